@@ -1,0 +1,513 @@
+/* bert.h - the one header of bert.c: the legend, then the types and functions of each file. Files and weights come
+ * first; BERT itself begins at tokenizer.c.
+ *
+ * BERT turns each token of a text into H numbers that depend on the whole text. It learned to do so from two exercises:
+ * guessing words that were hidden (MLM, masked language model), and saying whether one text follows another (NSP, next
+ * sentence prediction). What is computed here is the finished, trained model: nothing is learned while it runs.
+ *
+ *     text --tokenizer.c--> ids --bert.c--> embeddings --> L x (attention, feed-forward) --> pooler / MLM / NSP
+ *                                    \________ every sum, product and curve: tensor.c ________/
+ *
+ * SYMBOLS (the paper's letters; the same ones in every comment, here and in the other files)
+ *
+ *     L  layers (blocks)      12      V  vocabulary            30,522     B  sequences in a batch
+ *     H  hidden size         768      P  positions                512     T  tokens of one sequence
+ *     A  attention heads      12      S  segments (token types)     2     N  tokens of the whole batch
+ *     D  head size, H/A       64      F  feed-forward size      3,072     M  rows that the MLM head is asked for
+ *
+ *     K  inputs of one matrix product                     O  outputs of one matrix product
+ *
+ * The numbers are those of BERT-Base. A shape such as (N,H) is N rows of H numbers, the last index running fastest.
+ * In attention i is always the query (the token that looks) and j the key (the token that is looked at). (In
+ * tokenizer.c, A and B are the two texts of a pair.)
+ *
+ * WORDS
+ *
+ *     token          a word or a piece of one; the vocabulary lists V of them
+ *     embedding      the row of H learned numbers that stands for a token, before any context
+ *     hidden state   those rows after some blocks, (N,H); hidden state 0 is the input of the first block
+ *     dense, linear  a layer y = x W^T + b with a learned matrix W and a learned vector b, the bias
+ *     feed-forward   two dense layers with a curve (GELU) between, each token by itself
+ *     attention head one of A independent ways to look at the other tokens, each on D of the H columns
+ *     residual       the habit of adding a layer's input to its output
+ *     LayerNorm      each row shifted and scaled to mean 0 and variance 1, then by learned numbers
+ *     task head      the last layers, which turn hidden states into an answer
+ *     logit          a score before softmax has made probabilities of the scores
+ *     [CLS] [SEP]    open a sequence, and end each text in it; [PAD] fills up, [MASK] is a word to guess, [UNK] is a
+ *                    word that the vocabulary has no pieces for
+ *
+ * NOTES IN THE COMMENTS
+ *
+ *     Why:      the reason for what stands there             Trap:     where other programs have gone wrong
+ *     Differs:  the paper, Google's code and Hugging Face's, or a document, disagree; and whom we follow
+ *     Verify:   the name of these numbers in `bert trace`, for comparing them with another program's
+ *     Source:   where it is defined
+ *
+ * The documents that are mentioned are four public explanations of BERT, listed in README.md. Their running example is
+ * the bank sentence, "After stealing money from the bank vault, the bank robber was seen fishing on the Mississippi
+ * river bank.": one word, three places, two senses.
+ *
+ * SIXTEEN STEPS, numbered once; each is headed STEP n in the code, in this order
+ *
+ *     Tokenizer   1 clean            2 split             3 WordPiece            4 ids, segments, mask
+ *     Embedding   5 three embeddings summed              6 LayerNorm
+ *     Encoder     7 query, key, value   8 scores   9 softmax   10 context   11 dense, residual, LayerNorm
+ *     (L times)   12 feed-forward up, GELU               13 feed-forward down, residual, LayerNorm
+ *     Task head   14 pooler, NSP     15 MLM transform, decoder (softmax)        16 word and sentence vectors, cosine
+ *
+ * REFERENCES
+ *
+ *     [paper]  Devlin, Chang, Lee, Toutanova: BERT: Pre-training of Deep Bidirectional Transformers for Language
+ *              Understanding. 2018, arXiv:1810.04805
+ *     [attn]   Vaswani et al.: Attention Is All You Need. 2017, arXiv:1706.03762
+ *     [gelu]   Hendrycks, Gimpel: Gaussian Error Linear Units. 2016, arXiv:1606.08415
+ *     [ln]     Ba, Kiros, Hinton: Layer Normalization. 2016, arXiv:1607.06450
+ *     [hf]     Hugging Face transformers, models/bert/modeling_bert.py, with PyTorch's nn layers, and Hugging Face
+ *              tokenizers: class and function names are given
+ *     [tf]     google-research/bert, modeling.py, tokenization.py, run_pretraining.py: function names are given
+ */
+#ifndef BERT_H
+#define BERT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define BERT_VERSION "0.1.0"
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * The number type. All arithmetic is written once over `real`: float in `bert`, double in `bert64` (-DREAL=double),
+ * the same program with 29 more bits, against which the error of the float program is measured.
+ * ------------------------------------------------------------------------------------------------------------------ */
+#ifndef REAL
+#define REAL float
+#endif
+typedef REAL real;
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Errors. The library never exits and never prints: it returns a Status and leaves one sentence in an Error.
+ * The values are the exit codes of the command line. A caller's bug, as opposed to bad input, is an assert.
+ * ------------------------------------------------------------------------------------------------------------------ */
+typedef enum {
+    BERT_OK = 0,
+    BERT_DIFFERENT = 1,     /* compared, and different                                      */
+    BERT_USAGE = 2,         /* the command line is wrong                                    */
+    BERT_FILE = 3,          /* a model or another input file is missing or corrupt          */
+    BERT_TEXT = 4,          /* the input text is rejected: invalid UTF-8, too long          */
+    BERT_HEAD = 5,          /* the weights lack the head that was asked for                 */
+    BERT_SYSTEM = 6         /* the system failed us: out of memory, write error             */
+} Status;
+
+typedef struct {
+    Status status;
+    char message[1024];     /* one line, no newline at its end; control characters are escaped */
+} Error;
+
+/* Writes the sentence (printf rules) into *e, escapes control characters, and returns `status`,
+ * so that a failing check is one line:  return fail(e, BERT_FILE, "%s: ...", path); */
+Status fail(Error *e, Status status, const char *format, ...)
+#ifdef __GNUC__
+    __attribute__((format(printf, 3, 4)))
+#endif
+    ;
+
+/* =====================================================================================================================
+ * weights/files.c - bytes in and out: sizes that cannot overflow, files mapped or read, a JSON reader, SHA-256
+ * ================================================================================================================== */
+
+/* a*b and a+b into *out; false, with *out untouched, if the result does not fit. Every size that comes from a file
+ * goes through these two. */
+bool size_mul(size_t a, size_t b, size_t *out);
+bool size_add(size_t a, size_t b, size_t *out);
+
+typedef struct {
+    char *path;
+    const unsigned char *data;
+    size_t size;
+    bool mapped;            /* data is a mapping of the file, not a copy of it */
+} FileView;
+
+/* The whole file, read-only: mapped where that works, else read into memory. Directories and special files are refused.
+ * BERT_FILE if it cannot be opened or read, BERT_SYSTEM if memory runs out. */
+Status file_open(FileView *file, const char *path, Error *e);
+void file_close(FileView *file);
+bool file_exists(const char *directory, const char *name);
+
+/* An output file that appears whole or not at all: written to a temporary file beside `path`, then renamed. */
+typedef struct {
+    FILE *stream;
+    char *path, *temporary;
+} OutputFile;
+Status output_open(OutputFile *out, const char *path, Error *e);
+Status output_commit(OutputFile *out, Error *e);        /* flush, close, rename; on failure the temporary is removed */
+void output_abort(OutputFile *out);                     /* close and remove; safe on a zeroed or committed struct    */
+
+/* JSON, pulled value by value: no recursion, no allocation, bounded depth. Messages carry the file and the byte.
+ * json_open skips white space and, when the text is not an object, fails. Typical use:
+ *
+ *     json_open(&j, path, bytes, n, e);
+ *     while ((s = json_next_key(&j, key, sizeof key, &more, e)) == BERT_OK && more)
+ *         if (!strcmp(key, "hidden_size")) json_integer(&j, &config->H, ...); else json_skip(&j, e);
+ *     json_end(&j, e);
+ */
+enum { JSON_DEPTH = 32 };
+typedef struct {
+    const char *path;               /* for messages */
+    const unsigned char *text;
+    size_t size, at;                /* `at`: the next byte to read */
+    size_t base;                    /* offset of text[0] in its file, for messages */
+    int depth;                      /* open objects and arrays */
+    char kind[JSON_DEPTH];          /* '{' or '[' of each */
+    bool first[JSON_DEPTH];         /* no member of it has been read yet */
+} JsonReader;
+Status json_open(JsonReader *j, const char *path, const unsigned char *text, size_t size, size_t base, Error *e);
+Status json_begin(JsonReader *j, char kind, Error *e);  /* enters the object '{' or array '[' that comes next */
+/* The next member of the object or array; *more is false when there is none, and the object or array is left. */
+Status json_next_key(JsonReader *j, char *key, size_t capacity, bool *more, Error *e);
+Status json_next_element(JsonReader *j, bool *more, Error *e);
+/* The kind of the next value: '{' '[' '"' '0' (a number) 't' 'f' 'n', or 0 if it is malformed. */
+char json_peek(JsonReader *j);
+/* A value. Strings are UTF-8 and NUL-terminated; one that is longer than the buffer, or holds U+0000, is an error. */
+Status json_string(JsonReader *j, char *text, size_t capacity, Error *e);
+Status json_integer(JsonReader *j, int64_t *value, Error *e);   /* 768, never 768.0, 1e3, 007 or -0 */
+Status json_number(JsonReader *j, double *value, Error *e);     /* no locale */
+Status json_bool(JsonReader *j, bool *value, Error *e);
+Status json_skip(JsonReader *j, Error *e);                      /* any value, however nested, depth bounded */
+Status json_end(JsonReader *j, Error *e);                       /* only white space is left */
+
+/* SHA-256 (FIPS 180-4), to say which file a committed number belongs to. */
+typedef struct {
+    uint32_t state[8];
+    uint64_t length;
+    unsigned char block[64];
+} Sha256;
+void sha256_start(Sha256 *s);
+void sha256_add(Sha256 *s, const void *data, size_t size);
+void sha256_end(Sha256 *s, char hex[65]);               /* 64 lower-case digits and a NUL */
+
+/* =====================================================================================================================
+ * weights/safetensors.c - the only weight format that `bert` reads: a JSON header and raw little-endian tensors
+ * ================================================================================================================== */
+typedef enum {
+    DTYPE_F32, DTYPE_F64, DTYPE_F16, DTYPE_BF16, DTYPE_I64, DTYPE_I32, DTYPE_I16, DTYPE_I8, DTYPE_U8, DTYPE_BOOL
+} DType;
+const char *dtype_name(DType dtype);                    /* "F32" ... as the format spells it */
+size_t dtype_size(DType dtype);                         /* bytes of one element */
+
+enum { MAX_RANK = 8 };
+typedef struct {
+    char *name;
+    DType dtype;
+    int rank;
+    size_t shape[MAX_RANK];
+    size_t count;                   /* elements: the product of the shape */
+    const void *data;               /* count * dtype_size bytes; may be misaligned in a file that others wrote */
+} SafeTensor;
+
+typedef struct {
+    FileView file;
+    SafeTensor *tensors;            /* in the order of their data */
+    size_t count;
+    const SafeTensor **by_name;     /* the same, sorted by name, for safetensors_find */
+    char *names;                    /* the one allocation behind all names */
+    char *metadata;                 /* the __metadata__ object as its JSON text, or NULL */
+} Safetensors;
+
+/* Opens and checks everything (header length, UTF-8, JSON, dtype, shape, offsets without holes, overlap or trailing
+ * bytes) before anything is used. BERT_FILE with path, tensor, offset, what was found and what was expected. */
+Status safetensors_open(Safetensors *st, const char *path, Error *e);
+const SafeTensor *safetensors_find(const Safetensors *st, const char *name);    /* NULL if there is none */
+void safetensors_close(Safetensors *st);
+
+/* Writes tensors (I64 first, then the rest in the order given, so that all data are aligned) and metadata pairs
+ * {key, value}, all or nothing (OutputFile). */
+Status safetensors_write(const char *path, const SafeTensor *tensors, size_t count,
+                         const char *const (*metadata)[2], size_t pairs, Error *e);
+
+/* Element i of a tensor of any floating dtype, exactly. Slow and obvious: for checks and comparisons. */
+double tensor_element(const SafeTensor *t, size_t i);
+float half_to_float(uint16_t h);
+float bfloat16_to_float(uint16_t h);
+
+/* =====================================================================================================================
+ * tokenizer.c - steps 1 to 4: text -> clean -> CJK -> strip accents, lower case -> split -> WordPiece -> ids
+ * ================================================================================================================== */
+typedef struct Vocabulary Vocabulary;                   /* pieces and their lookup: see tokenizer.c */
+
+typedef struct {
+    Vocabulary *vocabulary;
+    int V;
+    int pad_id, unk_id, cls_id, sep_id, mask_id;    /* of [PAD] [UNK] [CLS] [SEP] [MASK]: looked up, never assumed */
+    bool lower_case, strip_accents, chinese_chars;
+    char case_source[64];                               /* who decided lower_case: "--cased", ... */
+} Tokenizer;
+
+typedef enum { CASE_AUTO, CASE_CASED, CASE_UNCASED } CaseChoice;
+
+/* Reads directory/vocab.txt and, if there is one, directory/tokenizer_config.json (do_lower_case, strip_accents,
+ * tokenize_chinese_chars). `choice` overrides; with neither, a vocabulary that has pieces with capital letters (other
+ * than bracketed ones such as [CLS]) is taken as cased. BERT_FILE: missing, invalid UTF-8, or one of the five special
+ * tokens is not there. */
+Status tokenizer_load(Tokenizer *t, const char *directory, CaseChoice choice, Error *e);
+void tokenizer_free(Tokenizer *t);
+const char *tokenizer_piece(const Tokenizer *t, int id);                        /* 0 <= id < V */
+int tokenizer_id(const Tokenizer *t, const char *piece, size_t length);         /* -1 if it is no piece */
+
+typedef struct {
+    const char *bytes;              /* UTF-8; not NUL-terminated: a NUL is a character like any other */
+    size_t length;
+} Text;
+
+typedef struct {
+    bool plain;                     /* --no-special: [MASK] and friends in the text are plain text */
+    bool no_add_special;            /* leave [CLS] and [SEP] out */
+    int max_length;                 /* tokens at most, 0 for no limit */
+    bool truncate, pad;             /* to max_length */
+    int segments;                   /* token type of every token, or -1: 0 for A, 1 for B */
+} EncodeOptions;
+
+typedef struct {
+    int T, capacity;
+    int32_t *input_ids, *token_type_ids, *attention_mask;   /* (T) each */
+    size_t (*offsets)[2];           /* (T) bytes [begin, end) in A or B; [CLS], [SEP], padding: 0, 0 */
+} Encoding;
+
+/* Text (and second segment, or NULL) to ids. `out` is zeroed before its first use and is reused after that.
+ * BERT_TEXT with the byte: invalid UTF-8; longer than max_length without truncate. BERT_SYSTEM: out of memory. */
+Status encode(const Tokenizer *t, Text a, const Text *b, const EncodeOptions *options, Encoding *out, Error *e);
+void encoding_free(Encoding *encoding);
+
+/* Shows what every stage does to the text, a line a stage: `tokenize --trace`. */
+Status tokenize_trace(const Tokenizer *t, Text text, const EncodeOptions *options, FILE *out, Error *e);
+
+/* =====================================================================================================================
+ * tensor.c - the arithmetic. Outputs first, inputs const, sizes last
+ * ================================================================================================================== */
+
+/* A weight where its file has it: (rows, cols), one row per output feature, as PyTorch's nn.Linear stores it. */
+typedef struct {
+    const void *data;
+    DType dtype;                    /* F32, F16 or BF16 */
+    size_t rows, cols;
+} Tensor;
+
+/* Working memory of the products, allocated once with the activations: see product() in tensor.c. */
+typedef struct {
+    real *packed;                   /* activations laid side by side for the kernel */
+    real *rows;                     /* weight rows converted to real, for weights that cannot be used in place */
+    real *values;                   /* one head's value vectors, transposed: (D,T) */
+} Scratch;
+size_t scratch_packed(size_t N, size_t K);              /* reals that `packed` needs for N rows of K */
+enum { ROW_BLOCK = 96 };                                /* weight rows that are handed out at once */
+
+/* Rows first .. first+count-1 as reals: a pointer into the file when the type fits, else converted into `rows`
+ * (count * cols reals). Exact in both cases: every F16, BF16 and F32 value is a float and a double. */
+const real *tensor_rows(const Tensor *W, size_t first, size_t count, real *rows);
+
+real fma_real(real a, real b, real c);                  /* a*b + c, rounded once */
+float fma_without_instruction(float a, float b, float c);   /* the form for processors that lack fma, for the test */
+
+/* The project's own curves, out[i] = f(x[i]); out may be x. All float inputs are tested. */
+void exp_all(real *out, const real *x, size_t n);
+void tanh_all(real *out, const real *x, size_t n);
+void gelu_erf(real *out, const real *x, size_t n);      /* x (1 + erf(x / sqrt 2)) / 2 */
+void gelu_tanh(real *out, const real *x, size_t n);     /* its approximation by tanh */
+
+/* out (N,O) <- x (N,K), w (O,K): out[n][o] = sum over k of x[n][k] * w[o][k], in chunks of 128; *_stride in reals. */
+void product_ref(real *out, size_t out_stride, const real *x, size_t x_stride, size_t N,
+                 const real *w, size_t w_stride, size_t O, size_t K);
+void product(real *out, size_t out_stride, const real *x, size_t x_stride, size_t N,
+             const real *w, size_t w_stride, size_t O, size_t K, const Scratch *scratch);
+/* out (N,O) <- x (N,K), W (O,K), b (O): out = x W^T + b */
+void linear_ref(real *out, const real *x, const Tensor *W, const real *b, size_t N, const Scratch *scratch);
+void linear(real *out, const real *x, const Tensor *W, const real *b, size_t N, const Scratch *scratch);
+
+void layer_norm(real *out, const real *x, const real *gamma, const real *beta, real eps, size_t N, size_t H);
+void softmax(real *out, const real *x, size_t rows, size_t cols);   /* each row by itself; out may be x */
+void add(real *out, const real *a, const real *b, size_t n);
+double cosine(const real *a, const real *b, size_t n);
+
+/* =====================================================================================================================
+ * bert.c - configuration, weights, steps 5 to 16
+ * ================================================================================================================== */
+typedef enum { GELU_ERF, GELU_TANH } GeluKind;
+
+typedef struct {                    /* config.json */
+    int L, H, A, D, F, V, P, S;     /* num_hidden_layers hidden_size num_attention_heads H/A intermediate_size
+                                       vocab_size max_position_embeddings type_vocab_size */
+    GeluKind gelu;                  /* hidden_act */
+    double eps;                     /* layer_norm_eps */
+} BertConfig;
+
+/* BERT_FILE with the key, what was found and what was expected; other model types are refused by name. */
+Status config_load(BertConfig *config, const char *path, Error *e);
+
+typedef enum { GROUP_ENCODER, GROUP_POOLER, GROUP_MLM, GROUP_NSP, GROUP_TASK } Group;
+typedef enum { KIND_MATRIX, KIND_BIAS, KIND_NORM, KIND_EMBEDDING } Kind;
+
+/* One row of the one table of tensors: it drives loading, checking, `info`, conversion. `*` in a name is the layer. */
+typedef struct {
+    const char *name;               /* Hugging Face's, without `bert.` */
+    const char *alias;              /* the older Hugging Face name (gamma, beta), or NULL */
+    const char *tf;                 /* TensorFlow's variable, without `bert/` */
+    Group group;
+    Kind kind;                      /* KIND_MATRIX: TensorFlow stores it transposed, (in, out) */
+    char rows, cols;                /* shape by symbol, e.g. 'F','H'; '2' is the number 2; rows 0: one-dimensional */
+    bool optional;                  /* may be missing: then `tied` is used */
+    const char *tied;               /* the tensor that is used instead, or NULL */
+    size_t field;                   /* offset in Bert, or in BertLayer for names with `*` */
+} TensorSpec;
+extern const TensorSpec tensor_table[];
+extern const size_t tensor_table_size;
+bool spec_per_layer(const TensorSpec *spec);                                    /* its name has a `*` */
+void spec_name(const char *pattern, int layer, char *name, size_t capacity);    /* puts the layer for `*` */
+size_t spec_rows(const TensorSpec *spec, const BertConfig *config);             /* 1 for one-dimensional tensors */
+size_t spec_cols(const TensorSpec *spec, const BertConfig *config);
+
+typedef struct {                    /* one block; matrices are (out, in), used as y = x W^T + b */
+    Tensor Wq, Wk, Wv;              /* (H,H) attention.self.query|key|value.weight */
+    const real *bq, *bk, *bv;       /* (H) */
+    Tensor Wo;                      /* (H,H) attention.output.dense.weight */
+    const real *bo;
+    const real *attention_gamma, *attention_beta;   /* (H) attention.output.LayerNorm.weight|bias */
+    Tensor W1;                      /* (F,H) intermediate.dense.weight */
+    const real *b1;                 /* (F) */
+    Tensor W2;                      /* (H,F) output.dense.weight */
+    const real *b2;                 /* (H) */
+    const real *output_gamma, *output_beta;         /* (H) output.LayerNorm.weight|bias */
+} BertLayer;
+
+typedef struct {
+    BertConfig config;
+    Tensor word_embeddings;         /* (V,H) */
+    Tensor position_embeddings;     /* (P,H) */
+    Tensor token_type_embeddings;   /* (S,H) */
+    const real *embeddings_gamma, *embeddings_beta; /* (H) */
+    BertLayer *layers;              /* (L) */
+    Tensor Wpool;                   /* (H,H) pooler.dense.weight */
+    const real *bpool;
+    Tensor Wtransform;              /* (H,H) cls.predictions.transform.dense.weight */
+    const real *btransform, *transform_gamma, *transform_beta;
+    Tensor decoder;                 /* (V,H) cls.predictions.decoder.weight: the word embeddings, if tied */
+    const real *decoder_bias;       /* (V) cls.predictions.bias */
+    Tensor Wnsp;                    /* (2,H) cls.seq_relationship.weight */
+    const real *bnsp;               /* (2) */
+    bool has_pooler, has_mlm, has_nsp;
+    Safetensors file;
+    void **owned;                   /* copies: converted vectors, misaligned tensors */
+    size_t owned_count;
+} Bert;
+
+/* Loads directory/config.json and its one *.safetensors. BERT_FILE lists all missing tensors of the encoder. A head is
+ * there or not as a whole; a head of which only a part is there is an error. */
+Status bert_load(Bert *model, const char *directory, Error *e);
+void bert_free(Bert *model);
+/* Path of the one *.safetensors of a model directory, malloc'ed. */
+Status model_file(char **path, const char *directory, Error *e);
+
+/* A batch is packed: the sequences' tokens one after another, without padding, N = T1 + T2 + ... rows. Positions start
+ * at 0 in each sequence, and each attends only to itself; all other layers treat every row alike. So a sentence gets
+ * the same bits alone or in a batch. Padding, for those who compute that way, is ordinary tokens whose mask is 0. */
+typedef struct {
+    int B;
+    const int *T;                   /* (B) lengths, each 1 .. P */
+    const int32_t *input_ids, *token_type_ids, *attention_mask; /* (N) each, N = sum of T */
+} Batch;
+/* BERT_TEXT unless all ids, token types, masks and lengths are in range. */
+Status batch_check(const Batch *batch, const BertConfig *config, Error *e);
+
+typedef enum {                      /* a set: what is kept for every layer, instead of sharing memory between them */
+    KEEP_NOTHING = 0, KEEP_HIDDEN = 1, KEEP_ATTENTION = 2, KEEP_EVERYTHING = 7  /* those two and all the rest */
+} Keep;
+
+typedef struct {                    /* what is to be computed beside the hidden states */
+    Keep keep;
+    bool pooler, nsp;               /* nsp computes the pooler, too */
+    const int *mlm_rows;            /* (M) rows of the packed batch whose logits are wanted */
+    int M;
+} Request;
+
+typedef struct {                    /* the intermediates of one block, in the order of the data */
+    real *query, *key, *value;      /*  7 (N,H) */
+    real *scores, *probs;           /*  8, 9: for each sequence (A,T,T) */
+    real *context;                  /* 10 (N,H) */
+    real *attention_dense;          /* 11 (N,H) attention.output.dense: before the residual */
+    real *attention_norm;           /*    (N,H) attention.output.LayerNorm */
+    real *intermediate_dense;       /* 12 (N,F) before GELU */
+    real *intermediate;             /*    (N,F) after GELU */
+    real *output_dense;             /* 13 (N,H) output.dense: before the residual */
+    real *output_norm;              /*    (N,H) output.LayerNorm = hidden state l+1 */
+} BlockActivations;
+
+typedef struct {
+    Batch batch;                    /* not owned */
+    Request request;
+    int N;
+    size_t *start;                  /* (B+1) first token of each sequence; start[B] = N */
+    size_t *score_start;            /* (B+1) first score of each sequence's (A,T,T) in scores and probs */
+    real *word, *token_type, *position;     /*  5 (N,H) the three addends */
+    real *embedding_norm;                   /*  6 (N,H) = hidden state 0 */
+    BlockActivations *block;                /* (L) */
+    real *sum;                              /* (N,H) x + layer(x), before a LayerNorm; never kept */
+    real *first_token;                      /* 14 (B,H) hidden state L of each [CLS] */
+    real *pooler_dense, *pooler;            /*    (B,H) before and after tanh */
+    real *nsp_logits;                       /*    (B,2) */
+    real *masked;                           /* 15 (M,H) hidden state L of the rows asked for */
+    real *transform_dense, *transform_act, *transform_norm; /* (M,H) */
+    real *logits;                           /*    (M,V) */
+    Scratch scratch;
+    void *memory;                   /* the one allocation behind all of them */
+} Activations;
+
+Status activations_new(Activations *a, const Bert *model, const Batch *batch, const Request *request, Error *e);
+void activations_free(Activations *a);
+const real *hidden_state(const Activations *a, int l);  /* l = 0 .. L; those before L only with KEEP_HIDDEN */
+
+/* The steps, each a function of its own so that it can be read, named, fed and replaced by itself. */
+void embeddings_sum(const Bert *m, Activations *a);                     /*  5 */
+void embeddings_norm(const Bert *m, Activations *a);                    /*  6 */
+void attention_query_key_value(const Bert *m, Activations *a, int l);   /*  7 */
+void attention_scores(const Bert *m, Activations *a, int l);            /*  8 */
+void attention_probs(const Bert *m, Activations *a, int l);             /*  9 */
+void attention_context(const Bert *m, Activations *a, int l);           /* 10 */
+void attention_output(const Bert *m, Activations *a, int l);            /* 11 */
+void feed_forward_up(const Bert *m, Activations *a, int l);             /* 12 */
+void feed_forward_down(const Bert *m, Activations *a, int l);           /* 13 */
+void pooler(const Bert *m, Activations *a);                             /* 14 */
+void nsp_head(const Bert *m, Activations *a);                           /* 14 */
+void mlm_head(const Bert *m, Activations *a);                           /* 15 */
+
+void encoder_block(const Bert *m, Activations *a, int l);               /* steps 7 to 13 */
+void forward(const Bert *m, Activations *a);                            /* steps 5 to 15, what the request names */
+
+/* Step 16: vectors from hidden states. */
+typedef enum { COMBINE_CAT, COMBINE_SUM, COMBINE_MEAN } Combine;
+typedef enum { POOL_NONE, POOL_CLS, POOL_MEAN, POOL_MAX, POOL_POOLER } Pooling;
+/* out (T, dim) <- the hidden states `layers` (count of them, each 0..L) of sequence b; dim = H, cat: count*H */
+void token_vectors(real *out, const Bert *m, const Activations *a, int b, const int *layers, int count,
+                   Combine combine);
+/* out (dim) <- vectors (T, dim), over the tokens with mask 1; POOL_CLS takes token 0 */
+void pool_tokens(real *out, const real *vectors, const int32_t *mask, size_t T, size_t dim, Pooling pooling);
+void normalize(real *vector, size_t dim);               /* to length 1; a zero vector stays */
+
+/* =====================================================================================================================
+ * verify.c - looking inside: every intermediate under its name
+ * ================================================================================================================== */
+typedef struct {
+    char name[96];
+    int rank;
+    size_t shape[3];
+    const real *data;
+    bool packed_scores;             /* (A,T,T) of one sequence after another rather than (N, features) */
+} TraceTensor;
+
+/* All intermediates that `a` holds, in the order of the data, under the names of a trace (Hugging Face's modules):
+ * malloc'ed into *list, their number into *count. Shapes are those of one sequence; with B > 1 all have one length, and
+ * printing and writing put B in front. */
+Status trace_list(const Bert *m, const Activations *a, TraceTensor **list, size_t *count, Error *e);
+Status trace_print(const Bert *m, const Activations *a, FILE *out, Error *e);
+Status trace_write(const Bert *m, const Activations *a, const char *path, const char *model_name, const char *text,
+                   Error *e);
+
+#endif

@@ -1,0 +1,156 @@
+/* cli.h - what the verbs of main.c share: options, the session, inputs, one run of the model, numbers on paper.
+ *
+ *     argv --parse_options--> Options --session_open--> Session --next_input--> Input --run_model--> Run --> stdout
+ *
+ * Everything here is about the command line. Nothing here knows what a verb does with the numbers.
+ */
+#ifndef CLI_H
+#define CLI_H
+#include "bert.h"
+#include <time.h>
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Options. One table in cli.c lists them; all are strings or ints, so that the table can fill them in by offset.
+ * ------------------------------------------------------------------------------------------------------------------ */
+enum { UNSET = -1 };                /* an int option that was not given */
+
+typedef struct {
+    /* understood by every command */
+    const char *model, *file, *pair, *inputs, *output;
+    int pairs;
+    int segments;                   /* 0 auto, 1 all zero, 2 all one: places in the list "auto 0 1" */
+    int case_choice;                /* CaseChoice */
+    int gelu;                       /* UNSET, or GeluKind */
+    int truncate, pad, max_length;
+    int plain;                      /* --no-special */
+    int verbose, quiet;
+    /* understood by some */
+    const char *format, *layers, *word, *targets;
+    int trace, no_add_special, normalize, by_layer;
+    int combine, pooling;           /* UNSET, or Combine and Pooling */
+    int top_k, layer, head;
+    /* what is left */
+    const char **texts;             /* TEXT ... */
+    int text_count;
+    const char *query;              /* rank: the first TEXT */
+} Options;
+
+typedef enum { NEEDS_VOCABULARY, NEEDS_CONFIG, NEEDS_MODEL } Needs;
+
+typedef struct Session Session;
+typedef struct {
+    const char *name;
+    Status (*run)(Session *s, Error *e);
+    Status (*settle)(Options *options, Error *e);       /* looks at the options before anything is opened; or NULL */
+    Needs needs;
+    const char *own;                /* the options that only some commands have, separated by blanks */
+    const char *formats;            /* what --format may be, the default first; "" if there is no choice */
+    const char *arguments;          /* after the name in the usage line */
+    const char *summary;            /* one line of `bert --help` */
+    const char *help;               /* the rest of `bert COMMAND --help`: what is printed, and examples */
+} Verb;
+
+extern const Verb embed_verb, similarity_verb, rank_verb;        /* vectors.c */
+extern const Verb attention_verb, trace_verb, info_verb;         /* inspect.c; the others are main.c's */
+
+/* The words after the command into *options (zeroed by the caller). BERT_USAGE with a hint; *help: --help was among
+ * them. */
+Status parse_options(Options *options, const Verb *verb, int argc, char **argv, bool *help, Error *e);
+void print_verb_help(const Verb *verb, FILE *out);
+/* Of the blank-separated words in `list` the one nearest to `typed`, if it is near: "did you mean ...". */
+bool nearest_word(const char *typed, const char *list, char *found, size_t capacity);
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * The session: one command from its options to its exit code
+ * ------------------------------------------------------------------------------------------------------------------ */
+typedef struct {                    /* where inputs come from */
+    bool opened;
+    FILE *stream;                   /* lines of a file or of stdin; NULL: TEXT arguments, or --inputs */
+    const char *name;               /* for messages */
+    char *line;                     /* getline's */
+    size_t capacity;
+    bool regular;                   /* an ordinary file: nobody waits at its other end */
+    Safetensors tensors;            /* --inputs */
+    const SafeTensor *ids, *types, *mask;
+    size_t rows, columns;           /* B and T of --inputs */
+} Source;
+
+struct Session {
+    const char *program;            /* argv[0] */
+    const Verb *verb;
+    Options options;
+    char *directory;                /* the model's */
+    Tokenizer tokenizer;
+    Bert model;                     /* NEEDS_MODEL only */
+    int P;                          /* positions of the model; 0 where no model is loaded: no limit */
+    Source source;
+    size_t taken;                   /* inputs read so far */
+    FILE *out;                      /* stdout, or the temporary file behind -o */
+    OutputFile file;
+    time_t started, shown;          /* of the progress line: the first answer, the last time it was written */
+};
+
+Status session_open(Session *s, Error *e);      /* model found and loaded, source and output open */
+Status session_close(Session *s, Status status, Error *e);      /* commits -o if status is BERT_OK or BERT_DIFFERENT */
+bool format_is(const Session *s, const char *format);
+void note(const Session *s, const char *format, ...)            /* a line on stderr, unless -q */
+#ifdef __GNUC__
+    __attribute__((format(printf, 2, 3)))
+#endif
+    ;
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Inputs: TEXT arguments, lines, or rows of ids
+ * ------------------------------------------------------------------------------------------------------------------ */
+typedef struct {
+    size_t number;                  /* from 1: which TEXT, line or row it is */
+    bool has_text, has_pair;        /* --inputs has no text */
+    Text whole, a, b;               /* the text or line; its segments. They live until the next next_input */
+    Encoding encoding;
+} Input;
+
+/* Reads and encodes the next input. *more = false: there is none. Zero the Input before its first use.
+ * next_text only reads: no split into segments, no encoding. */
+Status next_input(Session *s, Input *input, bool *more, Error *e);
+Status next_text(Session *s, Input *input, bool *more, Error *e);
+EncodeOptions encode_options(const Session *s);
+void input_free(Input *input);
+/* Puts where the input stands ("FILE: line 3: ") before e's message; returns e->status. */
+Status at_input(const Session *s, const Input *input, Error *e);
+/* The answer to one input is complete: out with it, before the next line is read. Shows progress. */
+Status answer_done(Session *s, Error *e);
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * One run of the model on one sequence
+ * ------------------------------------------------------------------------------------------------------------------ */
+typedef struct {
+    int T;
+    Batch batch;                    /* of one sequence; the ids stay the Encoding's */
+    Activations a;
+} Run;
+Status run_model(Run *run, const Bert *model, const Encoding *encoding, const Request *request, Error *e);
+void run_free(Run *run);
+
+/* Next sentence: the weights' own head if they have one (*refitted = false), else the one in weights/nsp_refit.h if it
+ * was fitted to exactly these weights (*refitted = true), else BERT_HEAD. Then its logits (2), from a run that asked
+ * for the pooler, and for nsp unless refitted. */
+Status next_sentence_head(const Bert *model, bool *refitted, Error *e);
+void next_sentence_logits(real logits[2], const Activations *a, bool refitted);
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Numbers and texts on paper. No locale: the program never calls setlocale, so printf's point is a point
+ * ------------------------------------------------------------------------------------------------------------------ */
+#define MACHINE (sizeof(real) == 8 ? "%.17g" : "%.9g")          /* enough digits to read back the same bits */
+void json_put_text(FILE *out, const char *bytes, size_t length);
+void json_put_number(FILE *out, double x);                      /* null if it is not finite */
+void json_put_vector(FILE *out, const real *x, size_t n);
+const char *piece_of(const Session *s, int id);                 /* "?" for an id that vocab.txt has no line for */
+void json_put_pieces(const Session *s, const char *name, const Encoding *x);   /* "name": ["[CLS]", "after", ...] */
+void put_thousands(char text[32], long long n);                 /* 219648 -> 219,648 */
+int width_of(const char *text);                                 /* characters of a UTF-8 string, for columns */
+
+/* The .npy header of float32 data of that shape; then the data, little-endian. */
+void npy_put_header(FILE *out, const size_t *shape, int rank);
+void npy_put_data(FILE *out, const real *x, size_t n);
+
+#endif

@@ -1,0 +1,13 @@
+/* goldens.h - the numbers that the documents print, beside ours. */
+#ifndef GOLDENS_H
+#define GOLDENS_H
+#include "bert.h"
+
+/* The documents' example sentence, three times the word `bank`, and where its tokens are. */
+extern const char bank_sentence[];
+enum { BANK_VAULT = 6, BANK_ROBBER = 10, BANK_RIVER = 19 };
+
+/* Prints every number that the documents print: the phrase and its heading, printed, computed, difference, verdict.
+ * *all_met = false if one is missed. The model must be bert-base-uncased: BERT_FILE if its sizes say that it is not. */
+Status goldens(const Bert *model, const Tokenizer *tokenizer, FILE *out, bool *all_met, Error *e);
+#endif

@@ -1,0 +1,540 @@
+/* tensor.c - the arithmetic of BERT: sums of products, four curves, LayerNorm, softmax, cosine.
+ *
+ * YOU ARE HERE   text --tokenizer.c--> ids --bert.c--> answer. bert.c says what is computed, this file says how.
+ *
+ * THE PROMISE. Every function gives the same bits on every machine: whatever the compiler, the optimisation level, the
+ * processor, the number of sentences in the batch. Three rules are enough for that; every function below obeys them:
+ *
+ *   1. The order of every sum is written down, and depends only on how many terms it has. (Floating-point addition is
+ *      not associative: (1e8 + 1) - 1e8 is 0 in float, but (1e8 - 1e8) + 1 is 1. Another order, other bits.)
+ *   2. Only + - * / sqrt and fused multiply-add are used, which IEEE 754 defines to the last bit. exp, tanh and erf of
+ *      a C library are not so defined; ours are made of those operations. (bert64 uses the library's: it is the oracle
+ *      that measures our error, and needs digits rather than equal bits.)
+ *   3. The compiler may not rearrange any of it: -ffp-contract=off, never -ffast-math.
+ *
+ * The file goes from the definition to the fast: first the obvious form of each operation, last the one kernel that is
+ * written for speed. dot_in_chunks is the definition of every product in BERT; product_ref and linear_ref only call it.
+ * The fast forms must give the same bits, and `make plain` builds the whole program without them to show that they do.
+ */
+#include "bert.h"
+
+#include <assert.h>
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef __FAST_MATH__
+#error "bert.c promises exact bits: build without -ffast-math and -Ofast"
+#endif
+#if FLT_EVAL_METHOD != 0
+#error "bert.c promises exact bits: float must be computed as float (on 32-bit x86: -msse2 -mfpmath=sse)"
+#endif
+
+/* A vector is 32 bytes of numbers on which one instruction works: 8 floats or 4 doubles, its lanes. GCC and clang give
+ * arithmetic on such types, and turn it into whatever the machine has: one AVX register, two SSE or NEON registers, or
+ * plain scalar code. */
+enum { LANES = 32 / sizeof(real), CURVE_LANES = 4, SUM_CHUNK = 128 };
+typedef real vec __attribute__((vector_size(32)));
+typedef double dvec __attribute__((vector_size(CURVE_LANES * sizeof(double))));     /* for the curves */
+typedef float fvec __attribute__((vector_size(CURVE_LANES * sizeof(float))));
+typedef uint64_t uvec __attribute__((vector_size(CURVE_LANES * sizeof(uint64_t))));
+
+static const bool is_double = sizeof(real) == sizeof(double);
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Fused multiply-add: a*b + c with one rounding instead of two.
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* float fma for machines without the instruction, in double arithmetic: ten lines instead of libm's slow general form.
+ *
+ * a*b is exact in double (24 + 24 bits fit in 53). The sum with c may not be: s is its rounding and `lost` is what the
+ * rounding lost, exactly (Knuth's two-sum). Rounding s once more to float could go wrong where s lies, by the first
+ * rounding, just on the middle between two floats. So s is first "rounded to odd": if anything was lost and the last
+ * bit of s is even, s moves one step towards the exact value. An odd last bit can be no middle, and says on which side
+ * of it the exact value lies. (Boldo, Melquiond: Emulation of FMA and correctly rounded sums, 2008.) */
+static inline float fma_by_double(float a, float b, float c)
+{
+    double product = (double)a * b, s = product + c, c_part = s - product;
+    double lost = (product - (s - c_part)) + (c - c_part);
+    uint64_t bits;
+    memcpy(&bits, &s, sizeof bits);
+    if ((lost > 0 || lost < 0) && !(bits & 1)) bits += (lost > 0) == (s > 0) ? 1 : (uint64_t)-1;
+    memcpy(&s, &bits, sizeof s);
+    return (float)s;
+}
+
+/* FP_FAST_FMAF is the C standard's way of saying that the processor has the instruction; clang says __FMA__ on x86. */
+static inline float fma_float(float a, float b, float c)
+{
+#if defined FP_FAST_FMAF || defined __FMA__
+    return fmaf(a, b, c);
+#else
+    return fma_by_double(a, b, c);
+#endif
+}
+
+/* a*b + c, rounded once. Verify: fma_by_double_equals_the_instruction (tests/test_tensor.c) */
+real fma_real(real a, real b, real c)
+{
+    return is_double ? (real)fma((double)a, (double)b, (double)c) : (real)fma_float((float)a, (float)b, (float)c);
+}
+
+float fma_without_instruction(float a, float b, float c)
+{
+    return fma_by_double(a, b, c);
+}
+
+/* The same on all lanes. A loop over the lanes is all it takes: both compilers make one instruction of it. */
+static inline vec vec_fma(vec a, vec b, vec c)
+{
+    vec r;
+    for (int l = 0; l < LANES; l++)
+        r[l] = is_double ? (real)fma((double)a[l], (double)b[l], (double)c[l])
+                         : (real)fma_float((float)a[l], (float)b[l], (float)c[l]);
+    return r;
+}
+
+/* 32 bytes from and to memory. memcpy of a constant size is one instruction, and knows no alignment and no types. */
+static inline vec vec_load(const real *p)
+{
+    vec v;
+    memcpy(&v, p, sizeof v);        /* one load, from any address */
+    return v;
+}
+
+static inline void vec_store(real *p, vec v)
+{
+    memcpy(p, &v, sizeof v);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Four curves: exp, tanh and the two GELUs.
+ *
+ * Why a curve at all: two dense layers in a row are one dense layer (a matrix times a matrix is a matrix). GELU between
+ * them lets large numbers through, turns negative ones to almost 0, and so lets the pair compute more than a product.
+ *
+ * Why double: a float result needs 24 good bits. Computed in double with an error below 2^-29 and rounded once, it is
+ * the correctly rounded one in all but a few cases in a hundred, and then off by one bit. No compensation tricks are
+ * needed, and + - * / in double are as exactly defined as in float, so the bits are the same everywhere.
+ * The polynomials were fitted for these ranges; the tests hold each curve against libm for all 2^32 floats.
+ *
+ * Each curve is written once, on 4 lanes, without a branch: where there are two formulas, both are computed and the
+ * bits of one are selected.
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* The same number in all lanes. */
+static inline dvec all(double x)
+{
+    return (dvec){0} + x;
+}
+
+/* condition ? a : b, lane by lane; the condition is all ones or all zeros, as a comparison gives it. */
+static inline dvec choose(uvec condition, dvec a, dvec b)
+{
+    return (dvec)(((uvec)a & condition) | ((uvec)b & ~condition));
+}
+
+/* The value of a polynomial, by Horner's rule: coefficients from the constant upward. */
+static inline dvec polynomial(dvec x, const double *c, int degree)
+{
+    dvec sum = all(c[degree]);
+#pragma GCC unroll 16
+    for (int i = degree - 1; i >= 0; i--) sum = sum * x + c[i];
+    return sum;
+}
+
+/* e^x, relative error below 2^-34.
+ *
+ * 1. x = n ln 2 + r with integer n and |r| <= (ln 2)/2, so that e^x = 2^n e^r.
+ *    Adding 1.5 * 2^52 to a number rounds it to an integer, which then stands in the low bits of the sum.
+ * 2. e^r by a polynomial of degree 7.
+ * 3. 2^n is built as bits: a double's exponent field starts at bit 52, and 0x3ff in it is the exponent of 1, so that
+ *    adding n to it gives 2^n.
+ * Outside of [-700, 700] the result is 0 or infinity as a float anyway; NaN fails both comparisons and stays NaN. */
+static inline dvec exp_curve(dvec x)
+{
+    static const double c[] = {0.9999999999616764,    1.0000000002431346,   0.5000000104547732,
+                               0.16666665121972024,   0.04166622539300347,  0.008333561106582461,
+                               0.0013948185514933863, 0.00019775169487064363};
+    const double round_to_integer = 6755399441055744.0, one_over_ln2 = 1.4426950408889634, ln2 = 0.6931471805599453;
+    x = choose((uvec)(x < -700.0), all(-700.0), x);
+    x = choose((uvec)(x > 700.0), all(700.0), x);
+    dvec shifted = x * one_over_ln2 + round_to_integer;
+    dvec n = shifted - round_to_integer;
+    dvec r = x - n * ln2;
+    dvec power = (dvec)(((uvec)shifted << 52) + 0x3ff0000000000000u);
+    return polynomial(r, c, 7) * power;
+}
+
+/* tanh x = (e^2x - 1) / (e^2x + 1). Near 0 the numerator would cancel, so there x + x^3 p(x^2) is taken. */
+static inline dvec tanh_curve(dvec x)
+{
+    static const double c[] = {-0.3333333321848638, 0.13333325680062638, -0.05396652370535908, 0.021850827489301113,
+                               -0.008754308040855053, 0.0032339487269917432, -0.0008069303262694506};
+    dvec square = x * x;
+    dvec near_zero = x + x * square * polynomial(square, c, 6);
+    dvec elsewhere = 1.0 - 2.0 / (exp_curve(x * 2.0) + 1.0);
+    return choose((uvec)(square < 0.390625), near_zero, elsewhere);     /* |x| < 0.625 */
+}
+
+/* GELU, the exact one: x times the probability that a standard normal number is below x.     [gelu], [hf] "gelu"
+ *
+ *     gelu(x) = x Phi(x) = x (1 + erf(x / sqrt 2)) / 2 = x erfc(-x / sqrt 2) / 2
+ *
+ * Trap: 1 + erf(...) cancels for negative x, and in float has lost every digit at x = -6; the form with erfc has not.
+ * So the tail Q(a) = erfc(a / sqrt 2) / 2 = 1 - Phi(a) of a = |x| is computed, as e^(-a^2/2) t p(t), t = 1 / (1 + a/4),
+ * and gelu is x Q(a) for negative x, x (1 - Q(a)) for positive x.
+ * Example: gelu(-1) = -0.15865525, gelu(1) = 0.84134475 */
+static inline dvec gelu_erf_curve(dvec x)
+{
+    static const double c[] = {0.09973557115407344, 0.0997354435128285, 0.09350709512346449, 0.08094268009667088,
+                               0.0644512172862938, 0.03733767348408269, 0.04699199109429403, -0.054591893982933626,
+                               0.10239176026457647, -0.11851654131416678, 0.05876068859132959, -0.0107456847515513};
+    dvec a = choose((uvec)(x < 0.0), -x, x);
+    dvec t = 1.0 / (1.0 + a * 0.25);
+    dvec tail = exp_curve(x * x * -0.5) * t * polynomial(t, c, 11);
+    return x * choose((uvec)(x < 0.0), tail, 1.0 - tail);
+}
+
+/* GELU as Google's code has it since 2019, an approximation by tanh.     [gelu], [hf] "gelu_new", [tf] gelu
+ *
+ *     gelu(x) = x (1 + tanh u) / 2 = x / (1 + e^-2u)   with u = sqrt(2/pi) (x + 0.044715 x^3)
+ *
+ * Which of the two a model has, its config.json says: see read_activation in bert.c.
+ * Differs: the two GELUs part by up to 0.000473 (at x = -2.699), enough to change the third digit of a BERT vector. */
+static inline dvec gelu_tanh_curve(dvec x)
+{
+    dvec u = 0.7978845608028654 * (x + 0.044715 * x * x * x);
+    return x / (1.0 + exp_curve(u * -2.0));
+}
+
+/* The oracles of the four curves, which bert64 uses: the same formulas with the library's erfc and tanh. */
+static double gelu_erf_libm(double x)
+{
+    return 0.5 * x * erfc(-x * 0.70710678118654752440);
+}
+
+static double gelu_tanh_libm(double x)
+{
+    return 0.5 * x * (1 + tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x)));
+}
+
+/* out[i] = curve(x[i]) for n numbers, 4 at a time; the last ones in a vector filled up with zeros. out may be x. */
+static inline void map(real *out, const real *x, size_t n, dvec (*curve)(dvec), double (*oracle)(double))
+{
+    if (is_double) {
+        for (size_t i = 0; i < n; i++) out[i] = (real)oracle((double)x[i]);
+        return;
+    }
+    for (size_t i = 0; i < n; i += CURVE_LANES) {
+        fvec v = {0};
+        size_t count = n - i < CURVE_LANES ? n - i : CURVE_LANES;
+        if (count == CURVE_LANES) memcpy(&v, x + i, sizeof v);
+        else for (size_t l = 0; l < count; l++) v[l] = (float)x[i + l];
+        v = __builtin_convertvector(curve(__builtin_convertvector(v, dvec)), fvec);
+        if (count == CURVE_LANES) memcpy(out + i, &v, sizeof v);
+        else for (size_t l = 0; l < count; l++) out[i + l] = (real)v[l];
+    }
+}
+
+void exp_all(real *out, const real *x, size_t n) { map(out, x, n, exp_curve, exp); }
+void tanh_all(real *out, const real *x, size_t n) { map(out, x, n, tanh_curve, tanh); }
+void gelu_erf(real *out, const real *x, size_t n) { map(out, x, n, gelu_erf_curve, gelu_erf_libm); }
+void gelu_tanh(real *out, const real *x, size_t n) { map(out, x, n, gelu_tanh_curve, gelu_tanh_libm); }
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Rows: sums of vectors, LayerNorm, softmax, cosine.
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* out = a + b, n numbers: the residual connections. */
+void add(real *out, const real *a, const real *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++) out[i] = a[i] + b[i];
+}
+
+/* The sum of n numbers minus `shift`, or of the squares of those differences.
+ * Eight sums run side by side: sum l takes the terms l, l+8, l+16, ... They are added as a tree at the end.
+ * Why eight: they fit one vector, and eight short chains round less than one long one. */
+static real sum_of_differences(const real *x, size_t n, real shift, bool squared)
+{
+    real sum[8] = {0};
+    for (size_t i = 0; i < n; i += 8) {
+        size_t count = n - i < 8 ? n - i : 8;
+        for (size_t l = 0; l < count; l++) {
+            real d = x[i + l] - shift;
+            sum[l] = squared ? fma_real(d, d, sum[l]) : sum[l] + d;
+        }
+    }
+    return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
+}
+
+/* LayerNorm: each row to mean 0 and variance 1, then a learned scale and shift.     [ln], [hf] nn.LayerNorm
+ * Why: it keeps the numbers in one range, however many blocks follow.
+ *
+ *     out = (x - mean) / sqrt(variance + eps) * gamma + beta            out (N,H) <- x (N,H), gamma (H), beta (H)
+ *
+ * Trap: the variance is divided by H, not H - 1 (torch.var's default). Trap: eps is inside the root, and is 1e-12 in
+ * BERT where most other models have 1e-5. out may be x.
+ * Example: x = 1 2 3 4, gamma 1, beta 0: mean 2.5, variance 1.25, out = -1.342 -0.447 0.447 1.342 */
+void layer_norm(real *out, const real *x, const real *gamma, const real *beta, real eps, size_t N, size_t H)
+{
+    for (size_t n = 0; n < N; n++, x += H, out += H) {
+        real mean = sum_of_differences(x, H, 0, false) / (real)H;
+        real variance = sum_of_differences(x, H, mean, true) / (real)H;
+        real deviation = is_double ? (real)sqrt((double)(variance + eps)) : (real)sqrtf((float)(variance + eps));
+        for (size_t h = 0; h < H; h++) out[h] = fma_real((x[h] - mean) / deviation, gamma[h], beta[h]);
+    }
+}
+
+/* Softmax of each row: positive numbers that sum to 1.     [attn] 3.2.1
+ *
+ *     out_j = e^(x_j - m) / sum over k of e^(x_k - m)     with m the row's maximum: the quotient is the same, and no
+ *                                                        e^x can overflow
+ * out (rows,cols) <- x (rows,cols); out may be x. Example: 1 2 3 -> 0.0900 0.2447 0.6652
+ * A masked score of -FLT_MAX gives exactly 0. A row that is masked everywhere gives 1/cols everywhere. */
+void softmax(real *out, const real *x, size_t rows, size_t cols)
+{
+    for (size_t i = 0; i < rows; i++, x += cols, out += cols) {
+        real maximum = x[0];
+        for (size_t j = 1; j < cols; j++) maximum = x[j] > maximum ? x[j] : maximum;
+        for (size_t j = 0; j < cols; j++) out[j] = x[j] - maximum;
+        exp_all(out, out, cols);
+        real sum = sum_of_differences(out, cols, 0, false);
+        for (size_t j = 0; j < cols; j++) out[j] = out[j] / sum;
+    }
+}
+
+/* The cosine of the angle between two vectors of n numbers (step 16): 1 same direction, 0 unrelated, -1 opposite.
+ *
+ *     cos(a, b) = a.b / (|a| |b|)
+ *
+ * Summed in double, so that the digits shown are those of the vectors. A zero vector has no direction: the result is
+ * NaN, as 0/0 is. */
+double cosine(const real *a, const real *b, size_t n)
+{
+    double ab = 0, aa = 0, bb = 0;
+    for (size_t i = 0; i < n; i++) {
+        ab += (double)a[i] * (double)b[i];
+        aa += (double)a[i] * (double)a[i];
+        bb += (double)b[i] * (double)b[i];
+    }
+    return ab / (sqrt(aa) * sqrt(bb));
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Matrix products: the definition.
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* x . w, K products: every sum over k in BERT is this one.
+ *
+ * The sum is cut every 128 products. Each chunk is one chain of fused multiply-adds that starts at +0; the chunks are
+ * added in order. Why: rounding errors grow with the length of a chain; one chain of 768 or 3,072 random terms has
+ * three to four times the error of six or 24 short ones. And a fast kernel can keep a chunk's sum in a register. */
+static real dot_in_chunks(const real *x, const real *w, size_t K)
+{
+    real total = 0;
+    for (size_t begin = 0; begin < K; begin += SUM_CHUNK) {
+        size_t end = K - begin < SUM_CHUNK ? K : begin + SUM_CHUNK;
+        real chunk = 0;
+        for (size_t k = begin; k < end; k++) chunk = fma_real(x[k], w[k], chunk);
+        total += chunk;
+    }
+    return total;
+}
+
+/* Every row of x with every row of w.   out (N,O) <- x (N,K), w (O,K):   out[n][o] = x[n] . w[o]
+ * w holds weights; or, in attention, the keys (step 8) or the transposed values (step 10).
+ * The strides are the distances between rows, in numbers: one attention head is a slice of a wider matrix. */
+void product_ref(real *out, size_t out_stride, const real *x, size_t x_stride, size_t N,
+                 const real *w, size_t w_stride, size_t O, size_t K)
+{
+    for (size_t n = 0; n < N; n++)
+        for (size_t o = 0; o < O; o++) out[n * out_stride + o] = dot_in_chunks(x + n * x_stride, w + o * w_stride, K);
+}
+
+/* Rows first .. first+count-1 of a weight as reals: see bert.h. In place for float32 weights in the float program
+ * (a misaligned tensor was copied when it was loaded), converted into `rows` otherwise: exactly, for every
+ * half-precision number is a float, and every float a double. */
+const real *tensor_rows(const Tensor *W, size_t first, size_t count, real *rows)
+{
+    size_t begin = first * W->cols, n = count * W->cols;
+    const float *singles = W->data;
+    const unsigned char *halves = (const unsigned char *)W->data + begin * sizeof(uint16_t);
+    if (W->dtype == DTYPE_F32 && !is_double) return (const real *)W->data + begin;
+    if (W->dtype == DTYPE_F32)
+        for (size_t i = 0; i < n; i++) rows[i] = (real)singles[begin + i];
+    else
+        for (size_t i = 0; i < n; i++) {
+            uint16_t half;
+            memcpy(&half, halves + i * sizeof half, sizeof half);       /* from any address */
+            rows[i] = (real)(W->dtype == DTYPE_F16 ? half_to_float(half) : bfloat16_to_float(half));
+        }
+    return rows;
+}
+
+/* The linear layer, as its definition: four short loops (two here, two in dot_in_chunks).     [hf] nn.Linear
+ *
+ *     out = x W^T + b            out (N,O) <- x (N,K), W (O,K), b (O)            the bias is added last
+ *
+ * Trap: W is stored (out, in), PyTorch's way. TensorFlow stores (in, out); weights/convert.c transposes. */
+void linear_ref(real *out, const real *x, const Tensor *W, const real *b, size_t N, const Scratch *scratch)
+{
+    size_t O = W->rows, K = W->cols;
+    for (size_t o = 0; o < O; o++) {
+        const real *w = tensor_rows(W, o, 1, scratch->rows);
+        for (size_t n = 0; n < N; n++) out[n * O + o] = dot_in_chunks(x + n * K, w, K) + b[o];
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Matrix products: the fast form, with the same bits. Nothing about BERT follows in this file; a reader who wants to
+ * go on to the model can do so now, and come back to see how a processor is kept busy.
+ *
+ * Vectors run over tokens, not over k: lanes are tokens, and each lane adds up its own dot product in the order of
+ * the definition. So there is no horizontal sum, and the weights are used straight from the mapped file, one number at
+ * a time for all tokens:
+ *
+ *                       packed x: a panel of 24 tokens, feature by feature
+ *                       k=0  [ t0 .. t7 | t8 .. t15 | t16 .. t23 ]
+ *                       k=1  [ ...                               ]
+ *      w, row o    ->    *          *           *
+ *      w, row o+1  ->    *          *           *         a tile of 4 rows x 24 tokens: 12 sums in 12 registers,
+ *      w, row o+2  ->    *          *           *         each * is 8 lanes
+ *      w, row o+3  ->    *          *           *
+ *
+ * With 12 sums in flight, a processor that starts two multiply-adds per cycle and needs 4 or 5 cycles for each never
+ * waits. Fewer tokens make narrower panels: 6 rows x 16 tokens, 12 rows x 8 tokens. (bert64, whose vectors have 4
+ * lanes, takes half the rows.)
+ * The order of the work is chosen for the caches: a block of 96 weight rows (L2) meets one panel after another; within
+ * a panel one chunk of 128 k's after another (12 KB of packed x, L1); within a chunk one tile after another.
+ * ------------------------------------------------------------------------------------------------------------------ */
+#ifdef PLAIN        /* `make plain`: the definition alone */
+
+size_t scratch_packed(size_t N, size_t K)
+{
+    return N * K;
+}
+
+void product(real *out, size_t out_stride, const real *x, size_t x_stride, size_t N,
+             const real *w, size_t w_stride, size_t O, size_t K, const Scratch *scratch)
+{
+    (void)scratch;
+    product_ref(out, out_stride, x, x_stride, N, w, w_stride, O, K);
+}
+
+void linear(real *out, const real *x, const Tensor *W, const real *b, size_t N, const Scratch *scratch)
+{
+    linear_ref(out, x, W, b, N, scratch);
+}
+
+#else
+
+enum { PANEL = 24 };
+
+/* Tokens in the panel that comes next when `left` are left: 24, 16 or 8 (the last ones of a panel may be empty). */
+static size_t panel_width(size_t left)
+{
+    return left > 16 ? 24 : left > 8 ? 16 : 8;
+}
+
+size_t scratch_packed(size_t N, size_t K)
+{
+    return (N + PANEL) * K;
+}
+
+/* Packs N rows of x into panels: packed[k][token] of each panel, one panel after another, empty tokens zero. */
+static void pack(real *packed, const real *x, size_t x_stride, size_t N, size_t K)
+{
+    for (size_t n = 0; n < N;) {
+        size_t width = panel_width(N - n), count = N - n < width ? N - n : width;
+        for (size_t k = 0; k < K; k++)
+            for (size_t t = 0; t < width; t++) packed[k * width + t] = t < count ? x[(n + t) * x_stride + k] : 0;
+        packed += width * K;
+        n += count;
+    }
+}
+
+/* One tile, one chunk: adds to total[row][token] the chunk's sums of `rows` weight rows with `vecs` vectors of tokens.
+ * `rows` and `vecs` are constants at every call, so the compiler unrolls the loops and keeps the sums in registers. */
+static inline __attribute__((always_inline)) void
+tile(real *total, const real *w, size_t w_stride, const real *x, size_t k_count, int rows, int vecs)
+{
+    vec sum[12] = {{0}};
+    for (size_t k = 0; k < k_count; k++, x += vecs * LANES) {
+#pragma GCC unroll 12
+        for (int r = 0; r < rows; r++) {
+            vec weight = w[(size_t)r * w_stride + k] - (vec){0};        /* the same number in all lanes */
+#pragma GCC unroll 6
+            for (int v = 0; v < vecs; v++)
+                sum[r * vecs + v] = vec_fma(vec_load(x + v * LANES), weight, sum[r * vecs + v]);
+        }
+    }
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 6
+        for (int v = 0; v < vecs; v++) {
+            real *t = total + r * PANEL + v * LANES;
+            vec_store(t, vec_load(t) + sum[r * vecs + v]);
+        }
+}
+
+/* One chunk of a block of weight rows with one panel, tile by tile; rows that fill no tile go one by one. */
+static void chunk_of_block(real *total, const real *w, size_t w_stride, size_t rows, const real *x, size_t k_count,
+                           size_t width)
+{
+    enum { ROWS_24 = 12 * LANES / 24, ROWS_16 = 12 * LANES / 16, ROWS_8 = 12 * LANES / 8 };     /* 12 sums per tile */
+    size_t step = 12 * LANES / width, r = 0;
+    for (; r + step <= rows; r += step) {
+        if (width == 24) tile(total + r * PANEL, w + r * w_stride, w_stride, x, k_count, ROWS_24, 24 / LANES);
+        if (width == 16) tile(total + r * PANEL, w + r * w_stride, w_stride, x, k_count, ROWS_16, 16 / LANES);
+        if (width == 8) tile(total + r * PANEL, w + r * w_stride, w_stride, x, k_count, ROWS_8, 8 / LANES);
+    }
+    for (; r < rows; r++) {
+        if (width == 24) tile(total + r * PANEL, w + r * w_stride, w_stride, x, k_count, 1, 24 / LANES);
+        if (width == 16) tile(total + r * PANEL, w + r * w_stride, w_stride, x, k_count, 1, 16 / LANES);
+        if (width == 8) tile(total + r * PANEL, w + r * w_stride, w_stride, x, k_count, 1, 8 / LANES);
+    }
+}
+
+/* out (N, rows) <- packed x, at most 96 weight rows, and their biases (or NULL). */
+static void product_block(real *out, size_t out_stride, const real *packed, size_t N,
+                          const real *w, size_t w_stride, size_t rows, size_t K, const real *b)
+{
+    real total[ROW_BLOCK * PANEL];
+    for (size_t n = 0; n < N;) {
+        size_t width = panel_width(N - n), count = N - n < width ? N - n : width;
+        memset(total, 0, rows * PANEL * sizeof *total);
+        for (size_t k = 0; k < K; k += SUM_CHUNK)
+            chunk_of_block(total, w + k, w_stride, rows, packed + k * width, K - k < SUM_CHUNK ? K - k : SUM_CHUNK,
+                           width);
+        for (size_t t = 0; t < count; t++)
+            for (size_t r = 0; r < rows; r++)
+                out[(n + t) * out_stride + r] = b ? total[r * PANEL + t] + b[r] : total[r * PANEL + t];
+        packed += width * K;
+        n += count;
+    }
+}
+
+/* product_ref's bits, fast. scratch->packed holds scratch_packed(N, K) numbers. */
+void product(real *out, size_t out_stride, const real *x, size_t x_stride, size_t N,
+             const real *w, size_t w_stride, size_t O, size_t K, const Scratch *scratch)
+{
+    pack(scratch->packed, x, x_stride, N, K);
+    for (size_t o = 0; o < O; o += ROW_BLOCK)
+        product_block(out + o, out_stride, scratch->packed, N, w + o * w_stride, w_stride,
+                      O - o < ROW_BLOCK ? O - o : ROW_BLOCK, K, NULL);
+}
+
+/* linear_ref's bits, fast: the layer that nearly all of BERT's time goes to. */
+void linear(real *out, const real *x, const Tensor *W, const real *b, size_t N, const Scratch *scratch)
+{
+    size_t O = W->rows, K = W->cols;
+    pack(scratch->packed, x, K, N, K);
+    for (size_t o = 0; o < O; o += ROW_BLOCK) {
+        size_t rows = O - o < ROW_BLOCK ? O - o : ROW_BLOCK;
+        product_block(out + o, O, scratch->packed, N, tensor_rows(W, o, rows, scratch->rows), K, rows, K, b + o);
+    }
+}
+
+#endif

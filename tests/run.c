@@ -1,0 +1,71 @@
+/* run.c - runs every test (or those whose names contain the first argument) and counts. See test.h. */
+#include "test.h"
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool failed, skipped;        /* of the running test */
+
+bool check(bool ok, const char *format, ...)
+{
+    if (ok) return true;
+    failed = true;
+    va_list args;
+    va_start(args, format);
+    printf("    not so: ");
+    vprintf(format, args);
+    printf("\n");
+    va_end(args);
+    return false;
+}
+
+bool check_close(const char *what, const real *got, const double *want, size_t n, double tolerance)
+{
+    double largest = -1;
+    size_t place = 0;
+    for (size_t i = 0; i < n; i++) {
+        double d = fabs((double)got[i] - want[i]);
+        if (isnan(d)) d = INFINITY;                                     /* NaN fails, whatever the tolerance */
+        if (d > largest) largest = d, place = i;
+    }
+    return check(n > 0 && largest <= tolerance, "%s: |%.9g - %.9g| = %.3g at element %zu of %zu, at most %.3g allowed",
+                 what, n ? (double)got[place] : 0, n ? want[place] : 0, largest, place, n, tolerance);
+}
+
+bool check_value(const char *what, double got, double want, double tolerance)
+{
+    return check(fabs(got - want) <= tolerance, "%s: %.17g, expected %.17g, at most %.3g off", what, got, want, tolerance);
+}
+
+bool check_text(const char *what, const char *got, const char *want)
+{
+    return check(!strcmp(got, want), "%s: \"%s\", expected \"%s\"", what, got, want);
+}
+
+void skip(const char *why)
+{
+    printf("    SKIPPED: %s\n", why);
+    skipped = true;
+}
+
+int main(int argc, char **argv)
+{
+    const Test *suites[] = {weights_tests, tokenizer_tests, tensor_tests, model_tests, golden_tests, cli_tests};
+    const char *skips_fail = getenv("SKIPS_FAIL");
+    int passes = 0, fails = 0, skips = 0;
+    for (size_t s = 0; s < sizeof suites / sizeof *suites; s++)
+        for (const Test *t = suites[s]; t->name; t++) {
+            if (argc > 1 && !strstr(t->name, argv[1])) continue;
+            failed = skipped = false;
+            printf("%s\n", t->name);
+            fflush(stdout);
+            t->run();
+            if (skipped && skips_fail && *skips_fail == '1') failed = true;
+            if (failed) printf("    FAILED: %s\n", t->name), fails++;
+            else if (skipped) skips++;
+            else passes++;
+        }
+    printf("%d passed, %d failed, %d skipped\n", passes, fails, skips);
+    return fails || passes + skips == 0;
+}

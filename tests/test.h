@@ -1,0 +1,22 @@
+/* test.h - the whole test harness, with run.c. A test is a function; its name is a sentence of the specification. */
+#ifndef TEST_H
+#define TEST_H
+#include "../bert.h"
+
+typedef struct {
+    const char *name;
+    void (*run)(void);
+} Test;
+
+/* One list per file, each ended by {NULL, NULL}; run.c runs them in the order of the data. */
+extern const Test weights_tests[], tokenizer_tests[], tensor_tests[], model_tests[], golden_tests[], cli_tests[];
+
+/* Fails the running test unless `ok`; the sentence (printf rules) says what was expected. Returns ok. */
+bool check(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* All n elements: |got - want| <= tolerance; NaN on either side fails; the largest difference and its place are printed. */
+bool check_close(const char *what, const real *got, const double *want, size_t n, double tolerance);
+bool check_value(const char *what, double got, double want, double tolerance);
+bool check_text(const char *what, const char *got, const char *want);
+/* Ends the running test as skipped (return right after it), with the reason; SKIPS_FAIL=1 counts it as failed. */
+void skip(const char *why);
+#endif

@@ -1,0 +1,547 @@
+/* test_cli.c - the command line from outside: ./bert is started by a shell, as users start it, and what it prints and
+ * its exit code are checked. What needs the real weights is skipped without them; the rest uses a tiny model made by
+ * formula.c. */
+#include "formula.h"
+#include "test.h"
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* =====================================================================================================================
+ * Running a command
+ * ================================================================================================================== */
+static char tiny[256];              /* a directory that holds the model "tiny": V 101, P 32, L 2, H 24, A 3 */
+static char output[1 << 20];        /* what the last command printed, NUL-terminated */
+static size_t output_length;
+
+/* Runs a shell command (printf rules); its stdout goes to `output`. Returns its exit code, -1 if it did not exit. */
+static int run(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static int run(const char *format, ...)
+{
+    char command[4096];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(command, sizeof command, format, args);
+    va_end(args);
+    output_length = 0;
+    output[0] = 0;
+    fflush(stdout);
+    FILE *pipe = popen(command, "r");
+    if (!pipe) return -1;
+    output_length = fread(output, 1, sizeof output - 1, pipe);
+    output[output_length] = 0;
+    int status = pclose(pipe);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int lines(const char *text)
+{
+    int n = 0;
+    for (; *text; text++) n += *text == '\n';
+    return n;
+}
+
+/* The command fails with this code, prints nothing on stdout, and one line on stderr that begins with `bert: ` and
+ * holds `sentence`. */
+static void fails(int code, const char *sentence, const char *command)
+{
+    int got = run("%s 2>/dev/null", command);
+    check(got == code, "%s: exit code %d, expected %d", command, got, code);
+    check(output_length == 0, "%s: nothing on stdout, but: %s", command, output);
+    run("%s 2>&1 >/dev/null", command);
+    check(lines(output) == 1 && !strncmp(output, "bert: ", 6), "%s: one line of message, but: %s", command, output);
+    check(strstr(output, sentence) != NULL, "%s: \"%s\" in the message, which is: %s", command, sentence, output);
+}
+
+/* The command succeeds and prints exactly this. */
+static void prints(const char *expected, const char *command)
+{
+    int got = run("%s", command);
+    check(got == 0, "%s: exit code %d, expected 0", command, got);
+    check_text(command, output, expected);
+}
+
+/* A command with the tiny model's directory in place of its %s. */
+static const char *with_tiny(const char *format, const char *directory)
+{
+    static char command[2048];
+    const char *place = strstr(format, "%s");
+    if (!place) return format;
+    snprintf(command, sizeof command, "%.*s%s%s", (int)(place - format), format, directory, place + 2);
+    return command;
+}
+
+static bool tiny_model(void)
+{
+    Error e = {0};
+    bool ok = formula_directory(tiny) && formula_model(tiny, "tiny", &e) == BERT_OK;
+    return check(ok, "the tiny model is written: %s", e.message);
+}
+
+static bool real_weights(void)
+{
+    if (access("weights/bert-base-uncased/model.safetensors", R_OK) == 0) return true;
+    skip("weights/bert-base-uncased/model.safetensors is missing: make weights");
+    return false;
+}
+
+/* The tutorial's sentence, as a word of the shell. */
+#define BANK "'After stealing money from the bank vault, the bank robber was seen fishing " \
+             "on the Mississippi river bank.'"
+
+/* =====================================================================================================================
+ * Options and help
+ * ================================================================================================================== */
+/* Help that was asked for is an answer: stdout, exit code 0, nothing on stderr. */
+static void every_command_has_help_on_stdout(void)
+{
+    static const char *const commands[] = {"tokenize", "vocab", "embed", "similarity", "rank", "fill-mask",
+                                           "next-sentence",
+                                           "attention", "goldens", "trace", "info", "demo"};
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        check(run("./bert %s --help 2>&1 >/dev/null", commands[i]) == 0 && !*output, "%s: stderr is silent",
+              commands[i]);
+        run("./bert %s --help", commands[i]);
+        check(strstr(output, commands[i]) && lines(output) > 10, "%s --help explains: %s", commands[i], output);
+        run("./bert --help");
+        check(strstr(output, commands[i]) != NULL, "bert --help lists %s", commands[i]);
+    }
+    prints("bert " BERT_VERSION "\n", "./bert --version");
+}
+
+/* One example of each way to get a command line wrong, and the word that must help. */
+static void wrong_usage_exits_2_with_one_line(void)
+{
+    fails(2, "unknown command", "./bert nonsense");
+    fails(2, "did you mean tokenize", "./bert tokenise x");
+    fails(2, "did you mean --layers", "./bert embed --layrs -1 x");
+    fails(2, "no option --layers", "./bert tokenize --layers -1 x");
+    fails(2, "needs a value", "./bert embed --layers");
+    fails(2, "takes no value", "./bert embed --truncate=1 x");
+    fails(2, "expected", "./bert embed --format nonsense x");
+    fails(2, "expected", "./bert tokenize --max-length -3 x");
+    fails(2, "exactly one TEXT", "./bert tokenize --pair b a c");
+    fails(2, "exclude", "./bert tokenize -f - x");
+    fails(2, "A and B", "./bert next-sentence alone");
+    fails(2, "QUERY", "./bert rank");
+    fails(2, "no TEXT", "./bert goldens x");
+    check(run("./bert 2>/dev/null") == 2, "no command at all is wrong usage");
+}
+
+/* What is not there must not be promised; once it is listed, its own tests take over. */
+static void commands_to_come_are_not_listed(void)
+{
+    static const char *const commands[] = {"explain", "compare", "verify"};
+    for (size_t i = 0; i < 3; i++) {
+        if (run("./bert --help | grep -q '^  %s'", commands[i]) == 0) continue;         /* listed: then it is here */
+        check(run("./bert %s x 2>/dev/null", commands[i]) == 2, "%s is unknown", commands[i]);
+    }
+}
+
+/* --name value, --name=value, -mvalue, options after texts, and a TEXT that begins with a dash. */
+static void option_values_may_be_attached_and_dashes_end_options(void)
+{
+    if (!tiny_model()) return;
+    prints("[CLS] the bank [SEP]\n", with_tiny("./bert tokenize --model=%s --format=pieces 'the bank'", tiny));
+    prints("[CLS] the bank [SEP]\n", with_tiny("./bert tokenize 'the bank' --format pieces -m%s", tiny));
+    prints("2 1 10 3\n", with_tiny("./bert tokenize -m %s --format ids -- -b", tiny));
+    formula_remove(tiny);
+}
+
+/* =====================================================================================================================
+ * Inputs and streams
+ * ================================================================================================================== */
+/* Four lines: CR LF, a CR inside, an empty one, one without a line's end. The ids are those of the tiny vocabulary:
+ * [CLS] 2, [SEP] 3, letters from 9 on. */
+static void a_line_ends_at_lf_only_and_nul_is_a_character(void)
+{
+    if (!tiny_model()) return;
+    prints("2 12 3\n2 9 11 3\n2 3\n2 13 3\n",                           /* d; a c (CR is white space); empty; e */
+           with_tiny("printf 'd\\r\\na\\rc\\n\\ne' | ./bert tokenize -m %s --format ids", tiny));
+    run("printf 'a\\000c\\n' | ./bert tokenize -m %s --format json", tiny);
+    check(strstr(output, "[[0, 0], [0, 1], [2, 3], [0, 0]]") != NULL, "the NUL is inside the word and is deleted: %s",
+          output);
+    formula_remove(tiny);
+}
+
+/* Octal 300 is the byte C0, which never occurs in UTF-8. Bytes count from 1. */
+static void the_first_bad_line_is_named_by_number_and_byte(void)
+{
+    if (!tiny_model()) return;
+    int code = run("printf 'a\\nb\\nc\\300\\nd\\n' | ./bert tokenize -m %s --format ids 2>&1", tiny);
+    check(code == 4, "exit code %d, expected 4", code);
+    check(strstr(output, "2 9 3\n2 10 3\nbert: ") == output, "the lines before it are answered: %s", output);
+    check(strstr(output, "line 3, byte 2") != NULL, "line 3, byte 2: %s", output);
+    run("printf 'a ||| b\\300\\n' | ./bert tokenize -m %s --pairs 2>&1", tiny);
+    check(strstr(output, "line 1, byte 8") != NULL, "bytes of a pair count from the line's beginning: %s", output);
+    formula_remove(tiny);
+}
+
+/* The writer of the pipe waits until the first answer is there before it goes on: were answers held back, it would give
+ * up after some seconds and say so. */
+static void a_line_is_answered_before_the_next_is_read(void)
+{
+    if (!tiny_model()) return;
+    run("cd %s && { echo the; i=0; while [ ! -s answer ] && [ $i -lt 50 ]; do sleep 0.1; i=$((i+1)); done; "
+        "[ $i -lt 50 ] && echo bank; } | \"$OLDPWD/bert\" tokenize -m . --format ids > answer; cat answer; rm -f "
+        "answer", tiny);
+    check(lines(output) == 2, "both lines are answered: %s", output);
+    formula_remove(tiny);
+}
+
+/* Every common option that changes the ids, once. */
+static void pairs_segments_and_special_tokens(void)
+{
+    if (!tiny_model()) return;
+    run("./bert tokenize -m %s --format json --pairs 'the cat ||| sat ||| on'", tiny);
+    check(strstr(output, "\"type_ids\": [0, 0, 0, 0, 1") != NULL, "B follows the first |||: %s", output);
+    run("./bert tokenize -m %s --format json --segments 1 'the cat'", tiny);
+    check(strstr(output, "\"type_ids\": [1, 1, 1, 1]") != NULL, "--segments 1: %s", output);
+    prints("[CLS] the [MASK] [SEP]\n", with_tiny("./bert tokenize -m %s --format pieces 'the [MASK]'", tiny));
+    run("./bert tokenize -m %s --format pieces --no-special 'the [MASK]'", tiny);
+    check(!strstr(output, "[MASK]"), "--no-special makes it plain text: %s", output);
+    prints("the cat\n", with_tiny("./bert tokenize -m %s --format pieces --no-add-special 'the cat'", tiny));
+    prints("2 61 62 3 0 0\n", with_tiny("./bert tokenize -m %s --format ids --max-length 6 --pad 'the cat'", tiny));
+    prints("2 61 3\n", with_tiny("./bert tokenize -m %s --format ids --max-length 3 --truncate 'the cat'", tiny));
+    formula_remove(tiny);
+}
+
+/* What a trace writes, --inputs reads: the way of a foreign tokenizer into this program. */
+static void ids_from_a_file_give_the_same_bits_as_text(void)
+{
+    static char text[sizeof output];
+    if (!tiny_model()) return;
+    check(run("./bert trace -m %s -o %s/ids.tmp-x 'the cat sat'", tiny, tiny) == 0 && !*output,
+          "trace -o prints no table");
+    run("./bert embed -m %s 'the cat sat'", tiny);
+    strcpy(text, output);
+    check(run("./bert embed -m %s --inputs %s/ids.tmp-x", tiny, tiny) == 0, "--inputs reads the ids of a trace");
+    check_text("vectors from ids", output, text);
+    run("rm -f %s/ids.tmp-x", tiny);
+    formula_remove(tiny);
+}
+
+/* =====================================================================================================================
+ * Bad models, bad texts, bad disks
+ * ================================================================================================================== */
+
+/* Copies the tiny weights without the tensors of the heads (`heads` false: cls.* and pooler.*). */
+static bool behead(const char *directory)
+{
+    char path[512];
+    Error e = {0};
+    Safetensors st;
+    snprintf(path, sizeof path, "%s/model.safetensors", directory);
+    if (safetensors_open(&st, path, &e) != BERT_OK) return check(false, "%s", e.message);
+    SafeTensor *kept = calloc(st.count, sizeof *kept);
+    size_t n = 0;
+    for (size_t i = 0; kept && i < st.count; i++)
+        if (strncmp(st.tensors[i].name, "cls.", 4) && !strstr(st.tensors[i].name, "pooler.")) kept[n++] = st.tensors[i];
+    bool ok = kept && safetensors_write(path, kept, n, NULL, 0, &e) == BERT_OK;
+    free(kept);
+    safetensors_close(&st);
+    return check(ok, "weights without heads are written: %s", e.message);
+}
+
+/* A model that is missing, of another type, of another shape, impossible, cut short, or without weights: each is one
+ * sentence that names what is wrong. */
+static void bad_models_exit_3_with_one_line(void)
+{
+    if (!tiny_model()) return;
+    fails(3, "vocab.txt", "./bert embed -m /nonexistent x");
+    run("cp %s/config.json %s/keep", tiny, tiny);
+    run("sed 's/\"bert\"/\"distilbert\"/' %s/keep > %s/config.json", tiny, tiny);
+    fails(3, "distilbert", with_tiny("./bert embed -m %s x", tiny));
+    run("sed 's/: 56/: 57/' %s/keep > %s/config.json", tiny, tiny);
+    fails(3, "shape", with_tiny("./bert embed -m %s x", tiny));
+    run("sed 's/: 24/: 25/' %s/keep > %s/config.json", tiny, tiny);
+    fails(3, "hidden_size", with_tiny("./bert embed -m %s x", tiny));
+    run("mv %s/keep %s/config.json; head -c 5000 %s/model.safetensors > %s/cut; mv %s/cut %s/model.safetensors",
+        tiny, tiny, tiny, tiny, tiny, tiny);
+    fails(3, "model.safetensors", with_tiny("./bert embed -m %s x", tiny));
+    run("rm %s/model.safetensors", tiny);
+    fails(3, "make weights", with_tiny("./bert embed -m %s x", tiny));
+    fails(3, "make weights", with_tiny("cd %s && env -u BERT_MODEL \"$OLDPWD/bert\" rank x -f /dev/null -m .", tiny));
+    formula_remove(tiny);
+}
+
+/* The tiny model has 32 positions: 31 words, [CLS] and [SEP] are one token too many. */
+static void bad_texts_exit_4_with_one_line(void)
+{
+    if (!tiny_model()) return;
+    fails(4, "byte 2", with_tiny("./bert embed -m %s \"$(printf 'a\\300')\"", tiny));
+    fails(4, "33", with_tiny("./bert embed -m %s 'a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a'",
+                             tiny));
+    fails(4, "[MASK]", with_tiny("./bert fill-mask -m %s 'the cat'", tiny));
+    fails(4, "none of the inputs", with_tiny("./bert similarity -m %s --word bank 'the cat'", tiny));
+    fails(3, "cannot be opened", with_tiny("./bert embed -m %s -f /nonexistent", tiny));
+    check(run("./bert embed -m %s --truncate 'a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a'",
+              tiny) == 0,
+          "--truncate makes it fit");
+    formula_remove(tiny);
+}
+
+/* An encoder alone embeds, and refuses what needs a head; it never makes one up. */
+static void missing_heads_exit_5_with_one_line(void)
+{
+    if (!tiny_model() || !behead(tiny)) return;
+    fails(5, "masked-language-model", with_tiny("./bert fill-mask -m %s '[MASK]'", tiny));
+    fails(5, "next-sentence", with_tiny("./bert next-sentence -m %s the cat", tiny));
+    fails(5, "pooler", with_tiny("./bert embed -m %s --pooling pooler the", tiny));
+    check(run("./bert trace -m %s the | grep -c -e pooler -e cls", tiny) == 1, "a trace leaves them out: %s", output);
+    formula_remove(tiny);
+}
+
+/* An answer that did not arrive is a failure, whatever was computed. */
+static void a_full_disk_or_closed_stdout_exits_6(void)
+{
+    if (access("/dev/full", W_OK) != 0) {
+        skip("/dev/full is missing");
+        return;
+    }
+    if (!tiny_model()) return;
+    check(run("./bert tokenize -m %s the > /dev/full 2>/dev/null", tiny) == 6, "a full disk");
+    check(run("./bert embed -m %s --format npy the > /dev/full 2>/dev/null", tiny) == 6, "a full disk, npy");
+    check(run("./bert --help > /dev/full 2>/dev/null") == 6, "a full disk, --help");
+    check(run("./bert tokenize -m %s the >&- 2>/dev/null", tiny) == 6, "stdout closed");
+    check(run("./bert tokenize -m %s the <&- >/dev/null 2>&-", tiny) == 0, "stdin and stderr closed do not matter");
+    formula_remove(tiny);
+}
+
+/* Whole or not at all: -o writes beside the file and renames at the end. */
+static void a_failed_run_leaves_the_old_output_file(void)
+{
+    if (!tiny_model()) return;
+    run("echo old > %s/answer", tiny);
+    check(run("printf 'a\\n\\300\\n' | ./bert tokenize -m %s -o %s/answer 2>/dev/null", tiny, tiny) == 4,
+          "the run fails");
+    run("cat %s/answer; ls %s | wc -l", tiny, tiny);
+    check(!strncmp(output, "old\n4", 5), "the old file stands and no other file is left: %s", output);
+    check(run("printf 'a\\n' | ./bert tokenize -m %s -o %s/answer --format ids", tiny, tiny) == 0 && !*output,
+          "a run succeeds");
+    run("cat %s/answer; rm %s/answer", tiny, tiny);
+    check_text("the new file", output, "2 9 3\n");
+    formula_remove(tiny);
+}
+
+/* =====================================================================================================================
+ * Answers
+ * ================================================================================================================== */
+
+/* The last output is an npy file of that shape. */
+static void check_npy(const char *shape, size_t numbers)
+{
+    size_t header = 10 + (unsigned char)output[8] + 256 * (size_t)(unsigned char)output[9];
+    check(!memcmp(output, "\x93NUMPY\x01", 8), "it begins with NumPy's magic and version 1.0");
+    check(header % 64 == 0 && output[header - 1] == '\n', "header of %zu bytes, a multiple of 64", header);
+    check(strstr(output + 10, "'descr': '<f4', 'fortran_order': False") != NULL, "float32: %.80s", output + 10);
+    check(strstr(output + 10, shape) != NULL, "shape %s: %.100s", shape, output + 10);
+    check(output_length == header + 4 * numbers, "%zu bytes, expected %zu", output_length, header + 4 * numbers);
+}
+
+/* The five shapes that the contract names, bit by bit up to the number of bytes. */
+static void npy_holds_what_the_contract_says(void)
+{
+    if (!tiny_model()) return;
+    run("./bert embed -m %s --format npy the 'the cat' sat | cat", tiny);
+    check_npy("'shape': (3, 24), ", 3 * 24);
+    run("./bert embed -m %s --format npy --layers -1,-2 --pooling none 'the cat' | cat", tiny);
+    check_npy("'shape': (4, 48), ", 4 * 48);
+    run("./bert attention -m %s --format npy 'the cat' | cat", tiny);
+    check_npy("'shape': (2, 3, 4, 4), ", 2 * 3 * 16);
+    run("./bert attention -m %s --format npy --head 1 'the cat' | cat", tiny);
+    check_npy("'shape': (2, 4, 4), ", 2 * 16);
+    run("./bert attention -m %s --format npy --layer 1 --head 1 'the cat' | cat", tiny);
+    check_npy("'shape': (4, 4), ", 16);
+    formula_remove(tiny);
+}
+
+/* Names, shapes and types of a trace of 4 tokens, as the contract lists them. */
+static void a_trace_file_names_every_intermediate(void)
+{
+    static const struct { const char *name; int rank; size_t shape[3]; } expected[] = {
+        {"input_ids", 1, {4}}, {"token_type_ids", 1, {4}}, {"attention_mask", 1, {4}},
+        {"embeddings.word_embeddings", 2, {4, 24}}, {"embeddings.token_type_embeddings", 2, {4, 24}},
+        {"embeddings.position_embeddings", 2, {4, 24}}, {"embeddings.LayerNorm", 2, {4, 24}},
+        {"encoder.layer.0.attention.self.query", 2, {4, 24}}, {"encoder.layer.0.attention.self.key", 2, {4, 24}},
+        {"encoder.layer.0.attention.self.value", 2, {4, 24}}, {"encoder.layer.0.attention.self.scores", 3, {3, 4, 4}},
+        {"encoder.layer.0.attention.self.probs", 3, {3, 4, 4}}, {"encoder.layer.0.attention.self.context", 2, {4, 24}},
+        {"encoder.layer.0.attention.output.dense", 2, {4, 24}}, {"encoder.layer.0.attention.output.LayerNorm", 2, {4,
+                                                                                                                   24}},
+        {"encoder.layer.0.intermediate.dense", 2, {4, 56}}, {"encoder.layer.0.intermediate", 2, {4, 56}},
+        {"encoder.layer.0.output.dense", 2, {4, 24}}, {"encoder.layer.1.output.LayerNorm", 2, {4, 24}},
+        {"pooler.dense", 1, {24}}, {"pooler", 1, {24}}, {"cls.predictions.transform.dense", 2, {4, 24}},
+        {"cls.predictions.transform.transform_act_fn", 2, {4, 24}}, {"cls.predictions.transform.LayerNorm", 2, {4, 24}},
+        {"cls.predictions.decoder", 2, {4, 101}}, {"cls.seq_relationship", 1, {2}}};
+    char path[512];
+    Error e = {0};
+    Safetensors st;
+    if (!tiny_model()) return;
+    snprintf(path, sizeof path, "%s/trace", tiny);
+    run("./bert trace -m %s -o %s 'the cat'", tiny, path);
+    if (!check(safetensors_open(&st, path, &e) == BERT_OK, "the file opens: %s", e.message)) return;
+    check(st.count == 3 + 4 + 2 * 12 + 7, "%zu tensors", st.count);
+    check(st.metadata && strstr(st.metadata, "\"the cat\"") && strstr(st.metadata, BERT_VERSION),
+          "text and version in metadata");
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        const SafeTensor *t = safetensors_find(&st, expected[i].name);
+        if (!check(t != NULL, "there is %s", expected[i].name)) continue;
+        check(t->rank == expected[i].rank && !memcmp(t->shape, expected[i].shape, (size_t)t->rank * sizeof(size_t)),
+              "%s has its shape", t->name);
+        check(t->dtype == (i < 3 ? DTYPE_I64 : DTYPE_F32), "%s is %s", t->name, dtype_name(t->dtype));
+    }
+    safetensors_close(&st);
+    remove(path);
+    formula_remove(tiny);
+}
+
+/* In the tiny vocabulary banker is `bank ##er`: it holds the piece bank, but not the word. */
+static void similarity_looks_for_the_word_not_for_parts_of_longer_words(void)
+{
+    if (!tiny_model()) return;
+    run("./bert similarity -m %s --word bank 'the river bank' 'the banker' 'bank'", tiny);
+    check(lines(output) == 3 && strstr(output, "1:3 ") && strstr(output, "3:1 ") && strstr(output, "[bank]"),
+          "two occurrences, labelled: %s", output);
+    run("./bert similarity -m %s --word banker 'the bank' 'the banker went'", tiny);
+    check(lines(output) == 2 && strstr(output, "[bank ##er] went"), "a word of two pieces: %s", output);
+    run("./bert similarity -m %s --by-layer 'the cat' 'the cat' | tail -3", tiny);
+    check(!strncmp(output, "           0 1.000000\n", 22), "hidden states 0 to L: %s", output);
+    formula_remove(tiny);
+}
+
+/* With weights from a formula the answers mean nothing, but their form and their sums are right. */
+static void rank_fill_mask_and_next_sentence_answer(void)
+{
+    if (!tiny_model()) return;
+    run("printf 'dog\\nthe cat\\nmat\\n' | ./bert rank -m %s 'the cat' --top-k 2", tiny);
+    check(lines(output) == 2 && strstr(output, "\tthe cat\n") == strchr(output, '\t'),
+          "the same text comes first: %s", output);
+    run("./bert fill-mask -m %s --targets cat,dog 'the [MASK] sat [MASK]'", tiny);
+    check(lines(output) == 5 && strstr(output, "\n\n"), "two masks, two targets each: %s", output);
+    run("./bert fill-mask -m %s --top-k 1 --format json 'the [MASK]'", tiny);
+    check(!strncmp(output, "{\"input\": 0, \"position\": 2, \"predictions\": [{\"score\": ", 52), "json: %s", output);
+    run("./bert fill-mask -m %s --top-k 1000 'the [MASK]' | awk '{s += $1} END {print NR, (s > 0.99999 && s < "
+        "1.00001)}'", tiny);
+    check_text("the whole vocabulary, adding up to 1", output, "101 1\n");
+    run("./bert next-sentence -m %s --format json the cat", tiny);
+    check(strstr(output, "\"is_next\": ") && strstr(output, "\"head\": \"checkpoint\""), "json: %s", output);
+    check(run("echo alone | ./bert next-sentence -m %s 2>/dev/null", tiny) == 4, "a line without ||| is rejected");
+    fails(2, "one piece", with_tiny("./bert fill-mask -m %s --targets banker '[MASK]'", tiny));
+    formula_remove(tiny);
+}
+
+/* The tiny configuration is edited into BERT-Base's: 109,482,240 without a single weight. */
+static void info_counts_parameters_from_a_configuration_alone(void)
+{
+    if (!tiny_model()) return;
+    run("./bert info -m %s", tiny);
+    check(strstr(output, "2L/24H/3A") && strstr(output, "next sentence: yes") && strstr(output, "0 missing"),
+          "tiny: %s", output);
+    run("rm %s/model.safetensors; sed -e 's/: 24,/: 768,/' -e 's/: 3,/: 12,/' -e 's/: 101/: 30522/' -e 's/_layers\": "
+        "2/_layers\": 12/'"
+        " -e 's/: 56/: 3072/' -e 's/: 32/: 512/' -e 's/_size\": 12,/_size\": 2,/' %s/config.json > %s/x; mv %s/x "
+        "%s/config.json",
+        tiny, tiny, tiny, tiny, tiny);
+    check(run("./bert info -m %s", tiny) == 0, "a configuration is enough");
+    check(strstr(output, "12L/768H/12A") && strstr(output, "109,482,240") && strstr(output, "110,106,428"),
+          "base: %s", output);
+    formula_remove(tiny);
+}
+
+/* Keys and nesting of bertviz, and the heading of the heat map. */
+static void bertviz_json_has_its_three_keys(void)
+{
+    if (!tiny_model()) return;
+    run("./bert attention -m %s --format json 'the cat'", tiny);
+    check(!strncmp(output, "{\"attn\": [[[[", 13) && strstr(output, "\"left_text\": [\"[CLS]\", \"the\", \"cat\", "
+                                                                    "\"[SEP]\"]") &&
+          strstr(output, "\"right_text\": ["), "bertviz: %.60s", output);
+    run("./bert attention -m %s --layer 1 --head 2 'the cat'", tiny);
+    check(!strncmp(output, "encoder.layer.1 (makes hidden state 2), head 2\n", 47), "heading: %.60s", output);
+    formula_remove(tiny);
+}
+
+/* =====================================================================================================================
+ * The documents, with the real weights
+ * ================================================================================================================== */
+/* The whole of goldens.c, with its exit code. */
+static void all_numbers_of_the_documents_are_met(void)
+{
+    if (!real_weights()) return;
+    int code = run("./bert goldens");
+    check(code == 0, "exit code %d", code);
+    check(strstr(output, " 0 missed") && !strstr(output, "MISSED"), "none is missed");
+    check(strstr(output, "Vector similarity for *similar* meanings: 0.94") != NULL, "the phrases are quoted");
+}
+
+/* make demo is the first thing that is typed: it must fit a terminal. */
+static void the_demonstration_fits_24_lines(void)
+{
+    if (!real_weights()) return;
+    check(run("./bert demo") == 0 && lines(output) <= 24, "%d lines", lines(output));
+    check(strstr(output, "printed 0.94   computed 0.938639") && strstr(output, "printed 0.69   computed 0.693236"),
+          "printed and computed: %s", output);
+    check(strstr(output, "before context: only positions differ") != NULL, "hidden state 0 is explained");
+}
+
+/* The tutorial, command by command. */
+static void the_bank_sentence_by_hand(void)
+{
+    if (!real_weights()) return;
+    prints("101 2044 11065 2769 2013 1996 2924 11632 1010 1996 2924 27307 2001 2464 5645 2006 1996 5900 2314 2924 "
+           "1012 102\n",
+           "./bert tokenize --format ids " BANK);
+    run("./bert tokenize " BANK);
+    check(lines(output) == 22 && strstr(output, "stealing     11,065\n") && strstr(output, "[SEP]           102\n"),
+          "the tutorial's table: %s", output);
+    run("./bert embed --layers -4..-1 --combine sum --pooling none --format npy " BANK " | cat");
+    check_npy("'shape': (22, 768), ", 22 * 768);
+    run("./bert similarity --word bank " BANK);
+    check(strstr(output, "0.938639") && strstr(output, "0.693236"), "the two cosines: %s", output);
+    prints("100\t[UNK]\n8281\tcharacteristic\n", "./bert vocab characteristically characteristic");
+    prints("5000\tknight\n5001\tlap\n", "./bert vocab 5000:5002");
+}
+
+/* Not on the mat. And one token more than there are positions is refused. */
+static void the_cat_sat_on_the_floor(void)
+{
+    if (!real_weights()) return;
+    run("./bert fill-mask --top-k 2 'The cat sat on the [MASK].' | cut -c1-5,12-");
+    check(strstr(output, "0.314") == output && strstr(output, "floor") && strstr(output, "0.119"), "floor, bed: %s",
+          output);
+    char words[2400] = "";
+    for (int i = 0; i < 511; i++) strcat(words, "a ");
+    fails(4, "513", with_tiny("./bert embed '%s'", words));
+}
+
+const Test cli_tests[] = {
+    {"every_command_has_help_on_stdout", every_command_has_help_on_stdout},
+    {"wrong_usage_exits_2_with_one_line", wrong_usage_exits_2_with_one_line},
+    {"commands_to_come_are_not_listed", commands_to_come_are_not_listed},
+    {"option_values_may_be_attached_and_dashes_end_options", option_values_may_be_attached_and_dashes_end_options},
+    {"a_line_ends_at_lf_only_and_nul_is_a_character", a_line_ends_at_lf_only_and_nul_is_a_character},
+    {"the_first_bad_line_is_named_by_number_and_byte", the_first_bad_line_is_named_by_number_and_byte},
+    {"a_line_is_answered_before_the_next_is_read", a_line_is_answered_before_the_next_is_read},
+    {"pairs_segments_and_special_tokens", pairs_segments_and_special_tokens},
+    {"ids_from_a_file_give_the_same_bits_as_text", ids_from_a_file_give_the_same_bits_as_text},
+    {"bad_models_exit_3_with_one_line", bad_models_exit_3_with_one_line},
+    {"bad_texts_exit_4_with_one_line", bad_texts_exit_4_with_one_line},
+    {"missing_heads_exit_5_with_one_line", missing_heads_exit_5_with_one_line},
+    {"a_full_disk_or_closed_stdout_exits_6", a_full_disk_or_closed_stdout_exits_6},
+    {"a_failed_run_leaves_the_old_output_file", a_failed_run_leaves_the_old_output_file},
+    {"npy_holds_what_the_contract_says", npy_holds_what_the_contract_says},
+    {"a_trace_file_names_every_intermediate", a_trace_file_names_every_intermediate},
+    {"similarity_looks_for_the_word_not_for_parts_of_longer_words",
+     similarity_looks_for_the_word_not_for_parts_of_longer_words},
+    {"rank_fill_mask_and_next_sentence_answer", rank_fill_mask_and_next_sentence_answer},
+    {"info_counts_parameters_from_a_configuration_alone", info_counts_parameters_from_a_configuration_alone},
+    {"bertviz_json_has_its_three_keys", bertviz_json_has_its_three_keys},
+    {"all_numbers_of_the_documents_are_met", all_numbers_of_the_documents_are_met},
+    {"the_demonstration_fits_24_lines", the_demonstration_fits_24_lines},
+    {"the_bank_sentence_by_hand", the_bank_sentence_by_hand},
+    {"the_cat_sat_on_the_floor", the_cat_sat_on_the_floor},
+    {NULL, NULL},
+};

@@ -1,0 +1,312 @@
+/* test_tensor.c - tensor.c: the order of sums, the four curves, the fast kernel against the definition. */
+#include "test.h"
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const bool is_double = sizeof(real) == sizeof(double);
+
+/* A small generator of our own (xorshift), so that every machine tests the same numbers. */
+static uint32_t random_state = 2463534242u;
+static uint32_t random_bits(void)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 17;
+    return random_state ^= random_state << 5;
+}
+
+static real random_real(void)                   /* in [-1, 1), 24 bits */
+{
+    return (real)((double)(random_bits() >> 8) / 8388608.0 - 1);
+}
+
+static real *random_reals(size_t n)
+{
+    real *x = malloc(n * sizeof *x);
+    for (size_t i = 0; i < n; i++) x[i] = random_real();
+    return x;
+}
+
+static float float_of(uint32_t bits)
+{
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* ------------------------------------------------------- sums ---------------------------------------------------- */
+
+/* 1, then 127 products of 2^-24: one long chain loses them all, as does pairwise rounding; and 2^-24 in a chunk of its
+ * own survives only when chunks are summed before they are added. The expected value is worked out by hand:
+ * chunk 0 = 1 (each fma rounds 1 + 2^-24 back to 1, ties to even), chunk 1 = 128 * 2^-24 = 2^-17, sum = 1 + 2^-17. */
+static void sums_are_cut_every_128_products(void)
+{
+    real x[256], w[256], out;
+    for (int k = 0; k < 256; k++) x[k] = k ? (real)ldexp(1, -24) : 1, w[k] = 1;
+    product_ref(&out, 1, x, 256, 1, w, 256, 1, 256);
+    double chunk0 = is_double ? 1 + 127 * ldexp(1, -24) : 1;
+    check_value("sum", (double)out, chunk0 + ldexp(1, -17), 0);
+}
+
+/* (1 + 2^-12)^2 - 1 = 2^-11 + 2^-24: a product rounded before it is added would lose the 2^-24. */
+static void products_are_fused_with_their_sum(void)
+{
+    real x[2] = {-1, 1 + (real)ldexp(1, -12)}, w[2] = {1, 1 + (real)ldexp(1, -12)}, out;
+    product_ref(&out, 1, x, 2, 1, w, 2, 1, 2);
+    check_value("sum", (double)out, ldexp(1, -11) + ldexp(1, -24), 0);
+}
+
+static void fma_by_double_equals_the_instruction(void)
+{
+    for (int i = 0; i < 2000000; i++) {
+        float a = float_of(random_bits()), b = float_of(random_bits()), c = float_of(random_bits());
+        if (i & 1) c = -a * b * (1 + (float)random_real() * 1e-6f);         /* cancellation */
+        if (i % 5 == 0) a = float_of(random_bits() & 0x80ffffffu);          /* subnormal products */
+        float got = fma_without_instruction(a, b, c), want = fmaf(a, b, c);
+        if (isnan(got) && isnan(want)) continue;
+        if (!check(!memcmp(&got, &want, sizeof got), "fma(%a, %a, %a) = %a, expected %a", (double)a, (double)b, (double)c, (double)got, (double)want)) return;
+    }
+}
+
+static bool same_bits(const char *what, const real *got, const real *want, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (memcmp(&got[i], &want[i], sizeof *got))
+            return check(false, "%s: element %zu is %a, expected %a", what, i, (double)got[i], (double)want[i]);
+    return true;
+}
+
+/* One size of a linear layer, fast and by definition, with weights of a dtype. */
+static bool compare_linear(size_t N, size_t K, size_t O, DType dtype)
+{
+    real *x = random_reals(N * K), *b = random_reals(O), *fast = malloc(N * O * sizeof(real)), *slow = malloc(N * O * sizeof(real));
+    unsigned char *w = malloc(O * K * 4);
+    for (size_t i = 0; i < O * K; i++) {
+        float value = (float)random_real();
+        uint16_t half = (uint16_t)(random_bits() & 0xbbff);                 /* finite halves of both kinds */
+        if (dtype == DTYPE_F32) memcpy(w + i * 4, &value, 4);
+        else memcpy(w + i * 2, &half, 2);
+    }
+    Scratch s = {malloc(scratch_packed(N, K) * sizeof(real)), malloc(ROW_BLOCK * K * sizeof(real)), NULL};
+    Tensor W = {w, dtype, O, K};
+    linear(fast, x, &W, b, N, &s);
+    linear_ref(slow, x, &W, b, N, &s);
+    char what[80];
+    snprintf(what, sizeof what, "N=%zu K=%zu O=%zu %s", N, K, O, dtype_name(dtype));
+    bool same = same_bits(what, fast, slow, N * O);
+    free(x), free(b), free(fast), free(slow), free(w), free(s.packed), free(s.rows);
+    return same;
+}
+
+static void fast_linear_has_the_bits_of_the_definition(void)
+{
+    const size_t K[] = {1, 7, 64, 127, 128, 129, 300}, O[] = {1, 5, 12, 96, 97, 131};
+    for (size_t N = 1; N <= 50; N += N < 26 ? 1 : 8)
+        for (int k = 0; k < 7; k++)
+            for (int o = 0; o < 6; o++)
+                if (!compare_linear(N, K[k], O[o], DTYPE_F32)) return;
+    compare_linear(9, 200, 100, DTYPE_F16);
+    compare_linear(9, 200, 100, DTYPE_BF16);
+}
+
+/* A row's result may not depend on which rows are beside it. */
+static void a_row_gets_the_same_bits_in_every_batch(void)
+{
+    enum { N = 61, K = 150, O = 30 };
+    real *x = random_reals(N * K), *w = random_reals(O * K), together[N * O], alone[O];
+    Scratch s = {malloc(scratch_packed(N, K) * sizeof(real)), NULL, NULL};
+    product(together, O, x, K, N, w, K, O, K, &s);
+    for (size_t n = 0; n < N; n++) {
+        product(alone, O, x + n * K, K, 1, w, K, O, K, &s);
+        if (!same_bits("row", alone, together + n * O, O)) break;
+    }
+    free(x), free(w), free(s.packed);
+}
+
+/* ------------------------------------------------------ curves --------------------------------------------------- */
+typedef struct {
+    const char *name;
+    void (*curve)(real *, const real *, size_t);
+    double (*oracle)(double);
+    double low, high;               /* |x| outside of which the oracle need not be asked: see `plain` */
+    double (*plain)(double x, bool small);
+    double ulps;                    /* the bound: measured 0.50x, see below */
+    double floor;                   /* error is in ulps of max(|result|, floor * |x|) */
+} Curve;
+
+static double gelu_erf_oracle(double x) { return 0.5 * x * erfc(-x * 0.70710678118654752440); }
+static double gelu_tanh_oracle(double x)
+{
+    double u = 0.79788456080286535588 * (x + 0.044715 * x * x * x);
+    return x / (1 + exp(-2 * u));
+}
+static double exp_plain(double x, bool small) { return small ? 1 + x : x > 0 ? INFINITY : 0; }
+static double tanh_plain(double x, bool small) { return small ? x : x > 0 ? 1 : -1; }
+static double gelu_plain(double x, bool small) { return small ? x / 2 : x > 0 ? x : 0; }
+
+/* Why these bounds: a curve is computed in double with an error far below half an ulp of a float and rounded once, so
+ * its error is half an ulp and a little. Over all floats the worst are 0.500 (exp), 0.501 (tanh), 0.51 (both GELUs). */
+static const Curve curves[] = {
+    {"exp", exp_all, exp, 1e-12, 110, exp_plain, 0.502, 0},
+    {"tanh", tanh_all, tanh, 1e-6, 12, tanh_plain, 0.505, 0},
+    {"gelu_erf", gelu_erf, gelu_erf_oracle, 1e-12, 16, gelu_plain, 0.52, 5.9604644775390625e-08},
+    {"gelu_tanh", gelu_tanh, gelu_tanh_oracle, 1e-12, 16, gelu_plain, 0.52, 5.9604644775390625e-08},
+};
+
+/* The error of y in ulps of the exact value. */
+static double ulps_off(float y, double exact, double floor)
+{
+    int exponent;
+    if (isinf(y) && fabs(exact) > (double)FLT_MAX) return 0;
+    double size = fmax(fabs(exact), floor);
+    frexp(size, &exponent);
+    return fabs((double)y - exact) / ldexp(1, exponent - 24 > -149 ? exponent - 24 : -149);
+}
+
+/* The largest error over every `step`-th float of both signs. */
+static double worst_error(const Curve *c, uint32_t step, float *place)
+{
+    enum { MANY = 4096 };
+    real x[MANY], y[MANY];
+    double worst = 0;
+    for (uint64_t bits = random_bits() % step; bits < 0x7f800000u;) {
+        int n = 0;
+        for (; n < MANY && bits < 0x7f800000u; bits += step) {
+            x[n++] = float_of((uint32_t)bits);
+            x[n++] = float_of((uint32_t)bits | 0x80000000u);
+        }
+        c->curve(y, x, (size_t)n);
+        for (int i = 0; i < n; i++) {
+            double size = fabs((double)x[i]);
+            double exact = size > c->low && size < c->high ? c->oracle((double)x[i]) : c->plain((double)x[i], size <= c->low);
+            double error = ulps_off((float)y[i], exact, c->floor * size);
+            if (!(error <= worst)) worst = error, *place = (float)x[i];
+        }
+    }
+    return worst;
+}
+
+/* Every 1,009th float here; every float with CURVES=1 (`make curves`, some minutes). */
+static void curves_are_within_their_bounds_for_all_floats(void)
+{
+    const char *all = getenv("CURVES");
+    if (is_double) return;                      /* bert64 calls the oracle itself */
+    for (size_t i = 0; i < sizeof curves / sizeof *curves; i++) {
+        float place = 0;
+        double worst = worst_error(&curves[i], all && *all == '1' ? 1 : 1009, &place);
+        printf("    %-9s largest error %.4f ulp, at %.9g\n", curves[i].name, worst, (double)place);
+        check(worst <= curves[i].ulps, "%s is %.4f ulp off at %.9g, at most %.3f allowed", curves[i].name, worst, (double)place, curves[i].ulps);
+    }
+}
+
+static void curves_pass_on_infinity_and_nan(void)
+{
+    real x[3] = {INFINITY, -INFINITY, NAN}, y[3];
+    exp_all(y, x, 3);
+    check(isinf(y[0]) && y[1] == 0 && isnan(y[2]), "exp(inf, -inf, nan) = %g %g %g", (double)y[0], (double)y[1], (double)y[2]);
+    tanh_all(y, x, 3);
+    check(y[0] == 1 && y[1] == -1 && isnan(y[2]), "tanh(inf, -inf, nan) = %g %g %g", (double)y[0], (double)y[1], (double)y[2]);
+    gelu_erf(y, x, 3);
+    check(isinf(y[0]) && isnan(y[2]), "gelu(inf, nan) = %g %g", (double)y[0], (double)y[2]);
+}
+
+/* The example in the comment, and the largest distance between the two GELUs, at -2.699: 0.000473. */
+static void the_two_gelus_are_two(void)
+{
+    real x[3] = {-1, 1, (real)-2.699}, erf_form[3], tanh_form[3];
+    const double want[2] = {-0.15865525393145707, 0.84134474606854293};
+    gelu_erf(erf_form, x, 3);
+    gelu_tanh(tanh_form, x, 3);
+    check_close("gelu_erf(-1), gelu_erf(1)", erf_form, want, 2, 6e-8);          /* one rounding to float */
+    check_value("distance", fabs((double)(erf_form[2] - tanh_form[2])), 0.000473, 5e-7);
+}
+
+/* ------------------------------------------------------- rows ---------------------------------------------------- */
+static void layer_norm_divides_by_H_and_has_eps_in_the_root(void)
+{
+    real x[4] = {1, 2, 3, 4}, gamma[4] = {1, 1, 1, 1}, beta[4] = {0, 0, 0, 10}, out[4];
+    const double d = sqrt(1.25 + 0.5), want[4] = {-1.5 / d, -0.5 / d, 0.5 / d, 1.5 / d + 10};
+    layer_norm(out, x, gamma, beta, (real)0.5, 1, 4);
+    check_close("layer_norm(1 2 3 4), eps 0.5", out, want, 4, 1e-6);            /* float: 10 has an ulp of 9.5e-7 */
+}
+
+/* A row far from 0: a one-pass variance (E[x^2] - mean^2) would have no digit left. */
+static void layer_norm_survives_a_large_offset(void)
+{
+    enum { H = 768 };
+    real x[H], gamma[H], beta[H], out[H];
+    for (int h = 0; h < H; h++) x[h] = 10000 + (real)(h % 8), gamma[h] = 1, beta[h] = 0;
+    layer_norm(out, x, gamma, beta, 0, 1, H);
+    const double want[2] = {-3.5 / sqrt(5.25), -2.5 / sqrt(5.25)};
+    check_close("first two", out, want, 2, is_double ? 1e-12 : 1e-3);           /* the mean itself has an ulp of 1e-3 */
+}
+
+static void softmax_rows_sum_to_one(void)
+{
+    enum { ROWS = 3, COLS = 77 };
+    real *x = random_reals(ROWS * COLS), out[ROWS * COLS];
+    for (int i = 0; i < ROWS * COLS; i++) x[i] *= 30;
+    softmax(out, x, ROWS, COLS);
+    for (int i = 0; i < ROWS; i++) {
+        double sum = 0;
+        for (int j = 0; j < COLS; j++) sum += (double)out[i * COLS + j];
+        check_value("row sum", sum, 1, COLS * 6e-8);                            /* half an ulp for each quotient */
+    }
+    free(x);
+}
+
+static void softmax_of_a_masked_score_is_zero_and_of_a_masked_row_is_uniform(void)
+{
+    real x[8] = {1, -FLT_MAX, 3, 2, -FLT_MAX, -FLT_MAX, -FLT_MAX, -FLT_MAX}, out[8];
+    softmax(out, x, 2, 4);
+    check(out[1] == 0, "a masked score gets %g", (double)out[1]);
+    for (int j = 4; j < 8; j++) check(out[j] == (real)0.25, "a wholly masked row has %g", (double)out[j]);
+}
+
+/* Padding a row with masked scores may not change a bit of the rest, whatever the lengths. */
+static void softmax_is_unchanged_by_masked_columns(void)
+{
+    real *x = random_reals(64), longer[64], short_out[64], long_out[64];
+    for (size_t cols = 1; cols < 40; cols++) {
+        for (size_t j = 0; j < 64; j++) longer[j] = j < cols ? x[j] : -FLT_MAX;
+        softmax(short_out, x, 1, cols);
+        softmax(long_out, longer, 1, 64);
+        if (!same_bits("padded softmax", long_out, short_out, cols)) break;
+    }
+    free(x);
+}
+
+static void softmax_does_not_overflow(void)
+{
+    real x[3] = {10000, 10000, -10000}, out[3];
+    softmax(out, x, 1, 3);
+    check(out[0] == (real)0.5 && out[2] == 0, "softmax(10000, 10000, -10000) = %g, %g", (double)out[0], (double)out[2]);
+}
+
+static void cosine_is_one_zero_and_minus_one_where_it_should_be(void)
+{
+    const real a[3] = {1, 2, 2}, b[3] = {2, 4, 4}, c[3] = {2, -1, 0}, zero[3] = {0, 0, 0};
+    check_value("same direction", cosine(a, b, 3), 1, 1e-15);
+    check_value("right angle", cosine(a, c, 3), 0, 0);
+    check(isnan(cosine(a, zero, 3)), "the cosine with a zero vector is no number");
+}
+
+const Test tensor_tests[] = {
+    {"sums_are_cut_every_128_products", sums_are_cut_every_128_products},
+    {"products_are_fused_with_their_sum", products_are_fused_with_their_sum},
+    {"fma_by_double_equals_the_instruction", fma_by_double_equals_the_instruction},
+    {"fast_linear_has_the_bits_of_the_definition", fast_linear_has_the_bits_of_the_definition},
+    {"a_row_gets_the_same_bits_in_every_batch", a_row_gets_the_same_bits_in_every_batch},
+    {"curves_are_within_their_bounds_for_all_floats", curves_are_within_their_bounds_for_all_floats},
+    {"curves_pass_on_infinity_and_nan", curves_pass_on_infinity_and_nan},
+    {"the_two_gelus_are_two", the_two_gelus_are_two},
+    {"layer_norm_divides_by_H_and_has_eps_in_the_root", layer_norm_divides_by_H_and_has_eps_in_the_root},
+    {"layer_norm_survives_a_large_offset", layer_norm_survives_a_large_offset},
+    {"softmax_rows_sum_to_one", softmax_rows_sum_to_one},
+    {"softmax_of_a_masked_score_is_zero_and_of_a_masked_row_is_uniform", softmax_of_a_masked_score_is_zero_and_of_a_masked_row_is_uniform},
+    {"softmax_is_unchanged_by_masked_columns", softmax_is_unchanged_by_masked_columns},
+    {"softmax_does_not_overflow", softmax_does_not_overflow},
+    {"cosine_is_one_zero_and_minus_one_where_it_should_be", cosine_is_one_zero_and_minus_one_where_it_should_be},
+    {NULL, NULL},
+};

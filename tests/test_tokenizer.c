@@ -1,0 +1,668 @@
+/* test_tokenizer.c - steps 1 to 4 against the documents' ids, Hugging Face's ids and offsets, and their own rules.
+ * Every Unicode character and random lines: compare_tokenizer.py, which needs Python. */
+#include "test.h"
+#include "golden/tokenizer_cases.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define UNCASED "weights/bert-base-uncased"
+#define CASED "weights/bert-base-cased"
+#define SPECIALS "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n"
+
+static const EncodeOptions plain_options = {.segments = -1};
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Helpers
+ * ------------------------------------------------------------------------------------------------------------------ */
+static Text text_of(const char *s)
+{
+    return (Text){s, strlen(s)};
+}
+
+/* Loads a model's tokenizer; without its vocabulary the test is skipped. */
+static bool load(Tokenizer *t, const char *directory, CaseChoice choice)
+{
+    Error e;
+    if (!file_exists(directory, "vocab.txt")) {
+        skip("no vocab.txt of this model");
+        return false;
+    }
+    return check(tokenizer_load(t, directory, choice, &e) == BERT_OK, "%s loads: %s", directory, e.message);
+}
+
+/* Appends printf text to a buffer that never overflows. */
+static void append(char *buffer, size_t capacity, const char *piece)
+{
+    size_t used = strlen(buffer);
+    if (used + strlen(piece) < capacity) strcpy(buffer + used, piece);
+}
+
+/* "101 2054 102": one row of an encoding as text. */
+static void row_text(const int32_t *row, int T, char *out, size_t capacity)
+{
+    char number[16];
+    out[0] = 0;
+    for (int i = 0; i < T; i++) {
+        snprintf(number, sizeof number, "%s%d", i ? " " : "", (int)row[i]);
+        append(out, capacity, number);
+    }
+}
+
+/* The ids that the texts give, checked against `want`; b may be NULL. */
+static void check_ids(const Tokenizer *t, const char *a, const char *b, const EncodeOptions *o, const char *want)
+{
+    Encoding x = {0};
+    Error e;
+    char got[8192];
+    Text second = b ? text_of(b) : (Text){NULL, 0};
+    if (check(encode(t, text_of(a), b ? &second : NULL, o, &x, &e) == BERT_OK, "'%s': %s", a, e.message)) {
+        row_text(x.input_ids, x.T, got, sizeof got);
+        check_text(a, got, want);
+    }
+    encoding_free(&x);
+}
+
+/* `n` times the text, malloc'ed. */
+static Text repeated(const char *s, size_t length, size_t n)
+{
+    char *bytes = malloc(length * n + 1);
+    for (size_t i = 0; i < n; i++) memcpy(bytes + i * length, s, length);
+    return (Text){bytes, length * n};
+}
+
+/* A directory of its own with the given vocabulary and, unless NULL, tokenizer_config.json. */
+static void make_model(char *directory, size_t capacity, const char *vocab, size_t size, const char *config)
+{
+    const char *base = getenv("TMPDIR");
+    char path[4096];
+    snprintf(directory, capacity, "%s/bert-test-XXXXXX", base ? base : "/tmp");
+    check(mkdtemp(directory) != NULL, "a directory can be made in %s", base ? base : "/tmp");
+    snprintf(path, sizeof path, "%s/vocab.txt", directory);
+    FILE *f = fopen(path, "wb");
+    if (f) fwrite(vocab, 1, size, f), fclose(f);
+    if (!config) return;
+    snprintf(path, sizeof path, "%s/tokenizer_config.json", directory);
+    f = fopen(path, "wb");
+    if (f) fputs(config, f), fclose(f);
+}
+
+static void remove_model(const char *directory)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/vocab.txt", directory);
+    unlink(path);
+    snprintf(path, sizeof path, "%s/tokenizer_config.json", directory);
+    unlink(path);
+    rmdir(directory);
+}
+
+/* Loads such a model, removes its files, and returns what tokenizer_load said. */
+static Status load_made(Tokenizer *t, const char *vocab, size_t size, const char *config, CaseChoice choice, Error *e)
+{
+    char directory[2048];
+    make_model(directory, sizeof directory, vocab, size, config);
+    Status s = tokenizer_load(t, directory, choice, e);
+    remove_model(directory);
+    return s;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * The documents
+ * ------------------------------------------------------------------------------------------------------------------ */
+static const struct { const char *a, *b, *ids; } documents[] = {
+    {"This blog post explains pre trained word embeddings", NULL,
+     "101 2023 9927 2695 7607 3653 4738 2773 7861 8270 4667 2015 102"},
+    {"Example sentence 1", NULL, "101 2742 6251 1015 102"},
+    {"Example sentence 2", NULL, "101 2742 6251 1016 102"},
+    {"Here is the sentence I want embeddings for.", NULL,
+     "101 2182 2003 1996 6251 1045 2215 7861 8270 4667 2015 2005 1012 102"},
+    {"After stealing money from the bank vault, the bank robber was seen fishing on the Mississippi river bank.", NULL,
+     "101 2044 11065 2769 2013 1996 2924 11632 1010 1996 2924 27307 2001 2464 5645 2006 1996 5900 2314 2924 1012 102"},
+    {"The cat sat on the [MASK].", NULL, "101 1996 4937 2938 2006 1996 103 1012 102"},
+    {"The cat sat on the mat", "It was a sunny day",
+     "101 1996 4937 2938 2006 1996 13523 102 2009 2001 1037 11559 2154 102"},
+    {"my dog is cute", NULL, "101 2026 3899 2003 10140 102"},
+    {"my dog is [MASK]", NULL, "101 2026 3899 2003 103 102"},
+    {"my dog is happy", NULL, "101 2026 3899 2003 3407 102"},
+    {"my dog is cute", "he likes playing", "101 2026 3899 2003 10140 102 2002 7777 2652 102"},
+    {"my dog is cute", "how do magnets work", "101 2026 3899 2003 10140 102 2129 2079 16853 2015 2147 102"},
+    {"I feel fine today", NULL, "101 1045 2514 2986 2651 102"},
+    {"She has fine blond hair", NULL, "101 2016 2038 2986 8855 2606 102"},
+    {"Today, I went to [MASK] [MASK] [MASK] .", NULL, "101 2651 1010 1045 2253 2000 103 103 103 1012 102"},
+    {"He is running a company", NULL, "101 2002 2003 2770 1037 2194 102"},
+    {"He is running a marathon", NULL, "101 2002 2003 2770 1037 8589 102"},
+    {"The man went to the store.", NULL, "101 1996 2158 2253 2000 1996 3573 1012 102"},
+    {"The man went to the store.", "He bought a gallon of milk.",
+     "101 1996 2158 2253 2000 1996 3573 1012 102 2002 4149 1037 25234 1997 6501 1012 102"},
+    {"What's your name?", NULL, "101 2054 1005 1055 2115 2171 1029 102"},
+    {"What is my place of residence?", NULL, "101 2054 2003 2026 2173 1997 5039 1029 102"},
+    {"You are welcome to utilize any text of your choice.", NULL,
+     "101 2017 2024 6160 2000 16462 2151 3793 1997 2115 3601 1012 102"},
+    {"characteristically", NULL, "101 8281 3973 102"},
+    {"crane in the sky", NULL, "101 11308 1999 1996 3712 102"},
+    {"crane to lift heavy objects", NULL, "101 11308 2000 6336 3082 5200 102"},
+    {"bank of a river", NULL, "101 2924 1997 1037 2314 102"},
+    {"savings bank", NULL, "101 10995 2924 102"},
+    {"river bank", NULL, "101 2314 2924 102"},
+    {"bank robber", NULL, "101 2924 27307 102"},
+    {"This is a wooden stick.", NULL, "101 2023 2003 1037 4799 6293 1012 102"},
+    {"Stick to your work.", NULL, "101 6293 2000 2115 2147 1012 102"},
+    {"I want to talk", NULL, "101 1045 2215 2000 2831 102"},
+    {"I will attend a talk", NULL, "101 1045 2097 5463 1037 2831 102"},
+};
+
+static void texts_of_the_documents_have_their_ids(void)
+{
+    Tokenizer t;
+    if (!load(&t, UNCASED, CASE_AUTO)) return;
+    for (size_t i = 0; i < sizeof documents / sizeof *documents; i++)
+        check_ids(&t, documents[i].a, documents[i].b, &plain_options, documents[i].ids);
+    tokenizer_free(&t);
+}
+
+static void ids_5000_to_5019_are_those_that_document_001_prints(void)
+{
+    static const char *const pieces[] = {
+        "knight", "lap", "survey", "ma", "##ow", "noise", "billy", "##ium", "shooting", "guide",
+        "bedroom", "priest", "resistance", "motor", "homes", "sounded", "giant", "##mer", "150", "scenes"};
+    Tokenizer t;
+    if (!load(&t, UNCASED, CASE_AUTO)) return;
+    check(t.V == 30522, "30,522 pieces, not %d", t.V);
+    for (int i = 0; i < 20; i++) {
+        check_text("piece", tokenizer_piece(&t, 5000 + i), pieces[i]);
+        check(tokenizer_id(&t, pieces[i], strlen(pieces[i])) == 5000 + i, "the id of %s is %d", pieces[i], 5000 + i);
+    }
+    check(t.pad_id == 0 && t.unk_id == 100 && t.cls_id == 101 && t.sep_id == 102 && t.mask_id == 103, "special ids");
+    tokenizer_free(&t);
+}
+
+static void a_word_that_is_no_piece_has_no_id_of_its_own(void)
+{
+    Tokenizer t;
+    if (!load(&t, UNCASED, CASE_AUTO)) return;
+    check(tokenizer_id(&t, "characteristically", 18) == -1, "characteristically is no piece");
+    check(tokenizer_id(&t, "##ally", 6) == 3973 && tokenizer_id(&t, "characteristic", 14) == 8281, "but its parts are");
+    check(tokenizer_id(&t, "bankx", 4) == 2924, "a piece is its bytes and its length");
+    check(tokenizer_id(&t, "", 0) == -1, "nothing is no piece");
+    tokenizer_free(&t);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Hugging Face's answers
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* Compares ids and offsets of one case with "id:begin-end id:begin-end ...". */
+static void check_case(const Tokenizer *t, size_t i, const char *want)
+{
+    Text text = repeated(tokenizer_cases[i].text, tokenizer_cases[i].length, (size_t)tokenizer_cases[i].times);
+    EncodeOptions o = {.no_add_special = true, .segments = -1};
+    Encoding x = {0};
+    Error e;
+    char got[16384] = "", token[64];
+    check(encode(t, text, NULL, &o, &x, &e) == BERT_OK, "%s: %s", tokenizer_cases[i].name, e.message);
+    for (int k = 0; k < x.T; k++) {
+        const size_t *place = x.offsets[k];
+        snprintf(token, sizeof token, "%s%d:%zu-%zu", k ? " " : "", (int)x.input_ids[k], place[0], place[1]);
+        append(got, sizeof got, token);
+    }
+    check_text(tokenizer_cases[i].name, got, want);
+    encoding_free(&x);
+    free((char *)text.bytes);
+}
+
+static void difficult_texts_give_hugging_faces_ids_and_offsets(void)
+{
+    Tokenizer t;
+    if (!load(&t, UNCASED, CASE_UNCASED)) return;
+    for (size_t i = 0; i < sizeof tokenizer_cases / sizeof *tokenizer_cases; i++)
+        check_case(&t, i, tokenizer_cases[i].uncased);
+    tokenizer_free(&t);
+}
+
+static void difficult_texts_give_hugging_faces_ids_in_a_cased_model(void)
+{
+    Tokenizer t;
+    if (!load(&t, CASED, CASE_CASED)) return;
+    for (size_t i = 0; i < sizeof tokenizer_cases / sizeof *tokenizer_cases; i++)
+        check_case(&t, i, tokenizer_cases[i].cased);
+    tokenizer_free(&t);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Steps 1 to 3, rule by rule, with a vocabulary that fits on a line
+ * ------------------------------------------------------------------------------------------------------------------ */
+static const char tiny[] =
+    SPECIALS "a\nb\nab\n##b\n##c\n"                             /* ids 0 to 4, and 5 to 9 */
+    "cafe\nCafé\n.\n=\n\xE4\xB8\xAD\nσ\n"                       /* 10 to 15 */
+    "[\n]\n##a\nmask\nMASK\n"                                   /* 16 to 20 */
+    "a\xF0\x9E\xA5\x8A\xF0\x9E\xA5\x84\n";                      /* 21: a, U+1E94A (class 7), U+1E944 (class 230): marks */
+                                                                /* that are newer than Unicode 8.0, so not dropped  */
+
+static bool load_tiny(Tokenizer *t, CaseChoice choice)
+{
+    Error e;
+    Status s = load_made(t, tiny, sizeof tiny - 1, NULL, choice, &e);
+    return check(s == BERT_OK, "the tiny vocabulary loads: %s", e.message);
+}
+
+static void nfd_then_marks_are_dropped(void)
+{
+    Tokenizer t;
+    if (!load_tiny(&t, CASE_UNCASED)) return;
+    check_ids(&t, "Café", NULL, &plain_options, "2 10 3");
+    check_ids(&t, "Cafe\xCC\x81", NULL, &plain_options, "2 10 3");          /* e, U+0301 */
+    check_ids(&t, "a\xE2\x89\xA0" "b", NULL, &plain_options, "2 5 13 6 3"); /* U+2260, not equal: = and a mark */
+    check_ids(&t, "Σ", NULL, &plain_options, "2 15 3");
+    tokenizer_free(&t);
+}
+
+static void a_cased_model_keeps_accents_and_capitals(void)
+{
+    Tokenizer t;
+    if (!load_tiny(&t, CASE_CASED)) return;
+    check_ids(&t, "Café", NULL, &plain_options, "2 11 3");
+    check_ids(&t, "Cafe\xCC\x81", NULL, &plain_options, "2 1 3");
+    check_ids(&t, "cafe", NULL, &plain_options, "2 10 3");
+    check_ids(&t, "a\xE2\x89\xA0" "b", NULL, &plain_options, "2 1 3");
+    check_ids(&t, "AB", NULL, &plain_options, "2 1 3");
+    tokenizer_free(&t);
+}
+
+static void the_turkish_capital_i_becomes_two_characters(void)
+{
+    static const char vocab[] = SPECIALS "i\nii\xCC\x87\n";
+    Tokenizer t;
+    Error e;
+    Status s = load_made(&t, vocab, sizeof vocab - 1, "{\"strip_accents\": false}", CASE_AUTO, &e);
+    if (!check(s == BERT_OK, "%s", e.message)) return;
+    check_ids(&t, "I\xC4\xB0", NULL, &plain_options, "2 6 3");              /* i, i, U+0307: lower, but accents stay */
+    tokenizer_free(&t);
+}
+
+static void a_word_is_cut_into_the_longest_pieces_or_is_one_unk(void)
+{
+    Tokenizer t;
+    if (!load_tiny(&t, CASE_UNCASED)) return;
+    check_ids(&t, "ab abb abc abcb b", NULL, &plain_options, "2 7 7 8 7 9 7 9 8 6 3");
+    check_ids(&t, "abz", NULL, &plain_options, "2 1 3");                    /* not "ab [UNK]" */
+    check_ids(&t, "a.b", NULL, &plain_options, "2 5 12 6 3");
+    check_ids(&t, "a\xE4\xB8\xAD" "b", NULL, &plain_options, "2 5 14 6 3");
+    tokenizer_free(&t);
+}
+
+static void a_word_of_100_characters_is_cut_and_one_of_101_is_unk(void)
+{
+    Tokenizer t;
+    Error e;
+    Encoding x = {0};
+    EncodeOptions o = {.no_add_special = true, .segments = -1};
+    if (!load_tiny(&t, CASE_UNCASED)) return;
+    for (size_t n = 99; n <= 102; n++) {
+        Text text = repeated("A", 1, n);
+        check(encode(&t, text, NULL, &o, &x, &e) == BERT_OK, "%zu letters", n);
+        check(x.T == (n <= 100 ? (int)n : 1), "%zu letters: %d tokens", n, x.T);
+        check(x.input_ids[x.T - 1] == (n <= 100 ? 18 : 1), "%zu letters: the last is ##a or [UNK]", n);
+        check(x.offsets[x.T - 1][1] == n && x.offsets[0][0] == 0, "offsets cover the word");
+        free((char *)text.bytes);
+    }
+    encoding_free(&x);
+    tokenizer_free(&t);
+}
+
+static void a_nul_never_ends_a_text(void)
+{
+    static const char words[] = "ab a.b cafe";
+    Tokenizer t;
+    Error e;
+    Encoding x = {0};
+    if (!load_tiny(&t, CASE_UNCASED)) return;
+    for (size_t at = 0; at < sizeof words; at++) {                          /* a NUL before each byte, and at the end */
+        char text[sizeof words];
+        memcpy(text, words, at);
+        text[at] = 0;
+        memcpy(text + at + 1, words + at, sizeof words - 1 - at);
+        check(encode(&t, (Text){text, sizeof words}, NULL, &plain_options, &x, &e) == BERT_OK, "NUL at %zu", at);
+        check(x.T == 7 && x.input_ids[1] == 7 && x.input_ids[5] == 10, "NUL at %zu: %d tokens", at, x.T);
+    }
+    encoding_free(&x);
+    tokenizer_free(&t);
+}
+
+static void chunks_do_not_change_the_tokens(void)
+{
+    static const char *const ends[] = {"Cafe\xCC\x81 ab", "b a\xF0\x9E\xA5\x84\xF0\x9E\xA5\x8A",
+                                       "b a\xF0\x9E\xA5\x84\xE2\x80\x8B\xF0\x9E\xA5\x8A", "b[MASK]b", "a\344\270\255b"};
+    Tokenizer t;
+    Error e;
+    Encoding alone = {0}, x = {0};
+    if (!load_tiny(&t, CASE_UNCASED)) return;
+    for (size_t k = 0; k < sizeof ends / sizeof *ends; k++) {
+        encode(&t, text_of(ends[k]), NULL, &plain_options, &alone, &e);
+        check((k != 1 && k != 2) || alone.input_ids[2] == 21, "'%s': the marks are sorted", ends[k]);
+        for (size_t blanks = 1010; blanks < 1030; blanks++) {               /* so that a chunk ends inside of `ends` */
+            Text text = repeated(" ", 1, blanks + strlen(ends[k]));
+            memcpy((char *)text.bytes + blanks, ends[k], strlen(ends[k]));
+            bool same = encode(&t, text, NULL, &plain_options, &x, &e) == BERT_OK && x.T == alone.T &&
+                        !memcmp(x.input_ids, alone.input_ids, sizeof(int32_t) * (size_t)x.T);
+            check(same, "'%s' after %zu blanks", ends[k], blanks);
+            check(x.offsets[1][0] == alone.offsets[1][0] + blanks, "and its offsets");
+            free((char *)text.bytes);
+        }
+    }
+    encoding_free(&alone);
+    encoding_free(&x);
+    tokenizer_free(&t);
+}
+
+static void a_megabyte_without_a_space_is_one_text_like_any_other(void)
+{
+    static const struct { const char *text; int T, last; } cases[] = {
+        {"a", 1, 1}, {".", 1 << 20, 12}, {"a.", 2 << 20, 12},
+        {"\xCC\x81", 0, 0},                                                 /* marks that vanish */
+        {"\xF0\x9E\xA5\x8A\xCC\x81\xF0\x9E\xA5\x84", 1, 1},               /* marks that must be sorted */
+    };
+    Tokenizer t;
+    Error e;
+    Encoding x = {0};
+    EncodeOptions o = {.no_add_special = true, .segments = -1};
+    if (!load_tiny(&t, CASE_UNCASED)) return;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Text text = repeated(cases[i].text, strlen(cases[i].text), 1 << 20);
+        check(encode(&t, text, NULL, &o, &x, &e) == BERT_OK, "a million times '%s': %s", cases[i].text, e.message);
+        check(x.T == cases[i].T, "a million times '%s': %d tokens", cases[i].text, x.T);
+        check(x.T == 0 || x.input_ids[x.T - 1] == cases[i].last, "a million times '%s': the last id", cases[i].text);
+        free((char *)text.bytes);
+    }
+    encoding_free(&x);
+    tokenizer_free(&t);
+}
+
+static void white_space_separates_and_is_otherwise_nothing(void)
+{
+    Tokenizer t;
+    if (!load_tiny(&t, CASE_UNCASED)) return;
+    check_ids(&t, "a b", NULL, &plain_options, "2 5 6 3");
+    check_ids(&t, "  a \t\r\n\xE3\x80\x80 b \xC2\xA0 ", NULL, &plain_options, "2 5 6 3");
+    check_ids(&t, "a\vb", NULL, &plain_options, "2 7 3");                   /* VT and U+0085 are deleted before that */
+    check_ids(&t, "a\xC2\x85" "b", NULL, &plain_options, "2 7 3");
+    check_ids(&t, "a\xE2\x80\x8B" "b", NULL, &plain_options, "2 7 3");      /* zero width space */
+    tokenizer_free(&t);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Step 4
+ * ------------------------------------------------------------------------------------------------------------------ */
+static void segments_are_0_for_a_and_1_for_b_or_all_alike(void)
+{
+    Tokenizer t;
+    Error e;
+    Encoding x = {0};
+    char got[256];
+    static const char *const want[] = {"0 0 0 0 0 0 0 0 0 1 1 1 1 1 1 1 1", "0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0",
+                                       "1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1"};
+    Text b = text_of("He bought a gallon of milk.");
+    if (!load(&t, UNCASED, CASE_AUTO)) return;
+    for (int segments = -1; segments <= 1; segments++) {
+        EncodeOptions o = {.segments = segments};
+        check(encode(&t, text_of("The man went to the store."), &b, &o, &x, &e) == BERT_OK, "%s", e.message);
+        row_text(x.token_type_ids, x.T, got, sizeof got);
+        check_text("segments", got, want[segments + 1]);
+    }
+    encoding_free(&x);
+    tokenizer_free(&t);
+}
+
+static void special_tokens_in_the_text_are_text_when_asked(void)
+{
+    EncodeOptions o = {.plain = true, .segments = -1}, bare = {.no_add_special = true, .segments = -1};
+    Tokenizer t;
+    if (!load_tiny(&t, CASE_UNCASED)) return;
+    check_ids(&t, "a[MASK]b", NULL, &plain_options, "2 5 4 6 3");
+    check_ids(&t, "a[mask]b", NULL, &plain_options, "2 5 16 19 17 6 3");
+    check_ids(&t, "[[MASK]]", NULL, &plain_options, "2 16 4 17 3");
+    check_ids(&t, "a[MASK]b", NULL, &o, "2 5 16 19 17 6 3");
+    check_ids(&t, "[SEP] a", "b", &bare, "3 5 6");
+    check_ids(&t, "", "", &plain_options, "2 3 3");
+    check_ids(&t, "", NULL, &bare, "");
+    tokenizer_free(&t);
+}
+
+static void padding_has_mask_0_and_a_pad_in_the_text_mask_1(void)
+{
+    EncodeOptions o = {.max_length = 8, .pad = true, .segments = -1};
+    Tokenizer t;
+    Error e;
+    Encoding x = {0};
+    char got[256];
+    Text b = text_of("b");
+    if (!load_tiny(&t, CASE_UNCASED)) return;
+    check(encode(&t, text_of("[PAD] a"), &b, &o, &x, &e) == BERT_OK, "%s", e.message);
+    row_text(x.input_ids, x.T, got, sizeof got), check_text("ids", got, "2 0 5 3 6 3 0 0");
+    row_text(x.attention_mask, x.T, got, sizeof got), check_text("mask", got, "1 1 1 1 1 1 0 0");
+    row_text(x.token_type_ids, x.T, got, sizeof got), check_text("segments", got, "0 0 0 0 1 1 0 0");
+    check(x.offsets[1][1] == 5 && x.offsets[2][0] == 6 && x.offsets[4][1] == 1, "offsets into A and B");
+    check(x.offsets[0][1] == 0 && x.offsets[5][1] == 0 && x.offsets[7][1] == 0, "special tokens and padding have 0, 0");
+    encoding_free(&x);
+    tokenizer_free(&t);
+}
+
+static void too_long_is_an_error_unless_it_may_be_cut(void)
+{
+    EncodeOptions o = {.max_length = 512, .segments = -1};
+    Tokenizer t;
+    Error e;
+    Encoding x = {0};
+    if (!load_tiny(&t, CASE_UNCASED)) return;
+    Text text = repeated("a ", 2, 511);
+    check(encode(&t, (Text){text.bytes, 1020}, NULL, &o, &x, &e) == BERT_OK && x.T == 512, "510 words fit");
+    check(encode(&t, text, NULL, &o, &x, &e) == BERT_TEXT, "511 words do not");
+    check_text("message", e.message, "513 tokens, at most 512: use --truncate");
+    o.truncate = true;
+    check(encode(&t, text, NULL, &o, &x, &e) == BERT_OK && x.T == 512, "cut to 512: %d", x.T);
+    check(x.input_ids[511] == 3, "with [SEP] at the end");
+    o.max_length = 1;
+    check(encode(&t, text, NULL, &o, &x, &e) == BERT_USAGE, "no room for [CLS] and [SEP]");
+    free((char *)text.bytes);
+    encoding_free(&x);
+    tokenizer_free(&t);
+}
+
+/* Hugging Face's longest_first, checked against it by compare_tokenizer.py. */
+static void the_longer_text_is_cut_first_and_keeps_the_odd_token(void)
+{
+    static const int cases[][4] = {{300, 400, 254, 255}, {400, 300, 255, 254}, {300, 300, 254, 255}, {1, 600, 1, 508},
+                                   {600, 1, 508, 1}, {254, 255, 254, 255}, {255, 255, 254, 255}, {0, 600, 0, 509}};
+    EncodeOptions o = {.max_length = 512, .truncate = true, .segments = -1};
+    Tokenizer t;
+    Error e;
+    Encoding x = {0};
+    if (!load_tiny(&t, CASE_UNCASED)) return;
+    Text a = repeated("a ", 2, 600), b = repeated("b ", 2, 600);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const int *c = cases[i];
+        Text second = {b.bytes, 2 * (size_t)c[1]};
+        Status s = encode(&t, (Text){a.bytes, 2 * (size_t)c[0]}, &second, &o, &x, &e);
+        check(s == BERT_OK && x.T == 512, "%d + %d are cut to 512: %d", c[0], c[1], x.T);
+        const int32_t *sep = x.input_ids + c[2] + 1;
+        check(sep[0] == 3 && (c[2] == 0 || sep[-1] == 5), "%d + %d: A keeps %d", c[0], c[1], c[2]);
+        check(sep[1] == 6 && x.offsets[c[2] + 2][0] == 0 && sep[c[3] + 1] == 3, "B keeps its first %d", c[3]);
+    }
+    free((char *)a.bytes), free((char *)b.bytes);
+    encoding_free(&x);
+    tokenizer_free(&t);
+}
+
+static void invalid_utf8_is_refused_with_its_byte(void)
+{
+    static const struct { const char *text, *message; } cases[] = {
+        {"a \xC0\x80", "byte 3: 0xC0 is not valid UTF-8"}, {"\xE0\x80\x80", "byte 1: 0xE0 is not valid UTF-8"},
+        {"\xED\xA0\x80", "byte 1: 0xED is not valid UTF-8"}, {"\xF4\x90\x80\x80", "byte 1: 0xF4 is not valid UTF-8"},
+        {"é\xF8", "byte 3: 0xF8 is not valid UTF-8"}, {"abc\x80", "byte 4: 0x80 is not valid UTF-8"},
+        {"ab\xE2\x82", "byte 3: 0xE2 is not valid UTF-8"}, {"\xE2\x82 x", "byte 1: 0xE2 is not valid UTF-8"},
+        {"\xFF\xFEh", "byte 1: 0xFF is not valid UTF-8"}, {"[MASK]\xF0\x9F\x98", "byte 7: 0xF0 is not valid UTF-8"},
+    };
+    Tokenizer t;
+    Error e;
+    Encoding x = {0};
+    if (!load_tiny(&t, CASE_UNCASED)) return;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        check(encode(&t, text_of(cases[i].text), NULL, &plain_options, &x, &e) == BERT_TEXT, "case %zu is refused", i);
+        check_text("message", e.message, cases[i].message);
+    }
+    Text b = text_of("b\xFF");
+    check(encode(&t, text_of("a"), &b, &plain_options, &x, &e) == BERT_TEXT, "in B as well");
+    check_text("message", e.message, "byte 2 of the second text: 0xFF is not valid UTF-8");
+    encoding_free(&x);
+    tokenizer_free(&t);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Vocabulary and case
+ * ------------------------------------------------------------------------------------------------------------------ */
+static void the_id_is_the_line_and_the_last_duplicate_wins(void)
+{
+    static const char vocab[] = SPECIALS "a\r\nb \t\n\na\nx\xE2\x80\xA8y\nz\0z\nlast";
+    Tokenizer t;
+    Error e;
+    if (!check(load_made(&t, vocab, sizeof vocab - 1, NULL, CASE_AUTO, &e) == BERT_OK, "loads: %s", e.message)) return;
+    check(t.V == 12, "12 lines, not %d", t.V);
+    check_text("line 5, CR", tokenizer_piece(&t, 5), "a");
+    check_text("line 6, white space at its end", tokenizer_piece(&t, 6), "b");
+    check_text("line 7, empty", tokenizer_piece(&t, 7), "");
+    check(tokenizer_id(&t, "a", 1) == 8, "the last a");
+    check(tokenizer_id(&t, "x\xE2\x80\xA8y", 5) == 9, "U+2028 does not end a line");
+    check(tokenizer_id(&t, "z\0z", 3) == 10, "a NUL is a character");
+    check(tokenizer_id(&t, "last", 4) == 11, "the last line needs no LF");
+    tokenizer_free(&t);
+}
+
+static void a_file_that_is_no_vocabulary_is_refused_with_the_reason(void)
+{
+    static const struct { const char *vocab, *why; } cases[] = {
+        {"", "[PAD]"}, {"[PAD]\n[UNK]\n[CLS]\n[SEP]\n", "none is [MASK]"},
+        {"[PAD]\n[CLS]\n[SEP]\n[MASK]\n", "none is [UNK]"},
+        {"\xEF\xBB\xBF" SPECIALS, "none is [PAD]"}, {SPECIALS "\xFF\n", "byte 32: 0xFF is not valid UTF-8"},
+    };
+    Tokenizer t;
+    Error e;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Status s = load_made(&t, cases[i].vocab, strlen(cases[i].vocab), NULL, CASE_AUTO, &e);
+        check(s == BERT_FILE && strstr(e.message, cases[i].why), "case %zu says '%s': %s", i, cases[i].why, e.message);
+        check(t.vocabulary == NULL, "nothing is left over");
+    }
+    Status s = tokenizer_load(&t, "no/such/model", CASE_AUTO, &e);
+    check(s == BERT_FILE && strstr(e.message, "no/such/model/vocab.txt"), "a missing file is named: %s", e.message);
+}
+
+static void the_case_comes_from_the_caller_then_the_file_then_the_pieces(void)
+{
+    static const struct {
+        const char *vocab, *config;
+        CaseChoice choice;
+        bool lower, strip, chinese;
+        const char *source;
+    } cases[] = {
+        {SPECIALS "a\n", NULL, CASE_AUTO, true, true, true, "vocab.txt has no capital letters"},
+        {SPECIALS "a\nA\n", NULL, CASE_AUTO, false, false, true, "vocab.txt has capital letters"},
+        {SPECIALS "É\n", NULL, CASE_AUTO, false, false, true, "vocab.txt has capital letters"},
+        {SPECIALS "A\n", "{\"do_lower_case\": true}", CASE_AUTO, true, true, true, "tokenizer_config.json"},
+        {SPECIALS "a\n", "{\"do_lower_case\": false}", CASE_AUTO, false, false, true, "tokenizer_config.json"},
+        {SPECIALS "a\n", "{\"do_lower_case\": false, \"x\": [1, {\"do_lower_case\": true}]}", CASE_UNCASED,
+         true, true, true, "--uncased"},
+        {SPECIALS "a\n", "{}", CASE_CASED, false, false, true, "--cased"},
+        {SPECIALS "a\n", "{\"strip_accents\": false, \"tokenize_chinese_chars\": false}", CASE_AUTO,
+         true, false, false, "vocab.txt has no capital letters"},
+        {SPECIALS "a\n", "{\"strip_accents\": null, \"do_lower_case\": null}", CASE_AUTO,
+         true, true, true, "vocab.txt has no capital letters"},
+        {SPECIALS "a\n", "{\"strip_accents\": true}", CASE_CASED, false, true, true, "--cased"},
+    };
+    Tokenizer t;
+    Error e;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t size = strlen(cases[i].vocab);
+        Status s = load_made(&t, cases[i].vocab, size, cases[i].config, cases[i].choice, &e);
+        if (!check(s == BERT_OK, "case %zu: %s", i, e.message)) continue;
+        check(t.lower_case == cases[i].lower && t.strip_accents == cases[i].strip, "case %zu: lower, strip", i);
+        check(t.chinese_chars == cases[i].chinese, "case %zu: ideographs", i);
+        check_text("source", t.case_source, cases[i].source);
+        tokenizer_free(&t);
+    }
+    check(load_made(&t, tiny, sizeof tiny - 1, "{\"do_lower_case\": 1}", CASE_AUTO, &e) == BERT_FILE, "1 is not true");
+    check(load_made(&t, tiny, sizeof tiny - 1, "{\"do_lower_case\": true", CASE_AUTO, &e) == BERT_FILE, "half a file");
+}
+
+static void the_published_vocabularies_are_recognised(void)
+{
+    Tokenizer t;
+    if (!load(&t, UNCASED, CASE_AUTO)) return;
+    check(t.lower_case && t.strip_accents, "bert-base-uncased is uncased: %s", t.case_source);
+    tokenizer_free(&t);
+    if (!load(&t, CASED, CASE_AUTO)) return;
+    check(!t.lower_case && !t.strip_accents, "bert-base-cased is cased: %s", t.case_source);
+    tokenizer_free(&t);
+}
+
+static void the_trace_shows_a_line_for_every_stage(void)
+{
+    static const char want[] =
+        "  text         Ca<U+00AD>fe<U+0301>\xE4\xB8\xAD[MASK]Abz.\n"
+        "1 clean        Cafe<U+0301>\xE4\xB8\xAD[MASK]Abz.\n"
+        "1 ideographs   Cafe<U+0301> \xE4\xB8\xAD [MASK]Abz.\n"
+        "1 decompose    Cafe<U+0301> \xE4\xB8\xAD [MASK]Abz.\n"
+        "1 sort marks   Cafe<U+0301> \xE4\xB8\xAD [MASK]Abz.\n"
+        "1 drop marks   Cafe \xE4\xB8\xAD [MASK]Abz.\n"
+        "1 lower case   cafe \xE4\xB8\xAD [MASK]abz.\n"
+        "2 split        cafe \xE4\xB8\xAD [MASK] abz . \n"
+        "3 WordPiece    cafe \xE4\xB8\xAD [MASK] [UNK] . \n"
+        "4 ids          2 10 14 4 1 12 3\n"
+        "4 segments     0 0 0 0 0 0 0\n"
+        "4 mask         1 1 1 1 1 1 1\n";
+    Tokenizer t;
+    Error e;
+    char got[2048] = "";
+    FILE *out = tmpfile();
+    if (!out || !load_tiny(&t, CASE_UNCASED)) return;
+    Text text = text_of("Ca\xC2\xAD" "fe\xCC\x81\xE4\xB8\xAD[MASK]Abz.");
+    check(tokenize_trace(&t, text, &plain_options, out, &e) == BERT_OK, "%s", e.message);
+    rewind(out);
+    size_t n = fread(got, 1, sizeof got - 1, out);
+    got[n] = 0;
+    check_text("trace", got, want);
+    fclose(out);
+    tokenizer_free(&t);
+}
+
+const Test tokenizer_tests[] = {
+    {"texts_of_the_documents_have_their_ids", texts_of_the_documents_have_their_ids},
+    {"ids_5000_to_5019_are_those_that_document_001_prints", ids_5000_to_5019_are_those_that_document_001_prints},
+    {"a_word_that_is_no_piece_has_no_id_of_its_own", a_word_that_is_no_piece_has_no_id_of_its_own},
+    {"nfd_then_marks_are_dropped", nfd_then_marks_are_dropped},
+    {"a_cased_model_keeps_accents_and_capitals", a_cased_model_keeps_accents_and_capitals},
+    {"the_turkish_capital_i_becomes_two_characters", the_turkish_capital_i_becomes_two_characters},
+    {"white_space_separates_and_is_otherwise_nothing", white_space_separates_and_is_otherwise_nothing},
+    {"a_nul_never_ends_a_text", a_nul_never_ends_a_text},
+    {"a_word_is_cut_into_the_longest_pieces_or_is_one_unk", a_word_is_cut_into_the_longest_pieces_or_is_one_unk},
+    {"a_word_of_100_characters_is_cut_and_one_of_101_is_unk", a_word_of_100_characters_is_cut_and_one_of_101_is_unk},
+    {"chunks_do_not_change_the_tokens", chunks_do_not_change_the_tokens},
+    {"a_megabyte_without_a_space_is_one_text_like_any_other", a_megabyte_without_a_space_is_one_text_like_any_other},
+    {"difficult_texts_give_hugging_faces_ids_and_offsets", difficult_texts_give_hugging_faces_ids_and_offsets},
+    {"difficult_texts_give_hugging_faces_ids_in_a_cased_model",
+     difficult_texts_give_hugging_faces_ids_in_a_cased_model},
+    {"segments_are_0_for_a_and_1_for_b_or_all_alike", segments_are_0_for_a_and_1_for_b_or_all_alike},
+    {"special_tokens_in_the_text_are_text_when_asked", special_tokens_in_the_text_are_text_when_asked},
+    {"padding_has_mask_0_and_a_pad_in_the_text_mask_1", padding_has_mask_0_and_a_pad_in_the_text_mask_1},
+    {"too_long_is_an_error_unless_it_may_be_cut", too_long_is_an_error_unless_it_may_be_cut},
+    {"the_longer_text_is_cut_first_and_keeps_the_odd_token", the_longer_text_is_cut_first_and_keeps_the_odd_token},
+    {"invalid_utf8_is_refused_with_its_byte", invalid_utf8_is_refused_with_its_byte},
+    {"the_id_is_the_line_and_the_last_duplicate_wins", the_id_is_the_line_and_the_last_duplicate_wins},
+    {"a_file_that_is_no_vocabulary_is_refused_with_the_reason",
+     a_file_that_is_no_vocabulary_is_refused_with_the_reason},
+    {"the_case_comes_from_the_caller_then_the_file_then_the_pieces",
+     the_case_comes_from_the_caller_then_the_file_then_the_pieces},
+    {"the_published_vocabularies_are_recognised", the_published_vocabularies_are_recognised},
+    {"the_trace_shows_a_line_for_every_stage", the_trace_shows_a_line_for_every_stage},
+    {NULL, NULL},
+};

