@@ -31,12 +31,13 @@
 #error "bert.c promises exact bits: float must be computed as float (on 32-bit x86: -msse2 -mfpmath=sse)"
 #endif
 
-/* A vector is 32 bytes of numbers on which one instruction works: 8 floats or 4 doubles, its lanes. GCC and clang give
- * arithmetic on such types, and turn it into whatever the machine has: one AVX register, two SSE or NEON registers, or
- * plain scalar code. */
-enum { LANES = 32 / sizeof(real), CURVE_LANES = 4, SUM_CHUNK = 128 };
-typedef real vec __attribute__((vector_size(32)));
-typedef double dvec __attribute__((vector_size(CURVE_LANES * sizeof(double))));     /* for the curves */
+enum { SUM_CHUNK = 128 };           /* products per chain: see dot_in_chunks */
+
+/* A vector is 16 or 32 bytes of numbers, its lanes, on which one instruction works. GCC and clang give arithmetic on
+ * such types, and turn it into whatever the machine has: one AVX register, two SSE or NEON registers, or plain scalar
+ * code. The curves work on four lanes. */
+enum { CURVE_LANES = 4 };
+typedef double dvec __attribute__((vector_size(CURVE_LANES * sizeof(double))));
 typedef float fvec __attribute__((vector_size(CURVE_LANES * sizeof(float))));
 typedef uint64_t uvec __attribute__((vector_size(CURVE_LANES * sizeof(uint64_t))));
 
@@ -83,29 +84,6 @@ real fma_real(real a, real b, real c)
 float fma_without_instruction(float a, float b, float c)
 {
     return fma_by_double(a, b, c);
-}
-
-/* The same on all lanes. A loop over the lanes is all it takes: both compilers make one instruction of it. */
-static inline vec vec_fma(vec a, vec b, vec c)
-{
-    vec r;
-    for (int l = 0; l < LANES; l++)
-        r[l] = is_double ? (real)fma((double)a[l], (double)b[l], (double)c[l])
-                         : (real)fma_float((float)a[l], (float)b[l], (float)c[l]);
-    return r;
-}
-
-/* 32 bytes from and to memory. memcpy of a constant size is one instruction, and knows no alignment and no types. */
-static inline vec vec_load(const real *p)
-{
-    vec v;
-    memcpy(&v, p, sizeof v);        /* one load, from any address */
-    return v;
-}
-
-static inline void vec_store(real *p, vec v)
-{
-    memcpy(p, &v, sizeof v);
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------
@@ -430,7 +408,32 @@ void linear(real *out, const real *x, const Tensor *W, const real *b, size_t N, 
 
 #else
 
-enum { PANEL = 24 };
+enum { PANEL = 24, LANES = 32 / sizeof(real) };             /* 8 floats, or 4 doubles */
+typedef real vec __attribute__((vector_size(32)));
+
+/* Fused multiply-add on all lanes. A loop over them is all it takes: the compilers make one instruction of it. */
+static inline vec vec_fma(vec a, vec b, vec c)
+{
+    vec r;
+    for (int l = 0; l < LANES; l++)
+        r[l] = is_double ? (real)fma((double)a[l], (double)b[l], (double)c[l])
+                         : (real)fma_float((float)a[l], (float)b[l], (float)c[l]);
+    return r;
+}
+
+/* 32 bytes from and to memory. memcpy of a constant size is one instruction, and knows no alignment and no types. */
+static inline vec vec_load(const real *p)
+{
+    vec v;
+    memcpy(&v, p, sizeof v);        /* one load, from any address */
+    return v;
+}
+
+static inline void vec_store(real *p, vec v)
+{
+    memcpy(p, &v, sizeof v);
+}
+
 
 /* Tokens in the panel that comes next when `left` are left: 24, 16 or 8 (the last ones of a panel may be empty). */
 static size_t panel_width(size_t left)
