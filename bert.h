@@ -306,6 +306,7 @@ enum { ROW_BLOCK = 96 };                                /* weight rows that are 
 const real *tensor_rows(const Tensor *W, size_t first, size_t count, real *rows);
 
 real fma_real(real a, real b, real c);                  /* a*b + c, rounded once */
+bool fma_is_fast(void);                                 /* this build uses the processor's own */
 float fma_without_instruction(float a, float b, float c);   /* the form for processors that lack fma, for the test */
 
 /* The project's own curves, out[i] = f(x[i]); out may be x. All float inputs are tested. */

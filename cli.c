@@ -365,6 +365,9 @@ static Status load_model(Session *s, Error *e)
     if (o->verbose) note(s, "model %s", s->directory);
     if (o->verbose) note(s, "%s (%s)", s->tokenizer.lower_case ? "uncased" : "cased", s->tokenizer.case_source);
     if (s->verb->needs == NEEDS_VOCABULARY) return BERT_OK;
+    if (!fma_is_fast() && sizeof(real) == sizeof(float))
+        note(s, "this build has no fused multiply-add instruction and computes it in double: the same bits, slower "
+                "(the default CFLAGS have -march=native)");
     status = bert_load(&s->model, s->directory, e);
     if (status != BERT_OK) return status;
     if (s->tokenizer.V > s->model.config.V)

@@ -66,13 +66,20 @@ static inline float fma_by_double(float a, float b, float c)
 }
 
 /* FP_FAST_FMAF is the C standard's way of saying that the processor has the instruction; clang says __FMA__ on x86. */
+#if defined FP_FAST_FMAF || defined __FMA__
+static const bool has_fma = true;
+#else
+static const bool has_fma = false;
+#endif
+
+bool fma_is_fast(void)
+{
+    return has_fma;
+}
+
 static inline float fma_float(float a, float b, float c)
 {
-#if defined FP_FAST_FMAF || defined __FMA__
-    return fmaf(a, b, c);
-#else
-    return fma_by_double(a, b, c);
-#endif
+    return has_fma ? fmaf(a, b, c) : fma_by_double(a, b, c);
 }
 
 /* a*b + c, rounded once. Verify: fma_by_double_equals_the_instruction (tests/test_tensor.c) */
@@ -113,11 +120,18 @@ static inline dvec choose(uvec condition, dvec a, dvec b)
     return (dvec)(((uvec)a & condition) | ((uvec)b & ~condition));
 }
 
+/* Before a short loop: all its turns are written out, so that what it indexes can live in registers. */
+#ifdef __clang__
+#define UNROLL _Pragma("unroll")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
 /* The value of a polynomial, by Horner's rule: coefficients from the constant upward. */
 static inline dvec polynomial(dvec x, const double *c, int degree)
 {
     dvec sum = all(c[degree]);
-#pragma GCC unroll 16
+    UNROLL
     for (int i = degree - 1; i >= 0; i--) sum = sum * x + c[i];
     return sum;
 }
@@ -465,17 +479,17 @@ tile(real *total, const real *w, size_t w_stride, const real *x, size_t k_count,
 {
     vec sum[12] = {{0}};
     for (size_t k = 0; k < k_count; k++, x += vecs * LANES) {
-#pragma GCC unroll 12
+        UNROLL
         for (int r = 0; r < rows; r++) {
             vec weight = w[(size_t)r * w_stride + k] - (vec){0};        /* the same number in all lanes */
-#pragma GCC unroll 6
+            UNROLL
             for (int v = 0; v < vecs; v++)
                 sum[r * vecs + v] = vec_fma(vec_load(x + v * LANES), weight, sum[r * vecs + v]);
         }
     }
-#pragma GCC unroll 12
+    UNROLL
     for (int r = 0; r < rows; r++)
-#pragma GCC unroll 6
+        UNROLL
         for (int v = 0; v < vecs; v++) {
             real *t = total + r * PANEL + v * LANES;
             vec_store(t, vec_load(t) + sum[r * vecs + v]);
