@@ -23,8 +23,9 @@ NUMBERS = -std=c11 -ffp-contract=off -fno-fast-math -fno-trapping-math -fno-math
 COMPILE = $(CC) $(CFLAGS) -Wall -Wextra -Wpedantic -Wno-psabi $(NUMBERS) -D_POSIX_C_SOURCE=200809L
 
 CORE    = bert.c tensor.c tokenizer.c weights/safetensors.c weights/files.c weights/vocabulary.c
-PARTS   = $(CORE) verify.c cli.c vectors.c inspect.c goldens.c main.c
-TESTS   = $(CORE) verify.c weights/tensorbundle.c tests/formula.c tests/run.c $(wildcard tests/test_*.c)
+KIT     = compare.c verify.c mistakes.c
+PARTS   = $(CORE) $(KIT) cli.c vectors.c inspect.c goldens.c main.c
+TESTS   = $(CORE) $(KIT) weights/tensorbundle.c tests/formula.c tests/run.c $(wildcard tests/test_*.c)
 HEADERS = $(wildcard *.h weights/*.h tests/*.h) weights/convert.c
 
 # BERT is where `bert` is put; tests/bits.sh builds it elsewhere.

@@ -511,4 +511,30 @@ Status trace_print(const Bert *m, const Activations *a, FILE *out, Error *e);
 Status trace_write(const Bert *m, const Activations *a, const char *path, const char *model_name, const char *text,
                    Error *e);
 
+/* =====================================================================================================================
+ * compare.c, verify.c, mistakes.c - two traces against each other, and the first wrong number of someone else's BERT
+ * ================================================================================================================== */
+typedef enum { TOLERANCE_NMSE, TOLERANCE_EXACT, TOLERANCE_CLOSE } ToleranceKind;
+typedef struct {                    /* when a tensor passes */
+    ToleranceKind kind;
+    double decibel;                 /* NMSE:  sum (x-y)^2 / sum x^2 is at most 10^(decibel/10) */
+    double atol, rtol;              /* CLOSE: every |x-y| <= atol + rtol |x|, as numpy.allclose has it */
+} Tolerance;
+#define TOLERANCE_DEFAULT ((Tolerance){.kind = TOLERANCE_NMSE, .decibel = -80})
+
+/* Prints the table of differences between two trace files, and a last line `no difference` (BERT_OK) or
+ * `first difference: NAME ...` (BERT_DIFFERENT). */
+Status compare_traces(const char *ref, const char *other, const Tolerance *tolerance, FILE *out, Error *e);
+
+typedef struct {
+    Tolerance tolerance;
+    bool isolate;                   /* feed each step OTHER's own inputs */
+    const Encoding *text;           /* the ids that OTHER should have; or NULL */
+    const Tokenizer *tokenizer;     /* shows pieces beside ids; or NULL */
+} VerifyOptions;
+
+/* The same against a reference that is computed here from OTHER's ids; where the two differ, names the known mistakes
+ * that explain it. */
+Status verify_trace(const Bert *m, const char *other, const VerifyOptions *options, FILE *out, Error *e);
+
 #endif

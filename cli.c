@@ -77,6 +77,10 @@ static const Option option_table[] = {
     {"--targets", 0, false, OPTION_STRING, AT(targets), 0, NULL, "A,B: only these pieces"},
     {"--layer", 0, false, OPTION_NUMBER, AT(layer), 0, NULL, "N: block, from 0"},
     {"--head", 0, false, OPTION_NUMBER, AT(head), 0, NULL, "N: attention head, from 0"},
+    {"--isolate", 0, false, OPTION_FLAG, AT(isolate), 1, NULL, "feed each step OTHER's own inputs"},
+    {"--tolerance", 0, false, OPTION_STRING, AT(tolerance), 0, NULL, "exact, or the NMSE in dB (default -80)"},
+    {"--atol", 0, false, OPTION_STRING, AT(atol), 0, NULL, "X: every |ref - other| <= atol + rtol |ref|"},
+    {"--rtol", 0, false, OPTION_STRING, AT(rtol), 0, NULL, "X: see --atol"},
 };
 enum { OPTIONS = sizeof option_table / sizeof *option_table };
 
@@ -416,8 +420,8 @@ Status session_open(Session *s, Error *e)
     s->out = stdout;
     if (s->options.format && format_is(s, "npy") && !s->options.output && isatty(STDOUT_FILENO))
         return fail(e, BERT_USAGE, "--format npy is binary: send it to a file (-o FILE, or > FILE)");
-    Status status = find_model(s, e);
-    if (status == BERT_OK) status = load_model(s, e);
+    Status status = s->verb->needs == NEEDS_NOTHING ? BERT_OK : find_model(s, e);
+    if (status == BERT_OK && s->verb->needs != NEEDS_NOTHING) status = load_model(s, e);
     if (status != BERT_OK || !s->options.output || !strcmp(s->verb->name, "trace")) return status;
     status = output_open(&s->file, s->options.output, e);
     if (status == BERT_OK) s->out = s->file.stream;

@@ -29,13 +29,16 @@ typedef struct {
     int trace, no_add_special, normalize, by_layer;
     int combine, pooling;           /* UNSET, or Combine and Pooling */
     int top_k, layer, head;
+    const char *tolerance, *atol, *rtol;
+    int isolate;
     /* what is left */
     const char **texts;             /* TEXT ... */
     int text_count;
     const char *query;              /* rank: the first TEXT */
+    const char *ref, *other;        /* compare: both TEXTs; verify: other, the first TEXT */
 } Options;
 
-typedef enum { NEEDS_VOCABULARY, NEEDS_CONFIG, NEEDS_MODEL } Needs;
+typedef enum { NEEDS_NOTHING, NEEDS_VOCABULARY, NEEDS_CONFIG, NEEDS_MODEL } Needs;
 
 typedef struct Session Session;
 typedef struct {
@@ -51,7 +54,8 @@ typedef struct {
 } Verb;
 
 extern const Verb embed_verb, similarity_verb, rank_verb;        /* vectors.c */
-extern const Verb attention_verb, trace_verb, info_verb;         /* inspect.c; the others are main.c's */
+extern const Verb attention_verb, trace_verb, compare_verb, verify_verb, info_verb;
+                                                                 /* inspect.c; the others are main.c's */
 
 /* The words after the command into *options (zeroed by the caller). BERT_USAGE with a hint; *help: --help was among
  * them. */

@@ -294,6 +294,108 @@ const Verb trace_verb = {"trace", verb_trace, NULL, NEEDS_MODEL, "", "", " [TEXT
                                 "every intermediate, as a table or a file", trace_help};
 
 /* =====================================================================================================================
+ * compare and verify: someone else's numbers
+ *
+ * Who writes BERT in another language writes its intermediates into a safetensors file and asks: which one is the first
+ * wrong one? compare answers with two files, and needs no model. verify needs only the other side's file: it computes
+ * the reference from the ids that stand in it, and names the known mistake that explains the difference.
+ * ================================================================================================================== */
+static const char compare_help[] =
+    "Two traces against each other, ids first, then tensor by tensor in the order of the data: largest difference\n"
+    "and where, rms of the differences, NMSE (sum of squared differences by sum of squares, in dB), cosine, ulp.\n"
+    "Ends with `no difference` (exit 0) or `first difference: NAME ...` (exit 1). A tensor passes at -80 dB of NMSE.\n"
+    "float16, bfloat16, float32 and float64 may be mixed, leading dimensions of 1 do not matter, masked tokens are\n"
+    "shown and not counted, what only one side has is listed. Names of TransformerLens, of Google's graph and of\n"
+    "llama.cpp are understood: the table is in compare.c.\n"
+    "\n"
+    "  bert compare ours.safetensors theirs.safetensors\n"
+    "  bert compare --atol 1e-4 --rtol 1e-3 ours.safetensors theirs.safetensors\n"
+    "  bert compare --tolerance exact one.safetensors two.safetensors\n";
+
+static Status compare_settle(Options *o, Error *e)
+{
+    if (o->text_count != 2)
+        return fail(e, BERT_USAGE, "compare needs two files, REF and OTHER, not %d: see `bert compare --help`",
+                    o->text_count);
+    o->ref = o->texts[0], o->other = o->texts[1];
+    return BERT_OK;
+}
+
+/* A number as an option's value: 1e-4, 0.5, -60. */
+static Status read_bound(const char *name, const char *text, double *out, Error *e)
+{
+    char *end;
+    *out = strtod(text, &end);
+    if (end == text || *end || !isfinite(*out)) return fail(e, BERT_USAGE, "%s %s: a number is expected", name, text);
+    return BERT_OK;
+}
+
+/* --tolerance exact, --tolerance -60, --atol 1e-4, --rtol 1e-3, or the default. */
+static Status read_tolerance(const Options *o, Tolerance *t, Error *e)
+{
+    *t = TOLERANCE_DEFAULT;
+    if (o->tolerance && (o->atol || o->rtol))
+        return fail(e, BERT_USAGE, "--tolerance and --atol, --rtol exclude each other");
+    if (o->tolerance && !strcmp(o->tolerance, "exact")) t->kind = TOLERANCE_EXACT;
+    else if (o->tolerance) return read_bound("--tolerance", o->tolerance, &t->decibel, e);
+    if (!o->atol && !o->rtol) return BERT_OK;
+    t->kind = TOLERANCE_CLOSE;
+    if (o->atol && read_bound("--atol", o->atol, &t->atol, e) != BERT_OK) return e->status;
+    if (o->rtol && read_bound("--rtol", o->rtol, &t->rtol, e) != BERT_OK) return e->status;
+    if (t->atol < 0 || t->rtol < 0) return fail(e, BERT_USAGE, "--atol and --rtol are not negative");
+    return BERT_OK;
+}
+
+static Status verb_compare(Session *s, Error *e)
+{
+    Tolerance tolerance;
+    if (read_tolerance(&s->options, &tolerance, e) != BERT_OK) return e->status;
+    return compare_traces(s->options.ref, s->options.other, &tolerance, s->out, e);
+}
+
+const Verb compare_verb = {"compare", verb_compare, compare_settle, NEEDS_NOTHING, "--tolerance --atol --rtol", "",
+                           " REF OTHER", "two traces: the first difference", compare_help};
+
+static const char verify_help[] =
+    "OTHER is a safetensors file with input_ids and any intermediates of a BERT with these weights, under the names\n"
+    "of a trace or one of their aliases (see `bert compare --help`). The reference is computed here from OTHER's ids\n"
+    "(token_type_ids default to 0, attention_mask to 1); with TEXT, OTHER's ids are checked first. Where the two\n"
+    "differ, the known mistakes that explain it are named. Prints and exits as `bert compare` does.\n"
+    "  --isolate         each step gets OTHER's own inputs where OTHER has them: a wrong step is not blamed on its\n"
+    "                    successors\n"
+    "\n"
+    "  bert verify theirs.safetensors\n"
+    "  bert verify --isolate theirs.safetensors 'my dog is cute'\n";
+
+static Status verify_settle(Options *o, Error *e)
+{
+    if (!o->text_count) return fail(e, BERT_USAGE, "verify needs a file OTHER: see `bert verify --help`");
+    o->other = o->texts[0];
+    o->text_count--;
+    memmove(o->texts, o->texts + 1, (size_t)o->text_count * sizeof *o->texts);
+    return BERT_OK;
+}
+
+/* The TEXT, if there is one, says which ids OTHER should have. */
+static Status verb_verify(Session *s, Error *e)
+{
+    VerifyOptions options = {.isolate = s->options.isolate, .tokenizer = &s->tokenizer};
+    const Options *o = &s->options;
+    Input input = {0};
+    bool more = o->text_count || o->file || o->inputs;
+    Status status = read_tolerance(o, &options.tolerance, e);
+    if (o->text_count > 1) status = fail(e, BERT_USAGE, "verify takes one TEXT, not %d", o->text_count);
+    if (status == BERT_OK && more) status = next_input(s, &input, &more, e);
+    if (more) options.text = &input.encoding;
+    if (status == BERT_OK) status = verify_trace(&s->model, o->other, &options, s->out, e);
+    input_free(&input);
+    return status;
+}
+
+const Verb verify_verb = {"verify", verb_verify, verify_settle, NEEDS_MODEL, "--isolate --tolerance --atol --rtol", "",
+                          " OTHER [TEXT]", "someone else's BERT: its first wrong number", verify_help};
+
+/* =====================================================================================================================
  * info: what a model is made of
  *
  * A model is a configuration (a few numbers) and its weights (many). The configuration alone says how many parameters

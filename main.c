@@ -560,7 +560,7 @@ static const Verb demo_verb = {"demo", verb_demo, NULL, NEEDS_MODEL, "", "", "",
  * ================================================================================================================== */
 static const Verb *const verbs[] = {
     &tokenize_verb, &vocab_verb, &embed_verb, &similarity_verb, &rank_verb, &fill_mask_verb, &next_sentence_verb,
-    &attention_verb, &goldens_verb, &trace_verb, &info_verb, &demo_verb,
+    &attention_verb, &goldens_verb, &trace_verb, &compare_verb, &verify_verb, &info_verb, &demo_verb,
 };
 enum { VERBS = sizeof verbs / sizeof *verbs };
 

@@ -51,8 +51,8 @@ void skip(const char *why)
 
 int main(int argc, char **argv)
 {
-    const Test *suites[] = {weights_tests, tokenizer_tests, tensor_tests, model_tests, golden_tests, value_tests,
-                            cli_tests};
+    const Test *suites[] = {weights_tests, tokenizer_tests, tensor_tests, model_tests,
+                            golden_tests,  value_tests,     verify_tests, cli_tests};
     const char *skips_fail = getenv("SKIPS_FAIL");
     int passes = 0, fails = 0, skips = 0;
     for (size_t s = 0; s < sizeof suites / sizeof *suites; s++)

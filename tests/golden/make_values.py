@@ -29,8 +29,8 @@ UNRELATED = ("The recipe calls for two cups of flour.", "Our train leaves at sev
              "Prices rose by three percent last year.", "He scored twice in the second half.")
 
 QUERY = "How can I reset my password?"
-ANSWERS = ("Click on the link that we send you to choose a new password.", "Our shops are open until six in the evening.",
-           "The river floods the meadows every spring.")
+ANSWERS = ("Click on the link that we send you to choose a new password.",
+           "Our shops are open until six in the evening.", "The river floods the meadows every spring.")
 
 CUTE = ("my dog is [MASK].", "my dog is happy.", "my dog is cute.", "my dog is [MASK]")
 
@@ -70,7 +70,7 @@ def word_pairs(r):
 
 
 def mean_pooled(r):
-    """The first five numbers of the mean of the bank sentence's tokens, in the last hidden state but one and the last."""
+    """The first five numbers of the mean of the bank sentence's tokens, in hidden states 11 and 12."""
     h, _ = states(r, BANK)
     table("mean_pooled")
     for l in (11, 12):
@@ -107,7 +107,8 @@ def fourth_word(r):
     for text in CUTE:
         ids, _, _ = r.encode(text)
         p = r.trace(ids)["cls.predictions.decoder"][4].softmax(-1)
-        row(f"{text}, {r.tokenizer.id_to_token(int(p.argmax()))}: ", *(p[r.tokenizer.token_to_id(w)] for w in ("cute", "happy")))
+        first = r.tokenizer.id_to_token(int(p.argmax()))
+        row(f"{text}, {first}: ", *(p[r.tokenizer.token_to_id(w)] for w in ("cute", "happy")))
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -141,7 +142,8 @@ def position_metrics(rows):
     c = unit @ unit.T
     ahead = torch.tensor([[c[i, i + d] for d in range(1, REACH + 1)] for i in CENTRES])
     behind = torch.tensor([[c[i, i - d] for d in range(1, REACH + 1)] for i in CENTRES])
-    return (ahead.std(0, correction=0).mean(), (ahead[:, :-1] > ahead[:, 1:]).double().mean(), (ahead - behind).abs().mean())
+    falling = (ahead[:, :-1] > ahead[:, 1:]).double()
+    return ahead.std(0, correction=0).mean(), falling.mean(), (ahead - behind).abs().mean()
 
 
 def positions(r):

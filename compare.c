@@ -1,0 +1,782 @@
+/* compare.c - two traces against each other, tensor by tensor, in the order of the data.
+ *
+ *     names of both -> ours -> the order of the data -> ids first -> one line per tensor -> the first difference
+ *
+ * A wrong number spoils everything after it. So the tensors are compared in the order in which they are computed, and
+ * the first that differs is where to look: everything before it is right, everything after it may only be a victim.
+ *
+ * "Differs" needs a measure. Two correct programs do not give the same bits: they add in another order. The measure is
+ *
+ *     NMSE = sum (x - y)^2 / sum x^2            in decibels, 10 log10 of it
+ *
+ * which knows no unit and does not depend on how large the numbers of a tensor are. Float32 against float64 gives about
+ * -130 dB for BERT-Base, a forgotten bias about -20, and the tolerance of -80 dB lies between. (-80 dB: the differences
+ * are a ten thousandth of the numbers, as root mean squares go.)
+ */
+#include "verify.h"
+
+#include <assert.h>
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* =====================================================================================================================
+ * Names
+ *
+ * One table says what a trace holds, in the order of the data, and a second one how others call the same numbers. `*`
+ * is the number of a layer, from 0. The rows that verify.h gives a name to stay where they are.
+ * ================================================================================================================== */
+typedef struct {
+    const char *name;
+    Form form;
+} Part;
+
+static const Part parts[] = {
+    {"embeddings.word_embeddings", FORM_TOKENS},
+    {"embeddings.token_type_embeddings", FORM_TOKENS},
+    {"embeddings.position_embeddings", FORM_TOKENS},
+    {"embeddings.LayerNorm", FORM_TOKENS},
+    {"encoder.layer.*.attention.self.query", FORM_TOKENS},
+    {"encoder.layer.*.attention.self.key", FORM_TOKENS},
+    {"encoder.layer.*.attention.self.value", FORM_TOKENS},
+    {"encoder.layer.*.attention.self.scores", FORM_SCORES},
+    {"encoder.layer.*.attention.self.probs", FORM_SCORES},
+    {"encoder.layer.*.attention.self.context", FORM_TOKENS},
+    {"encoder.layer.*.attention.output.dense", FORM_TOKENS},
+    {"encoder.layer.*.attention.output.LayerNorm", FORM_TOKENS},
+    {"encoder.layer.*.intermediate.dense", FORM_TOKENS},
+    {"encoder.layer.*.intermediate", FORM_TOKENS},
+    {"encoder.layer.*.output.dense", FORM_TOKENS},
+    {"encoder.layer.*.output.LayerNorm", FORM_TOKENS},
+    {"pooler.dense", FORM_WHOLE},
+    {"pooler", FORM_WHOLE},
+    {"cls.predictions.transform.dense", FORM_TOKENS},
+    {"cls.predictions.transform.transform_act_fn", FORM_TOKENS},
+    {"cls.predictions.transform.LayerNorm", FORM_TOKENS},
+    {"cls.predictions.decoder", FORM_TOKENS},
+    {"cls.seq_relationship", FORM_WHOLE},
+};
+enum { PARTS = sizeof parts / sizeof *parts, MOST_LAYERS = 1 << 20 };
+
+/* What an alias needs beside the name. SPLIT: the last two dimensions are (head, feature of the head). RAW: scores
+ * before the division by sqrt(D), and not masked. BEFORE: the number in the name is one too high, because hidden state
+ * l+1 comes from layer l. LAST: the layer is the last one. */
+enum { SPLIT = 1, RAW = 2, BEFORE = 4, LAST = 8 };
+typedef struct {
+    const char *theirs, *ours;
+    int how;
+} Alias;
+
+/* The table of aliases. A leading `bert.` or `bert/` and a trailing `:0` are put aside first. */
+static const Alias aliases[] = {
+    /* Hugging Face: outputs of whole modules and of the model. Traces by hooks on every module hold them too. */
+    {"embeddings", "embeddings.LayerNorm", 0},
+    {"encoder.layer.*.attention.self", "encoder.layer.*.attention.self.context", 0},
+    {"encoder.layer.*.attention.output", "encoder.layer.*.attention.output.LayerNorm", 0},
+    {"encoder.layer.*.attention", "encoder.layer.*.attention.output.LayerNorm", 0},
+    {"encoder.layer.*.intermediate.intermediate_act_fn", "encoder.layer.*.intermediate", 0},
+    {"encoder.layer.*.output", "encoder.layer.*.output.LayerNorm", 0},
+    {"encoder.layer.*", "encoder.layer.*.output.LayerNorm", 0},
+    {"hidden_states.0", "embeddings.LayerNorm", 0},
+    {"hidden_states.*", "encoder.layer.*.output.LayerNorm", BEFORE},
+    {"attentions.*", "encoder.layer.*.attention.self.probs", 0},
+    {"encoder", "encoder.layer.*.output.LayerNorm", LAST},
+    {"last_hidden_state", "encoder.layer.*.output.LayerNorm", LAST},
+    {"pooler.activation", "pooler", 0},
+    {"pooler_output", "pooler", 0},
+    {"cls.predictions.transform", "cls.predictions.transform.LayerNorm", 0},
+    {"cls.predictions", "cls.predictions.decoder", 0},
+    {"prediction_logits", "cls.predictions.decoder", 0},
+    {"seq_relationship_logits", "cls.seq_relationship", 0},
+
+    /* TransformerLens, HookedEncoder: hook names of run_with_cache. Its hook_resid_mid and hook_resid_post are sums
+     * before a LayerNorm, which a trace does not have. */
+    {"embed.hook_embed", "embeddings.word_embeddings", 0},
+    {"embed.hook_token_type_embed", "embeddings.token_type_embeddings", 0},
+    {"embed.hook_pos_embed", "embeddings.position_embeddings", 0},
+    {"embed.ln.hook_normalized", "embeddings.LayerNorm", 0},
+    {"hook_full_embed", "embeddings.LayerNorm", 0},
+    {"blocks.*.hook_resid_pre", "encoder.layer.*.output.LayerNorm", BEFORE},
+    {"blocks.*.attn.hook_q", "encoder.layer.*.attention.self.query", SPLIT},
+    {"blocks.*.attn.hook_k", "encoder.layer.*.attention.self.key", SPLIT},
+    {"blocks.*.attn.hook_v", "encoder.layer.*.attention.self.value", SPLIT},
+    {"blocks.*.attn.hook_attn_scores", "encoder.layer.*.attention.self.scores", 0},
+    {"blocks.*.attn.hook_pattern", "encoder.layer.*.attention.self.probs", 0},
+    {"blocks.*.attn.hook_z", "encoder.layer.*.attention.self.context", SPLIT},
+    {"blocks.*.hook_attn_out", "encoder.layer.*.attention.output.dense", 0},
+    {"blocks.*.ln1.hook_normalized", "encoder.layer.*.attention.output.LayerNorm", 0},
+    {"blocks.*.mlp.hook_pre", "encoder.layer.*.intermediate.dense", 0},
+    {"blocks.*.mlp.hook_post", "encoder.layer.*.intermediate", 0},
+    {"blocks.*.hook_mlp_out", "encoder.layer.*.output.dense", 0},
+    {"blocks.*.ln2.hook_normalized", "encoder.layer.*.output.LayerNorm", 0},
+    {"blocks.*.hook_normalized_resid_post", "encoder.layer.*.output.LayerNorm", 0},
+    {"mlm_head.ln.hook_normalized", "cls.predictions.transform.LayerNorm", 0},
+
+    /* TensorFlow, google-research/bert: names in its graph, and in ONNX files made from it. Its tensors are
+     * (sequences * tokens, features). GELU's last product is mul_3. */
+    {"embeddings/LayerNorm/batchnorm/add_1", "embeddings.LayerNorm", 0},
+    {"encoder/layer_*/attention/self/query/BiasAdd", "encoder.layer.*.attention.self.query", 0},
+    {"encoder/layer_*/attention/self/key/BiasAdd", "encoder.layer.*.attention.self.key", 0},
+    {"encoder/layer_*/attention/self/value/BiasAdd", "encoder.layer.*.attention.self.value", 0},
+    {"encoder/layer_*/attention/self/add", "encoder.layer.*.attention.self.scores", 0},
+    {"encoder/layer_*/attention/self/Softmax", "encoder.layer.*.attention.self.probs", 0},
+    {"encoder/layer_*/attention/self/Reshape_3", "encoder.layer.*.attention.self.context", 0},
+    {"encoder/layer_*/attention/output/dense/BiasAdd", "encoder.layer.*.attention.output.dense", 0},
+    {"encoder/layer_*/attention/output/LayerNorm/batchnorm/add_1", "encoder.layer.*.attention.output.LayerNorm", 0},
+    {"encoder/layer_*/intermediate/dense/BiasAdd", "encoder.layer.*.intermediate.dense", 0},
+    {"encoder/layer_*/intermediate/dense/mul_3", "encoder.layer.*.intermediate", 0},
+    {"encoder/layer_*/output/dense/BiasAdd", "encoder.layer.*.output.dense", 0},
+    {"encoder/layer_*/output/LayerNorm/batchnorm/add_1", "encoder.layer.*.output.LayerNorm", 0},
+    {"pooler/dense/BiasAdd", "pooler.dense", 0},
+    {"pooler/dense/Tanh", "pooler", 0},
+    {"cls/predictions/transform/dense/BiasAdd", "cls.predictions.transform.dense", 0},
+    {"cls/predictions/transform/dense/mul_3", "cls.predictions.transform.transform_act_fn", 0},
+    {"cls/predictions/transform/LayerNorm/batchnorm/add_1", "cls.predictions.transform.LayerNorm", 0},
+    {"cls/predictions/BiasAdd", "cls.predictions.decoder", 0},
+    {"cls/seq_relationship/BiasAdd", "cls.seq_relationship", 0},
+
+    /* llama.cpp and other programs on ggml: names given by its graph callback, with dimensions in C's order (ggml
+     * prints them reversed). kq is before the scale and the mask. kqv_out is named twice in the graph, before and after
+     * the dense layer: keep the second. Its inp_embd, the sum before the first LayerNorm, is not in a trace. */
+    {"inp_norm", "embeddings.LayerNorm", 0},
+    {"Qcur-*", "encoder.layer.*.attention.self.query", SPLIT},
+    {"Kcur-*", "encoder.layer.*.attention.self.key", SPLIT},
+    {"Vcur-*", "encoder.layer.*.attention.self.value", SPLIT},
+    {"kq-*", "encoder.layer.*.attention.self.scores", RAW},
+    {"kq_soft_max-*", "encoder.layer.*.attention.self.probs", 0},
+    {"kq_soft_max_ext-*", "encoder.layer.*.attention.self.probs", 0},
+    {"kqv_out-*", "encoder.layer.*.attention.output.dense", 0},
+    {"ffn_inp-*", "encoder.layer.*.attention.output.LayerNorm", 0},
+    {"ffn_up_b-*", "encoder.layer.*.intermediate.dense", 0},
+    {"ffn_gelu-*", "encoder.layer.*.intermediate", 0},
+    {"ffn_out-*", "encoder.layer.*.output.dense", 0},
+    {"result_embd", "encoder.layer.*.output.LayerNorm", LAST},
+};
+enum { ALIASES = sizeof aliases / sizeof *aliases };
+
+/* The three rows of ids, and what else they are called. */
+static const char *const id_names[3][3] = {
+    {"input_ids", "input_word_ids", "tokens"},
+    {"token_type_ids", "input_type_ids", "segment_ids"},
+    {"attention_mask", "input_mask", "one_zero_attention_mask"},
+};
+
+/* Does the name fit the pattern, whose `*` stands for digits? Then *layer is their number (-1 without a `*`). The
+ * name may be longer than `length`: only so much of it counts.
+ *
+ *     encoder.layer.*.output.dense   fits   encoder.layer.11.output.dense     with layer 11
+ *
+ * Six digits at most: the number comes from a file, and must not overflow. */
+static bool fits(const char *pattern, const char *name, size_t length, int *layer)
+{
+    size_t i = 0;
+    *layer = -1;
+    for (; *pattern; pattern++) {
+        if (*pattern != '*') {
+            if (i >= length || name[i++] != *pattern) return false;
+            continue;
+        }
+        size_t first = i;
+        for (*layer = 0; i < length && name[i] >= '0' && name[i] <= '9' && i - first < 6; i++)
+            *layer = *layer * 10 + (name[i] - '0');
+        if (i == first) return false;
+    }
+    return i == length;
+}
+
+/* Writes our name and place for parts[part] of that layer. `order` sorts as the data flow: embeddings, then layer by
+ * layer in the order of the list, then the heads, which no number of layers can reach. */
+static void name_entry(TraceEntry *t, size_t part, int layer)
+{
+    const bool per_layer = strchr(parts[part].name, '*') != NULL;
+    const size_t row = per_layer && layer >= 0 ? (size_t)layer : 0;
+    const bool head = !per_layer && !strstr(parts[part].name, "embeddings");
+    spec_name(parts[part].name, layer, t->name, sizeof t->name);
+    t->form = parts[part].form;
+    t->layer = per_layer ? layer : -1;
+    t->part = part;
+    t->order = (head ? (size_t)MOST_LAYERS : per_layer ? row + 1 : 0) * PARTS + part;
+}
+
+/* The row of `parts` with that name. */
+static size_t part_named(const char *ours)
+{
+    size_t part = 0;
+    while (part < PARTS && strcmp(parts[part].name, ours)) part++;
+    assert(part < PARTS);
+    return part;
+}
+
+/* Any name to ours; false if it is nobody's. `last` is the number of the last layer, or -1 if nothing says so.
+ *
+ *     bert/encoder/layer_3/output/dense/BiasAdd:0   ->   encoder.layer.3.output.dense
+ *     blocks.0.hook_resid_pre                       ->   embeddings.LayerNorm, what goes into layer 0 */
+static bool resolve_name(TraceEntry *t, const char *name, int last)
+{
+    size_t length = strlen(name);
+    int layer;
+    if (!strncmp(name, "bert.", 5) || !strncmp(name, "bert/", 5)) name += 5, length -= 5;
+    if (length > 2 && !strcmp(name + length - 2, ":0")) length -= 2;
+    for (size_t part = 0; part < PARTS; part++)
+        if (fits(parts[part].name, name, length, &layer)) return name_entry(t, part, layer), true;
+    for (size_t i = 0; i < ALIASES; i++) {
+        const Alias *alias = &aliases[i];
+        if (!fits(alias->theirs, name, length, &layer)) continue;
+        if (alias->how & BEFORE) layer--;
+        if (alias->how & LAST) layer = last;
+        t->split_heads = alias->how & SPLIT, t->unscaled = alias->how & RAW, t->alias = true;
+        if (layer < 0 && (alias->how & BEFORE))                         /* what goes into layer 0 */
+            return name_entry(t, part_named("embeddings.LayerNorm"), -1), true;
+        name_entry(t, part_named(alias->ours), layer);
+        if (layer < 0 && (alias->how & LAST)) {                         /* nobody says how many layers there are */
+            snprintf(t->name, sizeof t->name, "last_hidden_state");
+            t->layer = -1, t->order = (size_t)MOST_LAYERS * PARTS - 1;
+        }
+        return true;
+    }
+    return false;
+}
+
+/* =====================================================================================================================
+ * A view: the tensors of a trace that have a name, in the order of the data
+ * ================================================================================================================== */
+/* Ids are integers, everything else in a trace is floating: float16, bfloat16, float32 or float64. */
+static bool is_integer(DType dtype)
+{
+    return dtype != DTYPE_F32 && dtype != DTYPE_F64 && dtype != DTYPE_F16 && dtype != DTYPE_BF16;
+}
+
+/* Element i of an integer tensor, whatever its width: PyTorch writes int64, TensorFlow and ggml int32, masks come as
+ * bool. The bytes are copied, because the format promises no alignment. */
+int64_t integer_element(const SafeTensor *t, size_t i)
+{
+    const unsigned char *p = (const unsigned char *)t->data + i * dtype_size(t->dtype);
+    int64_t wide;
+    int32_t word;
+    int16_t half;
+    assert(i < t->count && is_integer(t->dtype));
+    switch (t->dtype) {
+    case DTYPE_I64: memcpy(&wide, p, 8); return wide;
+    case DTYPE_I32: memcpy(&word, p, 4); return word;
+    case DTYPE_I16: memcpy(&half, p, 2); return half;
+    case DTYPE_I8:  return (signed char)*p;
+    default:        return *p;                                          /* U8, BOOL */
+    }
+}
+
+/* The dimensions by what they mean. Leading dimensions of 1 go, two dimensions of heads become one, and what is then
+ * left in front is the number of sequences:
+ *
+ *     (1, 22, 768)  ->  B 1, rows 22, cols 768            (1, 22, 12, 64), split  ->  B 1, rows 22, cols 768
+ *     (2, 12, 22, 22), scores  ->  B 2, heads 12, rows 22, cols 22
+ *
+ * False if the rank does not fit the form. Only REF needs this; OTHER's shape is held against it by layout_of. */
+static bool read_shape(TraceEntry *t)
+{
+    static const int ranks[] = {[FORM_TOKENS] = 2, [FORM_SCORES] = 3, [FORM_WHOLE] = 1};
+    const int rank = ranks[t->form] + (t->split_heads ? 1 : 0);
+    const size_t *shape = t->tensor.shape;
+    int n = t->tensor.rank;
+    for (; n > rank && shape[0] == 1; n--) shape++;
+    if (n == rank - 1 && t->form == FORM_TOKENS && !t->split_heads) {   /* one token, its dimension dropped */
+        t->B = 1, t->heads = 1, t->rows = 1, t->cols = shape[0];
+        return true;
+    }
+    if (n != rank && n != rank + 1) return false;
+    t->B = n == rank + 1 ? *shape++ : 1;
+    t->heads = t->form == FORM_SCORES ? *shape++ : 1;
+    t->rows = t->form != FORM_WHOLE ? *shape++ : 1;
+    t->cols = *shape++;
+    return !t->split_heads || size_mul(t->cols, *shape, &t->cols);
+}
+
+/* The order of the data; of two tensors with one name the one that is called by it comes first, and is kept. (A trace
+ * by hooks on every module holds encoder.layer.0 and encoder.layer.0.output.LayerNorm: the same numbers.) */
+static int by_order(const void *a, const void *b)
+{
+    const TraceEntry *x = a, *y = b;
+    if (x->order != y->order) return x->order < y->order ? -1 : 1;
+    if (x->alias != y->alias) return x->alias ? 1 : -1;
+    return strcmp(x->tensor.name, y->tensor.name);
+}
+
+/* One of the three rows of ids? Then it is noted, under its first name before any other. */
+static bool take_ids(TraceView *view, const SafeTensor *t)
+{
+    for (int k = 0; k < 3; k++)
+        for (int i = 0; i < 3; i++)
+            if (!strcmp(t->name, id_names[k][i]) && is_integer(t->dtype)) {
+                if (!view->ids[k].data || i == 0) view->ids[k] = *t;
+                return true;
+            }
+    return false;
+}
+
+/* The highest layer that any name speaks of, or -1: where last_hidden_state belongs. */
+int last_layer(const SafeTensor *tensors, size_t count)
+{
+    int last = -1;
+    for (size_t i = 0; i < count; i++) {
+        TraceEntry t = {.layer = -1};
+        if (resolve_name(&t, tensors[i].name, -1) && t.layer > last) last = t.layer;
+    }
+    return last;
+}
+
+/* From the tensors of a file, in whatever order and under whatever names, to entries in the order of the data. What
+ * has no name here (weights, somebody's own tensors) is left out. */
+Status view_make(TraceView *view, const char *path, const SafeTensor *tensors, size_t count, int last, Error *e)
+{
+    size_t kept = 0;
+    *view = (TraceView){.path = path, .entries = calloc(count + 1, sizeof *view->entries)};
+    if (!view->entries) return fail(e, BERT_SYSTEM, "%s: out of memory", path);
+    for (size_t i = 0; i < count; i++) {
+        TraceEntry t = {.tensor = tensors[i]};
+        if (take_ids(view, &tensors[i]) || !resolve_name(&t, tensors[i].name, last)) continue;
+        if (read_shape(&t)) view->entries[view->count++] = t;
+        else t.B = 0, view->entries[view->count++] = t;                 /* B = 0: a shape that fits no form */
+    }
+    qsort(view->entries, view->count, sizeof *view->entries, by_order);
+    for (size_t i = 0; i < view->count; i++)                            /* one tensor for each name */
+        if (i == 0 || view->entries[i].order != view->entries[kept - 1].order) view->entries[kept++] = view->entries[i];
+    view->count = kept;
+    return BERT_OK;
+}
+
+void view_free(TraceView *view)
+{
+    free(view->entries);
+    *view = (TraceView){0};
+}
+
+/* The entry of that name (ours). A trace of 12 layers has 155: a search from the front is quick enough. */
+const TraceEntry *view_find(const TraceView *view, const char *name)
+{
+    for (size_t i = 0; i < view->count; i++)
+        if (!strcmp(view->entries[i].name, name)) return &view->entries[i];
+    return NULL;
+}
+
+/* =====================================================================================================================
+ * One tensor against another
+ * ================================================================================================================== */
+
+/* How OTHER's tensor lies under REF's shape. Only the order of the numbers matters: (1, 22, 12, 64), (22, 768) and
+ * (22*768) in C's order are the same numbers in the same places, so dimensions may be merged where they meet.
+ * Transposed, (768, 22), is read the other way and said. */
+typedef enum { LAYOUT_SAME, LAYOUT_TRANSPOSED, LAYOUT_OTHER } Layout;
+
+/* Do the last dimensions from *n backwards multiply to exactly `size`? Then *n moves before them, so that the next
+ * call goes on from there. (22, 12, 64) gives 768 in two steps, 64 and 12. Dimensions of 1 are no obstacle. */
+static bool take_dimension(const size_t *shape, int *n, size_t size)
+{
+    size_t product = 1;
+    while (*n > 0 && (product < size || shape[*n - 1] == 1))
+        if (!size_mul(product, shape[--*n], &product)) return false;
+    return product == size;
+}
+
+/* OTHER's shape under REF's. The numbers must be as many, and the boundaries of features (and of queries) must be
+ * where REF has them: (44, 384) has as many numbers as (22, 768), and is something else. Transposed is only said
+ * where nothing else is possible: a square tensor is read as it stands. */
+static Layout layout_of(const TraceEntry *ref, const SafeTensor *other)
+{
+    size_t dims[2] = {0, 0}, count = 0;
+    int n = other->rank;
+    if (ref->tensor.count != other->count) return LAYOUT_OTHER;
+    for (int i = 0; i < n; i++)
+        if (other->shape[i] != 1 && count++ < 2) dims[count - 1] = other->shape[i];
+    if (ref->form == FORM_TOKENS && ref->B == 1 && count == 2 && dims[0] == ref->cols && dims[1] == ref->rows &&
+        ref->rows != ref->cols) return LAYOUT_TRANSPOSED;
+    if (!take_dimension(other->shape, &n, ref->cols)) return LAYOUT_OTHER;
+    if (ref->form == FORM_SCORES && !take_dimension(other->shape, &n, ref->rows)) return LAYOUT_OTHER;
+    return LAYOUT_SAME;
+}
+
+/* Where element i stands: sequence, head, row (token or query), column (feature or key). */
+typedef struct {
+    size_t b, head, row, col;
+} Place;
+
+/* Element i of REF's tensor, counted in C's order: the last index runs fastest. */
+static Place place_of(const TraceEntry *t, size_t i)
+{
+    const size_t row = i / t->cols, head = row / t->rows;
+    return (Place){head / t->heads, head % t->heads, row % t->rows, i % t->cols};
+}
+
+/* Padding is computed by everybody and used by nobody: its rows, and the keys that no one may look at, do not count.
+ * What belongs to the whole sequence comes from its first token, which left padding masks. Trap: comparing them all
+ * makes two correct programs differ, since one skips padding and another gives it -10000. */
+bool element_counts(const TraceEntry *t, const Judge *judge, size_t i)
+{
+    if (!judge->mask) return true;
+    const Place p = place_of(t, i);
+    const size_t rows = t->form == FORM_WHOLE ? 1 : t->rows;
+    if (p.b >= judge->B || rows > judge->T) return true;                /* rows are not tokens here */
+    const int32_t *mask = judge->mask + p.b * judge->T;
+    if (t->form == FORM_SCORES && p.col < judge->T && !mask[p.col]) return false;
+    return mask[t->form == FORM_WHOLE ? 0 : p.row] != 0;
+}
+
+/* Scores before the division by sqrt(D), as ggml has them, become scores: D = H / A, from the width of a hidden state
+ * and the number of heads. Where one of the two is unknown they are left alone, and will differ by a constant. */
+static double scale_of(const TraceEntry *t, const TraceEntry *ref, const Judge *judge)
+{
+    if (!t->unscaled || !judge->H || !ref->heads) return 1;
+    return 1 / sqrt((double)judge->H / (double)ref->heads);
+}
+
+/* Element i in REF's order; in a transposed tensor, row and column change places. */
+static double element(const TraceEntry *t, bool transposed, double scale, const TraceEntry *ref, size_t i)
+{
+    return scale * tensor_element(&t->tensor, transposed ? i % ref->cols * ref->rows + i / ref->cols : i);
+}
+
+/* The same for verify.c, which writes OTHER's numbers into its own buffers. */
+double other_element(const TraceEntry *ref, const TraceEntry *other, const Result *r, const Judge *judge, size_t i)
+{
+    return element(other, r->transposed, scale_of(other, ref, judge), ref, i);
+}
+
+/* Bits of a number's fraction, the leading one included: float64 53, float32 24, float16 11, bfloat16 8. */
+static int precision(DType dtype)
+{
+    return dtype == DTYPE_F64 ? 53 : dtype == DTYPE_F32 ? 24 : dtype == DTYPE_F16 ? 11 : 8;
+}
+
+/* x rounded to the nearest number of that type. Both sides are compared in the coarser type of the two, so that what
+ * a trace in float16 lost in the file is not taken for a mistake: rounding alone would be -71 dB, and no trace in
+ * float16 could ever pass at -80. */
+static double narrow(double x, DType dtype)
+{
+    int exponent, bits = precision(dtype);
+    if (dtype == DTYPE_F64 || x == 0 || !isfinite(x)) return x;
+    if (fabs(x) > FLT_MAX) return copysign(INFINITY, x);
+    if (dtype == DTYPE_F32) return (double)(float)x;
+    double fraction = frexp(x, &exponent);                              /* x = fraction 2^exponent, from 1/2 to 1 */
+    if (dtype == DTYPE_F16 && exponent < -13) bits -= -13 - exponent;   /* below 2^-14 float16 loses bits one by one */
+    double rounded = ldexp(rint(ldexp(fraction, bits)), exponent - bits);
+    return dtype == DTYPE_F16 && fabs(rounded) > 65504 ? copysign(INFINITY, x) : rounded;
+}
+
+/* Sums over the numbers of one tensor pair. */
+typedef struct {
+    double squares, other_squares, product, differences;                /* x^2, y^2, xy, (x-y)^2 */
+    double all_squares, all_differences;                                /* with the masked ones */
+    size_t broken;                                                      /* numbers outside `exact` or atol, rtol */
+} Sums;
+
+/* Whether x and y are near enough one by one; under an NMSE no single number decides. */
+static bool close_enough(double x, double y, const Tolerance *t)
+{
+    if (t->kind == TOLERANCE_EXACT) return x == y && signbit(x) == signbit(y);
+    return t->kind == TOLERANCE_NMSE || fabs(x - y) <= t->atol + t->rtol * fabs(x);
+}
+
+/* One pair of numbers that count. A NaN ends the matter, and so does an infinity that REF does not have: no sum could
+ * hold them, and nobody means them. Trap: comparisons with NaN are false, so a check of the form "fail if |x - y| >
+ * tolerance" lets every NaN pass. */
+static void add_pair(Result *r, Sums *s, double x, double y, size_t i, int bits, const Tolerance *tolerance)
+{
+    int exponent;
+    r->counted++;
+    if (r->word) return;
+    if (!isfinite(x) || !isfinite(y)) {
+        if (x == y) return;                                             /* the same infinity */
+        r->word = isnan(x) || isnan(y) ? "NaN" : "infinite";
+        r->where = i, r->expected = x, r->found = y;
+        return;
+    }
+    double d = fabs(x - y);
+    if (!close_enough(x, y, tolerance)) s->broken++;
+    s->squares += x * x, s->other_squares += y * y, s->product += x * y, s->differences += d * d;
+    if (d > r->max_abs || r->counted == 1) r->max_abs = d, r->where = i, r->expected = x, r->found = y;
+    frexp(x != 0 ? x : y, &exponent);
+    double ulp = d == 0 ? 0 : d / ldexp(1, exponent - bits);            /* the distance between x and its neighbour */
+    if (ulp > r->ulp) r->ulp = ulp;
+}
+
+/* A masked pair: shown, not counted. Masked scores are as low as it pleases everyone (-10000, -3.4e38, minus
+ * infinity), so they are not even shown. */
+static void add_masked(Result *r, const TraceEntry *ref, double x, double y)
+{
+    double d = fabs(x - y);
+    bool score = ref->form == FORM_SCORES && (x < -1e3 || y < -1e3);
+    if (!score && (isnan(d) || d > r->masked_max)) r->masked_max = isnan(d) ? INFINITY : d;
+}
+
+/* What the sums say. Where REF is all zeros, any difference is infinitely large. */
+static void conclude(Result *r, const Sums *s, const Tolerance *tolerance)
+{
+    const double n = r->counted ? (double)r->counted : 1, lengths = sqrt(s->squares) * sqrt(s->other_squares);
+    r->rms = sqrt(s->differences / n);
+    r->nmse = s->differences == 0 ? 0 : s->squares > 0 ? s->differences / s->squares : INFINITY;
+    r->nmse_all = s->all_differences == 0 ? 0 : s->all_squares > 0 ? s->all_differences / s->all_squares : INFINITY;
+    r->cosine = lengths > 0 ? s->product / lengths : s->squares == s->other_squares;
+    r->passes = !r->word && (tolerance->kind == TOLERANCE_NMSE ? decibel(r->nmse) <= tolerance->decibel : !s->broken);
+}
+
+/* One tensor pair, number by number, into *r. With `word` set the numbers could not be compared, or should not be:
+ * another shape, integers, a NaN. */
+void compare_entries(Result *r, const TraceEntry *ref, const TraceEntry *other, const Judge *judge)
+{
+    const DType a = ref->tensor.dtype, b = other->tensor.dtype;
+    Sums s = {0};
+    *r = (Result){.word = "dtype"};
+    if (is_integer(a) || is_integer(b)) return;
+    const DType coarse = precision(a) < precision(b) ? a : b;
+    const Layout layout = ref->B ? layout_of(ref, &other->tensor) : LAYOUT_OTHER;
+    r->word = layout == LAYOUT_OTHER ? "shape" : NULL;
+    if (r->word) return;
+    r->comparable = true;
+    r->transposed = layout == LAYOUT_TRANSPOSED;
+    const double x_scale = scale_of(ref, ref, judge), y_scale = scale_of(other, ref, judge);
+    for (size_t i = 0; i < ref->tensor.count; i++) {
+        double x = narrow(element(ref, false, x_scale, ref, i), coarse);
+        double y = narrow(element(other, r->transposed, y_scale, ref, i), coarse);
+        bool counts = element_counts(ref, judge, i);
+        if (isfinite(x) && isfinite(y)) s.all_squares += x * x, s.all_differences += (x - y) * (x - y);
+        if (counts) add_pair(r, &s, x, y, i, precision(coarse), &judge->tolerance);
+        else add_masked(r, ref, x, y);
+    }
+    conclude(r, &s, &judge->tolerance);
+}
+
+/* A ratio of powers in decibels: 1 is 0, a tenth -10, a millionth -60; equal is minus infinity. */
+double decibel(double ratio)
+{
+    return ratio > 0 ? 10 * log10(ratio) : -INFINITY;
+}
+
+/* For people: whole decibels are enough. 0.0 is added because -0.3 rounds to -0. */
+void put_decibel(char text[24], double ratio)
+{
+    if (ratio == 0) snprintf(text, 24, "equal");
+    else snprintf(text, 24, isfinite(ratio) ? "%.0f dB" : "infinite", rint(decibel(ratio)) + 0.0);  /* + 0.0: no -0 */
+}
+
+/* Where a number stands, in words that lead back to the text: a token, a head, a feature. */
+void put_place(char text[96], const TraceEntry *t, size_t i)
+{
+    const Place p = place_of(t, i);
+    int n = t->B > 1 ? snprintf(text, 96, "input %zu ", p.b) : 0;
+    if (t->form == FORM_TOKENS) snprintf(text + n, 96 - (size_t)n, "token %zu feature %zu", p.row, p.col);
+    else if (t->form == FORM_WHOLE) snprintf(text + n, 96 - (size_t)n, "feature %zu", p.col);
+    else snprintf(text + n, 96 - (size_t)n, "head %zu query %zu key %zu", p.head, p.row, p.col);
+}
+
+/* =====================================================================================================================
+ * The report
+ * ================================================================================================================== */
+/* (22, 768), as Python writes it: what the user will compare it with. */
+static void put_shape(char text[96], const SafeTensor *t)
+{
+    int n = snprintf(text, 96, "(");
+    for (int i = 0; i < t->rank && n < 80; i++)
+        n += snprintf(text + n, 96 - (size_t)n, "%s%zu", i ? ", " : "", t->shape[i]);
+    snprintf(text + n, 96 - (size_t)n, t->rank == 1 ? ",)" : ")");
+}
+
+/* max abs, at, and rms are of the differences x - y; ulp is the largest difference in units of the last digit of the
+ * coarser of the two types. Near zero it is large and means little: NMSE decides. */
+void print_head(FILE *out)
+{
+    fprintf(out, "%-46s %-15s %9s  %-26s %9s %8s %12s %8s\n", "name", "shape", "max abs", "at", "rms", "NMSE", "cosine",
+            "ulp");
+}
+
+/* One line of the table. What is remarkable stands at its end: DIFFERENT, transposed, masked rows that differ. */
+void print_result(const TraceEntry *ref, const Result *r, FILE *out)
+{
+    char shape[96], where[96] = "-", nmse[24];
+    put_shape(shape, &ref->tensor);
+    fprintf(out, "%-46s %-15s ", ref->name, shape);
+    if (!r->comparable) {
+        fprintf(out, "another %s  DIFFERENT\n", r->word);
+        return;
+    }
+    if (r->max_abs > 0 || r->word) put_place(where, ref, r->where);
+    put_decibel(nmse, r->nmse);
+    if (r->word) fprintf(out, "%9s  %-26s %9s %8s %12s %8s", r->word, where, "-", "-", "-", "-");
+    else fprintf(out, "%9.2e  %-26s %9.2e %8s %12.9f %8.3g", r->max_abs, where, r->rms, nmse, r->cosine, r->ulp);
+    if (!r->passes) fprintf(out, "  DIFFERENT");
+    if (r->transposed) fprintf(out, "  transposed");
+    if (r->masked_max > 10 * r->max_abs) fprintf(out, "  (masked: up to %.2g)", r->masked_max);
+    if (!r->counted) fprintf(out, "  (all masked)");
+    fputc('\n', out);
+}
+
+/* encoder.layer.* for a layer's name, so that a part that all layers lack is said once. */
+static void pattern_of(char pattern[96], const TraceEntry *t)
+{
+    snprintf(pattern, 96, "%s", t->layer >= 0 ? parts[t->part].name : t->name);
+}
+
+/* What only one side has, on one line. A user's trace of hidden states alone would otherwise get a hundred names:
+ *
+ *     not in OTHER: embeddings.LayerNorm, encoder.layer.*.attention.self.query, encoder.layer.*.output.dense (2 of 12)
+ */
+void print_missing(const TraceView *has, const TraceView *lacks, const char *whose, FILE *out)
+{
+    const char *separator = "";
+    for (size_t i = 0; i < has->count; i++) {
+        const TraceEntry *t = &has->entries[i];
+        char pattern[96];
+        size_t all = 0, missing = 0, first = SIZE_MAX;
+        for (size_t k = 0; k < has->count; k++) {
+            const TraceEntry *u = &has->entries[k];
+            if (u->part != t->part || (u->layer < 0) != (t->layer < 0)) continue;
+            all++;
+            if (view_find(lacks, u->name)) continue;
+            if (first == SIZE_MAX) first = k;
+            missing++;
+        }
+        if (first != i) continue;                                       /* said already, or not missing */
+        pattern_of(pattern, t);
+        fprintf(out, *separator ? "%s%s" : "%snot in %s: ", separator, *separator ? pattern : whose);
+        if (!*separator) fputs(pattern, out);
+        if (missing < all) fprintf(out, " (%zu of %zu)", missing, all);
+        separator = ", ";
+    }
+    if (*separator) fputc('\n', out);
+}
+
+/* The last line, after `first difference: `. The name comes first, so that scripts can cut it out at the colon. */
+void put_difference(char sentence[512], const TraceEntry *ref, const TraceEntry *other, const Result *r)
+{
+    char where[96], nmse[24], theirs[96], ours[96];
+    if (!r->comparable) {
+        put_shape(ours, &ref->tensor), put_shape(theirs, &other->tensor);
+        snprintf(sentence, 512, "%s: %s %s %s, expected %s %s", ref->name, r->word, dtype_name(other->tensor.dtype),
+                 theirs, dtype_name(ref->tensor.dtype), ours);
+        return;
+    }
+    put_place(where, ref, r->where), put_decibel(nmse, r->nmse);
+    if (r->word)
+        snprintf(sentence, 512, "%s: %s at %s: %.9g, expected %.9g", ref->name, r->word, where, r->found, r->expected);
+    else
+        snprintf(sentence, 512, "%s: NMSE %s, largest difference %.3g at %s: %.9g, expected %.9g", ref->name, nmse,
+                 r->max_abs, where, r->found, r->expected);
+}
+
+/*  (is), the piece behind an id, if there is a vocabulary. */
+static void put_piece(char text[64], const Tokenizer *tokenizer, int64_t id)
+{
+    text[0] = 0;
+    if (tokenizer && id >= 0 && id < tokenizer->V) snprintf(text, 64, " (%.50s)", tokenizer_piece(tokenizer, (int)id));
+}
+
+/* Tokens before anything else: if they differ, no number after them can be right, and the mistake is in the tokenizer
+ * or in the inputs, not in the model. What only one side has is not compared. Exact, of course. */
+void compare_ids(char sentence[256], const TraceView *ref, const TraceView *other, const Tokenizer *tokenizer)
+{
+    sentence[0] = 0;
+    for (int k = 0; k < 3; k++) {
+        const SafeTensor *x = &ref->ids[k], *y = &other->ids[k];
+        if (!x->data || !y->data) continue;
+        if (x->count != y->count) {
+            snprintf(sentence, 256, "%s: %zu tokens, expected %zu", id_names[k][0], y->count, x->count);
+            return;
+        }
+        for (size_t i = 0; i < x->count; i++) {
+            const int64_t expected = integer_element(x, i), found = integer_element(y, i);
+            char piece[64], wanted[64];
+            if (expected == found) continue;
+            put_piece(piece, k ? NULL : tokenizer, found), put_piece(wanted, k ? NULL : tokenizer, expected);
+            snprintf(sentence, 256, "%s: token %zu is %lld%s, expected %lld%s", id_names[k][0], i, (long long)found,
+                     piece, (long long)expected, wanted);
+            return;
+        }
+    }
+}
+
+/* =====================================================================================================================
+ * compare: two files
+ * ================================================================================================================== */
+
+/* Which tokens count, from REF's mask or else OTHER's, and the width of a hidden state, from the first tensor that
+ * has it. *mask is malloc'ed. Without a mask anywhere every token counts. */
+static Status make_judge(Judge *judge, int32_t **mask, const TraceView *ref, const TraceView *other, Error *e)
+{
+    const SafeTensor *t = ref->ids[2].data ? &ref->ids[2] : &other->ids[2];
+    const TraceEntry *query = NULL;
+    for (size_t i = 0; i < ref->count && !query; i++)
+        if (strstr(ref->entries[i].name, "query") || strstr(ref->entries[i].name, "LayerNorm"))
+            query = &ref->entries[i];
+    judge->H = query ? query->cols : 0;
+    *mask = NULL;
+    if (!t->data || t->rank < 1 || t->count == 0) return BERT_OK;
+    judge->T = t->shape[t->rank - 1], judge->B = t->count / judge->T;
+    judge->mask = *mask = malloc(t->count * sizeof **mask);
+    if (!*mask) return fail(e, BERT_SYSTEM, "out of memory");
+    for (size_t i = 0; i < t->count; i++) (*mask)[i] = integer_element(t, i) != 0;
+    return BERT_OK;
+}
+
+/* The table, what is missing, and the last line. No tensor in common is an error, not a success. */
+static Status report(const TraceView *ref, const TraceView *other, const Judge *judge, FILE *out, Error *e)
+{
+    char sentence[512] = "";
+    size_t compared = 0;
+    print_head(out);
+    for (size_t i = 0; i < ref->count; i++) {
+        const TraceEntry *x = &ref->entries[i], *y = view_find(other, x->name);
+        Result r;
+        if (!y) continue;
+        compare_entries(&r, x, y, judge);
+        print_result(x, &r, out);
+        compared++;
+        if (!r.passes && !*sentence) put_difference(sentence, x, y, &r);
+    }
+    if (!compared) return fail(e, BERT_FILE, "%s and %s have no tensor in common under any name that is known here",
+                               ref->path, other->path);
+    print_missing(ref, other, "OTHER", out);
+    print_missing(other, ref, "REF", out);
+    if (!*sentence) return fprintf(out, "no difference\n"), BERT_OK;
+    fprintf(out, "first difference: %s\n", sentence);
+    return fail(e, BERT_DIFFERENT, "%s differs from %s", other->path, ref->path);
+}
+
+/* Ids first. If they differ nothing else is printed: a table of consequences would only distract. */
+static Status compare_views(const TraceView *ref, const TraceView *other, const Tolerance *tolerance, FILE *out,
+                            Error *e)
+{
+    Judge judge = {.tolerance = *tolerance};
+    int32_t *mask;
+    char sentence[256];
+    compare_ids(sentence, ref, other, NULL);
+    if (*sentence) {
+        fprintf(out, "first difference: %s\n", sentence);
+        return fail(e, BERT_DIFFERENT, "%s was made from other ids than %s", other->path, ref->path);
+    }
+    Status status = make_judge(&judge, &mask, ref, other, e);
+    if (status == BERT_OK) status = report(ref, other, &judge, out, e);
+    free(mask);
+    return status;
+}
+
+/* Two files, opened and checked as hostile as any; then two views, which agree on which layer is the last one. */
+Status compare_traces(const char *ref, const char *other, const Tolerance *tolerance, FILE *out, Error *e)
+{
+    Safetensors files[2];
+    TraceView views[2] = {{0}};
+    const char *const paths[2] = {ref, other};
+    memset(files, 0, sizeof files);
+    int last = -1;                                                      /* the last layer that either speaks of */
+    Status status = safetensors_open(&files[0], ref, e);
+    if (status == BERT_OK) status = safetensors_open(&files[1], other, e);
+    for (int i = 0; i < 2; i++) {
+        int own = last_layer(files[i].tensors, files[i].count);
+        last = own > last ? own : last;
+    }
+    for (int i = 0; i < 2 && status == BERT_OK; i++)
+        status = view_make(&views[i], paths[i], files[i].tensors, files[i].count, last, e);
+    if (status == BERT_OK) status = compare_views(&views[0], &views[1], tolerance, out, e);
+    for (int i = 0; i < 2; i++) {
+        view_free(&views[i]);
+        if (files[i].tensors) safetensors_close(&files[i]);
+    }
+    return status;
+}

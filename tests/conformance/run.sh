@@ -1,0 +1,84 @@
+#!/bin/sh
+# run.sh - the conformance kit against PyTorch, ONNX Runtime and OpenVINO; the vectors and their runners; the notebook.
+#     pip install -r tests/conformance/requirements.txt && sh tests/conformance/run.sh
+# PYTHON says which python3. Without weights/bert-base-uncased what needs it is skipped aloud; with CI set, it fails.
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+python=${PYTHON:-python3}
+work=build/conformance
+weights=weights/bert-base-uncased/model.safetensors
+passed=0 failed=0 skipped=0
+export PYTHONDONTWRITEBYTECODE=1
+
+# step NAME COMMAND ...: runs it, whatever became of the others
+step() {
+    name=$1
+    shift
+    echo "== $name"
+    if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $name"; fi
+}
+
+# fails COMMAND ...: it must exit with 1, which says "different"; a crash of Python exits with 1 too, so its words count
+fails() {
+    said=$("$@" 2>&1)
+    code=$?
+    echo "$said"
+    [ $code -eq 1 ] && case $said in *'first difference'*) true ;; *) false ;; esac
+}
+
+# verify_vectors KIND MODEL_DIR: every vector of the model is its own trace, so nothing may differ
+verify_vectors() {
+    for vector in tests/vectors/"$1"-*.safetensors; do
+        ./bert verify -q "$vector" -m "$2" > $work/said || { cat $work/said; return 1; }
+        echo "$vector: $(tail -n 1 $work/said)"
+    done
+}
+
+rm -rf $work
+# guide: the ten lines of GUIDE.md, as printed, must print what is printed below them (a number's last digits may differ)
+guide() {
+    sed -n '/^```python/,/^```$/p' tests/conformance/GUIDE.md | sed '/^```/d' | sed "s|mine.safetensors|$work/mine.safetensors|" > $work/guide.py
+    "$python" $work/guide.py 2> $work/guide.log | tee $work/said || { cat $work/guide.log; return 1; }
+    grep -q '^best explanation: encoder.layer.3.output.dense lacks its bias' $work/said &&
+        grep -q '^first difference: encoder.layer.3.output.dense:' $work/said
+}
+
+mkdir -p $work
+step 'build' make -s bert bert64 build/formula || exit 1
+step 'the vectors are the formula and the goldens' "$python" tests/vectors/make_vectors.py --check
+step 'odd, written by the formula in C' build/formula odd $work/odd
+for kind in seven tiny odd; do
+    model=tests/vectors/models/$kind
+    [ $kind = odd ] && model=$work/odd
+    vectors=$(echo tests/vectors/$kind-*.safetensors)
+    # shellcheck disable=SC2086     (several names, none with a blank)
+    {
+        step "bert verify: $kind" verify_vectors $kind $model
+        step "NumPy: $kind" "$python" tests/vectors/runner_numpy.py $model $vectors
+        step "PyTorch: $kind" "$python" tests/vectors/runner_torch.py $model $vectors
+        step "ONNX, exported: $kind" "$python" tests/conformance/export_onnx.py $model $work/$kind.onnx
+        step "ONNX Runtime: $kind" "$python" tests/vectors/runner_onnx.py $work/$kind.onnx $vectors
+    }
+done
+
+# Do the runners notice? The same model with another eps in its configuration.
+cp -R tests/vectors/models/tiny $work/wrong
+sed 's/0\.01/0.00001/' tests/vectors/models/tiny/config.json > $work/wrong/config.json
+step 'NumPy notices a wrong eps' fails "$python" tests/vectors/runner_numpy.py $work/wrong tests/vectors/tiny-pair.safetensors
+step 'PyTorch notices a wrong eps' fails "$python" tests/vectors/runner_torch.py $work/wrong tests/vectors/tiny-pair.safetensors
+step 'ONNX, exported: wrong' "$python" tests/conformance/export_onnx.py $work/wrong $work/wrong.onnx
+step 'ONNX Runtime notices a wrong eps' fails "$python" tests/vectors/runner_onnx.py $work/wrong.onnx tests/vectors/tiny-pair.safetensors
+
+step 'trace against forward hooks' "$python" tests/conformance/test_trace.py
+step 'planted mistakes are named' "$python" tests/conformance/test_mistakes.py
+step 'ONNX Runtime and OpenVINO pass' "$python" tests/conformance/test_runtimes.py
+if [ -f $weights ] || [ -n "${CI:-}" ]; then
+    step 'the ten lines of the guide' guide
+    step 'the notebook' "$python" tests/conformance/run_notebook.py
+else
+    echo "SKIPPED: the guide and the notebook: $weights is missing (make weights)"
+    skipped=$((skipped + 2))
+fi
+rm -rf $work
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed -eq 0 ]

@@ -1,0 +1,865 @@
+/* test_verify.c - compare and verify: does the kit find a mistake that was planted, and call it by its name?
+ *
+ * Each mistake is made here a second time, by other means than mistakes.c uses: the model "tiny" (formula.c) is run
+ * step by step, and between two steps a few lines of the test spoil what the last one left. The trace that comes out is
+ * what somebody's wrong BERT would write. verify must name the first tensor that is wrong, and the mistake. */
+#include "formula.h"
+#include "test.h"
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* =====================================================================================================================
+ * A wrong BERT
+ * ================================================================================================================== */
+typedef enum { SUM, NORM, INPUT, QKV, SCORES, PROBS, CONTEXT, ATTENTION, UP, DOWN, POOLER, NSP, MLM } Moment;
+
+static Bert model;                  /* the right one */
+static char directory[256];
+static Encoding input;              /* a padded pair */
+static int rows[64];
+
+/* What a plant may touch: a copy of the model, and the activations; called before the first step, then after each step,
+ * and (INPUT) before each block. */
+typedef struct {
+    Bert m;
+    BertLayer layers[2];
+    Activations a;
+    int T;
+    Batch batch;
+    int32_t types[64], mask[64];
+    real *saved;                    /* (N,H) */
+} Wrong;
+typedef void Spoil(Wrong *w, Moment moment, int l);
+
+static size_t N(const Wrong *w)
+{
+    return (size_t)w->a.N;
+}
+
+enum { H = 24, A = 3, D = 8, F = 56, V = 101 };
+
+static bool open_tiny(void)
+{
+    const EncodeOptions options = {.max_length = 14, .pad = true, .segments = -1};
+    const char *a = "the cat sat on my mat", *b = "the dog";
+    const Text pair = {b, strlen(b)};
+    Tokenizer tokenizer;
+    Error e = {0};
+    bool ok = formula_directory(directory) && formula_model(directory, "tiny", &e) == BERT_OK &&
+              bert_load(&model, directory, &e) == BERT_OK &&
+              tokenizer_load(&tokenizer, directory, CASE_AUTO, &e) == BERT_OK;
+    if (!check(ok, "the model tiny is there: %s", e.message)) return false;
+    ok = encode(&tokenizer, (Text){a, strlen(a)}, &pair, &options, &input, &e) == BERT_OK;
+    tokenizer_free(&tokenizer);
+    for (int i = 0; i < 64; i++) rows[i] = i;
+    return check(ok && input.T == 14 && !input.attention_mask[13] && input.attention_mask[0], "the input is padded");
+}
+
+static void close_tiny(void)
+{
+    bert_free(&model);
+    encoding_free(&input);
+    input = (Encoding){0};
+    formula_remove(directory);
+}
+
+/* The blocks and heads, with a call after every step. The two halves of a step are spoiled together. */
+static void run_spoiled(Wrong *w, Spoil *spoil)
+{
+    spoil(w, SUM, -1);                                                  /* before anything: weights, ids */
+    embeddings_sum(&w->m, &w->a), spoil(w, SUM, 0);
+    add(w->a.sum, w->a.word, w->a.token_type, N(w) * H);
+    add(w->a.sum, w->a.sum, w->a.position, N(w) * H);
+    embeddings_norm(&w->m, &w->a), spoil(w, NORM, 0);
+    for (int l = 0; l < 2; l++) {
+        spoil(w, INPUT, l);
+        attention_query_key_value(&w->m, &w->a, l), spoil(w, QKV, l);
+        attention_scores(&w->m, &w->a, l), spoil(w, SCORES, l);
+        attention_probs(&w->m, &w->a, l), spoil(w, PROBS, l);
+        attention_context(&w->m, &w->a, l), spoil(w, CONTEXT, l);
+        attention_output(&w->m, &w->a, l), spoil(w, ATTENTION, l);
+        feed_forward_up(&w->m, &w->a, l), spoil(w, UP, l);
+        feed_forward_down(&w->m, &w->a, l), spoil(w, DOWN, l);
+    }
+    pooler(&w->m, &w->a), spoil(w, POOLER, 0);
+    nsp_head(&w->m, &w->a), spoil(w, NSP, 0);
+    mlm_head(&w->m, &w->a), spoil(w, MLM, 0);
+}
+
+/* Writes the trace of a BERT with that mistake, with the true ids. */
+static bool write_wrong(const char *path, Spoil *spoil)
+{
+    static Wrong w;
+    Error e = {0};
+    const Request request = {.keep = KEEP_EVERYTHING, .pooler = true, .nsp = true, .mlm_rows = rows, .M = input.T};
+    memset(&w, 0, sizeof w);
+    w.m = model, w.m.layers = w.layers, w.T = input.T;
+    memcpy(w.layers, model.layers, sizeof w.layers);
+    memcpy(w.types, input.token_type_ids, sizeof(int32_t) * (size_t)input.T);
+    memcpy(w.mask, input.attention_mask, sizeof(int32_t) * (size_t)input.T);
+    w.batch = (Batch){1, &w.T, input.input_ids, w.types, w.mask};
+    w.saved = calloc((size_t)input.T, H * sizeof *w.saved);
+    bool ok = w.saved && activations_new(&w.a, &w.m, &w.batch, &request, &e) == BERT_OK;
+    if (ok) {
+        run_spoiled(&w, spoil);
+        w.a.batch.token_type_ids = input.token_type_ids, w.a.batch.attention_mask = input.attention_mask;
+        ok = trace_write(&model, &w.a, path, "wrong", "", &e) == BERT_OK;
+    }
+    activations_free(&w.a);
+    free(w.saved);
+    return check(ok, "%s is written: %s", path, e.message);
+}
+
+static void nothing(Wrong *w, Moment moment, int l)
+{
+    (void)w, (void)moment, (void)l;
+}
+
+/* =====================================================================================================================
+ * The mistakes, made by hand
+ * ================================================================================================================== */
+static void tanh_gelu(Wrong *w, Moment moment, int l)
+{
+    if (moment == SUM && l < 0) w->m.config.gelu = GELU_TANH;
+}
+
+static void eps_1e5(Wrong *w, Moment moment, int l)
+{
+    if (moment == SUM && l < 0) w->m.config.eps = 1e-5;
+}
+
+/* LayerNorm of the embeddings by hand. */
+static void norm_by_hand(Wrong *w, double count, double inside, double outside)
+{
+    for (size_t n = 0; n < N(w); n++) {
+        double x[H], mean = 0, variance = 0;
+        for (size_t h = 0; h < H; h++) {
+            x[h] = (double)w->a.word[n * H + h] + (double)w->a.token_type[n * H + h] + (double)w->a.position[n * H + h];
+            mean += x[h] / H;
+        }
+        for (size_t h = 0; h < H; h++) variance += (x[h] - mean) * (x[h] - mean) / count;
+        for (size_t h = 0; h < H; h++)
+            w->a.embedding_norm[n * H + h] = (real)((x[h] - mean) / (sqrt(variance + inside) + outside) *
+                                                    (double)w->m.embeddings_gamma[h] + (double)w->m.embeddings_beta[h]);
+    }
+}
+
+static void eps_outside(Wrong *w, Moment moment, int l)
+{
+    (void)l;
+    if (moment == NORM) norm_by_hand(w, H, 0, 0.01);
+}
+
+static void unbiased(Wrong *w, Moment moment, int l)
+{
+    (void)l;
+    if (moment == NORM) norm_by_hand(w, H - 1, 0.01, 0);
+}
+
+static void no_embedding_norm(Wrong *w, Moment moment, int l)
+{
+    (void)l;
+    for (size_t i = 0; moment == NORM && i < N(w) * H; i++)
+        w->a.embedding_norm[i] = w->a.word[i] + w->a.token_type[i] + w->a.position[i];
+}
+
+static void times_scores(Wrong *w, int l, double factor)
+{
+    for (size_t i = 0; i < A * N(w) * N(w); i++)
+        if (w->a.block[l].scores[i] > -FLT_MAX) w->a.block[l].scores[i] *= (real)factor;
+}
+
+static void no_scale(Wrong *w, Moment moment, int l)
+{
+    if (moment == SCORES) times_scores(w, l, sqrt(D));
+}
+
+static void scale_h(Wrong *w, Moment moment, int l)
+{
+    if (moment == SCORES) times_scores(w, l, sqrt((double)D / H));
+}
+
+/* Scores by hand, from this block's queries and keys; column(h, d) is where feature d of head h stands. */
+static size_t slices(size_t h, size_t d)
+{
+    return h * D + d;
+}
+
+static size_t interleaved(size_t h, size_t d)
+{
+    return d * A + h;
+}
+
+static void scores_by_hand(Wrong *w, int l, size_t (*column)(size_t, size_t), double masked_factor, int rule)
+{
+    const BlockActivations *s = &w->a.block[l];
+    for (size_t h = 0; h < A; h++)
+        for (size_t i = 0; i < N(w); i++)
+            for (size_t j = 0; j < N(w); j++) {
+                double dot = 0;
+                for (size_t d = 0; d < D; d++)
+                    dot += (double)s->query[i * H + column(h, d)] * (double)s->key[j * H + column(h, d)];
+                dot /= sqrt(D);
+                bool masked = rule == 1 ? !input.attention_mask[i] : !input.attention_mask[j];
+                if (masked) dot = rule == 0 ? dot * masked_factor : -(double)FLT_MAX;
+                s->scores[(h * N(w) + i) * N(w) + j] = (real)dot;
+            }
+}
+
+static void mask_ignored(Wrong *w, Moment moment, int l)
+{
+    if (moment == SCORES) scores_by_hand(w, l, slices, 1, 0);
+}
+
+static void mask_multiplied(Wrong *w, Moment moment, int l)
+{
+    if (moment == SCORES) scores_by_hand(w, l, slices, 0, 0);
+}
+
+static void mask_on_queries(Wrong *w, Moment moment, int l)
+{
+    if (moment == SCORES) scores_by_hand(w, l, slices, 1, 1);
+}
+
+static void heads_interleaved(Wrong *w, Moment moment, int l)
+{
+    if (moment == SCORES) scores_by_hand(w, l, interleaved, 1, 2);
+}
+
+static void segments_ignored(Wrong *w, Moment moment, int l)
+{
+    if (moment == SUM && l < 0) memset(w->types, 0, sizeof w->types);
+}
+
+static void positions_plus_one(Wrong *w, Moment moment, int l)
+{
+    for (size_t i = 0; moment == SUM && l == 0 && i < N(w) * H; i++)
+        w->a.position[i] = (real)((const float *)w->m.position_embeddings.data)[i + H];
+}
+
+static void sinusoids(Wrong *w, Moment moment, int l)
+{
+    for (size_t t = 0; moment == SUM && l == 0 && t < N(w); t++)
+        for (size_t i = 0; i < H / 2; i++) {
+            double angle = (double)t / pow(10000, 2.0 * (double)i / H);
+            w->a.position[t * H + 2 * i] = (real)sin(angle);
+            w->a.position[t * H + 2 * i + 1] = (real)cos(angle);
+        }
+}
+
+static void value_kernel(Wrong *w, Moment moment, int l)
+{
+    static float transposed[2][H * H];
+    for (int k = 0; moment == SUM && l < 0 && k < 2; k++) {
+        const float *W = model.layers[k].Wv.data;
+        for (size_t o = 0; o < H; o++)
+            for (size_t i = 0; i < H; i++) transposed[k][o * H + i] = W[i * H + o];
+        w->layers[k].Wv.data = transposed[k];
+    }
+}
+
+static void query_key_swapped(Wrong *w, Moment moment, int l)
+{
+    for (size_t i = 0; moment == QKV && i < N(w) * H; i++) {
+        real q = w->a.block[l].query[i];
+        w->a.block[l].query[i] = w->a.block[l].key[i];
+        w->a.block[l].key[i] = q;
+    }
+}
+
+static const real no_bias[V];
+static void output_bias(Wrong *w, Moment moment, int l)
+{
+    if (moment == SUM && l < 0) w->layers[1].b2 = no_bias;              /* in block 1 only */
+}
+
+static void beta(Wrong *w, Moment moment, int l)
+{
+    if (moment == SUM && l < 0) w->layers[0].attention_beta = no_bias;
+}
+
+static void query_bias(Wrong *w, Moment moment, int l)
+{
+    for (size_t i = 0; moment == QKV && l == 0 && i < N(w) * H; i++) w->a.block[0].query[i] -= w->layers[0].bq[i % H];
+}
+
+static void decoder_bias(Wrong *w, Moment moment, int l)
+{
+    (void)l;
+    for (size_t i = 0; moment == MLM && i < N(w) * V; i++) w->a.logits[i] -= w->m.decoder_bias[i % V];
+}
+
+static void pre_norm(Wrong *w, Moment moment, int l)
+{
+    real *x = l == 0 ? w->a.embedding_norm : l > 0 ? w->a.block[0].output_norm : NULL;
+    if (moment == INPUT) {
+        memcpy(w->saved, x, N(w) * H * sizeof(real));
+        layer_norm(x, w->saved, w->layers[l].attention_gamma, w->layers[l].attention_beta, (real)0.01, N(w), H);
+    }
+    if (moment == QKV) memcpy(x, w->saved, N(w) * H * sizeof(real));
+}
+
+static void second_residual(Wrong *w, Moment moment, int l)
+{
+    BlockActivations *s = &w->a.block[l > 0];
+    if (moment != DOWN) return;
+    add(w->saved, s->output_dense, hidden_state(&w->a, l), N(w) * H);
+    layer_norm(s->output_norm, w->saved, w->layers[l].output_gamma, w->layers[l].output_beta, (real)0.01, N(w), H);
+}
+
+/* LayerNorm(dense) as hooks on the module show it; the residual is missing, or comes after it, into the next step. */
+static void no_residual(Wrong *w, Moment moment, int l)
+{
+    BlockActivations *s = &w->a.block[l > 0];
+    if (moment == ATTENTION)
+        layer_norm(s->attention_norm, s->attention_dense, w->layers[l].attention_gamma, w->layers[l].attention_beta,
+                   (real)0.01, N(w), H);
+}
+
+static void late_residual(Wrong *w, Moment moment, int l)
+{
+    BlockActivations *s = &w->a.block[l > 0];
+    no_residual(w, moment, l);
+    if (moment != UP) return;                                           /* step 12 once more, from the sum */
+    add(w->saved, s->attention_norm, hidden_state(&w->a, l), N(w) * H);
+    linear_ref(s->intermediate_dense, w->saved, &w->layers[l].W1, w->layers[l].b1, N(w), &w->a.scratch);
+    gelu_erf(s->intermediate, s->intermediate_dense, N(w) * F);
+}
+
+static void no_tanh(Wrong *w, Moment moment, int l)
+{
+    (void)l;
+    if (moment == POOLER) memcpy(w->a.pooler, w->a.pooler_dense, H * sizeof(real));
+}
+
+static void mean_pooler(Wrong *w, Moment moment, int l)
+{
+    real mean[H] = {0};
+    (void)l;
+    if (moment != POOLER) return;
+    int count = 0;
+    for (size_t n = 0; n < N(w); n++)
+        if (input.attention_mask[n]) {
+            for (size_t h = 0; h < H; h++) mean[h] += w->a.block[1].output_norm[n * H + h];
+            count++;
+        }
+    for (size_t h = 0; h < H; h++) mean[h] /= (real)count;
+    linear_ref(w->a.pooler_dense, mean, &w->m.Wpool, w->m.bpool, 1, &w->a.scratch);
+    tanh_all(w->a.pooler, w->a.pooler_dense, H);
+}
+
+static void no_transform(Wrong *w, Moment moment, int l)
+{
+    (void)l;
+    if (moment == MLM)
+        linear_ref(w->a.logits, w->a.block[1].output_norm, &w->m.word_embeddings, w->m.decoder_bias, N(w),
+                   &w->a.scratch);
+}
+
+/* Decoder weights that nobody tied or loaded. */
+static void untied(Wrong *w, Moment moment, int l)
+{
+    static float other[V * H];
+    for (size_t i = 0; moment == SUM && l < 0 && i < V * H; i++) other[i] = formula_value("untied", i);
+    if (moment == SUM && l < 0) w->m.decoder.data = other;
+}
+
+static void softmax_over_queries(Wrong *w, Moment moment, int l)
+{
+    for (size_t h = 0; moment == PROBS && h < A; h++)
+        for (size_t j = 0; j < N(w); j++) {
+            const real *x = w->a.block[l].scores + h * N(w) * N(w) + j;
+            double sum = 0;
+            for (size_t i = 0; i < N(w); i++) sum += input.attention_mask[j] ? exp((double)x[i * N(w)]) : 1;
+            for (size_t i = 0; i < N(w); i++)
+                w->a.block[l].probs[(h * N(w) + i) * N(w) + j] =
+                    (real)((input.attention_mask[j] ? exp((double)x[i * N(w)]) : 1) / sum);
+        }
+}
+
+/* =====================================================================================================================
+ * What verify says
+ * ================================================================================================================== */
+static char said[1 << 16];          /* what the last verify or compare printed */
+
+static Status verify_file(const char *path, bool isolate)
+{
+    const VerifyOptions options = {.tolerance = TOLERANCE_DEFAULT, .isolate = isolate};
+    Error e = {0};
+    FILE *out = tmpfile();
+    if (!out) return BERT_SYSTEM;
+    Status status = verify_trace(&model, path, &options, out, &e);
+    rewind(out);
+    said[fread(said, 1, sizeof said - 1, out)] = 0;
+    fclose(out);
+    if (status > BERT_DIFFERENT) snprintf(said, sizeof said, "%s", e.message);
+    return status;
+}
+
+/* Is there a line that begins like this and holds that? */
+static bool says(const char *begin, const char *holds)
+{
+    for (const char *line = said; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+        const char *end = strchr(line, '\n'), *found = strstr(line, holds);
+        if (!strncmp(line, begin, strlen(begin)) && found && (!end || found < end)) return true;
+    }
+    return false;
+}
+
+typedef struct {
+    const char *what;
+    Spoil *spoil;
+    const char *first;              /* the first tensor that differs */
+    const char *mistake;            /* what the best explanation says */
+} Plant;
+
+#define BLOCK_0 "encoder.layer.0."
+static const Plant plants[] = {
+    {"tanh GELU", tanh_gelu, BLOCK_0 "intermediate:", "tanh approximation"},
+    {"eps 1e-5", eps_1e5, "embeddings.LayerNorm:", "layer_norm_eps is 1e-5"},
+    {"eps outside the root", eps_outside, "embeddings.LayerNorm:", "outside the square root"},
+    {"unbiased variance", unbiased, "embeddings.LayerNorm:", "H - 1"},
+    {"no LayerNorm after the embeddings", no_embedding_norm, "embeddings.LayerNorm:", "no LayerNorm after the emb"},
+    {"no 1/sqrt(D)", no_scale, BLOCK_0 "attention.self.scores:", "not divided by sqrt(D)"},
+    {"scaled by sqrt(H)", scale_h, BLOCK_0 "attention.self.scores:", "sqrt(H)"},
+    {"mask ignored", mask_ignored, BLOCK_0 "attention.self.probs:", "mask is ignored"},
+    {"mask multiplied", mask_multiplied, BLOCK_0 "attention.self.probs:", "multiplied with the scores"},
+    {"mask on queries", mask_on_queries, BLOCK_0 "attention.self.probs:", "on the queries"},
+    {"heads interleaved", heads_interleaved, BLOCK_0 "attention.self.scores:", "heads are interleaved"},
+    {"segments ignored", segments_ignored, "embeddings.token_type_embeddings:", "every token is in segment 0"},
+    {"positions plus one", positions_plus_one, "embeddings.position_embeddings:", "count from 1"},
+    {"sinusoidal positions", sinusoids, "embeddings.position_embeddings:", "sinusoids, not"},
+    {"value kernel not transposed", value_kernel, BLOCK_0 "attention.self.value:",
+     "self.value has its kernel transposed"},
+    {"query and key swapped", query_key_swapped, BLOCK_0 "attention.self.query:", "query and key are swapped"},
+    {"output bias missing", output_bias, "encoder.layer.1.output.dense:",
+     "encoder.layer.1.output.dense lacks its bias"},
+    {"query bias missing", query_bias, BLOCK_0 "attention.self.query:", BLOCK_0 "attention.self.query lacks its bias"},
+    {"beta missing", beta, BLOCK_0 "attention.output.LayerNorm:", BLOCK_0 "attention.output.LayerNorm lacks its bias"},
+    {"decoder bias missing", decoder_bias, "cls.predictions.decoder:", "cls.predictions.decoder lacks its bias"},
+    {"pre-LN", pre_norm, BLOCK_0 "attention.self.query:", "pre-LN"},
+    {"second residual", second_residual, BLOCK_0 "output.LayerNorm:", "second residual is the block's input"},
+    {"no first residual", no_residual, BLOCK_0 "attention.output.LayerNorm:", "attention's residual is not added"},
+    {"late residual", late_residual, BLOCK_0 "attention.output.LayerNorm:", "added after LayerNorm, outside"},
+    {"pooler without tanh", no_tanh, "pooler:", "no tanh"},
+    {"pooler on the mean", mean_pooler, "pooler.dense:", "mean of the tokens"},
+    {"decoder without transform", no_transform, "cls.predictions.decoder:", "no transform"},
+    {"softmax over queries", softmax_over_queries, BLOCK_0 "attention.self.probs:", "over the queries"},
+};
+enum { PLANTS = sizeof plants / sizeof *plants };
+
+static char trace[512];             /* the wrong trace's file */
+
+static bool begin(void)
+{
+    if (!open_tiny()) return false;
+    snprintf(trace, sizeof trace, "%s/trace", directory);
+    return true;
+}
+
+static void end(void)
+{
+    remove(trace);
+    close_tiny();
+}
+
+/* The kit's purpose in one test: 28 wrong BERTs, and what is said of each, with and without --isolate. */
+static void verify_names_the_tensor_and_the_mistake(void)
+{
+    if (!begin()) return;
+    for (int i = 0; i < PLANTS; i++)
+        for (int isolate = 0; isolate < 2; isolate++) {
+            const Plant *p = &plants[i];
+            if (!write_wrong(trace, p->spoil)) break;
+            check(verify_file(trace, isolate) == BERT_DIFFERENT, "%s is found: %s", p->what, said);
+            check(says("first difference:", p->first), "%s: first difference %s\n%s", p->what, p->first, said);
+            check(says("best explanation:", p->mistake), "%s: best explanation \"%s\"\n%s", p->what, p->mistake, said);
+        }
+    end();
+}
+
+static void verify_finds_nothing_in_a_right_bert(void)
+{
+    if (!begin()) return;
+    for (int isolate = 0; isolate < 2 && write_wrong(trace, nothing); isolate++) {
+        check(verify_file(trace, isolate) == BERT_OK, "a right trace passes: %s", said);
+        check(says("no difference", ""), "and it is said: %s", said);
+    }
+    end();
+}
+
+/* The list of steps in verify.c computes forward()'s bits: an isolated reference, fed with its own numbers, is equal.
+ */
+static void the_step_list_gives_the_bits_of_forward(void)
+{
+    const VerifyOptions options = {.tolerance = {.kind = TOLERANCE_EXACT}, .isolate = true};
+    Error e = {0};
+    FILE *out = tmpfile();
+    if (begin() && write_wrong(trace, nothing) && out)
+        check(verify_trace(&model, trace, &options, out, &e) == BERT_OK, "equal to the bit: %s", e.message);
+    if (out) fclose(out);
+    end();
+}
+
+/* Weights that no formula knows: said by their having nothing in common. */
+static void an_untied_decoder_is_suspected(void)
+{
+    if (!begin()) return;
+    if (write_wrong(trace, untied)) {
+        check(verify_file(trace, false) == BERT_DIFFERENT, "an untied decoder differs");
+        check(says("first difference:", "cls.predictions.decoder"), "at the decoder: %s", said);
+        check(says("cls.predictions.decoder has other weights", "not tied"), "and is suspected: %s", said);
+    }
+    end();
+}
+
+/* Block 1 with the weights of block 0: those of the layer before, and those of layer 0 everywhere. Nobody can tell. */
+static void weights_of_layer_0(Wrong *w, Moment moment, int l)
+{
+    if (moment == SUM && l < 0) w->layers[1] = w->layers[0];
+}
+
+static void two_mistakes_that_look_the_same_are_both_named(void)
+{
+    if (!begin()) return;
+    if (write_wrong(trace, weights_of_layer_0)) {
+        verify_file(trace, false);
+        check(says("best explanation:", "layer"), "one is named: %s", said);
+        check(says("cannot be told apart from:", "layer"), "and the other: %s", said);
+    }
+    end();
+}
+
+/* Ids are checked against the text first, and padding at the end is not the text's. */
+static void tokens_are_checked_before_numbers(void)
+{
+    const EncodeOptions options = {.segments = -1};
+    const char *texts[] = {"the cat sat on my mat", "the cat sat on my river"}, *b = "the dog";
+    Tokenizer tokenizer;
+    Encoding expected = {0};
+    Error e = {0};
+    if (!begin()) return;
+    bool ok = write_wrong(trace, nothing) && tokenizer_load(&tokenizer, directory, CASE_AUTO, &e) == BERT_OK;
+    for (int i = 0; ok && i < 2; i++) {
+        const Text pair = {b, strlen(b)};
+        encode(&tokenizer, (Text){texts[i], strlen(texts[i])}, &pair, &options, &expected, &e);
+        const VerifyOptions with_text = {.tolerance = TOLERANCE_DEFAULT, .text = &expected, .tokenizer = &tokenizer};
+        FILE *out = tmpfile();
+        Status status = verify_trace(&model, trace, &with_text, out, &e);
+        rewind(out);
+        said[fread(said, 1, sizeof said - 1, out)] = 0;
+        fclose(out);
+        if (i == 0) check(status == BERT_OK, "the padded text passes: %s", said);
+        else check(status == BERT_DIFFERENT && says("first difference: input_ids: token 6 is", "(mat), expected") &&
+                   says("", "(river)"), "another text does not: %s", said);
+    }
+    encoding_free(&expected);
+    if (ok) tokenizer_free(&tokenizer);
+    end();
+}
+
+/* One wrong bias in block 1 of two: isolated, nothing after it differs. */
+static void isolate_blames_one_step_only(void)
+{
+    if (!begin()) return;
+    if (write_wrong(trace, output_bias)) {
+        verify_file(trace, true);
+        int blamed = 0;
+        for (const char *at = said; (at = strstr(at, "  DIFFERENT")) != NULL; at++) blamed++;
+        check(blamed == 1, "one tensor is blamed, not %d: %s", blamed, said);
+        verify_file(trace, false);
+        check(says("cls.predictions.decoder ", "DIFFERENT"), "without --isolate its successors are, too");
+    }
+    end();
+}
+
+/* =====================================================================================================================
+ * Traces as others write them
+ * ================================================================================================================== */
+
+/* A trace read, changed tensor by tensor, and written again. edit() may rename, convert, reshape or drop (false). */
+typedef bool Edit(SafeTensor *t, void **memory);
+
+static bool rewrite(const char *from, const char *to, Edit *edit)
+{
+    Safetensors file;
+    Error e = {0};
+    if (!check(safetensors_open(&file, from, &e) == BERT_OK, "%s", e.message)) return false;
+    SafeTensor *kept = calloc(file.count, sizeof *kept);
+    void **memory = calloc(2 * file.count, sizeof *memory);
+    size_t count = 0;
+    for (size_t i = 0; i < file.count; i++) {
+        kept[count] = file.tensors[i];
+        if (edit(&kept[count], &memory[2 * i])) count++;
+    }
+    bool ok = check(safetensors_write(to, kept, count, NULL, 0, &e) == BERT_OK, "%s", e.message);
+    for (size_t i = 0; i < 2 * file.count; i++) free(memory[i]);
+    free(memory), free(kept);
+    safetensors_close(&file);
+    return ok;
+}
+
+static void rename_to(SafeTensor *t, void **memory, const char *name)
+{
+    char *copy = malloc(strlen(name) + 1);
+    if (copy) memory[0] = t->name = strcpy(copy, name);
+}
+
+static bool is_id(const SafeTensor *t)
+{
+    return t->dtype == DTYPE_I64;
+}
+
+/* float32 or float64 to float16, rounded towards zero in the last place: what a hurried converter does. */
+static bool to_half(SafeTensor *t, void **memory)
+{
+    if (is_id(t)) return true;
+    uint16_t *half = malloc(t->count * sizeof *half);
+    for (size_t i = 0; half && i < t->count; i++) {
+        int exponent;
+        double x = tensor_element(t, i), m = frexp(fabs(x), &exponent);
+        unsigned bits = exponent < -13 ? (unsigned)rint(ldexp(fabs(x), 24)) :
+                        exponent > 16 ? 0x7BFF : (unsigned)((exponent + 14) << 10) + ((unsigned)rint(m * 2048) - 1024);
+        half[i] = (uint16_t)(bits | (x < 0 ? 0x8000u : 0));
+    }
+    memory[1] = half, t->data = half, t->dtype = DTYPE_F16;
+    return half != NULL;
+}
+
+static bool transpose(SafeTensor *t, void **memory)
+{
+    if (strcmp(t->name, "embeddings.LayerNorm")) return true;
+    const size_t rows_ = t->shape[0], cols = t->shape[1], size = dtype_size(t->dtype);
+    char *copy = malloc(t->count * size);
+    for (size_t r = 0; copy && r < rows_; r++)
+        for (size_t c = 0; c < cols; c++)
+            memcpy(copy + (c * rows_ + r) * size, (const char *)t->data + (r * cols + c) * size, size);
+    memory[1] = copy, t->data = copy, t->shape[0] = cols, t->shape[1] = rows_;
+    return copy != NULL;
+}
+
+static bool with_batch(SafeTensor *t, void **memory)
+{
+    (void)memory;
+    memmove(t->shape + 1, t->shape, (size_t)t->rank * sizeof *t->shape);
+    t->shape[0] = 1, t->rank++;
+    return true;
+}
+
+static bool only_hidden_states(SafeTensor *t, void **memory)
+{
+    if (!strcmp(t->name, "encoder.layer.0.output.LayerNorm")) rename_to(t, memory, "hidden_states.1");
+    else if (!strcmp(t->name, "encoder.layer.1.output.LayerNorm")) rename_to(t, memory, "last_hidden_state");
+    else if (!strcmp(t->name, "embeddings.LayerNorm")) rename_to(t, memory, "hidden_states.0");
+    else return is_id(t);
+    return true;
+}
+
+static bool with_nan(SafeTensor *t, void **memory)
+{
+    if (strcmp(t->name, "encoder.layer.1.intermediate")) return true;
+    char *copy = malloc(t->count * dtype_size(t->dtype));
+    const real nan_ = (real)NAN;
+    if (copy) memcpy(copy, t->data, t->count * sizeof(real)), memcpy(copy + 5 * sizeof(real), &nan_, sizeof nan_);
+    memory[1] = copy, t->data = copy;
+    return copy != NULL;
+}
+
+static bool other_token(SafeTensor *t, void **memory)
+{
+    if (strcmp(t->name, "input_ids")) return true;
+    int64_t *copy = malloc(t->count * sizeof *copy);
+    if (copy) memcpy(copy, t->data, t->count * sizeof *copy), copy[3]++;
+    memory[1] = copy, t->data = copy;
+    return copy != NULL;
+}
+
+static bool wrong_shape(SafeTensor *t, void **memory)
+{
+    (void)memory;
+    if (strcmp(t->name, "encoder.layer.0.output.dense")) return true;
+    t->shape[0]--, t->count -= t->shape[1];
+    return true;
+}
+
+/* The names and shapes of TransformerLens, and of llama.cpp (whose kq is not yet divided by sqrt(D)). */
+static bool as_transformer_lens(SafeTensor *t, void **memory)
+{
+    static const char *const names[][2] = {
+        {"encoder.layer.0.attention.self.query", "blocks.0.attn.hook_q"},
+        {"encoder.layer.1.attention.self.context", "blocks.1.attn.hook_z"},
+        {"encoder.layer.1.attention.self.scores", "blocks.1.attn.hook_attn_scores"},
+        {"encoder.layer.0.attention.self.probs", "blocks.0.attn.hook_pattern"},
+        {"encoder.layer.0.intermediate", "blocks.0.mlp.hook_post"},
+        {"encoder.layer.1.output.LayerNorm", "blocks.1.hook_normalized_resid_post"},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(t->name, names[i][0])) continue;
+        rename_to(t, memory, names[i][1]);
+        if (i < 2) t->rank = 3, t->shape[1] = A, t->shape[2] = D;
+        return with_batch(t, memory);
+    }
+    return is_id(t);
+}
+
+static bool as_llama(SafeTensor *t, void **memory)
+{
+    static const char *const names[][2] = {
+        {"encoder.layer.0.attention.self.query", "Qcur-0"}, {"encoder.layer.0.attention.self.scores", "kq-0"},
+        {"encoder.layer.0.attention.self.probs", "kq_soft_max-0"},
+        {"encoder.layer.0.attention.output.dense", "kqv_out-0"},
+        {"encoder.layer.1.output.dense", "ffn_out-1"}, {"encoder.layer.1.output.LayerNorm", "result_embd"},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(t->name, names[i][0])) continue;
+        rename_to(t, memory, names[i][1]);
+        if (i == 0) t->rank = 3, t->shape[1] = A, t->shape[2] = D;
+        if (i != 1) return true;
+        real *raw = malloc(t->count * sizeof *raw);
+        for (size_t k = 0; raw && k < t->count; k++) {
+            double x = tensor_element(t, k);
+            raw[k] = (real)(x > -1e30 ? x * sqrt(D) : 0);
+        }
+        memory[1] = raw, t->data = raw;
+        return raw != NULL;
+    }
+    return is_id(t);
+}
+
+static bool as_tensorflow(SafeTensor *t, void **memory)
+{
+    static const char *const names[][2] = {
+        {"encoder.layer.0.attention.self.query", "bert/encoder/layer_0/attention/self/query/BiasAdd:0"},
+        {"encoder.layer.1.intermediate", "bert/encoder/layer_1/intermediate/dense/mul_3:0"},
+        {"pooler", "bert/pooler/dense/Tanh:0"},
+        {"cls.predictions.decoder", "cls/predictions/BiasAdd:0"},
+        {"input_ids", "input_word_ids"}, {"token_type_ids", "segment_ids"}, {"attention_mask", "input_mask"},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(t->name, names[i][0])) return rename_to(t, memory, names[i][1]), with_batch(t, memory);
+    return false;
+}
+
+static Status compare_files(const char *ref, const char *other, Tolerance tolerance)
+{
+    Error e = {0};
+    FILE *out = tmpfile();
+    if (!out) return BERT_SYSTEM;
+    Status status = compare_traces(ref, other, &tolerance, out, &e);
+    rewind(out);
+    said[fread(said, 1, sizeof said - 1, out)] = 0;
+    fclose(out);
+    return status;
+}
+
+/* Writes a right trace, edits a copy of it, and compares the two. */
+static Status edited(Edit *edit, Tolerance tolerance)
+{
+    char copy[600];
+    snprintf(copy, sizeof copy, "%s.edited", trace);
+    if (!write_wrong(trace, nothing) || !rewrite(trace, copy, edit)) return BERT_SYSTEM;
+    Status status = compare_files(trace, copy, tolerance);
+    remove(copy);
+    return status;
+}
+
+static void compare_copes_with_what_others_write(void)
+{
+    const Tolerance exact = {.kind = TOLERANCE_EXACT};
+    if (!begin()) return;
+    check(edited(with_batch, exact) == BERT_OK, "a leading dimension of 1: %s", said);
+    check(edited(to_half, TOLERANCE_DEFAULT) == BERT_OK, "float16: %s", said);
+    check(edited(transpose, exact) == BERT_OK && says("embeddings.LayerNorm", "transposed"),
+          "(features, tokens): %s", said);
+    check(edited(only_hidden_states, exact) == BERT_OK && says("not in OTHER:", "pooler"),
+          "hidden states only: %s", said);
+    check(says("encoder.layer.1.output.LayerNorm", "equal"), "under our names: %s", said);
+    check(edited(as_transformer_lens, exact) == BERT_OK && says("encoder.layer.1.attention.self.context", "equal"),
+          "TransformerLens: %s", said);
+    check(edited(as_tensorflow, exact) == BERT_OK && says("cls.predictions.decoder", "equal"), "TensorFlow: %s", said);
+    check(edited(as_llama, TOLERANCE_DEFAULT) == BERT_OK && says("encoder.layer.0.attention.self.scores", ""),
+          "llama.cpp: %s", said);
+    end();
+}
+
+static void compare_says_what_is_wrong(void)
+{
+    if (!begin()) return;
+    check(edited(with_nan, TOLERANCE_DEFAULT) == BERT_DIFFERENT &&
+          says("first difference:", "encoder.layer.1.intermediate: NaN at token 0 feature 5"), "NaN: %s", said);
+    check(edited(other_token, TOLERANCE_DEFAULT) == BERT_DIFFERENT &&
+          says("first difference:", "input_ids: token 3 is") &&
+          !strstr(said, "embeddings"), "ids come before anything else: %s", said);
+    check(edited(wrong_shape, TOLERANCE_DEFAULT) == BERT_DIFFERENT &&
+          says("first difference:", "encoder.layer.0.output.dense: shape"), "a shape: %s", said);
+    if (write_wrong(trace, output_bias)) {
+        char right[600];
+        snprintf(right, sizeof right, "%s.right", trace);
+        write_wrong(right, nothing);
+        check(compare_files(right, trace, TOLERANCE_DEFAULT) == BERT_DIFFERENT &&
+              says("first difference:", "encoder.layer.1.output.dense: NMSE"), "a missing bias: %s", said);
+        check(compare_files(right, trace, (Tolerance){.kind = TOLERANCE_CLOSE, .atol = 100}) == BERT_OK,
+              "atol 100: %s", said);
+        check(compare_files(right, trace, (Tolerance){.kind = TOLERANCE_NMSE, .decibel = 20}) == BERT_OK,
+              "20 dB: %s", said);
+        remove(right);
+    }
+    end();
+}
+
+/* float32 against float64, by the two programs: every tensor near -140 dB. */
+static void a_float32_trace_passes_against_its_float64_trace(void)
+{
+    char command[1024];
+    if (access("bert64", X_OK) != 0) {
+        skip("bert64 is not built: make bert64");
+        return;
+    }
+    if (!begin()) return;
+    snprintf(command, sizeof command,
+             "d='%s'; ./bert trace -m $d -o $d/32 'the cat sat' && ./bert64 trace -m $d -o $d/64 'the cat sat' && "
+             "./bert compare $d/64 $d/32 > $d/out && ./bert verify -m $d $d/64 > $d/out && "
+             "! ./bert compare --tolerance exact $d/64 $d/32 > $d/out 2>&1 && grep -q '^first difference: emb' $d/out; "
+             "s=$?; rm -f $d/32 $d/64 $d/out; exit $s", directory);
+    check(system(command) == 0, "compare exits 0, verify exits 0, compare --tolerance exact does not: %s", command);
+    end();
+}
+
+/* Only hidden states on the other side: the mistake is found through a whole block. */
+static void a_mistake_is_found_through_hidden_states_alone(void)
+{
+    static const struct {
+        Spoil *spoil;
+        const char *mistake;
+    } cases[] = {{output_bias, "encoder.layer.1.output.dense lacks its bias"}, {tanh_gelu, "tanh approximation"},
+                 {mask_multiplied, "multiplied"}, {second_residual, "second residual"},
+                 {no_embedding_norm, "no LayerNorm"}};
+    char copy[600];
+    if (!begin()) return;
+    snprintf(copy, sizeof copy, "%s.edited", trace);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (!write_wrong(trace, cases[i].spoil) || !rewrite(trace, copy, only_hidden_states)) break;
+        check(verify_file(copy, false) == BERT_DIFFERENT && says("best explanation:", cases[i].mistake), "%s: %s",
+              cases[i].mistake, said);
+    }
+    remove(copy);
+    end();
+}
+
+const Test verify_tests[] = {
+    {"verify_finds_nothing_in_a_right_bert", verify_finds_nothing_in_a_right_bert},
+    {"the_step_list_gives_the_bits_of_forward", the_step_list_gives_the_bits_of_forward},
+    {"verify_names_the_tensor_and_the_mistake", verify_names_the_tensor_and_the_mistake},
+    {"an_untied_decoder_is_suspected", an_untied_decoder_is_suspected},
+    {"two_mistakes_that_look_the_same_are_both_named", two_mistakes_that_look_the_same_are_both_named},
+    {"tokens_are_checked_before_numbers", tokens_are_checked_before_numbers},
+    {"isolate_blames_one_step_only", isolate_blames_one_step_only},
+    {"a_mistake_is_found_through_hidden_states_alone", a_mistake_is_found_through_hidden_states_alone},
+    {"compare_copes_with_what_others_write", compare_copes_with_what_others_write},
+    {"compare_says_what_is_wrong", compare_says_what_is_wrong},
+    {"a_float32_trace_passes_against_its_float64_trace", a_float32_trace_passes_against_its_float64_trace},
+    {NULL, NULL},
+};

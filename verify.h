@@ -1,0 +1,155 @@
+/* verify.h - what compare.c, verify.c and mistakes.c share: traces under one set of names, and what two differ by.
+ *
+ *     names      any name of a tensor (ours, TransformerLens', TensorFlow's, llama.cpp's) -> ours, its form, its place
+ *     a view     the tensors of one trace that have a name, sorted in the order of the data
+ *     a judge    which numbers count, and how far two of them may be apart
+ *     a result   what comparing one tensor gave
+ */
+#ifndef VERIFY_H
+#define VERIFY_H
+#include "bert.h"
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Names (compare.c)
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* What the dimensions mean once a leading number of sequences is put aside. */
+typedef enum {
+    FORM_TOKENS,                    /* (tokens, features)    */
+    FORM_SCORES,                    /* (heads, query, key)   */
+    FORM_WHOLE                      /* (features): one vector for the whole sequence */
+} Form;
+
+enum {                              /* rows of the list of names that are spoken of elsewhere */
+    PART_EMBEDDING_NORM = 3,        /* hidden state 0 */
+    PART_SCORES = 7,
+    PART_OUTPUT_NORM = 15           /* hidden state l+1 */
+};
+
+typedef struct {                    /* one tensor of a trace, under our name for it */
+    char name[96];
+    Form form;
+    size_t part;                    /* which row of the list of names, from 0 */
+    size_t order;                   /* place in the order of the data: by layer, then by part */
+    int layer;                      /* of encoder.layer.N, or -1 */
+    bool split_heads;               /* its last two dimensions are (head, feature of the head): one of ours */
+    bool unscaled;                  /* scores before the division by sqrt(D) */
+    bool alias;                     /* the file calls it something else */
+    SafeTensor tensor;              /* a copy: `data` stays the file's */
+    size_t B, heads, rows, cols;    /* the shape, 1 where the form has no such dimension */
+} TraceEntry;
+
+typedef struct {                    /* a trace as compare and verify see it */
+    const char *path;               /* for messages */
+    TraceEntry *entries;            /* in the order of the data */
+    size_t count;
+    SafeTensor ids[3];              /* input_ids, token_type_ids, attention_mask; data NULL where there is none */
+} TraceView;
+
+/* Sorts the tensors into a view. The view points to `tensors`' data and owns only its list of entries. `last` is the
+ * number of the last layer, where last_hidden_state belongs, or -1; last_layer reads it off the names. */
+Status view_make(TraceView *view, const char *path, const SafeTensor *tensors, size_t count, int last, Error *e);
+int last_layer(const SafeTensor *tensors, size_t count);
+void view_free(TraceView *view);
+const TraceEntry *view_find(const TraceView *view, const char *name);       /* NULL if there is none */
+int64_t integer_element(const SafeTensor *t, size_t i);                     /* of any integer dtype */
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * One tensor against another (compare.c)
+ * ------------------------------------------------------------------------------------------------------------------ */
+typedef struct {
+    Tolerance tolerance;
+    size_t B, T;                    /* sequences, tokens of each; 0 where nothing says so: then everything counts */
+    const int32_t *mask;            /* (B*T), or NULL: every token counts */
+    size_t H;                       /* width of a hidden state: with the number of heads it gives D */
+} Judge;
+
+typedef struct {
+    bool comparable;                /* shapes fit, both are floating */
+    bool transposed;                /* OTHER has (features, tokens) */
+    bool passes;
+    size_t counted;                 /* numbers that count */
+    size_t where;                   /* index in REF of the largest difference, or of the first NaN or infinity */
+    double expected, found;         /* the two numbers there */
+    double max_abs, rms;            /* of the differences */
+    double nmse, nmse_all;          /* sum of squared differences / sum of REF's squares; with the masked ones */
+    double cosine, ulp;
+    double masked_max;              /* largest difference among what does not count */
+    const char *word;               /* "NaN", "infinite", "shape", "dtype", or NULL */
+} Result;
+
+void compare_entries(Result *r, const TraceEntry *ref, const TraceEntry *other, const Judge *judge);
+double decibel(double ratio);                                               /* 10 log10; -inf for 0 */
+void put_decibel(char text[24], double ratio);                              /* "-142 dB", "equal" */
+void put_place(char text[96], const TraceEntry *t, size_t i);               /* "token 7, feature 381" */
+
+/* Reads element i of OTHER in REF's order, whatever OTHER's layout is; only after compare_entries said comparable. */
+double other_element(const TraceEntry *ref, const TraceEntry *other, const Result *r, const Judge *judge, size_t i);
+bool element_counts(const TraceEntry *t, const Judge *judge, size_t i);     /* no masked row, no masked key */
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * The report (compare.c)
+ * ------------------------------------------------------------------------------------------------------------------ */
+/* Ids of both against each other; the sentence of the first difference into `sentence`, "" if there is none. */
+void compare_ids(char sentence[256], const TraceView *ref, const TraceView *other, const Tokenizer *tokenizer);
+void print_head(FILE *out);
+void print_result(const TraceEntry *ref, const Result *r, FILE *out);
+void print_missing(const TraceView *has, const TraceView *lacks, const char *whose, FILE *out);
+/* "NAME: NMSE -17 dB, largest 0.63 at token 7, feature 381 (0.62 in REF, 1.25 in OTHER)" */
+void put_difference(char sentence[512], const TraceEntry *ref, const TraceEntry *other, const Result *r);
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * The steps, one by one (verify.c)
+ * ------------------------------------------------------------------------------------------------------------------ */
+typedef struct Trial Trial;
+typedef void StepFunction(Trial *t, int l);
+typedef void NormFunction(real *out, const real *x, const real *gamma, const real *beta, real eps, size_t N, size_t H);
+
+typedef enum {                      /* in the order of the data; a step may make several tensors, never half of one */
+    STEP_SUM, STEP_EMBEDDING_NORM,
+    STEP_QUERY_KEY_VALUE, STEP_SCORES, STEP_PROBS, STEP_CONTEXT, STEP_ATTENTION_DENSE, STEP_ATTENTION_NORM,
+    STEP_UP, STEP_GELU, STEP_DOWN, STEP_OUTPUT_NORM,
+    STEP_POOLER_DENSE, STEP_POOLER, STEP_TRANSFORM_DENSE, STEP_TRANSFORM_ACT, STEP_TRANSFORM_NORM, STEP_DECODER,
+    STEP_NSP, STEPS
+} StepName;
+
+/* One forward pass that is run step by step, with or without a mistake. Everything that a mistake may touch is in here
+ * and is a copy, made new for each: the model's bindings (not its weights), the ids, the list of steps, LayerNorm. */
+struct Trial {
+    const Bert *original;
+    Bert model;                     /* the struct copied; its layers too */
+    Activations a;                  /* KEEP_EVERYTHING; a.batch points to `types` and `mask` */
+    StepFunction *steps[STEPS];
+    NormFunction *norm;
+    int32_t *types, *mask;          /* (N) copies of the ids */
+    const int32_t *given_types, *given_mask;
+    int first_layer, last_layer;    /* the layers that this trial runs */
+    double value;                   /* the parameter of the mistake */
+    real *spare;                    /* (N,H) for a mistake's own use */
+    real *zeros, *ones;             /* as long as the longest bias */
+    void **owned;                   /* weights that the mistake made */
+    size_t owned_count, owned_room;
+    bool failed;                    /* memory ran out */
+};
+extern StepFunction *const ordinary_steps[STEPS];
+void add_and_norm(Trial *t, real *out, const real *a, const real *b, const real *gamma, const real *beta);
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * The known mistakes (mistakes.c)
+ * ------------------------------------------------------------------------------------------------------------------ */
+typedef enum { EACH_NONE, EACH_MATRIX, EACH_BIAS, EACH_GAMMA } Each;
+
+typedef struct {
+    const char *name;               /* short, for lists */
+    const char *sentence;           /* what OTHER does; with `each` it follows the module's name */
+    double value;                   /* a parameter: Trial.value */
+    bool (*plant)(Trial *t, const TensorSpec *spec);    /* an edit, or NULL; false: it changes nothing here */
+    Each each;                      /* planted in every such tensor of the model, one at a time */
+    NormFunction *norm;             /* another LayerNorm, or NULL */
+    StepName step;                  /* which step runs ... */
+    StepFunction *instead;          /* ... this, or NULL */
+} Mistake;
+extern const Mistake mistakes[];
+extern const size_t mistakes_count;
+
+#endif
