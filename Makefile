@@ -9,6 +9,8 @@
 #   make test       every test; fetches the weights if they are missing. OFFLINE=1: does not, and skips aloud
 #   make mutants    plants known mistakes, one at a time, and names the first test that fails; fails if one survives
 #   make curves     exp, tanh and both GELUs against libm for every float there is (some minutes)
+#   make linear     counts the tokenizer's work for texts of 1, 2, 4 ... 64 MB: twice the text, twice the work
+#   make bench      the tokenizer against two others: same text, one thread, medians (fetches them and the text)
 #   make clean      removes what was built; fetched models stay
 #
 # make CC=clang CFLAGS=-O0 honours both. What the numbers need is added whatever CFLAGS says.
@@ -77,6 +79,18 @@ test: bert bert64 bert-plain build/tests build/tests64 build/convert build/formu
 	sh tests/bits.sh
 	build/tests
 
+# Compiled so that every run of instructions counts itself: is the tokenizer's work linear?
+build/count_work: tokenizer.c weights/vocabulary.c weights/files.c tests/count_work.c $(HEADERS)
+	@mkdir -p build
+	$(COMPILE) -fsanitize-coverage=trace-pc -c tokenizer.c -o build/counted_tokenizer.o
+	$(COMPILE) -fsanitize-coverage=trace-pc -c weights/vocabulary.c -o build/counted_vocabulary.o
+	$(COMPILE) build/counted_tokenizer.o build/counted_vocabulary.o weights/files.c tests/count_work.c -o $@ -lm
+linear: build/count_work
+	build/count_work weights/bert-base-uncased
+
+bench: bert linear
+	python3 tests/bench_tokenizer.py
+
 curves: build/tests
 	CURVES=1 build/tests curves_are_within
 
@@ -86,4 +100,4 @@ mutants:
 clean:
 	rm -rf bert bert64 bert-plain build
 
-.PHONY: plain weights demo test curves mutants clean
+.PHONY: plain weights demo test linear bench curves mutants clean

@@ -450,6 +450,7 @@ Status session_close(Session *s, Status status, Error *e)
         output_abort(&s->file);
     }
     if (done) status = finish_stdout(status, e);
+    else fflush(stdout);                                                /* the answers so far, then the message */
     if (s->source.stream && s->source.stream != stdin) fclose(s->source.stream);
     if (s->source.tensors.tensors) safetensors_close(&s->source.tensors);
     free(s->source.line);
@@ -673,9 +674,10 @@ void input_free(Input *input)
 static void show_progress(Session *s)
 {
     time_t now = time(NULL);
-    if (!s->started) s->started = s->shown = now;
-    if (now == s->shown || s->options.quiet || !isatty(STDERR_FILENO)) return;
-    if (s->out == stdout && isatty(STDOUT_FILENO)) return;
+    if (!s->started) s->started = s->looked = s->shown = now;
+    if (now == s->looked || s->options.quiet) return;
+    s->looked = now;                                    /* isatty asks the system, and lines may come by the million */
+    if (!isatty(STDERR_FILENO) || (s->out == stdout && isatty(STDOUT_FILENO))) return;
     s->shown = now;
     fprintf(stderr, "\r%zu lines, %.1f lines/s ", s->taken, (double)s->taken / (double)(now - s->started));
 }
@@ -801,6 +803,19 @@ void json_put_pieces(const Session *s, const char *name, const Encoding *x)
         json_put_text(s->out, piece, strlen(piece));
     }
     fputc(']', s->out);
+}
+
+/* The digits come out from the last one to the first.
+ * Why: fprintf reads its format anew and locks the stream each time; for ids by the million that took as long as to
+ *      find them. There is one thread here. */
+void put_count(FILE *out, const char *before, size_t n)
+{
+    char digits[24];
+    int count = 0;
+    do digits[count++] = (char)('0' + n % 10);
+    while (n /= 10);
+    while (*before) putc_unlocked(*before++, out);
+    while (count) putc_unlocked(digits[--count], out);
 }
 
 /* 219648 -> 219,648: a comma before every third digit from the end. Not printf's %'d, which asks the locale. */

@@ -91,7 +91,7 @@ struct Session {
     size_t taken;                   /* inputs read so far */
     FILE *out;                      /* stdout, or the temporary file behind -o */
     OutputFile file;
-    time_t started, shown;          /* of the progress line: the first answer, the last time it was written */
+    time_t started, looked, shown;  /* of the progress line: the first answer, the last time that it was due, written */
 };
 
 Status session_open(Session *s, Error *e);      /* model found and loaded, source and output open */
@@ -150,6 +150,7 @@ void json_put_number(FILE *out, double x);                      /* null if it is
 void json_put_vector(FILE *out, const real *x, size_t n);
 const char *piece_of(const Session *s, int id);                 /* "?" for an id that vocab.txt has no line for */
 void json_put_pieces(const Session *s, const char *name, const Encoding *x);   /* "name": ["[CLS]", "after", ...] */
+void put_count(FILE *out, const char *before, size_t n);        /* as fprintf "%s%zu", but quick */
 void put_thousands(char text[32], long long n);                 /* 219648 -> 219,648 */
 int width_of(const char *text);                                 /* characters of a UTF-8 string, for columns */
 

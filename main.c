@@ -63,7 +63,7 @@ static void print_table(const Session *s, const Encoding *x)
 static void json_put_ids(FILE *out, const char *name, const int32_t *ids, int T)
 {
     fprintf(out, "\"%s\": [", name);
-    for (int t = 0; t < T; t++) fprintf(out, "%s%d", t ? ", " : "", (int)ids[t]);
+    for (int t = 0; t < T; t++) put_count(out, t ? ", " : "", (size_t)ids[t]);
     fputc(']', out);
 }
 
@@ -81,8 +81,11 @@ static void print_encoding_json(const Session *s, const Encoding *x)
     fputs(", ", s->out);
     json_put_ids(s->out, "attention_mask", x->attention_mask, x->T);
     fputs(", \"offsets\": [", s->out);
-    for (int t = 0; t < x->T; t++)
-        fprintf(s->out, "%s[%zu, %zu]", t ? ", " : "", x->offsets[t][0], x->offsets[t][1]);
+    for (int t = 0; t < x->T; t++) {
+        put_count(s->out, t ? ", [" : "[", x->offsets[t][0]);
+        put_count(s->out, ", ", x->offsets[t][1]);
+        fputc(']', s->out);
+    }
     fputs("]}\n", s->out);
 }
 
@@ -91,9 +94,8 @@ static void print_encoding_json(const Session *s, const Encoding *x)
 static void print_encoding_line(const Session *s, const Encoding *x, bool pieces)
 {
     for (int t = 0; t < x->T; t++) {
-        if (t) fputc(' ', s->out);
-        if (pieces) fputs(piece_of(s, x->input_ids[t]), s->out);
-        else fprintf(s->out, "%d", (int)x->input_ids[t]);
+        if (pieces) fprintf(s->out, "%s%s", t ? " " : "", piece_of(s, x->input_ids[t]));
+        else put_count(s->out, t ? " " : "", (size_t)x->input_ids[t]);
     }
     fputc('\n', s->out);
 }

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Compares tokenizer.c with Hugging Face's `tokenizers`: ids, types, mask and offsets, on every Unicode character.
 
-    python3 tests/compare_tokenizer.py [--lines N] [--seed S] [--part scalars|lines|pairs] [vocab.txt ...]
+    python3 tests/compare_tokenizer.py [--lines N] [--seed S] [--part scalars|lines|pairs] [--file TEXT] [vocab.txt ...]
 
 Default vocabularies: weights/bert-base-uncased/vocab.txt and, if it is there, weights/bert-base-cased/vocab.txt.
   scalars  all 1,112,064 code points but surrogates, each alone, as aXb, and as "a X b"; lower case and cased
   lines    N random lines of pieces, scripts, marks, controls, emoji, special tokens; also with --no-special, and N/10 with
            each other setting of do_lower_case, strip_accents and tokenize_chinese_chars in tokenizer_config.json
   pairs    random pairs, truncated and padded to random lengths
+With --file, only the lines of that text, with each vocabulary both in lower case and cased (tests/texts.py fetches one).
 Prints the number of texts compared; exit 1 at the first differences. Expected values: tokenizers 0.23.3.
 """
 import argparse
@@ -181,6 +182,15 @@ def random_pairs(ours, theirs, pieces, seed, rounds=400):
     return count + len(exact), wrong + compare(ours, theirs, exact, 0, 512)
 
 
+def file_lines(ours, theirs, path):
+    count = wrong = 0
+    with path.open(encoding="utf-8", newline="\n") as text:
+        while batch := [[line.rstrip("\n")] for line in itertools.islice(text, 20000)]:
+            wrong += compare(ours, theirs, batch)
+            count += len(batch)
+    return count, wrong
+
+
 def build(folder):
     program = pathlib.Path(folder) / "tokenize_stream"
     sources = ["tests/tokenize_stream.c", "tokenizer.c", "weights/vocabulary.c", "weights/files.c"]
@@ -194,6 +204,7 @@ def main():
     parser.add_argument("--lines", type=int, default=100000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--part", choices=["scalars", "lines", "pairs"])
+    parser.add_argument("--file", type=pathlib.Path)
     parser.add_argument("--program", type=pathlib.Path, help="tokenize_stream, if it is built already")
     args = parser.parse_args()
     vocabs = args.vocab or [p for p in (ROOT / f"weights/bert-base-{c}/vocab.txt" for c in ("uncased", "cased")) if p.exists()]
@@ -203,17 +214,18 @@ def main():
         program = args.program or build(folder)
         for vocab, lower in itertools.product(vocabs, (True, False)):
             pieces = vocab.read_text(encoding="utf-8").split("\n")[:-1]
-            if lower == any(p[:1] != "[" and p.lower() != p for p in pieces):
+            if not args.file and lower == any(p[:1] != "[" and p.lower() != p for p in pieces):
                 continue                            # each vocabulary in its own mode
             ours, theirs = Ours(program, vocab.parent, "uncased" if lower else "cased"), reference(vocab, lower)
-            for part, run in (("scalars", lambda: scalars(ours, theirs)),
+            for part, run in ((args.file, lambda: file_lines(ours, theirs, args.file)),
+                              ("scalars", lambda: scalars(ours, theirs)),
                               ("lines", lambda: random_lines(ours, theirs, pieces, args.seed, args.lines)),
                               ("lines", lambda: random_settings(program, vocab, pieces, args.seed, args.lines)),
                               ("pairs", lambda: random_pairs(ours, theirs, pieces, args.seed))):
-                if args.part and args.part != part:
+                if part is None or (args.file or args.part or part) != part:
                     continue
                 count, wrong = run()
-                print(f"{vocab.parent.name} {'uncased' if lower else 'cased'} {part}: {count:,} texts, {wrong} differences", flush=True)
+                print(f"{vocab.parent.name} {'uncased' if lower else 'cased'} {part.name if args.file else part}: {count:,} texts, {wrong} differences", flush=True)
                 total, failures = total + count, failures + wrong
     print(f"{total:,} texts compared, {failures} differences")
     sys.exit(1 if failures or not total else 0)

@@ -169,6 +169,10 @@ static void a_line_ends_at_lf_only_and_nul_is_a_character(void)
     run("printf 'a\\000c\\n' | ./bert tokenize -m %s --format json", tiny);
     check(strstr(output, "[[0, 0], [0, 1], [2, 3], [0, 0]]") != NULL, "the NUL is inside the word and is deleted: %s",
           output);
+    prints("2 3\n2 9 3\n2 9 37 3\n",             /* NUL alone; around a letter; in a word: a ##c */
+           with_tiny("printf '\\000\\n\\000a\\000\\na\\000c' | ./bert tokenize -m %s --format ids", tiny));
+    prints("2 9 3 10 37 3\n",
+           with_tiny("printf 'a\\000 ||| b\\000c\\n' | ./bert tokenize -m %s --format ids --pairs", tiny));
     formula_remove(tiny);
 }
 
@@ -182,6 +186,12 @@ static void the_first_bad_line_is_named_by_number_and_byte(void)
     check(strstr(output, "line 3, byte 2") != NULL, "line 3, byte 2: %s", output);
     run("printf 'a ||| b\\300\\n' | ./bert tokenize -m %s --pairs 2>&1", tiny);
     check(strstr(output, "line 1, byte 8") != NULL, "bytes of a pair count from the line's beginning: %s", output);
+    code = run("printf 'a\\nb\\n\\000\\342\\202' > %s/lines; ./bert tokenize -m %s --format ids -f %s/lines 2>&1; "
+               "s=$?; rm %s/lines; exit $s", tiny, tiny, tiny, tiny);
+    check(code == 4 && strstr(output, "2 9 3\n2 10 3\nbert: ") == output, "and so with a file: %s", output);
+    check(strstr(output, "line 3, byte 2: 0xE2") != NULL, "a NUL is a byte, the file ends in a character: %s", output);
+    code = run("./bert tokenize -m %s a \"$(printf 'bc\\200')\" 2>&1 >/dev/null", tiny);
+    check(code == 4 && strstr(output, "text 2, byte 3: 0x80") != NULL, "a TEXT is named by its number: %s", output);
     formula_remove(tiny);
 }
 

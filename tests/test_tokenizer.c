@@ -312,6 +312,30 @@ static void a_word_of_100_characters_is_cut_and_one_of_101_is_unk(void)
     tokenizer_free(&t);
 }
 
+/* What Google's tokenization.py makes of the same text is on the right. */
+static void where_googles_code_gives_other_tokens_hugging_face_is_followed(void)
+{
+    static const char greek[] = SPECIALS "οσ\nος\n";                      /* 5, and 6 with the final form */
+    static const EncodeOptions eight = {.max_length = 8, .truncate = true, .segments = -1};
+    Tokenizer t;
+    Error e;
+    char word[102] = "";
+    if (!load_tiny(&t, CASE_UNCASED)) return;
+    check_ids(&t, "a\xEE\x80\x80" "b", NULL, &plain_options, "2 7 3");      /* U+E000, private use: a [UNK] of three */
+    check_ids(&t, "a\xEF\xA3\xBF" "b", NULL, &plain_options, "2 7 3");      /* U+F8FF, the last of them */
+    check_ids(&t, "a\xF0\xAB\xA0\xA0" "b", NULL, &plain_options, "2 1 3");  /* U+2B820, an ideograph: a [UNK] b */
+    check_ids(&t, "a\xF0\xAB\xA4\xA0" "b", NULL, &plain_options, "2 5 1 6 3");     /* U+2B920, the same in both */
+    memset(word, 'a', 101);
+    check_ids(&t, word, NULL, &plain_options, "2 1 3");                     /* a ##a ##a ...: its limit is 200 */
+    check_ids(&t, "[MASK]", NULL, &plain_options, "2 4 3");                 /* [ mask ] */
+    check_ids(&t, "a a a a", "b b b b", &eight, "2 5 5 3 6 6 6 3");         /* [CLS] a a a [SEP] b b [SEP] */
+    tokenizer_free(&t);
+    if (!check(load_made(&t, greek, sizeof greek - 1, NULL, CASE_AUTO, &e) == BERT_OK, "%s", e.message)) return;
+    check_ids(&t, "ΟΣ", NULL, &plain_options, "2 5 3");                     /* 6: a sigma that ends a word */
+    check_ids(&t, "Ο\xCC\x81Σ\xCC\x81", NULL, &plain_options, "2 5 3");   /* 6: the case first, then accents */
+    tokenizer_free(&t);
+}
+
 static void a_nul_never_ends_a_text(void)
 {
     static const char words[] = "ab a.b cafe";
@@ -643,6 +667,8 @@ const Test tokenizer_tests[] = {
     {"a_cased_model_keeps_accents_and_capitals", a_cased_model_keeps_accents_and_capitals},
     {"the_turkish_capital_i_becomes_two_characters", the_turkish_capital_i_becomes_two_characters},
     {"white_space_separates_and_is_otherwise_nothing", white_space_separates_and_is_otherwise_nothing},
+    {"where_googles_code_gives_other_tokens_hugging_face_is_followed",
+     where_googles_code_gives_other_tokens_hugging_face_is_followed},
     {"a_nul_never_ends_a_text", a_nul_never_ends_a_text},
     {"a_word_is_cut_into_the_longest_pieces_or_is_one_unk", a_word_is_cut_into_the_longest_pieces_or_is_one_unk},
     {"a_word_of_100_characters_is_cut_and_one_of_101_is_unk", a_word_of_100_characters_is_cut_and_one_of_101_is_unk},

@@ -1,11 +1,12 @@
-/* tokenize_stream.c - texts in, ids and offsets out, in binary: what tests/compare_tokenizer.py talks to.
+/* tokenize_stream.c - texts in, ids and offsets out, in binary: what the scripts that compare tokenizers talk to.
  * A line of text cannot hold a newline and a NUL; a length followed by bytes can hold everything.
  *
  *     tokenize_stream DIRECTORY cased|uncased|auto
  *
  * All numbers are 32-bit integers of the machine. A request: flags (1 a second text follows, 2 --no-special, 4 no [CLS]
- * and [SEP], 8 pad), max_length (0 none), then length and bytes of each text. The answer: T, or minus the Status; then
- * for each token id, type, mask, begin, end. */
+ * and [SEP], 8 pad, 16 trace), max_length (0 none), then length and bytes of each text. The answer: T, or minus the
+ * Status; then for each token id, type, mask, begin, end. With 16 the answer goes on: length and bytes of what
+ * `tokenize --trace` prints of each text; length and bytes of the message, if the status is not 0. */
 #include "../bert.h"
 
 #include <stdlib.h>
@@ -40,6 +41,25 @@ static void write_answer(const Encoding *x, Status s)
     }
 }
 
+static void write_bytes(const char *bytes, size_t length)
+{
+    uint32_t head = (uint32_t)length;
+    fwrite(&head, sizeof head, 1, stdout);
+    fwrite(bytes, 1, length, stdout);
+}
+
+static void write_trace(const Tokenizer *t, Text text, const EncodeOptions *o, Error *e)
+{
+    char *bytes = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&bytes, &length);
+    if (!out) exit(BERT_SYSTEM);
+    tokenize_trace(t, text, o, out, e);
+    fclose(out);
+    write_bytes(bytes, length);
+    free(bytes);
+}
+
 int main(int argc, char **argv)
 {
     Tokenizer t;
@@ -56,7 +76,11 @@ int main(int argc, char **argv)
         EncodeOptions o = {.plain = head[0] & 2, .no_add_special = head[0] & 4, .pad = head[0] & 8,
                            .max_length = (int)head[1], .truncate = head[1] > 0, .segments = -1};
         Text a = read_text(), b = pair ? read_text() : (Text){NULL, 0};
-        write_answer(&x, encode(&t, a, pair ? &b : NULL, &o, &x, &e));
+        Status s = encode(&t, a, pair ? &b : NULL, &o, &x, &e);
+        write_answer(&x, s);
+        if (head[0] & 16 && s) write_bytes(e.message, strlen(e.message));
+        if (head[0] & 16 && !s) write_trace(&t, a, &o, &e);
+        if (head[0] & 16 && !s && pair) write_trace(&t, b, &o, &e);
         free((char *)a.bytes);
         free((char *)b.bytes);
     }

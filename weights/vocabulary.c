@@ -22,29 +22,61 @@
 
 /* FNV-1a, 64 bits (Fowler, Noll, Vo): for each byte an exclusive or, and a product with a prime that spreads its bits.
  * Nothing depends on its value but how often two pieces want the same slot. */
-static uint64_t hash(const char *bytes, size_t length)
+#define HASH_OF_NOTHING 0xCBF29CE484222325u
+static uint64_t hash_add(uint64_t hash, char byte)
 {
-    uint64_t h = 0xCBF29CE484222325u;
-    for (size_t i = 0; i < length; i++) h = (h ^ (unsigned char)bytes[i]) * 0x100000001B3u;
-    return h;
+    return (hash ^ (unsigned char)byte) * 0x100000001B3u;
 }
 
-/* The slot that holds the piece, or the empty one where it belongs. It ends, because there are empty slots. */
-static size_t find_slot(const Vocabulary *v, const char *bytes, size_t length)
+static uint64_t hash_of(const char *bytes, size_t length)
 {
-    size_t slot = hash(bytes, length) & v->mask;
-    while (v->slots[slot]) {
-        const struct Piece *p = &v->pieces[v->slots[slot] - 1];
-        if (p->length == length && memcmp(p->bytes, bytes, length) == 0) break;
-        slot = (slot + 1) & v->mask;                                /* after the last slot comes the first */
+    uint64_t hash = HASH_OF_NOTHING;
+    for (size_t i = 0; i < length; i++) hash = hash_add(hash, bytes[i]);
+    return hash;
+}
+
+/* The slot that holds the piece, or the empty one where it belongs. It ends, because there are empty slots.
+ *
+ * Why: a slot keeps the other half of its piece's hash. The piece itself, elsewhere in memory, is looked at only if the
+ *      halves agree, which is hardly ever in vain. */
+static struct Slot *find_slot(const Vocabulary *v, const char *bytes, size_t length, uint64_t hash)
+{
+    size_t place = hash & v->mask;
+    for (struct Slot *slot = &v->slots[place]; slot->next_id; slot = &v->slots[place]) {
+        const struct Piece *p = &v->pieces[slot->next_id - 1];
+        if (slot->half == hash >> 32 && p->length == length && memcmp(p->bytes, bytes, length) == 0) break;
+        place = (place + 1) & v->mask;                              /* after the last slot comes the first */
     }
-    return slot;
+    return &v->slots[place];
 }
 
-/* What a slot holds is the id + 1, and 0 if it is empty: so the answer is the id, or -1. */
+/* An empty slot is all zero, and a taken one holds the id + 1: so the answer is the id, or -1. */
 int tokenizer_id(const Tokenizer *t, const char *piece, size_t length)
 {
-    return t->vocabulary->slots[find_slot(t->vocabulary, piece, length)] - 1;
+    return find_slot(t->vocabulary, piece, length, hash_of(piece, length))->next_id - 1;
+}
+
+/* Why: the search starts at the length of the longest piece with that first byte: at most 18 in Google's vocabularies,
+ *      and few for most scripts. So the time per character is bounded, however long the word.
+ * Why: a hash grows byte by byte, so that those of all beginnings of a word cost one pass over it. Most words are a
+ *      piece and are found at the first look-up.
+ * Why: it goes down character by character: half a character is no piece, and need not be looked up. */
+int vocabulary_longest(const Tokenizer *t, const char *bytes, size_t prefix, size_t size, size_t *length)
+{
+    const Vocabulary *v = t->vocabulary;
+    uint64_t hashes[LONGEST_TEXT + 1];                              /* [n]: of the first n bytes */
+    assert(prefix < size && size <= LONGEST_TEXT);
+    hashes[0] = HASH_OF_NOTHING;
+    size_t n = v->longest[prefix > 0][(unsigned char)bytes[prefix]];
+    if (n > size) n = size;
+    for (size_t i = 0; i < n; i++) hashes[i + 1] = hash_add(hashes[i], bytes[i]);
+    for (; n > prefix; n--) {
+        if (n < size && (bytes[n] & 0xC0) == 0x80) continue;        /* the next byte belongs to the last character */
+        int id = find_slot(v, bytes, n, hashes[n])->next_id - 1;
+        *length = n;
+        if (id >= 0) return id;
+    }
+    return -1;
 }
 
 /* The other direction needs no search: ids are 0 to V-1, so they are indices. */
@@ -54,12 +86,11 @@ const char *tokenizer_piece(const Tokenizer *t, int id)
     return t->vocabulary->pieces[id].bytes;
 }
 
-/* Five comparisons, and only where a "[" stands: no token of the five begins with another one, so that the first that
- * fits is the one. Their text is taken from the vocabulary, as it stands there. */
+/* Five comparisons: no token of the five begins with another one, so that the first that fits is the one.
+ * Their text is taken from the vocabulary, as it stands there. */
 int vocabulary_special(const Tokenizer *t, const char *bytes, size_t size, size_t *length)
 {
     const int ids[] = {t->pad_id, t->unk_id, t->cls_id, t->sep_id, t->mask_id};
-    if (bytes[0] != '[') return -1;
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
         const struct Piece *p = &t->vocabulary->pieces[ids[i]];
         *length = p->length;
@@ -85,6 +116,16 @@ static Status vocabulary_new(Vocabulary *v, const FileView *file, Error *e)
     return BERT_OK;
 }
 
+/* "##bed" is noted under "#" for those who look for a piece, and under "b" for those who look for one with ##. */
+static void note_length(Vocabulary *v, const char *piece, size_t length)
+{
+    for (size_t prefix = 0; prefix <= 2 && prefix < length; prefix += 2) {
+        size_t *longest = &v->longest[prefix > 0][(unsigned char)piece[prefix]];
+        if (prefix && memcmp(piece, "##", prefix)) continue;
+        if (length > *longest) *longest = length;
+    }
+}
+
 /* Adds the piece that starts at `at` and ends before the next LF, without white space at its end; *next: the next line.
  * Trap: only LF ends a line. Readers that also cut at U+0085 or U+2028 shift the ids of all later pieces. */
 static Status add_line(Vocabulary *v, const char *path, size_t at, size_t size, size_t *next, Error *e)
@@ -99,8 +140,9 @@ static Status add_line(Vocabulary *v, const char *path, size_t at, size_t size, 
     }
     v->text[end] = '\0';                                            /* over the LF, or in the one byte more */
     v->pieces[v->count++] = (struct Piece){v->text + at, end - at};
-    v->slots[find_slot(v, v->text + at, end - at)] = v->count;      /* a duplicate takes the slot: the last one wins */
-    if (end - at > v->longest) v->longest = end - at;
+    uint64_t hash = hash_of(v->text + at, end - at);
+    *find_slot(v, v->text + at, end - at, hash) = (struct Slot){v->count, (uint32_t)(hash >> 32)};  /* the last wins */
+    note_length(v, v->text + at, end - at);
     *next = i + 1;
     return BERT_OK;
 }

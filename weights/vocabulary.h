@@ -10,13 +10,21 @@ struct Vocabulary {
         size_t length;              /* a piece may hold a NUL itself */
     } *pieces;                      /* (V) by id */
     int count;                      /* V */
-    int32_t *slots;                 /* by text: id + 1, or 0 for an empty slot */
+    struct Slot {
+        int32_t next_id;            /* id + 1, or 0 for an empty slot */
+        uint32_t half;              /* the upper half of the piece's hash */
+    } *slots;                       /* by text */
     size_t mask;                    /* number of slots, a power of two, minus 1 */
-    size_t longest;                 /* bytes of the longest piece */
+    size_t longest[2][256];         /* bytes of the longest piece by first byte; [1]: of those with ##, by the next */
 };
 
-/* The id of the special token ([PAD] [UNK] [CLS] [SEP] [MASK]) with which these bytes, at least one, begin, and its
- * length; -1 if there is none. */
+/* The longest piece with which the `size` bytes (at most LONGEST_TEXT) begin: its id, or -1, and its length, which is
+ * more than `prefix`: 2 if the bytes begin with ##, else 0. */
+enum { LONGEST_TEXT = 512 };
+int vocabulary_longest(const Tokenizer *t, const char *bytes, size_t prefix, size_t size, size_t *length);
+
+/* The id of the special token ([PAD] [UNK] [CLS] [SEP] [MASK]) with which these bytes begin, and its length; -1 if
+ * there is none. All five begin with a "[": that is worth a look before the call. */
 int vocabulary_special(const Tokenizer *t, const char *bytes, size_t size, size_t *length);
 
 #endif
