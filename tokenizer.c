@@ -16,8 +16,8 @@
  * array of characters and writes another; each character carries the bytes [begin, end) of the text that it came from,
  * so that in the end every token knows its place: the offsets.
  *
- * Why: the stages run on chunks of about CHUNK characters, so that memory stays small and in the cache however long the
- *      line. The result is the same: a chunk ends only where no stage looks across (`starts_afresh`), and the one thing
+ * Why: the stages run on chunks of about TEXT_CHUNK characters, so that memory stays small and in the cache however
+ *      long the line. The result is the same: a chunk ends only where no stage looks across (`starts_afresh`), and the one thing
  *      that goes on from chunk to chunk, the word that is being read, has its own place in `Run`.
  *
  * Reading the vocabulary is in weights/vocabulary.c, what is known about characters in unicode.h.
@@ -31,7 +31,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK = 1024, LONGEST_WORD = 100 };
+enum { TEXT_CHUNK = 1024, LONGEST_WORD = 100 };
 
 typedef struct {
     uint32_t code;                  /* what the character is now: 'e' ... */
@@ -93,16 +93,17 @@ static void show(Run *run, const char *stage, const Char *chars, size_t n)
  *
  * Why: the model has one vector for "cafe" and none for "Caf\u00E9". What is folded together here shares what was
  *      learned; what is not, ends as small pieces or [UNK]. It must be folded exactly as when the model was trained.
- * Trap: the order counts. Deleting comes before white space, accents come off before the case is lowered, and all of it
- *       before the split: U+2260 (not equal) is no punctuation, but the "=" that it decomposes into is.
+ * Trap: the order counts. Deleting comes before white space, and all of it before the split: U+2260 (not equal) is no
+ *       punctuation, but the "=" that it decomposes into is.
  * ================================================================================================================== */
 
 /* Deletes NUL, U+FFFD and characters that cannot be seen; every white space becomes a space.
  *
- * Trap: TAB, LF and CR are control characters by category but white space by rule. VT, FF and U+0085 are white space by
- *       category, but deleted: "a\vb" is the one word "ab". Whoever asks for white space first gets two.
+ * Trap: TAB, LF and CR are control characters by category but white space by rule. VT, FF and U+0085 are white
+ *       space, too (the property White_Space), but are deleted as control characters: "a\vb" is the one word "ab".
+ *       Whoever asks for white space first gets two.
  * Trap: characters that Unicode 8.0 has not assigned stay, so that a new emoji is an [UNK] and does not vanish.
- * Differs: [tf] keeps characters for private use, U+E000 to U+F8FF; here they are deleted, as Google did in 2018. */
+ * Differs: today's [tf] keeps characters for private use, U+E000 to U+F8FF; its first version deleted them, as here. */
 static void clean(const CharList *in, CharList *out)
 {
     for (size_t i = 0; i < in->count; i++) {
@@ -161,9 +162,10 @@ static void decompose(const CharList *in, CharList *out)
  * each class, add up where each begins, put each mark there. A hostile line can hold a million marks in a row, and the
  * time must not grow with the square of that.
  *
- * Trap: the marks move, but their places in the text do not, or the offsets would run backward:
+ * Trap: the marks move, but their places in the text do not: the k-th original character in sorted order gets the
+ *       place of the k-th in the text, or the offsets would run backward:
  *           above (bytes 1-3), below (bytes 3-5)   ->   below (bytes 1-3), above (bytes 3-5)
- *       Marks that came out of one character have one place together: only a `first` takes the next one. */
+ *       Marks that came out of one character share its place: only a `first` takes the next one. */
 static void sort_run(const Char *in, Char *run, size_t n)
 {
     size_t start[257] = {0};                        /* classes are 0 to 254 */
@@ -280,17 +282,17 @@ static bool is_punctuation(uint32_t c)
     return unicode_is_punctuation(c);
 }
 
-/* A word of more than 100 characters will be one [UNK]: of those no more than the end needs to be remembered. */
+/* A word of more than 100 characters will be one [UNK]: of letter 101 and on, only the last one is remembered. */
 static void add_letter(Run *run, Char c)
 {
-    show(run, "2 split", &c, 1);
-    if (run->letters <= LONGEST_WORD) run->word[run->letters++] = c;
-    else run->word[LONGEST_WORD].end = c.end;
+    if (run->letters <= LONGEST_WORD) run->letters++;
+    run->word[run->letters - 1] = c;
+    if (run->show) show(run, "2 split", &run->word[run->letters - 1], 1);
 }
 
 /* The next character that step 1 left: a word goes to step 3 as soon as its end is seen; the last one of a chunk may go
  * on in the next. All white space is U+0020 by now: step 1 has seen to that. */
-static Status split(Run *run, Char c)
+static inline Status split(Run *run, Char c)
 {
     Status s = BERT_OK;
     bool alone = is_punctuation(c.code);
@@ -311,7 +313,7 @@ static Status split(Run *run, Char c)
  * [paper] section 3; [tf] WordpieceTokenizer.
  *
  * Trap: a piece is looked up as it is. "characteristically" has no id of its own: it is 8281 3973, and to ask the
- *       vocabulary for the whole word gives [UNK], 100.
+ *       vocabulary for the whole word gives -1 here, and [UNK], 100, in Python.
  * ================================================================================================================== */
 
 /* Makes room for n tokens, doubling it, so that a million tokens cost 14 copies and not a million. */
@@ -384,7 +386,7 @@ static Status end_word(Run *run)
     int ids[LONGEST_WORD], ends[LONGEST_WORD][2];
     int letters = run->letters;
     if (letters == 0) return BERT_OK;
-    show(run, "2 split", &(Char){.code = ' '}, 1);
+    if (run->show) show(run, "2 split", &(Char){.code = ' '}, 1);
     int count = letters > LONGEST_WORD ? 0 : cut_word(run, ids, ends);
     run->letters = 0;                               /* `word` keeps its letters until the next one is added */
     if (count == 0) return add_token(run, run->t->unk_id, run->word[0].begin, run->word[letters - 1].end);
@@ -402,7 +404,8 @@ static Status end_word(Run *run)
  *     segments   0      0    0    0    0     0      1    1     1       1      0
  *     mask       1      1    1    1    1     1      1    1     1       1      0
  *
- * [paper] figure 2; [hf] TemplateProcessing. The positions 0, 1, 2 ... need no array.
+ * [paper] figure 2 (where "playing" is still play ##ing; the released vocabulary has the whole word);
+ * [hf] TemplateProcessing. The positions 0, 1, 2 ... need no array.
  * ================================================================================================================== */
 
 /* May a chunk end before this character? Yes, if it stays and neither is a mark nor decomposes into marks only. Then a
@@ -418,7 +421,7 @@ static bool starts_afresh(uint32_t code)
 static Status add_char(Run *run, Char c)
 {
     CharList *chars = &run->chars;
-    Status s = chars->count < chars->capacity ? BERT_OK : reserve(chars, 2 * chars->capacity + CHUNK, run->e);
+    Status s = chars->count < chars->capacity ? BERT_OK : reserve(chars, 2 * chars->capacity + TEXT_CHUNK, run->e);
     if (!s) chars->items[chars->count++] = c;
     return s;
 }
@@ -479,7 +482,7 @@ static Status text_tokens(Run *run, Text text, const char *which)
         if (n == 0) return fail(run->e, BERT_TEXT, "byte %zu%s: 0x%02X is not valid UTF-8",
                                 at + 1, which, (unsigned)(unsigned char)text.bytes[at]);
         bool simple = code < 0x80 && !run->show;
-        if (run->chars.count >= (simple ? 1 : CHUNK) && starts_afresh(code)) s = end_chunk(run);
+        if (run->chars.count >= (simple ? 1 : TEXT_CHUNK) && starts_afresh(code)) s = end_chunk(run);
         if (s) break;
         Char c = {code, true, at, at + n};
         s = simple && run->chars.count == 0 ? ascii(run, c) : add_char(run, c);
@@ -518,7 +521,6 @@ static void put_special(Encoding *out, size_t at, int id)
 /* Before, `out` holds nA tokens of A, then nB of B. They are cut, moved to their places, and framed by special tokens:
  *
  *     A A A A B B   ->   [CLS] A A A A [SEP] B B [SEP]
- *
  *
  * Trap: padding comes last, as positions count from the left: in front, it would move every word to another position.
  * Trap: the mask says what is padding, the id does not: a [PAD] that stands in the text is a token with mask 1.

@@ -238,7 +238,7 @@ static const char tiny[] =
     SPECIALS "a\nb\nab\n##b\n##c\n"                             /* ids 0 to 4, and 5 to 9 */
     "cafe\nCafé\n.\n=\n\xE4\xB8\xAD\nσ\n"                       /* 10 to 15 */
     "[\n]\n##a\nmask\nMASK\n"                                   /* 16 to 20 */
-    "a\xF0\x9E\xA5\x8A\xF0\x9E\xA5\x84\n";                      /* 21: a, U+1E94A (class 7), U+1E944 (class 230): marks */
+    "a\xF0\x9E\xA5\x8A\xF0\x9E\xA5\x84\n";               /* 21: a, U+1E94A (class 7), U+1E944 (class 230): marks */
                                                                 /* that are newer than Unicode 8.0, so not dropped  */
 
 static bool load_tiny(Tokenizer *t, CaseChoice choice)
