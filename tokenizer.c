@@ -17,8 +17,8 @@
  * so that in the end every token knows its place: the offsets.
  *
  * Why: the stages run on chunks of about TEXT_CHUNK characters, so that memory stays small and in the cache however
- *      long the line. The result is the same: a chunk ends only where no stage looks across (`starts_afresh`), and the one thing
- *      that goes on from chunk to chunk, the word that is being read, has its own place in `Run`.
+ *      long the line. The result is the same: a chunk ends only where no stage looks across (`starts_afresh`), and
+ *      the one thing that goes on from chunk to chunk, the word that is being read, has its own place in `Run`.
  *
  * Reading the vocabulary is in weights/vocabulary.c, what is known about characters in unicode.h.
  */
@@ -309,6 +309,7 @@ static inline Status split(Run *run, Char c)
  *     -> em ##bed ##ding ##s
  *
  * `##` marks a piece that continues a word: bed (2793) and ##bed (8270) are two rows of the embedding table.
+ * Why pieces: 30,522 rows are enough for any word, since rare words are made of the pieces of common ones.
  * To take the longest piece first is greedy: there may be a cut into fewer pieces. But the model was trained with this.
  * [paper] section 3; [tf] WordpieceTokenizer.
  *
