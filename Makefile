@@ -11,6 +11,7 @@
 #   make curves     exp, tanh and both GELUs against libm for every float there is (some minutes)
 #   make linear     counts the tokenizer's work for texts of 1, 2, 4 ... 64 MB: twice the text, twice the work
 #   make bench      the tokenizer against two others: same text, one thread, medians (fetches them and the text)
+#   make notebooks  runs notebooks/7-verify-your-own.ipynb again (tests/conformance/requirements.txt says what it needs)
 #   make clean      removes what was built; fetched models stay
 #
 # make CC=clang CFLAGS=-O0 honours both. What the numbers need is added whatever CFLAGS says.
@@ -94,10 +95,13 @@ bench: bert linear
 curves: build/tests
 	CURVES=1 build/tests curves_are_within
 
+notebooks: bert weights/bert-base-uncased/model.safetensors
+	python3 tests/conformance/run_notebook.py
+
 mutants:
 	sh tests/mutants/run.sh
 
 clean:
 	rm -rf bert bert64 bert-plain build
 
-.PHONY: plain weights demo test linear bench curves mutants clean
+.PHONY: plain weights demo test linear bench curves notebooks mutants clean
