@@ -26,6 +26,7 @@
 #include "bert.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -47,21 +48,26 @@
  * for the models that Google released. all-MiniLM-L6-v2 has H/32 heads; so both numbers are read, never derived.
  * ------------------------------------------------------------------------------------------------------------------ */
 
+/* The largest sizes that are believed. No BERT has 16 million pieces or positions, or more than a thousand layers: a
+ * file that says so asks for absurd memory or time. With both limits a model has less than 2^61 parameters, so that a
+ * 64-bit number can count them. */
+enum { MAX_SIZE = 1 << 24, MAX_LAYERS = 1024 };
+
 /* Hugging Face's name of a size, and the paper's letter for it, as the place of an int in BertConfig. */
 typedef struct {
     const char *key;
     size_t field;               /* offset of the int */
+    int largest;
 } ConfigKey;
 
 static const ConfigKey config_keys[] = {
-    {"num_hidden_layers", offsetof(BertConfig, L)},   {"hidden_size", offsetof(BertConfig, H)},
-    {"num_attention_heads", offsetof(BertConfig, A)}, {"intermediate_size", offsetof(BertConfig, F)},
-    {"vocab_size", offsetof(BertConfig, V)},          {"max_position_embeddings", offsetof(BertConfig, P)},
-    {"type_vocab_size", offsetof(BertConfig, S)},
+    {"num_hidden_layers", offsetof(BertConfig, L), MAX_LAYERS}, {"hidden_size", offsetof(BertConfig, H), MAX_SIZE},
+    {"num_attention_heads", offsetof(BertConfig, A), MAX_SIZE},
+    {"intermediate_size", offsetof(BertConfig, F), MAX_SIZE},
+    {"vocab_size", offsetof(BertConfig, V), MAX_SIZE}, {"max_position_embeddings", offsetof(BertConfig, P), MAX_SIZE},
+    {"type_vocab_size", offsetof(BertConfig, S), MAX_SIZE},
 };
-
-/* MAX_SIZE keeps absurd files from asking for absurd memory: no BERT has 16 million pieces or positions. */
-enum { CONFIG_KEYS = sizeof config_keys / sizeof *config_keys, MAX_SIZE = 1 << 24 };
+enum { CONFIG_KEYS = sizeof config_keys / sizeof *config_keys };
 
 static int *config_size(BertConfig *config, int key)
 {
@@ -74,9 +80,9 @@ static Status read_size(JsonReader *j, BertConfig *config, int key, Error *e)
     int64_t value;
     Status s = json_integer(j, &value, e);
     if (s) return s;
-    if (value < 1 || value > MAX_SIZE)
+    if (value < 1 || value > config_keys[key].largest)
         return fail(e, BERT_FILE, "%s: %s is %lld, expected 1 to %d", j->path, config_keys[key].key,
-                    (long long)value, MAX_SIZE);
+                    (long long)value, config_keys[key].largest);
     *config_size(config, key) = (int)value;
     return BERT_OK;
 }
@@ -332,8 +338,7 @@ size_t spec_cols(const TensorSpec *spec, const BertConfig *config)
  * and float32 tensors that the file has at an address at which a float cannot be read.
  * ------------------------------------------------------------------------------------------------------------------ */
 
-/* The tensor of a table row in the file: under its name or its older name, with or without `bert.` in front. */
-static const SafeTensor *find_tensor(const Safetensors *file, const TensorSpec *spec, int layer)
+const SafeTensor *spec_find(const TensorSpec *spec, int layer, const Safetensors *file)
 {
     const char *patterns[] = {spec->name, spec->alias};
     for (int i = 0; i < 2 && patterns[i]; i++) {
@@ -423,7 +428,7 @@ static Status bind_all(Bert *m, GroupTally tally[], Error *e)
         int count = spec_per_layer(spec) ? m->config.L : 1;
         for (int l = 0; l < count; l++) {
             void *base = spec_per_layer(spec) ? (void *)&m->layers[l] : (void *)m;
-            const SafeTensor *t = find_tensor(&m->file, spec, l);
+            const SafeTensor *t = spec_find(spec, l, &m->file);
             Status s = t ? check_tensor(m, spec, t, e) : BERT_OK;
             if (t && s == BERT_OK) s = bind_tensor(m, spec, base, t, e);
             if (s) return s;
@@ -469,19 +474,39 @@ static Status compare_names(char **best, const char *directory, const char *name
     return BERT_OK;
 }
 
-Status model_file(char **path, const char *directory, Error *e)
+/* A directory that cannot be read, by the system's reason. Trap: "no such directory" for one that is there but may not
+ * be read sends its owner on a search. */
+static Status directory_fail(const char *directory, int reason, Error *e)
+{
+    if (reason == ENOENT || reason == ENOTDIR)
+        return fail(e, BERT_FILE, "%s: no such model directory; `make weights` fetches one", directory);
+    return fail(e, reason == ENOMEM ? BERT_SYSTEM : BERT_FILE, "%s: the model directory cannot be read: %s", directory,
+                strerror(reason));
+}
+
+Status model_file_if_any(char **path, const char *directory, Error *e)
 {
     DIR *d = opendir(directory);
-    *path = NULL;
-    if (!d) return fail(e, BERT_FILE, "%s: no such model directory; `make weights` fetches one", directory);
     Status s = BERT_OK;
-    for (struct dirent *entry; s == BERT_OK && (entry = readdir(d)) != NULL;)
+    *path = NULL;
+    if (!d) return directory_fail(directory, errno, e);
+    while (s == BERT_OK) {
+        errno = 0;                                      /* readdir's NULL is the end, or an error */
+        struct dirent *entry = readdir(d);
+        if (!entry && errno) s = directory_fail(directory, errno, e);
+        if (!entry) break;
         s = compare_names(path, directory, entry->d_name, e);
+    }
     closedir(d);
-    if (s == BERT_OK && !*path)
-        s = fail(e, BERT_FILE, "%s: holds no *.safetensors; `make weights` fetches bert-base-uncased", directory);
     if (s) free(*path), *path = NULL;
     return s;
+}
+
+Status model_file(char **path, const char *directory, Error *e)
+{
+    Status s = model_file_if_any(path, directory, e);
+    if (s || *path) return s;
+    return fail(e, BERT_FILE, "%s: holds no *.safetensors; `make weights` fetches bert-base-uncased", directory);
 }
 
 /* Opens the weight file and binds all of it. What was allocated is freed by bert_free, on success and on error. */

@@ -134,7 +134,8 @@ Status file_open(FileView *file, const char *path, Error *e);
 void file_close(FileView *file);
 bool file_exists(const char *directory, const char *name);
 
-/* An output file that appears whole or not at all: written to a temporary file beside `path`, then renamed. */
+/* An output file that appears whole or not at all: written to a temporary file beside `path`, then renamed. "-" is
+ * standard output. */
 typedef struct {
     FILE *stream;
     char *path, *temporary;
@@ -224,6 +225,9 @@ void safetensors_close(Safetensors *st);
  * {key, value}, all or nothing (OutputFile). */
 Status safetensors_write(const char *path, const SafeTensor *tensors, size_t count,
                          const char *const (*metadata)[2], size_t pairs, Error *e);
+/* The same into an open stream: an error stays in it and shows at output_commit. */
+void safetensors_put(FILE *out, const SafeTensor *tensors, size_t count,
+                     const char *const (*metadata)[2], size_t pairs);
 
 /* Element i of a tensor of any floating dtype, exactly. Slow and obvious: for checks and comparisons. */
 double tensor_element(const SafeTensor *t, size_t i);
@@ -365,6 +369,9 @@ bool spec_per_layer(const TensorSpec *spec);                                    
 void spec_name(const char *pattern, int layer, char *name, size_t capacity);    /* puts the layer for `*` */
 size_t spec_rows(const TensorSpec *spec, const BertConfig *config);             /* 1 for one-dimensional tensors */
 size_t spec_cols(const TensorSpec *spec, const BertConfig *config);
+/* The tensor of a row in a file, or NULL: with `bert.` in front or without, under its name or its older one, in this
+ * order. Whoever looks for a tensor asks here, so that all see the same one. */
+const SafeTensor *spec_find(const TensorSpec *spec, int layer, const Safetensors *file);
 
 typedef struct {                    /* one block; matrices are (out, in), used as y = x W^T + b */
     Tensor Wq, Wk, Wv;              /* (H,H) attention.self.query|key|value.weight */
@@ -406,6 +413,7 @@ Status bert_load(Bert *model, const char *directory, Error *e);
 void bert_free(Bert *model);
 /* Path of the one *.safetensors of a model directory, malloc'ed. */
 Status model_file(char **path, const char *directory, Error *e);
+Status model_file_if_any(char **path, const char *directory, Error *e);     /* NULL, and no error, if there is none */
 
 /* A batch is packed: the sequences' tokens one after another, without padding, N = T1 + T2 + ... rows. Positions start
  * at 0 in each sequence, and each attends only to itself; all other layers treat every row alike. So a sentence gets
@@ -510,6 +518,7 @@ Status trace_list(const Bert *m, const Activations *a, TraceTensor **list, size_
 Status trace_print(const Bert *m, const Activations *a, FILE *out, Error *e);
 Status trace_write(const Bert *m, const Activations *a, const char *path, const char *model_name, const char *text,
                    Error *e);
+Status trace_put(const Bert *m, const Activations *a, FILE *out, const char *model_name, const char *text, Error *e);
 
 /* =====================================================================================================================
  * compare.c, verify.c, mistakes.c - two traces against each other, and the first wrong number of someone else's BERT

@@ -4,6 +4,7 @@
  * keeps what is usually overwritten from layer to layer, and print it; info reads the file of weights without running
  * anything.
  */
+#define _XOPEN_SOURCE 700           /* for realpath */
 #include "cli.h"
 #include <math.h>
 #include <stdlib.h>
@@ -157,17 +158,35 @@ static Status attention_one(Session *s, const Input *input, const Window *w, Err
 {
     const Request request = {.keep = KEEP_ATTENTION};
     Run run;
-    if (format_is(s, "npy") && input->number > 1) return fail(e, BERT_USAGE, "--format npy takes one input only");
     Status status = run_model(&run, &s->model, &input->encoding, &request, e);
     if (status != BERT_OK) at_input(s, input, e);
     else if (format_is(s, "json")) print_bertviz(s, &input->encoding, &run, w);
-    else if (format_is(s, "npy")) print_attention_npy(s, &run, w);
     else {
         if (input->number > 1) fputc('\n', s->out);
         print_heat_map(s, &input->encoding, &run, w);
     }
     run_free(&run);
-    return status == BERT_OK && !format_is(s, "npy") ? answer_done(s, e) : status;
+    return status == BERT_OK ? answer_done(s, e) : status;
+}
+
+/* npy is all or nothing: the array of the one input is written after it is known that no second one follows. */
+static Status attention_npy(Session *s, const Window *w, Error *e)
+{
+    const Request request = {.keep = KEEP_ATTENTION};
+    Input input = {0}, second = {0};
+    Run run = {0};
+    bool more = true;
+    Status status = next_input(s, &input, &more, e);
+    if (status == BERT_OK && !more) status = fail(e, BERT_TEXT, "there is no input, and --format npy needs one");
+    if (status == BERT_OK && (status = run_model(&run, &s->model, &input.encoding, &request, e)) != BERT_OK)
+        at_input(s, &input, e);
+    if (status == BERT_OK) status = next_input(s, &second, &more, e);
+    if (status == BERT_OK && more) status = fail(e, BERT_USAGE, "--format npy takes one input only");
+    if (status == BERT_OK) print_attention_npy(s, &run, w);
+    run_free(&run);
+    input_free(&input);
+    input_free(&second);
+    return status;
 }
 
 static Status verb_attention(Session *s, Error *e)
@@ -176,6 +195,7 @@ static Status verb_attention(Session *s, Error *e)
     Window window = {0};
     bool more = true;
     Status status = read_window(s, &window, format_is(s, "text"), e);
+    if (status == BERT_OK && format_is(s, "npy")) return attention_npy(s, &window, e);
     while (status == BERT_OK && (status = next_input(s, &input, &more, e)) == BERT_OK && more)
         status = attention_one(s, &input, &window, e);
     input_free(&input);
@@ -251,6 +271,22 @@ static Status append_input(TraceInputs *in, const Input *input, Error *e)
     return BERT_OK;
 }
 
+/* The model's name in a trace: that of its directory, also for "-m DIR/" and "-m .". Into name[256]. */
+static void model_name(const char *directory, char name[256])
+{
+    char *path = strdup(directory);
+    size_t n = path ? strlen(path) : 0;
+    while (n > 1 && path[n - 1] == '/') path[--n] = 0;
+    char *base = n ? strrchr(path, '/') : NULL;
+    base = base ? base + 1 : path;
+    if (base && (!strcmp(base, ".") || !strcmp(base, "..") || !*base)) {        /* only the system knows its name */
+        char *real_path = realpath(path, NULL);
+        if (real_path) free(path), path = real_path, base = strrchr(path, '/') + 1;
+    }
+    snprintf(name, 256, "%.255s", base ? base : "");
+    free(path);
+}
+
 /* Runs the batch with everything kept, and prints it or writes it to the file of -o, which appears whole or not at all.
  * Heads that the weights lack are not asked for; a refitted next-sentence head is no part of the weights and never
  * here.
@@ -262,24 +298,26 @@ static Status trace_batch(Session *s, const TraceInputs *in, Error *e)
     const Request request = {.keep = KEEP_EVERYTHING, .pooler = m->has_pooler, .nsp = m->has_nsp && m->has_pooler,
                              .mlm_rows = in->rows, .M = m->has_mlm ? in->N : 0};
     Activations a = {0};
-    char *name = strrchr(s->directory, '/');                            /* the model's name: its directory's */
+    char name[256];
     Status status = batch_check(&batch, &m->config, e);
     if (status == BERT_OK) status = activations_new(&a, m, &batch, &request, e);
     if (status == BERT_OK) {
         forward(m, &a);
         if (!s->options.output) status = trace_print(m, &a, s->out, e);
-        else status = trace_write(m, &a, s->options.output, name && name[1] ? name + 1 : s->directory, in->text, e);
+        else model_name(s->directory, name), status = trace_put(m, &a, s->file.stream, name, in->text, e);
     }
     activations_free(&a);
     return status;
 }
 
+/* The file of -o is opened first: nobody should wait for an answer that cannot be written. session_close gives it its
+ * name. */
 static Status verb_trace(Session *s, Error *e)
 {
     TraceInputs in = {0};
     Input input = {0};
     bool more = true;
-    Status status = BERT_OK;
+    Status status = s->options.output ? output_open(&s->file, s->options.output, e) : BERT_OK;
     while (status == BERT_OK && (status = next_input(s, &input, &more, e)) == BERT_OK && more)
         status = append_input(&in, &input, e);
     if (status == BERT_OK && in.B == 0) status = fail(e, BERT_TEXT, "there is no input to trace");
@@ -455,38 +493,28 @@ static void print_configuration(const Session *s, const BertConfig *c)
     fprintf(s->out, "parameters  %s (encoder and pooler); %s with both pre-training heads\n", base, all);
 }
 
-/* The tensor of that name: as it is or with `bert.` before it, under its new or its older name (gamma and beta for a
- * LayerNorm's weight and bias). All four combinations are in the world. */
-static const SafeTensor *find_tensor(const Safetensors *file, const TensorSpec *spec, int layer)
-{
-    const char *const patterns[2] = {spec->name, spec->alias};
-    char name[160] = "bert.";
-    for (int i = 0; i < 2 && patterns[i]; i++) {
-        spec_name(patterns[i], layer, name + 5, sizeof name - 5);
-        const SafeTensor *t = safetensors_find(file, name + 5);
-        if (!t) t = safetensors_find(file, name);
-        if (t) return t;
-    }
-    return NULL;
-}
-
 /* Walks the tensor table: marks what is known, counts what is there, prints what is missing. A head may be missing as a
- * whole (its weights were left out when the model was published); the encoder may not. */
+ * whole (its weights were left out when the model was published); the encoder may not. The first names are enough to
+ * see what is wrong: the files of another model would lack thousands. */
 static void list_missing(Inspection *in)
 {
+    const int shown = 20;
     char name[160];
     for (size_t i = 0; i < tensor_table_size; i++) {
         const TensorSpec *spec = &tensor_table[i];
         for (int l = 0; l < (spec_per_layer(spec) ? in->config.L : 1); l++) {
-            const SafeTensor *t = find_tensor(&in->file, spec, l);
+            const SafeTensor *t = spec_find(spec, l, &in->file);
             if (t) in->known[t - in->file.tensors] = true;
             if (t) in->found[spec->group]++;
             if (t || spec->optional || spec->tied) continue;
             in->missing[spec->group]++;
             spec_name(spec->name, l, name, sizeof name);
-            if (spec->group == GROUP_ENCODER) fprintf(in->s->out, "missing     %s\n", name);
+            if (spec->group == GROUP_ENCODER && in->missing[GROUP_ENCODER] <= shown)
+                fprintf(in->s->out, "missing     %s\n", name);
         }
     }
+    if (in->missing[GROUP_ENCODER] > shown)
+        fprintf(in->s->out, "missing     ... and %d more\n", in->missing[GROUP_ENCODER] - shown);
 }
 
 /* One tensor: dtype, shape, rms, least, largest, first three values, over its finite values. Counts tensors with
@@ -563,7 +591,6 @@ static Status inspect_weights(Inspection *in, const char *path, Error *e)
 static Status verb_info(Session *s, Error *e)
 {
     Inspection in = {.s = s};
-    Error none;
     char path[4400], *weights = NULL;
     struct stat kind;
     bool alone = stat(s->directory, &kind) == 0 && S_ISREG(kind.st_mode);       /* -m path/config.json */
@@ -572,11 +599,11 @@ static Status verb_info(Session *s, Error *e)
     if (status != BERT_OK) return status;
     if (s->options.gelu != UNSET) in.config.gelu = (GeluKind)s->options.gelu;
     print_configuration(s, &in.config);
-    if (alone || model_file(&weights, s->directory, &none) != BERT_OK) {
-        fprintf(s->out, "weights     %s\n", alone ? "not looked for" : none.message);
-    } else {
-        Bert model = {0};                                               /* loading checks what is not listed: shapes,
-            ... */
+    if (!alone) status = model_file_if_any(&weights, s->directory, e);      /* two files, or none readable: an error */
+    if (status == BERT_OK && !weights) {
+        fprintf(s->out, "weights     %s\n", alone ? "not looked for" : "none: the directory holds no *.safetensors");
+    } else if (status == BERT_OK) {
+        Bert model = {0};                                   /* loading checks what is not listed: shapes, ... */
         status = inspect_weights(&in, weights, e);
         if (status == BERT_OK) status = bert_load(&model, s->directory, e);
         bert_free(&model);

@@ -219,7 +219,9 @@ typedef struct {
 static int by_probability(const void *a, const void *b)
 {
     const Prediction *x = a, *y = b;
-    if (x->score != y->score) return x->score < y->score ? 1 : -1;
+    const bool x_nan = isnan(x->score), y_nan = isnan(y->score);        /* these come last */
+    if (x_nan != y_nan) return x_nan ? 1 : -1;
+    if (!x_nan && x->score != y->score) return x->score < y->score ? 1 : -1;
     return x->id - y->id;
 }
 
@@ -235,6 +237,7 @@ static Status target_id(const Session *s, const char *word, size_t length, int *
     *id = tokenizer_id(&s->tokenizer, word, length);
     if (*id >= 0) return BERT_OK;
     Status status = encode(&s->tokenizer, (Text){word, length}, NULL, &bare, &x, e);
+    if (status != BERT_OK) fail(e, status, "--targets: %.900s", e->message);
     if (status == BERT_OK && (x.T != 1 || x.input_ids[0] == s->tokenizer.unk_id))
         status = fail(e, BERT_USAGE, "--targets: '%.*s' is not one piece of the vocabulary but %d: see `bert tokenize`",
                       (int)length, word, x.T);

@@ -7,7 +7,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* =====================================================================================================================
  * Vectors: step 16, for embed, similarity and rank
@@ -90,33 +89,88 @@ static Status parse_layers(const char *text, int L, Recipe *r, Error *e)
     return BERT_OK;
 }
 
-/* What a sentence-transformers directory brings: 1_Pooling/config.json with one of
- *
- *     pooling_mode_cls_token   pooling_mode_mean_tokens   pooling_mode_max_tokens
- *
- * set to true, and perhaps a module 2_Normalize that makes vectors of length 1. Such a model was trained with its
- * pooling; with another one its vectors are worth less. */
-static Status read_pooling(const char *directory, Recipe *r, Error *e)
+/* One member of 1_Pooling/config.json. Sets the bit 1 << Pooling in *modes if it names one: as a flag,
+ * "pooling_mode_cls_token": true, or in newer files as "pooling_mode": "cls". */
+static Status read_pooling_key(JsonReader *j, const char *key, unsigned *modes, Error *e)
+{
+    static const struct { const char *name, *flag; Pooling pooling; } known[] = {
+        {"cls", "pooling_mode_cls_token", POOL_CLS}, {"mean", "pooling_mode_mean_tokens", POOL_MEAN},
+        {"max", "pooling_mode_max_tokens", POOL_MAX}};
+    const bool named = !strcmp(key, "pooling_mode");
+    char name[64] = "";
+    bool yes = true;
+    if (!named && strncmp(key, "pooling_mode_", 13)) return json_skip(j, e);
+    Status status = named ? json_string(j, name, sizeof name, e) : json_bool(j, &yes, e);
+    if (status != BERT_OK || !yes) return status;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strcmp(named ? name : key, named ? known[i].name : known[i].flag)) continue;
+        *modes |= 1u << known[i].pooling;
+        return BERT_OK;
+    }
+    return fail(e, BERT_FILE, "%s: %s is not supported: use --pooling", j->path, named ? name : key);
+}
+
+/* The pooling that a sentence-transformers directory was trained with; with another one its vectors are worth less. It
+ * must be exactly one: to guess would give vectors that look right. */
+static Status read_pooling(const char *directory, Pooling *pooling, Error *e)
 {
     char path[4400], key[64];
     FileView file;
     JsonReader j;
-    bool more, yes;
-    snprintf(path, sizeof path, "%.4096s/2_Normalize", directory);
-    struct stat ignored;
-    r->normalize = stat(path, &ignored) == 0;
+    bool more;
+    unsigned modes = 0;
     snprintf(path, sizeof path, "%.4096s/1_Pooling/config.json", directory);
     if (file_open(&file, path, e) != BERT_OK) return e->status;
     Status status = json_open(&j, path, file.data, file.size, 0, e);
-    while (status == BERT_OK && (status = json_next_key(&j, key, sizeof key, &more, e)) == BERT_OK && more) {
-        bool mode = !strncmp(key, "pooling_mode_", 13) && (json_peek(&j) == 't' || json_peek(&j) == 'f');
-        status = mode ? json_bool(&j, &yes, e) : json_skip(&j, e);
-        if (status != BERT_OK || !mode || !yes) continue;
-        if (!strcmp(key, "pooling_mode_cls_token")) r->pooling = POOL_CLS;
-        else if (!strcmp(key, "pooling_mode_mean_tokens")) r->pooling = POOL_MEAN;
-        else if (!strcmp(key, "pooling_mode_max_tokens")) r->pooling = POOL_MAX;
-        else status = fail(e, BERT_FILE, "%s: %s is not supported: use --pooling", path, key);
+    while (status == BERT_OK && (status = json_next_key(&j, key, sizeof key, &more, e)) == BERT_OK && more)
+        status = read_pooling_key(&j, key, &modes, e);
+    if (status == BERT_OK) status = json_end(&j, e);
+    if (status == BERT_OK && (modes == 0 || (modes & (modes - 1))))
+        status = fail(e, BERT_FILE, "%s: found %s pooling mode, expected exactly one of cls, mean, max: use --pooling",
+                      path, modes ? "more than one" : "no");
+    for (int p = 0; status == BERT_OK && p < 32; p++)
+        if (modes == 1u << p) *pooling = (Pooling)p;
+    file_close(&file);
+    return status;
+}
+
+/* One object of modules.json: is its type sentence_transformers.models.Normalize, or ends so? */
+static Status read_module(JsonReader *j, bool *normalize, Error *e)
+{
+    char key[64], type[256];
+    bool more;
+    Status status = json_begin(j, '{', e);
+    while (status == BERT_OK && (status = json_next_key(j, key, sizeof key, &more, e)) == BERT_OK && more) {
+        if (strcmp(key, "type")) {
+            status = json_skip(j, e);
+        } else if ((status = json_string(j, type, sizeof type, e)) == BERT_OK) {
+            const size_t n = strlen(type);
+            if (n >= 9 && !strcmp(type + n - 9, "Normalize")) *normalize = true;
+        }
     }
+    return status;
+}
+
+/* Whether a sentence-transformers directory makes its vectors' length 1. modules.json lists what comes after the model;
+ * without it, a directory 2_Normalize says so.
+ * Trap: that directory is empty, and git does not keep empty directories: in most copies only the list is left. */
+static Status read_normalize(const char *directory, bool *normalize, Error *e)
+{
+    char path[4400];
+    FileView file;
+    bool more;
+    *normalize = false;
+    if (!file_exists(directory, "modules.json")) {
+        *normalize = file_exists(directory, "2_Normalize");
+        return BERT_OK;
+    }
+    snprintf(path, sizeof path, "%.4096s/modules.json", directory);
+    if (file_open(&file, path, e) != BERT_OK) return e->status;
+    JsonReader j = {.path = path, .text = file.data, .size = file.size};    /* json_open would expect an object */
+    Status status = json_begin(&j, '[', e);
+    while (status == BERT_OK && (status = json_next_element(&j, &more, e)) == BERT_OK && more)
+        status = read_module(&j, normalize, e);
+    if (status == BERT_OK) status = json_end(&j, e);
     file_close(&file);
     return status;
 }
@@ -134,7 +188,8 @@ static Status read_recipe(const Session *s, Recipe *r, const char *layers, Combi
     *r = (Recipe){.combine = o->combine == UNSET ? combine : (Combine)o->combine, .pooling = POOL_MEAN};
     if (!layers && file_exists(s->directory, "1_Pooling/config.json")) {
         layers = "-1";
-        if (o->pooling == UNSET && read_pooling(s->directory, r, e) != BERT_OK) return e->status;
+        if (o->pooling == UNSET && read_pooling(s->directory, &r->pooling, e) != BERT_OK) return e->status;
+        if (read_normalize(s->directory, &r->normalize, e) != BERT_OK) return e->status;
     }
     if (parse_layers(o->layers ? o->layers : layers ? layers : "-2", L, r, e) != BERT_OK) return e->status;
     if (o->pooling != UNSET) r->pooling = (Pooling)o->pooling;
@@ -424,15 +479,15 @@ static double cosine_of(const Comparison *c, int L, size_t i, size_t j, int laye
 
 /* The matrix, symmetric and with ones in its diagonal, each row with its label:
  *
- *             1        2
- *      1.000000 0.938639   1:6  from the [bank] vault ,
- *      0.938639 1.000000   1:10  , the [bank] robber was */
+ *              1         2
+ *       1.000000  0.938639   1:6  from the [bank] vault ,
+ *       0.938639  1.000000   1:10  , the [bank] robber was */
 static void print_similarity(const Session *s, const Comparison *c)
 {
-    for (size_t i = 0; i < c->count; i++) fprintf(s->out, "%9zu", i + 1);
+    for (size_t i = 0; i < c->count; i++) fprintf(s->out, "%10zu", i + 1);
     fputc('\n', s->out);
     for (size_t i = 0; i < c->count; i++) {
-        for (size_t j = 0; j < c->count; j++) fprintf(s->out, "%9.6f", cosine_of(c, s->model.config.L, i, j, -1));
+        for (size_t j = 0; j < c->count; j++) fprintf(s->out, " %9.6f", cosine_of(c, s->model.config.L, i, j, -1));
         fprintf(s->out, "   %s\n", c->labels[i]);
     }
 }
@@ -443,13 +498,13 @@ static void print_by_layer(const Session *s, const Comparison *c)
 {
     fputs("\nhidden state", s->out);
     for (size_t i = 0; i < c->count; i++)
-        for (size_t j = i + 1; j < c->count; j++) fprintf(s->out, "  %3zu,%-3zu", i + 1, j + 1);
+        for (size_t j = i + 1; j < c->count; j++) fprintf(s->out, "   %3zu,%-3zu", i + 1, j + 1);
     fputc('\n', s->out);
     for (int l = 0; l <= s->model.config.L; l++) {
         fprintf(s->out, "%12d", l);
         for (size_t i = 0; i < c->count; i++)
-            for (size_t j = i + 1; j < c->count; j++) fprintf(s->out, "%9.6f", cosine_of(c, s->model.config.L, i, j,
-                                                                                         l));
+            for (size_t j = i + 1; j < c->count; j++)
+                fprintf(s->out, " %9.6f", cosine_of(c, s->model.config.L, i, j, l));
         fputc('\n', s->out);
     }
 }
@@ -497,13 +552,15 @@ static Status start_comparison(Comparison *c, const Session *s, Error *e)
     Status status = word ? read_recipe(s, &c->recipe, last_four, COMBINE_SUM, e)
                          : read_recipe(s, &c->recipe, NULL, COMBINE_CAT, e);
     if (status != BERT_OK) return status;
+    if (s->options.by_layer && c->recipe.pooling == POOL_POOLER)
+        return fail(e, BERT_USAGE, "--by-layer shows every hidden state, and --pooling pooler has the last one only");
     if (!word) return c->recipe.pooling == POOL_NONE ? fail(e, BERT_USAGE, "similarity needs one vector per input: "
                                                             "--pooling none goes with --word only") : BERT_OK;
     if (s->options.pooling > 0) return fail(e, BERT_USAGE, "--word takes the mean of the word's pieces: leave "
                                                            "--pooling out");
     c->recipe.pooling = POOL_NONE;
     status = encode(&s->tokenizer, (Text){word, strlen(word)}, NULL, &bare, &c->word, e);
-    if (status != BERT_OK) return status;
+    if (status != BERT_OK) return fail(e, status, "--word: %.900s", e->message);
     if (c->word.T == 0) return fail(e, BERT_USAGE, "--word '%s': there is nothing to look for", word);
     for (int i = 0; i < c->word.T; i++)
         if (c->word.input_ids[i] == s->tokenizer.unk_id)
@@ -558,11 +615,15 @@ typedef struct {
     size_t length;
 } Ranked;
 
-/* The higher score first; of equal ones the earlier line, so that the order does not depend on qsort. */
+/* The higher score first; of equal ones the earlier line, so that the order does not depend on qsort. A score that is
+ * no number comes last. Trap: NaN compares as neither smaller nor larger; a comparison that does not say where it goes
+ * leaves the others unsorted, too. */
 static int by_score(const void *a, const void *b)
 {
     const Ranked *x = a, *y = b;
-    if (x->score != y->score) return x->score < y->score ? 1 : -1;
+    const bool x_nan = isnan(x->score), y_nan = isnan(y->score);
+    if (x_nan != y_nan) return x_nan ? 1 : -1;
+    if (!x_nan && x->score != y->score) return x->score < y->score ? 1 : -1;
     return x->number < y->number ? -1 : x->number > y->number;
 }
 
@@ -591,7 +652,7 @@ static Status embed_query(const Session *s, const Recipe *r, Rows *rows, Error *
     if (status == BERT_OK) status = append_vectors(rows, r, &s->model, &run, e);
     run_free(&run);
     encoding_free(&x);
-    return status;
+    return status == BERT_OK ? status : fail(e, status, "QUERY: %.900s", e->message);
 }
 
 /* Scores one line and keeps a copy of it. rows: the query's vector, and room for the line's. Nothing is printed

@@ -232,8 +232,7 @@ static void id_tensors(SafeTensor tensors[ID_TENSORS], int64_t *values, const Ac
 
 /* Metadata says which model, which text and which version made the file. A refitted next-sentence head is no part of
  * the Activations, and so never in a trace. */
-Status trace_write(const Bert *m, const Activations *a, const char *path, const char *model_name, const char *text,
-                   Error *e)
+Status trace_put(const Bert *m, const Activations *a, FILE *out, const char *model_name, const char *text, Error *e)
 {
     const char *const metadata[][2] = {{"model", model_name}, {"text", text}, {"version", BERT_VERSION}};
     TraceTensor *list;
@@ -243,15 +242,27 @@ Status trace_write(const Bert *m, const Activations *a, const char *path, const 
     int64_t *ids = calloc((size_t)a->N * ID_TENSORS, sizeof *ids);
     Status status = BERT_OK;
     if (!tensors || !ids) {
-        status = fail(e, BERT_SYSTEM, "%s: out of memory", path);
+        status = fail(e, BERT_SYSTEM, "out of memory for a trace of %zu tensors", count);
     } else {
         id_tensors(tensors, ids, a);
         for (size_t i = 0; i < count; i++) tensors[ID_TENSORS + i] = as_file_tensor(&list[i], (size_t)a->batch.B);
-        status = safetensors_write(path, tensors, count + ID_TENSORS, metadata, 3, e);
+        safetensors_put(out, tensors, count + ID_TENSORS, metadata, 3);
     }
     free(ids);
     free(tensors);
     free(list);
+    return status;
+}
+
+/* The same as a file of that name, whole or not at all. */
+Status trace_write(const Bert *m, const Activations *a, const char *path, const char *model_name, const char *text,
+                   Error *e)
+{
+    OutputFile out;
+    Status status = output_open(&out, path, e);
+    if (status == BERT_OK) status = trace_put(m, a, out.stream, model_name, text, e);
+    if (status == BERT_OK) return output_commit(&out, e);
+    output_abort(&out);
     return status;
 }
 

@@ -292,6 +292,10 @@ static void bad_texts_exit_4_with_one_line(void)
                              tiny));
     fails(4, "[MASK]", with_tiny("./bert fill-mask -m %s 'the cat'", tiny));
     fails(4, "none of the inputs", with_tiny("./bert similarity -m %s --word bank 'the cat'", tiny));
+    fails(4, "QUERY: byte 2", with_tiny("./bert rank -m %s \"$(printf 'a\300')\" a", tiny));
+    fails(4, "--word: byte 2", with_tiny("./bert similarity -m %s --word \"$(printf 'a\300')\" a", tiny));
+    fails(4, "--targets: byte 2", with_tiny("./bert fill-mask -m %s --targets \"$(printf 'a\300')\" '[MASK]'", tiny));
+    fails(2, "--by-layer", with_tiny("./bert similarity -m %s --pooling pooler --by-layer a the", tiny));
     fails(3, "cannot be opened", with_tiny("./bert embed -m %s -f /nonexistent", tiny));
     check(run("./bert embed -m %s --truncate 'a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a'",
               tiny) == 0,
@@ -339,6 +343,11 @@ static void a_failed_run_leaves_the_old_output_file(void)
           "a run succeeds");
     run("cat %s/answer; rm %s/answer", tiny, tiny);
     check_text("the new file", output, "2 9 3\n");
+    run("touch %s/p; chmod 600 %s/p; ./bert tokenize -m %s -o %s/p a; ls -l %s/p | cut -c1-10; rm %s/p", tiny, tiny,
+        tiny, tiny, tiny, tiny);
+    check_text("a private file stays private", output, "-rw-------\n");
+    run("b=$PWD/bert; cd %s && $b tokenize -m . -o - --format ids a; ls | wc -l", tiny);
+    check_text("-o - is standard output", output, "2 9 3\n3\n");
     formula_remove(tiny);
 }
 
@@ -371,6 +380,54 @@ static void npy_holds_what_the_contract_says(void)
     check_npy("'shape': (2, 4, 4), ", 2 * 16);
     run("./bert attention -m %s --format npy --layer 1 --head 1 'the cat' | cat", tiny);
     check_npy("'shape': (4, 4), ", 16);
+    formula_remove(tiny);
+}
+
+/* A whole array before an error would be taken for the answer. */
+static void npy_is_all_or_nothing(void)
+{
+    if (!tiny_model()) return;
+    fails(4, "line 2", with_tiny("printf 'a\\n\\300\\n' | ./bert attention -m %s --format npy", tiny));
+    fails(2, "one input", with_tiny("./bert attention -m %s --format npy a the", tiny));
+    fails(4, "no input", with_tiny("./bert attention -m %s --format npy < /dev/null", tiny));
+    fails(4, "line 2", with_tiny("printf 'a\\n\\300\\n' | ./bert embed -m %s --format npy", tiny));
+    fails(2, "one input", with_tiny("./bert embed -m %s --format npy --pooling none a the", tiny));
+    formula_remove(tiny);
+}
+
+/* Puts a text into 1_Pooling/config.json of the tiny model. */
+static void put_pooling(const char *json)
+{
+    run("mkdir -p %s/1_Pooling; printf '%%s' '%s' > %s/1_Pooling/config.json", tiny, json, tiny);
+}
+
+/* A pooling that nobody can have meant is refused: the mean instead would give vectors that look right. */
+static void a_sentence_transformers_directory_brings_its_recipe(void)
+{
+    static const char *const wrong[] = {"{}", "{\"pooling_mode_mean_tokens\": \"true\"}",
+        "{\"pooling_mode_mean_tokens\": 1}", "{\"pooling_mode_mean_tokens\": false}",
+        "{\"pooling_mode_mean_tokens\": true} x", "{\"pooling_mode\": \"lasttoken\"}",
+        "{\"pooling_mode_mean_tokens\": true, \"pooling_mode_max_tokens\": true}"};
+    static char expected[sizeof output];
+    if (!tiny_model()) return;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        put_pooling(wrong[i]);
+        fails(3, "1_Pooling/config.json", with_tiny("./bert embed -m %s the", tiny));
+        check(run("./bert embed -m %s --pooling max the", tiny) == 0, "--pooling overrides %s", wrong[i]);
+    }
+    run("./bert embed -m %s --layers -1 --pooling cls 'the cat'", tiny);
+    strcpy(expected, output);
+    put_pooling("{\"pooling_mode\": \"cls\"}");
+    prints(expected, with_tiny("./bert embed -m %s 'the cat'", tiny));
+    put_pooling("{\"pooling_mode_cls_token\": true, \"pooling_mode_mean_tokens\": false}");
+    prints(expected, with_tiny("./bert embed -m %s 'the cat'", tiny));
+    run("./bert embed -m %s --layers -1 --pooling max --normalize 'the cat'", tiny);
+    strcpy(expected, output);
+    run("echo '[{\"idx\": 2, \"type\": \"sentence_transformers.models.Normalize\"}]' > %s/modules.json", tiny);
+    prints(expected, with_tiny("./bert embed -m %s --pooling max 'the cat'", tiny));
+    run("rm %s/modules.json; mkdir %s/2_Normalize", tiny, tiny);
+    prints(expected, with_tiny("./bert embed -m %s --pooling max 'the cat'", tiny));
+    run("rm -r %s/1_Pooling %s/2_Normalize", tiny, tiny);
     formula_remove(tiny);
 }
 
@@ -413,6 +470,24 @@ static void a_trace_file_names_every_intermediate(void)
     formula_remove(tiny);
 }
 
+/* However the directory is spelled; and a file that cannot be written is known before anything is read. */
+static void a_trace_names_its_model_and_opens_its_file_first(void)
+{
+    if (!tiny_model()) return;
+    const char *base = strrchr(tiny, '/') + 1;
+    char expected[300];
+    snprintf(expected, sizeof expected, "\"model\":\"%s\"", base);
+    run("./bert trace -m %s// -o %s/a the && head -c 600 %s/a | tr -d '\\000'", tiny, tiny, tiny);
+    check(strstr(output, expected) != NULL, "-m DIR//: %.200s", output);
+    run("b=$PWD/bert; cd %s && $b trace -m . -o a the && head -c 600 a | tr -d '\\000'; rm a", tiny);
+    check(strstr(output, expected) != NULL, "-m .: %.200s", output);
+    fails(6, "nowhere/x", with_tiny("printf '\\300' | ./bert trace -m %s -o nowhere/x", tiny));
+    check(run("printf '\\300' | ./bert trace -m %s -o %s/a 2>/dev/null", tiny, tiny) == 4, "a bad text");
+    run("ls %s | wc -l", tiny);
+    check_text("and no file is left", output, "3\n");
+    formula_remove(tiny);
+}
+
 /* In the tiny vocabulary banker is `bank ##er`: it holds the piece bank, but not the word. */
 static void similarity_looks_for_the_word_not_for_parts_of_longer_words(void)
 {
@@ -423,7 +498,7 @@ static void similarity_looks_for_the_word_not_for_parts_of_longer_words(void)
     run("./bert similarity -m %s --word banker 'the bank' 'the banker went'", tiny);
     check(lines(output) == 2 && strstr(output, "[bank ##er] went"), "a word of two pieces: %s", output);
     run("./bert similarity -m %s --by-layer 'the cat' 'the cat' | tail -3", tiny);
-    check(!strncmp(output, "           0 1.000000\n", 22), "hidden states 0 to L: %s", output);
+    check(!strncmp(output, "           0  1.000000\n", 23), "hidden states 0 to L: %s", output);
     formula_remove(tiny);
 }
 
@@ -448,6 +523,27 @@ static void rank_fill_mask_and_next_sentence_answer(void)
     formula_remove(tiny);
 }
 
+/* One NaN in the embedding of `dog`: the other lines keep their order, and those with a dog come last. */
+static void scores_that_are_no_numbers_come_last(void)
+{
+    char path[512];
+    Error e = {0};
+    Safetensors st;
+    if (!tiny_model()) return;
+    snprintf(path, sizeof path, "%s/model.safetensors", tiny);
+    int dog = run("./bert vocab -m %s dog", tiny) == 0 ? atoi(output) : 0;
+    if (!check(safetensors_open(&st, path, &e) == BERT_OK, "%s", e.message)) return;
+    const SafeTensor *words = spec_find(&tensor_table[0], 0, &st);
+    size_t row = 24 * dtype_size(words->dtype);
+    size_t at = (size_t)((const unsigned char *)words->data - st.file.data) + (size_t)dog * row;
+    safetensors_close(&st);
+    run("printf '\\000\\000\\300\\177' | dd of=%s bs=1 seek=%zu conv=notrunc 2>/dev/null", path, at);
+    run("printf 'mat\\ndog\\nthe cat\\nthe dog\\nsat\\n' | ./bert rank -m %s 'the cat' | cut -f2", tiny);
+    check(!strncmp(output, "the cat\n", 8) && strstr(output, "\ndog\nthe dog\n") == output + strlen(output) - 13,
+          "the cat first, dogs last: %s", output);
+    formula_remove(tiny);
+}
+
 /* The tiny configuration is edited into BERT-Base's: 109,482,240 without a single weight. */
 static void info_counts_parameters_from_a_configuration_alone(void)
 {
@@ -463,6 +559,53 @@ static void info_counts_parameters_from_a_configuration_alone(void)
     check(run("./bert info -m %s", tiny) == 0, "a configuration is enough");
     check(strstr(output, "12L/768H/12A") && strstr(output, "109,482,240") && strstr(output, "110,106,428"),
           "base: %s", output);
+    formula_remove(tiny);
+}
+
+/* A configuration of 200 bytes must cost neither minutes nor a wrong number. */
+static void info_stands_absurd_configurations(void)
+{
+    if (!tiny_model()) return;
+    run("cp %s/config.json %s/keep; sed 's/_layers\": 2/_layers\": 16777216/' %s/keep > %s/config.json", tiny, tiny,
+        tiny, tiny);
+    fails(3, "expected 1 to 1024", with_tiny("./bert info -m %s", tiny));
+    fails(3, "expected 1 to 1024", with_tiny("./bert embed -m %s the", tiny));
+    run("sed 's/_layers\": 2/_layers\": 1000/' %s/keep > %s/config.json", tiny, tiny);
+    check(run("./bert info -m %s 2>/dev/null", tiny) == 3, "15,968 tensors are missing");
+    check(lines(output) < 40 && strstr(output, "missing     ... and 15948 more\n"), "some are listed: %s", output);
+    run("sed -e 's/heads\": [0-9]*/heads\": 1/' -e 's/_layers\": 2/_layers\": 1024/' -e 's/_size\": [0-9]*/_size\": "
+        "16777216/' -e 's/_embeddings\": [0-9]*/_embeddings\": 16777216/' %s/keep > %s/config.json", tiny, tiny);
+    check(run("./bert info -m %s/config.json", tiny) == 0, "as large as it may be");
+    check(strstr(output, "1,730,508,328,666,136,576 (encoder and pooler)") != NULL, "no overflow: %s",
+          output);
+    formula_remove(tiny);
+}
+
+/* What info says of a directory, the other commands must agree with. */
+static void info_is_as_strict_as_loading(void)
+{
+    char twin[512];
+    Error e = {0};
+    Safetensors st;
+    if (!tiny_model()) return;
+    run("cp %s/model.safetensors %s/two.safetensors", tiny, tiny);
+    check(run("./bert info -m %s 2>/dev/null", tiny) == 3, "two files");
+    run("mv %s/two.safetensors %s/model.safetensors", tiny, tiny);
+    snprintf(twin, sizeof twin, "%s/model.safetensors", tiny);
+    if (!check(safetensors_open(&st, twin, &e) == BERT_OK, "%s", e.message)) return;
+    SafeTensor *t = malloc((st.count + 1) * sizeof *t);
+    for (size_t i = 0; t && i < st.count; i++) {
+        t[i] = t[st.count] = st.tensors[i];
+        if (!strcmp(t[i].name, "bert.pooler.dense.bias") || !strcmp(t[i].name, "pooler.dense.bias")) twin[0] = (char)i;
+    }
+    if (t) t[st.count] = t[(size_t)twin[0]], t[st.count].name = strncmp(t[st.count].name, "bert.", 5)
+                         ? "bert.pooler.dense.bias" : "pooler.dense.bias";
+    snprintf(twin, sizeof twin, "%s/new", tiny);
+    check(t && safetensors_write(twin, t, st.count + 1, NULL, 0, &e) == BERT_OK, "a file with both names");
+    safetensors_close(&st);
+    free(t);
+    run("mv %s %s/model.safetensors; ./bert info -m %s | grep unexpected", twin, tiny, tiny);
+    check(!strncmp(output, "unexpected  pooler.dense.bias (not used)\n", 41), "bert.X is in use: %s", output);
     formula_remove(tiny);
 }
 
@@ -548,11 +691,17 @@ const Test cli_tests[] = {
     {"a_full_disk_or_closed_stdout_exits_6", a_full_disk_or_closed_stdout_exits_6},
     {"a_failed_run_leaves_the_old_output_file", a_failed_run_leaves_the_old_output_file},
     {"npy_holds_what_the_contract_says", npy_holds_what_the_contract_says},
+    {"npy_is_all_or_nothing", npy_is_all_or_nothing},
+    {"a_sentence_transformers_directory_brings_its_recipe", a_sentence_transformers_directory_brings_its_recipe},
     {"a_trace_file_names_every_intermediate", a_trace_file_names_every_intermediate},
+    {"a_trace_names_its_model_and_opens_its_file_first", a_trace_names_its_model_and_opens_its_file_first},
     {"similarity_looks_for_the_word_not_for_parts_of_longer_words",
      similarity_looks_for_the_word_not_for_parts_of_longer_words},
     {"rank_fill_mask_and_next_sentence_answer", rank_fill_mask_and_next_sentence_answer},
+    {"scores_that_are_no_numbers_come_last", scores_that_are_no_numbers_come_last},
     {"info_counts_parameters_from_a_configuration_alone", info_counts_parameters_from_a_configuration_alone},
+    {"info_stands_absurd_configurations", info_stands_absurd_configurations},
+    {"info_is_as_strict_as_loading", info_is_as_strict_as_loading},
     {"bertviz_json_has_its_three_keys", bertviz_json_has_its_three_keys},
     {"all_numbers_of_the_documents_are_met", all_numbers_of_the_documents_are_met},
     {"the_demonstration_fits_24_lines", the_demonstration_fits_24_lines},

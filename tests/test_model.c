@@ -532,7 +532,19 @@ static void each_of_the_sixteen_steps_heads_one_place_in_order(void)
 /* Unused edits would be flagged by the compiler; this one shows that rewriting alone changes nothing. */
 static void rewriting_the_weights_changes_nothing(void) { expect_same_model(keep_everything); }
 
+/* "No such directory" is said only of one that is not there. */
+static void a_directory_that_cannot_be_read_says_why(void)
+{
+    char *path, longer[400];
+    Error e = {0};
+    check(model_file(&path, "/nonexistent", &e) == BERT_FILE && strstr(e.message, "no such"), "%s", e.message);
+    memset(longer, 'a', sizeof longer - 1);                             /* a name has at most 255 bytes */
+    longer[sizeof longer - 1] = 0;
+    check(model_file(&path, longer, &e) == BERT_FILE && strstr(e.message, "cannot be read") && !path, "%s", e.message);
+}
+
 const Test model_tests[] = {
+    {"a_directory_that_cannot_be_read_says_why", a_directory_that_cannot_be_read_says_why},
     {"padding_does_not_change_real_tokens", padding_does_not_change_real_tokens},
     {"a_sequence_gets_the_same_bits_alone_and_in_a_batch", a_sequence_gets_the_same_bits_alone_and_in_a_batch},
     {"what_is_kept_does_not_change_the_numbers", what_is_kept_does_not_change_the_numbers},

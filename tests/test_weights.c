@@ -166,16 +166,20 @@ static void output_appears_whole_or_not_at_all(void)
     check(file_open(&f, in_scratch("out"), &e) == BERT_OK && f.size == 3 && !memcmp(f.data, "old", 3),
           "the old one is left");
 
-    mode_t mask = umask(027);
+    check(chmod(in_scratch("out"), 0600) == 0, "the old one is private");
     check(output_open(&out, in_scratch("out"), &e) == BERT_OK, "opens again, while the old one is mapped");
-    umask(mask);
     fputs("new file", out.stream);
     check(output_commit(&out, &e) == BERT_OK, "commits");
     check(!memcmp(f.data, "old", 3), "a mapping of the old one still holds it");
     file_close(&f);
     struct stat info;
-    check(stat(in_scratch("out"), &info) == 0 && info.st_size == 8 && (info.st_mode & 0777) == 0640,
-          "new, as umask says");
+    check(stat(in_scratch("out"), &info) == 0 && info.st_size == 8 && (info.st_mode & 0777) == 0600,
+          "new, and as private as the old one");
+    mode_t mask = umask(027);
+    check(output_open(&out, in_scratch("fresh"), &e) == BERT_OK, "opens where there was none");
+    umask(mask);
+    check(output_commit(&out, &e) == BERT_OK && stat(in_scratch("fresh"), &info) == 0 && (info.st_mode & 0777) == 0640,
+          "permissions as umask says");
     check(count_files("out.tmp-") == 0, "no temporary file is left");
 }
 

@@ -373,7 +373,7 @@ static Status write_weights(const Conversion *c, const char *path)
     Status status = tensors ? output_open(&out, path, c->e) : fail(c->e, BERT_SYSTEM, "%s: out of memory", path);
     if (status == BERT_OK) {
         for (size_t i = 0; i < c->row_count; i++) tensors[i] = describe(&c->rows[i]);
-        status = safetensors_write_header(out.stream, tensors, c->row_count, metadata, 1, c->e);
+        safetensors_write_header(out.stream, tensors, c->row_count, metadata, 1);
     }
     for (size_t i = 0; i < c->row_count && status == BERT_OK; i++) status = write_row(c, &c->rows[i], out.stream);
     free(tensors);
@@ -458,28 +458,13 @@ Status convert(const char *prefix, const char *directory, FILE *log, Error *e)
  * Are these the weights? Two files may hold the same numbers under other names, in another order, with or without the
  * NSP head; their SHA-256 then differs. The fingerprint does not.
  * ------------------------------------------------------------------------------------------------------------------ */
-/* The tensor of a row, by its name or its older one, with `bert.` or without: as bert_load
- * looks for it. */
-static const SafeTensor *find_tensor(const Safetensors *st, const TensorSpec *spec, int layer)
-{
-    const char *patterns[] = {spec->name, spec->alias};
-    for (int i = 0; i < 2 && patterns[i]; i++) {
-        char name[160] = "bert.";
-        spec_name(patterns[i], layer, name + 5, sizeof name - 5);
-        const SafeTensor *t = safetensors_find(st, name);           /* with bert., and without */
-        if (!t) t = safetensors_find(st, name + 5);
-        if (t) return t;
-    }
-    return NULL;
-}
-
 /* Layers in the file: as many as there are first tensors of one. */
 static int count_layers(const Safetensors *st)
 {
     const TensorSpec *spec = tensor_table;
     while (!spec_per_layer(spec)) spec++;
     int L = 0;
-    while (find_tensor(st, spec, L)) L++;
+    while (spec_find(spec, L, st)) L++;
     return L;
 }
 
@@ -509,7 +494,7 @@ Status fingerprint(const char *path, char hex[65], Error *e)
     sha256_start(&sha);
     for (size_t i = 0; rows && i < count && status == BERT_OK; i++) {
         if (rows[i].spec->group > GROUP_MLM || rows[i].spec->optional) continue;
-        const SafeTensor *t = find_tensor(&st, rows[i].spec, rows[i].layer);
+        const SafeTensor *t = spec_find(rows[i].spec, rows[i].layer, &st);
         if (!t) continue;
         if (t->dtype != DTYPE_F32 || t->rank < 1 || t->rank > 2)
             status = fail(e, BERT_FILE, "%s: tensor '%.200s': found %s of rank %d, expected F32 of rank 1 or 2", path,

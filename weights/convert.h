@@ -5,8 +5,8 @@
 
 /* The first half of safetensors_write: length, header and padding, for a writer that makes the data while it writes them.
  * Of the tensors, `data` is not looked at. Write errors stay in `out`. */
-Status safetensors_write_header(FILE *out, const SafeTensor *tensors, size_t count,
-                                const char *const (*metadata)[2], size_t pairs, Error *e);
+void safetensors_write_header(FILE *out, const SafeTensor *tensors, size_t count,
+                              const char *const (*metadata)[2], size_t pairs);
 
 /* =====================================================================================================================
  * tensorbundle.c - TensorFlow's checkpoint format, version 2

@@ -272,8 +272,8 @@ bool file_exists(const char *directory, const char *name)
  * 4 output files
  * ------------------------------------------------------------------------------------------------------------------ */
 
-/* Opens `path.tmp-XXXXXX`, X chosen by mkstemp, with the permissions that a new file would
- * have.
+/* Opens `path.tmp-XXXXXX`, X chosen by mkstemp, with the permissions of the file that it
+ * will replace, or those that a new file would have: what was private stays private.
  *
  * Why: writing to `path` itself would destroy the old file before the new one is known to
  * be good. It would even destroy the input, if input and output are one file: the input is
@@ -284,7 +284,9 @@ static Status open_temporary(OutputFile *out, Error *e)
     if (fd < 0) return fail(e, BERT_SYSTEM, "%s: cannot be created: %s", out->path, strerror(errno));
     mode_t mask = umask(0);                                     /* the only way to ask for it is to set it */
     umask(mask);
-    if (fchmod(fd, 0666 & ~mask) == 0) out->stream = fdopen(fd, "wb");
+    struct stat old;
+    mode_t mode = stat(out->path, &old) == 0 ? old.st_mode & 0777 : 0666 & ~mask;
+    if (fchmod(fd, mode) == 0) out->stream = fdopen(fd, "wb");
     if (out->stream) return BERT_OK;
     int reason = errno;
     close(fd);
@@ -293,15 +295,20 @@ static Status open_temporary(OutputFile *out, Error *e)
 }
 
 /* A directory is refused; a device or FIFO (/dev/null, /dev/stdout) is written in place,
- * since renaming would replace it. */
+ * since renaming would replace it. "-" is standard output, by a second descriptor: output_commit
+ * closes that one. */
 static Status open_any(OutputFile *out, Error *e)
 {
     struct stat info;
-    if (stat(out->path, &info) != 0 || S_ISREG(info.st_mode)) return open_temporary(out, e);
-    if (S_ISDIR(info.st_mode)) return fail(e, BERT_SYSTEM, "%s: is a directory, expected a file name", out->path);
+    const bool standard = !strcmp(out->path, "-");
+    if (!standard && (stat(out->path, &info) != 0 || S_ISREG(info.st_mode))) return open_temporary(out, e);
+    if (!standard && S_ISDIR(info.st_mode))
+        return fail(e, BERT_SYSTEM, "%s: is a directory, expected a file name", out->path);
     free(out->temporary);
     out->temporary = NULL;
-    out->stream = fopen(out->path, "wb");
+    int fd = standard ? dup(STDOUT_FILENO) : -1;
+    out->stream = !standard ? fopen(out->path, "wb") : fd >= 0 ? fdopen(fd, "wb") : NULL;
+    if (!out->stream && fd >= 0) close(fd);
     return out->stream ? BERT_OK : fail(e, BERT_SYSTEM, "%s: cannot be opened: %s", out->path, strerror(errno));
 }
 

@@ -36,6 +36,7 @@
 #include "convert.h"
 
 #include <assert.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -555,17 +556,38 @@ void safetensors_close(Safetensors *st)
  * Writing
  * ------------------------------------------------------------------------------------------------------------------ */
 
+/* Where the header goes; without a stream it is only measured. The length comes first and is known last: so the header
+ * is made twice.
+ *
+ * Why not into memory first: a stream that grows in memory may lose a piece when memory runs out, and still close
+ * without an error. */
+typedef struct {
+    FILE *out;
+    size_t size;
+} Header;
+
+/* fprintf that counts. An error stays in the stream and shows at output_commit. */
+static void put(Header *h, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void put(Header *h, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int length = h->out ? vfprintf(h->out, format, arguments) : vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    h->size += length > 0 ? (size_t)length : 0;
+}
+
 /* The text, which is UTF-8, as a JSON string: only the quote, the backslash and control
  * characters need an escape. */
-static void write_string(FILE *out, const char *text)
+static void write_string(Header *h, const char *text)
 {
-    putc('"', out);
+    put(h, "\"");
     for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        if (*p == '"' || *p == '\\') fprintf(out, "\\%c", *p);
-        else if (*p < 0x20) fprintf(out, "\\u%04x", *p);
-        else putc(*p, out);
+        if (*p == '"' || *p == '\\') put(h, "\\%c", *p);
+        else if (*p < 0x20) put(h, "\\u%04x", *p);
+        else put(h, "%c", *p);
     }
-    putc('"', out);
+    put(h, "\"");
 }
 
 /* Which of the five parts of the data a tensor belongs to: I64, F64, 4 bytes, 2 bytes, 1
@@ -579,83 +601,75 @@ static int part_of(const SafeTensor *t)
 }
 
 /* "name":{"dtype":"F32","shape":[2,3],"data_offsets":[16,40]} */
-static void write_entry(FILE *out, const SafeTensor *t, size_t begin, size_t end)
+static void write_entry(Header *h, const SafeTensor *t, size_t begin, size_t end)
 {
-    write_string(out, t->name);
-    fprintf(out, ":{\"dtype\":\"%s\",\"shape\":[", dtype_name(t->dtype));
-    for (int i = 0; i < t->rank; i++) fprintf(out, "%s%zu", i ? "," : "", t->shape[i]);
-    fprintf(out, "],\"data_offsets\":[%zu,%zu]}", begin, end);
+    write_string(h, t->name);
+    put(h, ":{\"dtype\":\"%s\",\"shape\":[", dtype_name(t->dtype));
+    for (int i = 0; i < t->rank; i++) put(h, "%s%zu", i ? "," : "", t->shape[i]);
+    put(h, "],\"data_offsets\":[%zu,%zu]}", begin, end);
 }
 
 /* The JSON text, without padding: metadata first, then the tensors in the order of their
  * data. Within a part they keep the order in which they were given, so that a trace can be
  * read from top to bottom. */
-static void write_json(FILE *out, const SafeTensor *tensors, size_t count,
+static void write_json(Header *h, const SafeTensor *tensors, size_t count,
                        const char *const (*metadata)[2], size_t pairs)
 {
     const char *separator = "";
     size_t begin = 0;
-    putc('{', out);
-    if (pairs) fprintf(out, "\"__metadata__\":{");
+    put(h, "{");
+    if (pairs) put(h, "\"__metadata__\":{");
     for (size_t i = 0; i < pairs; i++) {
-        if (i) putc(',', out);
-        write_string(out, metadata[i][0]);
-        putc(':', out);
-        write_string(out, metadata[i][1]);
+        if (i) put(h, ",");
+        write_string(h, metadata[i][0]);
+        put(h, ":");
+        write_string(h, metadata[i][1]);
     }
-    if (pairs) putc('}', out), separator = ",";
+    if (pairs) put(h, "}"), separator = ",";
     for (int part = 0; part < PARTS; part++) {
         for (size_t i = 0; i < count; i++) {
             if (part_of(&tensors[i]) != part) continue;
             size_t end = begin + tensors[i].count * dtype_size(tensors[i].dtype);   /* exists in memory: cannot wrap */
-            fputs(separator, out);
-            write_entry(out, &tensors[i], begin, end);
+            put(h, "%s", separator);
+            write_entry(h, &tensors[i], begin, end);
             separator = ",";
             begin = end;
         }
     }
-    putc('}', out);
+    put(h, "}");
 }
 
-/* Length, text and padding. The length must come first and is known last: so the text is
- * written to memory, then copied. Blanks fill it up to a multiple of 8; with the 8 bytes of
- * the length the data then begin at one, too. */
-Status safetensors_write_header(FILE *out, const SafeTensor *tensors, size_t count,
-                                const char *const (*metadata)[2], size_t pairs, Error *e)
+/* Length, text and padding: measured, then written. Blanks fill the text up to a multiple of 8; with the 8 bytes of the
+ * length the data then begin at one, too, and are aligned. */
+void safetensors_write_header(FILE *out, const SafeTensor *tensors, size_t count,
+                              const char *const (*metadata)[2], size_t pairs)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *memory = open_memstream(&text, &size);
-    if (!memory) return fail(e, BERT_SYSTEM, "safetensors header: out of memory");
-    write_json(memory, tensors, count, metadata, pairs);
-    while (fflush(memory) == 0 && size % 8) putc(' ', memory);      /* so that the data are aligned */
-    bool good = !ferror(memory);
-    if (fclose(memory) != 0) good = false;
-    if (good) {
-        for (int i = 0; i < 8; i++) putc((int)((uint64_t)size >> 8 * i & 255), out);
-        /* an error stays in `out` and shows at output_commit */
-        fwrite(text, 1, size, out);
-    }
-    free(text);
-    return good ? BERT_OK : fail(e, BERT_SYSTEM, "safetensors header: out of memory");
+    Header measured = {NULL, 0}, written = {out, 0};
+    write_json(&measured, tensors, count, metadata, pairs);
+    uint64_t size = (uint64_t)(measured.size + 7) / 8 * 8;
+    for (int i = 0; i < 8; i++) putc((int)(size >> 8 * i & 255), out);
+    write_json(&written, tensors, count, metadata, pairs);
+    put(&written, "%*s", (int)(size - measured.size), "");
 }
 
-/* The file in one go: header, then the data, part by part in the same order as the header
- * has them. What fails on the way leaves the old file as it was. */
+/* Header, then the data, part by part in the same order as the header has them. */
+void safetensors_put(FILE *out, const SafeTensor *tensors, size_t count,
+                     const char *const (*metadata)[2], size_t pairs)
+{
+    safetensors_write_header(out, tensors, count, metadata, pairs);
+    for (int part = 0; part < PARTS; part++)
+        for (size_t i = 0; i < count; i++)
+            if (part_of(&tensors[i]) == part && tensors[i].count > 0)
+                fwrite(tensors[i].data, dtype_size(tensors[i].dtype), tensors[i].count, out);
+}
+
+/* The file in one go. What fails on the way leaves the old file as it was. */
 Status safetensors_write(const char *path, const SafeTensor *tensors, size_t count,
                          const char *const (*metadata)[2], size_t pairs, Error *e)
 {
     OutputFile out;
     Status status = output_open(&out, path, e);
     if (status != BERT_OK) return status;
-    status = safetensors_write_header(out.stream, tensors, count, metadata, pairs, e);
-    if (status != BERT_OK) {
-        output_abort(&out);
-        return status;
-    }
-    for (int part = 0; part < PARTS; part++)
-        for (size_t i = 0; i < count; i++)
-            if (part_of(&tensors[i]) == part && tensors[i].count > 0)
-                fwrite(tensors[i].data, dtype_size(tensors[i].dtype), tensors[i].count, out.stream);
+    safetensors_put(out.stream, tensors, count, metadata, pairs);
     return output_commit(&out, e);
 }
