@@ -112,6 +112,10 @@ Status fail(Error *e, Status status, const char *format, ...)
 #endif
     ;
 
+/* Text that is safe on a terminal: control characters and what is no UTF-8 become \xNN. Cuts what does not fit into
+ * `capacity`, its NUL included; returns how many bytes of `from` are in `to`. */
+size_t escape(char *to, size_t capacity, const char *from);
+
 /* =====================================================================================================================
  * weights/files.c - bytes in and out: sizes that cannot overflow, files mapped or read, a JSON reader, SHA-256
  * ================================================================================================================== */
@@ -133,6 +137,8 @@ typedef struct {
 Status file_open(FileView *file, const char *path, Error *e);
 void file_close(FileView *file);
 bool file_exists(const char *directory, const char *name);
+/* BERT_FILE if the text of that path begins with a byte order mark, which JSON and vocab.txt do not have. */
+Status refuse_bom(const char *path, const unsigned char *text, size_t size, Error *e);
 
 /* An output file that appears whole or not at all: written to a temporary file beside `path`, then renamed. "-" is
  * standard output. */
@@ -143,6 +149,7 @@ typedef struct {
 Status output_open(OutputFile *out, const char *path, Error *e);
 Status output_commit(OutputFile *out, Error *e);        /* flush, close, rename; on failure the temporary is removed */
 void output_abort(OutputFile *out);                     /* close and remove; safe on a zeroed or committed struct    */
+void output_interrupted(void);                          /* for signal handlers: removes the temporary, nothing else  */
 
 /* JSON, pulled value by value: no recursion, no allocation, bounded depth. Messages carry the file and the byte.
  * json_open skips white space and, when the text is not an object, fails. Typical use:
@@ -282,8 +289,8 @@ typedef struct {
 Status encode(const Tokenizer *t, Text a, const Text *b, const EncodeOptions *options, Encoding *out, Error *e);
 void encoding_free(Encoding *encoding);
 
-/* Shows what every stage does to the text, a line a stage: `tokenize --trace`. */
-Status tokenize_trace(const Tokenizer *t, Text text, const EncodeOptions *options, FILE *out, Error *e);
+/* Shows what every stage does to the text (and to the second one, or NULL), a line a stage: `tokenize --trace`. */
+Status tokenize_trace(const Tokenizer *t, Text a, const Text *b, const EncodeOptions *options, FILE *out, Error *e);
 
 /* =====================================================================================================================
  * tensor.c - the arithmetic. Outputs first, inputs const, sizes last

@@ -97,11 +97,26 @@ static int place_in(const char *list, const char *word, size_t length)
     return -1;
 }
 
-/* Does this command understand this option? Common options are everyone's; others are named by the verb. An option that
- * would be ignored silently is worse than an error. */
+/* Commands that are about a model or about files, not about texts, have nothing to do with some of everyone's options.
+ */
+#define ABOUT_TEXTS "--pair --pairs --segments --inputs --truncate --max-length --pad --no-special"
+static const struct { const char *verb, *options; } without[] = {
+    {"vocab", ABOUT_TEXTS " --gelu"},
+    {"goldens", ABOUT_TEXTS " --file --gelu"},
+    {"demo", ABOUT_TEXTS " --file"},
+    {"compare", ABOUT_TEXTS " --file --gelu"},
+    {"info", ABOUT_TEXTS " --file"},
+};
+
+/* Does this command understand this option? Common options are everyone's, with the exceptions above; others are named
+ * by the verb. An option that would be ignored silently is worse than an error. */
 static bool understands(const Verb *verb, const Option *option)
 {
-    return option->common || place_in(verb->own, option->name, strlen(option->name)) >= 0;
+    if (!option->common) return place_in(verb->own, option->name, strlen(option->name)) >= 0;
+    for (size_t i = 0; i < sizeof without / sizeof *without; i++)
+        if (!strcmp(without[i].verb, verb->name))
+            return place_in(without[i].options, option->name, strlen(option->name)) < 0;
+    return true;
 }
 
 /* Edits (insert, delete, replace a character) that turn a into b: Levenshtein's distance, for words of up to 31
@@ -174,15 +189,16 @@ static const Option *find_option(const Verb *verb, const char *arg, const char *
 }
 
 /* Digits only: no sign, no blank, no 1e3. A billion is more than enough for anything counted here, and far below
- * INT_MAX.
- */
+ * INT_MAX. */
+enum { LARGEST_NUMBER = 1000000000 };
 static Status parse_number(const char *name, const char *text, int least, int *out, Error *e)
 {
     char *end;
     errno = 0;
     long n = strtol(text, &end, 10);
-    if (errno || end == text || *end || *text < '0' || *text > '9' || n > 1000000000 || n < least)
-        return fail(e, BERT_USAGE, "%s %s: a whole number from %d on is expected", name, text, least);
+    if (errno || end == text || *end || *text < '0' || *text > '9' || n > LARGEST_NUMBER || n < least)
+        return fail(e, BERT_USAGE, "%s %s: a whole number from %d to %d is expected", name, text, least,
+                    LARGEST_NUMBER);
     *out = (int)n;
     return BERT_OK;
 }
@@ -227,6 +243,18 @@ static Status parse_option(Options *options, const Verb *verb, int argc, char **
     return store_option(options, verb, o, value, e);
 }
 
+/* --inputs brings ids that are ready for the model: what makes ids from texts has nothing to do. (The QUERY of rank and
+ * the --word of similarity are texts even then, and may hold special pieces.) */
+static Status check_inputs(const Options *o, Error *e)
+{
+    const bool only_ids = !o->query && !o->word;
+    const char *vain = o->pairs ? "--pairs" : o->segments ? "--segments" : o->truncate ? "--truncate" :
+                       o->max_length ? "--max-length" : o->pad ? "--pad" : o->plain && only_ids ? "--no-special" :
+                       o->no_add_special ? "--no-add-special" : NULL;
+    if (!o->inputs || !vain) return BERT_OK;
+    return fail(e, BERT_USAGE, "--inputs holds ids that are taken as they are: leave %s out", vain);
+}
+
 /* What no single option can know: which of them exclude each other, and which need another one. */
 static Status check_options(const Options *o, const Verb *verb, Error *e)
 {
@@ -236,14 +264,26 @@ static Status check_options(const Options *o, const Verb *verb, Error *e)
     if (o->pair && o->text_count != 1)
         return fail(e, BERT_USAGE, "--pair goes with exactly one TEXT, not %d", o->text_count);
     if (o->pair && o->pairs) return fail(e, BERT_USAGE, "--pair and --pairs exclude each other");
+    if (o->model && !*o->model) return fail(e, BERT_USAGE, "--model needs a directory: its name is empty");
+    if (o->trace && o->format) return fail(e, BERT_USAGE, "--trace and --format exclude each other");
+    if (o->pooling == POOL_POOLER && o->combine != UNSET)
+        return fail(e, BERT_USAGE, "--pooling pooler always uses the last hidden state: leave --combine out");
     if (o->output && !*o->output) return fail(e, BERT_USAGE, "--output needs a file name");
     if (verb->needs == NEEDS_VOCABULARY && (o->pad || o->truncate) && !o->max_length)
         return fail(e, BERT_USAGE, "%s has no limit of its own: %s needs --max-length N", verb->name,
                     o->pad ? "--pad" : "--truncate");
-    return BERT_OK;
+    return check_inputs(o, e);
 }
 
-/* The loop. --help is answered as soon as it is seen, whatever else is wrong with the line. */
+/* Is --help among these arguments, before a -- ? */
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc && strcmp(argv[i], "--"); i++)
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) return true;
+    return false;
+}
+
+/* The loop. --help is answered whatever else is wrong with the line. */
 Status parse_options(Options *o, const Verb *verb, int argc, char **argv, bool *help, Error *e)
 {
     bool only_texts = false;                                            /* after -- */
@@ -253,13 +293,12 @@ Status parse_options(Options *o, const Verb *verb, int argc, char **argv, bool *
     for (int i = 0; i < argc; i++) {
         const char *arg = argv[i];
         bool is_option = !only_texts && arg[0] == '-' && arg[1];        /* a lone - is a TEXT */
-        if (is_option && (!strcmp(arg, "--help") || !strcmp(arg, "-h"))) {
-            *help = true;
-            return BERT_OK;
-        }
-        if (is_option && !strcmp(arg, "--")) only_texts = true;
+        if (is_option && (!strcmp(arg, "--help") || !strcmp(arg, "-h"))) *help = true;
+        else if (is_option && !strcmp(arg, "--")) only_texts = true;
         else if (!is_option) o->texts[o->text_count++] = arg;
-        else if (parse_option(o, verb, argc, argv, &i, e) != BERT_OK) return e->status;
+        else if (parse_option(o, verb, argc, argv, &i, e) != BERT_OK) *help = asks_for_help(argc - i, argv + i);
+        if (*help) return BERT_OK;
+        if (e->status != BERT_OK) return e->status;
     }
     Status status = verb->settle ? verb->settle(o, e) : BERT_OK;
     return status == BERT_OK ? check_options(o, verb, e) : status;
@@ -289,7 +328,7 @@ void print_verb_help(const Verb *verb, FILE *out)
         }
     fprintf(out, "\nOptions of every command\n");
     for (int i = 0; i < OPTIONS; i++)
-        if (option_table[i].common) print_option(&option_table[i], out);
+        if (option_table[i].common && understands(verb, &option_table[i])) print_option(&option_table[i], out);
 }
 
 /* =====================================================================================================================
@@ -332,11 +371,11 @@ static void beside_program(const char *program, char directory[4096])
     if (slash) *slash = 0;
 }
 
-/* -m, else $BERT_MODEL, else the default model from here, else from beside the program. A vocabulary alone may also lie
- * in weights/ itself, where the repository keeps one, so that `bert tokenize` works before anything is fetched. */
+/* -m, else $BERT_MODEL, else the default model from here, else from beside the program. The repository keeps the
+ * vocabulary there, so that `bert tokenize` works before anything is fetched. */
 static Status find_model(Session *s, Error *e)
 {
-    static const char *const places[] = {"weights/bert-base-uncased", "weights"};
+    static const char place[] = "weights/bert-base-uncased";
     char roots[2][4096] = {"."};
     const char *given = s->options.model ? s->options.model : getenv("BERT_MODEL");
     if (given && *given) {
@@ -346,14 +385,13 @@ static Status find_model(Session *s, Error *e)
         return BERT_OK;
     }
     beside_program(s->program, roots[1]);
-    for (int root = 0; root < 2; root++)
-        for (int place = 0; place < (s->verb->needs == NEEDS_VOCABULARY ? 2 : 1); place++) {
-            s->directory = root ? join(roots[root], places[place]) : strdup(places[place]);
-            if (!s->directory) return fail(e, BERT_SYSTEM, "out of memory");
-            if (*roots[root] && serves(s->directory, s->verb->needs)) return BERT_OK;
-            free(s->directory);
-            s->directory = NULL;
-        }
+    for (int root = 0; root < 2; root++) {
+        s->directory = root ? join(roots[root], place) : strdup(place);
+        if (!s->directory) return fail(e, BERT_SYSTEM, "out of memory");
+        if (*roots[root] && serves(s->directory, s->verb->needs)) return BERT_OK;
+        free(s->directory);
+        s->directory = NULL;
+    }
     return fail(e, BERT_FILE, "no model in weights/bert-base-uncased, here or beside the program: "
                 "fetch one with `make weights`, or name a directory with --model or BERT_MODEL");
 }
@@ -404,13 +442,15 @@ bool format_is(const Session *s, const char *format)
  */
 void note(const Session *s, const char *format, ...)
 {
+    char text[8192];
     if (s->options.quiet) return;
     va_list args;
     va_start(args, format);
-    fputs("bert: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    fputs("bert: ", stderr);
+    put_safely(stderr, text);
+    fputc('\n', stderr);
 }
 
 /* Everything that can fail before the first input is read: the model, then the output file. The order matters to the
@@ -438,11 +478,33 @@ static Status finish_stdout(Status status, Error *e)
     return fail(e, BERT_SYSTEM, "standard output: %s", errno ? strerror(errno) : "write error");
 }
 
+/* Lines done and lines per second, once a second, where someone looks: on a terminal that neither the answers go to
+ * nor the lines come from. (Answers that wait for the last line, as those of rank do, may go to a terminal: nothing is
+ * there yet.) */
+static void show_progress(Session *s)
+{
+    time_t now = time(NULL);
+    if (!s->started) s->started = s->looked = s->shown = now;
+    if (now == s->looked || s->options.quiet) return;
+    s->looked = now;                                    /* isatty asks the system, and lines may come by the million */
+    if (!isatty(STDERR_FILENO) || (s->streams && s->out == stdout && isatty(STDOUT_FILENO))) return;
+    if (s->source.stream && isatty(fileno(s->source.stream))) return;
+    s->shown = now;
+    fprintf(stderr, "\r%zu lines, %.1f lines/s ", s->taken, (double)s->taken / (double)(now - s->started));
+}
+
+/* What comes after the line of progress begins on a line of its own. */
+static void end_progress(Session *s)
+{
+    if (s->shown != s->started) fputc('\n', stderr);
+    s->shown = s->started;
+}
+
 /* The file of -o gets its name only now, and only if all went well: a failed run leaves the old file as it was. */
 Status session_close(Session *s, Status status, Error *e)
 {
     bool done = status == BERT_OK || status == BERT_DIFFERENT;
-    if (s->shown != s->started) fputc('\n', stderr);                    /* ends the line of progress */
+    end_progress(s);
     if (s->file.stream && done) {
         Status committed = output_commit(&s->file, e);
         if (committed != BERT_OK) status = committed;
@@ -548,8 +610,17 @@ static int64_t id_at(const SafeTensor *t, size_t i)
     return id;
 }
 
+/* "FILE: row 1, token 3: input_ids has 30522, expected 0 to 30521" */
+static Status check_id(const Session *s, const Input *input, size_t token, const char *name, int64_t id, int last,
+                       Error *e)
+{
+    if (id >= 0 && id <= last) return BERT_OK;
+    return fail(e, BERT_TEXT, "%s: row %zu, token %zu: %s has %lld, expected 0 to %d", s->options.inputs,
+                input->number, token, name, (long long)id, last);
+}
+
 /* Row `input->number` of --inputs as an Encoding, its memory kept for the next row: all have the same length. Ids are
- * checked against the vocabulary here; batch_check checks the rest against the model. */
+ * checked against the vocabulary and the segments here; batch_check checks the rest against the model. */
 static Status next_row(Session *s, Input *input, bool *more, Error *e)
 {
     const Source *source = &s->source;
@@ -566,15 +637,27 @@ static Status next_row(Session *s, Input *input, bool *more, Error *e)
         if (!x->input_ids || !x->token_type_ids || !x->attention_mask || !x->offsets)
             return fail(e, BERT_SYSTEM, "out of memory");
     }
+    const int segments = s->model.config.S ? s->model.config.S : 2;
     for (size_t i = 0; i < T; i++) {
         int64_t id = id_at(source->ids, first + i);
         int64_t type = source->types ? id_at(source->types, first + i) : 0;
         int64_t mask = source->mask ? id_at(source->mask, first + i) : 1;
-        if (id < 0 || id >= s->tokenizer.V || type < 0 || type > 255 || mask < 0 || mask > 1)
-            return fail(e, BERT_TEXT, "%s: row %zu, token %zu: id %lld, type %lld, mask %lld: out of range",
-                        s->options.inputs, input->number, i, (long long)id, (long long)type, (long long)mask);
+        if (check_id(s, input, i, "input_ids", id, s->tokenizer.V - 1, e) != BERT_OK ||
+            check_id(s, input, i, "token_type_ids", type, segments - 1, e) != BERT_OK ||
+            check_id(s, input, i, "attention_mask", mask, 1, e) != BERT_OK)
+            return e->status;
         x->input_ids[i] = (int32_t)id, x->token_type_ids[i] = (int32_t)type, x->attention_mask[i] = (int32_t)mask;
     }
+    return BERT_OK;
+}
+
+/* The next TEXT of the command line. */
+static Status next_argument(const Session *s, Input *input, bool *more)
+{
+    *more = input->number <= (size_t)s->options.text_count;
+    if (!*more) return BERT_OK;
+    const char *text = s->options.texts[input->number - 1];
+    input->whole = (Text){text, strlen(text)};
     return BERT_OK;
 }
 
@@ -584,16 +667,14 @@ static Status next_row(Session *s, Input *input, bool *more, Error *e)
 Status next_text(Session *s, Input *input, bool *more, Error *e)
 {
     if (!s->source.opened && open_source(s, e) != BERT_OK) return e->status;
+    show_progress(s);
     input->number = ++s->taken;
     input->has_pair = false;
     input->has_text = !s->options.inputs;
-    if (s->options.inputs) return next_row(s, input, more, e);
-    if (s->source.stream) return next_line(s, input, more, e);
-    *more = input->number <= (size_t)s->options.text_count;
-    if (!*more) return BERT_OK;
-    const char *text = s->options.texts[input->number - 1];
-    input->whole = (Text){text, strlen(text)};
-    return BERT_OK;
+    Status status = s->options.inputs ? next_row(s, input, more, e) :
+                    s->source.stream ? next_line(s, input, more, e) : next_argument(s, input, more);
+    if (status == BERT_OK && !*more) end_progress(s);
+    return status;
 }
 
 /* A and B: the whole text and --pair, or what stands before and after the first ` ||| ` with --pairs; a line without
@@ -670,24 +751,12 @@ void input_free(Input *input)
     encoding_free(&input->encoding);
 }
 
-/* Lines done and lines per second, once a second, where someone looks: on a terminal that the answers do not go to. */
-static void show_progress(Session *s)
-{
-    time_t now = time(NULL);
-    if (!s->started) s->started = s->looked = s->shown = now;
-    if (now == s->looked || s->options.quiet) return;
-    s->looked = now;                                    /* isatty asks the system, and lines may come by the million */
-    if (!isatty(STDERR_FILENO) || (s->out == stdout && isatty(STDOUT_FILENO))) return;
-    s->shown = now;
-    fprintf(stderr, "\r%zu lines, %.1f lines/s ", s->taken, (double)s->taken / (double)(now - s->started));
-}
-
 /* Flushes unless nobody can be waiting: an ordinary file in, and answers so quick that a flush for each would be felt.
  */
 Status answer_done(Session *s, Error *e)
 {
     bool somebody_waits = !s->source.regular || s->verb->needs == NEEDS_MODEL;
-    show_progress(s);
+    s->streams = true;
     errno = 0;
     if (somebody_waits && s->out == stdout) fflush(s->out);
     if (!ferror(s->out)) return BERT_OK;
@@ -737,6 +806,9 @@ Status next_sentence_head(const Bert *model, bool *refitted, Error *e)
     if (model->has_nsp && model->has_pooler) return BERT_OK;
     *refitted = refit_belongs(model);
     if (*refitted) return BERT_OK;
+    if (model->has_nsp)
+        return fail(e, BERT_HEAD, "the weights have a next-sentence head (cls.seq_relationship), but no pooler "
+                    "(pooler.dense), whose output it needs");
     return fail(e, BERT_HEAD, "the weights have no next-sentence head (cls.seq_relationship), "
                 "and none was refitted for them: see weights/README.md for weights that have it");
 }
@@ -757,7 +829,14 @@ void next_sentence_logits(real logits[2], const Activations *a, bool refitted)
  * short header that is a Python dictionary, then the numbers.
  * ================================================================================================================== */
 
-/* Valid UTF-8 as a JSON string: quotes and backslashes escaped, control characters as \u00XX. */
+/* A NaN has a sign that means nothing, and depends on the machine; some printfs show it, as -nan. */
+double unsigned_nan(double x)
+{
+    return isnan(x) ? (double)NAN : x;
+}
+
+/* Valid UTF-8 as a JSON string: quotes and backslashes escaped, control characters as \u00XX: C0, DEL and C1, which
+ * is C2 80 to C2 9F in UTF-8. */
 void json_put_text(FILE *out, const char *bytes, size_t length)
 {
     fputc('"', out);
@@ -765,6 +844,8 @@ void json_put_text(FILE *out, const char *bytes, size_t length)
         unsigned char c = (unsigned char)bytes[i];
         if (c == '"' || c == '\\') fprintf(out, "\\%c", c);
         else if (c < 0x20 || c == 0x7f) fprintf(out, "\\u%04x", c);
+        else if (c == 0xC2 && i + 1 < length && (unsigned char)bytes[i + 1] < 0xA0)
+            fprintf(out, "\\u%04x", (unsigned char)bytes[++i]);
         else fputc(c, out);
     }
     fputc('"', out);
@@ -836,6 +917,19 @@ int width_of(const char *text)
 {
     int width = 0;
     for (; *text; text++) width += ((unsigned char)*text & 0xC0) != 0x80;
+    return width;
+}
+
+/* Piece by piece, so that nothing is cut however long the text is. */
+int put_safely(FILE *out, const char *text)
+{
+    char part[256];
+    int width = 0;
+    for (size_t n; *text; text += n) {
+        n = escape(part, sizeof part, text);
+        fputs(part, out);
+        width += width_of(part);
+    }
     return width;
 }
 

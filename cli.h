@@ -91,7 +91,8 @@ struct Session {
     size_t taken;                   /* inputs read so far */
     FILE *out;                      /* stdout, or the temporary file behind -o */
     OutputFile file;
-    time_t started, looked, shown;  /* of the progress line: the first answer, the last time that it was due, written */
+    time_t started, looked, shown;  /* of the progress line: the first input, the last time that it was due, written */
+    bool streams;                   /* an answer is out already */
 };
 
 Status session_open(Session *s, Error *e);      /* model found and loaded, source and output open */
@@ -145,6 +146,7 @@ void next_sentence_logits(real logits[2], const Activations *a, bool refitted);
  * Numbers and texts on paper. No locale: the program never calls setlocale, so printf's point is a point
  * ------------------------------------------------------------------------------------------------------------------ */
 #define MACHINE (sizeof(real) == 8 ? "%.17g" : "%.9g")          /* enough digits to read back the same bits */
+double unsigned_nan(double x);                                  /* NaN without its sign: `nan`, not `-nan` */
 void json_put_text(FILE *out, const char *bytes, size_t length);
 void json_put_number(FILE *out, double x);                      /* null if it is not finite */
 void json_put_vector(FILE *out, const real *x, size_t n);
@@ -153,6 +155,7 @@ void json_put_pieces(const Session *s, const char *name, const Encoding *x);   /
 void put_count(FILE *out, const char *before, size_t n);        /* as fprintf "%s%zu", but quick */
 void put_thousands(char text[32], long long n);                 /* 219648 -> 219,648 */
 int width_of(const char *text);                                 /* characters of a UTF-8 string, for columns */
+int put_safely(FILE *out, const char *text);                    /* escaped, for names that come from files; its width */
 
 /* The .npy header of float32 data of that shape; then the data, little-endian. */
 void npy_put_header(FILE *out, const size_t *shape, int rank);

@@ -574,13 +574,17 @@ static bool check_others(Ledger *l)
 /* =====================================================================================================================
  * All of them
  * ================================================================================================================== */
+Status documents_model(const BertConfig *c, const Tokenizer *tokenizer, Error *e)
+{
+    if (c->L == 12 && c->H == 768 && c->V == 30522 && c->P == 512 && tokenizer->V == c->V) return BERT_OK;
+    return fail(e, BERT_FILE, "the documents' numbers are those of bert-base-uncased (12L/768H, 30522 pieces); "
+                "this model is %dL/%dH with %d pieces", c->L, c->H, c->V);
+}
+
 Status goldens(const Bert *model, const Tokenizer *tokenizer, FILE *out, bool *all_met, Error *e)
 {
-    const BertConfig *c = &model->config;
     Ledger l = {.erf = *model, .tanh = *model, .tokenizer = tokenizer, .out = out, .e = e};
-    if (c->L != 12 || c->H != 768 || c->V != 30522 || c->P != 512 || tokenizer->V != c->V)
-        return fail(e, BERT_FILE, "the documents' numbers are those of bert-base-uncased (12L/768H, 30522 pieces); "
-                    "this model is %dL/%dH with %d pieces", c->L, c->H, c->V);
+    if (documents_model(&model->config, tokenizer, e) != BERT_OK) return e->status;
     l.erf.config.gelu = GELU_ERF;
     l.tanh.config.gelu = GELU_TANH;
     line(&l, "", "printed", "computed", "difference", "verdict");

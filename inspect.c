@@ -85,22 +85,26 @@ static void print_cell(FILE *out, double p, bool colour)
  * most of the time: that is what a head does that has nothing to say about a token. */
 static void print_heat_map(const Session *s, const Encoding *x, const Run *run, const Window *w)
 {
-    const char *no_colour = getenv("NO_COLOR");
-    const bool colour = s->out == stdout && isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
+    const char *no_colour = getenv("NO_COLOR"), *terminal = getenv("TERM");
+    const bool able = terminal && strcmp(terminal, "dumb") != 0;        /* a dumb one shows the codes as they are */
+    const bool colour = able && s->out == stdout && isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
     const real *p = head_probs(run, w->layer, w->head);
     fprintf(s->out, "encoder.layer.%d (makes hidden state %d), head %d\n%18s", w->layer, w->layer + 1, w->head, "");
     for (int j = 0; j < x->T; j++) fprintf(s->out, "%2d", j % 100);
     fputc('\n', s->out);
     for (int i = 0; i < x->T; i++) {
-        const char *piece = piece_of(s, x->input_ids[i]);
         const real *row = p + (size_t)i * (size_t)x->T;
-        int best = 0, gap = 12 - width_of(piece);
-        fprintf(s->out, "%3d %s%*s |", i, piece, gap > 0 ? gap : 0, "");
+        int best = 0;
+        fprintf(s->out, "%3d ", i);
+        int gap = 12 - put_safely(s->out, piece_of(s, x->input_ids[i]));
+        fprintf(s->out, "%*s |", gap > 0 ? gap : 0, "");
         for (int j = 0; j < x->T; j++) {
             print_cell(s->out, (double)row[j], colour);
             if (row[j] > row[best]) best = j;
         }
-        fprintf(s->out, "| %.2f %d %s\n", (double)row[best], best, piece_of(s, x->input_ids[best]));
+        fprintf(s->out, "| %.2f %d ", unsigned_nan((double)row[best]), best);
+        put_safely(s->out, piece_of(s, x->input_ids[best]));
+        fputc('\n', s->out);
     }
 }
 
@@ -484,7 +488,9 @@ static void print_configuration(const Session *s, const BertConfig *c)
     put_thousands(V, c->V);
     put_thousands(base, body);
     put_thousands(all, body + count_parameters(c, GROUP_MLM) + count_parameters(c, GROUP_NSP));
-    fprintf(s->out, "model       %s\n", s->directory);
+    fputs("model       ", s->out);
+    put_safely(s->out, s->directory);
+    fputc('\n', s->out);
     fprintf(s->out, "size        %dL/%dH/%dA: %d layers, hidden size %d, %d heads of %d, feed-forward %d\n",
             c->L, c->H, c->A, c->L, c->H, c->A, c->D, c->F);
     fprintf(s->out, "inputs      %s pieces, %d positions, %d segments\n", V, c->P, c->S);
@@ -533,14 +539,17 @@ static void inspect_tensor(Inspection *in, const SafeTensor *t, bool print)
         largest = x > largest ? x : largest;
     }
     if (floating && finite < t->count) {
-        fprintf(in->s->out, "not finite  %s: %zu of %zu values\n", t->name, t->count - finite, t->count);
+        fputs("not finite  ", in->s->out);
+        put_safely(in->s->out, t->name);
+        fprintf(in->s->out, ": %zu of %zu values\n", t->count - finite, t->count);
         in->infinite++;
     }
     if (!print) return;
     char shape[128] = "";
     for (int i = 0, n = 0; i < t->rank && n < 100; i++) n += snprintf(shape + n, 28, "%s%zu", i ? "," : "",
                                                                       t->shape[i]);
-    fprintf(in->s->out, "%-62s %-4s %-12s", t->name, dtype_name(t->dtype), shape);
+    int gap = 62 - put_safely(in->s->out, t->name);
+    fprintf(in->s->out, "%*s %-4s %-12s", gap > 0 ? gap : 0, "", dtype_name(t->dtype), shape);
     if (floating && finite) {
         fprintf(in->s->out, " %9.4g %9.4g %9.4g ", sqrt(squares / (double)finite), least, largest);
         for (size_t i = 0; i < 3 && i < t->count; i++) fprintf(in->s->out, " %9.5f", tensor_element(t, i));
@@ -571,19 +580,25 @@ static Status inspect_weights(Inspection *in, const char *path, Error *e)
     in->known = calloc(in->file.count + 1, sizeof *in->known);
     if (!in->known) return fail(e, BERT_SYSTEM, "out of memory");
     put_thousands(bytes, (long long)in->file.file.size);
-    fprintf(out, "weights     %s: %zu tensors, %s bytes\n", path, in->file.count, bytes);
+    fputs("weights     ", out);
+    put_safely(out, path);
+    fprintf(out, ": %zu tensors, %s bytes\n", in->file.count, bytes);
     list_missing(in);
     print_heads(in);
     for (size_t i = 0; i < in->file.count; i++) {
         inspect_tensor(in, &in->file.tensors[i], in->s->options.verbose);
         if (in->known[i]) continue;
-        fprintf(out, "unexpected  %s (not used)\n", in->file.tensors[i].name);
+        fputs("unexpected  ", out);
+        put_safely(out, in->file.tensors[i].name);
+        fputs(" (not used)\n", out);
         unexpected++;
     }
     fprintf(out, "tensors     %d missing, %zu unexpected, %zu with values that are not finite\n",
             in->missing[GROUP_ENCODER], unexpected, in->infinite);
     if (in->missing[GROUP_ENCODER] == 0) return BERT_OK;
-    return fail(e, BERT_FILE, "%s: %d tensors that the encoder needs are missing", path, in->missing[GROUP_ENCODER]);
+    const int missing = in->missing[GROUP_ENCODER];
+    return fail(e, BERT_FILE, missing == 1 ? "%s: %d tensor that the encoder needs is missing" :
+                "%s: %d tensors that the encoder needs are missing", path, missing);
 }
 
 /* Works without weights, from a config.json alone: then it is a calculator of parameters. With weights the model is

@@ -8,8 +8,10 @@
  */
 #include "cli.h"
 #include "goldens.h"
+#include "unicode.h"
 #include <fcntl.h>
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -49,10 +51,10 @@ static const char tokenize_help[] =
 static void print_table(const Session *s, const Encoding *x)
 {
     for (int t = 0; t < x->T; t++) {
-        const char *piece = piece_of(s, x->input_ids[t]);
         char id[32];
         put_thousands(id, x->input_ids[t]);
-        fprintf(s->out, "%s%*s %6s\n", piece, width_of(piece) < 12 ? 12 - width_of(piece) : 0, "", id);
+        int width = put_safely(s->out, piece_of(s, x->input_ids[t]));
+        fprintf(s->out, "%*s %6s\n", width < 12 ? 12 - width : 0, "", id);
     }
 }
 
@@ -94,7 +96,8 @@ static void print_encoding_json(const Session *s, const Encoding *x)
 static void print_encoding_line(const Session *s, const Encoding *x, bool pieces)
 {
     for (int t = 0; t < x->T; t++) {
-        if (pieces) fprintf(s->out, "%s%s", t ? " " : "", piece_of(s, x->input_ids[t]));
+        if (pieces && t) fputc(' ', s->out);
+        if (pieces) put_safely(s->out, piece_of(s, x->input_ids[t]));
         else put_count(s->out, t ? " " : "", (size_t)x->input_ids[t]);
     }
     fputc('\n', s->out);
@@ -111,8 +114,8 @@ static Status verb_tokenize(Session *s, Error *e)
         bool blocks = s->options.trace || format_is(s, "table");
         if (blocks && input.number > 1) fputc('\n', s->out);
         if (s->options.trace && input.has_text) {
-            if (tokenize_trace(&s->tokenizer, input.a, &options, s->out, e) != BERT_OK) break;
-            if (input.has_pair && tokenize_trace(&s->tokenizer, input.b, &options, s->out, e) != BERT_OK) break;
+            const Text *b = input.has_pair ? &input.b : NULL;
+            if (tokenize_trace(&s->tokenizer, input.a, b, &options, s->out, e) != BERT_OK) break;
         } else if (format_is(s, "json")) print_encoding_json(s, &input.encoding);
         else if (format_is(s, "table")) print_table(s, &input.encoding);
         else print_encoding_line(s, &input.encoding, format_is(s, "pieces"));
@@ -163,6 +166,19 @@ static bool parse_slice(Text text, int V, int *from, int *to)
     return side == 1 && digits;
 }
 
+/* The tokenizer refuses what is no UTF-8, and so does a look-up, rather than to say [UNK]. */
+static Status check_utf8(const Session *s, const Input *input, Error *e)
+{
+    uint32_t code;
+    for (size_t n, i = 0; i < input->whole.length; i += n) {
+        n = utf8_decode(input->whole.bytes + i, input->whole.length - i, &code);
+        if (n) continue;
+        fail(e, BERT_TEXT, "byte %zu: 0x%02X is not valid UTF-8", i + 1, (unsigned char)input->whole.bytes[i]);
+        return at_input(s, input, e);
+    }
+    return BERT_OK;
+}
+
 /* Looking up is not tokenizing: "characteristically" is no piece, so its id is [UNK]'s, 100. The tokenizer is what
  * turns it into `characteristic ##ally` first. One of the documents makes exactly this point. */
 static Status verb_vocab(Session *s, Error *e)
@@ -171,12 +187,17 @@ static Status verb_vocab(Session *s, Error *e)
     bool more = true;
     while (next_text(s, &input, &more, e) == BERT_OK && more) {
         int from, to;
+        if (check_utf8(s, &input, e) != BERT_OK) break;
         if (!parse_slice(input.whole, s->tokenizer.V, &from, &to)) {
             from = tokenizer_id(&s->tokenizer, input.whole.bytes, input.whole.length);
             if (from < 0) from = s->tokenizer.unk_id;
             to = from + 1;
         }
-        for (int id = from; id < to; id++) fprintf(s->out, "%d\t%s\n", id, piece_of(s, id));
+        for (int id = from; id < to; id++) {
+            fprintf(s->out, "%d\t", id);
+            put_safely(s->out, piece_of(s, id));
+            fputc('\n', s->out);
+        }
         if (answer_done(s, e) != BERT_OK) break;
     }
     input_free(&input);
@@ -290,8 +311,10 @@ static void print_predictions(const Session *s, const Input *input, int position
             json_put_text(s->out, piece, strlen(piece));
             fputc('}', s->out);
         } else {
-            fprintf(s->out, MACHINE, p[i].score);
-            fprintf(s->out, "\t%s\n", piece);
+            fprintf(s->out, MACHINE, unsigned_nan(p[i].score));
+            fputc('\t', s->out);
+            put_safely(s->out, piece);
+            fputc('\n', s->out);
         }
     }
     if (json) fputs("]}\n", s->out);
@@ -417,8 +440,10 @@ static void print_next_sentence(const Session *s, const real logits[2], const ch
         fprintf(s->out, ", \"head\": \"%s\"}\n", head);
         return;
     }
-    fprintf(s->out, "label 0  P(IsNext)  %9.6f  logit %9.6f\n", (double)p[0], (double)logits[0]);
-    fprintf(s->out, "label 1  P(NotNext) %9.6f  logit %9.6f  head: %s\n", (double)p[1], (double)logits[1], head);
+    fprintf(s->out, "label 0  P(IsNext)  %9.6f  logit %9.6f\n", unsigned_nan((double)p[0]),
+            unsigned_nan((double)logits[0]));
+    fprintf(s->out, "label 1  P(NotNext) %9.6f  logit %9.6f  head: %s\n", unsigned_nan((double)p[1]),
+            unsigned_nan((double)logits[1]), head);
 }
 
 /* [CLS] A [SEP] B [SEP], with token types 0 and 1, then the pooled output of [CLS] and two logits. With a refitted
@@ -534,8 +559,8 @@ static Status print_demo(const Session *s, const Run *run, Error *e)
     return BERT_OK;
 }
 
-/* One run with all hidden states kept. The places of the three banks hold for the uncased vocabulary only, so the
- * number of tokens is checked. */
+/* One run with all hidden states kept. Another model would give other numbers beside the printed ones, and the places
+ * of the three banks hold for the uncased vocabulary only: both are checked. */
 static Status verb_demo(Session *s, Error *e)
 {
     const Request request = {.keep = KEEP_HIDDEN};
@@ -543,8 +568,9 @@ static Status verb_demo(Session *s, Error *e)
     const Text text = {bank_sentence, strlen(bank_sentence)};
     Encoding x = {0};
     Run run = {0};
-    Status status = encode(&s->tokenizer, text, NULL, &options, &x, e);
-    if (status == BERT_OK && (x.T != 22 || s->model.config.L < 4))
+    Status status = documents_model(&s->model.config, &s->tokenizer, e);
+    if (status == BERT_OK) status = encode(&s->tokenizer, text, NULL, &options, &x, e);
+    if (status == BERT_OK && x.T != 22)
         status = fail(e, BERT_FILE, "%s: the demonstration is for bert-base-uncased", s->directory);
     if (status == BERT_OK) status = run_model(&run, &s->model, &x, &request, e);
     if (status == BERT_OK) status = print_demo(s, &run, e);
@@ -609,6 +635,38 @@ static void reserve_standard_streams(void)
         }
 }
 
+/* The program is being ended: no half-written file stays behind, and then the signal acts as it does by default. (The
+ * kernel holds it back until this function returns.) */
+static void interrupted(int number)
+{
+    output_interrupted();
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+/* A file that is mapped into memory was shortened by somebody while we read it, and its last pages are gone. That is a
+ * broken input file, and gets a message like any other. write and _exit are allowed here; printf and exit are not. */
+static void file_was_cut(int number)
+{
+    static const char message[] = "bert: an input file was shortened while it was read: make sure that nobody writes "
+                                  "it, and start again\n";
+    (void)number;
+    output_interrupted();
+    if (write(STDERR_FILENO, message, sizeof message - 1) < 0) _exit(BERT_FILE);
+    _exit(BERT_FILE);
+}
+
+/* What the caller told us to ignore (nohup ignores SIGHUP) stays ignored. */
+static void handle_signals(void)
+{
+    static const int ends[] = {SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGXFSZ};
+    struct sigaction now, wanted = {.sa_handler = interrupted};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (sigaction(ends[i], NULL, &now) == 0 && now.sa_handler == SIG_DFL) sigaction(ends[i], &wanted, NULL);
+    wanted.sa_handler = file_was_cut;
+    sigaction(SIGBUS, &wanted, NULL);
+}
+
 /* --help and --version, alone or after a command, go to stdout like any other answer. */
 static Status print_answer(const Verb *verb, bool version, Error *e)
 {
@@ -630,9 +688,11 @@ static Status run_command(int argc, char **argv, Error *e)
         return fail(e, BERT_USAGE, "a command is missing");
     }
     if (!strcmp(argv[1], "--version")) return print_answer(NULL, true, e);
-    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) return print_answer(NULL, false, e);
-    s.verb = find_verb(argv[1], e);
+    const bool asked = !strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h");
+    if (asked && argc == 2) return print_answer(NULL, false, e);
+    s.verb = find_verb(argv[asked ? 2 : 1], e);                         /* `bert help embed` is `bert embed --help` */
     if (!s.verb) return e->status;
+    if (asked) return print_answer(s.verb, false, e);
     Status status = parse_options(&s.options, s.verb, argc - 2, argv + 2, &help, e);
     if (help) {
         free(s.options.texts);
@@ -648,6 +708,7 @@ int main(int argc, char **argv)
 {
     Error e = {0};
     reserve_standard_streams();
+    handle_signals();
     Status status = run_command(argc, argv, &e);
     if (status != BERT_OK) fprintf(stderr, "bert: %s\n", e.message);
     return (int)status;

@@ -586,24 +586,19 @@ static void print_row(FILE *out, const char *label, const int32_t *values, int n
     fputc('\n', out);
 }
 
-/* A line for each stage. Each is a run of its own through all of them, and prints what that one stage gives: slow, but
- * nothing has to be kept, however long the text is.
- *
- *     1 clean        Caf\u00E9 au lait
- *     1 decompose    Cafe<U+0301> au lait
- *     1 drop marks   Cafe au lait
- *     2 split        cafe au lait */
-Status tokenize_trace(const Tokenizer *t, Text text, const EncodeOptions *options, FILE *out, Error *e)
+/* Steps 1 to 3 of one text, a line for each stage. `label` stands in the first of them: "  text". */
+static Status trace_text(const Tokenizer *t, Text text, const char *label, const EncodeOptions *options, FILE *out,
+                         Error *e)
 {
-    static const char *const stages[] = {"  text", "1 clean", "1 ideographs", "1 decompose", "1 sort marks",
-                                         "1 drop marks", "1 lower case", "2 split", "3 WordPiece"};
+    const char *const stages[] = {label, "1 clean", "1 ideographs", "1 decompose", "1 sort marks",
+                                  "1 drop marks", "1 lower case", "2 split", "3 WordPiece"};
     const bool exists[] = {true, true, t->chinese_chars, t->strip_accents, t->strip_accents,
                            t->strip_accents, t->lower_case, true, true};
-    Encoding tokens = {0};
-    Status s = encode(t, text, NULL, options, &tokens, e);
+    Status s = BERT_OK;
     for (size_t i = 0; i < sizeof stages / sizeof *stages && !s; i++) {
         Encoding unused = {0};
-        Run run = {.t = t, .plain = options->plain, .out = &unused, .show = stages[i], .trace = out, .e = e};
+        const char *show = i ? stages[i] : "  text";
+        Run run = {.t = t, .plain = options->plain, .out = &unused, .show = show, .trace = out, .e = e};
         fprintf(out, "%-15s", stages[i]);
         if (exists[i]) s = text_tokens(&run, text, "");
         fprintf(out, "%s\n", exists[i] ? "" : "(not in this model)");
@@ -611,6 +606,23 @@ Status tokenize_trace(const Tokenizer *t, Text text, const EncodeOptions *option
         free(run.next.items);
         encoding_free(&unused);
     }
+    return s;
+}
+
+/* A line for each stage. Each is a run of its own through all of them, and prints what that one stage gives: slow, but
+ * nothing has to be kept, however long the text is. Of a pair each text has stages 1 to 3 for itself; step 4 makes one
+ * sequence of them. Everything is encoded first: a text that is refused is not shown at all.
+ *
+ *     1 clean        Caf\u00E9 au lait
+ *     1 decompose    Cafe<U+0301> au lait
+ *     1 drop marks   Cafe au lait
+ *     2 split        cafe au lait */
+Status tokenize_trace(const Tokenizer *t, Text a, const Text *b, const EncodeOptions *options, FILE *out, Error *e)
+{
+    Encoding tokens = {0};
+    Status s = encode(t, a, b, options, &tokens, e);
+    if (!s) s = trace_text(t, a, b ? "  text A" : "  text", options, out, e);
+    if (!s && b) s = trace_text(t, *b, "  text B", options, out, e);
     if (!s) print_row(out, "4 ids", tokens.input_ids, tokens.T);
     if (!s) print_row(out, "4 segments", tokens.token_type_ids, tokens.T);
     if (!s) print_row(out, "4 mask", tokens.attention_mask, tokens.T);

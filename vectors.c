@@ -262,7 +262,7 @@ static void print_vectors_text(const Session *s, const Rows *rows)
 {
     for (size_t r = 0; r < rows->count; r++)
         for (size_t i = 0; i < rows->dim; i++) {
-            fprintf(s->out, MACHINE, (double)rows->data[r * rows->dim + i]);
+            fprintf(s->out, MACHINE, unsigned_nan((double)rows->data[r * rows->dim + i]));
             fputc(i + 1 < rows->dim ? ' ' : '\n', s->out);
         }
 }
@@ -422,17 +422,20 @@ static bool word_at(const Session *s, const Encoding *word, const Encoding *x, i
     return t + word->T == x->T || strncmp(piece_of(s, x->input_ids[t + word->T]), "##", 2) != 0;
 }
 
-/* "1:6  from the [bank] vault ," */
+/* "1:6  from the [bank] vault ,": pieces of 20 bytes at most, made safe to print. */
 static void word_label(char label[96], const Session *s, const Input *input, int t, int n)
 {
     const Encoding *x = &input->encoding;
     int at = snprintf(label, 96, "%zu:%d ", input->number, t);
-    for (int i = t > 2 ? t - 2 : 0; i < t + n + 2 && i < x->T && at < 95; i++)
-        at += snprintf(label + at, 96 - (size_t)at, " %s%.20s%s", i == t ? "[" : "", piece_of(s, x->input_ids[i]),
-                       i == t + n - 1 ? "]" : "");
+    for (int i = t > 2 ? t - 2 : 0; i < t + n + 2 && i < x->T && at < 95; i++) {
+        char piece[24];
+        escape(piece, sizeof piece, piece_of(s, x->input_ids[i]));
+        at += snprintf(label + at, 96 - (size_t)at, " %s%s%s", i == t ? "[" : "", piece, i == t + n - 1 ? "]" : "");
+    }
 }
 
-/* "1  After stealing money ...": 40 bytes at most, not cut within a character. */
+/* "1  After stealing money ...": 40 bytes at most, not cut within a character. Control characters (C0, DEL, and C1,
+ * which begins with the byte C2) would move the table: they show as blanks. */
 static void text_label(char label[96], const Input *input)
 {
     size_t n = input->has_text ? input->whole.length : 0;
@@ -442,8 +445,11 @@ static void text_label(char label[96], const Input *input)
     }
     int at = snprintf(label, 96, "%zu  ", input->number);
     for (size_t i = 0; i < n; i++) {
-        char c = input->whole.bytes[i];
-        label[at++] = (unsigned char)c < 0x20 ? ' ' : c;                /* control characters would move the table */
+        unsigned char c = (unsigned char)input->whole.bytes[i];
+        unsigned char next = i + 1 < n ? (unsigned char)input->whole.bytes[i + 1] : 0xFF;
+        bool control = c < 0x20 || c == 0x7F || (c == 0xC2 && next < 0xA0);
+        if (control && c == 0xC2) i++;
+        label[at++] = control ? ' ' : (char)c;
     }
     snprintf(label + at, 96 - (size_t)at, "%s", n < input->whole.length && input->has_text ? "..." : "");
 }
@@ -474,7 +480,8 @@ static double cosine_of(const Comparison *c, int L, size_t i, size_t j, int laye
 {
     const Rows *rows = layer < 0 ? &c->vectors : &c->layers;
     size_t per = layer < 0 ? 1 : (size_t)L + 1, at = layer < 0 ? 0 : (size_t)layer;
-    return cosine(rows->data + (i * per + at) * rows->dim, rows->data + (j * per + at) * rows->dim, rows->dim);
+    const real *a = rows->data + (i * per + at) * rows->dim, *b = rows->data + (j * per + at) * rows->dim;
+    return unsigned_nan(cosine(a, b, rows->dim));
 }
 
 /* The matrix, symmetric and with ones in its diagonal, each row with its label:
@@ -484,6 +491,7 @@ static double cosine_of(const Comparison *c, int L, size_t i, size_t j, int laye
  *       0.938639  1.000000   1:10  , the [bank] robber was */
 static void print_similarity(const Session *s, const Comparison *c)
 {
+    if (c->count == 0) return;
     for (size_t i = 0; i < c->count; i++) fprintf(s->out, "%10zu", i + 1);
     fputc('\n', s->out);
     for (size_t i = 0; i < c->count; i++) {
@@ -684,7 +692,7 @@ static void print_ranked(const Session *s, Ranked *ranked, size_t count)
             json_put_text(s->out, ranked[i].text, ranked[i].length);
             fputs("}\n", s->out);
         } else {
-            fprintf(s->out, MACHINE, ranked[i].score);
+            fprintf(s->out, MACHINE, unsigned_nan(ranked[i].score));
             fputc('\t', s->out);
             fwrite(ranked[i].text, 1, ranked[i].length, s->out);
             fputc('\n', s->out);

@@ -110,6 +110,10 @@ static void every_command_has_help_on_stdout(void)
         check(strstr(output, commands[i]) != NULL, "bert --help lists %s", commands[i]);
     }
     prints("bert " BERT_VERSION "\n", "./bert --version");
+    check(run("[ \"$(./bert help)\" = \"$(./bert --help)\" ]") == 0, "bert help is bert --help");
+    check(run("./bert help embed | head -1 | grep -q '^bert embed'") == 0, "bert help embed is bert embed --help");
+    check(run("./bert embed --nonsense --help >/dev/null 2>&1") == 0, "--help wins over a mistake before it");
+    fails(2, "--nonsense", "./bert embed --nonsense -- --help");
 }
 
 /* One example of each way to get a command line wrong, and the word that must help. */
@@ -132,6 +136,17 @@ static void wrong_usage_exits_2_with_one_line(void)
     fails(2, "needs a file", "./bert verify");
     fails(2, "a number is expected", "./bert compare --atol x a b");
     fails(2, "exclude", "./bert compare --tolerance exact --atol 1 a b");
+    fails(2, "no option --inputs", "./bert vocab --inputs x.safetensors");
+    fails(2, "no option --pairs", "./bert info --pairs");
+    fails(2, "leave --pairs out", "./bert embed --inputs x.safetensors --pairs");
+    fails(2, "leave --segments out", "./bert embed --inputs x.safetensors --segments 1");
+    fails(2, "leave --truncate out", "./bert trace --inputs x.safetensors --truncate");
+    fails(2, "leave --max-length out", "./bert rank q --inputs x.safetensors --max-length 9");
+    fails(2, "leave --pad out", "./bert embed --inputs x.safetensors --pad");
+    fails(2, "leave --combine out", "./bert embed --pooling pooler --combine sum x");
+    fails(2, "exclude", "./bert tokenize --trace --format ids x");
+    fails(2, "--model needs a directory", "./bert tokenize -m '' x");
+    fails(2, "from 1 to 1000000000", "./bert rank --top-k 1000000001 x");
     fails(2, "no option --isolate", "./bert compare --isolate a b");
     check(run("./bert 2>/dev/null") == 2, "no command at all is wrong usage");
 }
@@ -235,7 +250,11 @@ static void ids_from_a_file_give_the_same_bits_as_text(void)
     strcpy(text, output);
     check(run("./bert embed -m %s --inputs %s/ids.tmp-x", tiny, tiny) == 0, "--inputs reads the ids of a trace");
     check_text("vectors from ids", output, text);
-    run("rm -f %s/ids.tmp-x", tiny);
+    run("LC_ALL=C sed 's/\\x02\\(\\x00\\{7\\}\\)/\\xff\\1/' %s/ids.tmp-x > %s/bad", tiny, tiny);
+    check(run("./bert embed -m %s --inputs %s/bad 2>&1", tiny, tiny) == 4, "an id beyond the vocabulary");
+    check(strstr(output, "token 0: input_ids has 255, expected 0 to 100") != NULL, "which id, what is expected: %s",
+          output);
+    run("rm -f %s/ids.tmp-x %s/bad", tiny, tiny);
     formula_remove(tiny);
 }
 
@@ -243,8 +262,8 @@ static void ids_from_a_file_give_the_same_bits_as_text(void)
  * Bad models, bad texts, bad disks
  * ================================================================================================================== */
 
-/* Copies the tiny weights without the tensors of the heads (`heads` false: cls.* and pooler.*). */
-static bool behead(const char *directory)
+/* Copies the tiny weights without the tensors of the heads, cls.* and pooler.*, or without the pooler's only. */
+static bool behead(const char *directory, bool all)
 {
     char path[512];
     Error e = {0};
@@ -254,7 +273,8 @@ static bool behead(const char *directory)
     SafeTensor *kept = calloc(st.count, sizeof *kept);
     size_t n = 0;
     for (size_t i = 0; kept && i < st.count; i++)
-        if (strncmp(st.tensors[i].name, "cls.", 4) && !strstr(st.tensors[i].name, "pooler.")) kept[n++] = st.tensors[i];
+        if ((!all || strncmp(st.tensors[i].name, "cls.", 4)) && !strstr(st.tensors[i].name, "pooler."))
+            kept[n++] = st.tensors[i];
     bool ok = kept && safetensors_write(path, kept, n, NULL, 0, &e) == BERT_OK;
     free(kept);
     safetensors_close(&st);
@@ -274,6 +294,11 @@ static void bad_models_exit_3_with_one_line(void)
     fails(3, "shape", with_tiny("./bert embed -m %s x", tiny));
     run("sed 's/: 24/: 25/' %s/keep > %s/config.json", tiny, tiny);
     fails(3, "hidden_size", with_tiny("./bert embed -m %s x", tiny));
+    run("{ printf '\\357\\273\\277'; cat %s/keep; } > %s/config.json", tiny, tiny);
+    fails(3, "byte order mark", with_tiny("./bert embed -m %s x", tiny));
+    run("mv %s/vocab.txt %s/words; { printf '\\357\\273\\277'; cat %s/words; } > %s/vocab.txt", tiny, tiny, tiny, tiny);
+    fails(3, "vocab.txt: byte 1: begins with a byte order mark", with_tiny("./bert tokenize -m %s x", tiny));
+    run("mv %s/words %s/vocab.txt", tiny, tiny);
     run("mv %s/keep %s/config.json; head -c 5000 %s/model.safetensors > %s/cut; mv %s/cut %s/model.safetensors",
         tiny, tiny, tiny, tiny, tiny, tiny);
     fails(3, "model.safetensors", with_tiny("./bert embed -m %s x", tiny));
@@ -283,15 +308,36 @@ static void bad_models_exit_3_with_one_line(void)
     formula_remove(tiny);
 }
 
+/* Names come from files and from the command line: none of them may act upon the terminal. Octal 33 is ESC, 302 233
+ * is the control character U+009B, which does the same. */
+static void control_characters_in_names_are_shown_not_sent(void)
+{
+    if (!tiny_model()) return;
+    run("mkdir \"%s/$(printf 'x\\033[2J')\"", tiny);
+    run("cp %s/config.json %s/x*/; cp %s/vocab.txt %s/keep; sed 's/^a$/\x1b[2J/;s/^b$/\xc2\x9b/' %s/keep > "
+        "%s/vocab.txt", tiny, tiny, tiny, tiny, tiny, tiny);
+    run("./bert info -m %s/x* 2>&1", tiny);
+    check(strstr(output, "/x\\x1b[2J\n") && !strchr(output, 033), "a directory's name: %s", output);
+    run("./bert tokenize -v -m %s/x* 2>&1 a", tiny);
+    check(!strchr(output, 033), "and in a message: %s", output);
+    prints("9\t\\x1b[2J\n10\t\\xc2\\x9b\n", with_tiny("./bert vocab -m %s 9:11", tiny));
+    run("./bert similarity -m %s --format json \"$(printf 'c\\177\\302\\233d')\"", tiny);
+    check(strstr(output, "[\"1  c  d\"]") != NULL, "a label: %s", output);
+    run("rm -r %s/x*; mv %s/keep %s/vocab.txt", tiny, tiny, tiny);
+    formula_remove(tiny);
+}
+
 /* The tiny model has 32 positions: 31 words, [CLS] and [SEP] are one token too many. */
 static void bad_texts_exit_4_with_one_line(void)
 {
     if (!tiny_model()) return;
     fails(4, "byte 2", with_tiny("./bert embed -m %s \"$(printf 'a\\300')\"", tiny));
+    fails(4, "text 1, byte 2: 0xC0", with_tiny("./bert vocab -m %s \"$(printf 'q\\300')\"", tiny));
     fails(4, "33", with_tiny("./bert embed -m %s 'a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a'",
                              tiny));
     fails(4, "[MASK]", with_tiny("./bert fill-mask -m %s 'the cat'", tiny));
     fails(4, "none of the inputs", with_tiny("./bert similarity -m %s --word bank 'the cat'", tiny));
+    fails(3, "bert-base-uncased", with_tiny("./bert demo -m %s", tiny));
     fails(4, "QUERY: byte 2", with_tiny("./bert rank -m %s \"$(printf 'a\300')\" a", tiny));
     fails(4, "--word: byte 2", with_tiny("./bert similarity -m %s --word \"$(printf 'a\300')\" a", tiny));
     fails(4, "--targets: byte 2", with_tiny("./bert fill-mask -m %s --targets \"$(printf 'a\300')\" '[MASK]'", tiny));
@@ -306,11 +352,26 @@ static void bad_texts_exit_4_with_one_line(void)
 /* An encoder alone embeds, and refuses what needs a head; it never makes one up. */
 static void missing_heads_exit_5_with_one_line(void)
 {
-    if (!tiny_model() || !behead(tiny)) return;
+    if (!tiny_model() || !behead(tiny, false)) return;
+    fails(5, "but no pooler", with_tiny("./bert next-sentence -m %s the cat", tiny));
+    if (!behead(tiny, true)) return;
     fails(5, "masked-language-model", with_tiny("./bert fill-mask -m %s '[MASK]'", tiny));
     fails(5, "next-sentence", with_tiny("./bert next-sentence -m %s the cat", tiny));
     fails(5, "pooler", with_tiny("./bert embed -m %s --pooling pooler the", tiny));
     check(run("./bert trace -m %s the | grep -c -e pooler -e cls", tiny) == 1, "a trace leaves them out: %s", output);
+    formula_remove(tiny);
+}
+
+/* A NaN has a sign, and some machines show it. All weights become NaN here: every bit is 1. */
+static void a_nan_is_printed_without_its_sign(void)
+{
+    if (!tiny_model()) return;
+    run("size=$(wc -c < %s/model.safetensors); head -c $((size/2)) /dev/zero | tr '\\000' '\\377' | "
+        "dd of=%s/model.safetensors bs=64k conv=notrunc oflag=seek_bytes seek=$((size-size/2)) 2>/dev/null",
+        tiny, tiny);
+    run("./bert embed -m %s the; ./bert similarity -m %s the cat; ./bert rank -m %s the cat; "
+        "./bert fill-mask -m %s '[MASK]'; ./bert next-sentence -m %s the cat", tiny, tiny, tiny, tiny, tiny);
+    check(strstr(output, "nan") && !strstr(output, "-nan"), "nan, and not -nan: %s", output);
     formula_remove(tiny);
 }
 
@@ -675,6 +736,37 @@ static void the_cat_sat_on_the_floor(void)
     fails(4, "513", with_tiny("./bert embed '%s'", words));
 }
 
+/* Whoever ends a run finds no half-written file, and the shell sees that a signal did it. The tokenizer waits for a
+ * second line that never comes. (SIGINT cannot be tried so: a shell lets its background jobs ignore it.) */
+static void an_interrupted_run_leaves_no_temporary_file(void)
+{
+    static const int numbers[] = {1, 15};                               /* SIGHUP, SIGTERM */
+    if (!tiny_model()) return;
+    for (int i = 0; i < 2; i++) {
+        char expected[32];
+        run("exec 2>/dev/null; cd %s; mkfifo lines; { echo a; sleep 5; } > lines & writer=$!; "
+            "\"$OLDPWD/bert\" tokenize -m . -o answer -f lines & ours=$!; "
+            "n=0; while [ $n -lt 50 ] && ! ls | grep -q tmp; do sleep 0.1; n=$((n+1)); done; "
+            "ls | grep -c tmp; kill -%d $ours; wait $ours; echo $?; kill $writer; ls | grep -c answer; rm lines",
+            tiny, numbers[i]);
+        snprintf(expected, sizeof expected, "1\n%d\n0\n", 128 + numbers[i]);
+        check_text("the temporary file is there; the signal's code; no file", output, expected);
+    }
+    formula_remove(tiny);
+}
+
+/* The weights lose their end while they are in use: one line and exit code 3, not a crash. */
+static void weights_that_are_cut_while_in_use_are_reported(void)
+{
+    if (!tiny_model()) return;
+    run("mkfifo %s/lines", tiny);
+    int code = run("./bert embed -m %s -f %s/lines 2>&1 >/dev/null & ours=$!; "
+                   "{ sleep 0.5; : > %s/model.safetensors; echo a; } > %s/lines; "
+                   "wait $ours; s=$?; rm %s/lines; exit $s", tiny, tiny, tiny, tiny, tiny);
+    check(code == 3 && lines(output) == 1 && strstr(output, "was shortened"), "exit code %d: %s", code, output);
+    formula_remove(tiny);
+}
+
 const Test cli_tests[] = {
     {"every_command_has_help_on_stdout", every_command_has_help_on_stdout},
     {"wrong_usage_exits_2_with_one_line", wrong_usage_exits_2_with_one_line},
@@ -686,10 +778,14 @@ const Test cli_tests[] = {
     {"pairs_segments_and_special_tokens", pairs_segments_and_special_tokens},
     {"ids_from_a_file_give_the_same_bits_as_text", ids_from_a_file_give_the_same_bits_as_text},
     {"bad_models_exit_3_with_one_line", bad_models_exit_3_with_one_line},
+    {"control_characters_in_names_are_shown_not_sent", control_characters_in_names_are_shown_not_sent},
     {"bad_texts_exit_4_with_one_line", bad_texts_exit_4_with_one_line},
     {"missing_heads_exit_5_with_one_line", missing_heads_exit_5_with_one_line},
+    {"a_nan_is_printed_without_its_sign", a_nan_is_printed_without_its_sign},
     {"a_full_disk_or_closed_stdout_exits_6", a_full_disk_or_closed_stdout_exits_6},
     {"a_failed_run_leaves_the_old_output_file", a_failed_run_leaves_the_old_output_file},
+    {"an_interrupted_run_leaves_no_temporary_file", an_interrupted_run_leaves_no_temporary_file},
+    {"weights_that_are_cut_while_in_use_are_reported", weights_that_are_cut_while_in_use_are_reported},
     {"npy_holds_what_the_contract_says", npy_holds_what_the_contract_says},
     {"npy_is_all_or_nothing", npy_is_all_or_nothing},
     {"a_sentence_transformers_directory_brings_its_recipe", a_sentence_transformers_directory_brings_its_recipe},

@@ -568,7 +568,7 @@ static void a_file_that_is_no_vocabulary_is_refused_with_the_reason(void)
     static const struct { const char *vocab, *why; } cases[] = {
         {"", "[PAD]"}, {"[PAD]\n[UNK]\n[CLS]\n[SEP]\n", "none is [MASK]"},
         {"[PAD]\n[CLS]\n[SEP]\n[MASK]\n", "none is [UNK]"},
-        {"\xEF\xBB\xBF" SPECIALS, "none is [PAD]"}, {SPECIALS "\xFF\n", "byte 32: 0xFF is not valid UTF-8"},
+        {"\xEF\xBB\xBF" SPECIALS, "byte order mark"}, {SPECIALS "\xFF\n", "byte 32: 0xFF is not valid UTF-8"},
     };
     Tokenizer t;
     Error e;
@@ -629,6 +629,24 @@ static void the_published_vocabularies_are_recognised(void)
     tokenizer_free(&t);
 }
 
+/* What tokenize_trace prints of a text, or of a pair. */
+static void check_trace(const char *a, const char *b, const char *want)
+{
+    Tokenizer t;
+    Error e = {0};
+    char got[2048] = "";
+    FILE *out = tmpfile();
+    if (!out || !load_tiny(&t, CASE_UNCASED)) return;
+    const Text second = text_of(b ? b : "");
+    check(tokenize_trace(&t, text_of(a), b ? &second : NULL, &plain_options, out, &e) == BERT_OK, "%s", e.message);
+    rewind(out);
+    size_t n = fread(got, 1, sizeof got - 1, out);
+    got[n] = 0;
+    check_text("trace", got, want);
+    fclose(out);
+    tokenizer_free(&t);
+}
+
 static void the_trace_shows_a_line_for_every_stage(void)
 {
     static const char want[] =
@@ -644,19 +662,19 @@ static void the_trace_shows_a_line_for_every_stage(void)
         "4 ids          2 10 14 4 1 12 3\n"
         "4 segments     0 0 0 0 0 0 0\n"
         "4 mask         1 1 1 1 1 1 1\n";
-    Tokenizer t;
-    Error e;
-    char got[2048] = "";
-    FILE *out = tmpfile();
-    if (!out || !load_tiny(&t, CASE_UNCASED)) return;
-    Text text = text_of("Ca\xC2\xAD" "fe\xCC\x81\xE4\xB8\xAD[MASK]Abz.");
-    check(tokenize_trace(&t, text, &plain_options, out, &e) == BERT_OK, "%s", e.message);
-    rewind(out);
-    size_t n = fread(got, 1, sizeof got - 1, out);
-    got[n] = 0;
-    check_text("trace", got, want);
-    fclose(out);
-    tokenizer_free(&t);
+    check_trace("Ca\xC2\xAD" "fe\xCC\x81\xE4\xB8\xAD[MASK]Abz.", NULL, want);
+}
+
+/* The second text has its own stages, and step 4 is about both: [CLS] A [SEP] B [SEP], segments 0 and 1. */
+static void the_trace_of_a_pair_ends_with_one_sequence(void)
+{
+    static const char stages[] =
+        "1 clean        cafe\n1 ideographs   cafe\n1 decompose    cafe\n1 sort marks   cafe\n1 drop marks   cafe\n"
+        "1 lower case   cafe\n2 split        cafe \n3 WordPiece    cafe \n";
+    char want[2048];
+    snprintf(want, sizeof want, "  text A       cafe\n%s  text B       cafe\n%s4 ids          2 10 3 10 3\n"
+             "4 segments     0 0 0 1 1\n4 mask         1 1 1 1 1\n", stages, stages);
+    check_trace("cafe", "cafe", want);
 }
 
 const Test tokenizer_tests[] = {
@@ -690,5 +708,6 @@ const Test tokenizer_tests[] = {
      the_case_comes_from_the_caller_then_the_file_then_the_pieces},
     {"the_published_vocabularies_are_recognised", the_published_vocabularies_are_recognised},
     {"the_trace_shows_a_line_for_every_stage", the_trace_shows_a_line_for_every_stage},
+    {"the_trace_of_a_pair_ends_with_one_sequence", the_trace_of_a_pair_ends_with_one_sequence},
     {NULL, NULL},
 };

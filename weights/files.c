@@ -63,15 +63,14 @@ static bool is_control(const unsigned char *p, int length)
     return (length == 1 && (p[0] < 0x20 || p[0] == 0x7F)) || (length == 2 && p[0] == 0xC2 && p[1] < 0xA0);
 }
 
-/* Copies `from` to `to`, with \xNN for control characters and for bytes that are no UTF-8;
- * cuts what does not fit.
+/* Copies `from` to `to`, with \xNN for control characters and for bytes that are no UTF-8; cuts what does not fit.
  *
- * Why: names come from files. A tensor called ESC [ 2 J must not clear the screen of
- * whoever reads the message. */
-static void escape(char *to, size_t capacity, const char *from)
+ * Why: names come from files. A tensor called ESC [ 2 J must not clear the screen of whoever reads the message.
+ * Why strnlen: a byte becomes at least one byte, so that more than `capacity` of them are never looked at. */
+size_t escape(char *to, size_t capacity, const char *from)
 {
     const unsigned char *p = (const unsigned char *)from;
-    size_t left = strlen(from), used = 0;
+    size_t left = strnlen(from, capacity), used = 0;
     while (left > 0) {
         int length = utf8_character(p, left);
         bool plain = length > 0 && !is_control(p, length);
@@ -83,6 +82,7 @@ static void escape(char *to, size_t capacity, const char *from)
         left -= plain ? (size_t)length : 1;
     }
     to[used] = 0;
+    return (size_t)(p - (const unsigned char *)from);
 }
 
 /* Writes the sentence and returns the status, so that a check and its failure are one line:
@@ -268,6 +268,14 @@ bool file_exists(const char *directory, const char *name)
     return exists;
 }
 
+/* Some editors, most of them on Windows, put U+FEFF in front of a text and do not show it. */
+Status refuse_bom(const char *path, const unsigned char *text, size_t size, Error *e)
+{
+    if (size < 3 || memcmp(text, "\xEF\xBB\xBF", 3) != 0) return BERT_OK;
+    return fail(e, BERT_FILE, "%s: byte 1: begins with a byte order mark (EF BB BF): save the file without it "
+                "(\"UTF-8\", not \"UTF-8 with BOM\")", path);
+}
+
 /* ---------------------------------------------------------------------------------------------------------------------
  * 4 output files
  * ------------------------------------------------------------------------------------------------------------------ */
@@ -294,6 +302,18 @@ static Status open_temporary(OutputFile *out, Error *e)
     return fail(e, BERT_SYSTEM, "%s: cannot be created: %s", out->path, strerror(reason));
 }
 
+/* The temporary file that is being written, for a program that is interrupted: the latest one, if there are several.
+ * It is set before the file is made, and forgotten before its memory is freed. */
+static char *volatile unfinished;
+
+/* Why so little: a signal comes between any two instructions, and then only a few functions may be called. unlink is
+ * one of them; free and fclose are not (POSIX, 2.4.3). */
+void output_interrupted(void)
+{
+    char *path = unfinished;
+    if (path) unlink(path);
+}
+
 /* A directory is refused; a device or FIFO (/dev/null, /dev/stdout) is written in place,
  * since renaming would replace it. "-" is standard output, by a second descriptor: output_commit
  * closes that one. */
@@ -304,6 +324,7 @@ static Status open_any(OutputFile *out, Error *e)
     if (!standard && (stat(out->path, &info) != 0 || S_ISREG(info.st_mode))) return open_temporary(out, e);
     if (!standard && S_ISDIR(info.st_mode))
         return fail(e, BERT_SYSTEM, "%s: is a directory, expected a file name", out->path);
+    unfinished = NULL;
     free(out->temporary);
     out->temporary = NULL;
     int fd = standard ? dup(STDOUT_FILENO) : -1;
@@ -316,6 +337,7 @@ static Status open_any(OutputFile *out, Error *e)
  * safe to call twice. */
 static void output_free(OutputFile *out)
 {
+    if (unfinished == out->temporary) unfinished = NULL;
     free(out->path);
     free(out->temporary);
     *out = (OutputFile){0};
@@ -340,6 +362,7 @@ Status output_open(OutputFile *out, const char *path, Error *e)
     if (status == BERT_OK) {
         strcpy(out->path, path);
         snprintf(out->temporary, size, "%s.tmp-XXXXXX", path);
+        unfinished = out->temporary;
         status = open_any(out, e);
     }
     if (status != BERT_OK) output_free(out);
@@ -440,6 +463,7 @@ static bool take(JsonReader *j, unsigned char wanted)
 Status json_open(JsonReader *j, const char *path, const unsigned char *text, size_t size, size_t base, Error *e)
 {
     *j = (JsonReader){.path = path, .text = text, .size = size, .base = base};
+    if (base == 0 && refuse_bom(path, text, size, e) != BERT_OK) return e->status;
     for (size_t at = 0; at < size; ) {
         int length = utf8_character(text + at, size - at);
         if (length == 0)

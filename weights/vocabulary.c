@@ -162,8 +162,10 @@ static Status vocabulary_load(Tokenizer *t, const char *path, Error *e)
     FileView file;
     Status s = file_open(&file, path, e);
     if (s) return s;
-    t->vocabulary = calloc(1, sizeof *t->vocabulary);
-    s = t->vocabulary ? vocabulary_new(t->vocabulary, &file, e) : fail(e, BERT_SYSTEM, "%s: out of memory", path);
+    s = refuse_bom(path, file.data, file.size, e);      /* it would be a part of the first piece, which is [PAD] */
+    if (!s) t->vocabulary = calloc(1, sizeof *t->vocabulary);
+    if (!s && !t->vocabulary) s = fail(e, BERT_SYSTEM, "%s: out of memory", path);
+    if (!s) s = vocabulary_new(t->vocabulary, &file, e);
     for (size_t at = 0; !s && at < file.size;) s = add_line(t->vocabulary, path, at, file.size, &at, e);
     file_close(&file);
     if (s) return s;
