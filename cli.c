@@ -108,14 +108,20 @@ static const struct { const char *verb, *options; } without[] = {
     {"info", ABOUT_TEXTS " --file"},
 };
 
-/* Does this command understand this option? Common options are everyone's, with the exceptions above; others are named
- * by the verb. An option that would be ignored silently is worse than an error. */
+/* Does this command understand this option? Common options are everyone's; others are named by the verb. */
 static bool understands(const Verb *verb, const Option *option)
 {
-    if (!option->common) return place_in(verb->own, option->name, strlen(option->name)) >= 0;
+    return option->common || place_in(verb->own, option->name, strlen(option->name)) >= 0;
+}
+
+/* Does it change anything? If not it is understood all the same, but left out of the help, and said on stderr: an
+ * option that is ignored silently would be worse than an error. */
+static bool has_effect(const Verb *verb, const Option *option)
+{
+    if (!understands(verb, option)) return false;
     for (size_t i = 0; i < sizeof without / sizeof *without; i++)
         if (!strcmp(without[i].verb, verb->name))
-            return place_in(without[i].options, option->name, strlen(option->name)) < 0;
+            return place_in(without[i].options, option->name, strlen(option->name)) < 0 || !option->common;
     return true;
 }
 
@@ -164,7 +170,7 @@ static Status unknown_option(const Verb *verb, const char *typed, Error *e)
     for (int i = 0; i < OPTIONS; i++) {
         if (!strcmp(option_table[i].name, name))
             return fail(e, BERT_USAGE, "%s has no option %s: see `bert %s --help`", verb->name, name, verb->name);
-        if (!understands(verb, &option_table[i])) continue;
+        if (!has_effect(verb, &option_table[i])) continue;
         strcat(strcat(all, option_table[i].name), " ");
     }
     if (nearest_word(name, all, near, sizeof near))
@@ -240,6 +246,7 @@ static Status parse_option(Options *options, const Verb *verb, int argc, char **
         if (*i + 1 >= argc) return fail(e, BERT_USAGE, "%s needs a value: see `bert %s --help`", o->name, verb->name);
         value = argv[++*i];
     }
+    if (!has_effect(verb, o)) options->vain = o->name;
     return store_option(options, verb, o, value, e);
 }
 
@@ -260,6 +267,8 @@ static Status check_options(const Options *o, const Verb *verb, Error *e)
 {
     int sources = (o->text_count > 0) + (o->file != NULL) + (o->inputs != NULL);
     if (o->text_count && !*verb->arguments) return fail(e, BERT_USAGE, "%s takes no TEXT: %s", verb->name, o->texts[0]);
+    if (o->inputs && o->vain && !strcmp(o->vain, "--inputs"))
+        return fail(e, BERT_USAGE, "%s runs on no input: leave --inputs out", verb->name);
     if (sources > 1) return fail(e, BERT_USAGE, "TEXT, --file and --inputs exclude each other");
     if (o->pair && o->text_count != 1)
         return fail(e, BERT_USAGE, "--pair goes with exactly one TEXT, not %d", o->text_count);
@@ -321,14 +330,14 @@ void print_verb_help(const Verb *verb, FILE *out)
     fprintf(out, "bert %s%s [options]: %s\n\n%s", verb->name, verb->arguments, verb->summary, verb->help);
     if (*verb->own) fprintf(out, "\nOptions of this command\n");
     for (int i = 0; i < OPTIONS; i++)
-        if (!option_table[i].common && understands(verb, &option_table[i])) {
+        if (!option_table[i].common && has_effect(verb, &option_table[i])) {
             print_option(&option_table[i], out);
             if (!strcmp(option_table[i].name, "--format"))
                 fprintf(out, "  %-18s (%s; the first is the default)\n", "", verb->formats);
         }
     fprintf(out, "\nOptions of every command\n");
     for (int i = 0; i < OPTIONS; i++)
-        if (option_table[i].common && understands(verb, &option_table[i])) print_option(&option_table[i], out);
+        if (option_table[i].common && has_effect(verb, &option_table[i])) print_option(&option_table[i], out);
 }
 
 /* =====================================================================================================================
@@ -458,6 +467,7 @@ void note(const Session *s, const char *format, ...)
 Status session_open(Session *s, Error *e)
 {
     s->out = stdout;
+    if (s->options.vain) note(s, "%s has no effect on %s", s->options.vain, s->verb->name);
     if (s->options.format && format_is(s, "npy") && !s->options.output && isatty(STDOUT_FILENO))
         return fail(e, BERT_USAGE, "--format npy is binary: send it to a file (-o FILE, or > FILE)");
     Status status = s->verb->needs == NEEDS_NOTHING ? BERT_OK : find_model(s, e);

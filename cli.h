@@ -23,6 +23,7 @@ typedef struct {
     int gelu;                       /* UNSET, or GeluKind */
     int truncate, pad, max_length;
     int plain;                      /* --no-special */
+    const char *vain;               /* an option that changes nothing for this command, or NULL */
     int verbose, quiet;
     /* understood by some */
     const char *format, *layers, *word, *targets;

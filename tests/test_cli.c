@@ -136,8 +136,9 @@ static void wrong_usage_exits_2_with_one_line(void)
     fails(2, "needs a file", "./bert verify");
     fails(2, "a number is expected", "./bert compare --atol x a b");
     fails(2, "exclude", "./bert compare --tolerance exact --atol 1 a b");
-    fails(2, "no option --inputs", "./bert vocab --inputs x.safetensors");
-    fails(2, "no option --pairs", "./bert info --pairs");
+    fails(2, "leave --inputs out", "./bert vocab --inputs x.safetensors");
+    check(run("./bert vocab --pairs 0:1 2>&1") == 0 && strstr(output, "--pairs has no effect on vocab") &&
+          strstr(output, "0\t[PAD]\n"), "an option of everyone's is understood by everyone: %s", output);
     fails(2, "leave --pairs out", "./bert embed --inputs x.safetensors --pairs");
     fails(2, "leave --segments out", "./bert embed --inputs x.safetensors --segments 1");
     fails(2, "leave --truncate out", "./bert trace --inputs x.safetensors --truncate");
