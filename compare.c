@@ -325,16 +325,18 @@ int last_layer(const SafeTensor *tensors, size_t count)
 }
 
 /* From the tensors of a file, in whatever order and under whatever names, to entries in the order of the data. What
- * has no name here (weights, somebody's own tensors) is left out. */
+ * has no name here (weights, somebody's own tensors) is left out, but its name is kept, to be shown. */
 Status view_make(TraceView *view, const char *path, const SafeTensor *tensors, size_t count, int last, Error *e)
 {
     size_t kept = 0;
-    *view = (TraceView){.path = path, .entries = calloc(count + 1, sizeof *view->entries)};
-    if (!view->entries) return fail(e, BERT_SYSTEM, "%s: out of memory", path);
+    *view = (TraceView){.path = path, .entries = calloc(count + 1, sizeof *view->entries),
+                        .unknown = calloc(count + 1, sizeof *view->unknown)};
+    if (!view->entries || !view->unknown) return fail(e, BERT_SYSTEM, "%s: out of memory", path);
     for (size_t i = 0; i < count; i++) {
         TraceEntry t = {.tensor = tensors[i]};
-        if (take_ids(view, &tensors[i]) || !resolve_name(&t, tensors[i].name, last)) continue;
-        if (read_shape(&t)) view->entries[view->count++] = t;
+        if (take_ids(view, &tensors[i])) continue;
+        if (!resolve_name(&t, tensors[i].name, last)) view->unknown[view->unknown_count++] = tensors[i].name;
+        else if (read_shape(&t)) view->entries[view->count++] = t;
         else t.B = 0, view->entries[view->count++] = t;                 /* B = 0: a shape that fits no form */
     }
     qsort(view->entries, view->count, sizeof *view->entries, by_order);
@@ -346,7 +348,7 @@ Status view_make(TraceView *view, const char *path, const SafeTensor *tensors, s
 
 void view_free(TraceView *view)
 {
-    free(view->entries);
+    free(view->entries), free(view->unknown);
     *view = (TraceView){0};
 }
 
@@ -643,6 +645,47 @@ void print_missing(const TraceView *has, const TraceView *lacks, const char *who
     if (*separator) fputc('\n', out);
 }
 
+/* A name from a file as fail() shows it, on one line and with control characters escaped. */
+static void put_name(char text[128], const char *name)
+{
+    Error shown = {0};
+    fail(&shown, BERT_FILE, "%s", name);
+    snprintf(text, 128, "%.127s", shown.message);
+}
+
+/* What was left out because nobody here knows the name, so that a misspelled one is not missed in silence:
+ *
+ *     unknown names in OTHER: enc0.out, layer3_out
+ */
+void print_unknown(const TraceView *view, const char *whose, FILE *out)
+{
+    enum { MOST = 20 };
+    char name[128];
+    for (size_t i = 0; i < view->unknown_count && i < MOST; i++) {
+        put_name(name, view->unknown[i]);
+        if (i == 0) fprintf(out, "unknown names in %s: %s", whose, name);
+        else fprintf(out, ", %s", name);
+    }
+    if (view->unknown_count > MOST) fprintf(out, ", ... and %zu more", view->unknown_count - MOST);
+    if (view->unknown_count) fputc('\n', out);
+}
+
+/* Nothing can be compared: which names there are, and where to see which there should be. */
+Status fail_unknown(const TraceView *view, Error *e)
+{
+    enum { MOST = 5 };
+    char found[MOST * 130 + 64] = "", name[128];
+    size_t n = 0, i = 0;
+    for (; i < view->unknown_count && i < MOST; i++) {
+        put_name(name, view->unknown[i]);
+        n += (size_t)snprintf(found + n, sizeof found - n, "%s%s", i ? ", " : "", name);
+    }
+    if (i < view->unknown_count) snprintf(found + n, sizeof found - n, " and %zu more", view->unknown_count - i);
+    return fail(e, BERT_FILE, "%.200s: none of its tensors has a name that is known here (found: %s); `bert trace "
+                              "TEXT` lists the names, `bert compare --help` their aliases", view->path,
+                *found ? found : "nothing but ids");
+}
+
 /* The last line, after `first difference: `. The name comes first, so that scripts can cut it out at the colon. */
 void put_difference(char sentence[512], const TraceEntry *ref, const TraceEntry *other, const Result *r)
 {
@@ -730,10 +773,12 @@ static Status report(const TraceView *ref, const TraceView *other, const Judge *
         compared++;
         if (!r.passes && !*sentence) put_difference(sentence, x, y, &r);
     }
+    if (!compared && (!ref->count || !other->count)) return fail_unknown(other->count ? ref : other, e);
     if (!compared) return fail(e, BERT_FILE, "%s and %s have no tensor in common under any name that is known here",
                                ref->path, other->path);
     print_missing(ref, other, "OTHER", out);
     print_missing(other, ref, "REF", out);
+    print_unknown(other, "OTHER", out);
     if (!*sentence) return fprintf(out, "no difference\n"), BERT_OK;
     fprintf(out, "first difference: %s\n", sentence);
     return fail(e, BERT_DIFFERENT, "%s differs from %s", other->path, ref->path);

@@ -404,7 +404,7 @@ static const char verify_help[] =
     "(token_type_ids default to 0, attention_mask to 1); with TEXT, OTHER's ids are checked first. Where the two\n"
     "differ, the known mistakes that explain it are named. Prints and exits as `bert compare` does.\n"
     "  --isolate         each step gets OTHER's own inputs where OTHER has them: a wrong step is not blamed on its\n"
-    "                    successors\n"
+    "                    successors, and each (of the first five) is explained\n"
     "\n"
     "  bert verify theirs.safetensors\n"
     "  bert verify --isolate theirs.safetensors 'my dog is cute'\n";

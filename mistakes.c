@@ -51,6 +51,21 @@ static bool one_segment(Trial *t, const TensorSpec *spec)
     return changed;
 }
 
+/* Sentence A in segment 1 and B in segment 0. Who does it: whoever numbers the question, which comes second, first.
+ * How it shows: embeddings.token_type_embeddings has the two rows, each in the other's place. With one segment only it
+ * would be `every token is in segment 1`, and is not planted. */
+static bool segments_swapped(Trial *t, const TensorSpec *spec)
+{
+    bool seen[2] = {false, false};
+    (void)spec;
+    for (size_t n = 0; n < tokens(t); n++) {
+        if (t->types[n] != 0 && t->types[n] != 1) continue;
+        seen[t->types[n]] = true;
+        t->types[n] = 1 - t->types[n];
+    }
+    return seen[0] && seen[1];
+}
+
 /* A row of the position table into the step's own output: token n gets position `at`. The table has P rows; a
  * position beyond them starts again, because a program that reads beyond its table gets something, too. */
 static void set_position(Trial *t, size_t n, size_t at)
@@ -176,6 +191,23 @@ static void norm_unbiased_outside(real *out, const real *x, const real *gamma, c
                                   size_t H)
 {
     norm_like(out, x, gamma, beta, N, H, (double)H - 1, 0, (double)eps);
+}
+
+/* The variance itself, without its root: (x - mean) / (variance + eps). Who does it: whoever stops reading the formula
+ * after "the variance".
+ * How it shows: each row without beta is right but for a factor, which is 1 where the variance happens to be 1. */
+static void norm_by_variance(real *out, const real *x, const real *gamma, const real *beta, real eps, size_t N,
+                             size_t H)
+{
+    for (size_t n = 0; n < N; n++, x += H, out += H) {
+        double sum = 0, squares = 0;
+        for (size_t h = 0; h < H; h++) sum += (double)x[h];
+        const double mean = sum / (double)H;
+        for (size_t h = 0; h < H; h++) squares += ((double)x[h] - mean) * ((double)x[h] - mean);
+        const double variance = squares / (double)H + (double)eps;
+        for (size_t h = 0; h < H; h++)
+            out[h] = (real)(((double)x[h] - mean) / variance * (double)gamma[h] + (double)beta[h]);
+    }
 }
 
 /* As if the weights had not been loaded. Who does it: programs that look for `weight` and `bias` in files that say
@@ -657,6 +689,26 @@ static void step_sigmoid(Trial *t, int l)
         t->a.block[l].intermediate[i] = (real)((double)x[i] / (1 + exp(-1.702 * (double)x[i])));
 }
 
+/* x/2 (1 + erf(x)), not erf(x / sqrt(2)): the formula with its root forgotten. Up to 0.084 off. */
+static void erf_unscaled(real *out, const real *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) out[i] = (real)(0.5 * (double)x[i] * (1 + erf((double)x[i])));
+}
+
+/* In step 12. */
+static void step_erf_unscaled(Trial *t, int l)
+{
+    erf_unscaled(t->a.block[l].intermediate, t->a.block[l].intermediate_dense,
+                 tokens(t) * (size_t)t->model.config.F);
+}
+
+/* In the MLM head's transform. */
+static void transform_erf_unscaled(Trial *t, int l)
+{
+    (void)l;
+    erf_unscaled(t->a.transform_act, t->a.transform_dense, tokens(t) * width(t));
+}
+
 /* None: two linear layers in a row, which are one. */
 static void step_no_activation(Trial *t, int l)
 {
@@ -671,13 +723,14 @@ static void transform_no_activation(Trial *t, int l)
     memcpy(t->a.transform_act, t->a.transform_dense, tokens(t) * width(t) * sizeof(real));
 }
 
-/* 0 ReLU, 1 the sigmoid approximation, 2 none; in the MLM head too, but for 1. */
+/* 0 ReLU, 1 the sigmoid approximation, 2 none, 3 erf without the root; in the MLM head too, but for 1. */
 static bool plant_activation(Trial *t, const TensorSpec *spec)
 {
-    static StepFunction *const steps[] = {step_relu, step_sigmoid, step_no_activation};
+    static StepFunction *const steps[] = {step_relu, step_sigmoid, step_no_activation, step_erf_unscaled};
+    static StepFunction *const heads[] = {transform_relu, NULL, transform_no_activation, transform_erf_unscaled};
     (void)spec;
     t->steps[STEP_GELU] = steps[(int)t->value];
-    if (t->value != 1) t->steps[STEP_TRANSFORM_ACT] = t->value == 0 ? transform_relu : transform_no_activation;
+    if (heads[(int)t->value]) t->steps[STEP_TRANSFORM_ACT] = heads[(int)t->value];
     return true;
 }
 
@@ -778,6 +831,8 @@ const Mistake mistakes[] = {
     /* step 5: ids, segments, positions */
     {"segments-ignored", "every token is in segment 0: token_type_ids are ignored", 0, .plant = one_segment},
     {"segments-all-one", "every token is in segment 1", 1, .plant = one_segment},
+    {"segments-swapped", "segment ids are swapped: 1 for the first sentence, 0 for the second", 0,
+     .plant = segments_swapped},
     {"segments-missing", "the token type embeddings are not added", 0, REPLACE(STEP_SUM, sum_without_types)},
     {"positions-plus-one", "positions count from 1", 1, REPLACE(STEP_SUM, sum_shifted)},
     {"positions-plus-two", "positions count from 2, as RoBERTa's do", 2, REPLACE(STEP_SUM, sum_shifted)},
@@ -797,6 +852,7 @@ const Mistake mistakes[] = {
     {"eps-outside", "LayerNorm adds eps outside the square root", 0, .norm = norm_eps_outside},
     {"norm-unbiased", "LayerNorm's variance divides by H - 1", 0, .norm = norm_unbiased},
     {"norm-unbiased-outside", "LayerNorm divides by an unbiased deviation plus eps", 0, .norm = norm_unbiased_outside},
+    {"norm-variance", "LayerNorm divides by the variance, not by its square root", 0, .norm = norm_by_variance},
     {"norm-no-weights", "LayerNorm's weight and bias (gamma, beta) were not loaded", 0, .norm = norm_without_weights},
 
     /* weights, every step that has some */
@@ -849,6 +905,7 @@ const Mistake mistakes[] = {
     {"gelu-erf", "GELU by erf, where the model wants the tanh approximation", GELU_ERF, .plant = plant_gelu},
     {"relu", "ReLU instead of GELU", 0, .plant = plant_activation},
     {"gelu-sigmoid", "GELU by x sigmoid(1.702 x)", 1, .plant = plant_activation},
+    {"gelu-no-root", "GELU by erf without the division by sqrt 2", 3, .plant = plant_activation},
     {"no-activation", "there is no activation", 2, .plant = plant_activation},
 
     /* steps 14 and 15: the heads */

@@ -509,6 +509,7 @@ typedef struct {
     TraceView mine;                 /* the trial's buffers */
     Trial trial;
     Judge judge;
+    const bool *assumed;            /* which of the ids nobody gave */
     const TraceEntry **pairs;       /* for each of ours, OTHER's, or NULL */
     Result *results;                /* for each pair */
 } Bench;
@@ -587,8 +588,8 @@ typedef struct {
 
 /* In decibels: how far two explanations must be apart to be told apart (6: twice as near); from where on everything is
  * rounding (float32's is -130 to -145 after one block); how much nearer than the truth a mistake must come to be worth
- * a word, and to be called the explanation. */
-enum { APART = 6, ROUNDING = -120, WORTH = 6, EXPLAINED = 20 };
+ * a word, and to be called the explanation; how near OTHER it must come itself to be named as anything less. */
+enum { APART = 6, ROUNDING = -120, WORTH = 6, EXPLAINED = 20, NEAR = -60 };
 
 /* The best first. Below ROUNDING all are equally good, and then the masked rows decide (a mask on the queries and no
  * mask at all differ there and nowhere else), and then the next tensor: a residual that is missing and one that is added
@@ -736,14 +737,15 @@ static Status try_all(Bench *bench, size_t first, size_t x, Candidate **list, si
  *
  *     best explanation: encoder.layer.3.output.dense lacks its bias (NMSE -26 dB without, -137 dB with this mistake)
  *
- * An explanation that leaves much unexplained is called a part; two that are equally good are both named. */
+ * One that gains little is called a part; two that are equally good are both named. Neither is worth a line unless it
+ * comes near OTHER itself: of two bad guesses none is better for having a second beside it. */
 static void print_explanation(const Bench *bench, size_t x, const Candidate *list, size_t count, const Result *without,
                               FILE *out)
 {
     char truth[24], with[24];
     const double d = decibel(without->nmse);
-    const bool any = count && decibel(list[0].nmse) < d - WORTH;
-    const double gained = any ? d - decibel(list[0].nmse) : 0;
+    const double best = count ? decibel(list[0].nmse) : INFINITY, gained = d - best;
+    const bool any = gained >= EXPLAINED || (gained > WORTH && best <= NEAR);
     put_decibel(truth, without->nmse);
     if (!any && without->passes) {
         fprintf(out, "given OTHER's own inputs, %s is right (NMSE %s): the difference was handed down to it\n",
@@ -761,12 +763,13 @@ static void print_explanation(const Bench *bench, size_t x, const Candidate *lis
     fprintf(out, "%s: %s (NMSE %s without, %s with this mistake)\n",
             gained >= EXPLAINED ? "best explanation" : "a part of it, perhaps", list[0].sentence, truth, with);
     for (size_t i = 1; i < count && same_evidence(&list[0], &list[i]); i++) {
+        if (decibel(list[i].nmse) > NEAR || decibel(list[i].nmse) >= d) break;
         put_decibel(with, list[i].nmse);
         fprintf(out, "cannot be told apart from: %s (%s with this mistake)\n", list[i].sentence, with);
     }
 }
 
-/* Names the mistakes for tensor x, the first that differs. Another shape or a NaN needs no explanation by numbers. */
+/* Names the mistakes for tensor x, which differs. Another shape or a NaN needs no explanation by numbers. */
 static Status explain(Bench *bench, size_t x, FILE *out, Error *e)
 {
     Trial *t = &bench->trial;
@@ -794,6 +797,7 @@ static Status explain(Bench *bench, size_t x, FILE *out, Error *e)
 typedef struct {
     int *T, *rows;                  /* (B) all one length; (N) 0 .. N-1 */
     int32_t *ids[3];                /* (N) input_ids, token_type_ids, attention_mask */
+    bool assumed[3];                /* neither OTHER nor the text says */
     Batch batch;
 } Ids;
 
@@ -844,6 +848,7 @@ static Status read_ids(Ids *x, const TraceView *other, const VerifyOptions *opti
             int64_t id = t->data ? integer_element(t, i) : 0;
             if (t->data) x->ids[k][i] = id < INT32_MIN || id > INT32_MAX ? -1 : (int32_t)id;
             else if (text && (size_t)text->T == N) x->ids[k][i] = given[k][i];
+            else x->assumed[k] = true;
         }
     }
     return BERT_OK;
@@ -897,6 +902,15 @@ static Status view_of(TraceView *view, const Bert *m, const Activations *a, Trac
     return view_make(view, "the reference", *tensors, count, m->config.L - 1, e);
 }
 
+/* What was taken for ids that OTHER does not have: a trace of a pair without its segments differs from the first sum
+ * on, and the model is not to blame. */
+static void print_assumed(const bool assumed[3], FILE *out)
+{
+    if (assumed[1] || assumed[2])
+        fprintf(out, "assumed, since OTHER has no such integers: %s%s%s\n", assumed[1] ? "token_type_ids 0" : "",
+                assumed[1] && assumed[2] ? ", " : "", assumed[2] ? "attention_mask 1" : "");
+}
+
 /* Compares every tensor that both have, prints the table, and returns the first that differs (ours->count if none). */
 static size_t compare_all(Bench *bench, FILE *out)
 {
@@ -910,6 +924,8 @@ static size_t compare_all(Bench *bench, FILE *out)
     }
     print_missing(bench->ours, bench->other, "OTHER", out);
     print_missing(bench->other, bench->ours, "the reference", out);
+    print_unknown(bench->other, "OTHER", out);
+    print_assumed(bench->assumed, out);
     return first;
 }
 
@@ -928,20 +944,36 @@ static bool pair_up(Bench *bench)
     return any;
 }
 
-/* Isolated or not, the table, the explanation, the last line. */
+/* The first that differs is explained. Isolated, each that differs is wrong by itself, and the first few are. */
+static Status explain_all(Bench *bench, size_t x, bool isolated, FILE *out, Error *e)
+{
+    enum { MOST = 5 };
+    size_t explained = 0, more = 0;
+    Status status = BERT_OK;
+    for (size_t i = x; status == BERT_OK && i < (isolated ? bench->ours->count : x + 1); i++) {
+        const Result *r = &bench->results[i];
+        if (!bench->pairs[i] || r->passes || !r->comparable || r->word) continue;
+        if (explained == MOST) more++;
+        else status = explain(bench, i, out, e), explained++;
+    }
+    if (more) fprintf(out, "... and %zu more that differ\n", more);
+    return status;
+}
+
+/* Isolated or not, the table, the explanations, the last line. */
 static Status verdict(Bench *bench, const VerifyOptions *options, FILE *out, Error *e)
 {
     char sentence[512];
     if (!pair_up(bench))
-        return fail(e, BERT_FILE, "%s: none of its tensors has a name that is known here: see `bert trace`, or the "
-                                  "table in compare.c", bench->other->path);
+        return fail(e, BERT_FILE, "%s: none of its tensors is in the reference: `bert trace TEXT` lists what is",
+                    bench->other->path);
     if (options->isolate) {
         trial_reset(&bench->trial);
         run_fed(bench, 0, bench->ours->count - 1, bench->ours);
     }
     size_t x = compare_all(bench, out);
     if (x == bench->ours->count) return fprintf(out, "no difference\n"), BERT_OK;
-    if (explain(bench, x, out, e) != BERT_OK) return e->status;
+    if (explain_all(bench, x, options->isolate, out, e) != BERT_OK) return e->status;
     put_difference(sentence, &bench->ours->entries[x], bench->pairs[x], &bench->results[x]);
     fprintf(out, "first difference: %s\n", sentence);
     return fail(e, BERT_DIFFERENT, "%s differs from the reference", bench->other->path);
@@ -959,7 +991,7 @@ static Status verify_ids(const Bert *m, const TraceView *other, const Ids *ids, 
     TraceTensor *lists[2] = {NULL, NULL};
     SafeTensor *tensors[2] = {NULL, NULL};
     TraceView ours = {0};
-    Bench bench = {.ours = &ours, .other = other};
+    Bench bench = {.ours = &ours, .other = other, .assumed = ids->assumed};
     bench.judge = (Judge){options->tolerance, B, T, ids->ids[2], (size_t)m->config.H};
     Status status = activations_new(&a, m, &ids->batch, &request, e);
     if (status == BERT_OK) status = trial_new(&bench.trial, m, &ids->batch, &request, e);
@@ -992,6 +1024,7 @@ Status verify_trace(const Bert *m, const char *other, const VerifyOptions *optio
     if (status != BERT_OK) return status;
     status = view_make(&view, other, file.tensors, file.count, m->config.L - 1, e);
     if (status == BERT_OK) status = check_text(&view, options, out, e);
+    if (status == BERT_OK && !view.count) status = fail_unknown(&view, e);
     if (status == BERT_OK) status = read_ids(&ids, &view, options, e);
     if (status == BERT_OK) status = batch_check(&ids.batch, &m->config, e);
     if (status == BERT_OK) status = verify_ids(m, &view, &ids, options, out, e);

@@ -44,9 +44,11 @@ typedef struct {                    /* a trace as compare and verify see it */
     TraceEntry *entries;            /* in the order of the data */
     size_t count;
     SafeTensor ids[3];              /* input_ids, token_type_ids, attention_mask; data NULL where there is none */
+    const char **unknown;           /* the file's names that nobody knows here, in the order of the file */
+    size_t unknown_count;
 } TraceView;
 
-/* Sorts the tensors into a view. The view points to `tensors`' data and owns only its list of entries. `last` is the
+/* Sorts the tensors into a view. The view points to `tensors`' data and names and owns only its lists. `last` is the
  * number of the last layer, where last_hidden_state belongs, or -1; last_layer reads it off the names. */
 Status view_make(TraceView *view, const char *path, const SafeTensor *tensors, size_t count, int last, Error *e);
 int last_layer(const SafeTensor *tensors, size_t count);
@@ -95,6 +97,8 @@ void compare_ids(char sentence[256], const TraceView *ref, const TraceView *othe
 void print_head(FILE *out);
 void print_result(const TraceEntry *ref, const Result *r, FILE *out);
 void print_missing(const TraceView *has, const TraceView *lacks, const char *whose, FILE *out);
+void print_unknown(const TraceView *view, const char *whose, FILE *out);    /* nothing if all names are known */
+Status fail_unknown(const TraceView *view, Error *e);                       /* not one name is known: quotes some */
 /* "NAME: NMSE -17 dB, largest 0.63 at token 7, feature 381 (0.62 in REF, 1.25 in OTHER)" */
 void put_difference(char sentence[512], const TraceEntry *ref, const TraceEntry *other, const Result *r);
 
