@@ -404,6 +404,66 @@ static void a_megabyte_without_a_space_is_one_text_like_any_other(void)
     tokenizer_free(&t);
 }
 
+/* The next whole number of a row of them; *p moves behind it. */
+static size_t next_number(const char **p)
+{
+    char *end;
+    size_t n = strtoul(*p, &end, 10);
+    *p = end;
+    return n;
+}
+
+static int hex_digit(char c)
+{
+    return c <= '9' ? c - '0' : c - 'a' + 10;
+}
+
+/* One line of tokenizer_lines.txt: mode, bytes in hexadecimal, ids, offsets. Returns what stands behind it, or NULL
+ * after a difference. `text` has room for the bytes. */
+static const char *check_random_line(const Tokenizer *modes, const char *line, char *text, Encoding *x)
+{
+    const EncodeOptions o = {.segments = -1};
+    Error e = {0};
+    size_t n = 0;
+    const char *p = line + 2;
+    for (; *p != '\t'; p += 2) text[n++] = (char)(hex_digit(p[0]) * 16 + hex_digit(p[1]));
+    Status s = encode(&modes[*line == 'c'], (Text){text, n}, NULL, &o, x, &e);
+    if (!check(s == BERT_OK, "%.60s: %s", line, e.message)) return NULL;
+    for (int i = 0; i < x->T; i++) {
+        int want = (int)next_number(&p);
+        if (!check(x->input_ids[i] == want, "%.60s: id %d is %d, expected %d", line, i, (int)x->input_ids[i], want))
+            return NULL;
+    }
+    if (!check(*p == '\t', "%.60s: %d tokens, expected more", line, x->T)) return NULL;
+    for (int i = 0; i < 2 * x->T; i++) {
+        size_t want = next_number(&p), got = x->offsets[i / 2][i % 2];
+        if (!check(got == want, "%.60s: offset of token %d is %zu, expected %zu", line, i / 2, got, want)) return NULL;
+    }
+    return check(*p == '\n', "%.60s: ends after %d tokens", line, x->T) ? p + 1 : NULL;
+}
+
+/* 2,000 lines in lower case and 2,000 cased, in which every rule meets every other: what `tokenizers` 0.23.3 makes of
+ * them is in the file (tests/golden/make_tokenizer_lines.py). */
+static void four_thousand_random_lines_give_hugging_faces_ids_and_offsets(void)
+{
+    Tokenizer modes[2];
+    FileView file;
+    Error e = {0};
+    Encoding x = {0};
+    if (!load(&modes[0], UNCASED, CASE_UNCASED) || !load(&modes[1], UNCASED, CASE_CASED)) return;
+    if (!check(file_open(&file, "tests/golden/tokenizer_lines.txt", &e) == BERT_OK, "%s", e.message)) return;
+    char *lines = malloc(file.size + 1), *text = malloc(file.size);
+    memcpy(lines, file.data, file.size);
+    lines[file.size] = 0;
+    int count = 0;
+    for (const char *p = lines; p && *p; count++) p = check_random_line(modes, p, text, &x);
+    check(count == 4000, "%d lines were compared, expected 4000", count);
+    free(lines), free(text);
+    encoding_free(&x);
+    file_close(&file);
+    tokenizer_free(&modes[0]), tokenizer_free(&modes[1]);
+}
+
 static void white_space_separates_and_is_otherwise_nothing(void)
 {
     Tokenizer t;
@@ -695,6 +755,8 @@ const Test tokenizer_tests[] = {
     {"difficult_texts_give_hugging_faces_ids_and_offsets", difficult_texts_give_hugging_faces_ids_and_offsets},
     {"difficult_texts_give_hugging_faces_ids_in_a_cased_model",
      difficult_texts_give_hugging_faces_ids_in_a_cased_model},
+    {"four_thousand_random_lines_give_hugging_faces_ids_and_offsets",
+     four_thousand_random_lines_give_hugging_faces_ids_and_offsets},
     {"segments_are_0_for_a_and_1_for_b_or_all_alike", segments_are_0_for_a_and_1_for_b_or_all_alike},
     {"special_tokens_in_the_text_are_text_when_asked", special_tokens_in_the_text_are_text_when_asked},
     {"padding_has_mask_0_and_a_pad_in_the_text_mask_1", padding_has_mask_0_and_a_pad_in_the_text_mask_1},
