@@ -97,8 +97,7 @@ static int place_in(const char *list, const char *word, size_t length)
     return -1;
 }
 
-/* Commands that are about a model or about files, not about texts, have nothing to do with some of everyone's options.
- */
+/* Commands that are about a model or about files: everyone's options that change nothing for them. */
 #define ABOUT_TEXTS "--pair --pairs --segments --inputs --truncate --max-length --pad --no-special"
 static const struct { const char *verb, *options; } without[] = {
     {"vocab", ABOUT_TEXTS " --gelu"},
