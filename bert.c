@@ -634,7 +634,8 @@ static void layout(Activations *a, const BertConfig *c, Arena *arena)
     layout_heads(a, c, arena);
     size_t width = larger(H, (size_t)c->F);
     size_t rows = larger(larger(N, (size_t)a->request.M), (size_t)a->batch.B);
-    a->scratch.packed = take(arena, 1, larger(scratch_packed(rows, width), scratch_packed(longest, longest)));
+    size_t head = larger(longest, (size_t)c->D);            /* a head's keys are (T,D), its values (D,T) */
+    a->scratch.packed = take(arena, 1, larger(scratch_packed(rows, width), scratch_packed(head, longest)));
     a->scratch.rows = take(arena, ROW_BLOCK, width);
     a->scratch.values = take(arena, (size_t)c->D, longest);
 }
@@ -843,8 +844,8 @@ void attention_context(const Bert *m, Activations *a, int l)
         size_t n = a->start[b], T = a->start[b + 1] - n;
         const real *probs = s->probs + a->score_start[b];
         for (size_t h = 0; h < (size_t)m->config.A; h++, probs += T * T) {
-            for (size_t d = 0; d < D; d++)
-                for (size_t j = 0; j < T; j++) a->scratch.values[d * T + j] = s->value[(n + j) * H + h * D + d];
+            for (size_t j = 0; j < T; j++)
+                for (size_t d = 0; d < D; d++) a->scratch.values[d * T + j] = s->value[(n + j) * H + h * D + d];
             /* context (T,D), rows H apart <- probs (T,T), values (D,T) */
             product(s->context + n * H + h * D, H, probs, T, T, a->scratch.values, T, D, T, &a->scratch);
         }

@@ -310,7 +310,7 @@ typedef struct {
     real *values;                   /* one head's value vectors, transposed: (D,T) */
 } Scratch;
 size_t scratch_packed(size_t N, size_t K);              /* reals that `packed` needs for N rows of K */
-enum { ROW_BLOCK = 96 };                                /* weight rows that are handed out at once */
+enum { ROW_BLOCK = 48 };                                /* weight rows that are handed out at once */
 
 /* Rows first .. first+count-1 as reals: a pointer into the file when the type fits, else converted into `rows`
  * (count * cols reals). Exact in both cases: every F16, BF16 and F32 value is a float and a double. */

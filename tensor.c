@@ -114,6 +114,14 @@ static inline dvec all(double x)
     return (dvec){0} + x;
 }
 
+/* a*b + c on four lanes, each rounded once: the processor's instruction, or libm's function, which is as exact. */
+static inline dvec fma_lanes(dvec a, dvec b, dvec c)
+{
+    dvec r;
+    for (int l = 0; l < CURVE_LANES; l++) r[l] = fma(a[l], b[l], c[l]);
+    return r;
+}
+
 /* condition ? a : b, lane by lane; the condition is all ones or all zeros, as a comparison gives it. */
 static inline dvec choose(uvec condition, dvec a, dvec b)
 {
@@ -132,31 +140,36 @@ static inline dvec polynomial(dvec x, const double *c, int degree)
 {
     dvec sum = all(c[degree]);
     UNROLL
-    for (int i = degree - 1; i >= 0; i--) sum = sum * x + c[i];
+    for (int i = degree - 1; i >= 0; i--) sum = fma_lanes(sum, x, all(c[i]));
     return sum;
 }
 
-/* e^x, relative error below 2^-34.
+/* e^x for |x| <= 700, relative error below 2^-33.
  *
  * 1. x = n ln 2 + r with integer n and |r| <= (ln 2)/2, so that e^x = 2^n e^r.
  *    Adding 1.5 * 2^52 to a number rounds it to an integer, which then stands in the low bits of the sum.
  * 2. e^r by a polynomial of degree 7.
  * 3. 2^n is built as bits: a double's exponent field starts at bit 52, and 0x3ff in it is the exponent of 1, so that
- *    adding n to it gives 2^n.
- * Outside of [-700, 700] the result is 0 or infinity as a float anyway; NaN fails both comparisons and stays NaN. */
-static inline dvec exp_curve(dvec x)
+ *    adding n to it gives 2^n. */
+static inline dvec exp_bounded(dvec x)
 {
     static const double c[] = {0.9999999999616764,    1.0000000002431346,   0.5000000104547732,
                                0.16666665121972024,   0.04166622539300347,  0.008333561106582461,
                                0.0013948185514933863, 0.00019775169487064363};
     const double round_to_integer = 6755399441055744.0, one_over_ln2 = 1.4426950408889634, ln2 = 0.6931471805599453;
-    x = choose((uvec)(x < -700.0), all(-700.0), x);
-    x = choose((uvec)(x > 700.0), all(700.0), x);
-    dvec shifted = x * one_over_ln2 + round_to_integer;
+    dvec shifted = fma_lanes(x, all(one_over_ln2), all(round_to_integer));
     dvec n = shifted - round_to_integer;
-    dvec r = x - n * ln2;
+    dvec r = fma_lanes(n, all(-ln2), x);
     dvec power = (dvec)(((uvec)shifted << 52) + 0x3ff0000000000000u);
     return polynomial(r, c, 7) * power;
+}
+
+/* e^x. Outside of [-700, 700] it is 0 or infinity as a float anyway; NaN fails both comparisons and stays NaN. */
+static inline dvec exp_curve(dvec x)
+{
+    for (int l = 0; l < CURVE_LANES; l++) x[l] = x[l] < -700.0 ? -700.0 : x[l];
+    for (int l = 0; l < CURVE_LANES; l++) x[l] = x[l] > 700.0 ? 700.0 : x[l];
+    return exp_bounded(x);
 }
 
 /* tanh x = (e^2x - 1) / (e^2x + 1). Near 0 the numerator would cancel, so there x + x^3 p(x^2) is taken. */
@@ -176,16 +189,17 @@ static inline dvec tanh_curve(dvec x)
  *
  * Trap: 1 + erf(...) cancels for negative x, and in float has lost every digit at x = -6; the form with erfc has not.
  * So the tail Q(a) = erfc(a / sqrt 2) / 2 = 1 - Phi(a) of a = |x| is computed, as e^(-a^2/2) t p(t), t = 1 / (1 + a/4),
- * and gelu is x Q(a) for negative x, x (1 - Q(a)) for positive x.
+ * and gelu is x Q(a) for negative x, x (1 - Q(a)) for positive x. From a = 37 on Q is below 1e-299 and stays there.
  * Example: gelu(-1) = -0.15865525, gelu(1) = 0.84134475 */
 static inline dvec gelu_erf_curve(dvec x)
 {
-    static const double c[] = {0.09973557115407344, 0.0997354435128285, 0.09350709512346449, 0.08094268009667088,
-                               0.0644512172862938, 0.03733767348408269, 0.04699199109429403, -0.054591893982933626,
-                               0.10239176026457647, -0.11851654131416678, 0.05876068859132959, -0.0107456847515513};
-    dvec a = choose((uvec)(x < 0.0), -x, x);
-    dvec t = 1.0 / (1.0 + a * 0.25);
-    dvec tail = exp_curve(x * x * -0.5) * t * polynomial(t, c, 11);
+    static const double c[] = {0.10003795147224903, 0.0951809232757098,  0.12365147280008963,
+                               -0.03373226374442824, 0.3387253015239837,  -0.382556562347749,
+                               0.43608548419198995, -0.21498919226342686, 0.037596884709682574};
+    dvec a = (dvec)((uvec)x & 0x7fffffffffffffffu);                     /* without its sign */
+    for (int l = 0; l < CURVE_LANES; l++) a[l] = a[l] < 37.0 ? a[l] : 37.0;
+    dvec t = 1.0 / fma_lanes(a, all(0.25), all(1.0));
+    dvec tail = exp_bounded(a * a * -0.5) * t * polynomial(t, c, 8);
     return x * choose((uvec)(x < 0.0), tail, 1.0 - tail);
 }
 
@@ -212,22 +226,30 @@ static double gelu_tanh_libm(double x)
     return 0.5 * x * (1 + tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x)));
 }
 
+/* One curve on four floats. */
+static inline fvec on_floats(fvec v, dvec (*curve)(dvec))
+{
+    return __builtin_convertvector(curve(__builtin_convertvector(v, dvec)), fvec);
+}
+
 /* out[i] = curve(x[i]) for n numbers, 4 at a time; the last ones in a vector filled up with zeros. out may be x. */
 static inline void map(real *out, const real *x, size_t n, dvec (*curve)(dvec), double (*oracle)(double))
 {
+    size_t i = 0;
     if (is_double) {
-        for (size_t i = 0; i < n; i++) out[i] = (real)oracle((double)x[i]);
+        for (; i < n; i++) out[i] = (real)oracle((double)x[i]);
         return;
     }
-    for (size_t i = 0; i < n; i += CURVE_LANES) {
-        fvec v = {0};
-        size_t count = n - i < CURVE_LANES ? n - i : CURVE_LANES;
-        if (count == CURVE_LANES) memcpy(&v, x + i, sizeof v);
-        else for (size_t l = 0; l < count; l++) v[l] = (float)x[i + l];
-        v = __builtin_convertvector(curve(__builtin_convertvector(v, dvec)), fvec);
-        if (count == CURVE_LANES) memcpy(out + i, &v, sizeof v);
-        else for (size_t l = 0; l < count; l++) out[i + l] = (real)v[l];
+    for (; i + CURVE_LANES <= n; i += CURVE_LANES) {
+        fvec v;
+        memcpy(&v, x + i, sizeof v);
+        v = on_floats(v, curve);
+        memcpy(out + i, &v, sizeof v);
     }
+    fvec last = {0};
+    for (size_t l = 0; i + l < n; l++) last[l] = (float)x[i + l];
+    if (i < n) last = on_floats(last, curve);
+    for (size_t l = 0; i + l < n; l++) out[i + l] = (real)last[l];
 }
 
 void exp_all(real *out, const real *x, size_t n) { map(out, x, n, exp_curve, exp); }
@@ -245,18 +267,53 @@ void add(real *out, const real *a, const real *b, size_t n)
     for (size_t i = 0; i < n; i++) out[i] = a[i] + b[i];
 }
 
-/* The sum of n numbers minus `shift`, or of the squares of those differences.
- * Eight sums run side by side: sum l takes the terms l, l+8, l+16, ... They are added as a tree at the end.
- * Why eight: they fit one vector, and eight short chains round less than one long one. */
-static real sum_of_differences(const real *x, size_t n, real shift, bool squared)
+/* Eight numbers side by side: rows are worked on eight at a time, the last ones by themselves. */
+typedef real eight __attribute__((vector_size(8 * sizeof(real))));
+typedef __typeof__((eight){0} > (eight){0}) eight_bits;     /* what a comparison gives: integers of the same size */
+typedef real four __attribute__((vector_size(4 * sizeof(real))));
+
+static inline eight load_eight(const real *p)
 {
-    real sum[8] = {0};
-    for (size_t i = 0; i < n; i += 8) {
-        size_t count = n - i < 8 ? n - i : 8;
-        for (size_t l = 0; l < count; l++) {
-            real d = x[i + l] - shift;
-            sum[l] = squared ? fma_real(d, d, sum[l]) : sum[l] + d;
-        }
+    eight v;
+    memcpy(&v, p, sizeof v);        /* from any address, in one or two instructions */
+    return v;
+}
+
+static inline void store_eight(real *p, eight v)
+{
+    memcpy(p, &v, sizeof v);
+}
+
+/* Four numbers as doubles, and back with one rounding. */
+static inline dvec load_doubles(const real *p)
+{
+    four v;
+    memcpy(&v, p, sizeof v);
+    return __builtin_convertvector(v, dvec);
+}
+
+static inline void store_doubles(real *p, dvec v)
+{
+    four rounded = __builtin_convertvector(v, four);
+    memcpy(p, &rounded, sizeof rounded);
+}
+
+/* The sum of n numbers minus `shift`, or of the squares of those differences, in double.
+ * Eight sums run side by side: sum l takes the terms l, l+8, l+16, ... They are added as a tree at the end.
+ * Why double: these sums are a ten-thousandth of the work and decide on every number of a row. */
+static double sum_of_differences(const real *x, size_t n, double shift, bool squared)
+{
+    dvec low = {0}, high = {0};                             /* sums 0 to 3, 4 to 7 */
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        dvec a = load_doubles(x + i) - shift, b = load_doubles(x + i + 4) - shift;
+        low += squared ? a * a : a;
+        high += squared ? b * b : b;
+    }
+    double sum[8] = {low[0], low[1], low[2], low[3], high[0], high[1], high[2], high[3]};
+    for (size_t l = 0; i + l < n; l++) {
+        double d = (double)x[i + l] - shift;
+        sum[l] += squared ? d * d : d;
     }
     return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
 }
@@ -267,16 +324,39 @@ static real sum_of_differences(const real *x, size_t n, real shift, bool squared
  *     out = (x - mean) / sqrt(variance + eps) * gamma + beta            out (N,H) <- x (N,H), gamma (H), beta (H)
  *
  * Trap: the variance is divided by H, not H - 1 (torch.var's default). Trap: eps is inside the root, and is 1e-12 in
- * BERT where most other models have 1e-5. out may be x.
+ * BERT where most other models have 1e-5. out may be x. Computed in double, rounded once.
  * Example: x = 1 2 3 4, gamma 1, beta 0: mean 2.5, variance 1.25, out = -1.342 -0.447 0.447 1.342 */
 void layer_norm(real *out, const real *x, const real *gamma, const real *beta, real eps, size_t N, size_t H)
 {
     for (size_t n = 0; n < N; n++, x += H, out += H) {
-        real mean = sum_of_differences(x, H, 0, false) / (real)H;
-        real variance = sum_of_differences(x, H, mean, true) / (real)H;
-        real deviation = is_double ? (real)sqrt((double)(variance + eps)) : (real)sqrtf((float)(variance + eps));
-        for (size_t h = 0; h < H; h++) out[h] = fma_real((x[h] - mean) / deviation, gamma[h], beta[h]);
+        double mean = sum_of_differences(x, H, 0, false) / (double)H;
+        double variance = sum_of_differences(x, H, mean, true) / (double)H;
+        double scale = 1 / sqrt(variance + (double)eps);
+        size_t h = 0;
+        for (; h + 4 <= H; h += 4)
+            store_doubles(out + h,
+                          (load_doubles(x + h) - mean) * scale * load_doubles(gamma + h) + load_doubles(beta + h));
+        for (; h < H; h++) out[h] = (real)(((double)x[h] - mean) * scale * (double)gamma[h] + (double)beta[h]);
     }
+}
+
+/* The largest of n numbers, n >= 1. (Of numbers, the order of comparisons does not matter; a NaN makes the whole row of
+ * the softmax NaN, whichever maximum is found.) */
+static real largest(const real *x, size_t n)
+{
+    real maximum = x[0];
+    size_t j = 0;
+    if (n >= 8) {
+        eight most = load_eight(x);
+        for (j = 8; j + 8 <= n; j += 8) {
+            eight v = load_eight(x + j);
+            eight_bits more = v > most;                     /* all ones in the lanes where it is so, else zeros */
+            most = (eight)(((eight_bits)v & more) | ((eight_bits)most & ~more));
+        }
+        for (int l = 0; l < 8; l++) maximum = most[l] > maximum ? most[l] : maximum;
+    }
+    for (; j < n; j++) maximum = x[j] > maximum ? x[j] : maximum;
+    return maximum;
 }
 
 /* Softmax of each row: positive numbers that sum to 1.     [attn] 3.2.1
@@ -288,12 +368,13 @@ void layer_norm(real *out, const real *x, const real *gamma, const real *beta, r
 void softmax(real *out, const real *x, size_t rows, size_t cols)
 {
     for (size_t i = 0; i < rows; i++, x += cols, out += cols) {
-        real maximum = x[0];
-        for (size_t j = 1; j < cols; j++) maximum = x[j] > maximum ? x[j] : maximum;
-        for (size_t j = 0; j < cols; j++) out[j] = x[j] - maximum;
+        real maximum = largest(x, cols);
+        size_t j = 0;
+        for (; j + 8 <= cols; j += 8) store_eight(out + j, load_eight(x + j) - maximum);
+        for (; j < cols; j++) out[j] = x[j] - maximum;
         exp_all(out, out, cols);
-        real sum = sum_of_differences(out, cols, 0, false);
-        for (size_t j = 0; j < cols; j++) out[j] = out[j] / sum;
+        real sum = (real)sum_of_differences(out, cols, 0, false);
+        for (j = 0; j < cols; j++) out[j] = out[j] / sum;
     }
 }
 
@@ -396,10 +477,12 @@ void linear_ref(real *out, const real *x, const Tensor *W, const real *b, size_t
  *      w, row o+3  ->    *          *           *
  *
  * With 12 sums in flight, a processor that starts two multiply-adds per cycle and needs 4 or 5 cycles for each never
- * waits. Fewer tokens make narrower panels: 6 rows x 16 tokens, 12 rows x 8 tokens. (bert64, whose vectors have 4
- * lanes, takes half the rows.)
- * The order of the work is chosen for the caches: a block of 96 weight rows (L2) meets one panel after another; within
- * a panel one chunk of 128 k's after another (12 KB of packed x, L1); within a chunk one tile after another.
+ * waits. Fewer tokens make narrower panels: 6 rows x 16 tokens, or 6 rows x 8 tokens x 2 neighbouring chunks of the
+ * sum. (bert64, whose vectors have 4 lanes, takes half the rows.)
+ *
+ * The order of the work is chosen for the caches: a block of 48 weight rows (L2) meets one panel after another; within
+ * a panel one chunk of 128 k's after another (12 KB of packed x, L1); within a chunk one tile after another. Each row
+ * of weights is asked for two tiles before it is needed: a short text is computed as fast as memory delivers.
  * ------------------------------------------------------------------------------------------------------------------ */
 #ifdef PLAIN        /* `make plain`: the definition alone */
 
@@ -448,11 +531,11 @@ static inline void vec_store(real *p, vec v)
     memcpy(p, &v, sizeof v);
 }
 
-
-/* Tokens in the panel that comes next when `left` are left: 24, 16 or 8 (the last ones of a panel may be empty). */
+/* Tokens in the panel that comes next when `left` are left: 24, or less where that leaves fewer places empty. */
 static size_t panel_width(size_t left)
 {
-    return left > 16 ? 24 : left > 8 ? 16 : 8;
+    if (left <= 8) return 8;
+    return left <= 16 || (left > 24 && left <= 32) ? 16 : 24;
 }
 
 size_t scratch_packed(size_t N, size_t K)
@@ -460,97 +543,175 @@ size_t scratch_packed(size_t N, size_t K)
     return (N + PANEL) * K;
 }
 
-/* Packs N rows of x into panels: packed[k][token] of each panel, one panel after another, empty tokens zero. */
-static void pack(real *packed, const real *x, size_t x_stride, size_t N, size_t K)
+/* Eight rows of eight numbers to eight columns. Each round interleaves row i with row i + 4, as a deck of cards is
+ * shuffled: a0 b0 a1 b1 ...; after the third, every number is in its place. */
+static inline void transpose_square(eight row[8])
 {
-    for (size_t n = 0; n < N;) {
-        size_t width = panel_width(N - n), count = N - n < width ? N - n : width;
-        for (size_t k = 0; k < K; k++)
-            for (size_t t = 0; t < width; t++) packed[k * width + t] = t < count ? x[(n + t) * x_stride + k] : 0;
-        packed += width * K;
-        n += count;
+    for (int round = 0; round < 3; round++) {
+        eight shuffled[8];
+        UNROLL
+        for (int i = 0; i < 4; i++) {
+            eight a = row[i], b = row[i + 4];
+            shuffled[2 * i] = (eight){a[0], b[0], a[1], b[1], a[2], b[2], a[3], b[3]};
+            shuffled[2 * i + 1] = (eight){a[4], b[4], a[5], b[5], a[6], b[6], a[7], b[7]};
+        }
+        memcpy(row, shuffled, sizeof shuffled);
     }
 }
 
-/* One tile, one chunk: adds to total[row][token] the chunk's sums of `rows` weight rows with `vecs` vectors of tokens.
- * `rows` and `vecs` are constants at every call, so the compiler unrolls the loops and keeps the sums in registers. */
-static inline __attribute__((always_inline)) void
-tile(real *total, const real *w, size_t w_stride, const real *x, size_t k_count, int rows, int vecs)
+/* out (cols,rows) <- in (rows,cols), and b (rows) added unless NULL:   out[c][r] = in[r][c] + b[r]. */
+static void transpose(real *out, size_t out_stride, const real *in, size_t in_stride, size_t rows, size_t cols,
+                      const real *b)
 {
-    vec sum[12] = {{0}};
-    for (size_t k = 0; k < k_count; k++, x += vecs * LANES) {
-        UNROLL
-        for (int r = 0; r < rows; r++) {
-            vec weight = w[(size_t)r * w_stride + k] - (vec){0};        /* the same number in all lanes */
-            UNROLL
-            for (int v = 0; v < vecs; v++)
-                sum[r * vecs + v] = vec_fma(vec_load(x + v * LANES), weight, sum[r * vecs + v]);
+    size_t square_rows = rows / 8 * 8, square_cols = cols / 8 * 8;
+    for (size_t c = 0; c < square_cols; c += 8)
+        for (size_t r = 0; r < square_rows; r += 8) {
+            eight square[8];
+            for (size_t i = 0; i < 8; i++) square[i] = load_eight(in + (r + i) * in_stride + c);
+            transpose_square(square);
+            for (size_t i = 0; i < 8; i++)
+                store_eight(out + (c + i) * out_stride + r, b ? square[i] + load_eight(b + r) : square[i]);
         }
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = r < square_rows ? square_cols : 0; c < cols; c++)
+            out[c * out_stride + r] = b ? in[r * in_stride + c] + b[r] : in[r * in_stride + c];
+}
+
+/* N rows of x as panels, one after another, each as packed[k][token], empty places zero. */
+static void pack(real *packed, const real *x, size_t x_stride, size_t N, size_t K)
+{
+    for (size_t n = 0, width; n < N; n += width, packed += width * K) {
+        width = panel_width(N - n);
+        size_t count = N - n < width ? N - n : width;
+        if (count < width) memset(packed, 0, width * K * sizeof *packed);
+        transpose(packed, width, x + n * x_stride, x_stride, count, K, NULL);
+    }
+}
+
+/* One tile: `rows` weight rows with `vecs` vectors of tokens, for one chunk or for two neighbouring ones. The chunks'
+ * sums are added to total[row][token] in order, the first one (`fresh`) to 0.
+ * `rows`, `vecs` and `chunks` are constants at every call, and rows * vecs * chunks = 12: the compiler writes the loops
+ * out and keeps the 12 sums in registers.
+ * `ahead`, unless NULL, are weight rows that will be needed soon: memory is asked for them 16 numbers at a time, so
+ * that they have arrived when their tile begins. */
+static inline __attribute__((always_inline)) void
+tile(real *total, size_t total_stride, const real *w, size_t w_stride, const real *x, size_t k_count, int rows,
+     int vecs, int chunks, const real *ahead, bool fresh)
+{
+    enum { CHUNK = SUM_CHUNK };
+    size_t x_chunk = (size_t)(CHUNK * vecs * LANES);
+    vec sum[12] = {{0}};
+    for (size_t k = 0; k < k_count;) {
+        size_t end = k_count - k < 16 ? k_count : k + 16;
+        if (ahead)
+            UNROLL
+            for (int i = 0; i < rows * chunks; i++)
+                __builtin_prefetch(ahead + (size_t)(i / chunks) * w_stride + (size_t)(i % chunks * CHUNK) + k);
+        for (; k < end; k++, x += vecs * LANES)
+            UNROLL
+            for (int i = 0; i < rows * chunks; i++) {
+                int r = i / chunks, c = i % chunks;
+                vec weight = w[(size_t)r * w_stride + (size_t)(c * CHUNK) + k] - (vec){0};  /* in all lanes */
+                UNROLL
+                for (int v = 0; v < vecs; v++)
+                    sum[i * vecs + v] =
+                        vec_fma(vec_load(x + (size_t)c * x_chunk + v * LANES), weight, sum[i * vecs + v]);
+            }
     }
     UNROLL
     for (int r = 0; r < rows; r++)
         UNROLL
         for (int v = 0; v < vecs; v++) {
-            real *t = total + r * PANEL + v * LANES;
-            vec_store(t, vec_load(t) + sum[r * vecs + v]);
+            real *t = total + (size_t)r * total_stride + v * LANES;
+            vec all_chunks = (fresh ? (vec){0} : vec_load(t)) + sum[r * chunks * vecs + v];
+            if (chunks == 2) all_chunks += sum[(r * chunks + 1) * vecs + v];
+            vec_store(t, all_chunks);
         }
 }
 
-/* One chunk of a block of weight rows with one panel, tile by tile; rows that fill no tile go one by one. */
-static void chunk_of_block(real *total, const real *w, size_t w_stride, size_t rows, const real *x, size_t k_count,
-                           size_t width)
+/* One chunk (or two, which the narrow panel needs to have 12 sums) of a block of weight rows with one panel, tile by
+ * tile; rows that fill no tile go one by one. `after` rows are left from w on: those two tiles ahead are asked for. */
+static void chunk_of_block(real *total, size_t total_stride, const real *w, size_t w_stride, size_t rows, const real *x,
+                           size_t k_count, size_t width, bool two, size_t after, bool fresh)
 {
-    enum { ROWS_24 = 12 * LANES / 24, ROWS_16 = 12 * LANES / 16, ROWS_8 = 12 * LANES / 8 };     /* 12 sums per tile */
-    size_t step = 12 * LANES / width, r = 0;
+    enum { ROWS_24 = 12 * LANES / 24, ROWS_16 = 12 * LANES / 16, ROWS_8 = 12 * LANES / 16 };    /* 12 sums per tile */
+    size_t step = width == 24 ? ROWS_24 : ROWS_16, r = 0;
     for (; r + step <= rows; r += step) {
-        if (width == 24) tile(total + r * PANEL, w + r * w_stride, w_stride, x, k_count, ROWS_24, 24 / LANES);
-        if (width == 16) tile(total + r * PANEL, w + r * w_stride, w_stride, x, k_count, ROWS_16, 16 / LANES);
-        if (width == 8) tile(total + r * PANEL, w + r * w_stride, w_stride, x, k_count, ROWS_8, 8 / LANES);
+        const real *tile_w = w + r * w_stride;
+        const real *ahead = r + 3 * step <= after ? tile_w + 2 * step * w_stride : NULL;
+        real *t = total + r * total_stride;
+        if (width == 24) tile(t, total_stride, tile_w, w_stride, x, k_count, ROWS_24, 24 / LANES, 1, ahead, fresh);
+        else if (width == 16) tile(t, total_stride, tile_w, w_stride, x, k_count, ROWS_16, 16 / LANES, 1, ahead, fresh);
+        else if (two) tile(t, total_stride, tile_w, w_stride, x, k_count, ROWS_8, 8 / LANES, 2, ahead, fresh);
+        else tile(t, total_stride, tile_w, w_stride, x, k_count, ROWS_8, 8 / LANES, 1, ahead, fresh);
     }
     for (; r < rows; r++) {
-        if (width == 24) tile(total + r * PANEL, w + r * w_stride, w_stride, x, k_count, 1, 24 / LANES);
-        if (width == 16) tile(total + r * PANEL, w + r * w_stride, w_stride, x, k_count, 1, 16 / LANES);
-        if (width == 8) tile(total + r * PANEL, w + r * w_stride, w_stride, x, k_count, 1, 8 / LANES);
+        real *t = total + r * total_stride;
+        const real *row = w + r * w_stride;
+        if (width == 24) tile(t, total_stride, row, w_stride, x, k_count, 1, 24 / LANES, 1, NULL, fresh);
+        else if (width == 16) tile(t, total_stride, row, w_stride, x, k_count, 1, 16 / LANES, 1, NULL, fresh);
+        else if (two) tile(t, total_stride, row, w_stride, x, k_count, 1, 8 / LANES, 2, NULL, fresh);
+        else tile(t, total_stride, row, w_stride, x, k_count, 1, 8 / LANES, 1, NULL, fresh);
     }
 }
 
-/* out (N, rows) <- packed x, at most 96 weight rows, and their biases (or NULL). */
-static void product_block(real *out, size_t out_stride, const real *packed, size_t N,
-                          const real *w, size_t w_stride, size_t rows, size_t K, const real *b)
+/* total (rows, width) <- a block of rows with one panel: all chunks, in order. */
+static void block_with_panel(real *total, size_t total_stride, const real *w, size_t w_stride, size_t rows,
+                             const real *panel, size_t K, size_t width, size_t after)
 {
-    real total[ROW_BLOCK * PANEL];
-    for (size_t n = 0; n < N;) {
-        size_t width = panel_width(N - n), count = N - n < width ? N - n : width;
-        memset(total, 0, rows * PANEL * sizeof *total);
-        for (size_t k = 0; k < K; k += SUM_CHUNK)
-            chunk_of_block(total, w + k, w_stride, rows, packed + k * width, K - k < SUM_CHUNK ? K - k : SUM_CHUNK,
-                           width);
-        for (size_t t = 0; t < count; t++)
-            for (size_t r = 0; r < rows; r++)
-                out[(n + t) * out_stride + r] = b ? total[r * PANEL + t] + b[r] : total[r * PANEL + t];
-        packed += width * K;
-        n += count;
+    for (size_t k = 0; k < K;) {
+        bool two = width == 8 && K - k >= 2 * SUM_CHUNK;
+        size_t k_count = K - k < SUM_CHUNK ? K - k : SUM_CHUNK;
+        chunk_of_block(total, total_stride, w + k, w_stride, rows, panel + k * width, k_count, width, two, after,
+                       k == 0);
+        k += two ? 2 * SUM_CHUNK : k_count;
     }
 }
 
-/* product_ref's bits, fast. scratch->packed holds scratch_packed(N, K) numbers. */
-void product(real *out, size_t out_stride, const real *x, size_t x_stride, size_t N,
-             const real *w, size_t w_stride, size_t O, size_t K, const Scratch *scratch)
+/* Weight rows in a block: fewer where they are long, so that the block stays in the cache. */
+static size_t rows_per_block(size_t K)
 {
-    pack(scratch->packed, x, x_stride, N, K);
-    for (size_t o = 0; o < O; o += ROW_BLOCK)
-        product_block(out + o, out_stride, scratch->packed, N, w + o * w_stride, w_stride,
-                      O - o < ROW_BLOCK ? O - o : ROW_BLOCK, K, NULL);
+    return K > 1024 ? ROW_BLOCK / 2 : ROW_BLOCK;
 }
 
-/* linear_ref's bits, fast: the layer that nearly all of BERT's time goes to. */
+/* linear_ref's bits, fast: the layer that nearly all of BERT's time goes to. scratch->packed holds
+ * scratch_packed(N, K) numbers. */
 void linear(real *out, const real *x, const Tensor *W, const real *b, size_t N, const Scratch *scratch)
 {
     size_t O = W->rows, K = W->cols;
+    real total[ROW_BLOCK * PANEL];
     pack(scratch->packed, x, K, N, K);
-    for (size_t o = 0; o < O; o += ROW_BLOCK) {
-        size_t rows = O - o < ROW_BLOCK ? O - o : ROW_BLOCK;
-        product_block(out + o, O, scratch->packed, N, tensor_rows(W, o, rows, scratch->rows), K, rows, K, b + o);
+    for (size_t o = 0, rows; o < O; o += rows) {
+        rows = O - o < rows_per_block(K) ? O - o : rows_per_block(K);
+        const real *w = tensor_rows(W, o, rows, scratch->rows);
+        size_t after = w == scratch->rows ? 0 : O - o;      /* converted rows are in the cache */
+        for (size_t n = 0, width; n < N; n += width) {
+            width = panel_width(N - n);
+            block_with_panel(total, PANEL, w, K, rows, scratch->packed + n * K, K, width, n == 0 ? after : 0);
+            transpose(out + n * O + o, O, total, PANEL, rows, N - n < width ? N - n : width, b + o);
+        }
+    }
+}
+
+/* product_ref's bits, fast. Here both sides are activations, and w is packed rather than x: then a tile's sums lie as
+ * `out` wants them. scratch->packed holds scratch_packed(O, K) numbers. */
+void product(real *out, size_t out_stride, const real *x, size_t x_stride, size_t N,
+             const real *w, size_t w_stride, size_t O, size_t K, const Scratch *scratch)
+{
+    real total[ROW_BLOCK * PANEL];
+    pack(scratch->packed, w, w_stride, O, K);
+    for (size_t n = 0, rows; n < N; n += rows) {
+        rows = N - n < rows_per_block(K) ? N - n : rows_per_block(K);
+        for (size_t o = 0, width; o < O; o += width) {
+            width = panel_width(O - o);
+            size_t count = O - o < width ? O - o : width;
+            real *to = out + n * out_stride + o;
+            bool full = count == width;                     /* then the sums can be made where they are wanted */
+            block_with_panel(full ? to : total, full ? out_stride : PANEL, x + n * x_stride, x_stride, rows,
+                             scratch->packed + o * K, K, width, 0);
+            for (size_t r = 0; !full && r < rows; r++)
+                memcpy(to + r * out_stride, total + r * PANEL, count * sizeof *to);
+        }
     }
 }
 

@@ -102,12 +102,38 @@ static bool compare_linear(size_t N, size_t K, size_t O, DType dtype)
 static void fast_linear_has_the_bits_of_the_definition(void)
 {
     const size_t K[] = {1, 7, 64, 127, 128, 129, 300}, O[] = {1, 5, 12, 96, 97, 131};
-    for (size_t N = 1; N <= 50; N += N < 26 ? 1 : 8)
+    for (size_t N = 1; N <= 50; N += N < 34 ? 1 : 8)
         for (int k = 0; k < 7; k++)
             for (int o = 0; o < 6; o++)
                 if (!compare_linear(N, K[k], O[o], DTYPE_F32)) return;
+    for (size_t N = 5; N <= 100; N += 19) compare_linear(N, 1157, 53, DTYPE_F32);      /* long rows: smaller blocks */
     compare_linear(9, 200, 100, DTYPE_F16);
     compare_linear(9, 200, 100, DTYPE_BF16);
+}
+
+/* The product of two activations, with rows further apart than they are long. */
+static bool compare_product(size_t N, size_t K, size_t O)
+{
+    size_t x_stride = K + 3, w_stride = K + 5, out_stride = O + 2;
+    real *x = random_reals(N * x_stride), *w = random_reals(O * w_stride);
+    real *fast = calloc(N * out_stride, sizeof(real)), *slow = calloc(N * out_stride, sizeof(real));
+    Scratch s = {malloc(scratch_packed(O, K) * sizeof(real)), NULL, NULL};
+    product(fast, out_stride, x, x_stride, N, w, w_stride, O, K, &s);
+    product_ref(slow, out_stride, x, x_stride, N, w, w_stride, O, K);
+    char what[80];
+    snprintf(what, sizeof what, "N=%zu K=%zu O=%zu", N, K, O);
+    bool same = same_bits(what, fast, slow, N * out_stride);            /* and nothing is written between the rows */
+    free(x), free(w), free(fast), free(slow), free(s.packed);
+    return same;
+}
+
+static void fast_product_has_the_bits_of_the_definition(void)
+{
+    const size_t sizes[] = {1, 5, 8, 9, 16, 17, 24, 25, 32, 40, 64, 130};
+    for (int n = 0; n < 12; n++)
+        for (int o = 0; o < 12; o++)
+            if (!compare_product(sizes[n], 64, sizes[o]) || !compare_product(sizes[n], sizes[o], 64)) return;
+    compare_product(60, 1100, 70);
 }
 
 /* A row's result may not depend on which rows are beside it. */
@@ -297,6 +323,7 @@ const Test tensor_tests[] = {
     {"products_are_fused_with_their_sum", products_are_fused_with_their_sum},
     {"fma_by_double_equals_the_instruction", fma_by_double_equals_the_instruction},
     {"fast_linear_has_the_bits_of_the_definition", fast_linear_has_the_bits_of_the_definition},
+    {"fast_product_has_the_bits_of_the_definition", fast_product_has_the_bits_of_the_definition},
     {"a_row_gets_the_same_bits_in_every_batch", a_row_gets_the_same_bits_in_every_batch},
     {"curves_are_within_their_bounds_for_all_floats", curves_are_within_their_bounds_for_all_floats},
     {"curves_pass_on_infinity_and_nan", curves_pass_on_infinity_and_nan},
