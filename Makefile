@@ -9,8 +9,10 @@
 #   make test       every test; fetches the weights if they are missing. OFFLINE=1: does not, and skips aloud
 #   make mutants    plants known mistakes, one at a time, and names the first test that fails; fails if one survives
 #   make curves     exp, tanh and both GELUs against libm for every float there is (some minutes)
+#   make pipes      many processes on one copy of the weights: by hand, under GNU parallel, under Apache Spark
 #   make linear     counts the tokenizer's work for texts of 1, 2, 4 ... 64 MB: twice the text, twice the work
-#   make bench      the tokenizer against two others: same text, one thread, medians (fetches them and the text)
+#   make bench      the tokenizer against two others, the model against six, one thread, medians, beside the machine's
+#                   limits; tables in build/bench.md. BENCH=quick: few repeats. (It fetches the others and the text.)
 #   make notebooks  runs notebooks/7-verify-your-own.ipynb again (tests/conformance/requirements.txt says what it needs)
 #   make clean      removes what was built; fetched models stay
 #
@@ -28,12 +30,10 @@ COMPILE = $(CC) $(CFLAGS) -Wall -Wextra -Wpedantic -Wno-psabi $(NUMBERS) -D_POSI
 CORE    = bert.c tensor.c tokenizer.c weights/safetensors.c weights/files.c weights/vocabulary.c
 KIT     = compare.c verify.c mistakes.c
 PARTS   = $(CORE) $(KIT) cli.c vectors.c inspect.c goldens.c main.c
-TESTS   = $(CORE) $(KIT) weights/tensorbundle.c tests/formula.c tests/run.c $(wildcard tests/test_*.c)
+TESTS   = $(CORE) $(KIT) weights/tensorbundle.c tests/formula.c tests/checksum.c tests/run.c $(wildcard tests/test_*.c)
 HEADERS = $(wildcard *.h weights/*.h tests/*.h) weights/convert.c
 
-# BERT is where `bert` is put; tests/bits.sh builds it elsewhere.
-BERT    = bert
-$(BERT): $(PARTS) $(HEADERS)
+bert: $(PARTS) $(HEADERS)
 	$(COMPILE) $(PARTS) -o $@ -lm
 bert64: $(PARTS) $(HEADERS)
 	$(COMPILE) -DREAL=double $(PARTS) -o $@ -lm
@@ -62,6 +62,16 @@ build/formula: $(CORE) tests/formula.c tests/make_formula.c $(HEADERS)
 	@mkdir -p build
 	$(COMPILE) $(CORE) tests/formula.c tests/make_formula.c -o $@ -lm
 
+# For tests/bits.sh: what computes is built in many ways as $(BITS); the rest, which does not, once for each compiler.
+BITS      = build/bits/bits
+BITS_REST = build/bits/rest.o
+TENSOR    = tensor.c
+$(BITS_REST): $(HEADERS)
+	@mkdir -p build/bits
+	$(COMPILE) -r -nostdlib $(filter-out bert.c tensor.c,$(CORE)) $(KIT) tests/checksum.c tests/print_bits.c -o $@
+$(BITS): $(BITS_REST) bert.c $(TENSOR) tests/formula.c $(HEADERS)
+	$(COMPILE) -I. bert.c $(TENSOR) tests/formula.c $(BITS_REST) -o $@ -lm
+
 weights: build/convert
 	MODEL='$(MODEL)' FROM='$(FROM)' sh weights/fetch.sh
 
@@ -74,10 +84,12 @@ weights/bert-base-uncased/model.safetensors:
 demo: bert bert64 weights/bert-base-uncased/model.safetensors
 	@./bert64 demo
 
-# In float64 only what has to do with numbers; then the whole suite in float32, whose last line is the count.
+# In float64 only what has to do with numbers; equal bits between builds; two processes on one copy of the weights;
+# then the whole suite in float32, whose last line is the count.
 test: bert bert64 bert-plain build/tests build/tests64 build/convert build/formula weights/bert-base-uncased/model.safetensors
 	build/tests64 pytorch_s
 	sh tests/bits.sh
+	sh tests/pipes.sh processes
 	build/tests
 
 # Compiled so that every run of instructions counts itself: is the tokenizer's work linear?
@@ -89,8 +101,19 @@ build/count_work: tokenizer.c weights/vocabulary.c weights/files.c tests/count_w
 linear: build/count_work
 	build/count_work weights/bert-base-uncased
 
-bench: bert linear
-	python3 tests/bench_tokenizer.py
+pipes: bert build/formula
+	sh tests/pipes.sh
+
+# One forward pass after another, for tests/bench.py, which has it built by gcc and by clang.
+PYTHON        ?= python3
+BENCH_FORWARD  = build/bench-forward
+$(BENCH_FORWARD): $(CORE) tests/bench_forward.c $(HEADERS)
+	@mkdir -p build
+	$(COMPILE) $(CORE) tests/bench_forward.c -o $@ -lm
+
+bench: bert linear weights/bert-base-uncased/model.safetensors
+	$(PYTHON) tests/bench_tokenizer.py
+	$(PYTHON) tests/bench.py
 
 curves: build/tests
 	CURVES=1 build/tests curves_are_within
@@ -104,4 +127,4 @@ mutants:
 clean:
 	rm -rf bert bert64 bert-plain build
 
-.PHONY: plain weights demo test linear bench curves notebooks mutants clean
+.PHONY: plain weights demo test pipes linear bench curves notebooks mutants clean

@@ -1,61 +1,116 @@
 #!/bin/sh
-# bits.sh - equal bits: builds `bert` in several ways and requires that every one writes the same trace, byte for byte.
+# bits.sh - equal bits: the same program built in many ways must compute the same numbers, byte for byte.
 #
-# Compared are whole trace files (every intermediate, every bit): of a sentence and of a pair on the real weights if they
-# are there, of a formula model in any case. A compiler that is not installed is skipped aloud; SKIPS_FAIL=1 fails then.
+#     sh tests/bits.sh        (as `make test` does)
+#
+# tests/print_bits.c prints a checksum over every intermediate of 18 runs of two formula models, and of the bank
+# sentence on the real weights if they are there (in the builds marked `real`: the others are slow). Built each time is
+# what computes: tensor.c, bert.c, the formula; the rest is compiled once for each kind of processor.
+# The last build is wrong on purpose, and must differ: it shows that a checksum would notice.
+# What is not installed is skipped aloud; SKIPS_FAIL=1 fails then.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 work=build/bits
-mkdir -p "$work"
 passed=0 failed=0 skipped=0
+machine=$(uname -m)
+rm -rf "$work"
+mkdir -p "$work"
 
-build/formula tiny "$work/tiny" || exit 1
-sentence='After stealing money from the bank vault, the bank robber was seen fishing on the Mississippi river bank.'
-models=build/bits/tiny
-[ -f weights/bert-base-uncased/model.safetensors ] && models="$models weights/bert-base-uncased"
+real=''
+[ -f weights/bert-base-uncased/model.safetensors ] && real=weights/bert-base-uncased
 
-# trace BINARY NAME: one line per trace, its SHA-256
-trace() {
-    for model in $models; do
-        case $model in *tiny) text='the cat sat on my mat' ;; *) text=$sentence ;; esac
-        "$1" trace -m "$model" --pair 'he likes playing' -o "$work/$2.safetensors" -- "$text" || return 1
-        build/convert --sha256 "$work/$2.safetensors"
+# name of the build | compiler | its flags | on the real weights, too? | what runs the program on this machine
+list() {
+    echo 'reference|gcc|-O3 -march=native -mtune=generic|real|'
+    for cc in gcc clang; do
+        echo "$cc -O0|$cc|-O0||"
+        echo "$cc -O2|$cc|-O2 -march=native||"
+        echo "$cc -O3 -march=native|$cc|-O3 -march=native|real|"
+    done
+    echo 'gcc, the definition alone (-DPLAIN)|gcc|-O3 -march=native -DPLAIN|real|'
+    if [ "$machine" = x86_64 ]; then
+        echo 'gcc without AVX and fma|gcc|-O3 -march=x86-64||'
+        echo 'clang without AVX and fma|clang|-O2 -march=x86-64||'
+    fi
+    if [ "$machine" != aarch64 ]; then
+        echo 'AArch64|aarch64-linux-gnu-gcc|-O2 -static||qemu-aarch64'
+        echo 'AArch64, the definition alone (-DPLAIN)|aarch64-linux-gnu-gcc|-O2 -static -DPLAIN||qemu-aarch64'
+    fi
+    echo 'WRONG, sums cut every 64|gcc|-O2 -march=native||'
+}
+
+# one NUMBER NAME CC FLAGS REAL RUNNER: builds and runs it; $work/NUMBER.out is there if that succeeded
+one() {
+    n=$1 name=$2 cc=$3 flags=$4 runner=$6 tensor=tensor.c directory=''
+    case $name in WRONG*) tensor=$work/wrong.c ;; esac
+    [ "$5" = real ] && directory=$real
+    # shellcheck disable=SC2086     (an empty directory or runner is no argument)
+    make -s CC="$cc" CFLAGS="$flags" BITS="$work/$n" BITS_REST="$work/rest-$cc.o" TENSOR="$tensor" "$work/$n" \
+        > "$work/$n.log" 2>&1 &&
+        $runner "$work/$n" $directory > "$work/$n.part" 2>> "$work/$n.log" && mv "$work/$n.part" "$work/$n.out"
+}
+
+# missing CC RUNNER: prints which of them is not installed
+missing() {
+    for tool in "$1" $2; do
+        command -v "$tool" > /dev/null 2>&1 || { echo "$tool"; return; }
     done
 }
 
-# compare NAME CC CFLAGS...: builds with that compiler and those flags, and compares with the reference
-compare() {
-    name=$1 cc=$2
-    shift 2
-    if ! command -v "$cc" > /dev/null 2>&1; then
-        echo "    SKIPPED: $cc is not installed ($name)"
-        skipped=$((skipped + 1))
-        return
-    fi
-    rm -f "$work/bert"
-    if make -s -B CC="$cc" CFLAGS="$*" BERT="$work/bert" "$work/bert" > "$work/log" 2>&1 && [ "$(trace "$work/bert" other)" = "$reference" ]; then
-        echo "same bits: $name"
-        passed=$((passed + 1))
-    else
-        echo "OTHER BITS: $name"
-        sed 3q "$work/log"
-        failed=$((failed + 1))
-    fi
+# The part that does not compute, for each compiler that is there; then the builds, two at a time.
+sed 's/SUM_CHUNK = 128/SUM_CHUNK = 64/' tensor.c > "$work/wrong.c"
+for cc in gcc clang aarch64-linux-gnu-gcc; do
+    [ -n "$(missing $cc '')" ] || make -s CC=$cc CFLAGS=-O1 BITS_REST="$work/rest-$cc.o" "$work/rest-$cc.o" || exit 1
+done
+n=0
+list > "$work/list"
+while IFS='|' read -r name cc flags where runner; do
+    n=$((n + 1))
+    [ -n "$(missing "$cc" "$runner")" ] && continue
+    one $n "$name" "$cc" "$flags" "$where" "$runner" &
+    [ $((n % 2)) -eq 0 ] && wait
+done < "$work/list"
+wait
+
+# same NUMBER: its lines are the reference's; without the real weights' line where it did not run on them
+same() {
+    lines=$(wc -l < "$work/$1.out")
+    [ "$lines" -ge 18 ] && sed "${lines}q" "$work/1.out" | cmp -s - "$work/$1.out"
 }
 
-reference=$(trace ./bert reference) || exit 1
-if [ "$(trace ./bert-plain other)" = "$reference" ]; then
-    echo "same bits: without the fast kernel (make plain)"
+n=0
+while IFS='|' read -r name cc flags where runner; do
+    n=$((n + 1)) tool=$(missing "$cc" "$runner")
+    if [ -n "$tool" ]; then
+        echo "    SKIPPED: $tool is not installed ($name)"
+        skipped=$((skipped + 1))
+    elif [ ! -f "$work/$n.out" ]; then
+        echo "DOES NOT BUILD OR RUN: $name"
+        sed 3q "$work/$n.log"
+        failed=$((failed + 1))
+    elif case $name in WRONG*) ! same $n ;; *) same $n ;; esac; then
+        echo "$(wc -l < "$work/$n.out") checksums as expected: $name"
+        passed=$((passed + 1))
+    else
+        echo "OTHER BITS THAN EXPECTED: $name"
+        sed "$(wc -l < "$work/$n.out")q" "$work/1.out" | diff - "$work/$n.out" | sed 6q
+        failed=$((failed + 1))
+    fi
+done < "$work/list"
+
+# The command line, too: whole trace files of ./bert and ./bert-plain.
+build/formula tiny "$work/tiny" || exit 1
+for bert in bert bert-plain; do
+    "./$bert" trace -q -m "$work/tiny" -o "$work/$bert.safetensors" --pair 'he likes playing' -- 'the cat sat' || exit 1
+done
+if cmp -s "$work/bert.safetensors" "$work/bert-plain.safetensors"; then
+    echo 'the same trace file: ./bert and ./bert-plain'
     passed=$((passed + 1))
 else
-    echo "OTHER BITS: without the fast kernel (make plain)"
+    echo 'OTHER BITS: ./bert-plain'
     failed=$((failed + 1))
 fi
-compare 'gcc -O0' gcc -O0 -march=native
-compare 'clang -O3' clang -O3 -march=native
-case $(uname -m) in
-x86_64) compare 'gcc without AVX and fma' gcc -O2 -march=x86-64 ;;
-esac
-rm -f "$work"/*.safetensors
+[ -n "$real" ] || echo '    SKIPPED: the real weights are not there (make weights)'
+[ -n "$real" ] || skipped=$((skipped + 1))
 echo "equal bits: $passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ] && { [ "$skipped" -eq 0 ] || [ "${SKIPS_FAIL:-0}" != 1 ]; }
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ] && { [ "$skipped" -eq 0 ] || [ "${SKIPS_FAIL:-0}" != 1 ]; }

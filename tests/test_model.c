@@ -1,4 +1,5 @@
-/* test_model.c - bert.c on the formula models: what loads, what is refused, and what may not change a single bit. */
+/* test_model.c - bert.c on the formula models: what loads, what is refused, and what may not change a single bit.
+ * (tests/test_bits.c: that a batch and padding do not.) */
 #include "formula.h"
 #include "test.h"
 #include <float.h>
@@ -120,49 +121,6 @@ static bool same(const char *what, const real *got, const real *want, size_t n)
         if (memcmp(&got[i], &want[i], sizeof *got))
             return check(false, "%s: number %zu is %.9g, expected the bits of %.9g", what, i, (double)got[i], (double)want[i]);
     return true;
-}
-
-static void padding_does_not_change_real_tokens(void)
-{
-    Bert m;
-    Activations alone, padded;
-    Input in = {0};
-    if (!open_model(&m, "tiny")) return;
-    append(&in, 11, 1);
-    run(&alone, &m, &in, KEEP_HIDDEN);
-    Input longer = in;
-    longer.T[0] = 29;
-    for (int t = 11; t < 29; t++) longer.ids[t] = 7, longer.types[t] = 0, longer.mask[t] = 0;
-    run(&padded, &m, &longer, KEEP_HIDDEN);
-    for (int l = 0; l <= m.config.L; l++)
-        same("hidden state", hidden_state(&padded, l), hidden_state(&alone, l), 11 * (size_t)m.config.H);
-    same("pooler", padded.pooler, alone.pooler, (size_t)m.config.H);
-    activations_free(&alone), activations_free(&padded);
-    close_model(&m);
-}
-
-static void a_sequence_gets_the_same_bits_alone_and_in_a_batch(void)
-{
-    Bert m;
-    Activations together;
-    Input batch = {0};
-    const int T[3] = {9, 1, 23};
-    if (!open_model(&m, "odd")) return;
-    for (int b = 0; b < 3; b++) append(&batch, T[b], b);
-    run(&together, &m, &batch, KEEP_ATTENTION);
-    for (int b = 0; b < 3; b++) {
-        Activations alone;
-        Input in = {0};
-        append(&in, T[b], b);
-        run(&alone, &m, &in, KEEP_ATTENTION);
-        size_t H = (size_t)m.config.H, scores = (size_t)m.config.A * (size_t)(T[b] * T[b]);
-        same("last hidden state", hidden_state(&together, m.config.L) + together.start[b] * H, hidden_state(&alone, m.config.L), (size_t)T[b] * H);
-        same("probabilities", together.block[1].probs + together.score_start[b], alone.block[1].probs, scores);
-        same("NSP logits", together.nsp_logits + 2 * b, alone.nsp_logits, 2);
-        activations_free(&alone);
-    }
-    activations_free(&together);
-    close_model(&m);
 }
 
 static void what_is_kept_does_not_change_the_numbers(void)
@@ -545,8 +503,6 @@ static void a_directory_that_cannot_be_read_says_why(void)
 
 const Test model_tests[] = {
     {"a_directory_that_cannot_be_read_says_why", a_directory_that_cannot_be_read_says_why},
-    {"padding_does_not_change_real_tokens", padding_does_not_change_real_tokens},
-    {"a_sequence_gets_the_same_bits_alone_and_in_a_batch", a_sequence_gets_the_same_bits_alone_and_in_a_batch},
     {"what_is_kept_does_not_change_the_numbers", what_is_kept_does_not_change_the_numbers},
     {"masked_keys_get_no_attention_and_rows_sum_to_one", masked_keys_get_no_attention_and_rows_sum_to_one},
     {"rewriting_the_weights_changes_nothing", rewriting_the_weights_changes_nothing},

@@ -1,0 +1,727 @@
+#!/usr/bin/env python3
+"""bench.py - how fast is bert.c, what does it cost, and how near is that to what the machine can do? (`make bench`)
+
+    python3 tests/bench.py [--quick] [--plot FILE.svg] [--only forward,sentences,process,memory,growth]
+
+Writes Markdown tables to standard output and to build/bench.md, a plot to build/speed.svg; the README's are copies.
+No speed is asserted; the exit code is 1 if another program's last hidden state is not ours.
+
+How it is measured. One thread everywhere: every program runs on one and the same processor core (taskset) with one
+thread asked for. float32, the same weights (tests/bench_models.py writes them in each program's format), the same
+ids. The programs take turns: one forward pass each, round after round, after one that does not count; medians over
+the rounds. Time is processor time, which other programs on the machine disturb least; on a quiet machine it is the
+time on the clock. The limits are measured in the same run by tests/bench_forward.c: how many multiply-adds the core
+does when nothing waits, how fast it reads the weights.
+
+The others are taken from the environment of this python3 ($PYTHON in `make`) where that has the versions pinned in
+tests/bench-requirements.txt, else installed into build/bench-venv. gte-pure-C is cloned with git, or $GTE names a
+directory that has it; its second build needs OpenBLAS (Debian: libopenblas-dev). What is missing is listed as not
+measured, with the reason.
+"""
+import argparse
+import array
+import json
+import os
+import pathlib
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+import texts
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+TESTS, WORK, VENV = ROOT / "tests", ROOT / "build" / "bench", ROOT / "build" / "bench-venv"
+MODEL = ROOT / "weights" / "bert-base-uncased"
+MINILM = ROOT / "weights" / "all-MiniLM-L6-v2"
+PINS = dict(
+    line.strip().split("==") for line in (TESTS / "bench-requirements.txt").read_text().splitlines() if "==" in line
+)
+GTE_SOURCE, GTE_COMMIT = "https://github.com/antirez/gte-pure-C", "0c3fee9afcd02848337dcec29bb48824b3d7cab3"
+LENGTHS = (8, 22, 128, 512)
+CORE = max(os.sched_getaffinity(0))
+ONE_THREAD = {
+    name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+}
+ENVIRONMENT = (
+    os.environ | ONE_THREAD | {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(TESTS)}
+)
+
+
+class Missing(Exception):
+    """Why something is not measured."""
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Processes on one core
+# ----------------------------------------------------------------------------------------------------------------------
+def pinned(command):
+    return ["taskset", "-c", str(CORE), *map(str, command)]
+
+
+def run(command, **rest):
+    """A helper's work: its words are shown only if it fails."""
+    done = subprocess.run(
+        [str(word) for word in command],
+        text=True,
+        env=ENVIRONMENT,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        **rest,
+    )
+    if done.returncode:
+        raise Missing(f"{' '.join(map(str, command[:4]))} failed: {done.stdout.strip().splitlines()[-1:] or ''}")
+    return done.stdout
+
+
+def whole_process(command):
+    """(processor seconds, seconds on the clock, most memory in bytes) of a command, from its start to its end."""
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        pinned(command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT, cwd=ROOT
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise Missing(f"{command[0]} ends with {process.returncode}")
+    return usage.ru_utime + usage.ru_stime, time.perf_counter() - start, usage.ru_maxrss * 1024
+
+
+class Worker:
+    """A program that answers commands line by line: bench_forward.c, bench_gte.c, bench_peer.py."""
+
+    def __init__(self, name, command):
+        self.name = name
+        self.process = subprocess.Popen(
+            pinned(command),
+            text=True,
+            env=ENVIRONMENT,
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def ask(self, *words):
+        try:
+            print(*words, file=self.process.stdin, flush=True)
+        except BrokenPipeError:
+            pass
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise Missing(f"{self.name} ended at '{words[0]}' with {self.process.wait()}")
+        return answer.split()
+
+    def ms(self, *words):
+        return float(self.ask(*words)[0])  # processor time; the second number is the clock's
+
+    def hidden(self, T, gelu="hidden"):
+        path = WORK / "hidden"
+        self.ask(gelu, T, path)
+        return array.array("f", path.read_bytes())
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# The other programs
+# ----------------------------------------------------------------------------------------------------------------------
+CHECK = """
+import importlib.metadata, sys
+for name, version in (pin.split("==") for pin in sys.argv[1:]):
+    if importlib.metadata.version(name).split("+")[0] != version:
+        sys.exit(1)
+"""
+
+
+def python_with(*names):
+    """A python that has these packages in their pinned versions: this one, or build/bench-venv's."""
+    pins = [f"{name}=={PINS[name]}" for name in names]
+    has = lambda python: subprocess.run([python, "-c", CHECK, *pins], stderr=subprocess.DEVNULL).returncode == 0
+    if has(sys.executable):
+        return sys.executable
+    python = VENV / "bin" / "python"
+    if not python.exists():
+        run([sys.executable, "-m", "venv", VENV])
+    if not has(python):
+        print("installing", *pins, file=sys.stderr)
+        run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *pins])
+    return python
+
+
+def converted(form, suffix, *packages):
+    """MODEL in another program's format, made once."""
+    path = WORK / f"{MODEL.name}{suffix}"
+    if not path.exists():
+        run([python_with(*packages, "numpy", "safetensors"), TESTS / "bench_models.py", form, MODEL, path])
+    return path
+
+
+def onnx_file(form="onnx", suffix=".onnx"):
+    return converted(form, suffix, "torch", "transformers", "onnx", "onnxscript")
+
+
+def bert(cc):
+    program = ROOT / "build" / f"bench-forward-{cc}"
+    if not shutil.which(cc):
+        raise Missing(f"{cc} is not installed")
+    run(["make", "-s", f"CC={cc}", f"BENCH_FORWARD=build/{program.name}", f"build/{program.name}"])
+    return [program, MODEL]
+
+
+def gte(blas):
+    source = pathlib.Path(os.environ.get("GTE") or WORK / "gte-pure-C")
+    if not source.exists():
+        run(["git", "clone", "--quiet", GTE_SOURCE, source])
+        run(["git", "-C", source, "checkout", "--quiet", GTE_COMMIT])
+    program = WORK / ("gte-blas" if blas else "gte")
+    flags = ["-DUSE_BLAS", "-lopenblas"] if blas else ["-DUSE_GENERIC"]
+    run(
+        [
+            "gcc",
+            "-O3",
+            "-march=native",
+            "-ffast-math",
+            f"-I{source}",
+            TESTS / "bench_gte.c",
+            "-o",
+            program,
+            *flags,
+            "-lm",
+        ]
+    )
+    return [program, converted("gte", ".gtemodel")]
+
+
+def peer(package, path, *packages):
+    return [
+        python_with(package, "numpy", *packages),
+        TESTS / "bench_peer.py",
+        package.replace("llama-cpp-python", "llama.cpp"),
+        path(),
+    ]
+
+
+PROGRAMS = {
+    "bert.c (gcc)": lambda: bert("gcc"),
+    "bert.c (clang)": lambda: bert("clang"),
+    f"ONNX Runtime {PINS['onnxruntime']}": lambda: peer("onnxruntime", onnx_file),
+    f"OpenVINO {PINS['openvino']}": lambda: peer("openvino", onnx_file),
+    f"PyTorch {PINS['torch']}": lambda: peer("torch", lambda: MODEL, "transformers", "safetensors"),
+    f"llama.cpp ({PINS['llama-cpp-python']})": lambda: peer(
+        "llama-cpp-python", lambda: converted("gguf", ".gguf", "gguf")
+    ),
+    "gte-pure-C": lambda: gte(False),
+    "gte-pure-C + OpenBLAS": lambda: gte(True),
+}
+OURS, ONNX = "bert.c (gcc)", f"ONNX Runtime {PINS['onnxruntime']}"
+TANH = ("llama.cpp", "gte-pure-C")  # they have the tanh GELU only: compared with ours by that
+
+
+def start_programs(report, names):
+    """name -> Worker; who cannot be started is reported."""
+    workers = {}
+    for name in names:
+        try:
+            worker = Worker(name, [*PROGRAMS[name](), WORK / "ids"])
+            worker.ask("run", LENGTHS[0])
+            workers[name] = worker
+        except (Missing, OSError) as why:
+            report(f"not measured: {name}: {why}\n")
+    return workers
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Inputs, limits
+# ----------------------------------------------------------------------------------------------------------------------
+def write_ids(lengths):
+    """Each length once: [CLS], words of the vocabulary, [SEP]."""
+    with open(WORK / "ids", "w") as f:
+        for T in sorted(set(lengths)):
+            print(101, *(2000 + i * 7 % 2900 for i in range(T - 2)), 102, file=f)
+
+
+def sizes(directory):
+    c = json.loads((directory / "config.json").read_text())
+    return c["num_hidden_layers"], c["hidden_size"], c["intermediate_size"]
+
+
+class Limits:
+    """What the machine can do, and what a forward pass asks of it."""
+
+    def __init__(self, workers):
+        ours = [w for name, w in workers.items() if name.startswith("bert.c")]
+        self.peak = max(w.ms("peak") for w in ours)  # 10^9 multiply-adds a second
+        self.read = max(w.ms("read") for w in ours)  # GB/s
+
+    def arithmetic(self, T, L, H, F, B=1):
+        """ms: four (H,H) and two (F,H) matrices for each token; scores and context for each pair of tokens."""
+        return B * T * L * (4 * H * H + 2 * H * F + 2 * T * H) / self.peak / 1e6
+
+    def memory(self, L, H, F):
+        """ms: every matrix of every layer is read once."""
+        return 4 * L * (4 * H * H + 2 * H * F) / self.read / 1e6
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Tables
+# ----------------------------------------------------------------------------------------------------------------------
+def digits(x):
+    return f"{x:,.0f}" if x >= 1000 else f"{x:.0f}" if x >= 100 else f"{x:.1f}" if x >= 10 else f"{x:.2f}"
+
+
+def markdown(head, rows):
+    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in (head, ["---"] * len(head), *rows)) + "\n"
+
+
+class Report:
+    def __init__(self):
+        self.file = open(ROOT / "build" / "bench.md", "w", encoding="utf-8")
+
+    def __call__(self, text):
+        print(text, flush=True)
+        print(text, file=self.file, flush=True)
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# (a) one forward pass
+# ----------------------------------------------------------------------------------------------------------------------
+def interleaved(workers, command, rounds):
+    """name -> milliseconds of each round. Who needs more than 3 seconds runs in the first round only."""
+    times = {name: [] for name in workers}
+    for name, w in workers.items():
+        w.ask(*command)  # does not count
+    for _ in range(rounds):
+        for name, w in workers.items():
+            if not times[name] or times[name][-1] < 3000:
+                times[name].append(w.ms(*command))
+    return times
+
+
+def compare_outputs(report, workers):
+    """The last hidden state of everyone against ours. False if one differs by more than rounding."""
+    rows, good = [], True
+    for name, w in workers.items():
+        worst = []
+        for T in (22, 512):
+            ours, theirs = workers[OURS].hidden(T, "tanh" if name.startswith(TANH) else "hidden"), w.hidden(T)
+            worst.append(max(abs(a - b) for a, b in zip(ours, theirs)) if len(ours) == len(theirs) else float("inf"))
+        note = "same bits" if not any(worst) else "tanh GELU on both sides" if name.startswith(TANH) else ""
+        good = good and max(worst) < (
+            1e-1 if name.startswith("llama.cpp") else 1e-3
+        )  # its GELU is a table of half precision
+        rows.append([name, *(f"{x:.1e}" for x in worst), note])
+    report(
+        "Last hidden state, largest difference from bert.c (gcc):\n\n"
+        + markdown(["", "22 tokens", "512 tokens", ""], rows)
+    )
+    return good
+
+
+def bench_forward(report, workers, limits, quick):
+    good = compare_outputs(report, workers)
+    L, H, F = sizes(MODEL)
+    medians = {}
+    for T in LENGTHS:
+        rounds = {8: 5, 22: 5, 128: 3, 512: 1}[T] if quick else {8: 41, 22: 31, 128: 11, 512: 5}[T]
+        times = interleaved(workers, ("run", T), rounds)
+        medians[T] = {name: statistics.median(t) for name, t in times.items()}
+    names = list(workers)
+    row = lambda title, value: [title, *(value(T) for T in LENGTHS)]
+    ms = [
+        row("limit: arithmetic", lambda T: digits(limits.arithmetic(T, L, H, F))),
+        row("limit: memory", lambda T: digits(limits.memory(L, H, F))),
+    ]
+    ms += [row(name, lambda T: digits(medians[T][name])) for name in names]
+    ms.append(
+        row(
+            "bert.c (gcc) reaches of the larger limit",
+            lambda T: f"{max(limits.arithmetic(T, L, H, F), limits.memory(L, H, F)) / medians[T][OURS]:.0%}",
+        )
+    )
+    report("One forward pass of bert-base-uncased, milliseconds:\n\n" + markdown(["tokens", *LENGTHS], ms))
+    ratios = [row(name, lambda T: f"{medians[T][name] / medians[T][OURS]:.2f}x") for name in names if name != OURS]
+    report("Their time over that of bert.c (gcc):\n\n" + markdown(["tokens", *LENGTHS], ratios))
+    return good, medians
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# (b) many sentences
+# ----------------------------------------------------------------------------------------------------------------------
+def sample_sentences(count):
+    """Lines of the Brown corpus with 5 to 120 tokens, and their ids."""
+    path = texts.fetch("english")
+    ids = run(["./bert", "tokenize", "-m", MODEL, "--format", "ids", "-f", path]).splitlines()
+    both = [(line, row) for line, row in zip(path.read_text("utf-8").split("\n"), ids) if 5 <= len(row.split()) <= 120]
+    return random.Random(0).sample(both, count)
+
+
+def write_batches(path, rows, size):
+    with open(path, "w") as f:
+        for i in range(0, len(rows), size):
+            print(";".join(rows[i : i + size]), file=f)
+
+
+def read_npy(path):
+    data = path.read_bytes()
+    return array.array("f", data[10 + int.from_bytes(data[8:10], "little") :])
+
+
+def bench_sentences(report, workers, quick):
+    count, parts = (100, 2) if quick else (1000, 5)
+    pairs = sample_sentences(count)
+    rows = [row for _, row in pairs]
+    by_length = sorted(rows, key=lambda row: len(row.split()))
+    files = {
+        "one at a time": (rows, 1),
+        "sorted by length, batches of 8": (by_length, 8),
+        "as they come, padded batches of 32": (rows, 32),
+    }
+    ours = ["./bert", "embed", "-q", "-m", MODEL, "--layers", "-1", "--pooling", "mean", "--format", "npy"]
+    for name, (order, size) in files.items():
+        write_batches(WORK / name.replace(" ", "-"), order, size)
+    for p in range(parts):
+        (WORK / f"part-{p}").write_text(
+            "".join(line + "\n" for line, _ in pairs[p * count // parts : (p + 1) * count // parts]), "utf-8"
+        )
+    seconds = dict.fromkeys(["bert embed", *files], 0.0)
+    for p in range(parts):  # everyone takes turns, a part each
+        seconds["bert embed"] += whole_process([*ours, "-f", WORK / f"part-{p}", "-o", WORK / f"part-{p}.npy"])[0]
+        for name in files if ONNX in workers else ():
+            seconds[name] += workers[ONNX].ms("batches", WORK / name.replace(" ", "-"), p, parts) / 1e3
+    tokens = sum(len(row.split()) for row in rows)
+    table = [
+        [
+            ("" if name == "bert embed" else "ONNX Runtime, ") + name,
+            f"{s:.1f}",
+            digits(tokens / s),
+            f"{s / seconds['bert embed']:.2f}x",
+        ]
+        for name, s in seconds.items()
+        if s
+    ]
+    report(
+        f"{count:,} sentences of the Brown corpus, 5 to 120 tokens, {tokens:,} in all; mean of the last hidden state. "
+        f"bert embed from start to end of {parts} processes, with its tokenizer; ONNX Runtime the calls alone:\n\n"
+        + markdown(["", "seconds", "tokens/s", "over bert embed"], table)
+    )
+    if ONNX not in workers:
+        return True
+    workers[ONNX].ask("vectors", WORK / "one-at-a-time", WORK / "vectors")
+    theirs = array.array("f", (WORK / "vectors").read_bytes())
+    mine = [x for p in range(parts) for x in read_npy(WORK / f"part-{p}.npy")]
+    worst = max(abs(a - b) for a, b in zip(mine, theirs)) if len(mine) == len(theirs) else float("inf")
+    report(f"Largest difference between the two programs' vectors: {worst:.1e}\n")
+    return worst < 1e-3
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# (c) a whole process: from files in the page cache to an answer
+# ----------------------------------------------------------------------------------------------------------------------
+SENTENCE = "The cat sat on the [MASK]."
+WITH_ONNX = """
+import sys
+import numpy as np, onnxruntime, tokenizers
+options = onnxruntime.SessionOptions()
+options.intra_op_num_threads = 1
+session = onnxruntime.InferenceSession(sys.argv[1], options, providers=["CPUExecutionProvider"])
+t = tokenizers.BertWordPieceTokenizer(sys.argv[2] + "/vocab.txt", lowercase=True)
+x = t.encode(sys.argv[3])
+row = lambda numbers: np.array([numbers], np.int64)
+inputs = {"input_ids": row(x.ids), "token_type_ids": row(x.type_ids), "attention_mask": row(x.attention_mask)}
+logits = session.run(None, inputs)[0][0]
+logits = logits[x.ids.index(t.token_to_id("[MASK]"))]
+p = np.exp(logits - logits.max())
+p /= p.sum()
+for i in np.argsort(-p)[:5]:
+    print(t.id_to_token(int(i)), p[i])
+"""
+WITH_TRANSFORMERS = """
+import sys
+import torch, transformers
+torch.set_num_threads(1)
+transformers.logging.set_verbosity_error()
+for answer in transformers.pipeline("fill-mask", model=sys.argv[1])(sys.argv[2]):
+    print(answer["token_str"], answer["score"])
+"""
+
+
+def bench_process(report, quick):
+    tools = {
+        "bert fill-mask": lambda: ["./bert", "fill-mask", "-m", MODEL, SENTENCE],
+        "ONNX Runtime in Python": lambda: [
+            python_with("onnxruntime", "tokenizers", "numpy"),
+            "-c",
+            WITH_ONNX,
+            onnx_file("onnx-mlm", "-mlm.onnx"),
+            MODEL,
+            SENTENCE,
+        ],
+        "transformers": lambda: [python_with("transformers", "torch"), "-c", WITH_TRANSFORMERS, MODEL, SENTENCE],
+    }
+    commands, said = {}, {}
+    for name, command in tools.items():
+        try:
+            commands[name] = command()
+            done = subprocess.run(
+                list(map(str, commands[name])), capture_output=True, text=True, env=ENVIRONMENT, cwd=ROOT
+            )
+            if done.returncode:
+                raise Missing(done.stderr.strip().splitlines()[-1:])
+            said[name] = "floor" in done.stdout
+        except Missing as why:
+            commands.pop(name, None)
+            report(f"not measured: {name}: {why}\n")
+    found = {name: [] for name in commands}
+    for _ in range(2 if quick else 7):
+        for name, command in commands.items():
+            found[name].append(whole_process(command))
+    median = lambda name, i: statistics.median(f[i] for f in found[name])
+    base = median("bert fill-mask", 0)
+    rows = [
+        [
+            name,
+            f"{median(name, 0):.3f}",
+            f"{median(name, 1):.3f}",
+            f"{median(name, 2) / 1e6:,.0f}",
+            f"{median(name, 0) / base:.1f}x",
+        ]
+        for name in found
+    ]
+    report(
+        f"A whole process, from files in the page cache to the five best words of `{SENTENCE}`:\n\n"
+        + markdown(["", "processor seconds", "clock", "most memory, MB", "over bert"], rows)
+    )
+    return all(said.values())
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# (d) memory
+# ----------------------------------------------------------------------------------------------------------------------
+def peak_memory(command):
+    """(most resident memory of all, most that is the process's own): RssAnon, looked at every millisecond."""
+    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, cwd=ROOT)
+    own = 0
+    while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        try:
+            status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+            own = max(
+                own, *(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("RssAnon")), 0
+            )
+        except (OSError, ValueError, TypeError):
+            pass
+        time.sleep(0.001)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise Missing(f"{command[1]} ends with {process.returncode}")
+    return usage.ru_maxrss * 1024, own
+
+
+def bench_memory(report):
+    weights = (MODEL / "model.safetensors").stat().st_size
+    text = " ".join(["bank"] * 509) + " [MASK]"  # with [CLS] and [SEP] 512 tokens
+    rows = []
+    for command in (["./bert", "embed", "-m", MODEL, text], ["./bert", "fill-mask", "-m", MODEL, text]):
+        whole, own = peak_memory(command)
+        rows.append([f"bert {command[1]}", f"{whole / 1e6:.1f}", f"{own / 1e6:.1f}", f"{(whole - weights) / 1e6:.1f}"])
+    report(
+        f"Peak memory with 512 tokens, MB. The weights are {weights / 1e6:.1f} MB, mapped. All: ru_maxrss of the "
+        "process; its own: the largest RssAnon in /proc/PID/status, looked at every millisecond:\n\n"
+        + markdown(["", "all", "its own", "all less the weights"], rows)
+    )
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# (e) how cost grows
+# ----------------------------------------------------------------------------------------------------------------------
+GROWTH_TOKENS = (2, 4, 8, 16, 22, 32, 64, 128, 256, 512)
+MODELS = (("tiny", 2, 128), ("mini", 4, 256), ("small", 4, 512), ("medium", 8, 512))
+
+
+def median_ms(worker, command, rounds):
+    worker.ask(*command)
+    return statistics.median(worker.ms(*command) for _ in range(rounds))
+
+
+def other_models():
+    """Google's smaller sizes with random weights, MiniLM if it is there, and the model itself."""
+    for name, L, H in MODELS:
+        directory = WORK / f"random-{name}"
+        if not (directory / "config.json").exists():
+            run(
+                [python_with("numpy", "safetensors"), TESTS / "bench_models.py", "random", f"{L},{H}", MODEL, directory]
+            )
+        yield name, directory
+    if (MINILM / "model.safetensors").exists():
+        yield "MiniLM", MINILM
+    yield "base", MODEL
+
+
+def bench_growth(report, worker, limits, quick):
+    L, H, F = sizes(MODEL)
+    rounds = lambda T: 3 if quick or T > 128 else 9
+    tokens = {T: median_ms(worker, ("run", T), 1 if quick and T > 128 else rounds(T)) for T in GROWTH_TOKENS}
+    limit = lambda T, *size: max(limits.arithmetic(T, *size), limits.memory(*size))
+    report(
+        "Tokens (bert-base, 12 layers):\n\n"
+        + markdown(
+            ["tokens", *tokens],
+            [
+                ["ms", *map(digits, tokens.values())],
+                ["limit", *(digits(limit(T, L, H, F)) for T in tokens)],
+                ["ms per token", *(digits(ms / T) for T, ms in tokens.items())],
+            ],
+        )
+    )
+    layers = {l: median_ms(worker, ("layers", l, 128), rounds(128)) for l in (1, 3, 6, 9, 12)}
+    report(
+        "Layers (128 tokens):\n\n"
+        + markdown(
+            ["layers", *layers],
+            [["ms", *map(digits, layers.values())], ["ms per layer", *(digits(ms / l) for l, ms in layers.items())]],
+        )
+    )
+    batch = {B: median_ms(worker, ("batch", B, 22), 3) for B in (1, 2, 4, 8, 16, 32)}
+    report(
+        "Sentences of 22 tokens, packed into one batch:\n\n"
+        + markdown(
+            ["sentences", *batch],
+            [["ms", *map(digits, batch.values())], ["ms per sentence", *(digits(ms / B) for B, ms in batch.items())]],
+        )
+    )
+    models, rows = {}, []
+    for name, directory in other_models():
+        other = Worker(name, [ROOT / "build" / "bench-forward-gcc", directory, WORK / "ids"])
+        size = sizes(directory)
+        weights = size[0] * (4 * size[1] ** 2 + 2 * size[1] * size[2])
+        ms = [median_ms(other, ("run", T), rounds(T)) for T in (8, 128)]
+        other.close()
+        models[name] = weights, ms[1], limit(128, *size)
+        rows.append(
+            [
+                name,
+                f"{size[0]}L/{size[1]}H",
+                f"{weights / 1e6:.1f}",
+                digits(ms[0]),
+                digits(limit(8, *size)),
+                digits(ms[1]),
+                digits(limit(128, *size)),
+            ]
+        )
+    report(
+        "Model size. Weights: those of the layers' matrices, in millions:\n\n"
+        + markdown(["", "shape", "weights", "ms, 8 tokens", "limit", "ms, 128 tokens", "limit"], rows)
+    )
+    return tokens, models
+
+
+PLOT = """
+import json, sys
+import matplotlib
+matplotlib.use("svg")
+matplotlib.rcParams.update({"svg.hashsalt": "bert.c", "svg.fonttype": "path", "font.size": 9})
+import matplotlib.pyplot as plt
+d = json.load(sys.stdin)
+figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.4), layout="constrained")
+styles = [("o-", "black"), ("s--", "0.35"), ("^:", "0.5")]
+for (name, points), (style, color) in zip(d["tokens"].items(), styles):
+    left.plot(*zip(*points), style, color=color, markersize=4, label=name)
+left.plot(*zip(*d["arithmetic"]), "-", color="0.65", linewidth=1, label="limit: arithmetic")
+left.axhline(d["memory"], linestyle="-.", color="0.65", linewidth=1, label="limit: memory")
+left.set(xscale="log", yscale="log", xlabel="tokens", ylabel="ms", title="bert-base, one forward pass, one core")
+left.set_xticks([2, 8, 22, 128, 512], ["2", "8", "22", "128", "512"])
+left.minorticks_off()
+for name, weights, ms, limit in d["models"]:
+    place = (-32, 5) if name == "MiniLM" else (4, -11)     # not over another one of nearly its size
+    right.annotate(name, (weights / 1e6, ms), textcoords="offset points", xytext=place, fontsize=8)
+millions = [m[1] / 1e6 for m in d["models"]]
+right.plot(millions, [m[2] for m in d["models"]], "o-", color="black", markersize=4, label="bert.c")
+right.plot(millions, [m[3] for m in d["models"]], "-", color="0.65", linewidth=1, label="limit: the larger one")
+right.set(xscale="log", yscale="log", xlabel="weights of the layers, millions", title="128 tokens, other models")
+for axis in (left, right):
+    axis.grid(color="0.9", linewidth=0.5)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(frameon=False, fontsize=8)
+figure.savefig(sys.argv[1], metadata={"Date": None})
+"""
+
+
+def plot(path, tokens, models, medians, limits):
+    """Two panels, in black and greys, told apart by marker and dash as well."""
+    L, H, F = sizes(MODEL)
+    curves = {"bert.c": list(tokens.items())}
+    for name, title in ((ONNX, "ONNX Runtime"), (f"PyTorch {PINS['torch']}", "PyTorch")):
+        if medians and name in medians[LENGTHS[0]]:
+            curves[title] = [(T, medians[T][name]) for T in LENGTHS]
+    order = sorted(([name, *m] for name, m in models.items()), key=lambda m: m[1])
+    data = {
+        "tokens": curves,
+        "arithmetic": [(T, limits.arithmetic(T, L, H, F)) for T in tokens],
+        "memory": limits.memory(L, H, F),
+        "models": order,
+    }
+    run([python_with("matplotlib"), "-c", PLOT, path], input=json.dumps(data))
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# All of it
+# ----------------------------------------------------------------------------------------------------------------------
+def machine():
+    names = {line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")}
+    version = lambda cc: (
+        subprocess.run([cc, "--version"], capture_output=True, text=True).stdout.splitlines()[0]
+        if shutil.which(cc)
+        else f"no {cc}"
+    )
+    return f"{', '.join(names)}; {version('gcc')}; {version('clang')}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--quick", action="store_true", default=os.environ.get("BENCH") == "quick", help="few repeats (BENCH=quick)"
+    )
+    parser.add_argument(
+        "--plot",
+        type=pathlib.Path,
+        help="where the plot goes (default build/speed.svg)",
+        default=ROOT / "build" / "speed.svg",
+    )
+    parser.add_argument("--only", default="forward,sentences,process,memory,growth")
+    args = parser.parse_args()
+    start, good, medians, only = time.time(), True, None, args.only.split(",")
+    WORK.mkdir(parents=True, exist_ok=True)
+    write_ids(LENGTHS + GROWTH_TOKENS)
+    report = Report()
+    report(f"One core of {machine()}. One thread, float32{', few repeats' if args.quick else ''}.\n")
+    workers = start_programs(report, PROGRAMS if "forward" in only else (OURS, ONNX))
+    limits = Limits(workers)
+    report(f"Measured limits: {2 * limits.peak:.0f} GFLOP/s of multiply-adds, {limits.read:.1f} GB/s of reading.\n")
+    if "forward" in only:
+        good, medians = bench_forward(report, workers, limits, args.quick)
+    for name in [n for n in workers if n not in (OURS, ONNX)]:
+        workers.pop(name).close()  # their memory is needed no longer
+    if "sentences" in only:
+        good = bench_sentences(report, workers, args.quick) and good
+    if "process" in only:
+        good = bench_process(report, args.quick) and good
+    if "memory" in only:
+        bench_memory(report)
+    if "growth" in only:
+        tokens, models = bench_growth(report, workers[OURS], limits, args.quick)
+        try:
+            plot(args.plot, tokens, models, medians, limits)
+        except Missing as why:
+            report(f"no plot: {why}\n")
+    report(f"{'The outputs agree' if good else 'AN OUTPUT DIFFERS'}; {(time.time() - start) / 60:.1f} minutes.\n")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

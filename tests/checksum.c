@@ -1,0 +1,70 @@
+/* checksum.c - see checksum.h. Numbers are taken as the machine has them: little-endian, wherever bert.c runs. */
+#include "checksum.h"
+#include <stdlib.h>
+#include <string.h>
+
+static void add_tensor(Sha256 *sha, const TraceTensor *t, size_t B)
+{
+    size_t count = B;
+    char word[32];
+    sha256_add(sha, t->name, strlen(t->name));
+    for (int i = 0; i < t->rank; i++) {
+        snprintf(word, sizeof word, "%c%zu", i ? ',' : ' ', t->shape[i]);
+        sha256_add(sha, word, strlen(word));
+        count *= t->shape[i];
+    }
+    sha256_add(sha, "\n", 1);
+    sha256_add(sha, t->data, count * sizeof *t->data);
+}
+
+Status trace_checksum(const Bert *m, const Activations *a, char hex[65], Error *e)
+{
+    TraceTensor *list;
+    size_t count;
+    Sha256 sha;
+    Status status = trace_list(m, a, &list, &count, e);
+    if (status != BERT_OK) return status;
+    sha256_start(&sha);
+    for (size_t i = 0; i < count; i++) add_tensor(&sha, &list[i], (size_t)a->batch.B);
+    sha256_end(&sha, hex);
+    free(list);
+    return BERT_OK;
+}
+
+/* The sentence's ids as one batch through the model, everything kept. */
+static Status checksum_of_ids(const Bert *m, const Encoding *x, char hex[65], Error *e)
+{
+    enum { MOST = 64 };
+    Activations a;
+    int rows[MOST];
+    const Batch batch = {1, &x->T, x->input_ids, x->token_type_ids, x->attention_mask};
+    const Request request = {KEEP_EVERYTHING, m->has_pooler, false, rows, m->has_mlm ? x->T : 0};
+    if (x->T > MOST) return fail(e, BERT_TEXT, "the bank sentence has %d tokens, expected %d at most", x->T, MOST);
+    for (int i = 0; i < x->T; i++) rows[i] = i;
+    Status status = activations_new(&a, m, &batch, &request, e);
+    if (status != BERT_OK) return status;
+    forward(m, &a);
+    status = trace_checksum(m, &a, hex, e);
+    activations_free(&a);
+    return status;
+}
+
+Status bank_checksum(const char *directory, char hex[65], Error *e)
+{
+    static const char sentence[] = "After stealing money from the bank vault, the bank robber was seen fishing on the "
+                                   "Mississippi river bank.";
+    const EncodeOptions options = {.segments = -1};
+    Tokenizer t;
+    Bert m;
+    Encoding x = {0};
+    Status status = tokenizer_load(&t, directory, CASE_AUTO, e);
+    if (status != BERT_OK) return status;
+    status = encode(&t, (Text){sentence, sizeof sentence - 1}, NULL, &options, &x, e);
+    tokenizer_free(&t);
+    if (status == BERT_OK && (status = bert_load(&m, directory, e)) == BERT_OK) {
+        status = checksum_of_ids(&m, &x, hex, e);
+        bert_free(&m);
+    }
+    encoding_free(&x);
+    return status;
+}
