@@ -14,6 +14,8 @@
 #   make bench      the tokenizer against two others, the model against six, one thread, medians, beside the machine's
 #                   limits; tables in build/bench.md. BENCH=quick: few repeats. (It fetches the others and the text.)
 #   make notebooks  runs notebooks/7-verify-your-own.ipynb again (tests/conformance/requirements.txt says what it needs)
+#   make documents  runs every command of notebooks/ERRATA.md and compares what it prints
+#   make tour       after lines of bert.c or tokenizer.c have moved: the line numbers in steps.h and README.md
 #   make clean      removes what was built; fetched models stay
 #
 # make CC=clang CFLAGS=-O0 honours both. What the numbers need is added whatever CFLAGS says.
@@ -29,7 +31,7 @@ COMPILE = $(CC) $(CFLAGS) -Wall -Wextra -Wpedantic -Wno-psabi $(NUMBERS) -D_POSI
 
 CORE    = bert.c tensor.c tokenizer.c weights/safetensors.c weights/files.c weights/vocabulary.c
 KIT     = compare.c verify.c mistakes.c
-PARTS   = $(CORE) $(KIT) cli.c vectors.c inspect.c goldens.c main.c
+PARTS   = $(CORE) $(KIT) cli.c vectors.c inspect.c explain.c goldens.c main.c
 TESTS   = $(CORE) $(KIT) weights/tensorbundle.c tests/formula.c tests/checksum.c tests/run.c $(wildcard tests/test_*.c)
 HEADERS = $(wildcard *.h weights/*.h tests/*.h) weights/convert.c
 
@@ -40,6 +42,15 @@ bert64: $(PARTS) $(HEADERS)
 bert-plain: $(PARTS) $(HEADERS)
 	$(COMPILE) -DPLAIN $(PARTS) -o $@ -lm
 plain: bert-plain
+
+# bert and build/tests once more, by way of object files: where one file has changed, one file is compiled. For mutants.
+OBJECTS = $(patsubst %.c,build/objects/%.o,$(1))
+build/objects/%.o: %.c $(HEADERS)
+	@mkdir -p $(@D)
+	$(COMPILE) -c $< -o $@
+by-objects: $(sort $(call OBJECTS,$(PARTS) $(TESTS)))
+	$(COMPILE) $(call OBJECTS,$(PARTS)) -o bert -lm
+	$(COMPILE) $(call OBJECTS,$(TESTS)) -o build/tests -lm
 
 # The converter is a program of its own: TensorFlow checkpoint -> safetensors.
 build/convert: $(CORE) weights/tensorbundle.c weights/convert.c $(HEADERS)
@@ -121,10 +132,16 @@ curves: build/tests
 notebooks: bert weights/bert-base-uncased/model.safetensors
 	python3 tests/conformance/run_notebook.py
 
+documents: bert weights/bert-base-uncased/model.safetensors
+	python3 tests/check_documents.py
+
+tour:
+	sh tests/tour.sh
+
 mutants:
 	sh tests/mutants/run.sh
 
 clean:
 	rm -rf bert bert64 bert-plain build
 
-.PHONY: plain weights demo test pipes linear bench curves notebooks mutants clean
+.PHONY: plain by-objects weights demo test pipes linear bench curves notebooks documents tour mutants clean

@@ -791,6 +791,7 @@ void attention_query_key_value(const Bert *m, Activations *a, int l)
  * scores that large, softmax would give nearly everything to the largest.
  * Trap: the mask belongs to the keys j (columns): no token looks at padding. What padding computes is never used.
  * Trap: a masked score is replaced by a very low number, not multiplied by 0: a score of 0 would still get e^0 = 1.
+ * Why not minus infinity: a row with nothing but masked keys would be infinity minus infinity in softmax, which is NaN.
  * Differs: Google adds -10000 to it, Hugging Face the lowest float; the results are equal unless a row has no token
  * left to look at. There is no causal mask: BERT looks both ways, the B of its name.
  * Verify: encoder.layer.l.attention.self.scores */
@@ -859,6 +860,7 @@ void attention_context(const Bert *m, Activations *a, int l)
  * Source: [attn] 3.1, 3.2.2; [hf] BertSelfOutput.
  * Differs: many later models, and several "BERT from scratch" tutorials, normalize before the sub-layer (pre-LN).
  * BERT is post-LN: the residual is added first, then normalized. Trap: the residual is the block's input x.
+ * Why Wo: until here each head has written into its own D columns only; Wo lets every head change every column.
  * Why add x: a block then only has to learn what to change, and training reaches the first blocks.
  * Verify: encoder.layer.l.attention.output.dense, .attention.output.LayerNorm */
 void attention_output(const Bert *m, Activations *a, int l)

@@ -23,6 +23,8 @@
  *
  * WORDS
  *
+ *     tensor         a table of numbers with any number of dimensions; its shape is how many in each
+ *     weight         a learned number, or a tensor of them; the parameters of a model are all its weights
  *     token          a word or a piece of one; the vocabulary lists V of them
  *     embedding      the row of H learned numbers that stands for a token, before any context
  *     hidden state   those rows after some blocks, (N,H); hidden state 0 is the input of the first block
@@ -32,7 +34,10 @@
  *     residual       the habit of adding a layer's input to its output
  *     LayerNorm      each row shifted and scaled to mean 0 and variance 1, then by learned numbers
  *     task head      the last layers, which turn hidden states into an answer
+ *     softmax        turns any scores into positive numbers that add up to 1, the larger the score the larger
  *     logit          a score before softmax has made probabilities of the scores
+ *     segment        which of the two texts of a pair a token is in: 0 or 1
+ *     padding, mask  tokens that only fill up a sequence to a given length; the attention mask says 0 for them
  *     [CLS] [SEP]    open a sequence, and end each text in it; [PAD] fills up, [MASK] is a word to guess, [UNK] is a
  *                    word that the vocabulary has no pieces for
  *

@@ -77,6 +77,7 @@ static const Option option_table[] = {
     {"--targets", 0, false, OPTION_STRING, AT(targets), 0, NULL, "A,B: only these pieces"},
     {"--layer", 0, false, OPTION_NUMBER, AT(layer), 0, NULL, "N: block, from 0"},
     {"--head", 0, false, OPTION_NUMBER, AT(head), 0, NULL, "N: attention head, from 0"},
+    {"--step", 0, false, OPTION_NUMBER, AT(step), 1, NULL, "N: one of the sixteen steps, from 1"},
     {"--isolate", 0, false, OPTION_FLAG, AT(isolate), 1, NULL, "feed each step OTHER's own inputs"},
     {"--tolerance", 0, false, OPTION_STRING, AT(tolerance), 0, NULL, "exact, or the NMSE in dB (default -80)"},
     {"--atol", 0, false, OPTION_STRING, AT(atol), 0, NULL, "X: every |ref - other| <= atol + rtol |ref|"},
@@ -295,7 +296,8 @@ static bool asks_for_help(int argc, char **argv)
 Status parse_options(Options *o, const Verb *verb, int argc, char **argv, bool *help, Error *e)
 {
     bool only_texts = false;                                            /* after -- */
-    *o = (Options){.gelu = UNSET, .combine = UNSET, .pooling = UNSET, .top_k = UNSET, .layer = UNSET, .head = UNSET};
+    *o = (Options){.gelu = UNSET, .combine = UNSET, .pooling = UNSET, .top_k = UNSET, .layer = UNSET, .head = UNSET,
+                     .step = UNSET};
     o->texts = calloc((size_t)argc + 1, sizeof *o->texts);
     if (!o->texts) return fail(e, BERT_SYSTEM, "out of memory");
     for (int i = 0; i < argc; i++) {
@@ -443,6 +445,22 @@ bool format_is(const Session *s, const char *format)
     size_t first = strcspn(s->verb->formats, " ");                      /* the default */
     if (s->options.format) return !strcmp(s->options.format, format);
     return strlen(format) == first && !memcmp(s->verb->formats, format, first);
+}
+
+bool may_colour(const Session *s)
+{
+    const char *no_colour = getenv("NO_COLOR"), *terminal = getenv("TERM");
+    const bool able = terminal && strcmp(terminal, "dumb") != 0;        /* a dumb one shows the codes as they are */
+    return able && s->out == stdout && isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
+}
+
+Status check_layer_and_head(const Session *s, Error *e)
+{
+    const BertConfig *c = &s->model.config;
+    const Options *o = &s->options;
+    if (o->layer >= c->L) return fail(e, BERT_USAGE, "--layer %d: the model has layers 0 to %d", o->layer, c->L - 1);
+    if (o->head >= c->A) return fail(e, BERT_USAGE, "--head %d: the model has heads 0 to %d", o->head, c->A - 1);
+    return BERT_OK;
 }
 
 /* A line on stderr for those who look there; -q is for those who do not. Errors do not go through here: they are

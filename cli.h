@@ -29,7 +29,7 @@ typedef struct {
     const char *format, *layers, *word, *targets;
     int trace, no_add_special, normalize, by_layer;
     int combine, pooling;           /* UNSET, or Combine and Pooling */
-    int top_k, layer, head;
+    int top_k, layer, head, step;
     const char *tolerance, *atol, *rtol;
     int isolate;
     /* what is left */
@@ -55,6 +55,7 @@ typedef struct {
 } Verb;
 
 extern const Verb embed_verb, similarity_verb, rank_verb;        /* vectors.c */
+extern const Verb explain_verb;                                  /* explain.c */
 extern const Verb attention_verb, trace_verb, compare_verb, verify_verb, info_verb;
                                                                  /* inspect.c; the others are main.c's */
 
@@ -99,6 +100,8 @@ struct Session {
 Status session_open(Session *s, Error *e);      /* model found and loaded, source and output open */
 Status session_close(Session *s, Status status, Error *e);      /* commits -o if status is BERT_OK or BERT_DIFFERENT */
 bool format_is(const Session *s, const char *format);
+bool may_colour(const Session *s);              /* stdout is a terminal that can, and NO_COLOR is not set */
+Status check_layer_and_head(const Session *s, Error *e);        /* --layer and --head, if given, are in the model */
 void note(const Session *s, const char *format, ...)            /* a line on stderr, unless -q */
 #ifdef __GNUC__
     __attribute__((format(printf, 2, 3)))

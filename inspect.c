@@ -48,8 +48,7 @@ static Status read_window(const Session *s, Window *w, bool one, Error *e)
 {
     const BertConfig *c = &s->model.config;
     const Options *o = &s->options;
-    if (o->layer >= c->L) return fail(e, BERT_USAGE, "--layer %d: the model has layers 0 to %d", o->layer, c->L - 1);
-    if (o->head >= c->A) return fail(e, BERT_USAGE, "--head %d: the model has heads 0 to %d", o->head, c->A - 1);
+    if (check_layer_and_head(s, e) != BERT_OK) return e->status;
     int layer = o->layer == UNSET && one ? 0 : o->layer, head = o->head == UNSET && one ? 0 : o->head;
     *w = (Window){layer == UNSET ? 0 : layer, layer == UNSET ? c->L : layer + 1,
                   head == UNSET ? 0 : head, head == UNSET ? c->A : head + 1};
@@ -85,9 +84,7 @@ static void print_cell(FILE *out, double p, bool colour)
  * most of the time: that is what a head does that has nothing to say about a token. */
 static void print_heat_map(const Session *s, const Encoding *x, const Run *run, const Window *w)
 {
-    const char *no_colour = getenv("NO_COLOR"), *terminal = getenv("TERM");
-    const bool able = terminal && strcmp(terminal, "dumb") != 0;        /* a dumb one shows the codes as they are */
-    const bool colour = able && s->out == stdout && isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
+    const bool colour = may_colour(s);
     const real *p = head_probs(run, w->layer, w->head);
     fprintf(s->out, "encoder.layer.%d (makes hidden state %d), head %d\n%18s", w->layer, w->layer + 1, w->head, "");
     for (int j = 0; j < x->T; j++) fprintf(s->out, "%2d", j % 100);

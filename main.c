@@ -553,7 +553,8 @@ static Status print_demo(const Session *s, const Run *run, Error *e)
         fprintf(s->out, "%12d   %5.3f  %-20s   %5.3f  %s%s\n", l, c[0], bar(c[0]), c[1], bar(c[1]),
                 l == 0 ? "    before context: only positions differ" : "");
     }
-    fprintf(s->out, "\nTry next:  ./bert fill-mask 'The cat sat on the [MASK].'\n"
+    fprintf(s->out, "\nTry next:  ./bert explain 'The cat sat on the [MASK].'\n"
+            "           ./bert fill-mask 'The cat sat on the [MASK].'\n"
             "           ./bert attention --layer 8 --head 10 'The cat sat on the mat because it was tired.'\n"
             "           ./bert goldens\n");
     return BERT_OK;
@@ -591,7 +592,7 @@ static const Verb demo_verb = {"demo", verb_demo, NULL, NEEDS_MODEL, "", "", "",
  * ================================================================================================================== */
 static const Verb *const verbs[] = {
     &tokenize_verb, &vocab_verb, &embed_verb, &similarity_verb, &rank_verb, &fill_mask_verb, &next_sentence_verb,
-    &attention_verb, &goldens_verb, &trace_verb, &compare_verb, &verify_verb, &info_verb, &demo_verb,
+    &attention_verb, &explain_verb, &goldens_verb, &trace_verb, &compare_verb, &verify_verb, &info_verb, &demo_verb,
 };
 enum { VERBS = sizeof verbs / sizeof *verbs };
 

@@ -319,7 +319,8 @@ static double sum_of_differences(const real *x, size_t n, double shift, bool squ
 }
 
 /* LayerNorm: each row to mean 0 and variance 1, then a learned scale and shift.     [ln], [hf] nn.LayerNorm
- * Why: it keeps the numbers in one range, however many blocks follow.
+ * Why: it keeps the numbers in one range, however many blocks follow. Why eps: a row of equal numbers has the variance
+ * 0, and would be 0/0 without it.
  *
  *     out = (x - mean) / sqrt(variance + eps) * gamma + beta            out (N,H) <- x (N,H), gamma (H), beta (H)
  *

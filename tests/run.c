@@ -1,4 +1,5 @@
-/* run.c - runs every test (or those whose names contain the first argument) and counts. See test.h. */
+/* run.c - runs every test (or those whose names contain the first argument) and counts. FIRST_ONLY=1 stops at the first
+ * that fails. See test.h. */
 #include "test.h"
 #include <math.h>
 #include <stdarg.h>
@@ -52,12 +53,13 @@ void skip(const char *why)
 int main(int argc, char **argv)
 {
     const Test *suites[] = {weights_tests, tokenizer_tests, tensor_tests, model_tests, bits_tests,
-                            golden_tests,  value_tests,     verify_tests, cli_tests};
+                            golden_tests,  value_tests,     verify_tests, cli_tests,   explain_tests};
     const char *skips_fail = getenv("SKIPS_FAIL");
+    const bool first_only = getenv("FIRST_ONLY") != NULL;
     int passes = 0, fails = 0, skips = 0;
     for (size_t s = 0; s < sizeof suites / sizeof *suites; s++)
         for (const Test *t = suites[s]; t->name; t++) {
-            if (argc > 1 && !strstr(t->name, argv[1])) continue;
+            if ((argc > 1 && !strstr(t->name, argv[1])) || (fails && first_only)) continue;
             failed = skipped = false;
             printf("%s\n", t->name);
             fflush(stdout);

@@ -1,30 +1,46 @@
 #!/bin/sh
-# run.sh - make mutants: plants each mistake of `list` in a copy of the sources, and names the first test that fails.
+# run.sh - make mutants: plants each mistake of `list` in a copy of the sources, and names the first test that fails, and
+# the first number that is not so. The table "Break it yourself" of README.md must say the same.
 # A mutant that no test catches, or that can no longer be planted, fails the run. Needs no weights.
 #     sh tests/mutants/run.sh [NAME]          only the mutants whose name contains NAME
 set -u
 cd "$(dirname "$0")/../.." || exit 2
 copy=build/mutants
-caught=0 survived=0
+caught=0 survived=0 wrong=0
 
-# fresh: a copy of the sources without the mistake, and without weights
+# fresh: a copy of the sources without any mistake, and without weights
 fresh() {
     rm -rf "$copy"
     mkdir -p "$copy/weights/bert-base-uncased" "$copy/tests"
-    cp ./*.c ./*.h Makefile "$copy/"
+    cp ./*.c ./*.h Makefile README.md "$copy/"
     cp weights/*.c weights/*.h "$copy/weights/"
     cp weights/bert-base-uncased/vocab.txt "$copy/weights/bert-base-uncased/"
     cp -R tests/*.c tests/*.h tests/golden "$copy/tests/"
 }
 
-# first_failure: builds the copy and prints the first test that fails, or "does not compile"
+# first_failure: builds the copy and prints the first test that fails, "does not compile" or "takes too long"
 first_failure() {
-    if make -s -C "$copy" bert build/tests CFLAGS="${MUTANT_CFLAGS:--O1 -march=native}" > "$copy/log" 2>&1; then
-        (cd "$copy" && SKIPS_FAIL=0 timeout 300 build/tests > log 2>&1) || awk '/^[a-z]/ { test = $1 } /FAILED/ { print test; found = 1; exit }
-            END { if (!found) print test " (crash)" }' "$copy/log"
-    else
+    if ! make -s -C "$copy" by-objects CFLAGS="${MUTANT_CFLAGS:--O1 -march=native}" > "$copy/log" 2>&1; then
         echo 'does not compile'
+        return
     fi
+    (cd "$copy" && SKIPS_FAIL=0 FIRST_ONLY=1 timeout 1800 build/tests > log 2>&1)
+    case $? in
+    0) ;;
+    124) echo 'takes too long' ;;
+    *) awk '/^[a-z]/ { test = $1 } /FAILED/ { print test; found = 1; exit } END { if (!found) print test " (crash)" }' "$copy/log" ;;
+    esac
+}
+
+# in_readme NAME TEST: a row of README.md that begins with this mutant names this test
+in_readme() {
+    grep -q "^| \`$1\`" README.md || return 0
+    grep "^| \`$1\`" README.md | grep -q "\`$2\`" || { echo "    README.md says something else"; false; }
+}
+
+# first_number: the first sentence of that test
+first_number() {
+    sed -n 's/^    not so: //p' "$copy/log" | head -n 1
 }
 
 fresh
@@ -36,21 +52,23 @@ fi
 while IFS='|' read -r name file command meaning; do
     name=$(echo "$name" | tr -d ' ') file=$(echo "$file" | tr -d ' ') meaning=$(echo "$meaning" | sed 's/^ *//')
     case $name in '' | '#'*) continue ;; *"${1:-}"*) ;; *) continue ;; esac
-    fresh
-    sed "$command" "$file" > "$copy/$file"
+    sed "$command" "$file" > "$copy/$file"                      # the other files, and their objects, are as they were
     if cmp -s "$file" "$copy/$file"; then first='its sed command changes nothing any more'; else first=$(first_failure); fi
+    cp "$file" "$copy/$file"
     case $first in
     '') verdict=SURVIVED ;;
-    'does not compile' | 'its sed'*) verdict=$first ;;
+    'does not compile' | 'takes too long' | 'its sed'*) verdict=$first ;;
     *) verdict= ;;
     esac
     if [ -z "$verdict" ]; then
         caught=$((caught + 1))
         printf '%-30s %-50s caught by %s\n' "$name" "$meaning" "$first"
+        printf '    %s\n' "$(first_number)"
+        in_readme "$name" "$first" || wrong=$((wrong + 1))
     else
         survived=$((survived + 1))
         printf '%-30s %-50s %s\n' "$name" "$meaning" "$verdict"
     fi
 done < tests/mutants/list
 echo "$caught mutants caught, $survived survived"
-[ "$survived" -eq 0 ] && [ "$caught" -gt 0 ]
+[ "$survived" -eq 0 ] && [ "$caught" -gt 0 ] && [ "$wrong" -eq 0 ]
