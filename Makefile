@@ -13,7 +13,8 @@
 #   make linear     counts the tokenizer's work for texts of 1, 2, 4 ... 64 MB: twice the text, twice the work
 #   make bench      the tokenizer against two others, the model against six, one thread, medians, beside the machine's
 #                   limits; tables in build/bench.md. BENCH=quick: few repeats. (It fetches the others and the text.)
-#   make notebooks  runs notebooks/7-verify-your-own.ipynb again (tests/conformance/requirements.txt says what it needs)
+#   make notebooks  runs every notebook again and compares what it prints (notebooks/requirements.txt says what it needs);
+#                   fetches the models that are missing. PYTHON=python3 says which
 #   make documents  runs every command of notebooks/ERRATA.md and compares what it prints
 #   make tour       after lines of bert.c or tokenizer.c have moved: the line numbers in steps.h and README.md
 #   make clean      removes what was built; fetched models stay
@@ -24,6 +25,7 @@ CFLAGS  ?= -O3 -march=native -mtune=generic
 MODEL   ?= bert-base-uncased
 FROM    ?=
 OFFLINE ?=
+PYTHON  ?= python3
 
 # C11; no fused, reordered or approximated floating-point arithmetic: the promise of equal bits rests on this line.
 NUMBERS = -std=c11 -ffp-contract=off -fno-fast-math -fno-trapping-math -fno-math-errno
@@ -129,8 +131,10 @@ bench: bert linear weights/bert-base-uncased/model.safetensors
 curves: build/tests
 	CURVES=1 build/tests curves_are_within
 
-notebooks: bert weights/bert-base-uncased/model.safetensors
-	python3 tests/conformance/run_notebook.py
+notebooks: bert bert64 weights/bert-base-uncased/model.safetensors
+	@for model in bert-base-cased all-MiniLM-L6-v2; do \
+		[ -f weights/$$model/model.safetensors ] || $(MAKE) weights MODEL=$$model || exit; done
+	$(PYTHON) notebooks/run.py
 
 documents: bert weights/bert-base-uncased/model.safetensors
 	python3 tests/check_documents.py
