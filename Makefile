@@ -11,6 +11,9 @@
 #   make curves     exp, tanh and both GELUs against libm for every float there is (some minutes)
 #   make pipes      many processes on one copy of the weights: by hand, under GNU parallel, under Apache Spark
 #   make linear     counts the tokenizer's work for texts of 1, 2, 4 ... 64 MB: twice the text, twice the work
+#   make sweep      every small damage to every kind of file, in one process, under ASan and UBSan (about two minutes)
+#   make faults     the Nth malloc, open, read, write, rename ... fails, for every N; full disks, signals, limits
+#   make coverage   the lines of readers and tokenizer that no test reaches; valgrind: memcheck; analyze: gcc and cppcheck
 #   make bench      the tokenizer against two others, the model against six, one thread, medians, beside the machine's
 #                   limits; tables in build/bench.md. BENCH=quick: few repeats. (It fetches the others and the text.)
 #   make notebooks  runs every notebook again and compares what it prints (notebooks/requirements.txt says what it needs);
@@ -31,7 +34,7 @@ PYTHON  ?= python3
 NUMBERS = -std=c11 -ffp-contract=off -fno-fast-math -fno-trapping-math -fno-math-errno
 COMPILE = $(CC) $(CFLAGS) -Wall -Wextra -Wpedantic -Wno-psabi $(NUMBERS) -D_POSIX_C_SOURCE=200809L
 
-CORE    = bert.c tensor.c tokenizer.c weights/safetensors.c weights/files.c weights/vocabulary.c
+CORE    = bert.c tensor.c tokenizer.c weights/safetensors.c weights/files.c weights/program.c weights/vocabulary.c
 KIT     = compare.c verify.c mistakes.c
 PARTS   = $(CORE) $(KIT) cli.c vectors.c inspect.c explain.c goldens.c main.c
 TESTS   = $(CORE) $(KIT) weights/tensorbundle.c tests/formula.c tests/checksum.c tests/run.c $(wildcard tests/test_*.c)
@@ -118,7 +121,6 @@ pipes: bert build/formula
 	sh tests/pipes.sh
 
 # One forward pass after another, for tests/bench.py, which has it built by gcc and by clang.
-PYTHON        ?= python3
 BENCH_FORWARD  = build/bench-forward
 $(BENCH_FORWARD): $(CORE) tests/bench_forward.c $(HEADERS)
 	@mkdir -p build
@@ -127,6 +129,47 @@ $(BENCH_FORWARD): $(CORE) tests/bench_forward.c $(HEADERS)
 bench: bert linear weights/bert-base-uncased/model.safetensors
 	$(PYTHON) tests/bench_tokenizer.py
 	$(PYTHON) tests/bench.py
+
+# Every small damage to every kind of file. The linker sends file_open and malloc to tests/sweep.c; what includes files
+# of the tests needs not use all of them.
+SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all
+build/sweep: $(CORE) $(KIT) weights/tensorbundle.c tests/formula.c tests/sweep.c tests/test_weights.c $(HEADERS)
+	@mkdir -p build
+	$(COMPILE) -O2 -g $(SANITIZE) -Wl,--wrap=file_open,--wrap=malloc,--wrap=calloc,--wrap=realloc \
+	    $(CORE) $(KIT) weights/tensorbundle.c tests/formula.c tests/sweep.c -o $@ -lm
+sweep: build/sweep
+	build/sweep
+
+# The Nth call that can fail does, for every N, under ASan and LeakSanitizer; then what a system does to a program.
+WRAPPED = malloc calloc realloc strdup mmap read fstat stat opendir readdir fopen realpath mkstemp fdopen fchmod fflush \
+    rename mkdir dup open fwrite fclose
+comma = ,
+build/faults: $(PARTS) weights/tensorbundle.c weights/convert.c tests/formula.c tests/faults.c tests/checkpoint.c $(HEADERS)
+	@mkdir -p build
+	$(COMPILE) -O1 -g $(SANITIZE) -Dmain=bert_main -c main.c -o build/faults_main.o
+	$(COMPILE) -O1 -g $(SANITIZE) $(patsubst %,-Wl$(comma)--wrap=%,$(WRAPPED)) $(filter-out main.c,$(PARTS)) \
+	    build/faults_main.o weights/tensorbundle.c tests/formula.c tests/faults.c tests/checkpoint.c -o $@ -lm
+faults: bert build/faults build/convert build/formula
+	build/faults
+	sh tests/faults.sh
+
+# Which lines of the readers, the JSON reader and the tokenizer no test reaches: tests/COVERAGE-readers.md has the reasons.
+READERS = weights/files.c weights/safetensors.c weights/tensorbundle.c weights/vocabulary.c weights/convert.c weights/program.c \
+    tokenizer.c
+coverage:
+	python3 tests/coverage.py '$(CC) -std=c11 -D_POSIX_C_SOURCE=200809L -Wno-psabi' '$(patsubst %,-Wl$(comma)--wrap=%,$(WRAPPED))' $(READERS)
+
+# Without AVX, which valgrind does not know in full, and without the real weights, which take it minutes.
+build/plain-tests: $(TESTS) $(HEADERS)
+	@mkdir -p build
+	$(CC) -O1 -g -Wall -Wextra -Wpedantic -Wno-psabi $(NUMBERS) -D_POSIX_C_SOURCE=200809L $(TESTS) -o $@ -lm
+valgrind: build/plain-tests
+	sh tests/valgrind.sh
+
+# Two programs that read programs. What they still say, and why it stays, is in tests/COVERAGE-readers.md.
+analyze:
+	sh tests/lint_sizes.sh
+	sh tests/analyze.sh $(PARTS) weights/tensorbundle.c weights/convert.c
 
 curves: build/tests
 	CURVES=1 build/tests curves_are_within
@@ -148,4 +191,5 @@ mutants:
 clean:
 	rm -rf bert bert64 bert-plain build
 
-.PHONY: plain by-objects weights demo test pipes linear bench curves notebooks documents tour mutants clean
+.PHONY: plain by-objects weights demo test pipes linear sweep faults coverage valgrind analyze bench curves notebooks documents \
+    tour mutants clean

@@ -142,6 +142,8 @@ typedef struct {
 Status file_open(FileView *file, const char *path, Error *e);
 void file_close(FileView *file);
 bool file_exists(const char *directory, const char *name);
+/* The path, safe to print, of the mapped file that the address lies in, or NULL: for a signal handler. */
+const char *file_mapped_at(const void *address);
 /* BERT_FILE if the text of that path begins with a byte order mark, which JSON and vocab.txt do not have. */
 Status refuse_bom(const char *path, const unsigned char *text, size_t size, Error *e);
 
@@ -155,6 +157,10 @@ Status output_open(OutputFile *out, const char *path, Error *e);
 Status output_commit(OutputFile *out, Error *e);        /* flush, close, rename; on failure the temporary is removed */
 void output_abort(OutputFile *out);                     /* close and remove; safe on a zeroed or committed struct    */
 void output_interrupted(void);                          /* for signal handlers: removes the temporary, nothing else  */
+
+/* weights/program.c: what a program does first. Standard streams that are closed are taken; a signal that ends it removes
+ * the temporary file; a mapped file that is cut is a message. `name` begins that message. */
+void program_start(const char *name);
 
 /* JSON, pulled value by value: no recursion, no allocation, bounded depth. Messages carry the file and the byte.
  * json_open skips white space and, when the text is not an object, fails. Typical use:

@@ -607,6 +607,22 @@ static Status open_source(Session *s, Error *e)
     return BERT_OK;
 }
 
+/* Bytes of a line, at most: 256 MiB. Why: a stream without any LF, such as /dev/zero, would take all memory there is.
+ * */
+enum { LINE_LIMIT = 1 << 28 };
+
+/* Twice the room for the line, or a first room. False: out of memory; the old room stays. */
+static bool grow_line(Source *source)
+{
+    size_t capacity;
+    if (!size_mul(source->capacity, 2, &capacity) || !size_add(capacity, 256, &capacity)) return false;
+    char *longer = realloc(source->line, capacity);
+    if (!longer) return false;
+    source->line = longer;
+    source->capacity = capacity;
+    return true;
+}
+
 /* A line ends at LF, and at nothing else; a CR before it is dropped (files from Windows). A NUL is a character: the
  * length counts, not the first zero.
  * Trap: other line-reading functions also end lines at VT, FF, NEL or U+2028 (Python's splitlines does). The
@@ -614,18 +630,22 @@ static Status open_source(Session *s, Error *e)
 static Status next_line(Session *s, Input *input, bool *more, Error *e)
 {
     Source *source = &s->source;
+    size_t n = 0;
+    int c;
     errno = 0;
-    ssize_t n = getline(&source->line, &source->capacity, source->stream);
-    *more = n >= 0;
-    if (n < 0 && errno == ENOMEM) return fail(e, BERT_SYSTEM, "%s: line %zu: out of memory", source->name,
-                                              input->number);
-    if (n < 0 && (errno || ferror(source->stream)))
-        return fail(e, BERT_FILE, "%s: line %zu: cannot be read: %s", source->name, input->number, strerror(errno));
-    if (n > 0 && source->line[n - 1] == '\n') {
-        n--;
-        if (n > 0 && source->line[n - 1] == '\r') n--;
+    while ((c = getc_unlocked(source->stream)) != EOF && c != '\n') {
+        if (n == source->capacity && !grow_line(source))
+            return fail(e, BERT_SYSTEM, "%s: line %zu: out of memory", source->name, input->number);
+        if (n == LINE_LIMIT)
+            return fail(e, BERT_TEXT, "%s: line %zu: more than %d bytes", source->name, input->number, LINE_LIMIT);
+        source->line[n++] = (char)c;
     }
-    input->whole = (Text){source->line, n > 0 ? (size_t)n : 0};
+    if (c == EOF && ferror(source->stream))
+        return fail(e, BERT_FILE, "%s: line %zu: cannot be read: %s", source->name, input->number,
+                    errno ? strerror(errno) : "read error");
+    *more = c != EOF || n > 0;
+    if (c == '\n' && n > 0 && source->line[n - 1] == '\r') n--;
+    input->whole = (Text){n ? source->line : "", n};
     return BERT_OK;
 }
 

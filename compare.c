@@ -752,7 +752,7 @@ static Status make_judge(Judge *judge, int32_t **mask, const TraceView *ref, con
     *mask = NULL;
     if (!t->data || t->rank < 1 || t->count == 0) return BERT_OK;
     judge->T = t->shape[t->rank - 1], judge->B = t->count / judge->T;
-    judge->mask = *mask = malloc(t->count * sizeof **mask);
+    judge->mask = *mask = calloc(t->count, sizeof **mask);
     if (!*mask) return fail(e, BERT_SYSTEM, "out of memory");
     for (size_t i = 0; i < t->count; i++) (*mask)[i] = integer_element(t, i) != 0;
     return BERT_OK;

@@ -6,6 +6,7 @@
  */
 #define _XOPEN_SOURCE 700           /* for realpath */
 #include "cli.h"
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -258,6 +259,7 @@ static bool append_text(TraceInputs *in, const Input *input)
 static Status append_input(TraceInputs *in, const Input *input, Error *e)
 {
     const Encoding *x = &input->encoding;
+    if (x->T > INT_MAX - 1 - in->N) return fail(e, BERT_TEXT, "more than %d tokens in all inputs", INT_MAX - 1);
     int *T = realloc(in->T, (size_t)(in->B + 1) * sizeof *T);
     if (T) in->T = T;
     int *rows = realloc(in->rows, (size_t)(in->N + x->T + 1) * sizeof *rows);
@@ -273,10 +275,11 @@ static Status append_input(TraceInputs *in, const Input *input, Error *e)
 }
 
 /* The model's name in a trace: that of its directory, also for "-m DIR/" and "-m .". Into name[256]. */
-static void model_name(const char *directory, char name[256])
+static Status model_name(const char *directory, char name[256], Error *e)
 {
     char *path = strdup(directory);
-    size_t n = path ? strlen(path) : 0;
+    if (!path) return fail(e, BERT_SYSTEM, "out of memory");
+    size_t n = strlen(path);
     while (n > 1 && path[n - 1] == '/') path[--n] = 0;
     char *base = n ? strrchr(path, '/') : NULL;
     base = base ? base + 1 : path;
@@ -286,6 +289,7 @@ static void model_name(const char *directory, char name[256])
     }
     snprintf(name, 256, "%.255s", base ? base : "");
     free(path);
+    return BERT_OK;
 }
 
 /* Runs the batch with everything kept, and prints it or writes it to the file of -o, which appears whole or not at all.
@@ -305,7 +309,8 @@ static Status trace_batch(Session *s, const TraceInputs *in, Error *e)
     if (status == BERT_OK) {
         forward(m, &a);
         if (!s->options.output) status = trace_print(m, &a, s->out, e);
-        else model_name(s->directory, name), status = trace_put(m, &a, s->file.stream, name, in->text, e);
+        else if ((status = model_name(s->directory, name, e)) == BERT_OK)
+            status = trace_put(m, &a, s->file.stream, name, in->text, e);
     }
     activations_free(&a);
     return status;

@@ -9,13 +9,9 @@
 #include "cli.h"
 #include "goldens.h"
 #include "unicode.h"
-#include <fcntl.h>
 #include <math.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* =====================================================================================================================
  * tokenize: steps 1 to 4
@@ -625,49 +621,6 @@ static const Verb *find_verb(const char *name, Error *e)
     return NULL;
 }
 
-/* Whoever starts us with a standard stream closed must not find the model file open under its number: take the three
- * places, each opened the wrong way round, so that using it still fails. */
-static void reserve_standard_streams(void)
-{
-    for (int fd = 0; fd < 3; fd++)
-        if (fcntl(fd, F_GETFD) < 0) {
-            int opened = open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
-            if (opened >= 0 && opened != fd) close(opened);
-        }
-}
-
-/* The program is being ended: no half-written file stays behind, and then the signal acts as it does by default. (The
- * kernel holds it back until this function returns.) */
-static void interrupted(int number)
-{
-    output_interrupted();
-    signal(number, SIG_DFL);
-    raise(number);
-}
-
-/* A file that is mapped into memory was shortened by somebody while we read it, and its last pages are gone. That is a
- * broken input file, and gets a message like any other. write and _exit are allowed here; printf and exit are not. */
-static void file_was_cut(int number)
-{
-    static const char message[] = "bert: an input file was shortened while it was read: make sure that nobody writes "
-                                  "it, and start again\n";
-    (void)number;
-    output_interrupted();
-    if (write(STDERR_FILENO, message, sizeof message - 1) < 0) _exit(BERT_FILE);
-    _exit(BERT_FILE);
-}
-
-/* What the caller told us to ignore (nohup ignores SIGHUP) stays ignored. */
-static void handle_signals(void)
-{
-    static const int ends[] = {SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGXFSZ};
-    struct sigaction now, wanted = {.sa_handler = interrupted};
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-        if (sigaction(ends[i], NULL, &now) == 0 && now.sa_handler == SIG_DFL) sigaction(ends[i], &wanted, NULL);
-    wanted.sa_handler = file_was_cut;
-    sigaction(SIGBUS, &wanted, NULL);
-}
-
 /* --help and --version, alone or after a command, go to stdout like any other answer. */
 static Status print_answer(const Verb *verb, bool version, Error *e)
 {
@@ -708,8 +661,7 @@ static Status run_command(int argc, char **argv, Error *e)
 int main(int argc, char **argv)
 {
     Error e = {0};
-    reserve_standard_streams();
-    handle_signals();
+    program_start("bert");
     Status status = run_command(argc, argv, &e);
     if (status != BERT_OK) fprintf(stderr, "bert: %s\n", e.message);
     return (int)status;

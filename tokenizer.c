@@ -459,7 +459,7 @@ static Status add_special(Run *run, int id, size_t at, size_t length)
 {
     Status s = end_chunk(run);
     if (!s) s = end_word(run);
-    if (run->show && strcmp(run->show, "3 WordPiece"))
+    if (!s && run->show && strcmp(run->show, "3 WordPiece"))
         fprintf(run->trace, "%s%s", tokenizer_piece(run->t, id), strcmp(run->show, "2 split") ? "" : " ");
     return s ? s : add_token(run, id, at, at + length);
 }
@@ -601,7 +601,7 @@ static Status trace_text(const Tokenizer *t, Text text, const char *label, const
         Run run = {.t = t, .plain = options->plain, .out = &unused, .show = show, .trace = out, .e = e};
         fprintf(out, "%-15s", stages[i]);
         if (exists[i]) s = text_tokens(&run, text, "");
-        fprintf(out, "%s\n", exists[i] ? "" : "(not in this model)");
+        if (!s) fprintf(out, "%s\n", exists[i] ? "" : "(not in this model)");
         free(run.chars.items);
         free(run.next.items);
         encoding_free(&unused);

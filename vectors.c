@@ -4,9 +4,11 @@
  * arithmetic is token_vectors, pool_tokens and cosine of bert.c and tensor.c.
  */
 #include "cli.h"
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* =====================================================================================================================
  * Vectors: step 16, for embed, similarity and rank
@@ -75,7 +77,7 @@ static Status parse_layers(const char *text, int L, Recipe *r, Error *e)
     const char *at = text;
     r->count = 0;
     do {
-        int from, to;
+        int from = 0, to;
         bool ok = parse_layer(&at, L, &from);
         to = from;
         if (ok && !strncmp(at, "..", 2)) at += 2, ok = parse_layer(&at, L, &to);
@@ -161,8 +163,11 @@ static Status read_normalize(const char *directory, bool *normalize, Error *e)
     bool more;
     *normalize = false;
     if (!file_exists(directory, "modules.json")) {
-        *normalize = file_exists(directory, "2_Normalize");
-        return BERT_OK;
+        struct stat info;                                               /* nothing in it is read: no failure may pass */
+        snprintf(path, sizeof path, "%.4096s/2_Normalize", directory);
+        *normalize = stat(path, &info) == 0;
+        if (*normalize || errno == ENOENT || errno == ENOTDIR) return BERT_OK;
+        return fail(e, BERT_FILE, "%s: %s", path, strerror(errno));
     }
     snprintf(path, sizeof path, "%.4096s/modules.json", directory);
     if (file_open(&file, path, e) != BERT_OK) return e->status;

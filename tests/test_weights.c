@@ -599,7 +599,7 @@ static const BertConfig tiny = {.L = 2, .H = 64, .A = 1, .D = 64, .F = 3, .V = 7
 /* What is done wrong on purpose. */
 typedef enum { SOUND, SNAPPY, BIG_ENDIAN, NEWER, NO_SHARDS, SLICES, NEGATIVE, BAD_SHARD, BAD_SIZE, BAD_OFFSET,
               DOUBLE_TYPE, MISSING, HALF_A_HEAD,
-    NO_HEADER } Fault;
+    NO_HEADER, NO_WORDS, NO_POSITIONS, FLAT_WORDS, WIDE_WORDS, LONG_BIAS, BARE } Fault;
 
 static void append_varint(Buffer *b, uint64_t value)
 {
@@ -699,7 +699,7 @@ static size_t list_variables(Variable v[100], Fault fault)
     Row *row = list_rows(tiny.L, &rows);
     for (size_t i = 0; row && i < rows; i++) {
         const TensorSpec *spec = row[i].spec;
-        if (!spec->tf || spec->group == GROUP_NSP) continue;
+        if (!spec->tf || spec->group == GROUP_NSP || (fault == BARE && spec->group != GROUP_ENCODER)) continue;
         if (fault == MISSING && !strcmp(row[i].name, "bert.encoder.layer.1.output.dense.bias")) continue;
         if (fault == HALF_A_HEAD && !strcmp(spec->name, "cls.predictions.bias")) continue;
         char name[128];
@@ -710,8 +710,14 @@ static size_t list_variables(Variable v[100], Fault fault)
         x->shape[0] = spec_rows(spec, &tiny), x->shape[1] = spec_cols(spec, &tiny);
         if (x->rank == 1) x->shape[0] = x->shape[1];
         if (spec->kind == KIND_MATRIX) x->shape[0] = spec_cols(spec, &tiny), x->shape[1] = spec_rows(spec, &tiny);
+        const bool words = ends_with(name, "word_embeddings");
+        if ((words && fault == NO_WORDS) || (ends_with(name, "position_embeddings") && fault == NO_POSITIONS)) count--;
+        if (words && fault == FLAT_WORDS) x->rank = 1;
+        if (words && fault == WIDE_WORDS) x->shape[1]++;
+        if (!strcmp(name, "pooler/dense/bias") && fault == LONG_BIAS) x->shape[0]++;
     }
     free(row);
+    if (fault == BARE) v[count++] = (Variable){"module/somebody's", {2}, 1, TF_FLOAT};
     v[count++] = (Variable){"module/bert/pooler/dense/bias/adam_m", {64}, 1, TF_FLOAT};
     v[count++] = (Variable){"module/global_step", {0}, 0, TF_INT64};
     qsort(v, count, sizeof *v, by_variable);
@@ -835,6 +841,25 @@ static void checkpoint_is_converted_bit_for_bit(void)
           && config.P == 5 && config.S == 2 && config.eps == 1e-12 && config.gelu == GELU_ERF, "its sizes are those of the shapes");
 }
 
+/* An encoder alone, and a variable that is nobody's: it is said that it is left out. */
+static void an_encoder_alone_is_converted(void)
+{
+    char text[2000] = "";
+    Error e = {0};
+    FILE *log = tmpfile();
+    put_checkpoint(BARE);
+    if (!check(log && convert(in_scratch("c"), scratch, log, &e) == BERT_OK, "converts: %s", e.message)) return;
+    rewind(log);
+    text[fread(text, 1, sizeof text - 1, log)] = 0;
+    fclose(log);
+    check(strstr(text, "no MLM head") && strstr(text, "1 other variables, the first of them 'module/somebody's'"), "%s", text);
+    FileView config;
+    if (!check(file_open(&config, in_scratch("config.json"), &e) == BERT_OK, "%s", e.message)) return;
+    snprintf(text, sizeof text, "%.*s", (int)config.size, (const char *)config.data);
+    check(strstr(text, "\"BertModel\"") != NULL, "its architecture: %s", text);
+    file_close(&config);
+}
+
 static void bert_config_beside_a_checkpoint_is_used(void)
 {
     static const char text[] = "{\"hidden_act\":\"gelu\",\"hidden_size\":64,\"intermediate_size\":3,"
@@ -855,6 +880,9 @@ static void bert_config_beside_a_checkpoint_is_used(void)
     snprintf(json, sizeof json, text, 4, 1 << 20);
     put_file("bert_config.json", json, strlen(json));
     expect_failure("a million layers", convert_quietly(&e), &e, BERT_FILE, "");
+    snprintf(json, sizeof json, text, 4, 1000);
+    put_file("bert_config.json", json, strlen(json));
+    expect_failure("a thousand layers", convert_quietly(&e), &e, BERT_FILE, "expected those of 1000 layers");
     unlink(in_scratch("bert_config.json"));
 }
 
@@ -869,7 +897,11 @@ static void bad_checkpoints_are_refused_by_name(void)
         {MISSING, "missing: bert.encoder.layer.1.output.dense.bias"}, {HALF_A_HEAD,
                                                                        "MLM head: found 4 tensors,"
                                                                         " expected 5; missing: cls.predictions.bias"},
-        {NO_HEADER, "expected the bundle's header"}};
+        {NO_HEADER, "expected the bundle's header"}, {NO_WORDS, "found no variable '...embeddings/word_embeddings'"},
+        {NO_POSITIONS, "found no variable 'module/bert/embeddings/position_embeddings', expected one"},
+        {FLAT_WORDS, "found another shape, expected two dimensions"},
+        {WIDE_WORDS, "hidden size: found 65, expected a multiple of 64"},
+        {LONG_BIAS, "'module/bert/pooler/dense/bias': found shape [65], expected [64]"}};
     Error e;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         put_checkpoint(cases[i].fault);
@@ -902,6 +934,13 @@ static void malformed_entries_are_refused(void)
         {"\x00\x01\x00" "b\x00\x01\x00" "a", 8, "out of order"},
         {"\x00\x01\x00" "b\x01\x00\x00", 7, "out of order"},                            /* the same name again */
         {"\x00\x01\x04" "a\x12\x02\x18\x01", 8, "unknown rank"},
+        {"\x00\x01\x14" "a\x12\x12\x12\x00\x12\x00\x12\x00\x12\x00\x12\x00\x12\x00\x12\x00\x12\x00\x12\x00", 24,
+         "more than 8 dimensions"},
+        {"\x00\x01\x0b" "a\x20\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 15, "found a negative number"},      /* offset */
+        {"\x00\x01\x1a" "a\x12\x18\x12\x0a\x08\x80\x80\x80\x80\x80\x80\x80\x80\x40\x12\x0a\x08\x80\x80\x80\x80\x80\x80"
+         "\x80\x80\x40", 30, "more elements than a size can count"},                     /* 2^62 times 2^62 */
+        {"\x00\x01\x0b" "a\x09........\x00\x00", 15, "malformed entry"},               /* eight bytes, then field 0 */
+        {"\x00\x01\x03" "a\x08\x81\x00", 7, "malformed entry"},                        /* 1, written longer than it is */
         {"\x00\x01", 2, "malformed entry"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         Bundle bundle;
@@ -914,7 +953,63 @@ static void malformed_entries_are_refused(void)
     }
 }
 
-/* A bit of every byte of the index, and one of each variable. */
+/* The index from its end: what is wrong with its last blocks. */
+static void ends_of_an_index_are_checked(void)
+{
+    static const char *const messages[] = {"more restarts than bytes", "found no handle of a block", "found no entries",
+                                           "belong to no block", "expected at most 16777216"};
+    static const char megabyte[1 << 20];
+    for (int wrong = 0; wrong < 5; wrong++) {
+        Bundle bundle;
+        Error e = {0};
+        Buffer file = {0}, index = {0}, footer = {0}, empty = {0}, none = {0};
+        for (int i = 0; wrong == 4 && i <= 16; i++) append(&file, megabyte, sizeof megabyte);
+        append_block(&file, &empty, 0, &footer);
+        if (wrong == 1) append_entry(&index, "", "a", &none);
+        if (wrong == 0) append_little(&index, 1 << 30, 4);
+        append_varint(&footer, file.size);
+        append_varint(&footer, index.size + (wrong == 0 ? 0 : 8));
+        if (wrong != 0) append_little(&index, 0, 4), append_little(&index, 1, 4);
+        append_little(&index, 0, 1);
+        append(&file, index.data, index.size);
+        append_little(&file, crc32c_masked(index.data, index.size), 4);
+        if (wrong == 3) append(&file, "x", 1);
+        while (footer.size < 40) append(&footer, "", 1);
+        append(&file, footer.data, 40);
+        append(&file, "\x57\xFB\x80\x8B\x24\x75\x47\xDB", 8);
+        put_file("c.index", file.data, file.size);
+        expect_failure(messages[wrong], bundle_open(&bundle, in_scratch("c"), &e), &e, BERT_FILE, messages[wrong]);
+        clear(&file), clear(&index), clear(&footer);
+    }
+}
+
+/* What lies between two blocks is under no checksum; and a block that is named again and again would be checked again and
+ * again. An empty block, since others are refused for the order of their names already. */
+static void blocks_of_an_index_follow_each_other(void)
+{
+    for (int gap = 0; gap < 3; gap++) {
+        Bundle bundle;
+        Error e = {0};
+        Buffer file = {0}, index = {0}, handle = {0}, again = {0}, block = {0}, empty = {0}, header = bundle_header(SOUND);
+        append_entry(&block, "", "", &header);
+        append_block(&file, &block, 0, &handle);
+        append_entry(&index, "", "a", &handle);
+        if (gap == 1) append(&file, "x", 1);
+        append_block(&file, &empty, 0, &handle);
+        append(&again, handle.data, handle.size);
+        append_entry(&index, "", "b", &handle);
+        if (gap == 2) append_entry(&index, "", "c", &again);
+        clear(&again);
+        finish_index(&file, &index);
+        put_file("c.data-00000-of-00002", "", 0);
+        put_file("c.data-00001-of-00002", "", 0);
+        Status s = bundle_open(&bundle, in_scratch("c"), &e);
+        if (gap) expect_failure(gap == 1 ? "a gap" : "a block twice", s, &e, BERT_FILE, "behind the block before it");
+        else if (check(s == BERT_OK, "without a gap it opens: %s", e.message)) bundle_close(&bundle);
+    }
+}
+
+/* A bit of every byte of the index, all bits of its footer, which has no checksum, and one of each variable. */
 static void flipped_bits_in_a_checkpoint_are_noticed(void)
 {
     static const char *const names[] = {"c.index", "c.data-00000-of-00002", "c.data-00001-of-00002"};
@@ -937,6 +1032,12 @@ static void flipped_bits_in_a_checkpoint_are_noticed(void)
             check(s == BERT_FILE || (k && s == BERT_OK), "%s, byte %zu: status %d", names[k], i, (int)s);
         }
         check(k ? used >= 15 : used == size, "%s: %zu of them noticed", names[k], used);    /* the slots are not read */
+        for (size_t bit = 8 * (size - 48); k == 0 && bit < 8 * size; bit++) {
+            whole[bit / 8] ^= (unsigned char)(1 << bit % 8);
+            put_file(names[k], whole, size);
+            whole[bit / 8] ^= (unsigned char)(1 << bit % 8);
+            check(convert_quietly(&e) == BERT_FILE, "%s, bit %zu is noticed", names[k], bit);
+        }
         put_file(names[k], whole, size);
         free(whole);
     }
@@ -993,6 +1094,12 @@ static void fingerprint_is_that_of_the_weights(void)
     check(safetensors_write(in_scratch("other"), t, 1, NULL, 0, &e) == BERT_OK && fingerprint(in_scratch("other"),
           other, &e) == BERT_OK
           && strcmp(one, other), "other weights have another");
+    t[0].name = "pooler.dense.bias", t[0].dtype = DTYPE_BF16;
+    check(safetensors_write(in_scratch("other"), t, 1, NULL, 0, &e) == BERT_OK, "writes half precision");
+    expect_failure("half precision", fingerprint(in_scratch("other"), other, &e), &e, BERT_FILE, "expected F32");
+    t[0].name = "nobody's";
+    check(safetensors_write(in_scratch("other"), t, 1, NULL, 0, &e) == BERT_OK, "writes something else");
+    expect_failure("nothing of a BERT", fingerprint(in_scratch("other"), other, &e), &e, BERT_FILE, "found no tensor of a BERT");
     safetensors_close(&st);
 }
 
@@ -1015,9 +1122,12 @@ const Test weights_tests[] = {
     {"damaged_safetensors_do_no_harm", damaged_safetensors_do_no_harm},
     {"many_tensors_take_linear_time", many_tensors_take_linear_time},
     {"checkpoint_is_converted_bit_for_bit", checkpoint_is_converted_bit_for_bit},
+    {"an_encoder_alone_is_converted", an_encoder_alone_is_converted},
     {"bert_config_beside_a_checkpoint_is_used", bert_config_beside_a_checkpoint_is_used},
     {"bad_checkpoints_are_refused_by_name", bad_checkpoints_are_refused_by_name},
     {"malformed_entries_are_refused", malformed_entries_are_refused},
+    {"ends_of_an_index_are_checked", ends_of_an_index_are_checked},
+    {"blocks_of_an_index_follow_each_other", blocks_of_an_index_follow_each_other},
     {"flipped_bits_in_a_checkpoint_are_noticed", flipped_bits_in_a_checkpoint_are_noticed},
     {"checkpoints_cut_off_are_refused", checkpoints_cut_off_are_refused},
     {"fingerprint_is_that_of_the_weights", fingerprint_is_that_of_the_weights},

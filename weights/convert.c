@@ -548,6 +548,7 @@ int main(int argc, char **argv)
     Error e = {0};
     char hex[65];
     Status status;
+    program_start("convert");
     if (argc == 2 && !strcmp(argv[1], "--help")) status = print(usage, &e);
     else if (argc == 3 && !strcmp(argv[1], "--fingerprint")) {
         status = fingerprint(argv[2], hex, &e);

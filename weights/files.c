@@ -164,6 +164,44 @@ static void *map_file(int fd, size_t size)
 #endif
 }
 
+/* The files that are mapped now, for the one message that must not ask anything of the system: which of them was cut.
+ * Why the name is made safe to print here: a signal handler may not call printf's family. */
+enum { MAPPED_LIMIT = 8 };
+static struct {
+    const unsigned char *data;
+    size_t size;
+    char shown[256];
+} mapped_files[MAPPED_LIMIT];
+
+/* Notes a mapping in a free place, if there is one. */
+static void note_mapping(const FileView *file)
+{
+    for (int i = 0; i < MAPPED_LIMIT; i++) {
+        if (mapped_files[i].data) continue;
+        escape(mapped_files[i].shown, sizeof mapped_files[i].shown, file->path);
+        mapped_files[i].size = file->size;
+        mapped_files[i].data = file->data;
+        return;
+    }
+}
+
+/* Before it is unmapped. */
+static void forget_mapping(const FileView *file)
+{
+    for (int i = 0; i < MAPPED_LIMIT; i++)
+        if (mapped_files[i].data == file->data) mapped_files[i].data = NULL;
+}
+
+const char *file_mapped_at(const void *address)
+{
+    const uintptr_t at = (uintptr_t)address;
+    for (int i = 0; i < MAPPED_LIMIT; i++) {
+        const uintptr_t begin = (uintptr_t)mapped_files[i].data;
+        if (begin && at >= begin && at - begin < mapped_files[i].size) return mapped_files[i].shown;
+    }
+    return NULL;
+}
+
 /* Reads all of the file into memory of exactly its size, so that a tool which watches
  * memory sees any step beyond.
  *
@@ -236,7 +274,8 @@ Status file_open(FileView *file, const char *path, Error *e)
     if (status == BERT_OK) {
         file->data = map_file(fd, file->size);
         file->mapped = file->data != NULL;
-        if (!file->mapped) status = read_all(file, fd, e);
+        if (file->mapped) note_mapping(file);
+        else status = read_all(file, fd, e);
     }
     if (fd >= 0) close(fd);                                     /* a mapping stays when its file is closed */
     if (status != BERT_OK) file_close(file);
@@ -248,24 +287,27 @@ Status file_open(FileView *file, const char *path, Error *e)
  * true. */
 void file_close(FileView *file)
 {
-    if (file->mapped) munmap((void *)(uintptr_t)file->data, file->size);
-    else free((void *)(uintptr_t)file->data);
+    if (file->mapped) {
+        forget_mapping(file);
+        munmap((void *)(uintptr_t)file->data, file->size);
+    } else free((void *)(uintptr_t)file->data);
     free(file->path);
     *file = (FileView){0};
 }
 
-/* Whether directory/name is there, of any kind. For choosing between files; to read one,
- * file_open has the last word. */
+/* Whether directory/name is there, of any kind. For choosing between files; to read one, file_open has the last word.
+ *
+ * Trap: stat also fails for a file that is there: in a directory that may not be searched, on a disk that does not
+ * answer. A tokenizer_config.json that is taken for missing changes the answers and nobody knows why. So only those
+ * reasons that say "not there" mean no; after any other one file_open fails, too, and gives the reason.
+ * Why no malloc: it might fail, and there is no way here to say so. A longer path is none for the system either. */
 bool file_exists(const char *directory, const char *name)
 {
-    size_t size = strlen(directory) + strlen(name) + 2;         /* the slash and the NUL */
-    char *path = malloc(size);
-    if (!path) return false;
-    snprintf(path, size, "%s/%s", directory, name);
+    char path[4096];
     struct stat info;
-    bool exists = stat(path, &info) == 0;
-    free(path);
-    return exists;
+    int length = snprintf(path, sizeof path, "%s/%s", directory, name);
+    if (length < 0 || (size_t)length >= sizeof path) return false;
+    return stat(path, &info) == 0 || (errno != ENOENT && errno != ENOTDIR && errno != ENAMETOOLONG && errno != ELOOP);
 }
 
 /* Some editors, most of them on Windows, put U+FEFF in front of a text and do not show it. */

@@ -111,7 +111,10 @@ static uint32_t little32(const unsigned char *p)
 }
 
 /* A varint: 7 bits a byte, the lowest first; the top bit says that more follow. 300 is AC
- * 02. At most 64 bits, so 10 bytes. */
+ * 02. At most 64 bits, so 10 bytes.
+ *
+ * Why AC 82 00, which is 300 as well, is refused: nobody writes it, and in the footer, which has no checksum, the
+ * flipped bit that makes it of AC 02 and the zero behind it would go unnoticed. */
 static bool take_varint(Bytes *b, uint64_t *value)
 {
     *value = 0;
@@ -120,6 +123,7 @@ static bool take_varint(Bytes *b, uint64_t *value)
         unsigned char c = *b->at;
         b->at++, b->left--;
         if (shift == 63 && c > 1) return false;                     /* the tenth byte has room for one bit */
+        if (shift > 0 && c == 0) return false;                      /* longer than it need be */
         *value |= (uint64_t)(c & 0x7F) << shift;
         if (c < 0x80) return true;
     }
@@ -161,6 +165,7 @@ typedef struct {
     Error *e;
     bool has_header;                    /* the entry with key "" was seen: it is the first */
     size_t capacity;                    /* of bundle->entries */
+    uint64_t next_block;                /* where the next block must begin: behind the one before */
     char last[NAME_LIMIT + 1];          /* the key before, and its length, over all data blocks */
     size_t last_length;
 } Reader;
@@ -189,15 +194,22 @@ static Status index_fail(const Reader *r, uint64_t offset, const char *what)
  *     | entries | restarts | n     | type | CRC |
  *     |<- what the CRC covers ----------->|
  *
- * 1. the block lies before the footer   2. its checksum is right   3. it is stored as it is
- * 4. the restarts fit */
-static Status open_block(const Reader *r, Handle h, Bytes *entries)
+ * 1. the block begins where the one before ended, and lies before the footer   2. its checksum is right
+ * 3. it is stored as it is   4. the restarts fit
+ *
+ * Why 1: what lies between two blocks would be under no checksum. And an index of 16 MB could name one block of 8 MB a
+ * million times: it would be checked a million times, for hours. */
+static Status open_block(Reader *r, Handle h, Bytes *entries)
 {
     size_t room = r->index.size - FOOTER_SIZE;                  /* blocks end where the footer begins */
     if (h.offset > room || room - h.offset < BLOCK_TRAILER || h.size > room - h.offset - BLOCK_TRAILER)
         return fail(r->e, BERT_FILE,
                     "%s: block at byte %llu: found %llu bytes wanted, expected at most %zu: is the file cut "
                     "off?", r->bundle->path, (unsigned long long)h.offset, (unsigned long long)h.size, room);
+    if (h.offset != r->next_block)
+        return fail(r->e, BERT_FILE, "%s: block at byte %llu: expected it at byte %llu, behind the block before it",
+                    r->bundle->path, (unsigned long long)h.offset, (unsigned long long)r->next_block);
+    r->next_block = h.offset + h.size + BLOCK_TRAILER;
     const unsigned char *block = r->index.data + h.offset;
     size_t size = (size_t)h.size;
     uint32_t found = crc32c_masked(block, size + 1), expected = little32(block + size + 1);
@@ -219,7 +231,7 @@ static Status open_block(const Reader *r, Handle h, Bytes *entries)
  * the block, one at a time and without adding them up. */
 static bool take_entry(Bytes *block, char key[NAME_LIMIT + 1], size_t *length, Bytes *value)
 {
-    uint64_t shared, non_shared, value_length;
+    uint64_t shared = 0, non_shared = 0, value_length = 0;
     Bytes suffix;
     if (!take_varint(block, &shared) || !take_varint(block, &non_shared) || !take_varint(block, &value_length))
         return false;
@@ -457,22 +469,32 @@ static Status read_footer(const Reader *r, Handle *meta, Handle *index)
                                  r->index.size - FOOTER_SIZE);
 }
 
-/* Footer, index block, and all data blocks in its order. The keys of the index block only
- * say where to look for a name; since everything is read, they are not needed. */
+/* Footer, index block, and all data blocks in its order; the metaindex block, which is empty, lies between them. The
+ * keys of the index block only say where to look for a name; since everything is read, they are not needed.
+ *
+ *     0            data blocks ...      metaindex      index block      footer
+ *     read 2nd, one after another       read 3rd       read 1st
+ *
+ * The index block must be read before the blocks that it names, and lies behind them: so its place is checked last. */
 static Status read_table(Reader *r)
 {
-    Handle meta, index, data;
-    Bytes block, value;
+    Handle meta = {0}, index = {0}, data;
+    Bytes block = {0}, value, none;
     char key[NAME_LIMIT + 1] = "";
     size_t length = 0;
     Status status = read_footer(r, &meta, &index);
-    if (status == BERT_OK) status = open_block(r, meta, &block);    /* it is empty; only its checksum matters */
+    if (status == BERT_OK) r->next_block = index.offset;
     if (status == BERT_OK) status = open_block(r, index, &block);
+    const uint64_t end = r->next_block;
+    r->next_block = 0;
     while (status == BERT_OK && block.left > 0) {
         if (!take_entry(&block, key, &length, &value) || !take_handle(&value, &data))
             return index_fail(r, index.offset, "malformed entry: found no handle of a block, expected one");
         status = read_data_block(r, data);
     }
+    if (status == BERT_OK) status = open_block(r, meta, &none);
+    if (status == BERT_OK && (r->next_block != index.offset || end != r->index.size - FOOTER_SIZE))
+        return index_fail(r, index.offset, "found bytes that belong to no block, expected the blocks to fill the file");
     if (status == BERT_OK && !r->has_header)
         return fail(r->e, BERT_FILE, "%s: found no entries, expected the bundle's header", r->bundle->path);
     return status;

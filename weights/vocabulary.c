@@ -20,6 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* As many as config.json may name: so the memory is bounded, at some 50 bytes a line, before any is asked for. */
+enum { LINES_LIMIT = 1 << 24 };
+
 /* FNV-1a, 64 bits (Fowler, Noll, Vo): for each byte an exclusive or, and a product with a prime that spreads its bits.
  * Nothing depends on its value but how often two pieces want the same slot. */
 #define HASH_OF_NOTHING 0xCBF29CE484222325u
@@ -105,7 +108,8 @@ static Status vocabulary_new(Vocabulary *v, const FileView *file, Error *e)
 {
     size_t lines = 1, slots = 2, bytes = 0, text = 0;
     for (size_t i = 0; i < file->size; i++) lines += file->data[i] == '\n';     /* the last line may lack its LF */
-    if (lines > INT32_MAX / 2) return fail(e, BERT_FILE, "%s: more than %d lines", file->path, INT32_MAX / 2);
+    if (lines > LINES_LIMIT)
+        return fail(e, BERT_FILE, "%s: found more than %d lines, expected a vocabulary", file->path, LINES_LIMIT);
     while (slots < 2 * lines) slots *= 2;                           /* a power of two, so that `& mask` cuts a number */
     if (size_mul(lines, sizeof *v->pieces, &bytes)) v->pieces = malloc(bytes);
     if (size_add(file->size, 1, &text)) v->text = malloc(text);

@@ -1,0 +1,117 @@
+"""make coverage: which lines of the readers and the tokenizer no test reaches.
+
+    python3 tests/coverage.py COMPILER LINKER_FLAGS FILE.c ...
+
+Builds the tests, the fault injection and `bert` with gcc's --coverage, runs them without the real weights (the short
+tests, in a copy of the sources), and adds up what gcov counted. A line that nothing reached must stand, as it is
+written, in tests/COVERAGE-readers.md, which has the reason; one that does not, fails."""
+import glob
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), ".."))
+HERE = os.path.join(ROOT, "build", "coverage")
+CORE = ["bert.c", "tensor.c", "tokenizer.c", "weights/safetensors.c", "weights/files.c", "weights/program.c",
+        "weights/vocabulary.c"]
+KIT = "compare.c verify.c mistakes.c".split()
+REST = "cli.c vectors.c inspect.c goldens.c".split()
+
+
+def run(command, **more):
+    return subprocess.run(command, shell=isinstance(command, str), cwd=HERE, check=True, **more)
+
+
+def build(compiler, wraps):
+    """Objects in one directory each, since gcov's counts lie beside them."""
+    def program(name, sources, flags, links=""):
+        os.makedirs(os.path.join(HERE, name), exist_ok=True)
+        objects = []
+        for source in sources:
+            target = f"{name}/{source.replace('/', '_')[:-2]}.o"
+            main = "-Dmain=bert_main" if name == "faults" and source == "main.c" else ""
+            run(f"{compiler} -O0 -march=native -g --coverage {flags} {main} -c {source} -o {target}")
+            objects.append(target)
+        run(f"{compiler} --coverage {flags} {links} {' '.join(objects)} -o {name}/{name} -lm")
+    tests = sorted(os.path.relpath(t, HERE) for t in glob.glob(HERE + "/tests/test_*.c"))
+    program("suite", CORE + KIT + ["weights/tensorbundle.c", "tests/formula.c", "tests/run.c"] + tests, "")
+    program("faults", CORE + KIT + REST + ["main.c", "weights/tensorbundle.c", "tests/formula.c", "tests/faults.c",
+                                           "tests/checkpoint.c"],
+            "-fsanitize=leak -DCOVERAGE", wraps)
+    program("sweep", CORE + KIT + ["weights/tensorbundle.c", "tests/formula.c", "tests/sweep.c"], "",
+            "-Wl,--wrap=file_open,--wrap=malloc,--wrap=calloc,--wrap=realloc")
+    program("cli", CORE + KIT + REST + ["main.c"], "")
+    shutil.copy(os.path.join(HERE, "cli", "cli"), os.path.join(HERE, "bert"))
+
+
+def copy_sources():
+    shutil.rmtree(HERE, ignore_errors=True)
+    os.makedirs(os.path.join(HERE, "weights/bert-base-uncased"))
+    for pattern in ("*.c", "*.h", "weights/*.[ch]"):
+        for path in glob.glob(os.path.join(ROOT, pattern)):
+            shutil.copy(path, os.path.join(HERE, os.path.relpath(path, ROOT)))
+    shutil.copytree(os.path.join(ROOT, "tests"), os.path.join(HERE, "tests"))
+    shutil.copy(os.path.join(ROOT, "weights/bert-base-uncased/vocab.txt"), os.path.join(HERE,
+                                                                                        "weights/bert-base-uncased"))
+
+
+def counts(files):
+    """{file: {line: largest count}} over all objects; a file that two programs include is added up."""
+    lines = {f: {} for f in files}
+    for data in glob.glob(HERE + "/*/*.gcda"):
+        text = run(["gcov", "--json-format", "--stdout", data], capture_output=True, text=True).stdout
+        for unit in text.splitlines():
+            for file in json.loads(unit)["files"]:
+                name = os.path.relpath(os.path.join(HERE, file["file"]), HERE).replace("tests/../", "")
+                if name not in lines:
+                    continue
+                for line in file["lines"]:
+                    n = line["line_number"]
+                    lines[name][n] = lines[name].get(n, 0) + line["count"]
+    return lines
+
+
+def last_line(name):
+    with open(os.path.join(HERE, name), errors="replace") as f:
+        return f.read().splitlines()[-1]
+
+
+def main():
+    compiler, wraps, *files = sys.argv[1:]
+    copy_sources()
+    build(compiler, wraps)
+    environment = dict(os.environ, SHORT="1", SKIPS_FAIL="0")
+    subprocess.run(["suite/suite"], cwd=HERE, env=environment, stdout=open(HERE + "/suite.log", "w"),
+                   stderr=subprocess.DEVNULL)
+    print("tests:", last_line("suite.log"))
+    subprocess.run(["faults/faults"], cwd=HERE, env=environment, stdout=open(HERE + "/faults.log", "w"))
+    print("faults:", last_line("faults.log"))
+    for some in ("number", "key", "tensors"):
+        subprocess.run(["sweep/sweep", some], cwd=HERE, env=environment, stdout=subprocess.DEVNULL)
+    with open(os.path.join(ROOT, "tests/COVERAGE-readers.md")) as f:
+        listed = [line.strip() for line in f if line.startswith("    ")]
+    reached = total = unexplained = 0
+    for name, lines in counts(files).items():
+        source = open(os.path.join(HERE, name)).read().splitlines()
+        missing = [n for n, count in sorted(lines.items()) if count == 0]
+        reached += len(lines) - len(missing)
+        total += len(lines)
+        percent = 100 - 100 * len(missing) / max(len(lines), 1)
+        print(f"{name:26} {len(lines) - len(missing):4} of {len(lines):4} lines, {percent:.1f} %")
+        for n in missing:
+            text = source[n - 1].strip()
+            known = text in listed
+            unexplained += not known
+            if known:
+                listed.remove(text)                                     # each is listed as often as it occurs
+            print(f"    {n:4} {text}{'' if known else '        NOT in COVERAGE-readers.md'}")
+    for text in listed:
+        print("in COVERAGE-readers.md, but reached or gone:", text)
+    print(f"{reached} of {total} lines, {100 * reached / max(total, 1):.1f} %; {unexplained} without a reason")
+    return bool(unexplained or listed or total == 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

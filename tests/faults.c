@@ -1,0 +1,397 @@
+/* faults.c - make faults: the Nth call that can fail does fail, for every N, in every command.
+ *
+ * The linker sends malloc, open, read, fwrite, rename and the like to this file (-Wl,--wrap), which counts the calls of
+ * the program's own code and makes one of them fail, or that one and all after it. Each run is a child of this process:
+ * it starts with nothing allocated, runs `bert` or `convert` as from the command line, and is then asked by
+ * LeakSanitizer what it has lost. What must hold, for every command and every N:
+ *
+ *     exit code     0 with exactly the clean run's answers (the failure did no harm), else that of the failure:
+ *                   3 where an input could not be opened or read, 6 where memory or an output failed
+ *     stderr        one line that begins with the program's name, if it failed
+ *     stdout        a beginning of the clean run's answers, whole lines of them
+ *     -o            the old file, or the whole new one; no temporary file beside it
+ *     memory        nothing lost, nothing used after it was freed, no undefined behaviour
+ *
+ * What the C library calls inside itself is not counted: a write that fails inside fflush is what tests/faults.sh does,
+ * with limits and full disks.
+ */
+#include "formula.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int __lsan_do_recoverable_leak_check(void);     /* of LeakSanitizer: what is lost now? */
+int bert_main(int argc, char **argv);
+int convert_main(int argc, char **argv);
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Calls that fail
+ * ------------------------------------------------------------------------------------------------------------------ */
+static long calls, failing = -1;                /* calls so far; the one that fails, from 0, or -1 */
+static bool and_all_after, armed;               /* armed: the program runs, and not the test */
+static int failed_kind;                         /* of the first call that failed */
+enum { MEMORY = 1, INPUT, OUTPUT, EITHER };     /* whose failure it is; EITHER: of a file that could be both */
+
+/* Is it this call's turn? */
+static bool fails_now(int kind, int reason)
+{
+    if (!armed) return false;
+    long number = calls++;
+    if (failing < 0 || number < failing || (number > failing && !and_all_after)) return false;
+    if (!failed_kind) failed_kind = kind;
+    errno = reason;
+    return true;
+}
+
+/* A function of the C library that fails with `value` and a reason, in one line each. */
+#define FAILING(kind, reason, value, type, name, parameters, arguments) \
+    type __real_##name parameters;                                      \
+    type __wrap_##name parameters;                                      \
+    type __wrap_##name parameters                                       \
+    {                                                                   \
+        return fails_now(kind, reason) ? (value) : __real_##name arguments; \
+    }
+
+FAILING(MEMORY, ENOMEM, NULL, void *, malloc, (size_t n), (n))
+FAILING(MEMORY, ENOMEM, NULL, void *, calloc, (size_t n, size_t size), (n, size))
+FAILING(MEMORY, ENOMEM, NULL, void *, realloc, (void *p, size_t n), (p, n))
+FAILING(MEMORY, ENOMEM, NULL, char *, strdup, (const char *s), (s))
+FAILING(MEMORY, ENOMEM, MAP_FAILED, void *, mmap, (void *p, size_t n, int a, int b, int fd, off_t o), (p, n, a, b, fd,
+                                                                                                       o))
+FAILING(INPUT, EIO, -1, ssize_t, read, (int fd, void *p, size_t n), (fd, p, n))
+FAILING(EITHER, EIO, -1, int, fstat, (int fd, struct stat *s), (fd, s))
+FAILING(EITHER, EACCES, -1, int, stat, (const char *path, struct stat *s), (path, s))
+FAILING(INPUT, EMFILE, NULL, DIR *, opendir, (const char *path), (path))
+FAILING(INPUT, EIO, NULL, struct dirent *, readdir, (DIR *d), (d))
+FAILING(EITHER, EMFILE, NULL, FILE *, fopen, (const char *path, const char *mode), (path, mode))
+FAILING(INPUT, EIO, NULL, char *, realpath, (const char *path, char *to), (path, to))
+FAILING(OUTPUT, EMFILE, -1, int, mkstemp, (char *path), (path))
+FAILING(OUTPUT, ENOMEM, NULL, FILE *, fdopen, (int fd, const char *mode), (fd, mode))
+FAILING(OUTPUT, EPERM, -1, int, fchmod, (int fd, mode_t mode), (fd, mode))
+FAILING(OUTPUT, EIO, EOF, int, fflush, (FILE *f), (f))
+FAILING(OUTPUT, EXDEV, -1, int, rename, (const char *from, const char *to), (from, to))
+FAILING(OUTPUT, ENOSPC, -1, int, mkdir, (const char *path, mode_t mode), (path, mode))
+FAILING(OUTPUT, EMFILE, -1, int, dup, (int fd), (fd))
+
+/* open has a parameter that may be missing. */
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...)
+{
+    return fails_now(INPUT, EMFILE) ? -1 : __real_open(path, flags);    /* the program creates files by mkstemp */
+}
+
+/* A write that fails is remembered by the stream: __fseterr would do that, which the GNU library lacks. So the bytes
+ * are sent to a stream that cannot be written, by closing what is under it. */
+size_t __real_fwrite(const void *p, size_t size, size_t n, FILE *f);
+size_t __wrap_fwrite(const void *p, size_t size, size_t n, FILE *f);
+size_t __wrap_fwrite(const void *p, size_t size, size_t n, FILE *f)
+{
+    if (f == stderr || !fails_now(OUTPUT, ENOSPC)) return __real_fwrite(p, size, n, f);
+    int full = __real_open("/dev/full", O_WRONLY);
+    if (full < 0 || dup2(full, fileno(f)) < 0) abort();
+    close(full);
+    return __real_fwrite(p, size, n, f);
+}
+
+/* The file is closed all the same, as it is when a close fails. */
+int __real_fclose(FILE *f);
+int __wrap_fclose(FILE *f);
+int __wrap_fclose(FILE *f)
+{
+    bool fails = fails_now(OUTPUT, EIO);
+    int result = __real_fclose(f);
+    if (fails) errno = EIO;
+    return fails ? EOF : result;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * One run
+ * ------------------------------------------------------------------------------------------------------------------ */
+static char directory[256];                     /* of the tiny model, and of everything else */
+static char *answer;                            /* its file answer, the one of -o */
+
+static const char *in_directory(const char *name)
+{
+    static char paths[4][512];
+    static int next;
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof paths[0], "%s/%s", directory, name);
+    return path;
+}
+
+typedef struct {
+    int code;                                   /* exit code; 99: a leak; 100 + signal */
+    int kind;                                   /* what failed first, 0: nothing did */
+    long calls;
+    char *out, *err, *file;                     /* stdout, stderr, and the file of -o:
+        malloc'ed, NULL if there is none */
+    size_t out_size, file_size;
+} Outcome;
+
+/* The whole of a file, NUL behind it; NULL if there is none. */
+static char *slurp(const char *name, size_t *size)
+{
+    FileView f;
+    Error e;
+    if (file_open(&f, in_directory(name), &e) != BERT_OK) return NULL;
+    char *text = malloc(f.size + 1);
+    if (!text) abort();
+    memcpy(text, f.data, f.size);
+    text[*size = f.size] = 0;
+    file_close(&f);
+    return text;
+}
+
+static void spew(const char *name, const char *text)
+{
+    FILE *f = fopen(in_directory(name), "wb");
+    if (!f || fputs(text, f) < 0 || fclose(f)) abort();
+}
+
+#ifdef COVERAGE
+void __gcov_dump(void);                         /* an _exit does not write the counts */
+#else
+#define __gcov_dump() (void)0
+#endif
+
+/* The child: streams to files, then the program, then the leaks, then the report through a file of its own. */
+static void child(char **argv)
+{
+    int argc = 0;
+    while (argv[argc]) argc++;
+    if (!freopen(in_directory("lines"), "r", stdin) || !freopen(in_directory("out"), "w", stdout) ||
+        !freopen(in_directory("err"), "w", stderr)) _exit(98);
+    armed = true;
+    int code = strcmp(argv[0], "bert") ? convert_main(argc, argv) : bert_main(argc, argv);
+    armed = false;
+    long report[2] = {calls, failed_kind};
+    FILE *f = fopen(in_directory("report"), "wb");
+    if (!f || fwrite(report, sizeof report, 1, f) != 1 || fclose(f)) _exit(98);
+    fflush(stderr);
+    __gcov_dump();
+    if (__lsan_do_recoverable_leak_check()) code = 99;
+    _exit(code);
+}
+
+/* Runs it with call `number` failing. The old file of -o is put back before. */
+static Outcome run(char **argv, long number, bool all_after)
+{
+    Outcome o = {0};
+    int status;
+    size_t size;
+    spew("answer", "old");
+    fflush(stdout);
+    failing = number, and_all_after = all_after;
+    pid_t pid = fork();
+    if (pid < 0) abort();
+    if (pid == 0) child(argv);
+    if (waitpid(pid, &status, 0) != pid) abort();
+    o.code = WIFEXITED(status) ? WEXITSTATUS(status) : 100 + WTERMSIG(status);
+    long *report = (long *)(void *)slurp("report", &size);
+    if (report && size == 2 * sizeof *report) o.calls = report[0], o.kind = (int)report[1];
+    free(report);
+    remove(in_directory("report"));
+    o.out = slurp("out", &o.out_size);
+    o.err = slurp("err", &size);
+    o.file = slurp(argv[0][0] == 'b' ? "answer" : "model/model.safetensors", &o.file_size);
+    return o;
+}
+
+static void outcome_free(Outcome *o)
+{
+    free(o->out), free(o->err), free(o->file);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * What must hold
+ * ------------------------------------------------------------------------------------------------------------------ */
+static int complaints;
+
+static bool complain(char **argv, long number, bool all_after, const Outcome *o, const char *what)
+{
+    if (complaints++ < 30)
+        printf("    not so: %s %s, call %ld%s failing (kind %d): exit code %d: %s\n    stderr: %.300s\n", argv[0],
+               argv[1], number,
+               all_after ? " and all after it" : "", o->kind, o->code, what, o->err ? o->err : "none");
+    return false;
+}
+
+/* Names with ".tmp-" in the directory, or in model/ below it. */
+static int temporaries(void)
+{
+    int count = 0;
+    for (int i = 0; i < 2; i++) {
+        DIR *d = opendir(i ? in_directory("model") : directory);
+        for (struct dirent *entry; d && (entry = readdir(d)); ) count += strstr(entry->d_name, ".tmp-") != NULL;
+        if (d) closedir(d);
+    }
+    return count;
+}
+
+/* The exit code that fits: of memory and outputs 6, of inputs 3; where one call stands for both, either. With all calls
+ * failing, one that was of no importance may be followed by one that is. */
+static bool code_fits(const Outcome *o, bool all_after)
+{
+    if (o->code != BERT_FILE && o->code != BERT_SYSTEM) return false;
+    if (all_after || o->kind == EITHER) return true;
+    return o->code == (o->kind == INPUT ? BERT_FILE : BERT_SYSTEM);
+}
+
+/* The same bytes, or both no file at all. */
+static bool same_bytes(const char *a, size_t n, const char *b, size_t m)
+{
+    return !a == !b && n == m && (!a || !memcmp(a, b, n));
+}
+
+/* One outcome against the clean one. */
+static bool judge(char **argv, long number, bool all_after, const Outcome *o, const Outcome *clean)
+{
+    const bool failed = o->code != clean->code;
+    const size_t name = strlen(argv[0]);
+    if (o->code == 99) return complain(argv, number, all_after, o, "nothing is lost");
+    if (o->code > 99) return complain(argv, number, all_after, o, "no signal, no sanitizer");
+    if (temporaries()) return complain(argv, number, all_after, o, "no temporary file is left");
+    if (!failed) {
+        if (!same_bytes(o->out, o->out_size, clean->out, clean->out_size) ||
+            !same_bytes(o->file, o->file_size, clean->file, clean->file_size))
+            return complain(argv, number, all_after, o, "success means the clean run's answers");
+        return true;
+    }
+    if (!code_fits(o, all_after)) return complain(argv, number, all_after, o, "the code is that of the failure");
+    const char *last = o->err;
+    for (const char *p = last; p && (p = strchr(p, '\n')) && p[1]; ) last = ++p;        /* notes may come before it */
+    if (!last || strncmp(last, argv[0], name) || strncmp(last + name, ": ", 2) || last[strlen(last) - 1] != '\n')
+        return complain(argv, number, all_after, o, "one line says why");
+    if (o->out_size > clean->out_size || memcmp(o->out, clean->out, o->out_size))
+        return complain(argv, number, all_after, o, "stdout has a beginning of the answers");
+    bool old = argv[0][0] == 'b' ? same_bytes(o->file, o->file_size, "old", 3) : !o->file;
+    if (!old && !same_bytes(o->file, o->file_size, clean->file, clean->file_size))
+        return complain(argv, number, all_after, o, "the old file, or the whole new one");
+    return true;
+}
+
+/* Two files of the converter: each appears whole, or not at all; they go before the next run. */
+static void remove_converted(void)
+{
+    remove(in_directory("model/model.safetensors"));
+    remove(in_directory("model/config.json"));
+    rmdir(in_directory("model"));
+}
+
+/* Every N, once and from there on, until a run in which nothing failed any more. */
+static long torture(char **argv)
+{
+    long points = 0;
+    Outcome clean = run(argv, -1, false);
+    if (clean.code > 1) complain(argv, -1, false, &clean, "the clean run succeeds");
+    for (int all_after = 0; all_after < 2; all_after++)
+        for (long number = 0; ; number++) {
+            remove_converted();
+            Outcome o = run(argv, number, all_after);
+            bool over = o.kind == 0 && o.code == clean.code;            /* call `number` never came */
+            if (over) judge(argv, number, all_after, &o, &clean);
+            else points += judge(argv, number, all_after, &o, &clean);
+            outcome_free(&o);
+            if (over || complaints > 200) break;
+        }
+    remove_converted();
+    printf("%-14s %-40.40s %4ld calls, %5ld failures judged\n", argv[0], argv[1], clean.calls, points);
+    outcome_free(&clean);
+    return points;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * The commands
+ * ------------------------------------------------------------------------------------------------------------------ */
+#define MODEL "-m", directory
+static long torture_bert(void)
+{
+    char trace[512], npy[512], wrong[512];
+    snprintf(trace, sizeof trace, "%s", in_directory("trace"));
+    snprintf(npy, sizeof npy, "%s", in_directory("npy"));
+    snprintf(wrong, sizeof wrong, "%s", in_directory("wrong"));
+    char *made[] = {"bert", "trace", MODEL, "-q", "-o", trace, "the cat", NULL};
+    char *different[] = {"bert", "trace", MODEL, "-q", "--gelu", "tanh", "-o", wrong, "the cat", NULL};
+    Outcome o = run(made, -1, false), p = run(different, -1, false);
+    outcome_free(&o), outcome_free(&p);
+    char *commands[][14] = {
+        {"bert", "tokenize", MODEL, NULL},                              /* three lines of stdin */
+        {"bert", "tokenize", MODEL, "--trace", "the [MASK] sat", NULL},
+        {"bert", "tokenize", MODEL, "--format", "json", "-o", answer, "the cat", NULL},
+        {"bert", "vocab", MODEL, "9:11", "cat", NULL},
+        {"bert", "embed", MODEL, "-f", "-", NULL},
+        {"bert", "embed", MODEL, "--format", "npy", "-o", answer, "the cat", "on", NULL},
+        {"bert", "embed", MODEL, "--inputs", trace, "--pooling", "none", NULL},
+        {"bert", "similarity", MODEL, "--word", "bank", "the bank", "a bank", NULL},
+        {"bert", "similarity", MODEL, "--by-layer", "the cat", "the dog", NULL},
+        {"bert", "rank", MODEL, "cat", "the dog", "the cat", NULL},
+        {"bert", "fill-mask", MODEL, "--targets", "cat,dog", "the [MASK]", NULL},
+        {"bert", "next-sentence", MODEL, "the cat", "it sat", NULL},
+        {"bert", "attention", MODEL, "the cat", NULL},
+        {"bert", "attention", MODEL, "--format", "npy", "-o", answer, "the cat", NULL},
+        {"bert", "trace", MODEL, "the cat", NULL},
+        {"bert", "trace", MODEL, "-o", answer, "the cat", NULL},
+        {"bert", "compare", trace, trace, NULL},
+        {"bert", "compare", trace, wrong, NULL},
+        {"bert", "verify", MODEL, trace, "the cat", NULL},
+        {"bert", "verify", MODEL, "--isolate", wrong, NULL},
+        {"bert", "info", "-v", MODEL, NULL},
+        {"bert", "help", NULL},
+    };
+    long points = 0;
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) points += torture(commands[i]);
+    remove(trace), remove(npy), remove(wrong);
+    return points;
+}
+
+/* The converter, on the checkpoint that tests/checkpoint.c wrote there. */
+static long torture_convert(void)
+{
+    char prefix[512], model[512], weights[512];
+    snprintf(prefix, sizeof prefix, "%s", in_directory("c"));
+    snprintf(model, sizeof model, "%s", in_directory("model"));
+    snprintf(weights, sizeof weights, "%s", in_directory("model.safetensors"));
+    char *commands[][4] = {{"convert", prefix, model, NULL}, {"convert", "--fingerprint", weights, NULL},
+                           {"convert", "--sha256", weights, NULL}};
+    long points = 0;
+    for (size_t i = 0; i < 3; i++) points += torture(commands[i]);
+    return points;
+}
+
+static void clean_up(void)
+{
+    static const char *const names[] = {"1_Pooling/config.json", "1_Pooling", "tokenizer_config.json", "lines", "out",
+                                        "err", "answer", "c.index", "c.data-00000-of-00002", "c.data-00001-of-00002"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) remove(in_directory(names[i]));
+    formula_remove(directory);
+}
+
+void write_checkpoint(const char *directory);   /* tests/checkpoint.c */
+
+int main(void)
+{
+    Error e = {0};
+    char path[512];
+    if (!formula_directory(directory) || formula_model(directory, "tiny", &e) != BERT_OK) return printf("%s\n",
+                                                                                                        e.message), 1;
+    snprintf(path, sizeof path, "%s", in_directory("answer"));
+    answer = path;
+    spew("lines", "the cat\n\nsat on The mat\n");
+    /* two files that may be missing: to take one for missing because it could not be asked for changes the answers */
+    spew("tokenizer_config.json", "{\"do_lower_case\": false}");
+    if (mkdir(in_directory("1_Pooling"), 0777)) return printf("no directory\n"), 1;
+    spew("1_Pooling/config.json", "{\"pooling_mode\": \"max\"}");
+    write_checkpoint(directory);
+    long points = torture_convert() + torture_bert();
+    clean_up();
+    printf("%ld failures judged, %d complaints\n", points, complaints);
+    return complaints || points == 0;
+}
