@@ -218,11 +218,11 @@ static void checksum_notices(void)
  * ------------------------------------------------------------------------------------------------------------------ */
 static const struct { const char *name, *fingerprint, *checksum; } real_traces[] = {
     {"bert-base-uncased", "54095662b5eb40d9faba4c5db27f2ac2e32fef9569b16463aafc633f1de9f1ec",
-     "f51a625ff88449af350b2b3c1f88b27567a96d43a23ce71eeab4d7fb97bdacb1"},
+     "6d9d85d7db416d262c88472b9a203003e849f9ac4dcee8ad0e3423aa653acc94"},
     {"bert-base-cased", "a3a23ac965a2385052ececa0b7ce39939157d7fb094181c22d7f07854830a082",
-     "55da2e740879838039100f9879bd561631798a59c770a932578501f30295bfad"},
+     "ed5884280f06b47be82fa8edd06438ee3d05b00427de9b7588aa3ece28d53b2a"},
     {"all-MiniLM-L6-v2", "695ab7d306ab2a9655b69fa3523f9067cde87247c8a99f9bd8f6fe728c6692ea",
-     "7c988f8bd87b0928ab92952b3093847ef33be0ba0e43943ab038895918dcc2e0"},
+     "41ffb6752a69338bea341ddb58f3568c9fd9bfe5e75bb558858be3f3013ddb74"},
 };
 
 static void real_trace(size_t i)
