@@ -14,6 +14,9 @@
 #   make sweep      every small damage to every kind of file, in one process, under ASan and UBSan (about two minutes)
 #   make faults     the Nth malloc, open, read, write, rename ... fails, for every N; full disks, signals, limits
 #   make coverage   the lines of readers and tokenizer that no test reaches; valgrind: memcheck; analyze: gcc and cppcheck
+#   make fuzz       throws hostile files and texts at every reader, 30 seconds each (needs clang); SECONDS=1200 for
+#                   longer, TARGET=fuzz_vocab for one of them. tests/fuzz/README.md
+#   make replay     the inputs that fuzzing has collected, once each, with any compiler
 #   make bench      the tokenizer against two others, the model against six, one thread, medians, beside the machine's
 #                   limits; tables in build/bench.md. BENCH=quick: few repeats. (It fetches the others and the text.)
 #   make notebooks  runs every notebook again and compares what it prints (notebooks/requirements.txt says what it needs);
@@ -29,6 +32,8 @@ MODEL   ?= bert-base-uncased
 FROM    ?=
 OFFLINE ?=
 PYTHON  ?= python3
+SECONDS ?= 30
+TARGET  ?=
 
 # C11; no fused, reordered or approximated floating-point arithmetic: the promise of equal bits rests on this line.
 NUMBERS = -std=c11 -ffp-contract=off -fno-fast-math -fno-trapping-math -fno-math-errno
@@ -174,6 +179,33 @@ analyze:
 curves: build/tests
 	CURVES=1 build/tests curves_are_within
 
+# Fuzz targets, each its own program: clang's libFuzzer with sanitizers, or a main that replays files. NO_MMAP: files
+# are read into memory of their size, so that a step beyond is seen. An archive: what a target includes is not linked
+# twice.
+FUZZ_TARGETS = $(notdir $(basename $(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ_PARTS   = $(CORE) $(KIT) cli.c vectors.c inspect.c explain.c goldens.c weights/tensorbundle.c tests/formula.c \
+               tests/fuzz/fuzz.c
+FUZZ_COMPILE = clang -g -O2 -march=native -fno-omit-frame-pointer -Wall -Wextra -Wpedantic -Wno-psabi $(NUMBERS) \
+               -DNO_MMAP -D_POSIX_C_SOURCE=200809L -fsanitize=address,undefined,float-cast-overflow \
+               -fno-sanitize-recover=all
+FUZZ_HEADERS = $(HEADERS) tests/fuzz/fuzz.h main.c vectors.c
+build/fuzz/library.a: $(FUZZ_PARTS) $(FUZZ_HEADERS)
+	@command -v clang > /dev/null || { echo 'make fuzz needs clang and its libFuzzer (on Debian: clang)'; exit 1; }
+	@mkdir -p build/fuzz && rm -f build/fuzz/*.o $@
+	cd build/fuzz && $(FUZZ_COMPILE) -fsanitize=fuzzer-no-link -c $(FUZZ_PARTS:%=../../%) && ar rcs library.a *.o
+build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c build/fuzz/library.a
+	$(FUZZ_COMPILE) -fsanitize=fuzzer $^ -o $@ -lm
+fuzz: $(FUZZ_TARGETS:%=build/fuzz/%)
+	sh tests/fuzz/run.sh $(SECONDS) $(TARGET)
+
+build/replay/library.a: $(FUZZ_PARTS) tests/fuzz/replay.c $(FUZZ_HEADERS)
+	@mkdir -p build/replay && rm -f build/replay/*.o $@
+	cd build/replay && $(COMPILE) -DNO_MMAP -c $(FUZZ_PARTS:%=../../%) ../../tests/fuzz/replay.c && ar rcs library.a *.o
+build/replay/fuzz_%: tests/fuzz/fuzz_%.c build/replay/library.a
+	$(COMPILE) -DNO_MMAP $^ -o $@ -lm
+replay: $(FUZZ_TARGETS:%=build/replay/%)
+	for target in $(FUZZ_TARGETS); do $(RUN) build/replay/$$target tests/fuzz/corpus/$$target || exit 1; done
+
 notebooks: bert bert64 weights/bert-base-uncased/model.safetensors
 	@for model in bert-base-cased all-MiniLM-L6-v2; do \
 		[ -f weights/$$model/model.safetensors ] || $(MAKE) weights MODEL=$$model || exit; done
@@ -191,5 +223,5 @@ mutants:
 clean:
 	rm -rf bert bert64 bert-plain build
 
-.PHONY: plain by-objects weights demo test pipes linear sweep faults coverage valgrind analyze bench curves notebooks documents \
-    tour mutants clean
+.PHONY: plain by-objects weights demo test pipes linear fuzz replay sweep faults coverage valgrind analyze bench curves \
+    notebooks documents tour mutants clean

@@ -352,11 +352,18 @@ void view_free(TraceView *view)
     *view = (TraceView){0};
 }
 
-/* The entry of that name (ours). A trace of 12 layers has 155: a search from the front is quick enough. */
-const TraceEntry *view_find(const TraceView *view, const char *name)
+/* The entry of the same name. A name has one place in the order of the data, and entries are sorted by that: so the
+ * place is looked for, by halving.
+ * Why: a hostile trace has a hundred thousand names, and a search from the front for each would take minutes. */
+const TraceEntry *view_find(const TraceView *view, const TraceEntry *like)
 {
-    for (size_t i = 0; i < view->count; i++)
-        if (!strcmp(view->entries[i].name, name)) return &view->entries[i];
+    size_t first = 0, last = view->count;                               /* it is in first .. last-1, or not there */
+    while (first < last) {
+        size_t middle = first + (last - first) / 2;
+        if (view->entries[middle].order == like->order) return &view->entries[middle];
+        if (view->entries[middle].order < like->order) first = middle + 1;
+        else last = middle;
+    }
     return NULL;
 }
 
@@ -381,12 +388,15 @@ static bool take_dimension(const size_t *shape, int *n, size_t size)
 
 /* OTHER's shape under REF's. The numbers must be as many, and the boundaries of features (and of queries) must be
  * where REF has them: (44, 384) has as many numbers as (22, 768), and is something else. Transposed is only said
- * where nothing else is possible: a square tensor is read as it stands. */
+ * where nothing else is possible: a square tensor is read as it stands. (One shape is one layout, also where it has no
+ * elements, and boundaries cannot be found by multiplying.) */
 static Layout layout_of(const TraceEntry *ref, const SafeTensor *other)
 {
     size_t dims[2] = {0, 0}, count = 0;
     int n = other->rank;
     if (ref->tensor.count != other->count) return LAYOUT_OTHER;
+    if (n == ref->tensor.rank && !memcmp(other->shape, ref->tensor.shape, (size_t)n * sizeof *other->shape))
+        return LAYOUT_SAME;
     for (int i = 0; i < n; i++)
         if (other->shape[i] != 1 && count++ < 2) dims[count - 1] = other->shape[i];
     if (ref->form == FORM_TOKENS && ref->B == 1 && count == 2 && dims[0] == ref->cols && dims[1] == ref->rows &&
@@ -463,12 +473,19 @@ static double narrow(double x, DType dtype)
     return dtype == DTYPE_F16 && fabs(rounded) > 65504 ? copysign(INFINITY, x) : rounded;
 }
 
-/* Sums over the numbers of one tensor pair. */
+/* Sums over the numbers of one tensor pair, each divided by 2^exponent: see exponent_of. */
 typedef struct {
+    int exponent;
     double squares, other_squares, product, differences;                /* x^2, y^2, xy, (x-y)^2 */
     double all_squares, all_differences;                                /* with the masked ones */
     size_t broken;                                                      /* numbers outside `exact` or atol, rtol */
 } Sums;
+
+/* x as it goes into the sums. */
+static double scaled(double x, const Sums *s)
+{
+    return s->exponent ? ldexp(x, -s->exponent) : x;
+}
 
 /* Whether x and y are near enough one by one; under an NMSE no single number decides. */
 static bool close_enough(double x, double y, const Tolerance *t)
@@ -491,9 +508,9 @@ static void add_pair(Result *r, Sums *s, double x, double y, size_t i, int bits,
         r->where = i, r->expected = x, r->found = y;
         return;
     }
-    double d = fabs(x - y);
+    const double d = fabs(x - y), u = scaled(x, s), v = scaled(y, s);
     if (!close_enough(x, y, tolerance)) s->broken++;
-    s->squares += x * x, s->other_squares += y * y, s->product += x * y, s->differences += d * d;
+    s->squares += u * u, s->other_squares += v * v, s->product += u * v, s->differences += (u - v) * (u - v);
     if (d > r->max_abs || r->counted == 1) r->max_abs = d, r->where = i, r->expected = x, r->found = y;
     frexp(x != 0 ? x : y, &exponent);
     double ulp = d == 0 ? 0 : d / ldexp(1, exponent - bits);            /* the distance between x and its neighbour */
@@ -513,11 +530,27 @@ static void add_masked(Result *r, const TraceEntry *ref, double x, double y)
 static void conclude(Result *r, const Sums *s, const Tolerance *tolerance)
 {
     const double n = r->counted ? (double)r->counted : 1, lengths = sqrt(s->squares) * sqrt(s->other_squares);
-    r->rms = sqrt(s->differences / n);
+    r->rms = ldexp(sqrt(s->differences / n), s->exponent);
     r->nmse = s->differences == 0 ? 0 : s->squares > 0 ? s->differences / s->squares : INFINITY;
     r->nmse_all = s->all_differences == 0 ? 0 : s->all_squares > 0 ? s->all_differences / s->all_squares : INFINITY;
     r->cosine = lengths > 0 ? s->product / lengths : s->squares == s->other_squares;
     r->passes = !r->word && (tolerance->kind == TOLERANCE_NMSE ? decibel(r->nmse) <= tolerance->decibel : !s->broken);
+}
+
+/* Squares of 1e200 or of 1e-200 are beyond a double: their sums would be infinite, or 0, and their quotient no number,
+ * or 0, which passes. The power of two that brings the largest number of a float64 pair near 1; 0 where no square is
+ * in danger, and for all other types, whose squares fit. */
+static int exponent_of(const TraceEntry *ref, const TraceEntry *other, bool transposed, DType coarse)
+{
+    double largest = 0;
+    int exponent;
+    for (size_t i = 0; coarse == DTYPE_F64 && i < ref->tensor.count; i++) {
+        double x = fabs(element(ref, false, 1, ref, i)), y = fabs(element(other, transposed, 1, ref, i));
+        if (isfinite(x) && x > largest) largest = x;
+        if (isfinite(y) && y > largest) largest = y;
+    }
+    frexp(largest, &exponent);
+    return abs(exponent) > 400 ? exponent : 0;
 }
 
 /* One tensor pair, number by number, into *r. With `word` set the numbers could not be compared, or should not be:
@@ -535,11 +568,13 @@ void compare_entries(Result *r, const TraceEntry *ref, const TraceEntry *other, 
     r->comparable = true;
     r->transposed = layout == LAYOUT_TRANSPOSED;
     const double x_scale = scale_of(ref, ref, judge), y_scale = scale_of(other, ref, judge);
+    s.exponent = exponent_of(ref, other, r->transposed, coarse);
     for (size_t i = 0; i < ref->tensor.count; i++) {
         double x = narrow(element(ref, false, x_scale, ref, i), coarse);
         double y = narrow(element(other, r->transposed, y_scale, ref, i), coarse);
         bool counts = element_counts(ref, judge, i);
-        if (isfinite(x) && isfinite(y)) s.all_squares += x * x, s.all_differences += (x - y) * (x - y);
+        const double u = scaled(x, &s), v = scaled(y, &s);
+        if (isfinite(x) && isfinite(y)) s.all_squares += u * u, s.all_differences += (u - v) * (u - v);
         if (counts) add_pair(r, &s, x, y, i, precision(coarse), &judge->tolerance);
         else add_masked(r, ref, x, y);
     }
@@ -572,13 +607,15 @@ void put_place(char text[96], const TraceEntry *t, size_t i)
 /* =====================================================================================================================
  * The report
  * ================================================================================================================== */
-/* (22, 768), as Python writes it: what the user will compare it with. */
+/* (22, 768), as Python writes it: what the user will compare it with. Trap: snprintf returns what it would have
+ * written, which may be more than there is room for; with 8 dimensions of 20 digits that would go beyond the end. */
 static void put_shape(char text[96], const SafeTensor *t)
 {
     int n = snprintf(text, 96, "(");
-    for (int i = 0; i < t->rank && n < 80; i++)
+    int i = 0;
+    for (; i < t->rank && n < 66; i++)                                  /* 22 more, ", ...)" and the NUL fit */
         n += snprintf(text + n, 96 - (size_t)n, "%s%zu", i ? ", " : "", t->shape[i]);
-    snprintf(text + n, 96 - (size_t)n, t->rank == 1 ? ",)" : ")");
+    snprintf(text + n, 96 - (size_t)n, i < t->rank ? ", ...)" : t->rank == 1 ? ",)" : ")");
 }
 
 /* max abs, at, and rms are of the differences x - y; ulp is the largest difference in units of the last digit of the
@@ -622,35 +659,26 @@ static void pattern_of(char pattern[96], const TraceEntry *t)
  */
 void print_missing(const TraceView *has, const TraceView *lacks, const char *whose, FILE *out)
 {
+    size_t all[PARTS][2] = {{0}}, missing[PARTS][2] = {{0}};            /* of each part; [1]: those of a layer */
     const char *separator = "";
     for (size_t i = 0; i < has->count; i++) {
         const TraceEntry *t = &has->entries[i];
+        all[t->part][t->layer >= 0]++;
+        if (!view_find(lacks, t)) missing[t->part][t->layer >= 0]++;
+    }
+    for (size_t i = 0; i < has->count; i++) {
+        const TraceEntry *t = &has->entries[i];
+        const size_t of = all[t->part][t->layer >= 0], lost = missing[t->part][t->layer >= 0];
         char pattern[96];
-        size_t all = 0, missing = 0, first = SIZE_MAX;
-        for (size_t k = 0; k < has->count; k++) {
-            const TraceEntry *u = &has->entries[k];
-            if (u->part != t->part || (u->layer < 0) != (t->layer < 0)) continue;
-            all++;
-            if (view_find(lacks, u->name)) continue;
-            if (first == SIZE_MAX) first = k;
-            missing++;
-        }
-        if (first != i) continue;                                       /* said already, or not missing */
+        if (!lost || view_find(lacks, t)) continue;
+        missing[t->part][t->layer >= 0] = 0;                            /* said once */
         pattern_of(pattern, t);
-        fprintf(out, *separator ? "%s%s" : "%snot in %s: ", separator, *separator ? pattern : whose);
-        if (!*separator) fputs(pattern, out);
-        if (missing < all) fprintf(out, " (%zu of %zu)", missing, all);
+        if (!*separator) fprintf(out, "not in %s: ", whose);
+        fprintf(out, "%s%s", separator, pattern);
+        if (lost < of) fprintf(out, " (%zu of %zu)", lost, of);
         separator = ", ";
     }
     if (*separator) fputc('\n', out);
-}
-
-/* A name from a file as fail() shows it, on one line and with control characters escaped. */
-static void put_name(char text[128], const char *name)
-{
-    Error shown = {0};
-    fail(&shown, BERT_FILE, "%s", name);
-    snprintf(text, 128, "%.127s", shown.message);
 }
 
 /* What was left out because nobody here knows the name, so that a misspelled one is not missed in silence:
@@ -662,7 +690,7 @@ void print_unknown(const TraceView *view, const char *whose, FILE *out)
     enum { MOST = 20 };
     char name[128];
     for (size_t i = 0; i < view->unknown_count && i < MOST; i++) {
-        put_name(name, view->unknown[i]);
+        escape(name, sizeof name, view->unknown[i]);
         if (i == 0) fprintf(out, "unknown names in %s: %s", whose, name);
         else fprintf(out, ", %s", name);
     }
@@ -677,7 +705,7 @@ Status fail_unknown(const TraceView *view, Error *e)
     char found[MOST * 130 + 64] = "", name[128];
     size_t n = 0, i = 0;
     for (; i < view->unknown_count && i < MOST; i++) {
-        put_name(name, view->unknown[i]);
+        escape(name, sizeof name, view->unknown[i]);
         n += (size_t)snprintf(found + n, sizeof found - n, "%s%s", i ? ", " : "", name);
     }
     if (i < view->unknown_count) snprintf(found + n, sizeof found - n, " and %zu more", view->unknown_count - i);
@@ -704,11 +732,14 @@ void put_difference(char sentence[512], const TraceEntry *ref, const TraceEntry 
                  r->max_abs, where, r->found, r->expected);
 }
 
-/*  (is), the piece behind an id, if there is a vocabulary. */
+/*  (is), the piece behind an id, if there is a vocabulary; safe on a terminal, and cut between characters. */
 static void put_piece(char text[64], const Tokenizer *tokenizer, int64_t id)
 {
+    char piece[50];
     text[0] = 0;
-    if (tokenizer && id >= 0 && id < tokenizer->V) snprintf(text, 64, " (%.50s)", tokenizer_piece(tokenizer, (int)id));
+    if (!tokenizer || id < 0 || id >= tokenizer->V) return;
+    escape(piece, sizeof piece, tokenizer_piece(tokenizer, (int)id));
+    snprintf(text, 64, " (%s)", piece);
 }
 
 /* Tokens before anything else: if they differ, no number after them can be right, and the mistake is in the tokenizer
@@ -765,7 +796,7 @@ static Status report(const TraceView *ref, const TraceView *other, const Judge *
     size_t compared = 0;
     print_head(out);
     for (size_t i = 0; i < ref->count; i++) {
-        const TraceEntry *x = &ref->entries[i], *y = view_find(other, x->name);
+        const TraceEntry *x = &ref->entries[i], *y = view_find(other, x);
         Result r;
         if (!y) continue;
         compare_entries(&r, x, y, judge);

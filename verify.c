@@ -936,7 +936,7 @@ static bool pair_up(Bench *bench)
     bool any = false;
     for (size_t i = 0; i < bench->ours->count; i++) {
         const TraceEntry *ours = &bench->ours->entries[i];
-        bench->pairs[i] = view_find(bench->other, ours->name);
+        bench->pairs[i] = view_find(bench->other, ours);
         if (!bench->pairs[i]) continue;
         compare_entries(&bench->results[i], ours, bench->pairs[i], &bench->judge);      /* feed needs the layouts */
         any = true;

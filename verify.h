@@ -53,7 +53,7 @@ typedef struct {                    /* a trace as compare and verify see it */
 Status view_make(TraceView *view, const char *path, const SafeTensor *tensors, size_t count, int last, Error *e);
 int last_layer(const SafeTensor *tensors, size_t count);
 void view_free(TraceView *view);
-const TraceEntry *view_find(const TraceView *view, const char *name);       /* NULL if there is none */
+const TraceEntry *view_find(const TraceView *view, const TraceEntry *like); /* of the same name; NULL: there is none */
 int64_t integer_element(const SafeTensor *t, size_t i);                     /* of any integer dtype */
 
 /* ---------------------------------------------------------------------------------------------------------------------

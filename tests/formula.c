@@ -1,5 +1,5 @@
 /* formula.c - tiny BERT models whose weights are a formula, so that the tests need no downloads. The formula, its reasons
- * and the two models are explained in tests/golden/formula.py, which gives the same values bit for bit. */
+ * and the models are explained in tests/golden/formula.py, which gives the same values bit for bit. */
 #include "formula.h"
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +15,7 @@ typedef struct {
 static const Formula formulas[] = {
     {"tiny", "gelu",     {.L = 2, .H = 24, .A = 3, .D = 8, .F = 56, .V = 101, .P = 32, .S = 3, .eps = 0.01}, 1.0f},
     {"odd", "gelu_new",  {.L = 3, .H = 150, .A = 5, .D = 30, .F = 260, .V = 67, .P = 160, .S = 2, .eps = 0.01}, 0.5f},
+    {"small", "gelu",    {.L = 1, .H = 4, .A = 2, .D = 2, .F = 5, .V = 12, .P = 6, .S = 2, .eps = 0.01}, 1.0f},
 };
 
 /* ---------------------------------------------------------------------------------------------------------------------
@@ -160,7 +161,7 @@ Status formula_model(const char *directory, const char *kind, Error *e)
         if (s == BERT_OK) s = write_vocabulary(f, directory, e);
         return s == BERT_OK ? write_weights(f, directory, e) : s;
     }
-    return fail(e, BERT_USAGE, "formula model \"%s\": there are tiny and odd", kind);
+    return fail(e, BERT_USAGE, "formula model \"%s\": there are tiny, odd and small", kind);
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------

@@ -3,8 +3,8 @@
 #define FORMULA_H
 #include "../bert.h"
 
-/* Writes config.json, vocab.txt and model.safetensors of the model `kind` ("tiny" or "odd") into an existing directory.
- * BERT_USAGE if there is no such kind. */
+/* Writes config.json, vocab.txt and model.safetensors of the model `kind` into an existing directory: "tiny" or "odd", or
+ * "small" (280 numbers), for the fuzz targets. BERT_USAGE if there is no such kind. */
 Status formula_model(const char *directory, const char *kind, Error *e);
 
 /* Element i of the tensor of that name (Hugging Face's, without `bert.`) before scaling: uniform in [-0.5, 0.5), exact. */

@@ -737,6 +737,28 @@ static void the_trace_of_a_pair_ends_with_one_sequence(void)
     check_trace("cafe", "cafe", want);
 }
 
+/* FNV-1a as in vocabulary.c: 450 pieces that all want one of the 1,024 slots, and 450 that do not. */
+static void a_vocabulary_that_was_made_to_collide_is_refused(void)
+{
+    for (int collide = 0; collide < 2; collide++) {
+        char text[8000] = SPECIALS, piece[16];
+        size_t used = strlen(text), found = 0;
+        Tokenizer t;
+        Error e;
+        for (unsigned n = 0; found < 450; n++) {
+            uint64_t hash = 0xCBF29CE484222325u;
+            int length = snprintf(piece, sizeof piece, "%u", n);
+            for (int i = 0; i < length; i++) hash = (hash ^ (unsigned char)piece[i]) * 0x100000001B3u;
+            if (collide && (hash & 1023) != 5) continue;
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s\n", piece);
+            found++;
+        }
+        Status s = load_made(&t, text, used, NULL, CASE_AUTO, &e);
+        if (collide) check(s == BERT_FILE && strstr(e.message, "chosen to have one hash"), "refused: %s", e.message);
+        else if (check(s == BERT_OK, "450 numbers are a vocabulary: %s", e.message)) tokenizer_free(&t);
+    }
+}
+
 const Test tokenizer_tests[] = {
     {"texts_of_the_documents_have_their_ids", texts_of_the_documents_have_their_ids},
     {"ids_5000_to_5019_are_those_that_document_001_prints", ids_5000_to_5019_are_those_that_document_001_prints},
@@ -766,6 +788,7 @@ const Test tokenizer_tests[] = {
     {"the_id_is_the_line_and_the_last_duplicate_wins", the_id_is_the_line_and_the_last_duplicate_wins},
     {"a_file_that_is_no_vocabulary_is_refused_with_the_reason",
      a_file_that_is_no_vocabulary_is_refused_with_the_reason},
+    {"a_vocabulary_that_was_made_to_collide_is_refused", a_vocabulary_that_was_made_to_collide_is_refused},
     {"the_case_comes_from_the_caller_then_the_file_then_the_pieces",
      the_case_comes_from_the_caller_then_the_file_then_the_pieces},
     {"the_published_vocabularies_are_recognised", the_published_vocabularies_are_recognised},

@@ -5,6 +5,7 @@
  * what somebody's wrong BERT would write. verify must name the first tensor that is wrong, and the mistake. */
 #include "formula.h"
 #include "test.h"
+#include "../verify.h"
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -1005,6 +1006,118 @@ static void a_mistake_is_found_through_hidden_states_alone(void)
     end();
 }
 
+/* =====================================================================================================================
+ * Hostile traces
+ * ================================================================================================================== */
+
+/* Compares two traces of one tensor each. */
+static Status compare_two(SafeTensor ref, SafeTensor other, Tolerance tolerance)
+{
+    char paths[2][300];
+    Error e;
+    SafeTensor *tensors[] = {&ref, &other};
+    for (int i = 0; i < 2; i++) {
+        snprintf(paths[i], sizeof paths[i], "%s/%d", directory, i);
+        tensors[i]->count = 1;
+        for (int k = 0; k < tensors[i]->rank; k++) tensors[i]->count *= tensors[i]->shape[k];
+        bool ok = safetensors_write(paths[i], tensors[i], 1, NULL, 0, &e) == BERT_OK;
+        if (!check(ok, "%s", e.message)) return BERT_SYSTEM;
+    }
+    Status status = compare_files(paths[0], paths[1], tolerance);
+    remove(paths[0]), remove(paths[1]);
+    return status;
+}
+
+/* float64 numbers whose squares are beyond a double. */
+static void huge_and_tiny_numbers_do_not_pass_unseen(void)
+{
+    const struct { double x[2], y[2]; Status expected; } cases[] = {
+        {{1e200, -1e200}, {-1e200, 1e200}, BERT_DIFFERENT}, {{1e200, 1}, {1, 1}, BERT_DIFFERENT},
+        {{5e-324, 0}, {0, 5e-324}, BERT_DIFFERENT}, {{1e-200, 1e-200}, {1e-200, 2e-200}, BERT_DIFFERENT},
+        {{1e308, 1e308}, {1e308, -1e308}, BERT_DIFFERENT}, {{1e200, 3}, {1.00000001e200, 5}, BERT_OK},
+        {{1e-200, 0}, {1.00000001e-200, 0}, BERT_OK}, {{1e200, 1}, {1e200, 1}, BERT_OK}};
+    if (!check(formula_directory(directory), "a directory")) return;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char name[] = "pooler";
+        SafeTensor x = {.name = name, .dtype = DTYPE_F64, .rank = 1, .shape = {2}, .data = cases[i].x}, y = x;
+        y.data = cases[i].y;
+        check(compare_two(x, y, TOLERANCE_DEFAULT) == cases[i].expected, "case %zu: %s", i, said);
+    }
+    formula_remove(directory);
+}
+
+/* Shapes of up to eight numbers of 19 digits, which are allowed where one of them is 0. */
+static void shapes_of_tensors_without_elements_are_shown(void)
+{
+    char name[] = "pooler";
+    const size_t most = INT64_MAX;
+    SafeTensor x = {.name = name, .dtype = DTYPE_F32, .rank = 2, .shape = {4, 0}, .data = ""}, y = x;
+    if (!check(formula_directory(directory), "a directory")) return;
+    check(compare_two(x, y, TOLERANCE_DEFAULT) == BERT_OK, "a tensor without elements equals itself: %s", said);
+    for (size_t last = 1; last <= most / 10; last *= 10) {              /* so that it is cut at every place */
+        y = (SafeTensor){.name = name, .dtype = DTYPE_F32, .rank = 7, .data = "",
+                         .shape = {0, most, most, most, last, most, most}};
+        check(compare_two(x, y, TOLERANCE_DEFAULT) == BERT_DIFFERENT &&
+              says("first difference:", "pooler: shape F32 (0, 9223372036854775807, ") &&
+              strstr(said, ", ...), expected"), "a long shape is cut: %s", said);
+    }
+    formula_remove(directory);
+}
+
+/* Not a matter of seconds: with a search through all names for each name this would take hours. */
+static void traces_of_many_tensors_take_linear_time(void)
+{
+    enum { MANY = 20000 };
+    static const char *const patterns[] = {"encoder.layer.%d.output.dense", "encoder.layer.%d.intermediate"};
+    static const float one = 1;
+    char paths[2][300];
+    SafeTensor *t = calloc(MANY, sizeof *t);
+    char (*names)[64] = calloc(MANY, sizeof *names);
+    Error e;
+    bool ok = check(t && names && formula_directory(directory), "memory and a directory");
+    for (int k = 0; ok && k < 2; k++) {
+        snprintf(paths[k], sizeof paths[k], "%s/%d", directory, k);
+        for (int i = 0; i < MANY; i++) {
+            snprintf(names[i], sizeof names[i], patterns[i < MANY - 1 ? k : 0], i);
+            t[i] = (SafeTensor){.name = names[i], .dtype = DTYPE_F32, .rank = 2, .shape = {1, 1}, .count = 1,
+                                .data = &one};
+        }
+        ok = check(safetensors_write(paths[k], t, MANY, NULL, 0, &e) == BERT_OK, "%s", e.message);
+    }
+    check(ok && compare_files(paths[0], paths[1], TOLERANCE_DEFAULT) == BERT_OK &&
+          says("not in OTHER:", "encoder.layer.*.output.dense (19999 of 20000)") &&
+          says("not in REF:", "encoder.layer.*.intermediate"), "compared: %s", said);
+    if (ok) remove(paths[0]), remove(paths[1]);
+    formula_remove(directory);
+    free(t), free(names);
+}
+
+/* A piece of the vocabulary is shown beside its id, and comes from a file as well. */
+static void pieces_cannot_control_the_terminal(void)
+{
+    static const char vocabulary[] = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n\x1b[2J\n";
+    static const int64_t x[1] = {4}, y[1] = {5};
+    const SafeTensor ids = {.dtype = DTYPE_I64, .rank = 1, .shape = {1}, .count = 1};
+    TraceView ref = {.ids = {ids}}, other = {.ids = {ids}};
+    Tokenizer tokenizer;
+    OutputFile out;
+    Error e;
+    char path[300], sentence[256];
+    ref.ids[0].data = x, other.ids[0].data = y;
+    if (!check(formula_directory(directory), "a directory")) return;
+    snprintf(path, sizeof path, "%s/vocab.txt", directory);
+    if (check(output_open(&out, path, &e) == BERT_OK, "%s", e.message)) {
+        fputs(vocabulary, out.stream);
+        bool ok = output_commit(&out, &e) == BERT_OK && tokenizer_load(&tokenizer, directory, CASE_AUTO, &e) == BERT_OK;
+        if (check(ok, "%s", e.message)) {
+            compare_ids(sentence, &ref, &other, &tokenizer);
+            check_text("ids", sentence, "input_ids: token 0 is 5 (\\x1b[2J), expected 4 ([MASK])");
+            tokenizer_free(&tokenizer);
+        }
+    }
+    formula_remove(directory);
+}
+
 const Test verify_tests[] = {
     {"verify_finds_nothing_in_a_right_bert", verify_finds_nothing_in_a_right_bert},
     {"the_step_list_gives_the_bits_of_forward", the_step_list_gives_the_bits_of_forward},
@@ -1020,6 +1133,10 @@ const Test verify_tests[] = {
     {"names_that_nobody_knows_are_listed", names_that_nobody_knows_are_listed},
     {"ids_that_are_assumed_are_said", ids_that_are_assumed_are_said},
     {"compare_says_what_is_wrong", compare_says_what_is_wrong},
+    {"huge_and_tiny_numbers_do_not_pass_unseen", huge_and_tiny_numbers_do_not_pass_unseen},
+    {"shapes_of_tensors_without_elements_are_shown", shapes_of_tensors_without_elements_are_shown},
+    {"traces_of_many_tensors_take_linear_time", traces_of_many_tensors_take_linear_time},
+    {"pieces_cannot_control_the_terminal", pieces_cannot_control_the_terminal},
     {"a_float32_trace_passes_against_its_float64_trace", a_float32_trace_passes_against_its_float64_trace},
     {NULL, NULL},
 };

@@ -219,7 +219,7 @@ static void json_is_read_as_the_rfc_says(void)
                                        "{\"a\":[1,[2,{\"c\":null}],true,false]}",
         "{\"a\":-0.5e+10}", "{\"a\":0}", "{\"\":\"\\u0041\\ud83d\\ude00\\\"\\\\\\/\\b\\f\\n\\r\\t\"}",
          "{\"a\":\"\xc3\xa9\"}",
-        "{\"a\":\"\\u0000\"}"};
+        "{\"a\":\"\\u0000\"}", "{\"a\":0.12345678901234567890123456789012345678901234567890123456789012345678901}"};
     static const char *const bad[] = {"", " ", "[]", "1", "{", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,}", "{,}",
                                       "{\"a\":[1,]}",
         "{\"a\":[,1]}", "{\"a\":[1 2]}", "{\"a\":1 \"b\":2}", "{\"a\" 1}", "{'a':1}", "{a:1}", "{\"a\":01}",
@@ -1009,6 +1009,98 @@ static void blocks_of_an_index_follow_each_other(void)
     }
 }
 
+/* Blocks that are read twice, or that other readers take for empty. */
+static void blocks_follow_one_another(void)
+{
+    static const unsigned char no_restarts[4] = {0};
+    Bundle bundle;
+    Error e;
+    for (int twice = 0; twice < 2; twice++) {
+        Buffer file = {0}, index = {0}, handle = {0}, block = {0}, header = bundle_header(SOUND);
+        append_entry(&block, "", "", &header);
+        append_block(&file, &block, 0, &handle);
+        append_entry(&index, "", "a", &handle);
+        if (twice) {                                                    /* an empty block, named twice */
+            size_t at = file.size;
+            append_block(&file, &block, 0, &handle);
+            append_entry(&index, "a", "b", &handle);
+            append_varint(&handle, at), append_varint(&handle, 8);
+            append_entry(&index, "b", "c", &handle);
+        } else {
+            append(&block, no_restarts, sizeof no_restarts);
+            append_varint(&handle, file.size), append_varint(&handle, block.size);
+            append_little(&block, 0, 1);
+            append(&file, block.data, block.size);
+            append_little(&file, crc32c_masked(block.data, block.size), 4);
+            clear(&block);
+            append_entry(&index, "a", "b", &handle);
+        }
+        finish_index(&file, &index);
+        expect_failure(twice ? "a block twice" : "no restarts", bundle_open(&bundle, in_scratch("c"), &e), &e,
+                       BERT_FILE, twice ? "behind the block before it" : "found no restarts");
+    }
+}
+
+/* An index of one block with the sizes that infer_config reads, and the query kernels of L layers. */
+static Status convert_layers(int L, Error *e)
+{
+    static const size_t shapes[4][2] = {{7, 64}, {5, 64}, {2, 64}, {64, 3}};
+    static const char *const names[] = {
+        "embeddings/word_embeddings", "embeddings/position_embeddings", "embeddings/token_type_embeddings",
+        "encoder/layer_0/intermediate/dense/kernel"};
+    static Variable v[1100];
+    size_t count = 0;
+    for (; count < 4; count++) {
+        v[count] = (Variable){.rank = 2, .type = TF_FLOAT, .shape = {shapes[count][0], shapes[count][1]}};
+        snprintf(v[count].name, sizeof v[count].name, "bert/%s", names[count]);
+    }
+    for (int l = 0; l < L; l++) {
+        v[count] = (Variable){.rank = 0};
+        snprintf(v[count++].name, sizeof v[0].name, "bert/encoder/layer_%d/attention/self/query/kernel", l);
+    }
+    qsort(v, count, sizeof *v, by_variable);
+    Buffer block = {0}, value = bundle_header(SOUND), data = {0};
+    append_entry(&block, "", "", &value);
+    for (size_t i = 0; i < count; i++) {
+        size_t size = v[i].rank ? v[i].shape[0] * v[i].shape[1] * 4 : 0;
+        if (size) value = bundle_entry(&v[i], 0, 0, size, 0, SOUND);
+        append_entry(&block, i ? v[i - 1].name : "", v[i].name, &value);
+    }
+    put_index(&block, 0);
+    while (data.size < 7 * 64 * 4) append_little(&data, 0, 4);
+    put_file("c.data-00000-of-00002", data.data, data.size);
+    put_file("c.data-00001-of-00002", "", 0);
+    clear(&data);
+    return convert_quietly(e);
+}
+
+/* 1,025 layers in an index of 60 KB: each would ask for 16 rows of the table, whatever the file has. And none at all:
+ * that was converted to a model that cannot be loaded. */
+static void layers_are_counted(void)
+{
+    Buffer block = {0}, data = {0};
+    char hex[65], tensor[100];
+    Error e;
+    expect_failure("1,025 layers", convert_layers(1025, &e), &e, BERT_FILE, "found more layers, expected 1 to 1024");
+    expect_failure("1,024 layers", convert_layers(1024, &e), &e, BERT_FILE, "query/kernel': found type number 0");
+    expect_failure("no layers", convert_layers(0, &e), &e, BERT_FILE, "found no layers, expected 1 to 1024");
+
+    append_text(&block, "{");
+    for (int l = 0; l < 1025; l++) {
+        snprintf(tensor, sizeof tensor, "%s\"encoder.layer.%d.attention.self.query.weight\":{\"dtype\":\"F32\","
+                 "\"shape\":[0],", l ? "," : "", l);
+        append_text(&block, tensor);
+        append_text(&block, "\"data_offsets\":[0,0]}");
+    }
+    append_text(&block, "}");
+    append_little(&data, block.size, 8);
+    append(&data, block.data, block.size);
+    put_file("t.safetensors", data.data, data.size);
+    clear(&data), clear(&block);
+    expect_failure("fingerprint of 1,025 layers", fingerprint(in_scratch("t.safetensors"), hex, &e), &e, BERT_FILE,
+                   "found more layers, expected at most 1024");
+}
+
 /* A bit of every byte of the index, all bits of its footer, which has no checksum, and one of each variable. */
 static void flipped_bits_in_a_checkpoint_are_noticed(void)
 {
@@ -1128,6 +1220,8 @@ const Test weights_tests[] = {
     {"malformed_entries_are_refused", malformed_entries_are_refused},
     {"ends_of_an_index_are_checked", ends_of_an_index_are_checked},
     {"blocks_of_an_index_follow_each_other", blocks_of_an_index_follow_each_other},
+    {"blocks_follow_one_another", blocks_follow_one_another},
+    {"layers_are_counted", layers_are_counted},
     {"flipped_bits_in_a_checkpoint_are_noticed", flipped_bits_in_a_checkpoint_are_noticed},
     {"checkpoints_cut_off_are_refused", checkpoints_cut_off_are_refused},
     {"fingerprint_is_that_of_the_weights", fingerprint_is_that_of_the_weights},

@@ -28,7 +28,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { PATH_LIMIT = 4096, NAME_SIZE = 1200 };
+enum { PATH_LIMIT = 4096, NAME_SIZE = 1200, MAX_LAYERS = 1024 };     /* layers: as config_load believes */
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * The rows of tensor_table for a model of L layers, layer by layer
@@ -157,7 +157,10 @@ static Status infer_config(Conversion *c)
     if (status == BERT_OK) status = dimension(c, "embeddings/token_type_embeddings", 0, &k->S);
     if (status == BERT_OK) status = dimension(c, "encoder/layer_*/intermediate/dense/kernel", 1, &k->F);
     if (status != BERT_OK) return status;
-    while (find_variable(c, "encoder/layer_*/attention/self/query/kernel", k->L)) k->L++;
+    while (k->L <= MAX_LAYERS && find_variable(c, "encoder/layer_*/attention/self/query/kernel", k->L)) k->L++;
+    if (k->L < 1 || k->L > MAX_LAYERS)
+        return fail(c->e, BERT_FILE, "%s: found %s layers, expected 1 to %d", c->bundle.path, k->L ? "more" : "no",
+                    (int)MAX_LAYERS);
     k->D = 64;
     k->A = k->H / k->D;
     if (k->H % k->D)
@@ -458,13 +461,13 @@ Status convert(const char *prefix, const char *directory, FILE *log, Error *e)
  * Are these the weights? Two files may hold the same numbers under other names, in another order, with or without the
  * NSP head; their SHA-256 then differs. The fingerprint does not.
  * ------------------------------------------------------------------------------------------------------------------ */
-/* Layers in the file: as many as there are first tensors of one. */
+/* Layers in the file: as many as there are first tensors of one, and no more than one too many. */
 static int count_layers(const Safetensors *st)
 {
     const TensorSpec *spec = tensor_table;
     while (!spec_per_layer(spec)) spec++;
     int L = 0;
-    while (spec_find(spec, L, st)) L++;
+    while (L <= MAX_LAYERS && spec_find(spec, L, st)) L++;
     return L;
 }
 
@@ -489,8 +492,11 @@ Status fingerprint(const char *path, char hex[65], Error *e)
     size_t count, used = 0;
     Status status = safetensors_open(&st, path, e);
     if (status != BERT_OK) return status;
-    Row *rows = list_rows(count_layers(&st), &count);
-    if (!rows) status = fail(e, BERT_SYSTEM, "%s: out of memory", path);
+    const int L = count_layers(&st);
+    Row *rows = L <= MAX_LAYERS ? list_rows(L, &count) : NULL;
+    if (L > MAX_LAYERS)
+        status = fail(e, BERT_FILE, "%s: found more layers, expected at most %d", path, (int)MAX_LAYERS);
+    else if (!rows) status = fail(e, BERT_SYSTEM, "%s: out of memory", path);
     sha256_start(&sha);
     for (size_t i = 0; rows && i < count && status == BERT_OK; i++) {
         if (rows[i].spec->group > GROUP_MLM || rows[i].spec->optional) continue;

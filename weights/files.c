@@ -693,8 +693,8 @@ static void skip_digits(JsonReader *j)
 }
 
 /* Takes a number of JSON's grammar:  -? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)?
- * Its text goes to number[64]; *integer tells whether it has neither fraction nor exponent. */
-static bool take_number(JsonReader *j, char number[64], bool *integer)
+ * Its text goes to number[64], unless that is NULL; *integer tells whether it has neither fraction nor exponent. */
+static bool take_number(JsonReader *j, char *number, bool *integer)
 {
     const unsigned char *t = j->text;
     skip_space(j);
@@ -718,6 +718,7 @@ static bool take_number(JsonReader *j, char number[64], bool *integer)
         skip_digits(j);
         if (j->at == digits) return false;
     }
+    if (!number) return true;
     if (j->at - start > 63) return false;
     memcpy(number, t + start, j->at - start);
     number[j->at - start] = 0;
@@ -780,12 +781,12 @@ Status json_bool(JsonReader *j, bool *value, Error *e)
  * closely as a value that is read: what nobody asked for must be JSON as well. */
 static Status skip_one(JsonReader *j, Error *e)
 {
-    char number[64], kind = json_peek(j);
+    char kind = json_peek(j);
     bool integer;
     size_t start = j->at;
     if (kind == '{' || kind == '[') return json_begin(j, kind, e);
     if (kind == '"') return read_string(j, NULL, 0, "a string", e);
-    if (kind == '0' && take_number(j, number, &integer)) return BERT_OK;
+    if (kind == '0' && take_number(j, NULL, &integer)) return BERT_OK;
     if (take_word(j, "true") || take_word(j, "false") || take_word(j, "null")) return BERT_OK;
     return json_fail(j, e, start, "a value");
 }

@@ -222,6 +222,8 @@ static Status open_block(Reader *r, Handle h, Bytes *entries)
                           : "found an unknown compression, expected a stored block");
     if (size < 4 || little32(block + size - 4) > (size - 4) / 4)
         return index_fail(r, h.offset, "found more restarts than bytes, expected them to fit");
+    if (little32(block + size - 4) == 0)                        /* other readers take such a block for an empty one */
+        return index_fail(r, h.offset, "found no restarts, expected at least one");
     *entries = (Bytes){block, size - 4 - (size_t)4 * little32(block + size - 4)};
     return BERT_OK;
 }

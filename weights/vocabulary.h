@@ -15,6 +15,7 @@ struct Vocabulary {
         uint32_t half;              /* the upper half of the piece's hash */
     } *slots;                       /* by text */
     size_t mask;                    /* number of slots, a power of two, minus 1 */
+    size_t detours;                 /* slots that were passed because another piece was there, over all pieces */
     size_t longest[2][256];         /* bytes of the longest piece by first byte; [1]: of those with ##, by the next */
 };
 

@@ -1,0 +1,153 @@
+/* fuzz_config.c - any text as one of the four JSON files of a model directory, and as JSON: refused with a sentence, or
+ * read to values that are in range; and read to the same values with white space behind it, and not at all without its
+ * last bracket.
+ *
+ * The first byte chooses the file, the rest is the text.
+ */
+#include "fuzz.h"
+#include "../../vectors.c"              /* for read_pooling and read_normalize */
+
+/* What a file says, as a checksum: two readings are compared by it. */
+typedef uint64_t Values;
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Any JSON, by all functions of the reader
+ * ------------------------------------------------------------------------------------------------------------------ */
+static void note_value(Values *v, const void *bytes, size_t size)
+{
+    const unsigned char *p = bytes;
+    for (size_t i = 0; i < size; i++) *v = (*v ^ p[i]) * 0x100000001B3u;
+}
+
+/* A value that is no object or array, by the function for its kind. */
+static Status read_simple(JsonReader *j, char kind, Values *v, Error *e)
+{
+    char text[256] = "";
+    JsonReader before = *j;
+    int64_t integer;
+    double number = 0;
+    bool flag = false;
+    Status s = BERT_OK;
+    if (kind == '"') s = json_string(j, text, sizeof text, e);
+    else if (kind == 't' || kind == 'f') s = json_bool(j, &flag, e);
+    else if (kind != '0') s = json_skip(j, e);                          /* null, or malformed */
+    else if (json_integer(j, &integer, e) == BERT_OK) number = (double)integer;
+    else *j = before, s = json_number(j, &number, e);
+    note_value(v, text, strlen(text)), note_value(v, &number, sizeof number), note_value(v, &flag, 1);
+    return s;
+}
+
+/* The whole text, in and out of what is open: no recursion here, either. */
+static Status walk(JsonReader *j, Values *v, Error *e)
+{
+    while (j->depth > 0) {
+        char key[256] = "", kind;
+        bool more, object = j->kind[j->depth - 1] == '{';
+        Status s = object ? json_next_key(j, key, sizeof key, &more, e) : json_next_element(j, &more, e);
+        if (s != BERT_OK) return s;
+        note_value(v, key, strlen(key) + more);
+        if (!more) continue;
+        kind = json_peek(j);
+        s = kind == '{' || kind == '[' ? json_begin(j, kind, e) : read_simple(j, kind, v, e);
+        if (s != BERT_OK) return s;
+    }
+    return json_end(j, e);
+}
+
+/* What is read value by value must also be JSON for the function that only passes over it. */
+static Status read_any(Values *v, const uint8_t *text, size_t size, Error *e)
+{
+    uint8_t *copy = fuzz_copy(text, size);
+    JsonReader j, again;
+    bool more;
+    Status s = json_open(&j, "t.json", copy, size, 0, e);
+    again = j;
+    if (s == BERT_OK) s = walk(&j, v, e);
+    if (s == BERT_OK) {
+        Status skipped = BERT_OK;
+        while ((skipped = json_next_key(&again, NULL, 0, &more, e)) == BERT_OK && more)
+            if ((skipped = json_skip(&again, e)) != BERT_OK) break;
+        if (skipped == BERT_OK) skipped = json_end(&again, e);
+        fuzz_expect(skipped == BERT_OK, "what was read can be skipped: %s", e->message);
+    }
+    free(copy);
+    return s;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * The files
+ * ------------------------------------------------------------------------------------------------------------------ */
+static Status read_config_json(Values *v, Error *e)
+{
+    BertConfig config, *c = &config;
+    Status s = config_load(c, fuzz_path("config.json"), e);
+    if (s != BERT_OK) return s;
+    const int sizes[] = {c->L, c->H, c->A, c->D, c->F, c->V, c->P, c->S};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        fuzz_expect(sizes[i] >= 1 && sizes[i] <= 1 << 24, "size %zu is %d", i, sizes[i]);
+    fuzz_expect(c->L <= 1024 && c->D * c->A == c->H && c->eps >= 0 && c->eps <= 1, "sizes belong together");
+    for (size_t i = 0; i < tensor_table_size; i++)
+        fuzz_expect(spec_rows(&tensor_table[i], c) >= 1 && spec_cols(&tensor_table[i], c) >= 1, "shapes");
+    note_value(v, sizes, sizeof sizes), note_value(v, &c->gelu, sizeof c->gelu), note_value(v, &c->eps, sizeof c->eps);
+    return BERT_OK;
+}
+
+static const char vocabulary[] = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\n##b\n";
+
+static Status read_tokenizer_config(Values *v, Error *e)
+{
+    Tokenizer t;
+    Status s = tokenizer_load(&t, fuzz_path(""), CASE_AUTO, e);
+    if (s != BERT_OK) return s;
+    note_value(v, &t.lower_case, 1), note_value(v, &t.strip_accents, 1), note_value(v, &t.chinese_chars, 1);
+    tokenizer_free(&t);
+    return BERT_OK;
+}
+
+/* The two files of sentence-transformers. */
+static Status read_sentence_config(int kind, Values *v, Error *e)
+{
+    Pooling pooling = POOL_NONE;
+    bool yes = false;
+    Status s = kind == 2 ? read_pooling(fuzz_path(""), &pooling, e) : read_normalize(fuzz_path(""), &yes, e);
+    fuzz_expect(kind != 2 || s != BERT_OK || (pooling >= POOL_CLS && pooling <= POOL_MAX), "pooling %d", (int)pooling);
+    note_value(v, &pooling, sizeof pooling), note_value(v, &yes, 1);
+    return s;
+}
+
+static Status read_file(int kind, Values *v, const uint8_t *text, size_t size, Error *e)
+{
+    static const char *const names[] = {"config.json", "tokenizer_config.json", "1_Pooling/config.json",
+                                        "modules.json"};
+    *v = 0;
+    if (kind < 4) fuzz_put(names[kind], text, size);
+    return kind == 0 ? read_config_json(v, e) : kind == 1 ? read_tokenizer_config(v, e) :
+           kind < 4 ? read_sentence_config(kind, v, e) : read_any(v, text, size, e);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < 1) return 0;
+    const int kind = data[0] % 5;
+    const uint8_t *text = data + 1;
+    size_t n = size - 1;
+    Values v, again;
+    Error e = {0};
+    fuzz_begin();
+    fuzz_put("vocab.txt", (const uint8_t *)vocabulary, sizeof vocabulary - 1);
+    Status s = read_file(kind, &v, text, n, &e);
+    fuzz_expect_status(s, &e, "3");
+    if (s != BERT_OK) return 0;
+
+    uint8_t *longer = malloc(n + 3);
+    fuzz_expect(longer != NULL, "out of memory");
+    memcpy(longer, text, n), memcpy(longer + n, " \r\n", 3);
+    s = read_file(kind, &again, longer, n + 3, &e);
+    fuzz_expect(s == BERT_OK, "it is read with white space behind it: %s", e.message);
+    fuzz_expect(v == again, "and says the same");
+    while (n > 0 && strchr(" \t\r\n", text[n - 1])) n--;
+    s = read_file(kind, &again, text, n - 1, &e);
+    fuzz_expect(s == BERT_FILE, "without its last bracket it is refused");
+    free(longer);
+    return 0;
+}
