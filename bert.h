@@ -255,7 +255,7 @@ float bfloat16_to_float(uint16_t h);
 /* =====================================================================================================================
  * tokenizer.c - steps 1 to 4: text -> clean -> CJK -> strip accents, lower case -> split -> WordPiece -> ids
  * ================================================================================================================== */
-typedef struct Vocabulary Vocabulary;                   /* pieces and their lookup: see tokenizer.c */
+typedef struct Vocabulary Vocabulary;                   /* pieces and their lookup: weights/vocabulary.c */
 
 typedef struct {
     Vocabulary *vocabulary;
@@ -425,7 +425,7 @@ typedef struct {
     size_t owned_count;
 } Bert;
 
-/* Loads directory/config.json and its one *.safetensors. BERT_FILE lists all missing tensors of the encoder. A head is
+/* Loads directory/config.json and its one *.safetensors. BERT_FILE lists the missing tensors of the encoder. A head is
  * there or not as a whole; a head of which only a part is there is an error. */
 Status bert_load(Bert *model, const char *directory, Error *e);
 void bert_free(Bert *model);

@@ -33,9 +33,9 @@
 
 enum { SUM_CHUNK = 128 };           /* products per chain: see dot_in_chunks */
 
-/* A vector is 16 or 32 bytes of numbers, its lanes, on which one instruction works. GCC and clang give arithmetic on
- * such types, and turn it into whatever the machine has: one AVX register, two SSE or NEON registers, or plain scalar
- * code. The curves work on four lanes. */
+/* A vector is 16 to 64 bytes of numbers, its lanes, on which one instruction works, or two. GCC and clang give
+ * arithmetic on such types, and turn it into whatever the machine has: one AVX register, two SSE or NEON registers,
+ * or plain scalar code. The curves work on four lanes. */
 enum { CURVE_LANES = 4 };
 typedef double dvec __attribute__((vector_size(CURVE_LANES * sizeof(double))));
 typedef float fvec __attribute__((vector_size(CURVE_LANES * sizeof(float))));
@@ -215,7 +215,7 @@ static inline dvec gelu_tanh_curve(dvec x)
     return x / (1.0 + exp_curve(u * -2.0));
 }
 
-/* The oracles of the four curves, which bert64 uses: the same formulas with the library's erfc and tanh. */
+/* What bert64 has for the curves: exp and tanh of the library, and the GELUs by its erfc and tanh. */
 static double gelu_erf_libm(double x)
 {
     return 0.5 * x * erfc(-x * 0.70710678118654752440);
@@ -404,7 +404,8 @@ double cosine(const real *a, const real *b, size_t n)
  *
  * The sum is cut every 128 products. Each chunk is one chain of fused multiply-adds that starts at +0; the chunks are
  * added in order. Why: rounding errors grow with the length of a chain; one chain of 768 or 3,072 random terms has
- * three to four times the error of six or 24 short ones. And a fast kernel can keep a chunk's sum in a register. */
+ * (in the root mean square) 2.5 or 4.5 times the error of six or 24 short ones. And a fast kernel can keep a chunk's
+ * sum in a register. */
 static real dot_in_chunks(const real *x, const real *w, size_t K)
 {
     real total = 0;
@@ -481,9 +482,20 @@ void linear_ref(real *out, const real *x, const Tensor *W, const real *b, size_t
  * waits. Fewer tokens make narrower panels: 6 rows x 16 tokens, or 6 rows x 8 tokens x 2 neighbouring chunks of the
  * sum. (bert64, whose vectors have 4 lanes, takes half the rows.)
  *
- * The order of the work is chosen for the caches: a block of 48 weight rows (L2) meets one panel after another; within
- * a panel one chunk of 128 k's after another (12 KB of packed x, L1); within a chunk one tile after another. Each row
- * of weights is asked for two tiles before it is needed: a short text is computed as fast as memory delivers.
+ * Why 12: with the loaded x and the weight, 12 sums are what 16 registers hold.
+ *
+ * The order of the work is chosen for the caches. Without its details, linear() is these loops:
+ *
+ *     for each group of 48 weight rows (24 long ones): they stay in the L2 cache
+ *         for each panel of 24 tokens
+ *             for each chunk of 128 k: 12 KB of packed x, which stay in the L1 cache
+ *                 for each tile of 4 rows: its 12 sums begin at 0, take 128 products, are added to total[row][token]
+ *             out[token][row] = total[row][token] + b[row]
+ *
+ * So the chunks of a sum are added in the definition's order, whatever the tile. While the first panel is at work, each
+ * weight row is asked for two tiles before its turn: a short text is computed as fast as memory delivers.
+ * In product() the roles change: both sides are activations, w is packed, and lanes run over its rows (the keys j in
+ * step 8, the columns d in step 10).
  * ------------------------------------------------------------------------------------------------------------------ */
 #ifdef PLAIN        /* `make plain`: the definition alone */
 
@@ -532,7 +544,8 @@ static inline void vec_store(real *p, vec v)
     memcpy(p, &v, sizeof v);
 }
 
-/* Tokens in the panel that comes next when `left` are left: 24, or less where that leaves fewer places empty. */
+/* Tokens in the panel that comes next when `left` are left: 24, or less where that leaves fewer places empty; and 16
+ * twice rather than 24 and 8, which is a narrow one. */
 static size_t panel_width(size_t left)
 {
     if (left <= 8) return 8;
@@ -591,10 +604,14 @@ static void pack(real *packed, const real *x, size_t x_stride, size_t N, size_t 
 
 /* One tile: `rows` weight rows with `vecs` vectors of tokens, for one chunk or for two neighbouring ones. The chunks'
  * sums are added to total[row][token] in order, the first one (`fresh`) to 0.
- * `rows`, `vecs` and `chunks` are constants at every call, and rows * vecs * chunks = 12: the compiler writes the loops
- * out and keeps the 12 sums in registers.
- * `ahead`, unless NULL, are weight rows that will be needed soon: memory is asked for them 16 numbers at a time, so
- * that they have arrived when their tile begins. */
+ *
+ *     x[k * vecs * LANES + token]; the second chunk's begins x_chunk numbers later
+ *     sum[(row * chunks + chunk) * vecs + vector]
+ *
+ * `rows`, `vecs` and `chunks` are constants at every call, rows * vecs * chunks at most 12: the compiler writes the
+ * loops out and keeps the sums in registers.
+ * `ahead`, unless NULL, are weight rows that will be needed soon: memory is asked for them a cache line (64 bytes, 16
+ * numbers) at a time, so that they have arrived when their tile begins. */
 static inline __attribute__((always_inline)) void
 tile(real *total, size_t total_stride, const real *w, size_t w_stride, const real *x, size_t k_count, int rows,
      int vecs, int chunks, const real *ahead, bool fresh)
@@ -612,7 +629,7 @@ tile(real *total, size_t total_stride, const real *w, size_t w_stride, const rea
             UNROLL
             for (int i = 0; i < rows * chunks; i++) {
                 int r = i / chunks, c = i % chunks;
-                vec weight = w[(size_t)r * w_stride + (size_t)(c * CHUNK) + k] - (vec){0};  /* in all lanes */
+                vec weight = w[(size_t)r * w_stride + (size_t)(c * CHUNK) + k] - (vec){0};  /* in all lanes; -0 stays */
                 UNROLL
                 for (int v = 0; v < vecs; v++)
                     sum[i * vecs + v] =
@@ -631,7 +648,8 @@ tile(real *total, size_t total_stride, const real *w, size_t w_stride, const rea
 }
 
 /* One chunk (or two, which the narrow panel needs to have 12 sums) of a block of weight rows with one panel, tile by
- * tile; rows that fill no tile go one by one. `after` rows are left from w on: those two tiles ahead are asked for. */
+ * tile; rows that fill no tile go one by one. `after` rows are left from w to the end of the matrix: if the tile two
+ * further is among them, it is asked for; the last two tiles of a group ask for the first rows of the next. */
 static void chunk_of_block(real *total, size_t total_stride, const real *w, size_t w_stride, size_t rows, const real *x,
                            size_t k_count, size_t width, bool two, size_t after, bool fresh)
 {
@@ -669,7 +687,7 @@ static void block_with_panel(real *total, size_t total_stride, const real *w, si
     }
 }
 
-/* Weight rows in a block: fewer where they are long, so that the block stays in the cache. */
+/* Weight rows in a group: fewer where they are long, so that the group stays in the cache. */
 static size_t rows_per_block(size_t K)
 {
     return K > 1024 ? ROW_BLOCK / 2 : ROW_BLOCK;

@@ -350,12 +350,13 @@ static Status add_token(Run *run, int id, size_t begin, size_t end)
 
 /* Cuts the word: ids of the pieces, first and last letter of each; returns how many, or 0 if it cannot be cut.
  *
- *     buffer   . . e m b e d d i n g s       "em" is found at once,
+ *     buffer   . . e m b e d d i n g s       "em" is the longest piece that it begins with,
  *              . . # # b e d d i n g s       then "##beddings" is looked up, which ends as "##bed",
  *              . . # # b # # d i n g s       then "##dings", and so on
  *
  * Why: ## is written over the two bytes before the rest, which have been used: no copy for each look-up. As the first
- *      piece may be a single byte, two spare bytes come before the word. */
+ *      piece may be a single byte, spare ones come before the word. vocabulary_longest gives the longest piece that the
+ *      rest begins with: its id, or -1, and in n its bytes, those of ## included. */
 static int cut_word(const Run *run, int *ids, int (*ends)[2])
 {
     char buffer[2 + 4 * LONGEST_WORD];
@@ -371,7 +372,7 @@ static int cut_word(const Run *run, int *ids, int (*ends)[2])
         ends[count][0] = letter;
         for (size_t i = prefix; i < n; i++) letter += (bytes[i] & 0xC0) != 0x80;    /* a byte that begins a character */
         ends[count][1] = letter - 1;
-        at += n - prefix;                           /* at least one byte further */
+        at += n - prefix;               /* at least one character further: pieces are UTF-8, and longer than their ## */
     }
     return count;
 }
