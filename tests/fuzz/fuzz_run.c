@@ -11,6 +11,7 @@
 #undef main
 
 #include <fcntl.h>
+#include <unistd.h>
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * Command lines. MODEL, TEXT, INPUTS and OUT stand for paths.
