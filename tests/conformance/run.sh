@@ -35,7 +35,7 @@ verify_vectors() {
 }
 
 rm -rf $work
-# guide: the ten lines of GUIDE.md, as printed, must print what is printed below them (a number's last digits may differ)
+# guide: the eleven lines of GUIDE.md, as printed, must print what is printed below them (a number's last digits may differ)
 guide() {
     sed -n '/^```python/,/^```$/p' tests/conformance/GUIDE.md | sed '/^```/d' | sed "s|mine.safetensors|$work/mine.safetensors|" > $work/guide.py
     "$python" $work/guide.py 2> $work/guide.log | tee $work/said || { cat $work/guide.log; return 1; }
@@ -73,7 +73,7 @@ step 'trace against forward hooks' "$python" tests/conformance/test_trace.py
 step 'planted mistakes are named' "$python" tests/conformance/test_mistakes.py
 step 'ONNX Runtime and OpenVINO pass' "$python" tests/conformance/test_runtimes.py
 if [ -f $weights ] || [ -n "${CI:-}" ]; then
-    step 'the ten lines of the guide' guide
+    step 'the eleven lines of the guide' guide
 else
     echo "SKIPPED: the guide: $weights is missing (make weights)"
     skipped=$((skipped + 1))
