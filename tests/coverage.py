@@ -17,7 +17,7 @@ HERE = os.path.join(ROOT, "build", "coverage")
 CORE = ["bert.c", "tensor.c", "tokenizer.c", "weights/safetensors.c", "weights/files.c", "weights/program.c",
         "weights/vocabulary.c"]
 KIT = "compare.c verify.c mistakes.c".split()
-REST = "cli.c vectors.c inspect.c goldens.c".split()
+REST = "cli.c vectors.c inspect.c explain.c goldens.c".split()
 
 
 def run(command, **more):
@@ -36,7 +36,7 @@ def build(compiler, wraps):
             objects.append(target)
         run(f"{compiler} --coverage {flags} {links} {' '.join(objects)} -o {name}/{name} -lm")
     tests = sorted(os.path.relpath(t, HERE) for t in glob.glob(HERE + "/tests/test_*.c"))
-    program("suite", CORE + KIT + ["weights/tensorbundle.c", "tests/formula.c", "tests/run.c"] + tests, "")
+    program("suite", CORE + KIT + ["weights/tensorbundle.c", "tests/formula.c", "tests/checksum.c", "tests/run.c"] + tests, "")
     program("faults", CORE + KIT + REST + ["main.c", "weights/tensorbundle.c", "tests/formula.c", "tests/faults.c",
                                            "tests/checkpoint.c"],
             "-fsanitize=leak -DCOVERAGE", wraps)

@@ -205,7 +205,7 @@ static void check_text(const Tokenizer *t, Text a, const Text *b, const EncodeOp
     if (how & TRACE && a.length < 128) check_trace(t, a, b, o, &fresh);
     encoding_free(&fresh);
     if (!b && !o->max_length) check_halves(t, a, a.length / 2, o->plain);
-    if (!b && !o->max_length && third % 2 == 0) check_chunks(t, a, used, o->plain);
+    if (!b && !o->max_length && third % 8 == 0) check_chunks(t, a, used, o->plain);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

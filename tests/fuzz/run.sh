@@ -24,8 +24,8 @@ one() {
     trap 'rm -rf "$FUZZ_DIRECTORY"' EXIT
     # Time: fuzz_begin counts that of the processor. Memory: no reader may ask for more than the file is large, times a
     # small number; 256 MB at once is a finding.
-    "build/fuzz/$target" -max_total_time="$seconds" -max_len=$longest -timeout=3600 -rss_limit_mb=1024 \
-        -malloc_limit_mb=256 -dict="tests/fuzz/$target.dict" \
+    "build/fuzz/$target" -max_total_time="$seconds" -max_len=$longest -timeout=3600 -report_slow_units=3600 \
+        -rss_limit_mb=1024 -malloc_limit_mb=256 -dict="tests/fuzz/$target.dict" \
         -artifact_prefix="build/fuzz-findings/$target-" -print_final_stats=1 \
         "build/fuzz-corpus/$target" "tests/fuzz/corpus/$target" > "$log" 2>&1
     status=$?
@@ -48,8 +48,11 @@ one() {
 merge() {
     corpus=tests/fuzz/corpus/$1
     find "$corpus" -type f -name '????????????????????????????????????????' ! -name '*[!0-9a-f]*' -exec rm {} +
-    "build/fuzz/$1" -merge=1 -use_counters=0 -max_len="${LONGEST:-20000}" "$corpus" "build/fuzz-corpus/$1" 2>&1 |
+    small=$(mktemp -d) || exit 2
+    find "build/fuzz-corpus/$1" -type f -size -"${BLOCKS:-8}" -exec cp {} "$small" \;          # blocks of 512 bytes
+    "build/fuzz/$1" -merge=1 -use_counters=0 "$corpus" "$small" 2>&1 |
         grep 'MERGE-OUTER:.*new'
+    rm -rf "$small"
 }
 
 if [ "${1:-}" = --one ]; then
