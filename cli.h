@@ -147,6 +147,23 @@ Status next_sentence_head(const Bert *model, bool *refitted, Error *e);
 void next_sentence_logits(real logits[2], const Activations *a, bool refitted);
 
 /* ---------------------------------------------------------------------------------------------------------------------
+ * Vectors: what embed, similarity and rank make, and step 16 of explain shows (vectors.c)
+ * ------------------------------------------------------------------------------------------------------------------ */
+enum { MAX_LAYERS = 256 };
+
+typedef struct {                    /* how vectors are made from hidden states */
+    int layers[MAX_LAYERS];
+    int count;
+    Combine combine;
+    Pooling pooling;
+    bool normalize;
+    size_t dim;
+} Recipe;
+
+/* From the options, else from `layers`, which may be NULL, and from the model's directory. */
+Status read_recipe(const Session *s, Recipe *r, const char *layers, Combine combine, Error *e);
+
+/* ---------------------------------------------------------------------------------------------------------------------
  * Numbers and texts on paper. No locale: the program never calls setlocale, so printf's point is a point
  * ------------------------------------------------------------------------------------------------------------------ */
 #define MACHINE (sizeof(real) == 8 ? "%.17g" : "%.9g")          /* enough digits to read back the same bits */

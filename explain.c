@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STEPS = 16, LINE = 80, LABEL = 18, FEATURES = 6, MANY = 24, MOST_ROWS = 4, MOST_STAGES = 32 };
+enum { STEPS = 16, LINE = 80, LABEL = 18, FEATURES = 6, MANY = 24, STRONGEST = 3, MOST_ROWS = 4, MOST_STAGES = 32 };
 
 typedef struct {                    /* one input, and how it is looked at */
     const Session *s;
@@ -32,6 +32,8 @@ typedef struct {                    /* one input, and how it is looked at */
     bool has_nsp, refitted;
     char *stage[MOST_STAGES];       /* the lines of `tokenize --trace`, which tell steps 1 to 3 */
     int stages;                     /* 0 if the ids came from a file */
+    const Recipe *recipe;           /* of the sentence vector in step 16, as `bert embed` makes it */
+    const Error *no_recipe;         /* why there is none, if its status is not BERT_OK */
     int subject;                    /* the token that is followed */
     int rows[MOST_ROWS], count;      /* the tokens of which the first values are shown */
     const int *asked;               /* tokens that went through the MLM head, M of them */
@@ -191,12 +193,26 @@ static int few(size_t n)
     return n < FEATURES ? (int)n : FEATURES;
 }
 
-/* The heading of a table of features: which columns of a row of `n` features are shown, from `first` on. */
+/* The heading of a table: which columns of a row of `n` are shown, from `first` on, what they are, and two dots if
+ * there are more. "feature 704" is wider than its column: the label gives way. */
+static void put_numbered(const View *v, const char *label, const char *kind, size_t first, size_t n)
+{
+    char name[48];
+    const int length = snprintf(name, sizeof name, "%s %zu", kind, first), room = LABEL + 10 - 1 - length;
+    const int width = room < LABEL ? room : LABEL, shown = few(n);
+    fputs("  ", v->out);
+    put_cell(v->out, label, width);
+    fprintf(v->out, "%*s", LABEL + 10 - width, name);
+    for (int i = 1; i < shown; i++) {
+        const bool more = i + 1 == shown && n > (size_t)shown;
+        fprintf(v->out, more ? "%7zu .." : "%10zu", first + (size_t)i);
+    }
+    fputc('\n', v->out);
+}
+
 static void put_features(const View *v, const char *label, size_t first, size_t n)
 {
-    put_label(v, label);
-    for (int i = 0; i < few(n); i++) fprintf(v->out, "%10zu", first + (size_t)i);
-    fputc('\n', v->out);
+    put_numbered(v, label, "feature", first, n);
 }
 
 /* The first of n numbers behind a label. */
@@ -216,17 +232,22 @@ static void put_sum(const View *v, const char *label, const real *a, const real 
     put_numbers(v, label, sum, n);
 }
 
-/* The tokens of a table: the chosen few, or with --step the first 24. The i-th, or -1 after the last. */
+/* The tokens of a table: the chosen few, or with --step the first 24 and the one that is followed. The i-th, or -1
+ * after the last. */
 static int row_at(const View *v, int i)
 {
     if (!v->zoom) return i < v->count ? v->rows[i] : -1;
+    if (i == MANY && v->subject >= MANY) return v->subject;
     return i < v->x->T && i < MANY ? i : -1;
 }
 
 /* A table ends where there are more tokens than it shows: this says so. */
 static void put_left_out(const View *v, const char *where)
 {
-    if (v->zoom && v->x->T > MANY) put_formatted(v, "", "(the first %d of %d tokens; %s)", MANY, v->x->T, where);
+    char followed[48] = "";
+    if (!v->zoom || v->x->T <= MANY) return;
+    if (v->subject >= MANY) snprintf(followed, sizeof followed, ", and token %d", v->subject);
+    put_formatted(v, "", "(the first %d of %d tokens%s; %s)", MANY, v->x->T, followed, where);
 }
 
 /* Rows of a matrix (N,width), columns from `first` on, under a heading of its own. */
@@ -243,48 +264,115 @@ static void put_matrix(const View *v, const char *label, const real *x, size_t w
     put_left_out(v, "bert trace -o writes all");
 }
 
+static bool is_special(const Session *s, int id)            /* [CLS], [SEP], [PAD] */
+{
+    return id == s->tokenizer.cls_id || id == s->tokenizer.sep_id || id == s->tokenizer.pad_id;
+}
+
 static const real *row_of(const View *v, const real *x)     /* the followed token's row of a matrix (N,H) */
 {
     return x + (size_t)v->subject * (size_t)v->c->H;
 }
 
-/* Who looks at whom, (T,T): a row is the token that looks, a column the token that is looked at. Six keys with four
- * decimals, or with --step all of the first 24, eight at a time. */
-static void put_square(const View *v, double (*value)(const View *, int i, int j), const char *corner)
+/* The largest of n numbers whose place is not among those named already; -1 if none is left. NaN is never the largest,
+ * unless all are. */
+static int largest(const real *x, int n, const int *named, int count)
 {
-    const int keys = v->x->T < MANY ? v->x->T : MANY, block = v->zoom ? 8 : FEATURES, width = v->zoom ? 7 : 10;
-    for (int from = 0; from < (v->zoom ? keys : 1); from += block) {
-        int to = from + block < keys ? from + block : keys;
-        put_label(v, corner);
-        for (int j = from; j < to; j++) {
-            fputc(' ', v->out);
-            put_cell_right(v->out, piece_of(v->s, v->x->input_ids[j]), width - 1);
-        }
-        fputc('\n', v->out);
+    int best = -1;
+    for (int i = 0; i < n; i++) {
+        bool taken = false;
+        for (int k = 0; k < count; k++) taken |= named[k] == i;
+        if (!taken && (best < 0 || x[i] > x[best] || isnan((double)x[best]))) best = i;
+    }
+    return best;
+}
+
+typedef double Relation(const View *v, int i, int j);       /* of two tokens: a score, a probability, a cosine */
+
+/* The columns of such a table, at most `most` of them, ascending: those in which the followed token has its three
+ * largest numbers, and then the first ones. How many. */
+static int choose_columns(const View *v, Relation *value, int most, int columns[MANY])
+{
+    int count = 0, strongest[STRONGEST];
+    const int T = v->x->T, best = T > most ? STRONGEST : 0;
+    for (int j = 0; j < T; j++) v->space[j] = (real)value(v, v->subject, j);
+    for (int k = 0; k < best; k++) strongest[k] = largest(v->space, T, strongest, k);
+    for (int j = 0, first = 0; j < T && count < most; j++) {
+        bool strong = false;
+        for (int k = 0; k < best; k++) strong |= strongest[k] == j;
+        if (strong || first < most - best) columns[count++] = j, first += !strong;
+    }
+    return count;
+}
+
+/* The heading: where the tokens of the columns stand, and below that their pieces. */
+static void put_columns(const View *v, const char *corner, const int *columns, int count, int width)
+{
+    put_label(v, corner);
+    for (int k = 0; k < count; k++) fprintf(v->out, "%*d", width, columns[k]);
+    fputc('\n', v->out);
+    put_label(v, "");
+    for (int k = 0; k < count; k++) {
+        fputc(' ', v->out);
+        put_cell_right(v->out, piece_of(v->s, v->x->input_ids[columns[k]]), width - 1);
+    }
+    fputc('\n', v->out);
+}
+
+/* Who looks at whom, (T,T): a row is the token that looks, a column the token that is looked at. Six keys with four
+ * decimals, or with --step 24, eight at a time. `more` is where the others are. */
+static void put_square(const View *v, Relation *value, const char *corner, const char *more)
+{
+    int columns[MANY];
+    const int count = choose_columns(v, value, v->zoom ? MANY : FEATURES, columns);
+    const int block = v->zoom ? 8 : FEATURES, width = v->zoom ? 7 : 10;
+    for (int from = 0; from < count; from += block) {
+        const int n = from + block < count ? block : count - from;
+        if (from) fputc('\n', v->out);
+        put_columns(v, corner, columns + from, n, width);
         for (int k = 0, i; (i = row_at(v, k)) >= 0; k++) {
             fputs("  ", v->out);
             put_token(v, i, LABEL);
-            for (int j = from; j < to; j++) put_number(v->out, value(v, i, j), width, v->zoom ? 2 : 4);
+            for (int j = 0; j < n; j++)
+                put_number(v->out, value(v, i, columns[from + j]), width, v->zoom ? 2 : 4);
             fputc('\n', v->out);
         }
-        if (to < keys && v->zoom) fputc('\n', v->out);
     }
+    put_left_out(v, more);
+    if (count < v->x->T)
+        put_formatted(v, "", "(%d of %d columns: where token %d has its three largest, and the first ones; %s)", count,
+                      v->x->T, v->subject, more);
 }
 
 /* =====================================================================================================================
  * Tokenizer: steps 1 to 4, from what `tokenize --trace` prints
  * ================================================================================================================== */
 
+/* Where a line of `width` columns ends that begins with text: at the last blank that fits; in a word that is longer
+ * than that, where the line is full, but not within a code, <U+0308>. */
+static const char *line_end(const char *text, int width)
+{
+    char part[512];
+    const char *full, *end;
+    fit(part, text, width, &full);
+    if (!*full || *full == ' ') return full;
+    for (end = full; end > text && end[-1] != ' ';) end--;
+    if (end > text) return end;
+    for (end = full; end > text && full - end < (int)strlen("<U+10FFFF");)
+        if (*--end == '<' && !strncmp(end, "<U+", 3) && end > text) return memchr(end, '>', full - end) ? full : end;
+    return full;
+}
+
 /* What one stage left, in lines of 65 columns; without --step one line of it. */
 static void put_stage(const View *v, const char *name, const char *text)
 {
-    char part[512];
     for (int n = 0; n == 0 || (*text && n < MANY); n++) {
-        const char *rest = text + strlen(text);
-        if (v->zoom) fit(part, text, LINE - 15, &rest);
-        fprintf(v->out, *text ? "  %-13s" : "  %s", n ? "" : name);
+        const char *end = v->zoom ? line_end(text, LINE - 15) : text + strlen(text);
+        char part[512];
+        snprintf(part, sizeof part, "%.*s", (int)(end - text), text);
+        fprintf(v->out, part[strspn(part, " ")] ? "  %-13s" : "  %s", n ? "" : name);
         put_last(v->out, v->zoom ? part : text, LINE - 15);
-        text = rest;
+        text = end + (*end == ' ');                                         /* a blank at the break vanishes */
     }
     if (*text) put_paragraph(v, "", "...");
 }
@@ -331,13 +419,13 @@ static void show_wordpiece(const View *v)
     put_stages(v, '3');
     if (!v->zoom) return;
     put_label(v, "token");
-    fprintf(v->out, "%10s  %s\n", "id", "bytes of the text that it stands for");
+    fprintf(v->out, "%10s  %s\n", "id", "bytes of the text it stands for, end excluded");
     for (int i = 0, t; (t = row_at(v, i)) >= 0; i++) {
         const size_t *place = v->x->offsets[t];
         fputs("  ", v->out);
         put_token(v, t, LABEL);
         fprintf(v->out, "%10d  ", v->x->input_ids[t]);
-        if (place[1] > place[0]) fprintf(v->out, "%zu to %zu\n", place[0], place[1] - 1);
+        if (place[1] > place[0]) fprintf(v->out, "%zu to %zu\n", place[0], place[1]);
         else fputs("none\n", v->out);
     }
     put_left_out(v, "bert tokenize shows all");
@@ -493,8 +581,7 @@ static double prob_at(const View *v, int i, int j)
 /* Step 8. Scores of one row can be compared, those of different rows cannot: softmax only sees differences in a row. */
 static void show_scores(const View *v)
 {
-    put_square(v, score_at, "i looks at j:");
-    put_left_out(v, "bert trace -o writes all");
+    put_square(v, score_at, "i looks at j:", v->zoom ? "bert trace -o writes all" : "--step 8 shows more");
 }
 
 /* "   0.36   6 [MASK]": a number, and the token that it is about. */
@@ -507,25 +594,11 @@ static void put_near(const View *v, double x, int t)
     fprintf(v->out, " %s;", cell);
 }
 
-/* The largest of n numbers whose place is not among those named already; -1 if none is left. NaN is never the largest,
- * unless all are. */
-static int largest(const real *x, int n, const int *named, int count)
-{
-    int best = -1;
-    for (int i = 0; i < n; i++) {
-        bool taken = false;
-        for (int k = 0; k < count; k++) taken |= named[k] == i;
-        if (!taken && (best < 0 || x[i] > x[best] || isnan((double)x[best]))) best = i;
-    }
-    return best;
-}
-
 /* The table of the head, and of each of its rows the three tokens that get most. Many heads look at [SEP] most of the
  * time: that is what a head does that has nothing to say about a token. */
 static void show_probs(const View *v)
 {
-    put_square(v, prob_at, "i looks at j:");
-    put_left_out(v, "bert attention shows all");
+    put_square(v, prob_at, "i looks at j:", v->zoom ? "bert attention shows all" : "--step 9 shows more");
     fputs("  i looks most at\n", v->out);
     for (int k = 0, i; (i = row_at(v, k)) >= 0; k++) {
         int named[3], n = 0;
@@ -546,7 +619,7 @@ static void show_context(const View *v)
     put_matrix(v, "context", v->block->context, H, first);
     if (!v->zoom) return;
     char label[300];
-    snprintf(label, sizeof label, "%3d %.200s: p v_j", v->subject, piece_of(v->s, v->x->input_ids[v->subject]));
+    snprintf(label, sizeof label, "p v_j, %d %.200s", v->subject, piece_of(v->s, v->x->input_ids[v->subject]));
     fputc('\n', v->out);
     put_features(v, label, first, D);
     for (int j = 0; j < v->x->T && j < MANY; j++) {
@@ -557,7 +630,8 @@ static void show_context(const View *v)
         snprintf(row, sizeof row, "%3d %.2f %.200s", j, (double)p, piece_of(v->s, v->x->input_ids[j]));
         put_numbers(v, row, term, (size_t)few(D));
     }
-    put_numbers(v, "their sum", row_of(v, v->block->context) + first, D);
+    put_numbers(v, v->x->T > MANY ? "the sum of all" : "their sum", row_of(v, v->block->context) + first, D);
+    if (v->x->T > MANY) put_formatted(v, "", "(the first %d of %d terms)", MANY, v->x->T);
 }
 
 /* Dense, residual, LayerNorm: the same four rows in steps 11 and 13, for the followed token, with --step for all. */
@@ -635,7 +709,7 @@ static void put_next_sentence(const View *v)
                   unsigned_nan((double)logits[0]), unsigned_nan((double)logits[1]), unsigned_nan((double)p[0]),
                   unsigned_nan((double)p[1]),
                   v->refitted ? "refitted to these weights, which come without their own" : "checkpoint");
-    if (!pair) put_paragraph(v, "", "(one text is no pair, and nobody asked; try --pair)");
+    if (!pair) put_paragraph(v, "", "(this is one text, and the head was trained on pairs; --pair TEXT gives a pair)");
 }
 
 /* Step 14: the row of [CLS] on its way to the answer. */
@@ -678,8 +752,12 @@ static void show_mlm(const View *v)
 {
     const size_t H = (size_t)v->c->H, V = (size_t)v->c->V;
     if (!v->M) put_paragraph(v, "", "(these weights have no masked-language-model head)");
+    else if (is_special(v->s, v->x->input_ids[v->asked[0]]))
+        put_formatted(v, "", "(there is no [MASK], and no word: the head is asked about %s)",
+                      piece_of(v->s, v->x->input_ids[v->asked[0]]));
     else if (v->x->input_ids[v->asked[0]] != v->s->tokenizer.mask_id)
-        put_paragraph(v, "", "(there is no [MASK], so the last word is asked for: it sees itself)");
+        put_paragraph(v, "", "(there is no [MASK]: the head is asked about the last word, which it can see and "
+                      "often, but not always, answers with)");
     for (int m = 0; m < v->M && (v->zoom || m == 0); m++) {
         char label[300];
         token_label(v, v->asked[m], label);
@@ -688,6 +766,7 @@ static void show_mlm(const View *v)
         put_numbers(v, "dense", v->a->transform_dense + (size_t)m * H, H);
         put_numbers(v, "GELU", v->a->transform_act + (size_t)m * H, H);
         put_numbers(v, "LayerNorm", v->a->transform_norm + (size_t)m * H, H);
+        put_numbered(v, "", "id", 0, V);                                    /* one logit for each piece */
         put_numbers(v, "logits", v->a->logits + (size_t)m * V, V);
         put_best(v, v->a->logits + (size_t)m * V, v->zoom ? 10 : 5);
     }
@@ -733,21 +812,39 @@ static void put_nearest(const View *v)
     fputc('\n', v->out);
 }
 
-/* Word vectors as document 001 makes them, the sum of the last four hidden states, and its sentence vector, the mean
- * over the tokens of the last but one. */
-static void show_vectors(const View *v)
+/* The vector of `bert embed`: the mean over the tokens of the last hidden state but one, as in document 001, or what
+ * the directory of a sentence-transformers model says. It reads one hidden state, so that it has H numbers. The word
+ * vectors are overwritten. */
+static void put_sentence(const View *v)
 {
     const size_t H = (size_t)v->c->H, T = (size_t)v->x->T;
-    const int L = v->c->L, count = L < 4 ? L : 4, before_last = L - 1, last[] = {L, L - 1, L - 2, L - 3};
+    const Recipe *r = v->recipe;
     real *const words = v->vectors, *const sentence = words + T * H;
-    token_vectors(words, &v->s->model, v->a, 0, &before_last, 1, COMBINE_SUM);
-    pool_tokens(sentence, words, v->x->attention_mask, T, H, POOL_MEAN);
+    if (v->no_recipe->status != BERT_OK) {
+        char reason[800];
+        escape(reason, sizeof reason, v->no_recipe->message);
+        put_formatted(v, "", "(bert embed makes no sentence vector here: %s)", reason);
+        return;
+    }
+    token_vectors(words, &v->s->model, v->a, 0, r->layers, r->count, r->combine);
+    pool_tokens(sentence, words, v->x->attention_mask, T, H, r->pooling);
+    if (r->normalize) normalize(sentence, H);
+    put_numbers(v, "sentence vector", sentence, H);
+}
+
+/* Word vectors as document 001 makes them, the sum of the last four hidden states, and the sentence vector. */
+static void show_vectors(const View *v)
+{
+    const size_t H = (size_t)v->c->H;
+    const int L = v->c->L, count = L < 4 ? L : 4, last[] = {L, L - 1, L - 2, L - 3};
+    real *const words = v->vectors;
     token_vectors(words, &v->s->model, v->a, 0, last, count, COMBINE_SUM);
     put_matrix(v, "word vectors", words, H, 0);
-    put_numbers(v, "sentence vector", sentence, H);
+    put_sentence(v);
+    token_vectors(words, &v->s->model, v->a, 0, last, count, COMBINE_SUM);
     put_repetitions(v);
     put_nearest(v);
-    if (v->zoom) fputc('\n', v->out), put_square(v, cosine_at, "cosine of i and j");
+    if (v->zoom) fputc('\n', v->out), put_square(v, cosine_at, "cosine of i and j", "bert embed writes all vectors");
 }
 
 /* =====================================================================================================================
@@ -893,33 +990,53 @@ static void put_head_shapes(const View *v, int n)
     }
 }
 
+/* "mean over tokens of hidden state 11": how the sentence vector is made. */
+static void sentence_formula(const View *v, char text[128])
+{
+    const Recipe *r = v->recipe;
+    const char *of = r->pooling == POOL_CLS ? "row of [CLS] in" : r->pooling == POOL_MAX ? "maximum over tokens of"
+                                                                                         : "mean over tokens of";
+    if (v->no_recipe->status != BERT_OK) *text = 0;
+    else snprintf(text, 128, "   sentence = %s hidden state %d%s", of, r->layers[0], r->normalize ? ", length 1" : "");
+}
+
 /* The two formulas that depend on the model. */
 static void put_formula(const View *v, int n)
 {
     const int L = v->c->L, count = L < 4 ? L : 4;
+    char sentence[128];
+    sentence_formula(v, sentence);
     if (n == 12)
         put_formatted(v, "formula", "z = GELU(y W1^T + b1)   GELU(u) = %s",
                       v->c->gelu == GELU_ERF ? "u (1 + erf(u / sqrt 2)) / 2"
                                              : "u (1 + tanh(0.7979 (u + 0.044715 u^3))) / 2");
     else if (n == 16)
-        put_formatted(v, "formula", "word = sum of hidden states %d to %d   sentence = mean over tokens of hidden "
-                      "state %d   cos(a, b) = a.b / (|a| |b|)", L - count + 1, L, L - 1);
+        put_formatted(v, "formula", "word = sum of hidden states %d to %d%s   cos(a, b) = a.b / (|a| |b|)",
+                      L - count + 1, L, sentence);
     else
         put_paragraph(v, "formula", steps[n - 1].formula);
 }
 
-/* "STEP 8  scores, layer 0, head 0                        bert.c:793 attention_scores" */
+static bool in_block(int n)                                 /* steps 7 to 13 exist in every layer */
+{
+    return n >= 7 && n <= 13;
+}
+
+static bool in_head(int n)                                  /* steps 7 to 10 in every head, too */
+{
+    return n >= 7 && n <= 10;
+}
+
+/* "STEP 8  scores, layer 0, head 0"; below it where the step is told, a comment, and where its function begins. */
 static void put_heading(const View *v, int n)
 {
     const Step *step = &steps[n - 1];
-    char left[128], right[128], where[48] = "";
-    if (n == 7 || n == 11 || n == 12 || n == 13) snprintf(where, sizeof where, ", layer %d", v->layer);
-    if (n >= 7 && n <= 10) snprintf(where, sizeof where, ", layer %d, head %d", v->layer, v->head);
-    snprintf(right, sizeof right, "%s:%d %s", step_places[n - 1].file, step_places[n - 1].line, step->function);
-    if (12 + strlen(step->name) + strlen(where) + strlen(right) > LINE) *where = 0;       /* the first line says it */
-    snprintf(left, sizeof left, "STEP %d  %s%s", n, step->name, where);
-    fprintf(v->out, "%s%s%s%*s%s\n", v->colour ? "\033[1m" : "", left, v->colour ? "\033[0m" : "",
-            LINE - (int)strlen(left) - (int)strlen(right), "", right);
+    fprintf(v->out, v->colour ? "\033[1mSTEP %d  %s" : "STEP %d  %s", n, step->name);
+    if (in_block(n)) fprintf(v->out, ", layer %d", v->layer);
+    if (in_head(n)) fprintf(v->out, ", head %d", v->head);
+    fputs(v->colour ? "\033[0m\n" : "\n", v->out);
+    put_formatted(v, "source", "%s:%d   function %s at %s:%d", step_places[n - 1].file, step_places[n - 1].line,
+                  step->function, step_places[n - 1].file, step_places[n - 1].function_line);
 }
 
 /* Heading, formula, shapes, why; with --step the usual mistake and the names in a trace; then the numbers. */
@@ -941,14 +1058,28 @@ static void explain_step(const View *v, int n)
     step->show(v);
 }
 
+/* "22 tokens, 12L/768H/12A; layer 0 of 0 to 11, head 0 of 0 to 11; token 19 bank": what is looked at; layer and head
+ * only if a step that is shown has them. Two lines if one is not enough. */
+static void put_summary(const View *v, int only)
+{
+    const BertConfig *c = v->c;
+    const bool all = only == UNSET;
+    char token[516], number[16];
+    const char *piece = piece_of(v->s, v->x->input_ids[v->subject]);
+    int used = fprintf(v->out, "%d tokens, %dL/%dH/%dA;", v->x->T, c->L, c->H, c->A);
+    if (all || in_block(only)) used += fprintf(v->out, " layer %d of 0 to %d", v->layer, c->L - 1);
+    if (all || in_head(only)) used += fprintf(v->out, ", head %d of 0 to %d", v->head, c->A - 1);
+    if (all || in_block(only)) fputc(';', v->out), used++;
+    used += snprintf(number, sizeof number, "%d", v->subject) + fit_with_dots(token, piece, 12);
+    used += (int)strlen(" token  ");
+    fprintf(v->out, "%stoken %s ", used > LINE ? "\n" : " ", number);
+    put_last(v->out, piece, 12);
+}
+
 /* One step, or all of them under the names of their four modules. */
 static void explain(const View *v, int only)
 {
-    const BertConfig *c = v->c;
-    fprintf(v->out, "%d tokens, %dL/%dH/%dA; layer %d of 0 to %d, head %d of 0 to %d; token ", v->x->T, c->L, c->H,
-            c->A, v->layer, c->L - 1, v->head, c->A - 1);
-    fprintf(v->out, "%d ", v->subject);
-    put_last(v->out, piece_of(v->s, v->x->input_ids[v->subject]), 12);
+    put_summary(v, only);
     for (int n = 1; n <= STEPS; n++) {
         if (only != UNSET && n != only) continue;
         fputc('\n', v->out);
@@ -987,16 +1118,19 @@ static bool is_word(const char *piece)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c >= 0x80;
 }
 
-/* The tokens that the MLM head is asked for: every [MASK], or else the last word, or else the last token. Into
- * places[], which has room for T; how many. */
+/* The tokens that the MLM head is asked for: every [MASK], or else the last word, or else the last punctuation mark, or
+ * else, in an empty text, the first token, [CLS]. Into places[], which has room for T; how many. */
 static int find_asked(const Session *s, const Encoding *x, int *places)
 {
-    int M = 0, word = x->T - 1;
+    int M = 0, word = -1, mark = 0;
     for (int t = 0; t < x->T; t++) {
-        if (x->input_ids[t] == s->tokenizer.mask_id) places[M++] = t;
-        if (is_word(piece_of(s, x->input_ids[t])) && x->attention_mask[t]) word = t;
+        const int id = x->input_ids[t];
+        if (id == s->tokenizer.mask_id) places[M++] = t;
+        if (is_special(s, id) || !x->attention_mask[t]) continue;
+        mark = t;
+        if (is_word(piece_of(s, id))) word = t;
     }
-    if (M == 0) places[M++] = word;
+    if (M == 0) places[M++] = word >= 0 ? word : mark;
     return M;
 }
 
@@ -1066,16 +1200,21 @@ static Status explain_one(Session *s, const Input *input, View *v, Error *e)
     return status == BERT_OK ? answer_done(s, e) : status;
 }
 
-/* Whether the model has a next-sentence head is found out once: for a refitted one the pooler is hashed. */
+/* Whether the model has a next-sentence head is found out once: for a refitted one the pooler is hashed. A recipe that
+ * cannot be read spoils one line of step 16, and nothing else. */
 static Status verb_explain(Session *s, Error *e)
 {
     const Options *o = &s->options;
     Input input = {0};
-    Error no_head = {0};
+    Recipe recipe = {0};
+    Error no_head = {0}, no_recipe = {0};
     bool more = true;
     View v = {.s = s, .c = &s->model.config, .out = s->out, .zoom = o->step != UNSET, .colour = may_colour(s),
-              .layer = o->layer == UNSET ? 0 : o->layer, .head = o->head == UNSET ? 0 : o->head};
+              .layer = o->layer == UNSET ? 0 : o->layer, .head = o->head == UNSET ? 0 : o->head,
+              .recipe = &recipe, .no_recipe = &no_recipe};
     Status status = check_layer_and_head(s, e);
+    if (read_recipe(s, &recipe, NULL, COMBINE_CAT, &no_recipe) == BERT_SYSTEM && status == BERT_OK)
+        *e = no_recipe, status = BERT_SYSTEM;
     v.has_nsp = next_sentence_head(&s->model, &v.refitted, &no_head) == BERT_OK;
     while (status == BERT_OK && (status = next_input(s, &input, &more, e)) == BERT_OK && more)
         status = explain_one(s, &input, &v, e);

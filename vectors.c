@@ -21,17 +21,6 @@
  *
  * [CLS] and [SEP] are tokens like the others there: the tutorial averages "all 22 token vectors".
  * ================================================================================================================== */
-enum { MAX_LAYERS = 256 };
-
-typedef struct {                    /* how vectors are made from hidden states */
-    int layers[MAX_LAYERS];
-    int count;
-    Combine combine;
-    Pooling pooling;
-    bool normalize;
-    size_t dim;
-} Recipe;
-
 typedef struct {                    /* vectors, one after another */
     real *data;
     size_t count, capacity, dim;
@@ -186,7 +175,7 @@ static Status read_normalize(const char *directory, bool *normalize, Error *e)
  * Why the second to last: the last one is already bent towards the two tasks of pre-training, says bert-as-service's
  * author.
  */
-static Status read_recipe(const Session *s, Recipe *r, const char *layers, Combine combine, Error *e)
+Status read_recipe(const Session *s, Recipe *r, const char *layers, Combine combine, Error *e)
 {
     const Options *o = &s->options;
     const int L = s->model.config.L;

@@ -110,6 +110,45 @@ static void no_explanation_is_wider_than_80_columns(void)
     formula_remove(tiny);
 }
 
+/* A layer and a head are named where a step that is shown has them; 270 tokens need a second line. */
+static void the_first_line_names_what_is_shown(void)
+{
+    static const struct { int step; bool layer, head; } shown[] = {
+        {0, true, true}, {3, false, false}, {6, false, false}, {7, true, true}, {10, true, true}, {11, true, false},
+        {13, true, false}, {16, false, false}};
+    if (!tiny_model()) return;
+    for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
+        char option[24] = "";
+        if (shown[i].step) snprintf(option, sizeof option, "--step %d", shown[i].step);
+        run("./bert explain -m %s --layer 1 --head 2 %s 'the cat' | head -1", tiny, option);
+        check(!strstr(output, "layer 1 of 0 to 1") == !shown[i].layer, "step %d: %s", shown[i].step, output);
+        check(!strstr(output, "head 2 of 0 to 2") == !shown[i].head, "step %d: %s", shown[i].step, output);
+        check(strstr(output, "; token 2 cat\n") != NULL, "step %d: %s", shown[i].step, output);
+    }
+    run("./bert explain -m %s ''", tiny);
+    check(strstr(output, "; token 0 [CLS]\n") && strstr(output, "no word: the head is asked about [CLS])"),
+          "an empty text has [CLS]: %s", output);
+    formula_remove(tiny);
+}
+
+/* 65 columns hold seven times "the bank " and two letters; or 62 letters and half of a code. */
+static void long_lines_break_at_blanks_and_before_codes(void)
+{
+    #define FIVE "the bank the bank the bank the bank the bank"
+    #define LETTERS "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+    if (!tiny_model()) return;
+    for (int step = 1; step <= 3; step++) {
+        run("./bert explain -m %s --step %d '" FIVE " the bank the bank " FIVE "'", tiny, step);
+        const char *lines = strstr(output, " " FIVE " the bank the bank\n               " FIVE "\n");
+        check(lines != NULL, "step %d: %s", step, output);
+    }
+    run("./bert explain -m %s --truncate --step 1 \"" LETTERS "$(printf '\314\210')ni\"", tiny);
+    check(strstr(output, " " LETTERS "\n               <U+0308>ni\n") != NULL, "before a code: %s", output);
+    run("./bert explain -m %s --truncate --step 1 \"" LETTERS LETTERS "\"", tiny);
+    check(strstr(output, " " LETTERS "aaa\n") != NULL, "a long word fills its line: %s", output);
+    formula_remove(tiny);
+}
+
 static void layers_heads_and_steps_that_do_not_exist_are_usage_errors(void)
 {
     static const char *const wrong[] = {"--step 17", "--step 0", "--layer 2", "--head 3", "--step x", "--top-k 3"};
@@ -187,7 +226,7 @@ static const Row rows[] = {
     {7, "key", "  1 the", BLOCK "attention.self.key", WIDE + COLUMN, 6},
     {7, "value", "  1 the", BLOCK "attention.self.value", WIDE + COLUMN, 6},
     {10, "context", "  2 cat", BLOCK "attention.self.context", 2 * WIDE + COLUMN, 6},
-    {10, "  3 [MASK]: p v_j", "their sum", BLOCK "attention.self.context", 3 * WIDE + COLUMN, 6},
+    {10, "p v_j, 3 [MASK]", "their sum", BLOCK "attention.self.context", 3 * WIDE + COLUMN, 6},
     {11, "  2 cat", "x (residual)", "encoder.layer.0.output.LayerNorm", 2 * WIDE, 6},
     {11, "  2 cat", "dense", BLOCK "attention.output.dense", 2 * WIDE, 6},
     {11, "  2 cat", "LayerNorm", BLOCK "attention.output.LayerNorm", 2 * WIDE, 6},
@@ -232,6 +271,114 @@ static void values_shown_are_those_of_the_trace(void)
     formula_remove(tiny);
 }
 
+/* The positions of the columns of the table "i looks at j", from one line of numbers. */
+static int read_columns(const char *line, int columns[32])
+{
+    int count = 0;
+    char *next = (char *)(size_t)(line + 20), *end;
+    for (; count < 32 && *next != '\n'; next = end) {
+        columns[count++] = (int)strtol(next, &end, 10);
+        if (end == next) return 0;
+    }
+    return count;
+}
+
+/* Step 9 without --step has room for six columns; the last token is followed. Returns how many of its three strongest
+ * keys lie beyond the first six. */
+static int check_columns(const char *what)
+{
+    int columns[32], key[3] = {-1, -1, -1}, beyond = 0;
+    const char *step = strstr(output, "\nSTEP 9 "), *heading = step ? find_line(step + 1, "i looks at j:") : NULL;
+    const char *most = heading ? find_line(heading, "i looks most at") : NULL;
+    const char *row = most ? find_line(most, "  9 cat") : NULL;
+    if (!check(row != NULL, "%s: the tables: %s", what, output)) return 0;
+    const int count = read_columns(heading, columns);
+    check(count == 6, "%s: %d columns", what, count);
+    const int keys = sscanf(row + 20, "%*f %d %*[^;]; %*f %d %*[^;]; %*f %d", &key[0], &key[1], &key[2]);
+    check(keys == 3, "%s: %s", what, row);
+    for (int k = 0; k < 3; k++) {
+        bool found = false;
+        for (int c = 0; c < count; c++) found |= columns[c] == key[k];
+        check(found, "%s: token %d, which gets much, has a column", what, key[k]);
+        beyond += key[k] >= 6;
+    }
+    const char *said = strstr(heading, "(6 of 11 columns: where token 9 ");
+    check(said && said < most, "%s: it is said that there are more columns", what);
+    return beyond;
+}
+
+static void the_strongest_keys_of_the_followed_token_have_columns(void)
+{
+    int beyond = 0;
+    if (!tiny_model()) return;
+    for (int layer = 0; layer < 2; layer++)
+        for (int head = 0; head < 3; head++) {
+            char what[48];
+            snprintf(what, sizeof what, "layer %d, head %d", layer, head);
+            run("./bert explain -m %s --layer %d --head %d 'the cat sat on my the bank the cat'", tiny, layer, head);
+            beyond += check_columns(what);
+        }
+    check(beyond > 0, "some of these keys are none of the first six");
+    formula_remove(tiny);
+}
+
+/* Of 32 tokens the first 24 have rows, and token 30, the last word. The headings say what the columns are. */
+static void the_followed_token_has_a_row_in_long_texts(void)
+{
+    static const struct { int step; const char *table; } tables[] = {
+        {3, "token "}, {6, "the sum had"}, {8, "i looks at j:"}, {9, "i looks at j:"}, {9, "i looks most at"},
+        {10, "context"}, {16, "word vectors"}, {16, "cosine of i and j"}};
+    if (!tiny_model()) return;
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        run("./bert explain -m %s --truncate --step %d \"$(yes the bank | head -40)\"", tiny, tables[i].step);
+        const char *table = find_line(output, tables[i].table), *last = table ? find_line(table, " 23 ") : NULL;
+        const char *next = last ? strchr(last, '\n') : NULL;
+        check(next && !strncmp(next, "\n   30 bank", 11), "step %d, %s: %s", tables[i].step, tables[i].table, output);
+        check(strstr(output, "of 32 tokens, and token 30;") != NULL, "step %d says so: %s", tables[i].step, output);
+    }
+    run("./bert explain -m %s --head 2 'the cat'", tiny);
+    check(find_line(output, "  2 cat           feature 16        17        18        19        20     21 ..\n") != NULL,
+          "features are called so: %s", output);
+    run("./bert explain -m %s --step 3 'the cat'", tiny);
+    check(strstr(output, " stands for, end excluded\n") && strstr(output, " 0 to 3\n") && strstr(output, " 4 to 7\n"),
+          "places as in tokenize --format json: %s", output);
+    formula_remove(tiny);
+}
+
+/* The six numbers of explain's sentence vector against the first six of `bert embed`. */
+static void check_sentence(const char *formula)
+{
+    double embedded[6] = {0};
+    run("./bert embed -m %s 'the cat'", tiny);
+    char *next = output;
+    for (int i = 0; i < 6; i++) embedded[i] = strtod(next, &next);
+    run("./bert explain -m %s --step 16 'the cat'", tiny);
+    const char *line = find_line(output, "sentence vector ");
+    check(strstr(output, formula) != NULL, "the formula is %s: %s", formula, output);
+    if (!check(line != NULL, "a sentence vector: %s", output)) return;
+    next = (char *)(size_t)(line + 20);
+    for (int i = 0; i < 6; i++) {
+        double shown = strtod(next, &next);
+        check(fabs(shown - embedded[i]) <= 0.00005001, "%s: [%d] is %g, embed says %g", formula, i, shown, embedded[i]);
+    }
+}
+
+static void the_sentence_vector_is_that_of_embed(void)
+{
+    if (!tiny_model()) return;
+    check_sentence("sentence = mean over tokens of hidden state 1\n");
+    run("mkdir %s/1_Pooling; echo '{\"pooling_mode\": \"cls\"}' > %s/1_Pooling/config.json", tiny, tiny);
+    check_sentence("sentence = row of [CLS] in hidden state 2\n");
+    run("echo '{\"pooling_mode\": \"max\"}' > %s/1_Pooling/config.json; mkdir %s/2_Normalize", tiny, tiny);
+    check_sentence("sentence = maximum over tokens of hidden state 2, length 1\n");
+    run("echo '{}' > %s/1_Pooling/config.json", tiny);
+    check(run("./bert explain -m %s --step 16 'the cat'", tiny) == 0, "a recipe that cannot be read spoils one line");
+    check(strstr(output, "makes no sentence vector here:") && strstr(output, "1_Pooling/config.json: found no ") &&
+              !find_line(output, "sentence vector "), "and the line says why: %s", output);
+    run("rm -r %s/1_Pooling %s/2_Normalize", tiny, tiny);
+    formula_remove(tiny);
+}
+
 /* The bank sentence: what the tutorial prints, and what the other commands say. */
 static void the_bank_sentence_explained(void)
 {
@@ -246,6 +393,10 @@ static void the_bank_sentence_explained(void)
     check(strstr(output, "22 tokens, 12L/768H/12A") && strstr(output, "token 19 bank"), "the last word is followed");
     check(strstr(output, "  6 and 10 bank         0.9386\n") && strstr(output, "  10 and 19 bank        0.6932\n"),
           "the two cosines: %s", strstr(output, "STEP 16"));
+    check(run("./bert explain \"$(yes the bank | head -133) Mannschaft\"") == 0, "270 tokens");
+    check(!strncmp(output, "270 tokens, ", 12) && strstr(output, ";\ntoken 268 ##schaft\n"), "two lines: %.200s",
+          output);
+    check_layout("270 tokens");
     run("./bert explain --step 15 'The cat sat on the [MASK].'");
     check(strstr(output, "0.3145  floor") != NULL, "floor: %s", output);
     run("./bert explain --step 9 --layer 8 --head 10 'The cat sat on the mat because it was tired.'");
@@ -288,7 +439,7 @@ static bool defines(const char *file, int line, const char *name)
     return at && at > text && (at[-1] == ' ' || at[-1] == '*');
 }
 
-/* And the function that explain names for a step is defined between that step's heading and the next one. */
+/* And the function that explain names for a step begins where it says, between that step's heading and the next one. */
 static void explain_names_the_lines_where_the_steps_stand(void)
 {
     check(sizeof step_places / sizeof *step_places == 16, "sixteen places");
@@ -298,16 +449,18 @@ static void explain_names_the_lines_where_the_steps_stand(void)
     if (!tiny_model()) return;
     run("./bert explain -m %s 'the cat'", tiny);
     for (int n = 1; n <= 16; n++) {
-        char start[24], place[64], name[64] = "";
+        char start[24], place[96], file[64] = "", name[64] = "";
+        const int heading = step_places[n - 1].line;
+        int line = 0;
         snprintf(start, sizeof start, "STEP %d ", n);
-        snprintf(place, sizeof place, " %s:%d ", step_places[n - 1].file, step_places[n - 1].line);
-        const char *line = strstr(output, start), *at = line ? strstr(line, place) : NULL;
-        if (!check(at && at < strchr(line, '\n'), "step %d names its place", n)) continue;
-        sscanf(at + strlen(place), "%63[a-z_]", name);
-        bool last = n == 16 || strcmp(step_places[n].file, step_places[n - 1].file), found = false;
-        int end = last ? step_places[n - 1].line + 400 : step_places[n].line;
-        for (int l = step_places[n - 1].line; l < end && !found; l++) found = defines(step_places[n - 1].file, l, name);
-        check(found, "step %d: %s is defined there", n, name);
+        snprintf(place, sizeof place, "\n  source   %s:%d   function ", step_places[n - 1].file, heading);
+        const char *step = strstr(output, start), *at = step ? strstr(step, place) : NULL;
+        if (!check(at && at == strchr(step, '\n'), "step %d names its place", n)) continue;
+        sscanf(at + strlen(place), "%63[a-z_] at %63[a-z.]:%d", name, file, &line);
+        bool last = n == 16 || strcmp(step_places[n].file, step_places[n - 1].file);
+        check(line > heading && line < (last ? heading + 400 : step_places[n].line) && defines(file, line, name) &&
+                  !strcmp(file, step_places[n - 1].file),
+              "step %d: %s is defined at %s:%d, below the heading: make tour", n, name, file, line);
     }
     formula_remove(tiny);
 }
@@ -352,10 +505,15 @@ static void links_of_the_readme_lead_to_their_lines(void)
 const Test explain_tests[] = {
     {"all_sixteen_steps_are_explained_once_and_in_order", all_sixteen_steps_are_explained_once_and_in_order},
     {"no_explanation_is_wider_than_80_columns", no_explanation_is_wider_than_80_columns},
+    {"the_first_line_names_what_is_shown", the_first_line_names_what_is_shown},
+    {"long_lines_break_at_blanks_and_before_codes", long_lines_break_at_blanks_and_before_codes},
     {"layers_heads_and_steps_that_do_not_exist_are_usage_errors",
      layers_heads_and_steps_that_do_not_exist_are_usage_errors},
     {"heads_that_are_missing_are_said_not_made_up", heads_that_are_missing_are_said_not_made_up},
     {"values_shown_are_those_of_the_trace", values_shown_are_those_of_the_trace},
+    {"the_strongest_keys_of_the_followed_token_have_columns", the_strongest_keys_of_the_followed_token_have_columns},
+    {"the_followed_token_has_a_row_in_long_texts", the_followed_token_has_a_row_in_long_texts},
+    {"the_sentence_vector_is_that_of_embed", the_sentence_vector_is_that_of_embed},
     {"the_bank_sentence_explained", the_bank_sentence_explained},
     {"explain_names_the_lines_where_the_steps_stand", explain_names_the_lines_where_the_steps_stand},
     {"links_of_the_readme_lead_to_their_lines", links_of_the_readme_lead_to_their_lines},

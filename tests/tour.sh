@@ -1,7 +1,7 @@
 #!/bin/sh
 # tour.sh - make tour: writes where each step and function stands, after their lines have moved. tests/test_explain.c
 # fails until that is done.
-#   steps.h     file and line of each STEP n heading, for `bert explain`
+#   steps.h     file and line of each STEP n heading, and the line of the function that explain.c names for the step
 #   README.md   links [file.c:12](file.c#L12) in a line that begins with a step's number ("**7. ...", "| 7 |"),
 #               and links [`function`](file.c#L12)
 set -eu
@@ -12,14 +12,19 @@ awk 'FNR == 1 { file = FILENAME }
     match($0, /STEP [0-9]+ - /) { split(substr($0, RSTART), word, " "); print "STEP" word[2], file, FNR }
     /^[A-Za-z].*\(.*[^;]$/ { name = $0; sub(/\(.*/, "", name); sub(/.*[ *]/, "", name); print name, file, FNR }
 ' tokenizer.c tensor.c bert.c > build/places
+# The functions, one a line, in the order of the table in explain.c: {"MODULE" or NULL, "name", "function", ...
+awk -F '"' '/^    \{(NULL|"[A-Z ]+"), "[^"]*", "[a-z_]+",/ { print $1 ~ /NULL/ ? $4 : $6 }' explain.c > build/functions
 {
     echo '/* steps.h - where each step stands, for `bert explain`. Written by `make tour`; tests/test_explain.c checks it. */'
     echo '#ifndef STEPS_H'
     echo '#define STEPS_H'
-    echo 'static const struct { const char *file; int line; } step_places[] = {'
+    echo 'static const struct { const char *file; int line, function_line; } step_places[] = {'
     n=1
     while [ $n -le 16 ]; do
-        awk -v n=$n '$1 == "STEP" n { printf "    {\"%s\", %d},  /* %d */\n", $2, $3, n }' build/places
+        awk -v n=$n -v name="$(sed -n ${n}p build/functions)" '
+            $1 == "STEP" n { file = $2; line = $3 }
+            $1 == name && $2 == file && $3 > line && !begins { begins = $3 }
+            END { printf "    {\"%s\", %d, %d},  /* %d */\n", file, line, begins, n; exit !begins }' build/places
         n=$((n + 1))
     done
     echo '};'
