@@ -1,6 +1,7 @@
 /* cli.h - what the verbs of main.c share: options, the session, inputs, one run of the model, numbers on paper.
  *
  *     argv --parse_options--> Options --session_open--> Session --next_input--> Input --run_model--> Run --> stdout
+ *                                                     Session --next_inputs--> Inputs --run_inputs--> Run --> stdout
  *
  * Everything here is about the command line. Nothing here knows what a verb does with the numbers.
  */
@@ -71,11 +72,14 @@ bool nearest_word(const char *typed, const char *list, char *found, size_t capac
  * ------------------------------------------------------------------------------------------------------------------ */
 typedef struct {                    /* where inputs come from */
     bool opened;
-    FILE *stream;                   /* lines of a file or of stdin; NULL: TEXT arguments, or --inputs */
+    bool lines;                     /* they are lines of a file or of stdin; false: TEXT arguments, or --inputs */
+    int fd;
     const char *name;               /* for messages */
-    char *line;                     /* getline's */
-    size_t capacity;
     bool regular;                   /* an ordinary file: nobody waits at its other end */
+    char *buffer;                   /* (READ_AHEAD); bytes [begin, end) of it have been read and are in no line yet */
+    size_t begin, end;
+    bool ended;                     /* nothing can be read any more: the end, or an error */
+    int error;                      /* its errno, or 0 */
     Safetensors tensors;            /* --inputs */
     const SafeTensor *ids, *types, *mask;
     size_t rows, columns;           /* B and T of --inputs */
@@ -90,7 +94,7 @@ struct Session {
     Bert model;                     /* NEEDS_MODEL only */
     int P;                          /* positions of the model; 0 where no model is loaded: no limit */
     Source source;
-    size_t taken;                   /* inputs read so far */
+    size_t taken, waiting;          /* inputs read so far; how many of them have no answer yet */
     FILE *out;                      /* stdout, or the temporary file behind -o */
     OutputFile file;
     time_t started, looked, shown;  /* of the progress line: the first input, the last time that it was due, written */
@@ -114,7 +118,9 @@ void note(const Session *s, const char *format, ...)            /* a line on std
 typedef struct {
     size_t number;                  /* from 1: which TEXT, line or row it is */
     bool has_text, has_pair;        /* --inputs has no text */
-    Text whole, a, b;               /* the text or line; its segments. They live until the next next_input */
+    Text whole, a, b;               /* the text or line; its segments. They live until this Input is read anew */
+    char *line;                     /* the bytes of a line */
+    size_t capacity;
     Encoding encoding;
 } Input;
 
@@ -122,6 +128,8 @@ typedef struct {
  * next_text only reads: no split into segments, no encoding. */
 Status next_input(Session *s, Input *input, bool *more, Error *e);
 Status next_text(Session *s, Input *input, bool *more, Error *e);
+/* Would next_text return at once? Not if it had to wait for someone to write a line. */
+bool input_at_hand(Session *s);
 EncodeOptions encode_options(const Session *s);
 void input_free(Input *input);
 /* Puts where the input stands ("FILE: line 3: ") before e's message; returns e->status. */
@@ -130,14 +138,35 @@ Status at_input(const Session *s, const Input *input, Error *e);
 Status answer_done(Session *s, Error *e);
 
 /* ---------------------------------------------------------------------------------------------------------------------
- * One run of the model on one sequence
+ * Inputs that run together
+ * ------------------------------------------------------------------------------------------------------------------ */
+enum { PACKED_TOKENS = 240, PACKED_INPUTS = 64 };
+
+typedef struct {
+    Input input[PACKED_INPUTS + 1];
+    size_t count;                   /* of those that run together; 0 after the last input */
+    bool looked;                    /* what comes after them is known: input[count], the end, or an error */
+    bool more;
+    Error error;
+} Inputs;
+
+/* The next inputs, as many as are at hand and run well together: at least one, unless there is none (count = 0). All
+ * of them suit the model. Zero the Inputs before their first use. */
+Status next_inputs(Session *s, Inputs *inputs, Error *e);
+void inputs_free(Inputs *inputs);
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * One run of the model: on one sequence, or on several that are packed into one batch
  * ------------------------------------------------------------------------------------------------------------------ */
 typedef struct {
-    int T;
-    Batch batch;                    /* of one sequence; the ids stay the Encoding's */
+    int T;                          /* run_model: tokens of the one sequence */
+    Batch batch;
     Activations a;
+    int lengths[PACKED_INPUTS];     /* run_inputs: the batch's own arrays */
+    int32_t *ids;
 } Run;
 Status run_model(Run *run, const Bert *model, const Encoding *encoding, const Request *request, Error *e);
+Status run_inputs(Run *run, const Bert *model, const Inputs *inputs, const Request *request, Error *e);
 void run_free(Run *run);
 
 /* Next sentence: the weights' own head if they have one (*refitted = false), else the one in weights/nsp_refit.h if it

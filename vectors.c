@@ -195,14 +195,14 @@ Status read_recipe(const Session *s, Recipe *r, const char *layers, Combine comb
     return s->model.has_pooler ? BERT_OK : fail(e, BERT_HEAD, "the weights have no pooler: choose another --pooling");
 }
 
-/* One vector of a whole sequence, or with --pooling none one per token, appended to rows (dim = r->dim):
+/* One vector of sequence b of the run, or with --pooling none one per token, appended to rows (dim = r->dim):
  *
  *     hidden states (T,H) each  --combine-->  (T,dim)  --pooling-->  (dim)  --normalize-->  (dim)
  *
  * The pooler's output is ready made, (H): [CLS] of the last hidden state through a dense layer and tanh. */
-static Status append_vectors(Rows *rows, const Recipe *r, const Bert *model, const Run *run, Error *e)
+static Status append_vectors(Rows *rows, const Recipe *r, const Bert *model, const Run *run, int b, Error *e)
 {
-    const size_t T = (size_t)run->T, n = r->pooling == POOL_NONE ? T : 1;
+    const size_t T = (size_t)run->batch.T[b], n = r->pooling == POOL_NONE ? T : 1;
     rows->dim = r->dim;
     real *to = rows_add(rows, n);
     real *tokens = malloc(T * r->dim * sizeof *tokens);
@@ -211,25 +211,27 @@ static Status append_vectors(Rows *rows, const Recipe *r, const Bert *model, con
         return fail(e, BERT_SYSTEM, "out of memory for vectors");
     }
     if (r->pooling == POOL_POOLER) {
-        memcpy(to, run->a.pooler, r->dim * sizeof *to);
+        memcpy(to, run->a.pooler + (size_t)b * r->dim, r->dim * sizeof *to);
     } else {
-        token_vectors(tokens, model, &run->a, 0, r->layers, r->count, r->combine);
+        token_vectors(tokens, model, &run->a, b, r->layers, r->count, r->combine);
         if (r->pooling == POOL_NONE) memcpy(to, tokens, T * r->dim * sizeof *to);
-        else pool_tokens(to, tokens, run->batch.attention_mask, T, r->dim, r->pooling);
+        else pool_tokens(to, tokens, run->batch.attention_mask + run->a.start[b], T, r->dim, r->pooling);
     }
     for (size_t i = 0; r->normalize && i < n; i++) normalize(to + i * r->dim, r->dim);
     free(tokens);
     return BERT_OK;
 }
 
-/* Runs the model on one input, keeping what the recipe reads. KEEP_HIDDEN costs (L+1) T H numbers: 0.9 MB for 22
- * tokens.
- */
-static Status run_input(const Session *s, const Recipe *r, const Input *input, Run *run, Error *e)
+/* Runs the model on some inputs, keeping what is read afterwards: for the last hidden state alone (--layers -1, or the
+ * pooler) nothing is kept, and all blocks work in the same memory. KEEP_HIDDEN costs L N H numbers more: 22 MB instead
+ * of 13 MB for 240 tokens. --by-layer reads all hidden states whatever the recipe says. */
+static Status run_recipe(const Session *s, const Recipe *r, const Inputs *inputs, Run *run, Error *e)
 {
-    const Request request = {.keep = KEEP_HIDDEN, .pooler = r->pooling == POOL_POOLER};
-    Status status = run_model(run, &s->model, &input->encoding, &request, e);
-    return status == BERT_OK ? status : at_input(s, input, e);
+    const bool pooler = r->pooling == POOL_POOLER;
+    bool last_only = !s->options.by_layer;
+    for (int i = 0; !pooler && i < r->count; i++) last_only = last_only && r->layers[i] == s->model.config.L;
+    const Request request = {.keep = last_only ? KEEP_NOTHING : KEEP_HIDDEN, .pooler = pooler};
+    return run_inputs(run, &s->model, inputs, &request, e);
 }
 
 /* =====================================================================================================================
@@ -291,37 +293,45 @@ static void print_npy(const Session *s, const Rows *rows)
     npy_put_data(s->out, rows->data, rows->count * rows->dim);
 }
 
-/* The vectors of one input; text and json are printed at once, npy is collected in `rows`. */
-static Status embed_one(Session *s, const Recipe *r, const Input *input, Rows *rows, Error *e)
+/* The vectors of one input, sequence b of the run; text and json are printed at once, npy is collected in `rows`. */
+static Status embed_one(Session *s, const Recipe *r, const Input *input, const Run *run, int b, Rows *rows, Error *e)
 {
-    Run run;
-    bool npy = format_is(s, "npy"), per_token = r->pooling == POOL_NONE;
-    if (npy && per_token && input->number > 1)
-        return fail(e, BERT_USAGE, "--format npy with --pooling none takes one input only");
-    Status status = run_input(s, r, input, &run, e);
+    bool npy = format_is(s, "npy");
     if (!npy) rows->count = 0;
-    if (status == BERT_OK) status = append_vectors(rows, r, &s->model, &run, e);
-    run_free(&run);
+    Status status = append_vectors(rows, r, &s->model, run, b, e);
     if (status != BERT_OK || npy) return status;
-    if (format_is(s, "json")) print_vectors_json(s, input, rows, per_token);
+    if (format_is(s, "json")) print_vectors_json(s, input, rows, r->pooling == POOL_NONE);
     else print_vectors_text(s, rows);
     return answer_done(s, e);
 }
 
-/* Text and json stream: an answer is out before the next line is read. npy is collected and written at the end. */
+/* The vectors of inputs that run together, in their order. */
+static Status embed_inputs(Session *s, const Recipe *r, const Inputs *inputs, Rows *rows, Error *e)
+{
+    Run run;
+    if (format_is(s, "npy") && r->pooling == POOL_NONE && inputs->input[inputs->count - 1].number > 1)
+        return fail(e, BERT_USAGE, "--format npy with --pooling none takes one input only");
+    Status status = run_recipe(s, r, inputs, &run, e);
+    for (size_t i = 0; status == BERT_OK && i < inputs->count; i++)
+        status = embed_one(s, r, &inputs->input[i], &run, (int)i, rows, e);
+    run_free(&run);
+    return status;
+}
+
+/* Text and json stream: all answers are out before the program waits for another line. npy is collected and written at
+ * the end. */
 static Status verb_embed(Session *s, Error *e)
 {
     Recipe recipe;
     Rows rows = {0};
-    Input input = {0};
-    bool more = true;
+    Inputs inputs = {0};
     Status status = read_recipe(s, &recipe, NULL, COMBINE_CAT, e);
     rows.dim = recipe.dim;
-    while (status == BERT_OK && (status = next_input(s, &input, &more, e)) == BERT_OK && more)
-        status = embed_one(s, &recipe, &input, &rows, e);
+    while (status == BERT_OK && (status = next_inputs(s, &inputs, e)) == BERT_OK && inputs.count > 0)
+        status = embed_inputs(s, &recipe, &inputs, &rows, e);
     if (status == BERT_OK && format_is(s, "npy")) print_npy(s, &rows);
     free(rows.data);
-    input_free(&input);
+    inputs_free(&inputs);
     return status;
 }
 
@@ -382,26 +392,25 @@ static Status append_mean(Rows *rows, const Rows *tokens, size_t first, size_t n
     return BERT_OK;
 }
 
-/* The vector of one thing by one recipe: a whole input, or the word at token `first`. */
-static Status append_thing(Rows *rows, const Comparison *c, const Recipe *r, const Session *s, const Run *run,
-                           int first,
-                           Error *e)
+/* The vector of one thing by one recipe: sequence b of the run, or the word at its token `first`. */
+static Status append_thing(Rows *rows, const Comparison *c, const Recipe *r, const Session *s, const Run *run, int b,
+                           int first, Error *e)
 {
     Rows tokens = {0};
-    if (!c->words) return append_vectors(rows, r, &s->model, run, e);
-    Status status = append_vectors(&tokens, r, &s->model, run, e);
+    if (!c->words) return append_vectors(rows, r, &s->model, run, b, e);
+    Status status = append_vectors(&tokens, r, &s->model, run, b, e);
     if (status == BERT_OK) status = append_mean(rows, &tokens, (size_t)first, (size_t)c->word.T, e);
     free(tokens.data);
     return status;
 }
 
 /* One thing by the recipe of the options, and by each hidden state alone. */
-static Status add_thing(Comparison *c, const Session *s, const Run *run, int first, const char *label, Error *e)
+static Status add_thing(Comparison *c, const Session *s, const Run *run, int b, int first, const char *label, Error *e)
 {
-    Status status = append_thing(&c->vectors, c, &c->recipe, s, run, first, e);
+    Status status = append_thing(&c->vectors, c, &c->recipe, s, run, b, first, e);
     for (int l = 0; s->options.by_layer && status == BERT_OK && l <= s->model.config.L; l++) {
         Recipe one = {.layers = {l}, .count = 1, .pooling = c->recipe.pooling, .dim = (size_t)s->model.config.H};
-        status = append_thing(&c->layers, c, &one, s, run, first, e);
+        status = append_thing(&c->layers, c, &one, s, run, b, first, e);
     }
     return status == BERT_OK ? add_label(c, label, e) : status;
 }
@@ -448,22 +457,30 @@ static void text_label(char label[96], const Input *input)
     snprintf(label + at, 96 - (size_t)at, "%s", n < input->whole.length && input->has_text ? "..." : "");
 }
 
-/* Everything that one input has to compare: itself, or each occurrence of the word. Occurrences of all inputs are
- * compared with one another: that is how `bank` in two sentences is compared. */
-static Status compare_input(Comparison *c, const Session *s, const Input *input, Error *e)
+/* Everything that one input, sequence b of the run, has to compare: itself, or each occurrence of the word. Occurrences
+ * of all inputs are compared with one another: that is how `bank` in two sentences is compared. */
+static Status compare_input(Comparison *c, const Session *s, const Input *input, const Run *run, int b, Error *e)
 {
     char label[96];
-    Run run;
-    Status status = run_input(s, &c->recipe, input, &run, e);
-    if (status == BERT_OK && !c->words) {
+    Status status = BERT_OK;
+    if (!c->words) {
         text_label(label, input);
-        status = add_thing(c, s, &run, 0, label, e);
+        return add_thing(c, s, run, b, 0, label, e);
     }
-    for (int t = 0; c->words && status == BERT_OK && t < input->encoding.T; t++) {
+    for (int t = 0; status == BERT_OK && t < input->encoding.T; t++) {
         if (!word_at(s, &c->word, &input->encoding, t)) continue;
         word_label(label, s, input, t, c->word.T);
-        status = add_thing(c, s, &run, t, label, e);
+        status = add_thing(c, s, run, b, t, label, e);
     }
+    return status;
+}
+
+static Status compare_inputs(Comparison *c, const Session *s, const Inputs *inputs, Error *e)
+{
+    Run run;
+    Status status = run_recipe(s, &c->recipe, inputs, &run, e);
+    for (size_t i = 0; status == BERT_OK && i < inputs->count; i++)
+        status = compare_input(c, s, &inputs->input[i], &run, (int)i, e);
     run_free(&run);
     return status;
 }
@@ -573,11 +590,10 @@ static Status start_comparison(Comparison *c, const Session *s, Error *e)
 static Status verb_similarity(Session *s, Error *e)
 {
     Comparison c = {0};
-    Input input = {0};
-    bool more = true;
+    Inputs inputs = {0};
     Status status = start_comparison(&c, s, e);
-    while (status == BERT_OK && (status = next_input(s, &input, &more, e)) == BERT_OK && more)
-        status = compare_input(&c, s, &input, e);
+    while (status == BERT_OK && (status = next_inputs(s, &inputs, e)) == BERT_OK && inputs.count > 0)
+        status = compare_inputs(&c, s, &inputs, e);
     if (status == BERT_OK && c.words && c.count == 0)
         status = fail(e, BERT_TEXT, "the word '%s' is in none of the inputs", s->options.word);
     if (status == BERT_OK && format_is(s, "json")) {
@@ -590,7 +606,7 @@ static Status verb_similarity(Session *s, Error *e)
     free(c.vectors.data);
     free(c.layers.data);
     free(c.labels);
-    input_free(&input);
+    inputs_free(&inputs);
     return status;
 }
 
@@ -651,27 +667,45 @@ static Status embed_query(const Session *s, const Recipe *r, Rows *rows, Error *
     Run run = {0};
     Status status = encode(&s->tokenizer, query, NULL, &options, &x, e);
     if (status == BERT_OK) status = run_model(&run, &s->model, &x, &request, e);
-    if (status == BERT_OK) status = append_vectors(rows, r, &s->model, &run, e);
+    if (status == BERT_OK) status = append_vectors(rows, r, &s->model, &run, 0, e);
     run_free(&run);
     encoding_free(&x);
     return status == BERT_OK ? status : fail(e, status, "QUERY: %.900s", e->message);
 }
 
-/* Scores one line and keeps a copy of it. rows: the query's vector, and room for the line's. Nothing is printed
- * before the last line: the best one may come last. */
-static Status rank_one(const Session *s, const Recipe *r, const Input *input, Rows *rows, Ranked *out, Error *e)
+typedef struct {
+    Ranked *line;
+    size_t count;
+} Ranking;
+
+/* Scores one line, sequence b of the run, and keeps a copy of it. rows: the query's vector, and room for the line's.
+ * Nothing is printed before the last line: the best one may come last. */
+static Status rank_one(const Session *s, const Recipe *r, const Input *input, const Run *run, int b, Rows *rows,
+                       Ranked *out, Error *e)
 {
-    Run run;
     rows->count = 1;
-    Status status = run_input(s, r, input, &run, e);
-    if (status == BERT_OK) status = append_vectors(rows, r, &s->model, &run, e);
-    run_free(&run);
+    Status status = append_vectors(rows, r, &s->model, run, b, e);
     if (status != BERT_OK) return status;
     const size_t n = input->has_text ? input->whole.length : 0;
     *out = (Ranked){cosine(rows->data, rows->data + rows->dim, rows->dim), input->number, malloc(n + 1), n};
     if (!out->text) return fail(e, BERT_SYSTEM, "out of memory");
     if (n) memcpy(out->text, input->whole.bytes, n);
     return BERT_OK;
+}
+
+static Status rank_inputs(const Session *s, const Recipe *r, const Inputs *inputs, Rows *rows, Ranking *all, Error *e)
+{
+    Run run;
+    Ranked *longer = realloc(all->line, (all->count + inputs->count) * sizeof *longer);
+    if (!longer) return fail(e, BERT_SYSTEM, "out of memory");
+    all->line = longer;
+    Status status = run_recipe(s, r, inputs, &run, e);
+    for (size_t i = 0; status == BERT_OK && i < inputs->count; i++) {
+        status = rank_one(s, r, &inputs->input[i], &run, (int)i, rows, &all->line[all->count], e);
+        if (status == BERT_OK) all->count++;
+    }
+    run_free(&run);
+    return status;
 }
 
 static void print_ranked(const Session *s, Ranked *ranked, size_t count)
@@ -698,27 +732,17 @@ static Status verb_rank(Session *s, Error *e)
 {
     Recipe recipe;
     Rows rows = {0};
-    Input input = {0};
-    Ranked *ranked = NULL;
-    size_t count = 0;
-    bool more = true;
+    Inputs inputs = {0};
+    Ranking all = {0};
     Status status = read_recipe(s, &recipe, NULL, COMBINE_CAT, e);
     if (status == BERT_OK) status = embed_query(s, &recipe, &rows, e);
-    while (status == BERT_OK && (status = next_input(s, &input, &more, e)) == BERT_OK && more) {
-        Ranked *longer = realloc(ranked, (count + 1) * sizeof *ranked);
-        if (!longer) {
-            status = fail(e, BERT_SYSTEM, "out of memory");
-            break;
-        }
-        ranked = longer;
-        status = rank_one(s, &recipe, &input, &rows, &ranked[count], e);
-        if (status == BERT_OK) count++;
-    }
-    if (status == BERT_OK) print_ranked(s, ranked, count);
-    for (size_t i = 0; i < count; i++) free(ranked[i].text);
-    free(ranked);
+    while (status == BERT_OK && (status = next_inputs(s, &inputs, e)) == BERT_OK && inputs.count > 0)
+        status = rank_inputs(s, &recipe, &inputs, &rows, &all, e);
+    if (status == BERT_OK) print_ranked(s, all.line, all.count);
+    for (size_t i = 0; i < all.count; i++) free(all.line[i].text);
+    free(all.line);
     free(rows.data);
-    input_free(&input);
+    inputs_free(&inputs);
     return status;
 }
 

@@ -213,6 +213,131 @@ static void a_line_is_answered_before_the_next_is_read(void)
     formula_remove(tiny);
 }
 
+/* Forty lines of 2 to 32 tokens into DIRECTORY/lines, with empty ones and pairs among them: 616 tokens, so that they
+ * fill several batches and the last one only in part. */
+static void write_lines(const char *directory)
+{
+    run("cd %s && for i in 1 2 3 4 5 6 7 8; do echo the cat sat; echo; "
+        "echo \"on the ||| bank $(seq -s ' ' $((21 + i %% 4)))\"; "
+        "seq -s ' ' $((i * 2)); seq -s ' ' $((31 - i)); done > lines; wc -l < lines", directory);
+    check_text("lines", output, "40\n");
+}
+
+/* The same command on the whole file, on a pipe, and on each line by itself: the same bytes behind `filter`, which
+ * takes away what answers have once and not per line. */
+static void same_bytes(const char *directory, const char *command, const char *filter)
+{
+    int code = run("cd %s && bert=$OLDPWD/bert; $bert %s -m . -f lines | %s > file; "
+                   "cat lines | $bert %s -m . | %s > pipe; "
+                   "while IFS= read -r line; do echo \"$line\" | $bert %s -m . | %s; done < lines > single; "
+                   "cmp file pipe && cmp file single && test -s file; s=$?; rm file pipe single; exit $s",
+                   directory, command, filter, command, filter, command, filter);
+    check(code == 0, "%s: a file, a pipe and single lines give the same bytes: %s", command, output);
+}
+
+/* tail leaves npy's header out: 128 bytes. */
+static void packed_lines_get_the_bytes_of_single_ones(void)
+{
+    static const char *const poolings[] = {"mean", "cls", "max", "pooler", "none"};
+    char command[128];
+    if (!tiny_model()) return;
+    write_lines(tiny);
+    for (size_t i = 0; i < 5; i++) {
+        snprintf(command, sizeof command, "embed --pooling %s", poolings[i]);
+        same_bytes(tiny, command, "cat");
+        snprintf(command, sizeof command, "embed --pooling %s --format json", poolings[i]);
+        same_bytes(tiny, command, "cat");
+        if (i == 4) continue;                                           /* npy with none takes one input only */
+        snprintf(command, sizeof command, "embed --pooling %s --format npy", poolings[i]);
+        same_bytes(tiny, command, "tail -c +129");
+    }
+    same_bytes(tiny, "embed --pairs", "cat");
+    same_bytes(tiny, "embed --layers -1 --pad --max-length 32", "cat");
+    same_bytes(tiny, "embed --layers 0,2 --truncate --max-length 7 --format json", "cat");
+    run("cd %s && $OLDPWD/bert rank cat -m . -f lines | sort > whole; "
+        "while IFS= read -r line; do $OLDPWD/bert rank cat -m . -- \"$line\"; done < lines | sort | cmp - whole && "
+        "wc -l < whole", tiny);
+    check_text("rank", output, "40\n");
+    run("cd %s && rm lines whole; "
+        "for text in 'a b' c 'the cat'; do echo \"$text\" | $OLDPWD/bert embed -m .; done > single; "
+        "$OLDPWD/bert embed -m . 'a b' c 'the cat' | cmp - single && wc -l < single; rm single", tiny);
+    check_text("TEXTs", output, "3\n");
+    formula_remove(tiny);
+}
+
+/* With --layers -1 the blocks share their memory, else each keeps its hidden state: the last one is the same in both
+ * cases. And --by-layer finds all of them, which the tiny model's two blocks make different, with --layers -1, too. */
+static void the_last_hidden_state_is_the_same_when_no_other_is_kept(void)
+{
+    if (!tiny_model()) return;
+    int code = run("cd %s && "
+                   "for l in -2 -1 -2,-1; do $OLDPWD/bert embed -m . --layers $l 'the cat' 'on a bank' > got$l; done; "
+                   "paste -d ' ' got-2 got-1 | cmp - got-2,-1 && ! cmp -s got-2 got-1; s=$?; rm got*; exit $s", tiny);
+    check(code == 0, "--layers -2,-1 is both one after the other: %s", output);
+    run("./bert similarity -m %s --layers -1 --by-layer 'the cat' 'on a bank' | sed '1,/hidden state/d' | "
+        "sort -u -k2 | wc -l", tiny);
+    check_text("three different rows", output, "3\n");
+    formula_remove(tiny);
+}
+
+/* Thirty rows of ten ids, in one file and in thirty. */
+static void packed_rows_get_the_bytes_of_single_ones(void)
+{
+    int64_t ids[30][10];
+    char path[512];
+    bool ok = true;
+    Error e = {0};
+    if (!tiny_model()) return;
+    for (int i = 0; i < 300; i++) ids[i / 10][i % 10] = 2 + i * 7 % 90;
+    for (int row = -1; row < 30; row++) {                               /* -1: all of them */
+        SafeTensor t = {.name = "input_ids", .dtype = DTYPE_I64, .rank = 2, .shape = {row < 0 ? 30 : 1, 10},
+                        .count = row < 0 ? 300 : 10, .data = row < 0 ? ids[0] : ids[row]};
+        snprintf(path, sizeof path, "%s/row%d", tiny, row);
+        ok = ok && safetensors_write(path, &t, 1, NULL, 0, &e) == BERT_OK;
+    }
+    check(ok, "the rows are written: %s", e.message);
+    run("cd %s && i=0; while [ $i -lt 30 ]; do $OLDPWD/bert embed -m . --inputs row$i; i=$((i+1)); done > single; "
+        "$OLDPWD/bert embed -m . --inputs row-1 | cmp - single && wc -l < single; rm row* single", tiny);
+    check_text("rows", output, "30\n");
+    formula_remove(tiny);
+}
+
+/* The 36th line is bad in one of two ways. It runs with nobody, and those before it are answered as if it were not. */
+static void lines_before_a_bad_one_are_answered_first(void)
+{
+    static const char *const bad[] = {"printf 'b\\300\\n'", "seq -s ' ' 1 60"};
+    static const char *const says[] = {": line 36, byte 2: 0xC0", ": line 36: "};
+    if (!tiny_model()) return;
+    write_lines(tiny);
+    run("cd %s && head -35 lines | $OLDPWD/bert embed -m . > expected", tiny);
+    for (int i = 0; i < 4; i++) {                                       /* from a file, then through a pipe */
+        run("cd %s && { head -35 lines; %s; tail -5 lines; } > all; %s $OLDPWD/bert embed -m . %s 2> said > answers; "
+            "echo $?; cmp answers expected && wc -l < said; cat said", tiny, bad[i % 2], i < 2 ? "" : "cat all |",
+            i < 2 ? "-f all" : "");
+        check(!strncmp(output, "4\n1\n", 4), "exit code 4, 35 answers, one line of message: %s", output);
+        check(strstr(output, says[i % 2]) != NULL, "%s in the message: %s", says[i % 2], output);
+    }
+    run("cd %s && echo old > answers; $OLDPWD/bert embed -m . -f all -o answers 2>/dev/null; echo $?; cat answers; "
+        "rm lines all said answers expected", tiny);
+    check_text("with -o all or nothing", output, "4\nold\n");
+    formula_remove(tiny);
+}
+
+/* A program at both ends of embed: it writes a line and waits for the answer before it writes the next; then two lines
+ * at once; then a line and a half, whose first line is answered while the other half is still to come. */
+static void embed_answers_before_it_waits_for_more(void)
+{
+    if (!tiny_model()) return;
+    run("cd %s && mkfifo lines; $OLDPWD/bert embed -m . < lines > answers & exec 9> lines; "
+        "answered() { i=0; while [ $(wc -l < answers) -lt $1 ] && [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done; "
+        "wc -l < answers; }; "
+        "echo the >&9; answered 1; echo cat >&9; answered 2; printf 'a\\nb\\n' >&9; answered 4; "
+        "printf 'c\\nba' >&9; answered 5; printf 'nk' >&9; exec 9>&-; wait; wc -l < answers; "
+        "$OLDPWD/bert embed -m . the cat a b c bank | cmp - answers && echo same; rm lines answers", tiny);
+    check_text("after each line", output, "1\n2\n4\n5\n6\nsame\n");
+    formula_remove(tiny);
+}
+
 /* Every common option that changes the ids, once. */
 static void pairs_segments_and_special_tokens(void)
 {
@@ -766,6 +891,12 @@ const Test cli_tests[] = {
     {"a_line_ends_at_lf_only_and_nul_is_a_character", a_line_ends_at_lf_only_and_nul_is_a_character},
     {"the_first_bad_line_is_named_by_number_and_byte", the_first_bad_line_is_named_by_number_and_byte},
     {"a_line_is_answered_before_the_next_is_read", a_line_is_answered_before_the_next_is_read},
+    {"packed_lines_get_the_bytes_of_single_ones", packed_lines_get_the_bytes_of_single_ones},
+    {"the_last_hidden_state_is_the_same_when_no_other_is_kept",
+     the_last_hidden_state_is_the_same_when_no_other_is_kept},
+    {"packed_rows_get_the_bytes_of_single_ones", packed_rows_get_the_bytes_of_single_ones},
+    {"lines_before_a_bad_one_are_answered_first", lines_before_a_bad_one_are_answered_first},
+    {"embed_answers_before_it_waits_for_more", embed_answers_before_it_waits_for_more},
     {"pairs_segments_and_special_tokens", pairs_segments_and_special_tokens},
     {"ids_from_a_file_give_the_same_bits_as_text", ids_from_a_file_give_the_same_bits_as_text},
     {"bad_models_exit_3_with_one_line", bad_models_exit_3_with_one_line},
