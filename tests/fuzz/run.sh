@@ -49,7 +49,7 @@ merge() {
     corpus=tests/fuzz/corpus/$1
     find "$corpus" -type f -name '????????????????????????????????????????' ! -name '*[!0-9a-f]*' -exec rm {} +
     small=$(mktemp -d) || exit 2
-    find "build/fuzz-corpus/$1" -type f -size -"${BLOCKS:-8}" -exec cp {} "$small" \;          # blocks of 512 bytes
+    find "build/fuzz-corpus/$1" -type f -size -"${BLOCKS:-5}" -exec cp {} "$small" \;          # blocks of 512 bytes
     "build/fuzz/$1" -merge=1 -use_counters=0 "$corpus" "$small" 2>&1 |
         grep 'MERGE-OUTER:.*new'
     rm -rf "$small"
