@@ -557,15 +557,15 @@ void bert_free(Bert *m)
  * A step never allocates. It reads and writes named arrays of an Activations, and what the request does not keep shares
  * memory with what came before:
  *
- *     KEEP_NOTHING      all blocks use the first one's arrays, and the hidden state is overwritten block by block
+ *     KEEP_NOTHING      all blocks use the first one's arrays, all heads those of the first head, and the hidden state
+ *                       is overwritten block by block
  *     KEEP_HIDDEN       each block has its own output_norm: the L+1 hidden states
  *     KEEP_ATTENTION    each block has its own probs: L x A attention maps
  *     KEEP_EVERYTHING   each name of each block has memory of its own: what a trace needs
  *
  * For 22 tokens of BERT-Base that is 2.1 MB without keeping anything, and 15 MB with everything. The steps do not know
  * which it is; they compute the same bits. Where two names share memory, a step works in place (GELU, softmax, the
- * residual), which add, layer_norm, softmax and
- * the curves of tensor.c allow.
+ * residual), which add, layer_norm, softmax and the curves of tensor.c allow.
  * ------------------------------------------------------------------------------------------------------------------ */
 typedef struct {
     real *base;                 /* NULL while measuring */
@@ -586,7 +586,7 @@ static real *take(Arena *arena, size_t rows, size_t cols)
 
 /* One block's intermediates: memory of its own for what is kept, and for the first block; else that of `first`. */
 static void layout_block(BlockActivations *b, const BlockActivations *first, Activations *a, const BertConfig *c,
-                         Arena *arena)
+                         size_t longest, Arena *arena)
 {
     size_t N = (size_t)a->N, H = (size_t)c->H, F = (size_t)c->F, scores = a->score_start[a->batch.B];
     bool all = a->request.keep == KEEP_EVERYTHING, own_all = all || b == first;
@@ -600,7 +600,8 @@ static void layout_block(BlockActivations *b, const BlockActivations *first, Act
         b->attention_dense = all ? take(arena, N, H) : a->sum;             /* the residual is added in place */
         b->output_dense = all ? take(arena, N, H) : a->sum;
     }
-    if (own_all || (a->request.keep & KEEP_ATTENTION)) b->probs = take(arena, 1, scores);
+    if (a->request.keep & KEEP_ATTENTION) b->probs = take(arena, 1, scores);
+    else if (own_all) b->probs = take(arena, longest, longest);                 /* head by head in the same place */
     b->scores = all ? take(arena, 1, scores) : b->probs;                        /* softmax in place */
     /* In place unless kept: a block's input is last read in step 11, before step 13 writes its output over it. */
     b->output_norm = (a->request.keep & KEEP_HIDDEN) ? take(arena, N, H) : a->embedding_norm;
@@ -636,14 +637,13 @@ static void layout(Activations *a, const BertConfig *c, Arena *arena)
     a->word = take(arena, N, H), a->token_type = take(arena, N, H), a->position = take(arena, N, H);
     a->embedding_norm = take(arena, N, H);
     a->sum = take(arena, N, H);
-    for (int l = 0; l < c->L; l++) layout_block(&a->block[l], a->block, a, c, arena);
+    for (int l = 0; l < c->L; l++) layout_block(&a->block[l], a->block, a, c, longest, arena);
     layout_heads(a, c, arena);
     size_t width = larger(H, (size_t)c->F);
     size_t rows = larger(larger(N, (size_t)a->request.M), (size_t)a->batch.B);
-    size_t head = larger(longest, (size_t)c->D);            /* a head's keys are (T,D), its values (D,T) */
-    a->scratch.packed = take(arena, 1, larger(scratch_packed(rows, width), scratch_packed(head, longest)));
+    size_t keys = scratch_packed(longest, (size_t)c->D), values = scratch_packed((size_t)c->D, longest);
+    a->scratch.packed = take(arena, 1, larger(scratch_packed(rows, width), larger(keys, values)));
     a->scratch.rows = take(arena, ROW_BLOCK, width);
-    a->scratch.values = take(arena, (size_t)c->D, longest);
 }
 
 /* Where each sequence begins among the packed tokens, and among the scores: (A,T,T) for each sequence. */
@@ -677,6 +677,7 @@ Status activations_new(Activations *a, const Bert *m, const Batch *batch, const 
     if (ok) layout(a, &m->config, &arena);
     ok = ok && !arena.overflow && size_mul(arena.used, sizeof(real), &bytes) && size_add(bytes, 64, &bytes);
     if (ok && (a->memory = malloc(bytes)) != NULL) {
+        wish_large_pages(a->memory, bytes);
         arena = (Arena){.base = (real *)(((uintptr_t)a->memory + 63) / 64 * 64)};
         layout(a, &m->config, &arena);
         return BERT_OK;
@@ -787,8 +788,16 @@ void attention_query_key_value(const Bert *m, Activations *a, int l)
     linear(s->value, x, &w->Wv, w->bv, (size_t)a->N, &a->scratch);
 }
 
-/* STEP 8 - scores: how much token i wants to look at token j, scaled and masked. For each head, with q_i and k_j its D
- * columns of rows i and j:
+/* Steps 8 to 10 are done for one head h of one sequence b, and its (T,T) scores or probs begin here: where those of the
+ * head before were, unless all are kept. (So they are still in the cache when the next step comes.) */
+static real *head_map(const Activations *a, real *maps, int b, int h)
+{
+    size_t T = a->start[b + 1] - a->start[b];
+    return a->request.keep & KEEP_ATTENTION ? maps + a->score_start[b] + (size_t)h * T * T : maps;
+}
+
+/* STEP 8 - scores: how much token i wants to look at token j, scaled and masked. With q_i and k_j the head's D columns
+ * of rows i and j:
  *
  *     score_ij = q_i . k_j / sqrt(D)    and -FLT_MAX where token j has attention mask 0    (A,T,T) for each sequence
  *
@@ -801,38 +810,33 @@ void attention_query_key_value(const Bert *m, Activations *a, int l)
  * Differs: Google adds -10000 to it, Hugging Face the lowest float; the results are equal unless a row has no token
  * left to look at. There is no causal mask: BERT looks both ways, the B of its name.
  * Verify: encoder.layer.l.attention.self.scores */
-void attention_scores(const Bert *m, Activations *a, int l)
+void attention_scores(const Bert *m, Activations *a, int l, int b, int h)
 {
-    BlockActivations *s = &a->block[l];
-    size_t H = (size_t)m->config.H, D = (size_t)m->config.D;
+    const BlockActivations *s = &a->block[l];
+    size_t n = a->start[b], T = a->start[b + 1] - n, H = (size_t)m->config.H, D = (size_t)m->config.D;
+    size_t first = n * H + (size_t)h * D;           /* row n, the head's first column; the next row is H further */
     const real scale = (real)(1 / sqrt((double)D));
-    for (int b = 0; b < a->batch.B; b++) {
-        size_t n = a->start[b], T = a->start[b + 1] - n;
-        const int32_t *mask = a->batch.attention_mask + n;
-        real *scores = s->scores + a->score_start[b];
-        for (size_t h = 0; h < (size_t)m->config.A; h++, scores += T * T) {
-            /* scores (T,T) <- query rows (T,D), key rows (T,D); rows of both are H apart */
-            product(scores, T, s->query + n * H + h * D, H, T, s->key + n * H + h * D, H, T, D, &a->scratch);
-            for (size_t i = 0; i < T; i++)
-                for (size_t j = 0; j < T; j++) scores[i * T + j] = mask[j] ? scores[i * T + j] * scale : -FLT_MAX;
-        }
-    }
+    const int32_t *mask = a->batch.attention_mask + n;
+    real *scores = head_map(a, s->scores, b, h);
+    product(scores, T, s->query + first, H, T, s->key + first, H, BY_ROWS, T, D, &a->scratch);
+    for (size_t i = 0; i < T; i++)
+        for (size_t j = 0; j < T; j++) scores[i * T + j] = mask[j] ? scores[i * T + j] * scale : -FLT_MAX;
 }
 
-/* STEP 9 - softmax: each row of scores to weights that sum to 1, (A,T,T): what bertviz and our heat maps show.
+/* STEP 9 - softmax: each row of scores to weights that sum to 1, (T,T) for each head: what bertviz and our heat maps
+ * show.
  *
  *     p_ij = e^score_ij / sum over j' of e^score_ij'
  *
  * Source: [attn] equation 1; [hf] the `attentions` output.
  * Trap: over the keys j, the last index, so that rows sum to 1; columns do not.
  * Verify: encoder.layer.l.attention.self.probs */
-void attention_probs(const Bert *m, Activations *a, int l)
+void attention_probs(const Bert *m, Activations *a, int l, int b, int h)
 {
-    BlockActivations *s = &a->block[l];
-    for (int b = 0; b < a->batch.B; b++) {
-        size_t T = a->start[b + 1] - a->start[b], from = a->score_start[b];
-        softmax(s->probs + from, s->scores + from, (size_t)m->config.A * T, T);
-    }
+    const BlockActivations *s = &a->block[l];
+    size_t T = a->start[b + 1] - a->start[b];
+    (void)m;                                        /* steps 8 to 10 are called alike */
+    softmax(head_map(a, s->probs, b, h), head_map(a, s->scores, b, h), T, T);
 }
 
 /* STEP 10 - context: each token's new content, the weighted mean of all value rows, p_ij being the weight of token j;
@@ -841,22 +845,14 @@ void attention_probs(const Bert *m, Activations *a, int l)
  *     context_i = sum over j of p_ij v_j          (N,H), head h in the columns h*D .. h*D+D-1
  *
  * Source: [attn] 3.2.1; [hf] eager_attention_forward, before the output projection.
- * The values are transposed first, (D,T), because product() multiplies rows by rows.
  * Verify: encoder.layer.l.attention.self.context */
-void attention_context(const Bert *m, Activations *a, int l)
+void attention_context(const Bert *m, Activations *a, int l, int b, int h)
 {
-    BlockActivations *s = &a->block[l];
-    size_t H = (size_t)m->config.H, D = (size_t)m->config.D;
-    for (int b = 0; b < a->batch.B; b++) {
-        size_t n = a->start[b], T = a->start[b + 1] - n;
-        const real *probs = s->probs + a->score_start[b];
-        for (size_t h = 0; h < (size_t)m->config.A; h++, probs += T * T) {
-            for (size_t j = 0; j < T; j++)
-                for (size_t d = 0; d < D; d++) a->scratch.values[d * T + j] = s->value[(n + j) * H + h * D + d];
-            /* context (T,D), rows H apart <- probs (T,T), values (D,T) */
-            product(s->context + n * H + h * D, H, probs, T, T, a->scratch.values, T, D, T, &a->scratch);
-        }
-    }
+    const BlockActivations *s = &a->block[l];
+    size_t n = a->start[b], T = a->start[b + 1] - n, H = (size_t)m->config.H, D = (size_t)m->config.D;
+    size_t first = n * H + (size_t)h * D;
+    const real *probs = head_map(a, s->probs, b, h);
+    product(s->context + first, H, probs, T, T, s->value + first, H, BY_COLUMNS, D, T, &a->scratch);
 }
 
 /* STEP 11 - attention output: mix the heads, add what the token was before, normalize.
@@ -923,9 +919,12 @@ void feed_forward_down(const Bert *m, Activations *a, int l)
 void encoder_block(const Bert *m, Activations *a, int l)
 {
     attention_query_key_value(m, a, l);
-    attention_scores(m, a, l);
-    attention_probs(m, a, l);
-    attention_context(m, a, l);
+    for (int b = 0; b < a->batch.B; b++)
+        for (int h = 0; h < m->config.A; h++) {
+            attention_scores(m, a, l, b, h);
+            attention_probs(m, a, l, b, h);
+            attention_context(m, a, l, b, h);
+        }
     attention_output(m, a, l);          /* LayerNorm(x + attention(x)) */
     feed_forward_up(m, a, l);
     feed_forward_down(m, a, l);         /* LayerNorm(y + feed_forward(y)) */

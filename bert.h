@@ -144,6 +144,7 @@ void file_close(FileView *file);
 bool file_exists(const char *directory, const char *name);
 /* The path, safe to print, of the mapped file that the address lies in, or NULL: for a signal handler. */
 const char *file_mapped_at(const void *address);
+void wish_large_pages(void *memory, size_t size);      /* for memory that is used all over; see weights/files.c */
 /* BERT_FILE if the text of that path begins with a byte order mark, which JSON and vocab.txt do not have. */
 Status refuse_bom(const char *path, const unsigned char *text, size_t size, Error *e);
 
@@ -158,7 +159,7 @@ Status output_commit(OutputFile *out, Error *e);        /* flush, close, rename;
 void output_abort(OutputFile *out);                     /* close and remove; safe on a zeroed or committed struct    */
 void output_interrupted(void);                          /* for signal handlers: removes the temporary, nothing else  */
 
-/* weights/program.c: what a program does first. Standard streams that are closed are taken; a signal that ends it removes
+/* weights/program.c: what a program does first. Closed standard streams are taken; a signal that ends it removes
  * the temporary file; a mapped file that is cut is a message. `name` begins that message. */
 void program_start(const char *name);
 
@@ -318,7 +319,6 @@ typedef struct {
 typedef struct {
     real *packed;                   /* activations laid side by side for the kernel */
     real *rows;                     /* weight rows converted to real, for weights that cannot be used in place */
-    real *values;                   /* one head's value vectors, transposed: (D,T) */
 } Scratch;
 size_t scratch_packed(size_t N, size_t K);              /* reals that `packed` needs for N rows of K */
 enum { ROW_BLOCK = 48 };                                /* weight rows that are handed out at once */
@@ -337,11 +337,13 @@ void tanh_all(real *out, const real *x, size_t n);
 void gelu_erf(real *out, const real *x, size_t n);      /* x (1 + erf(x / sqrt 2)) / 2 */
 void gelu_tanh(real *out, const real *x, size_t n);     /* its approximation by tanh */
 
-/* out (N,O) <- x (N,K), w (O,K): out[n][o] = sum over k of x[n][k] * w[o][k], in chunks of 128; *_stride in reals. */
+/* out (N,O) <- x (N,K) and the O rows of w (O,K), or the O columns of w (K,O):
+ * out[n][o] = sum over k of x[n][k] * w[o][k], or w[k][o], in chunks of 128; *_stride in reals, from row to row. */
+typedef enum { BY_ROWS, BY_COLUMNS } Along;
 void product_ref(real *out, size_t out_stride, const real *x, size_t x_stride, size_t N,
-                 const real *w, size_t w_stride, size_t O, size_t K);
+                 const real *w, size_t w_stride, Along along, size_t O, size_t K);
 void product(real *out, size_t out_stride, const real *x, size_t x_stride, size_t N,
-             const real *w, size_t w_stride, size_t O, size_t K, const Scratch *scratch);
+             const real *w, size_t w_stride, Along along, size_t O, size_t K, const Scratch *scratch);
 /* out (N,O) <- x (N,K), W (O,K), b (O): out = x W^T + b */
 void linear_ref(real *out, const real *x, const Tensor *W, const real *b, size_t N, const Scratch *scratch);
 void linear(real *out, const real *x, const Tensor *W, const real *b, size_t N, const Scratch *scratch);
@@ -457,7 +459,7 @@ typedef struct {                    /* what is to be computed beside the hidden 
 
 typedef struct {                    /* the intermediates of one block, in the order of the data */
     real *query, *key, *value;      /*  7 (N,H) */
-    real *scores, *probs;           /*  8, 9: for each sequence (A,T,T) */
+    real *scores, *probs;           /*  8, 9: for each sequence (A,T,T); (T,T) for all in turn unless KEEP_ATTENTION */
     real *context;                  /* 10 (N,H) */
     real *attention_dense;          /* 11 (N,H) attention.output.dense: before the residual */
     real *attention_norm;           /*    (N,H) attention.output.LayerNorm */
@@ -495,9 +497,9 @@ const real *hidden_state(const Activations *a, int l);  /* l = 0 .. L; those bef
 void embeddings_sum(const Bert *m, Activations *a);                     /*  5 */
 void embeddings_norm(const Bert *m, Activations *a);                    /*  6 */
 void attention_query_key_value(const Bert *m, Activations *a, int l);   /*  7 */
-void attention_scores(const Bert *m, Activations *a, int l);            /*  8 */
-void attention_probs(const Bert *m, Activations *a, int l);             /*  9 */
-void attention_context(const Bert *m, Activations *a, int l);           /* 10 */
+void attention_scores(const Bert *m, Activations *a, int l, int b, int h);  /*  8, sequence b, head h */
+void attention_probs(const Bert *m, Activations *a, int l, int b, int h);   /*  9 */
+void attention_context(const Bert *m, Activations *a, int l, int b, int h); /* 10 */
 void attention_output(const Bert *m, Activations *a, int l);            /* 11 */
 void feed_forward_up(const Bert *m, Activations *a, int l);             /* 12 */
 void feed_forward_down(const Bert *m, Activations *a, int l);           /* 13 */

@@ -314,22 +314,29 @@ static void step_query_key_value(Trial *t, int l)
     attention_query_key_value(&t->model, &t->a, l);
 }
 
+/* One of the steps 8 to 10 for all heads. */
+static void for_each_head(Trial *t, int l, void (*step)(const Bert *, Activations *, int, int, int))
+{
+    for (int b = 0; b < t->a.batch.B; b++)
+        for (int h = 0; h < t->model.config.A; h++) step(&t->model, &t->a, l, b, h);
+}
+
 /* Step 8. */
 static void step_scores(Trial *t, int l)
 {
-    attention_scores(&t->model, &t->a, l);
+    for_each_head(t, l, attention_scores);
 }
 
 /* Step 9. */
 static void step_probs(Trial *t, int l)
 {
-    attention_probs(&t->model, &t->a, l);
+    for_each_head(t, l, attention_probs);
 }
 
 /* Step 10. */
 static void step_context(Trial *t, int l)
 {
-    attention_context(&t->model, &t->a, l);
+    for_each_head(t, l, attention_context);
 }
 
 /* Step 11, for its dense layer; the LayerNorm that it also makes is made again by the next. */

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """bench.py - how fast is bert.c, what does it cost, and how near is that to what the machine can do? (`make bench`)
 
-    python3 tests/bench.py [--quick] [--plot FILE.svg] [--only forward,sentences,process,memory,growth]
+    python3 tests/bench.py [--quick] [--plot FILE.svg] [--only forward,sentences,process,memory,growth,tricks]
 
 Writes Markdown tables to standard output and to build/bench.md, a plot to build/speed.svg; the README's are copies.
 No speed is asserted; the exit code is 1 if another program's last hidden state is not ours.
@@ -30,6 +30,7 @@ import subprocess
 import sys
 import time
 
+import bench_tricks
 import texts
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -672,6 +673,24 @@ def plot(path, tokens, models, medians, limits):
 # ----------------------------------------------------------------------------------------------------------------------
 # All of it
 # ----------------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------------------------------
+# (f) what each trick brings
+# ----------------------------------------------------------------------------------------------------------------------
+def bench_tricks_table(report, quick):
+    built = bench_tricks.programs(WORK / "tricks")
+    workers = {name: Worker(name, [program, MODEL, WORK / "ids"]) for name, program in built.items()}
+    medians = {}
+    for T in LENGTHS:
+        some = {name: w for name, w in workers.items() if T < 512 or name != bench_tricks.DEFINITION}  # a minute a pass
+        times = interleaved(some, ("run", T), {8: 5, 22: 5, 128: 3, 512: 1}[T] * (1 if quick else 3))
+        medians[T] = {name: statistics.median(t) for name, t in times.items()}
+    cell = lambda name, T: digits(medians[T][name]) if name in medians[T] else ""
+    rows = [[name, *(cell(name, T) for T in LENGTHS)] for name in workers]
+    report("Milliseconds without one trick (gcc):\n\n" + markdown(["taken away", *LENGTHS], rows))
+    for w in workers.values():
+        w.close()
+
+
 def machine():
     names = {line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")}
     version = lambda cc: (
@@ -693,7 +712,7 @@ def main():
         help="where the plot goes (default build/speed.svg)",
         default=ROOT / "build" / "speed.svg",
     )
-    parser.add_argument("--only", default="forward,sentences,process,memory,growth")
+    parser.add_argument("--only", default="forward,sentences,process,memory,growth,tricks")
     args = parser.parse_args()
     start, good, medians, only = time.time(), True, None, args.only.split(",")
     WORK.mkdir(parents=True, exist_ok=True)
@@ -719,6 +738,8 @@ def main():
             plot(args.plot, tokens, models, medians, limits)
         except Missing as why:
             report(f"no plot: {why}\n")
+    if "tricks" in only:
+        bench_tricks_table(report, args.quick)
     report(f"{'The outputs agree' if good else 'AN OUTPUT DIFFERS'}; {(time.time() - start) / 60:.1f} minutes.\n")
     return 0 if good else 1
 

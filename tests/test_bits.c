@@ -218,11 +218,11 @@ static void checksum_notices(void)
  * ------------------------------------------------------------------------------------------------------------------ */
 static const struct { const char *name, *fingerprint, *checksum; } real_traces[] = {
     {"bert-base-uncased", "54095662b5eb40d9faba4c5db27f2ac2e32fef9569b16463aafc633f1de9f1ec",
-     "6d9d85d7db416d262c88472b9a203003e849f9ac4dcee8ad0e3423aa653acc94"},
+     "b34f26ef66ffcf39e8c86d8cb0ae45ecbbe6ba60d53494bffeb0ae5e534e311c"},
     {"bert-base-cased", "a3a23ac965a2385052ececa0b7ce39939157d7fb094181c22d7f07854830a082",
-     "ed5884280f06b47be82fa8edd06438ee3d05b00427de9b7588aa3ece28d53b2a"},
+     "40625555e844ac385797caec053eba6e9d4a3323605103f6856cf06cfc7ce1b7"},
     {"all-MiniLM-L6-v2", "695ab7d306ab2a9655b69fa3523f9067cde87247c8a99f9bd8f6fe728c6692ea",
-     "41ffb6752a69338bea341ddb58f3568c9fd9bfe5e75bb558858be3f3013ddb74"},
+     "dd7276a31858b6c04ebf778f55a24c91810d0d27e0b8e0f7ef2ec77a00b35ab3"},
 };
 
 static void real_trace(size_t i)

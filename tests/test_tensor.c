@@ -44,7 +44,7 @@ static void sums_are_cut_every_128_products(void)
 {
     real x[256], w[256], out;
     for (int k = 0; k < 256; k++) x[k] = k ? (real)ldexp(1, -24) : 1, w[k] = 1;
-    product_ref(&out, 1, x, 256, 1, w, 256, 1, 256);
+    product_ref(&out, 1, x, 256, 1, w, 256, BY_ROWS, 1, 256);
     double chunk0 = is_double ? 1 + 127 * ldexp(1, -24) : 1;
     check_value("sum", (double)out, chunk0 + ldexp(1, -17), 0);
 }
@@ -53,7 +53,7 @@ static void sums_are_cut_every_128_products(void)
 static void products_are_fused_with_their_sum(void)
 {
     real x[2] = {-1, 1 + (real)ldexp(1, -12)}, w[2] = {1, 1 + (real)ldexp(1, -12)}, out;
-    product_ref(&out, 1, x, 2, 1, w, 2, 1, 2);
+    product_ref(&out, 1, x, 2, 1, w, 2, BY_ROWS, 1, 2);
     check_value("sum", (double)out, ldexp(1, -11) + ldexp(1, -24), 0);
 }
 
@@ -88,7 +88,7 @@ static bool compare_linear(size_t N, size_t K, size_t O, DType dtype)
         if (dtype == DTYPE_F32) memcpy(w + i * 4, &value, 4);
         else memcpy(w + i * 2, &half, 2);
     }
-    Scratch s = {malloc(scratch_packed(N, K) * sizeof(real)), malloc(ROW_BLOCK * K * sizeof(real)), NULL};
+    Scratch s = {malloc(scratch_packed(N, K) * sizeof(real)), malloc(ROW_BLOCK * K * sizeof(real))};
     Tensor W = {w, dtype, O, K};
     linear(fast, x, &W, b, N, &s);
     linear_ref(slow, x, &W, b, N, &s);
@@ -112,16 +112,16 @@ static void fast_linear_has_the_bits_of_the_definition(void)
 }
 
 /* The product of two activations, with rows further apart than they are long. */
-static bool compare_product(size_t N, size_t K, size_t O)
+static bool compare_product(size_t N, size_t K, size_t O, Along along)
 {
-    size_t x_stride = K + 3, w_stride = K + 5, out_stride = O + 2;
-    real *x = random_reals(N * x_stride), *w = random_reals(O * w_stride);
+    size_t x_stride = K + 3, w_stride = (along == BY_ROWS ? K : O) + 5, out_stride = O + 2;
+    real *x = random_reals(N * x_stride), *w = random_reals((along == BY_ROWS ? O : K) * w_stride);
     real *fast = calloc(N * out_stride, sizeof(real)), *slow = calloc(N * out_stride, sizeof(real));
-    Scratch s = {malloc(scratch_packed(O, K) * sizeof(real)), NULL, NULL};
-    product(fast, out_stride, x, x_stride, N, w, w_stride, O, K, &s);
-    product_ref(slow, out_stride, x, x_stride, N, w, w_stride, O, K);
+    Scratch s = {malloc(scratch_packed(O, K) * sizeof(real)), NULL};
+    product(fast, out_stride, x, x_stride, N, w, w_stride, along, O, K, &s);
+    product_ref(slow, out_stride, x, x_stride, N, w, w_stride, along, O, K);
     char what[80];
-    snprintf(what, sizeof what, "N=%zu K=%zu O=%zu", N, K, O);
+    snprintf(what, sizeof what, "N=%zu K=%zu O=%zu by %s", N, K, O, along == BY_ROWS ? "rows" : "columns");
     bool same = same_bits(what, fast, slow, N * out_stride);            /* and nothing is written between the rows */
     free(x), free(w), free(fast), free(slow), free(s.packed);
     return same;
@@ -132,8 +132,11 @@ static void fast_product_has_the_bits_of_the_definition(void)
     const size_t sizes[] = {1, 5, 8, 9, 16, 17, 24, 25, 32, 40, 64, 130};
     for (int n = 0; n < 12; n++)
         for (int o = 0; o < 12; o++)
-            if (!compare_product(sizes[n], 64, sizes[o]) || !compare_product(sizes[n], sizes[o], 64)) return;
-    compare_product(60, 1100, 70);
+            for (Along along = BY_ROWS; along <= BY_COLUMNS; along++)
+                if (!compare_product(sizes[n], 64, sizes[o], along) || !compare_product(sizes[n], sizes[o], 64, along))
+                    return;
+    compare_product(60, 1100, 70, BY_ROWS);
+    compare_product(60, 1100, 70, BY_COLUMNS);
 }
 
 /* A row's result may not depend on which rows are beside it. */
@@ -141,10 +144,10 @@ static void a_row_gets_the_same_bits_in_every_batch(void)
 {
     enum { N = 61, K = 150, O = 30 };
     real *x = random_reals(N * K), *w = random_reals(O * K), together[N * O], alone[O];
-    Scratch s = {malloc(scratch_packed(N, K) * sizeof(real)), NULL, NULL};
-    product(together, O, x, K, N, w, K, O, K, &s);
+    Scratch s = {malloc(scratch_packed(N, K) * sizeof(real)), NULL};
+    product(together, O, x, K, N, w, K, BY_ROWS, O, K, &s);
     for (size_t n = 0; n < N; n++) {
-        product(alone, O, x + n * K, K, 1, w, K, O, K, &s);
+        product(alone, O, x + n * K, K, 1, w, K, BY_ROWS, O, K, &s);
         if (!same_bits("row", alone, together + n * O, O)) break;
     }
     free(x), free(w), free(s.packed);
@@ -157,7 +160,7 @@ typedef struct {
     double (*oracle)(double);
     double low, high;               /* |x| outside of which the oracle need not be asked: see `plain` */
     double (*plain)(double x, bool small);
-    double ulps;                    /* the bound: measured 0.50x, see below */
+    double ulps;                    /* the bound: a little more than was measured, see below */
     double floor;                   /* error is in ulps of max(|result|, floor * |x|) */
 } Curve;
 
@@ -171,10 +174,11 @@ static double exp_plain(double x, bool small) { return small ? 1 + x : x > 0 ? I
 static double tanh_plain(double x, bool small) { return small ? x : x > 0 ? 1 : -1; }
 static double gelu_plain(double x, bool small) { return small ? x / 2 : x > 0 ? x : 0; }
 
-/* Why these bounds: a curve is computed in double with an error far below half an ulp of a float and rounded once, so
- * its error is half an ulp and a little. Over all floats the worst are 0.500 (exp), 0.501 (tanh), 0.51 (both GELUs). */
+/* Why these bounds: exp is computed in float, and its worst over all floats is 1.0192 ulp. The others are computed in
+ * double with an error far below half an ulp of a float and rounded once, so that their error is half an ulp and a
+ * little: 0.501 (tanh, gelu_tanh), 0.514 (gelu_erf). */
 static const Curve curves[] = {
-    {"exp", exp_all, exp, 1e-12, 110, exp_plain, 0.502, 0},
+    {"exp", exp_all, exp, 1e-12, 110, exp_plain, 1.02, 0},
     {"tanh", tanh_all, tanh, 1e-6, 12, tanh_plain, 0.505, 0},
     {"gelu_erf", gelu_erf, gelu_erf_oracle, 1e-12, 16, gelu_plain, 0.52, 5.9604644775390625e-08},
     {"gelu_tanh", gelu_tanh, gelu_tanh_oracle, 1e-12, 16, gelu_plain, 0.52, 5.9604644775390625e-08},

@@ -67,6 +67,12 @@ static void close_tiny(void)
     formula_remove(directory);
 }
 
+/* One of the steps 8 to 10; there is one sequence. */
+static void for_each_head(Wrong *w, int l, void (*step)(const Bert *, Activations *, int, int, int))
+{
+    for (int h = 0; h < w->m.config.A; h++) step(&w->m, &w->a, l, 0, h);
+}
+
 /* The blocks and heads, with a call after every step. The two halves of a step are spoiled together. */
 static void run_spoiled(Wrong *w, Spoil *spoil)
 {
@@ -78,9 +84,9 @@ static void run_spoiled(Wrong *w, Spoil *spoil)
     for (int l = 0; l < 2; l++) {
         spoil(w, INPUT, l);
         attention_query_key_value(&w->m, &w->a, l), spoil(w, QKV, l);
-        attention_scores(&w->m, &w->a, l), spoil(w, SCORES, l);
-        attention_probs(&w->m, &w->a, l), spoil(w, PROBS, l);
-        attention_context(&w->m, &w->a, l), spoil(w, CONTEXT, l);
+        for_each_head(w, l, attention_scores), spoil(w, SCORES, l);
+        for_each_head(w, l, attention_probs), spoil(w, PROBS, l);
+        for_each_head(w, l, attention_context), spoil(w, CONTEXT, l);
         attention_output(&w->m, &w->a, l), spoil(w, ATTENTION, l);
         feed_forward_up(&w->m, &w->a, l), spoil(w, UP, l);
         feed_forward_down(&w->m, &w->a, l), spoil(w, DOWN, l);

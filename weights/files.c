@@ -11,6 +11,7 @@
  * Files are taken as hostile: a length that a file states is a claim, and is compared with
  * what is really there before it is used for anything.
  */
+#define _DEFAULT_SOURCE                 /* madvise, which POSIX has not */
 #include "../bert.h"
 
 #include <assert.h>
@@ -161,6 +162,19 @@ static void *map_file(int fd, size_t size)
     if (size == 0) return NULL;         /* POSIX: a mapping has at least one byte */
     void *memory = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
     return memory == MAP_FAILED ? NULL : memory;
+#endif
+}
+
+/* Why: a processor remembers where some two thousand pages are, and the intermediates of a long text are more pages of
+ * 4 KB than that. With pages of 2 MB, 512 tokens take 1 to 5 % less time. Less than 4 MB is not worth it: the system
+ * would fill whole pages with zeros of which little is used. A wish: a system without such pages ignores it. */
+void wish_large_pages(void *memory, size_t size)
+{
+#ifdef MADV_HUGEPAGE
+    const uintptr_t page = 4096, begin = ((uintptr_t)memory + page - 1) / page * page, end = (uintptr_t)memory + size;
+    if (size >= (size_t)4 << 20) (void)madvise((void *)begin, (end - begin) / page * page, MADV_HUGEPAGE);
+#else
+    (void)memory, (void)size;
 #endif
 }
 

@@ -1,0 +1,81 @@
+"""bench_tricks.py - what each trick for speed brings: bench.py's table (f).
+
+A trick is taken away by changing a place of the sources in a copy (the result stays, but for the two about curves), and the
+time of a forward pass without it stands beside the time with all of them. A place that is no longer there is an error,
+so that this list follows the code.
+"""
+import pathlib
+import shutil
+import subprocess
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+SOURCES = ("bert.h", "bert.c", "tensor.c", "weights/convert.h", "weights/safetensors.c",
+           "weights/files.c", "tests/bench_forward.c")
+FLAGS = (
+    "-O3 -march=native -mtune=generic -std=c11 -ffp-contract=off -fno-fast-math -fno-trapping-math -fno-math-errno "
+    "-D_POSIX_C_SOURCE=200809L -w"
+).split()
+
+# what is taken away: [(file, there, instead), ...]
+TRICKS = {
+    "12 sums at once: one weight row at a time": [
+        ("tensor.c", "for (; r + step <= rows; r += step) {", "for (; r > rows; r += step) {"),
+    ],
+    "two chunks side by side in narrow panels": [
+        ("tensor.c", "bool two = width == 8 && K - k >= 2 * SUM_CHUNK;", "bool two = false;"),
+    ],
+    "weights asked for ahead": [
+        ("tensor.c", "r + 3 * step <= after ? tile_w + 2 * step * w_stride : NULL;", "NULL;"),
+    ],
+    "groups of weight rows that stay in the cache": [
+        ("bert.h", "ROW_BLOCK = 48", "ROW_BLOCK = 3072"),
+        ("tensor.c", "return K > 1024 ? ROW_BLOCK / 2 : ROW_BLOCK;", "return ROW_BLOCK;"),
+    ],
+    "transposing by squares of 8 x 8": [
+        ("tensor.c", "size_t square_rows = rows / 8 * 8,", "size_t square_rows = 0,"),
+    ],
+    "curves on vectors: libm, one number at a time": [
+        ("tensor.c", "size_t i = 0;\n    if (is_double) {\n        for (; i < n; i++) out[i] = (real)oracle",
+         "size_t i = 0;\n    if (true) {\n        for (; i < n; i++) out[i] = (real)oracle"),
+        ("tensor.c", "size_t i = 0;\n    if (is_double) {\n        for (; i < n; i++) out[i] = (real)exp(",
+         "size_t i = 0;\n    if (true) {\n        for (; i < n; i++) out[i] = (real)exp("),
+    ],
+    "softmax's exp in float: in double": [
+        ("tensor.c", "void exp_all(real *out, const real *x, size_t n)\n{\n",
+         "void exp_all(real *out, const real *x, size_t n)\n{\n    if (n) { map(out, x, n, exp_curve, exp); return; }\n"),
+    ],
+    "one head's scores after the other in one place": [
+        ("tests/bench_forward.c", ".keep = KEEP_NOTHING", ".keep = KEEP_ATTENTION"),
+    ],
+    "pages of 2 MB": [
+        ("bert.c", "wish_large_pages(a->memory, bytes);", ""),
+    ],
+}
+DEFINITION = "all of them: the definition (`make plain`)"
+
+
+def build(directory, changes, flags=()):
+    """A bench_forward of the sources with these changes; its path."""
+    for name in SOURCES:
+        text = (ROOT / name).read_text("utf-8")
+        for file, there, instead in changes:
+            if file == name:
+                if text.count(there) != 1:
+                    raise ValueError(f"bench_tricks.py: {name} has {text.count(there)} times: {there!r}")
+                text = text.replace(there, instead)
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_text(text, "utf-8")
+    program = directory / "bench-forward"
+    sources = [name for name in SOURCES if name.endswith(".c")]
+    subprocess.run(["gcc", *FLAGS, *flags, *sources, "-o", program.name, "-lm"], cwd=directory, check=True)
+    return program
+
+
+def programs(work):
+    """what is taken away -> program"""
+    shutil.rmtree(work, ignore_errors=True)
+    built = {"nothing": build(work / "all", [])}
+    for number, (name, changes) in enumerate(TRICKS.items()):
+        built[name] = build(work / str(number), changes)
+    built[DEFINITION] = build(work / "plain", [], ["-DPLAIN"])
+    return built
