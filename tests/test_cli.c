@@ -328,7 +328,7 @@ static void lines_before_a_bad_one_are_answered_first(void)
 static void embed_answers_before_it_waits_for_more(void)
 {
     if (!tiny_model()) return;
-    run("cd %s && mkfifo lines; $OLDPWD/bert embed -m . < lines > answers & exec 9> lines; "
+    run("cd %s && mkfifo lines; : > answers; $OLDPWD/bert embed -m . < lines > answers & exec 9> lines; "
         "answered() { i=0; while [ $(wc -l < answers) -lt $1 ] && [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done; "
         "wc -l < answers; }; "
         "echo the >&9; answered 1; echo cat >&9; answered 2; printf 'a\\nb\\n' >&9; answered 4; "
