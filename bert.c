@@ -1051,7 +1051,7 @@ void forward(const Bert *m, Activations *a)
 {
     embeddings_sum(m, a);
     embeddings_norm(m, a);
-    for (int l = 0; l < m->config.L; l++) encoder_block(m, a, l);
+    for (int l = 0; l < m->config.L - a->request.unused_blocks; l++) encoder_block(m, a, l);
     if (a->request.pooler || a->request.nsp) pooler(m, a);
     if (a->request.nsp) nsp_head(m, a);
     if (a->request.M) mlm_head(m, a);

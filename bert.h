@@ -455,6 +455,7 @@ typedef struct {                    /* what is to be computed beside the hidden 
     bool pooler, nsp;               /* nsp computes the pooler, too */
     const int *mlm_rows;            /* (M) rows of the packed batch whose logits are wanted */
     int M;
+    int unused_blocks;              /* the last blocks, whose output nobody reads: 0 with any of the heads */
 } Request;
 
 typedef struct {                    /* the intermediates of one block, in the order of the data */

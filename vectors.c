@@ -222,15 +222,21 @@ static Status append_vectors(Rows *rows, const Recipe *r, const Bert *model, con
     return BERT_OK;
 }
 
-/* Runs the model on some inputs, keeping what is read afterwards: for the last hidden state alone (--layers -1, or the
- * pooler) nothing is kept, and all blocks work in the same memory. KEEP_HIDDEN costs L N H numbers more: 23 MB instead
- * of 14 MB for 240 tokens. --by-layer reads all hidden states whatever the recipe says. */
+/* Runs the model on some inputs, as far as the highest hidden state that is read afterwards: --layers -2 needs no last
+ * block. If it is the only one, nothing is kept, and all blocks work in the same memory; KEEP_HIDDEN costs L N H
+ * numbers more: 23 MB instead of 14 MB for 240 tokens. --by-layer reads all hidden states whatever the recipe says. */
 static Status run_recipe(const Session *s, const Recipe *r, const Inputs *inputs, Run *run, Error *e)
 {
     const bool pooler = r->pooling == POOL_POOLER;
-    bool last_only = !s->options.by_layer;
-    for (int i = 0; !pooler && i < r->count; i++) last_only = last_only && r->layers[i] == s->model.config.L;
-    const Request request = {.keep = last_only ? KEEP_NOTHING : KEEP_HIDDEN, .pooler = pooler};
+    const int L = s->model.config.L;
+    int lowest = pooler ? L : r->layers[0], highest = lowest;
+    for (int i = 0; !pooler && i < r->count; i++) {
+        if (r->layers[i] < lowest) lowest = r->layers[i];
+        if (r->layers[i] > highest) highest = r->layers[i];
+    }
+    if (s->options.by_layer) lowest = 0, highest = L;
+    const Request request = {.keep = lowest == highest ? KEEP_NOTHING : KEEP_HIDDEN, .pooler = pooler,
+                             .unused_blocks = L - highest};
     return run_inputs(run, &s->model, inputs, &request, e);
 }
 

@@ -31,7 +31,8 @@ static Status print_run(const Bert *m, const char *model, const char *name, cons
     int *rows = malloc((size_t)N * sizeof *rows);
     if (!rows) return fail(e, BERT_SYSTEM, "out of memory");
     for (int n = 0; n < N; n++) rows[n] = n;
-    const Request request = {KEEP_EVERYTHING, m->has_pooler, m->has_nsp, rows, m->has_mlm ? N : 0};
+    const Request request = {.keep = KEEP_EVERYTHING, .pooler = m->has_pooler, .nsp = m->has_nsp, .mlm_rows = rows,
+                             .M = m->has_mlm ? N : 0};
     Status status = batch_check(batch, &m->config, e);
     if (status == BERT_OK) status = activations_new(&a, m, batch, &request, e);
     if (status == BERT_OK) {

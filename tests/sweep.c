@@ -724,7 +724,7 @@ static void run_model_once(const Bert *m)
     static const int32_t ids[4] = {2, 61, 4, 3}, types[4] = {0}, mask[4] = {1, 1, 1, 1};
     static const int T = 4, rows[1] = {2};
     const Batch batch = {1, &T, ids, types, mask};
-    const Request request = {KEEP_EVERYTHING, true, true, rows, 1};
+    const Request request = {.keep = KEEP_EVERYTHING, .pooler = true, .nsp = true, .mlm_rows = rows, .M = 1};
     Activations a;
     Error e = {0};
     if (!check(activations_new(&a, m, &batch, &request, &e) == BERT_OK, "%s", e.message)) return;
@@ -845,7 +845,7 @@ static void make_trace(const Bert *m, const char *path)
     static const int32_t ids[4] = {2, 61, 4, 3}, types[4] = {0}, mask[4] = {1, 1, 1, 0};
     static const int T = 4, rows[4] = {0, 1, 2, 3};
     const Batch batch = {1, &T, ids, types, mask};
-    const Request request = {KEEP_EVERYTHING, true, true, rows, 4};
+    const Request request = {.keep = KEEP_EVERYTHING, .pooler = true, .nsp = true, .mlm_rows = rows, .M = 4};
     Activations a;
     Error e = {0};
     bool ok = activations_new(&a, m, &batch, &request, &e) == BERT_OK;

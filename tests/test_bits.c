@@ -46,7 +46,7 @@ static void append(Together *x, int T, int seed, int padded)
 static bool run(Together *x, const Bert *m)
 {
     Error e = {0};
-    const Request request = {KEEP_EVERYTHING, true, true, x->first, x->B};
+    const Request request = {.keep = KEEP_EVERYTHING, .pooler = true, .nsp = true, .mlm_rows = x->first, .M = x->B};
     x->batch = (Batch){x->B, x->T, x->ids, x->types, x->mask};
     bool ok = batch_check(&x->batch, &m->config, &e) == BERT_OK &&
               activations_new(&x->a, m, &x->batch, &request, &e) == BERT_OK;

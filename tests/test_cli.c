@@ -265,15 +265,18 @@ static void packed_lines_get_the_bytes_of_single_ones(void)
     formula_remove(tiny);
 }
 
-/* With --layers -1 the blocks share their memory, else each keeps its hidden state: the last one is the same in both
- * cases. And --by-layer finds all of them, which the tiny model's two blocks make different, with --layers -1, too. */
-static void the_last_hidden_state_is_the_same_when_no_other_is_kept(void)
+/* With one of --layers the blocks share their memory, and those above it do not run; with several each keeps its hidden
+ * state: they are the same in both cases. And --by-layer finds all of them, which the tiny model's two blocks make
+ * different, with --layers -1, too. */
+static void a_hidden_state_is_the_same_when_no_other_is_kept(void)
 {
     if (!tiny_model()) return;
     int code = run("cd %s && "
-                   "for l in -2 -1 -2,-1; do $OLDPWD/bert embed -m . --layers $l 'the cat' 'on a bank' > got$l; done; "
-                   "paste -d ' ' got-2 got-1 | cmp - got-2,-1 && ! cmp -s got-2 got-1; s=$?; rm got*; exit $s", tiny);
-    check(code == 0, "--layers -2,-1 is both one after the other: %s", output);
+                   "for l in -3 -2 -1 -3,-2,-1; do "
+                   "$OLDPWD/bert embed -m . --layers $l 'the cat' 'on a bank' > got$l; done; "
+                   "paste -d ' ' got-3 got-2 got-1 | cmp - got-3,-2,-1 && ! cmp -s got-3 got-2 && ! cmp -s got-2 got-1; "
+                   "s=$?; rm got*; exit $s", tiny);
+    check(code == 0, "--layers -3,-2,-1 is all one after the other: %s", output);
     run("./bert similarity -m %s --layers -1 --by-layer 'the cat' 'on a bank' | sed '1,/hidden state/d' | "
         "sort -u -k2 | wc -l", tiny);
     check_text("three different rows", output, "3\n");
@@ -892,8 +895,8 @@ const Test cli_tests[] = {
     {"the_first_bad_line_is_named_by_number_and_byte", the_first_bad_line_is_named_by_number_and_byte},
     {"a_line_is_answered_before_the_next_is_read", a_line_is_answered_before_the_next_is_read},
     {"packed_lines_get_the_bytes_of_single_ones", packed_lines_get_the_bytes_of_single_ones},
-    {"the_last_hidden_state_is_the_same_when_no_other_is_kept",
-     the_last_hidden_state_is_the_same_when_no_other_is_kept},
+    {"a_hidden_state_is_the_same_when_no_other_is_kept",
+     a_hidden_state_is_the_same_when_no_other_is_kept},
     {"packed_rows_get_the_bytes_of_single_ones", packed_rows_get_the_bytes_of_single_ones},
     {"lines_before_a_bad_one_are_answered_first", lines_before_a_bad_one_are_answered_first},
     {"embed_answers_before_it_waits_for_more", embed_answers_before_it_waits_for_more},

@@ -108,7 +108,7 @@ static bool run(Activations *a, const Bert *m, Input *in, Keep keep)
     static const int rows[] = {0};
     Error e = {0};
     Batch batch = {in->B, in->T, in->ids, in->types, in->mask};
-    Request request = {keep, true, true, rows, 1};
+    Request request = {.keep = keep, .pooler = true, .nsp = true, .mlm_rows = rows, .M = 1};
     bool ok = batch_check(&batch, &m->config, &e) == BERT_OK && activations_new(a, m, &batch, &request, &e) == BERT_OK;
     if (!check(ok, "the input runs: %s", e.message)) return false;
     forward(m, a);
@@ -242,7 +242,7 @@ static void an_untied_decoder_is_used(void)
     check(m.decoder.data == m.word_embeddings.data && untied.decoder.data != untied.word_embeddings.data, "tied, then untied");
     Batch batch = {1, in.T, in.ids, in.types, in.mask};
     const int rows[] = {2};
-    Request request = {KEEP_NOTHING, false, false, rows, 1};
+    Request request = {.mlm_rows = rows, .M = 1};
     check(activations_new(&a, &m, &batch, &request, &e) == BERT_OK && activations_new(&b, &untied, &batch, &request, &e) == BERT_OK, "memory");
     forward(&m, &a), forward(&untied, &b);
     for (int v = 0; v < m.config.V; v++)
