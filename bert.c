@@ -28,6 +28,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <float.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -557,15 +558,15 @@ void bert_free(Bert *m)
  * A step never allocates. It reads and writes named arrays of an Activations, and what the request does not keep shares
  * memory with what came before:
  *
- *     KEEP_NOTHING      all blocks use the first one's arrays, all heads those of the first head, and the hidden state
+ *     KEEP_NOTHING      all blocks use the first one's arrays, all heads of all sequences one map, and the hidden state
  *                       is overwritten block by block
  *     KEEP_HIDDEN       each block has its own output_norm: the L+1 hidden states
  *     KEEP_ATTENTION    each block has its own probs: L x A attention maps
  *     KEEP_EVERYTHING   each name of each block has memory of its own: what a trace needs
  *
- * For 22 tokens of BERT-Base that is 2.1 MB without keeping anything, and 15 MB with everything. The steps do not know
- * which it is; they compute the same bits. Where two names share memory, a step works in place (GELU, softmax, the
- * residual), which add, layer_norm, softmax and the curves of tensor.c allow.
+ * For 22 tokens of BERT-Base that is 2.1 MB without keeping anything, and 15 MB with everything. Only head_map (steps 8
+ * to 10) asks which it is; the bits are the same. Where two names share memory, a step works in place (GELU, softmax,
+ * the residual), which add, layer_norm, softmax and the curves of tensor.c allow.
  * ------------------------------------------------------------------------------------------------------------------ */
 typedef struct {
     real *base;                 /* NULL while measuring */
@@ -584,7 +585,8 @@ static real *take(Arena *arena, size_t rows, size_t cols)
     return arena->base ? arena->base + begin : NULL;
 }
 
-/* One block's intermediates: memory of its own for what is kept, and for the first block; else that of `first`. */
+/* One block's intermediates: memory of its own for what is kept. The first block (b == first) owns what all share; the
+ * others begin as a copy of its pointers. */
 static void layout_block(BlockActivations *b, const BlockActivations *first, Activations *a, const BertConfig *c,
                          size_t longest, Arena *arena)
 {
@@ -629,20 +631,18 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-/* Everything, in the order in which the data come by. */
+/* Everything, embeddings first. */
 static void layout(Activations *a, const BertConfig *c, Arena *arena)
 {
     size_t N = (size_t)a->N, H = (size_t)c->H, longest = 0;
     for (int b = 0; b < a->batch.B; b++) longest = larger(longest, (size_t)a->batch.T[b]);
     a->word = take(arena, N, H), a->token_type = take(arena, N, H), a->position = take(arena, N, H);
-    a->embedding_norm = take(arena, N, H);
-    a->sum = take(arena, N, H);
+    a->embedding_norm = take(arena, N, H), a->sum = take(arena, N, H);
     for (int l = 0; l < c->L; l++) layout_block(&a->block[l], a->block, a, c, longest, arena);
     layout_heads(a, c, arena);
-    size_t width = larger(H, (size_t)c->F);
-    size_t rows = larger(larger(N, (size_t)a->request.M), (size_t)a->batch.B);
-    size_t keys = scratch_packed(longest, (size_t)c->D), values = scratch_packed((size_t)c->D, longest);
-    a->scratch.packed = take(arena, 1, larger(scratch_packed(rows, width), larger(keys, values)));
+    size_t width = larger(H, (size_t)c->F), rows = larger(larger(N, (size_t)a->request.M), (size_t)a->batch.B);
+    /* For N rows of up to F numbers; in attention, T keys of D numbers, and D columns of T values. */
+    a->scratch.packed = take(arena, scratch_rows(larger(rows, (size_t)c->D)), larger(width, longest));
     a->scratch.rows = take(arena, ROW_BLOCK, width);
 }
 
@@ -656,8 +656,8 @@ static bool lay_out_sequences(Activations *a, const BertConfig *c)
     if (!a->start || !a->score_start || !a->block) return false;
     for (size_t b = 0; b < B; b++) {
         size_t T = (size_t)a->batch.T[b], square;
-        if (!size_mul(T * T, (size_t)c->A, &square) || !size_add(scores, square, &scores)) return false;
-        tokens += T;
+        if (!size_mul(T, T, &square) || !size_mul(square, (size_t)c->A, &square)) return false;
+        if (!size_add(scores, square, &scores) || (tokens += T) > INT_MAX) return false;
         a->start[b + 1] = tokens;
         a->score_start[b + 1] = scores;
     }
@@ -717,7 +717,8 @@ Status batch_check(const Batch *batch, const BertConfig *c, Error *e)
     return BERT_OK;
 }
 
-/* Hidden state l, (N,H): 0 is the embedding output, l the output of the l-th block; L + 1 of them in all. */
+/* Hidden state l, (N,H): 0 is the embedding output, l the output of the l-th block; L + 1 of them in all. Without
+ * KEEP_HIDDEN all are one place, where the last block that ran left its output. */
 const real *hidden_state(const Activations *a, int l)
 {
     return l == 0 ? a->embedding_norm : a->block[l - 1].output_norm;
@@ -788,8 +789,8 @@ void attention_query_key_value(const Bert *m, Activations *a, int l)
     linear(s->value, x, &w->Wv, w->bv, (size_t)a->N, &a->scratch);
 }
 
-/* Steps 8 to 10 are done for one head h of one sequence b, and its (T,T) scores or probs begin here: where those of the
- * head before were, unless all are kept. (So they are still in the cache when the next step comes.) */
+/* Where the (T,T) scores or probs of head h of sequence b begin. Kept maps lie one after another, (A,T,T) for each
+ * sequence; else every head writes over the one before, and the map never leaves the cache between steps 8 and 10. */
 static real *head_map(const Activations *a, real *maps, int b, int h)
 {
     size_t T = a->start[b + 1] - a->start[b];
@@ -799,7 +800,7 @@ static real *head_map(const Activations *a, real *maps, int b, int h)
 /* STEP 8 - scores: how much token i wants to look at token j, scaled and masked. With q_i and k_j the head's D columns
  * of rows i and j:
  *
- *     score_ij = q_i . k_j / sqrt(D)    and -FLT_MAX where token j has attention mask 0    (A,T,T) for each sequence
+ *     score_ij = q_i . k_j / sqrt(D)    and -FLT_MAX where token j has attention mask 0        (T,T) for each head
  *
  * Source: [attn] 3.2.1; [hf] eager_attention_forward; [tf] attention_layer.
  * Why divide: a sum of D products of independent numbers of variance 1 has the standard deviation sqrt(D), 8 here. With
@@ -814,7 +815,7 @@ void attention_scores(const Bert *m, Activations *a, int l, int b, int h)
 {
     const BlockActivations *s = &a->block[l];
     size_t n = a->start[b], T = a->start[b + 1] - n, H = (size_t)m->config.H, D = (size_t)m->config.D;
-    size_t first = n * H + (size_t)h * D;           /* row n, the head's first column; the next row is H further */
+    size_t first = n * H + (size_t)h * D;           /* of query and key: row n, column h*D; the next row is H further */
     const real scale = (real)(1 / sqrt((double)D));
     const int32_t *mask = a->batch.attention_mask + n;
     real *scores = head_map(a, s->scores, b, h);
@@ -850,7 +851,7 @@ void attention_context(const Bert *m, Activations *a, int l, int b, int h)
 {
     const BlockActivations *s = &a->block[l];
     size_t n = a->start[b], T = a->start[b + 1] - n, H = (size_t)m->config.H, D = (size_t)m->config.D;
-    size_t first = n * H + (size_t)h * D;
+    size_t first = n * H + (size_t)h * D;           /* of value and context: row n, column h*D */
     const real *probs = head_map(a, s->probs, b, h);
     product(s->context + first, H, probs, T, T, s->value + first, H, BY_COLUMNS, D, T, &a->scratch);
 }
@@ -920,7 +921,7 @@ void encoder_block(const Bert *m, Activations *a, int l)
 {
     attention_query_key_value(m, a, l);
     for (int b = 0; b < a->batch.B; b++)
-        for (int h = 0; h < m->config.A; h++) {
+        for (int h = 0; h < m->config.A; h++) {         /* steps 8 to 10, one attention head after the other */
             attention_scores(m, a, l, b, h);
             attention_probs(m, a, l, b, h);
             attention_context(m, a, l, b, h);
@@ -1049,6 +1050,7 @@ void normalize(real *vector, size_t dim)
  * ------------------------------------------------------------------------------------------------------------------ */
 void forward(const Bert *m, Activations *a)
 {
+    assert(!a->request.unused_blocks || !(a->request.pooler || a->request.nsp || a->request.M));
     embeddings_sum(m, a);
     embeddings_norm(m, a);
     for (int l = 0; l < m->config.L - a->request.unused_blocks; l++) encoder_block(m, a, l);

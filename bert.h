@@ -144,7 +144,7 @@ void file_close(FileView *file);
 bool file_exists(const char *directory, const char *name);
 /* The path, safe to print, of the mapped file that the address lies in, or NULL: for a signal handler. */
 const char *file_mapped_at(const void *address);
-void wish_large_pages(void *memory, size_t size);      /* for memory that is used all over; see weights/files.c */
+void wish_large_pages(void *memory, size_t size);      /* for memory of many MB: see weights/files.c */
 /* BERT_FILE if the text of that path begins with a byte order mark, which JSON and vocab.txt do not have. */
 Status refuse_bom(const char *path, const unsigned char *text, size_t size, Error *e);
 
@@ -320,7 +320,7 @@ typedef struct {
     real *packed;                   /* activations laid side by side for the kernel */
     real *rows;                     /* weight rows converted to real, for weights that cannot be used in place */
 } Scratch;
-size_t scratch_packed(size_t N, size_t K);              /* reals that `packed` needs for N rows of K */
+size_t scratch_rows(size_t N);                          /* rows of K reals that `packed` needs for N rows of K */
 enum { ROW_BLOCK = 48 };                                /* weight rows that are handed out at once */
 
 /* Rows first .. first+count-1 as reals: a pointer into the file when the type fits, else converted into `rows`
@@ -331,14 +331,15 @@ real fma_real(real a, real b, real c);                  /* a*b + c, rounded once
 bool fma_is_fast(void);                                 /* this build uses the processor's own */
 float fma_without_instruction(float a, float b, float c);   /* the form for processors that lack fma, for the test */
 
-/* The project's own curves, out[i] = f(x[i]); out may be x. All float inputs are tested. */
+/* The project's own curves, out[i] = f(x[i]); out may be x. Every float input is tested by `make curves`. */
 void exp_all(real *out, const real *x, size_t n);
 void tanh_all(real *out, const real *x, size_t n);
 void gelu_erf(real *out, const real *x, size_t n);      /* x (1 + erf(x / sqrt 2)) / 2 */
 void gelu_tanh(real *out, const real *x, size_t n);     /* its approximation by tanh */
 
-/* out (N,O) <- x (N,K) and the O rows of w (O,K), or the O columns of w (K,O):
- * out[n][o] = sum over k of x[n][k] * w[o][k], or w[k][o], in chunks of 128; *_stride in reals, from row to row. */
+/* out (N,O) <- x (N,K) and w, in chunks of 128; *_stride in reals, from row to row.
+ *     BY_ROWS       w (O,K)   out[n][o] = sum over k of x[n][k] * w[o][k]
+ *     BY_COLUMNS    w (K,O)   out[n][o] = sum over k of x[n][k] * w[k][o] */
 typedef enum { BY_ROWS, BY_COLUMNS } Along;
 void product_ref(real *out, size_t out_stride, const real *x, size_t x_stride, size_t N,
                  const real *w, size_t w_stride, Along along, size_t O, size_t K);
@@ -460,7 +461,8 @@ typedef struct {                    /* what is to be computed beside the hidden 
 
 typedef struct {                    /* the intermediates of one block, in the order of the data */
     real *query, *key, *value;      /*  7 (N,H) */
-    real *scores, *probs;           /*  8, 9: for each sequence (A,T,T); (T,T) for all in turn unless KEEP_ATTENTION */
+    real *scores, *probs;           /*  8, 9: for each sequence (A,T,T); (T,T) for all in turn unless KEEP_ATTENTION.
+                                     * scores is probs unless KEEP_EVERYTHING */
     real *context;                  /* 10 (N,H) */
     real *attention_dense;          /* 11 (N,H) attention.output.dense: before the residual */
     real *attention_norm;           /*    (N,H) attention.output.LayerNorm */
@@ -475,7 +477,7 @@ typedef struct {
     Request request;
     int N;
     size_t *start;                  /* (B+1) first token of each sequence; start[B] = N */
-    size_t *score_start;            /* (B+1) first score of each sequence's (A,T,T) in scores and probs */
+    size_t *score_start;            /* (B+1) first number of each sequence's (A,T,T) maps, where they are kept */
     real *word, *token_type, *position;     /*  5 (N,H) the three addends */
     real *embedding_norm;                   /*  6 (N,H) = hidden state 0 */
     BlockActivations *block;                /* (L) */
@@ -492,7 +494,7 @@ typedef struct {
 
 Status activations_new(Activations *a, const Bert *model, const Batch *batch, const Request *request, Error *e);
 void activations_free(Activations *a);
-const real *hidden_state(const Activations *a, int l);  /* l = 0 .. L; those before L only with KEEP_HIDDEN */
+const real *hidden_state(const Activations *a, int l);  /* l = 0 .. L, without KEEP_HIDDEN the last that ran */
 
 /* The steps, each a function of its own so that it can be read, named, fed and replaced by itself. */
 void embeddings_sum(const Bert *m, Activations *a);                     /*  5 */

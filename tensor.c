@@ -10,7 +10,8 @@
  *   2. Only + - * / sqrt and fused multiply-add are used, which IEEE 754 defines to the last bit. exp, tanh and erf of
  *      a C library are not so defined; ours are made of those operations. (bert64 uses the library's: it is the oracle
  *      that measures our error, and needs digits rather than equal bits.)
- *   3. The compiler may not rearrange any of it: -ffp-contract=off, never -ffast-math.
+ *   3. The compiler may not rearrange any of it: -ffp-contract=off, never -ffast-math. (A NaN's sign and payload are
+ *      not promised; and denormal numbers must be on, as they are unless a program turns them off.)
  *
  * The file goes from the definition to the fast: first the obvious form of each operation, last the one kernel that is
  * written for speed. dot_in_chunks is the definition of every product in BERT; product_ref and linear_ref only call it.
@@ -103,12 +104,11 @@ float fma_without_instruction(float a, float b, float c)
  *
  * Why double: a float result needs 24 good bits. Computed in double with an error below 2^-29 and rounded once, it is
  * the correctly rounded one in all but a few cases in a hundred, and then off by one bit. No compensation tricks are
- * needed, and + - * / in double are as exactly defined as in float, so the bits are the same everywhere. (Only the exp
- * of softmax is computed in float: exp_floats says why.)
- * The polynomials were fitted for these ranges; the tests hold each curve against libm for all 2^32 floats.
+ * needed, and + - * / in double are as exactly defined as in float, so the bits are the same everywhere. (Softmax has an
+ * exp in float: exp_floats.) `make curves` holds each curve against libm for all 2^32 floats.
  *
- * Each curve is written once, on 4 or 8 lanes, without a branch: where there are two formulas, both are computed and
- * the bits of one are selected.
+ * Curves work on 4 or 8 lanes, without a branch: where there are two formulas, both are computed and the bits of one
+ * are selected.
  * ------------------------------------------------------------------------------------------------------------------ */
 
 /* The same number in all lanes. */
@@ -200,7 +200,8 @@ static inline dvec tanh_curve(dvec x)
  *
  * Trap: 1 + erf(...) cancels for negative x, and in float has lost every digit at x = -6; the form with erfc has not.
  * So the tail Q(a) = erfc(a / sqrt 2) / 2 = 1 - Phi(a) of a = |x| is computed, as e^(-a^2/2) t p(t), t = 1 / (1 + a/4),
- * and gelu is x Q(a) for negative x, x (1 - Q(a)) for positive x. From a = 37 on Q is below 1e-299 and stays there.
+ * and gelu is x Q(a) = -a Q(a) for negative x, x (1 - Q(a)) = x - a Q(a) for positive x: max(x, 0) - a Q(a) for both.
+ * a is cut at 37, for exp_bounded's range; from there on Q is below 1e-299.
  * Example: gelu(-1) = -0.15865525, gelu(1) = 0.84134475 */
 static inline dvec gelu_erf_curve(dvec x)
 {
@@ -240,30 +241,30 @@ static double gelu_tanh_libm(double x)
 
 /* e^x on eight floats: the same three steps as exp_bounded in float, at most 1.02 ulp off.
  * Why not in double, as the others: softmax asks for A T^2 of them in each block, 38 million in a pass of BERT-Base
- * over 512 tokens. In float it takes 0.4 of the time, and probabilities forgive a last bit: a context is their mean.
+ * over 512 tokens. In float it takes 0.4 of the time, and a context, the mean of many values, forgives a last bit.
  *
- * ln 2 is taken away in two parts, or r would have the rounding error of n ln 2: the first part has 9 bits, so that n
- * times it is exact. 1 is added last and by the fused multiply-add: e^r 2^n = (e^r - 1) 2^n + 2^n.
- * 2^n comes as a product of two powers, since a float's exponent field, from bit 23 on, holds 1 to 254, and n is -150
- * to 128: with n + 254 in the low bits of `shifted`, which 1.5 * 2^23 + 254 puts there, the two halves of that sum are
- * exponents with their 127 in them.
+ * ln 2 is taken away in two parts, for a float's ln 2 is 2e-9 off, and n times that would show. The first, 355/512, is
+ * so short that x - n 355/512 is exact; only the second step rounds. The polynomial gives e^r - 1, of degree 6.
+ * 2^n is made as a product p q, since a normal float's exponent field, from bit 23 on, holds 1 to 254, and n is -150 to
+ * 128: `shifted` has n + 254 in its low bits, and the two halves of that sum are the fields of p and q, with 127 in
+ * each. e^r p = (e^r - 1) p + p is one fused multiply-add; times q is exact, unless the result is denormal.
  * Beyond -104 and 89 the result is 0 or infinity; NaN fails both comparisons and stays NaN. */
 static inline fvec8 exp_floats(fvec8 x)
 {
-    static const float c[] = {1, 0.49999993f, 0.1666652f, 0.04166839f, 0.008368751f, 0.0013814529f};
-    const float round_to_integer = 12582912 + 254, one_over_ln2 = 1.442695f, ln2_high = 0.69335938f,
-                ln2_low = -2.1219444e-4f;
+    static const float c[] = {0.49999993f, 0.1666652f, 0.04166839f, 0.008368751f, 0.0013814529f};     /* from r^2 on */
+    const float round_to_integer = 12582912 + 254, one_over_ln2 = 1.442695f;        /* 1.5 * 2^23 + 254 */
+    const float ln2_high = 355 / 512.0f, ln2_low = -2.1219444e-4f;
     for (int l = 0; l < 8; l++) x[l] = x[l] < -104.0f ? -104.0f : x[l];
     for (int l = 0; l < 8; l++) x[l] = x[l] > 89.0f ? 89.0f : x[l];
     fvec8 shifted = fma_floats(x, (fvec8){0} + one_over_ln2, (fvec8){0} + round_to_integer);
     fvec8 n = shifted - round_to_integer;
     fvec8 r = fma_floats(n, (fvec8){0} - ln2_high, x);
     r = fma_floats(n, (fvec8){0} - ln2_low, r);
-    fvec8 sum = (fvec8){0} + c[5];
+    fvec8 sum = (fvec8){0} + c[4];
     UNROLL
-    for (int i = 4; i >= 1; i--) sum = fma_floats(sum, r, (fvec8){0} + c[i]);
+    for (int i = 3; i >= 0; i--) sum = fma_floats(sum, r, (fvec8){0} + c[i]);
     fvec8 below_1 = fma_floats(r * r, sum, r);                              /* e^r - 1 */
-    uvec8 half = (uvec8)shifted >> 1;
+    uvec8 half = (uvec8)shifted >> 1;                           /* bits above the field are shifted out of it */
     fvec8 power = (fvec8)(half << 23), other_power = (fvec8)(((uvec8)shifted - half) << 23);
     return fma_floats(below_1, power, power) * other_power;
 }
@@ -361,7 +362,7 @@ static inline void store_doubles(real *p, dvec v)
 
 /* The sum of n numbers minus `shift`, or of the squares of those differences, in double.
  * Eight sums run side by side: sum l takes the terms l, l+8, l+16, ... They are added as a tree at the end.
- * Why double: these sums are a ten-thousandth of the work and decide on every number of a row. */
+ * Why double: these sums are a thousandth of the work and decide on every number of a row. */
 static double sum_of_differences(const real *x, size_t n, double shift, bool squared)
 {
     dvec low = {0}, high = {0};                             /* sums 0 to 3, 4 to 7 */
@@ -421,7 +422,7 @@ static real largest(const real *x, size_t n)
     return maximum;
 }
 
-/* Softmax of each row: positive numbers that sum to 1.     [attn] 3.2.1
+/* Softmax of each row: numbers from 0 to 1 that sum to 1.     [attn] 3.2.1
  *
  *     out_j = e^(x_j - m) / sum over k of e^(x_k - m)     with m the row's maximum: the quotient is the same, and no
  *                                                        e^x can overflow
@@ -461,12 +462,12 @@ double cosine(const real *a, const real *b, size_t n)
  * Matrix products: the definition.
  * ------------------------------------------------------------------------------------------------------------------ */
 
-/* x . w, K products: every sum over k in BERT is this one. The numbers of w are w_step apart: 1 in a row, a row's
- * length in a column.
+/* x . w, K products: every sum over k in BERT is this one. The numbers of w are w_step apart: 1 in a row, the
+ * distance between rows in a column.
  *
  * The sum is cut every 128 products. Each chunk is one chain of fused multiply-adds that starts at +0; the chunks are
  * added in order. Why: rounding errors grow with the length of a chain; one chain of 768 or 3,072 random terms has
- * (in the root mean square) 2.5 or 4.5 times the error of six or 24 short ones. And a fast kernel can keep a chunk's
+ * (in the root mean square) 2.4 or 4.5 times the error of six or 24 short ones. And a fast kernel can keep a chunk's
  * sum in a register. */
 static real dot_in_chunks(const real *x, const real *w, size_t w_step, size_t K)
 {
@@ -559,14 +560,14 @@ void linear_ref(real *out, const real *x, const Tensor *W, const real *b, size_t
  *
  * So the chunks of a sum are added in the definition's order, whatever the tile. While the first panel is at work, each
  * weight row is asked for two tiles before its turn: a short text is computed as fast as memory delivers.
- * In product() the roles change: both sides are activations, w is packed, and lanes run over its rows (the keys j in
- * step 8, the columns d in step 10).
+ * In product() the roles change: both sides are activations, w is packed, and lanes run over its rows (in step 8, the
+ * keys j) or columns (in step 10, the features d).
  * ------------------------------------------------------------------------------------------------------------------ */
 #ifdef PLAIN        /* `make plain`: the definition alone */
 
-size_t scratch_packed(size_t N, size_t K)
+size_t scratch_rows(size_t N)
 {
-    return N * K;
+    return N;
 }
 
 void product(real *out, size_t out_stride, const real *x, size_t x_stride, size_t N,
@@ -617,9 +618,9 @@ static size_t panel_width(size_t left)
     return left <= 16 || (left > 24 && left <= 32) ? 16 : 24;
 }
 
-size_t scratch_packed(size_t N, size_t K)
+size_t scratch_rows(size_t N)
 {
-    return (N + PANEL) * K;
+    return N + PANEL;
 }
 
 /* Eight rows of eight numbers to eight columns. Each round interleaves row i with row i + 4, as a deck of cards is
@@ -656,16 +657,18 @@ static void transpose(real *out, size_t out_stride, const real *in, size_t in_st
             out[c * out_stride + r] = b ? in[r * in_stride + c] + b[r] : in[r * in_stride + c];
 }
 
-/* N rows of x, or N columns, as panels, one after another, each as packed[k][token], empty places zero. */
+/* N rows of x, or N columns, as panels, one after another, each as packed[k][token], empty places zero. By columns, row
+ * k of x is what packed[k] wants, and is copied. */
 static void pack(real *packed, const real *x, size_t x_stride, Along along, size_t N, size_t K)
 {
     for (size_t n = 0, width; n < N; n += width, packed += width * K) {
         width = panel_width(N - n);
         size_t count = N - n < width ? N - n : width;
         if (count < width) memset(packed, 0, width * K * sizeof *packed);
-        if (along == BY_ROWS) transpose(packed, width, x + n * x_stride, x_stride, count, K, NULL);
-        for (size_t k = 0; along == BY_COLUMNS && k < K; k++)
-            memcpy(packed + k * width, x + k * x_stride + n, count * sizeof *packed);
+        if (along == BY_ROWS)
+            transpose(packed, width, x + n * x_stride, x_stride, count, K, NULL);
+        else
+            for (size_t k = 0; k < K; k++) memcpy(packed + k * width, x + k * x_stride + n, count * sizeof *packed);
     }
 }
 
@@ -761,7 +764,7 @@ static size_t rows_per_block(size_t K)
 }
 
 /* linear_ref's bits, fast: the layer that nearly all of BERT's time goes to. scratch->packed holds
- * scratch_packed(N, K) numbers. */
+ * scratch_rows(N) * K numbers. */
 void linear(real *out, const real *x, const Tensor *W, const real *b, size_t N, const Scratch *scratch)
 {
     size_t O = W->rows, K = W->cols;
@@ -780,7 +783,7 @@ void linear(real *out, const real *x, const Tensor *W, const real *b, size_t N, 
 }
 
 /* product_ref's bits, fast. Here both sides are activations, and w is packed rather than x: then a tile's sums lie as
- * `out` wants them. scratch->packed holds scratch_packed(O, K) numbers. */
+ * `out` wants them. scratch->packed holds scratch_rows(O) * K numbers. */
 void product(real *out, size_t out_stride, const real *x, size_t x_stride, size_t N,
              const real *w, size_t w_stride, Along along, size_t O, size_t K, const Scratch *scratch)
 {

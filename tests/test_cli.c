@@ -274,8 +274,8 @@ static void a_hidden_state_is_the_same_when_no_other_is_kept(void)
     int code = run("cd %s && "
                    "for l in -3 -2 -1 -3,-2,-1; do "
                    "$OLDPWD/bert embed -m . --layers $l 'the cat' 'on a bank' > got$l; done; "
-                   "paste -d ' ' got-3 got-2 got-1 | cmp - got-3,-2,-1 && ! cmp -s got-3 got-2 && ! cmp -s got-2 got-1; "
-                   "s=$?; rm got*; exit $s", tiny);
+                   "paste -d ' ' got-3 got-2 got-1 | cmp - got-3,-2,-1 && "
+                   "! cmp -s got-3 got-2 && ! cmp -s got-2 got-1; s=$?; rm got*; exit $s", tiny);
     check(code == 0, "--layers -3,-2,-1 is all one after the other: %s", output);
     run("./bert similarity -m %s --layers -1 --by-layer 'the cat' 'on a bank' | sed '1,/hidden state/d' | "
         "sort -u -k2 | wc -l", tiny);

@@ -165,13 +165,15 @@ static void *map_file(int fd, size_t size)
 #endif
 }
 
-/* Why: a processor remembers where some two thousand pages are, and the intermediates of a long text are more pages of
- * 4 KB than that. With pages of 2 MB, 512 tokens take 1 to 5 % less time. Less than 4 MB is not worth it: the system
- * would fill whole pages with zeros of which little is used. A wish: a system without such pages ignores it. */
+/* Asks the system for pages of 2 MB for this memory. Why: a processor remembers where some two thousand pages are, and
+ * the intermediates of a long text are more pages of 4 KB than that. With pages of 2 MB, 512 tokens take 1 to 5 % less
+ * time. Less than 4 MB is not worth it: the system would fill whole pages with zeros of which little is used. It is a
+ * wish: a system without such pages ignores it. */
 void wish_large_pages(void *memory, size_t size)
 {
 #ifdef MADV_HUGEPAGE
-    const uintptr_t page = 4096, begin = ((uintptr_t)memory + page - 1) / page * page, end = (uintptr_t)memory + size;
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), end = (uintptr_t)memory + size;
+    const uintptr_t begin = ((uintptr_t)memory + page - 1) / page * page;
     if (size >= (size_t)4 << 20) (void)madvise((void *)begin, (end - begin) / page * page, MADV_HUGEPAGE);
 #else
     (void)memory, (void)size;
