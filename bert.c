@@ -702,8 +702,7 @@ Status batch_check(const Batch *batch, const BertConfig *c, Error *e)
     for (int b = 0; b < batch->B; b++) {
         int T = batch->T[b];
         if (T < 1 || T > c->P)
-            return fail(e, BERT_TEXT, "%d tokens, expected 1 to %d: the model has no more positions; use --truncate", T,
-                        c->P);
+            return fail(e, BERT_TEXT, "%d tokens, expected 1 to %d: the model has no more positions", T, c->P);
         for (int t = 0; t < T; t++, n++) {
             long id = batch->input_ids[n], type = batch->token_type_ids[n], mask = batch->attention_mask[n];
             if (id < 0 || id >= c->V)

@@ -611,6 +611,13 @@ static Status open_source(Session *s, Error *e)
     return source->buffer ? BERT_OK : fail(e, BERT_SYSTEM, "out of memory");
 }
 
+/* A descriptor that does not block, left so by whoever had it before: waits until there is something to read. */
+static bool wait_for(int fd)
+{
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    return poll(&ready, 1, -1) > 0 || errno == EINTR;
+}
+
 /* One read() into the buffer, behind what is there.
  * Why not stdio: it cannot say whether a whole line is in its buffer, and whoever holds answers back must know. */
 static void read_more(Source *source)
@@ -619,7 +626,7 @@ static void read_more(Source *source)
     memmove(source->buffer, source->buffer + source->begin, source->end - source->begin);
     source->end -= source->begin, source->begin = 0;
     do n = read(source->fd, source->buffer + source->end, READ_AHEAD - source->end);
-    while (n < 0 && errno == EINTR);
+    while (n < 0 && (errno == EINTR || (errno == EAGAIN && wait_for(source->fd))));
     if (n > 0) source->end += (size_t)n;
     else source->ended = true, source->error = n < 0 ? errno : 0;
 }
@@ -884,16 +891,30 @@ static bool look_ahead(Session *s, Inputs *in)
     return true;
 }
 
+/* A line that is answered does not keep its room if that is large, for there are 65 of them. (Blanks and text that is
+ * cut off make a line long without a token; so bytes are counted as well, in next_inputs.) */
+static void forget_long_line(Input *input)
+{
+    if (input->capacity <= READ_AHEAD) return;
+    free(input->line);
+    encoding_free(&input->encoding);
+    input->line = NULL, input->capacity = 0;
+    input->encoding = (Encoding){0};
+}
+
 /* An error is reported by the call that finds nothing before it: the inputs before the bad one are answered first. */
 Status next_inputs(Session *s, Inputs *in, Error *e)
 {
+    size_t bytes = 0;
+    for (size_t i = 0; i < in->count; i++) forget_long_line(&in->input[i]);
     Input first = in->input[in->count];                     /* it was one too many for the last batch; or is unused */
     in->input[in->count] = in->input[0];
     in->input[0] = first;
     in->count = 0;
-    for (int tokens = 0; look_ahead(s, in) && in->error.status == BERT_OK && in->more; in->count++) {
+    for (int tokens = 0; bytes < READ_AHEAD && look_ahead(s, in) && !in->error.status && in->more; in->count++) {
         tokens += in->input[in->count].encoding.T;
         if (in->count > 0 && tokens > PACKED_TOKENS) break;
+        bytes += in->input[in->count].whole.length;
         in->looked = false;
     }
     if (in->count == 0 && in->error.status != BERT_OK) *e = in->error;

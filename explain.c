@@ -438,7 +438,7 @@ static int token_width(const View *v, int t)
     const char *rest;
     int width = fit(cell, piece_of(v->s, v->x->input_ids[t]), 12, &rest);
     if (*rest) width = 12;
-    int digits = snprintf(id, sizeof id, "%d", v->x->input_ids[t]);
+    const int digits = snprintf(id, sizeof id, "%d", v->x->input_ids[t] > t ? v->x->input_ids[t] : t);
     return 1 + (width > digits ? width : digits);
 }
 

@@ -290,6 +290,10 @@ head -c 268435457 /dev/zero | timeout 60 "$bert" tokenize -m "$model" > "$work/o
 code=$?
 ok 'a line of more than 256 MiB: exit code 4' [ $code -eq 4 ]
 ok 'and its number' said 'line 1: more than 268435456 bytes'
+awk 'BEGIN { for (i = 0; i < 64; i++) { printf "the"; for (j = 0; j < 4000; j++) printf "%1000s", ""; print "cat" } }' > "$work/blanks"
+(ulimit -v 150000; exec timeout 60 "$bert" embed -q -m "$model" -f "$work/blanks") > "$work/out" 2> "$work/err"
+code=$?
+ok '64 lines with 4 MB of blanks' [ $code -eq 0 -a "$(sort -u "$work/out" | wc -l)" -eq 1 -a "$(wc -l < "$work/out")" -eq 64 ]
 
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed -eq 0 ] && { [ $skipped -eq 0 ] || [ "${SKIPS_FAIL:-0}" != 1 ]; }
