@@ -896,10 +896,8 @@ static bool look_ahead(Session *s, Inputs *in)
 static void forget_long_line(Input *input)
 {
     if (input->capacity <= READ_AHEAD) return;
-    free(input->line);
-    encoding_free(&input->encoding);
-    input->line = NULL, input->capacity = 0;
-    input->encoding = (Encoding){0};
+    input_free(input);
+    *input = (Input){0};
 }
 
 /* An error is reported by the call that finds nothing before it: the inputs before the bad one are answered first. */

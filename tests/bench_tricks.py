@@ -9,13 +9,6 @@ import shutil
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-SOURCES = ("bert.h", "bert.c", "tensor.c", "weights/convert.h", "weights/safetensors.c",
-           "weights/files.c", "tests/bench_forward.c")
-FLAGS = (
-    "-O3 -march=native -mtune=generic -std=c11 -ffp-contract=off -fno-fast-math -fno-trapping-math -fno-math-errno "
-    "-D_POSIX_C_SOURCE=200809L -w"
-).split()
-
 # what is taken away: [(file, there, instead), ...]
 TRICKS = {
     "12 sums at once: one weight row at a time": [
@@ -54,21 +47,20 @@ TRICKS = {
 DEFINITION = "all of them: the definition (`make plain`)"
 
 
-def build(directory, changes, flags=()):
-    """A bench_forward of the sources with these changes; its path."""
-    for name in SOURCES:
-        text = (ROOT / name).read_text("utf-8")
-        for file, there, instead in changes:
-            if file == name:
-                if text.count(there) != 1:
-                    raise ValueError(f"bench_tricks.py: {name} has {text.count(there)} times: {there!r}")
-                text = text.replace(there, instead)
-        (directory / name).parent.mkdir(parents=True, exist_ok=True)
-        (directory / name).write_text(text, "utf-8")
-    program = directory / "bench-forward"
-    sources = [name for name in SOURCES if name.endswith(".c")]
-    subprocess.run(["gcc", *FLAGS, *flags, *sources, "-o", program.name, "-lm"], cwd=directory, check=True)
-    return program
+def build(directory, changes, flags=""):
+    """A bench_forward of the sources with these changes, built by the Makefile; its path."""
+    for pattern in ("Makefile", "*.[ch]", "weights/*.[ch]", "tests/bench_forward.c"):
+        for path in ROOT.glob(pattern):
+            copy = directory / path.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+    for name, there, instead in changes:
+        text = (directory / name).read_text("utf-8")
+        if text.count(there) != 1:
+            raise ValueError(f"bench_tricks.py: {name} has {text.count(there)} times: {there!r}")
+        (directory / name).write_text(text.replace(there, instead), "utf-8")
+    subprocess.run(["make", "-s", "CC=gcc " + flags + " -w", "build/bench-forward"], cwd=directory, check=True)
+    return directory / "build" / "bench-forward"
 
 
 def programs(work):
@@ -77,5 +69,5 @@ def programs(work):
     built = {"nothing": build(work / "all", [])}
     for number, (name, changes) in enumerate(TRICKS.items()):
         built[name] = build(work / str(number), changes)
-    built[DEFINITION] = build(work / "plain", [], ["-DPLAIN"])
+    built[DEFINITION] = build(work / "plain", [], "-DPLAIN")
     return built
