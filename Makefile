@@ -27,7 +27,9 @@
 #
 # make CC=clang CFLAGS=-O0 honours both. What the numbers need is added whatever CFLAGS says.
 
-CFLAGS  ?= -O3 -march=native -mtune=generic
+# -mtune=generic: gcc's tuning for some processors slows the kernel by a quarter; -falign-loops: a loop that begins
+# anywhere, by 1 %.
+CFLAGS  ?= -O3 -march=native -mtune=generic -falign-loops=32
 MODEL   ?= bert-base-uncased
 FROM    ?=
 OFFLINE ?=

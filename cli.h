@@ -140,7 +140,7 @@ Status answer_done(Session *s, Error *e);
 /* ---------------------------------------------------------------------------------------------------------------------
  * Inputs that run together
  * ------------------------------------------------------------------------------------------------------------------ */
-enum { PACKED_TOKENS = 240, PACKED_INPUTS = 64 };
+enum { PACKED_TOKENS = 456, PACKED_INPUTS = 64 };
 
 typedef struct {
     Input input[PACKED_INPUTS + 1];

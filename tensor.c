@@ -544,11 +544,10 @@ void linear_ref(real *out, const real *x, const Tensor *W, const real *b, size_t
  *      w, row o+2  ->    *          *           *         each * is 8 lanes
  *      w, row o+3  ->    *          *           *
  *
- * With 12 sums in flight, a processor that starts two multiply-adds per cycle and needs 4 or 5 cycles for each never
- * waits. Fewer tokens make narrower panels: 6 rows x 16 tokens, or 6 rows x 8 tokens x 2 neighbouring chunks of the
- * sum. (bert64, whose vectors have 4 lanes, takes half the rows.)
- *
- * Why 12: with the loaded x and the weight, 12 sums are what 16 registers hold.
+ * Why 12: with so many sums in flight, a processor that starts two multiply-adds per cycle and needs 4 or 5 cycles for
+ * each never waits; and with the loaded x and the weight, they are what 16 registers hold. Fewer tokens make narrower
+ * panels: 6 rows x 16 tokens, or 6 rows x 8 tokens x 2 neighbouring chunks of the sum. (bert64, whose vectors have 4
+ * lanes, takes half the rows.)
  *
  * The order of the work is chosen for the caches. Without its details, linear() is these loops:
  *
@@ -558,8 +557,8 @@ void linear_ref(real *out, const real *x, const Tensor *W, const real *b, size_t
  *                 for each tile of 4 rows: its 12 sums begin at 0, take 128 products, are added to total[row][token]
  *             out[token][row] = total[row][token] + b[row]
  *
- * So the chunks of a sum are added in the definition's order, whatever the tile. While the first panel is at work, each
- * weight row is asked for two tiles before its turn: a short text is computed as fast as memory delivers.
+ * So the chunks of a sum are added in the definition's order, whatever the tile. While a group's last panel is at work,
+ * memory is asked for the next group, from beginning to end as it stands in the file: memory is fastest so.
  * In product() the roles change: both sides are activations, w is packed, and lanes run over its rows (in step 8, the
  * keys j) or columns (in step 10, the features d).
  * ------------------------------------------------------------------------------------------------------------------ */
@@ -597,17 +596,12 @@ static inline vec vec_fma(vec a, vec b, vec c)
     return r;
 }
 
-/* 32 bytes from and to memory. memcpy of a constant size is one instruction, and knows no alignment and no types. */
+/* 32 bytes from memory. memcpy of a constant size is one instruction, and knows no alignment and no types. */
 static inline vec vec_load(const real *p)
 {
     vec v;
     memcpy(&v, p, sizeof v);        /* one load, from any address */
     return v;
-}
-
-static inline void vec_store(real *p, vec v)
-{
-    memcpy(p, &v, sizeof v);
 }
 
 /* Tokens in the panel that comes next when `left` are left: 24, or less where that leaves fewer places empty; and 16
@@ -672,94 +666,98 @@ static void pack(real *packed, const real *x, size_t x_stride, Along along, size
     }
 }
 
-/* One tile: `rows` weight rows with `vecs` vectors of tokens, for one chunk or for two neighbouring ones. The chunks'
- * sums are added to total[row][token] in order, the first one (`fresh`) to 0.
+/* What is the same for all tiles of a chunk. */
+typedef struct {
+    const real *x;                  /* the chunk of a panel: x[k][token] */
+    size_t k_count;                 /* products in the chunk: 128, or what is left of K */
+    size_t w_stride, total_stride;  /* numbers between two weight rows, two rows of total[row][token] */
+    bool fresh;                     /* the first chunk of the sum: total begins at 0 */
+} Chunk;
+
+/* One tile: `rows` weight rows with a panel of `width` tokens, for one chunk or for two neighbouring ones, whose sums
+ * are added to total[row][token] in order.
  *
- *     x[k * vecs * LANES + token]; the second chunk's begins x_chunk numbers later
+ *     x[k * width + token]; the second chunk's begins SUM_CHUNK * width numbers later
  *     sum[(row * chunks + chunk) * vecs + vector]
  *
- * `rows`, `vecs` and `chunks` are constants at every call, rows * vecs * chunks at most 12: the compiler writes the
- * loops out and keeps the sums in registers.
- * `ahead`, unless NULL, are weight rows that will be needed soon: memory is asked for them a cache line (64 bytes, 16
- * numbers) at a time, so that they have arrived when their tile begins. */
+ * `rows`, `width` and `chunks` are constants at every call, and make at most 12 vectors of sums: the compiler writes
+ * the loops out and keeps the sums in registers.
+ * `ahead`, unless NULL, are weights that will be needed soon: memory is asked for as many as the tile uses itself, a
+ * cache line (64 bytes, 16 numbers) at a time, so that they have arrived when their tile begins.
+ * Why `second` moves by itself: seeing w[0] and w[128], gcc would load both with their neighbours and shuffle them. */
 static inline __attribute__((always_inline)) void
-tile(real *total, size_t total_stride, const real *w, size_t w_stride, const real *x, size_t k_count, int rows,
-     int vecs, int chunks, const real *ahead, bool fresh)
+tile(real *total, const real *w, const real *ahead, const Chunk *chunk, int rows, int width, int chunks)
 {
-    enum { CHUNK = SUM_CHUNK };
-    size_t x_chunk = (size_t)(CHUNK * vecs * LANES);
+    const int vecs = width / LANES;
+    const size_t w_stride = chunk->w_stride, k_count = chunk->k_count;
+    const real *x = chunk->x, *second = w + (size_t)(chunks - 1) * k_count;
+    const bool fresh = chunk->fresh;
     vec sum[12] = {{0}};
     for (size_t k = 0; k < k_count;) {
         size_t end = k_count - k < 16 ? k_count : k + 16;
         if (ahead)
             UNROLL
-            for (int i = 0; i < rows * chunks; i++)
-                __builtin_prefetch(ahead + (size_t)(i / chunks) * w_stride + (size_t)(i % chunks * CHUNK) + k);
-        for (; k < end; k++, x += vecs * LANES)
+            for (int i = 0; i < rows * chunks; i++) __builtin_prefetch(ahead + k * (size_t)(rows * chunks) + i * 16);
+        for (; k < end; k++, x += width, w++, second++)
             UNROLL
             for (int i = 0; i < rows * chunks; i++) {
                 int r = i / chunks, c = i % chunks;
-                vec weight = w[(size_t)r * w_stride + (size_t)(c * CHUNK) + k] - (vec){0};  /* in all lanes; -0 stays */
+                vec weight = (c == 1 ? second : w)[(size_t)r * w_stride] - (vec){0};    /* in all lanes; -0 stays */
                 UNROLL
                 for (int v = 0; v < vecs; v++)
                     sum[i * vecs + v] =
-                        vec_fma(vec_load(x + (size_t)c * x_chunk + v * LANES), weight, sum[i * vecs + v]);
+                        vec_fma(vec_load(x + c * SUM_CHUNK * width + v * LANES), weight, sum[i * vecs + v]);
             }
     }
     UNROLL
     for (int r = 0; r < rows; r++)
         UNROLL
         for (int v = 0; v < vecs; v++) {
-            real *t = total + (size_t)r * total_stride + v * LANES;
+            real *t = total + (size_t)r * chunk->total_stride + v * LANES;
             vec all_chunks = (fresh ? (vec){0} : vec_load(t)) + sum[r * chunks * vecs + v];
             if (chunks == 2) all_chunks += sum[(r * chunks + 1) * vecs + v];
-            vec_store(t, all_chunks);
+            memcpy(t, &all_chunks, sizeof all_chunks);
         }
 }
 
-/* One chunk (or two, which the narrow panel needs to have 12 sums) of a block of weight rows with one panel, tile by
- * tile; rows that fill no tile go one by one. `after` rows are left from w to the end of the matrix: if the tile two
- * further is among them, it is asked for; the last two tiles of a group ask for the first rows of the next. */
-static void chunk_of_block(real *total, size_t total_stride, const real *w, size_t w_stride, size_t rows, const real *x,
-                           size_t k_count, size_t width, bool two, size_t after, bool fresh)
-{
-    enum { ROWS_24 = 12 * LANES / 24, ROWS_16 = 12 * LANES / 16, ROWS_8 = 12 * LANES / 16 };    /* 12 sums per tile */
-    size_t step = width == 24 ? ROWS_24 : ROWS_16, r = 0;
-    for (; r + step <= rows; r += step) {
-        const real *tile_w = w + r * w_stride;
-        const real *ahead = r + 3 * step <= after ? tile_w + 2 * step * w_stride : NULL;
-        real *t = total + r * total_stride;
-        if (width == 24) tile(t, total_stride, tile_w, w_stride, x, k_count, ROWS_24, 24 / LANES, 1, ahead, fresh);
-        else if (width == 16) tile(t, total_stride, tile_w, w_stride, x, k_count, ROWS_16, 16 / LANES, 1, ahead, fresh);
-        else if (two) tile(t, total_stride, tile_w, w_stride, x, k_count, ROWS_8, 8 / LANES, 2, ahead, fresh);
-        else tile(t, total_stride, tile_w, w_stride, x, k_count, ROWS_8, 8 / LANES, 1, ahead, fresh);
-    }
-    for (; r < rows; r++) {
-        real *t = total + r * total_stride;
-        const real *row = w + r * w_stride;
-        if (width == 24) tile(t, total_stride, row, w_stride, x, k_count, 1, 24 / LANES, 1, NULL, fresh);
-        else if (width == 16) tile(t, total_stride, row, w_stride, x, k_count, 1, 16 / LANES, 1, NULL, fresh);
-        else if (two) tile(t, total_stride, row, w_stride, x, k_count, 1, 8 / LANES, 2, NULL, fresh);
-        else tile(t, total_stride, row, w_stride, x, k_count, 1, 8 / LANES, 1, NULL, fresh);
-    }
-}
+/* The tiles that there are: full ones with 12 sums (6 for a last chunk of 8 tokens, alone), and one row where rows are
+ * left over. Each is a function of its own: together in one, the registers for addresses would not suffice. */
+typedef void Tile(real *total, const real *w, const real *ahead, const Chunk *chunk);
+enum { ROWS_24 = 12 * LANES / 24, ROWS_16 = 12 * LANES / 16, ROWS_8 = 12 * LANES / 16 };
+static void tile_24(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, ROWS_24, 24, 1); }
+static void tile_16(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, ROWS_16, 16, 1); }
+static void tile_8(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, ROWS_8, 8, 1); }
+static void tile_8x2(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, ROWS_8, 8, 2); }
+static void row_24(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, 1, 24, 1); }
+static void row_16(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, 1, 16, 1); }
+static void row_8(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, 1, 8, 1); }
+static void row_8x2(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, 1, 8, 2); }
 
-/* total (rows, width) <- a block of rows with one panel: all chunks, in order. */
+/* total (rows, width) <- a block of rows with one panel: chunk by chunk, tile by tile. `next`, unless NULL, is another
+ * block of as many weights: memory is asked for it from beginning to end, as much at a time as is used of this one. */
 static void block_with_panel(real *total, size_t total_stride, const real *w, size_t w_stride, size_t rows,
-                             const real *panel, size_t K, size_t width, size_t after)
+                             const real *panel, size_t K, size_t width, const real *next)
 {
-    for (size_t k = 0; k < K;) {
+    const size_t step = width == 24 ? ROWS_24 : ROWS_16;
+    for (size_t k = 0, used; k < K; k += used) {
         bool two = width == 8 && K - k >= 2 * SUM_CHUNK;
-        size_t k_count = K - k < SUM_CHUNK ? K - k : SUM_CHUNK;
-        chunk_of_block(total, total_stride, w + k, w_stride, rows, panel + k * width, k_count, width, two, after,
-                       k == 0);
-        k += two ? 2 * SUM_CHUNK : k_count;
+        const Chunk chunk = {panel + k * width, K - k < SUM_CHUNK ? K - k : SUM_CHUNK, w_stride, total_stride, k == 0};
+        Tile *full = width == 24 ? tile_24 : width == 16 ? tile_16 : two ? tile_8x2 : tile_8;
+        Tile *single = width == 24 ? row_24 : width == 16 ? row_16 : two ? row_8x2 : row_8;
+        used = two ? 2 * SUM_CHUNK : chunk.k_count;
+        for (size_t r = 0, count; r < rows; r += count) {
+            count = rows - r < step ? 1 : step;
+            (count == step ? full : single)(total + r * total_stride, w + r * w_stride + k,
+                                            next ? next + k * rows + r * used : NULL, &chunk);
+        }
     }
 }
 
-/* Weight rows in a group: fewer where they are long, so that the group stays in the cache. */
-static size_t rows_per_block(size_t K)
+/* Weight rows in a group, for N tokens: fewer where they are long, so that the group stays in the cache; and fewer for
+ * one panel, which uses them once, so that the next group is asked for shortly before its turn. */
+static size_t rows_per_block(size_t N, size_t K)
 {
+    if (N <= PANEL) return N <= 8 ? ROW_BLOCK / 4 : ROW_BLOCK / 2;
     return K > 1024 ? ROW_BLOCK / 2 : ROW_BLOCK;
 }
 
@@ -767,17 +765,18 @@ static size_t rows_per_block(size_t K)
  * scratch_rows(N) * K numbers. */
 void linear(real *out, const real *x, const Tensor *W, const real *b, size_t N, const Scratch *scratch)
 {
-    size_t O = W->rows, K = W->cols;
+    size_t O = W->rows, K = W->cols, rows = rows_per_block(N, K);
     real total[ROW_BLOCK * PANEL];
     pack(scratch->packed, x, K, BY_ROWS, N, K);
-    for (size_t o = 0, rows; o < O; o += rows) {
-        rows = O - o < rows_per_block(K) ? O - o : rows_per_block(K);
-        const real *w = tensor_rows(W, o, rows, scratch->rows);
-        size_t after = w == scratch->rows ? 0 : O - o;      /* converted rows are in the cache */
+    for (size_t o = 0; o < O; o += rows) {
+        if (O - o < rows) rows = O - o;
+        const real *w = tensor_rows(W, o, rows, scratch->rows), *next = w + rows * K;
+        bool mapped = w != scratch->rows && O - o >= 2 * rows && K % 16 == 0;   /* all of next, in whole cache lines */
         for (size_t n = 0, width; n < N; n += width) {
             width = panel_width(N - n);
-            block_with_panel(total, PANEL, w, K, rows, scratch->packed + n * K, K, width, n == 0 ? after : 0);
-            transpose(out + n * O + o, O, total, PANEL, rows, N - n < width ? N - n : width, b + o);
+            bool last = n + width >= N;
+            block_with_panel(total, PANEL, w, K, rows, scratch->packed + n * K, K, width, mapped && last ? next : NULL);
+            transpose(out + n * O + o, O, total, PANEL, rows, last ? N - n : width, b + o);
         }
     }
 }
@@ -787,17 +786,18 @@ void linear(real *out, const real *x, const Tensor *W, const real *b, size_t N, 
 void product(real *out, size_t out_stride, const real *x, size_t x_stride, size_t N,
              const real *w, size_t w_stride, Along along, size_t O, size_t K, const Scratch *scratch)
 {
+    size_t rows = rows_per_block(N, K);
     real total[ROW_BLOCK * PANEL];
     pack(scratch->packed, w, w_stride, along, O, K);
-    for (size_t n = 0, rows; n < N; n += rows) {
-        rows = N - n < rows_per_block(K) ? N - n : rows_per_block(K);
+    for (size_t n = 0; n < N; n += rows) {
+        if (N - n < rows) rows = N - n;
         for (size_t o = 0, width; o < O; o += width) {
             width = panel_width(O - o);
             size_t count = O - o < width ? O - o : width;
             real *to = out + n * out_stride + o;
             bool full = count == width;                     /* then the sums can be made where they are wanted */
             block_with_panel(full ? to : total, full ? out_stride : PANEL, x + n * x_stride, x_stride, rows,
-                             scratch->packed + o * K, K, width, 0);
+                             scratch->packed + o * K, K, width, NULL);
             for (size_t r = 0; !full && r < rows; r++)
                 memcpy(to + r * out_stride, total + r * PANEL, count * sizeof *to);
         }

@@ -12,13 +12,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 # what is taken away: [(file, there, instead), ...]
 TRICKS = {
     "12 sums at once: one weight row at a time": [
-        ("tensor.c", "for (; r + step <= rows; r += step) {", "for (; r > rows; r += step) {"),
+        ("tensor.c", "const size_t step = width == 24 ? ROWS_24 : ROWS_16;", "const size_t step = 1;"),
+        ("tensor.c", "(count == step ? full : single)", "(count == 0 ? full : single)"),
     ],
     "two chunks side by side in narrow panels": [
         ("tensor.c", "bool two = width == 8 && K - k >= 2 * SUM_CHUNK;", "bool two = false;"),
     ],
     "weights asked for ahead": [
-        ("tensor.c", "r + 3 * step <= after ? tile_w + 2 * step * w_stride : NULL;", "NULL;"),
+        ("tensor.c", "mapped && last ? next : NULL", "mapped && false ? next : NULL"),
     ],
     "groups of weight rows that stay in the cache": [
         ("bert.h", "ROW_BLOCK = 48", "ROW_BLOCK = 3072"),

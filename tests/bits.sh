@@ -21,7 +21,7 @@ real=''
 
 # name of the build | compiler | its flags | on the real weights, too? | what runs the program on this machine
 list() {
-    echo 'reference|gcc|-O3 -march=native -mtune=generic|real|'
+    echo 'reference|gcc|-O3 -march=native -mtune=generic -falign-loops=32|real|'
     for cc in gcc clang; do
         echo "$cc -O0|$cc|-O0||"
         echo "$cc -O2|$cc|-O2 -march=native||"
