@@ -643,7 +643,7 @@ static void layout(Activations *a, const BertConfig *c, Arena *arena)
     size_t width = larger(H, (size_t)c->F), rows = larger(larger(N, (size_t)a->request.M), (size_t)a->batch.B);
     /* For N rows of up to F numbers; in attention, T keys of D numbers, and D columns of T values. */
     a->scratch.packed = take(arena, scratch_rows(larger(rows, (size_t)c->D)), larger(width, longest));
-    a->scratch.rows = take(arena, ROW_BLOCK, width);
+    a->scratch.rows = take(arena, ROW_GROUP, width);
 }
 
 /* Where each sequence begins among the packed tokens, and among the scores: (A,T,T) for each sequence. */

@@ -315,13 +315,13 @@ typedef struct {
     size_t rows, cols;
 } Tensor;
 
-/* Working memory of the products, allocated once with the activations: see product() in tensor.c. */
+/* Working memory of the products, allocated once with the activations: see pack() and linear() in tensor.c. */
 typedef struct {
     real *packed;                   /* activations laid side by side for the kernel */
     real *rows;                     /* weight rows converted to real, for weights that cannot be used in place */
 } Scratch;
 size_t scratch_rows(size_t N);                          /* rows of K reals that `packed` needs for N rows of K */
-enum { ROW_BLOCK = 48 };                                /* weight rows that are handed out at once */
+enum { ROW_GROUP = 48 };                                /* weight rows that linear() works on at once, at most */
 
 /* Rows first .. first+count-1 as reals: a pointer into the file when the type fits, else converted into `rows`
  * (count * cols reals). Exact in both cases: every F16, BF16 and F32 value is a float and a double. */

@@ -546,8 +546,7 @@ void linear_ref(real *out, const real *x, const Tensor *W, const real *b, size_t
  *
  * Why 12: with so many sums in flight, a processor that starts two multiply-adds per cycle and needs 4 or 5 cycles for
  * each never waits; and with the loaded x and the weight, they are what 16 registers hold. Fewer tokens make narrower
- * panels: 6 rows x 16 tokens, or 6 rows x 8 tokens x 2 neighbouring chunks of the sum. (bert64, whose vectors have 4
- * lanes, takes half the rows.)
+ * panels: 6 rows x 16 tokens, or 6 rows x 8 tokens. (bert64, whose vectors have 4 lanes, takes half the rows.)
  *
  * The order of the work is chosen for the caches. Without its details, linear() is these loops:
  *
@@ -558,7 +557,7 @@ void linear_ref(real *out, const real *x, const Tensor *W, const real *b, size_t
  *             out[token][row] = total[row][token] + b[row]
  *
  * So the chunks of a sum are added in the definition's order, whatever the tile. While a group's last panel is at work,
- * memory is asked for the next group, from beginning to end as it stands in the file: memory is fastest so.
+ * memory is asked for the next group, from beginning to end as it lies in the file: so it delivers fastest.
  * In product() the roles change: both sides are activations, w is packed, and lanes run over its rows (in step 8, the
  * keys j) or columns (in step 10, the features d).
  * ------------------------------------------------------------------------------------------------------------------ */
@@ -586,7 +585,7 @@ void linear(real *out, const real *x, const Tensor *W, const real *b, size_t N, 
 enum { PANEL = 24, LANES = 32 / sizeof(real) };             /* 8 floats, or 4 doubles */
 typedef real vec __attribute__((vector_size(32)));
 
-/* Fused multiply-add on all lanes. A loop over them is all it takes: the compilers make one instruction of it. */
+/* Fused multiply-add on all lanes. A loop over them is all it takes: compilers make one instruction of it, or two. */
 static inline vec vec_fma(vec a, vec b, vec c)
 {
     vec r;
@@ -596,16 +595,16 @@ static inline vec vec_fma(vec a, vec b, vec c)
     return r;
 }
 
-/* 32 bytes from memory. memcpy of a constant size is one instruction, and knows no alignment and no types. */
+/* 32 bytes from any address. memcpy of a constant size is one load, or two, and knows no alignment and no types. */
 static inline vec vec_load(const real *p)
 {
     vec v;
-    memcpy(&v, p, sizeof v);        /* one load, from any address */
+    memcpy(&v, p, sizeof v);
     return v;
 }
 
 /* Tokens in the panel that comes next when `left` are left: 24, or less where that leaves fewer places empty; and 16
- * twice rather than 24 and 8, which is a narrow one. */
+ * twice rather than 24 and 8: the narrow panel is slower, and only there for up to 8 tokens. */
 static size_t panel_width(size_t left)
 {
     if (left <= 8) return 8;
@@ -614,7 +613,7 @@ static size_t panel_width(size_t left)
 
 size_t scratch_rows(size_t N)
 {
-    return N + PANEL;
+    return (N + 7) / 8 * 8;         /* the panels' widths together */
 }
 
 /* Eight rows of eight numbers to eight columns. Each round interleaves row i with row i + 4, as a deck of cards is
@@ -651,8 +650,8 @@ static void transpose(real *out, size_t out_stride, const real *in, size_t in_st
             out[c * out_stride + r] = b ? in[r * in_stride + c] + b[r] : in[r * in_stride + c];
 }
 
-/* N rows of x, or N columns, as panels, one after another, each as packed[k][token], empty places zero. By columns, row
- * k of x is what packed[k] wants, and is copied. */
+/* N rows of x, or N columns, as panels, one after another, each as packed[k][token], empty places zero (they are
+ * computed like the others, and thrown away). By columns, row k of x is what packed[k] wants, and is copied. */
 static void pack(real *packed, const real *x, size_t x_stride, Along along, size_t N, size_t K)
 {
     for (size_t n = 0, width; n < N; n += width, packed += width * K) {
@@ -674,39 +673,32 @@ typedef struct {
     bool fresh;                     /* the first chunk of the sum: total begins at 0 */
 } Chunk;
 
-/* One tile: `rows` weight rows with a panel of `width` tokens, for one chunk or for two neighbouring ones, whose sums
- * are added to total[row][token] in order.
+/* One tile: one chunk of `rows` weight rows with a panel of `width` tokens. Its sums are added to total[row][token].
  *
- *     x[k * width + token]; the second chunk's begins SUM_CHUNK * width numbers later
- *     sum[(row * chunks + chunk) * vecs + vector]
- *
- * `rows`, `width` and `chunks` are constants at every call, and make at most 12 vectors of sums: the compiler writes
- * the loops out and keeps the sums in registers.
- * `ahead`, unless NULL, are weights that will be needed soon: memory is asked for as many as the tile uses itself, a
- * cache line (64 bytes, 16 numbers) at a time, so that they have arrived when their tile begins.
- * Why `second` moves by itself: seeing w[0] and w[128], gcc would load both with their neighbours and shuffle them. */
+ * `rows` and `width` are constants at every call, and make at most 12 vectors of sums: the compiler writes the loops
+ * out and keeps the sums in registers.
+ * `ahead`, unless NULL, is a stretch of the next group as it lies in memory, which is asked for as many weights as the
+ * tile uses itself: a cache line (64 bytes, 16 floats) per row with every 16 k. */
 static inline __attribute__((always_inline)) void
-tile(real *total, const real *w, const real *ahead, const Chunk *chunk, int rows, int width, int chunks)
+tile(real *total, const real *w, const real *ahead, const Chunk *chunk, int rows, int width)
 {
     const int vecs = width / LANES;
     const size_t w_stride = chunk->w_stride, k_count = chunk->k_count;
-    const real *x = chunk->x, *second = w + (size_t)(chunks - 1) * k_count;
     const bool fresh = chunk->fresh;
-    vec sum[12] = {{0}};
+    const real *x = chunk->x;
+    vec sum[12] = {{0}};            /* sum[row * vecs + vector] */
     for (size_t k = 0; k < k_count;) {
         size_t end = k_count - k < 16 ? k_count : k + 16;
         if (ahead)
             UNROLL
-            for (int i = 0; i < rows * chunks; i++) __builtin_prefetch(ahead + k * (size_t)(rows * chunks) + i * 16);
-        for (; k < end; k++, x += width, w++, second++)
+            for (int r = 0; r < rows; r++) __builtin_prefetch(ahead + k * (size_t)rows + r * 16);
+        for (; k < end; k++, x += width)
             UNROLL
-            for (int i = 0; i < rows * chunks; i++) {
-                int r = i / chunks, c = i % chunks;
-                vec weight = (c == 1 ? second : w)[(size_t)r * w_stride] - (vec){0};    /* in all lanes; -0 stays */
+            for (int r = 0; r < rows; r++) {
+                vec weight = w[(size_t)r * w_stride + k] - (vec){0};        /* in all lanes; x - 0 is x */
                 UNROLL
                 for (int v = 0; v < vecs; v++)
-                    sum[i * vecs + v] =
-                        vec_fma(vec_load(x + c * SUM_CHUNK * width + v * LANES), weight, sum[i * vecs + v]);
+                    sum[r * vecs + v] = vec_fma(vec_load(x + v * LANES), weight, sum[r * vecs + v]);
             }
     }
     UNROLL
@@ -714,68 +706,62 @@ tile(real *total, const real *w, const real *ahead, const Chunk *chunk, int rows
         UNROLL
         for (int v = 0; v < vecs; v++) {
             real *t = total + (size_t)r * chunk->total_stride + v * LANES;
-            vec all_chunks = (fresh ? (vec){0} : vec_load(t)) + sum[r * chunks * vecs + v];
-            if (chunks == 2) all_chunks += sum[(r * chunks + 1) * vecs + v];
-            memcpy(t, &all_chunks, sizeof all_chunks);
+            vec with_chunk = (fresh ? (vec){0} : vec_load(t)) + sum[r * vecs + v];
+            memcpy(t, &with_chunk, sizeof with_chunk);
         }
 }
 
-/* The tiles that there are: full ones with 12 sums (6 for a last chunk of 8 tokens, alone), and one row where rows are
- * left over. Each is a function of its own: together in one, the registers for addresses would not suffice. */
+/* The tiles that there are: full ones with 12 sums (6 for 8 tokens: memory delivers weights no faster), and single rows
+ * for those left over. Each is a function of its own: in one together, the registers for addresses would not suffice. */
 typedef void Tile(real *total, const real *w, const real *ahead, const Chunk *chunk);
-enum { ROWS_24 = 12 * LANES / 24, ROWS_16 = 12 * LANES / 16, ROWS_8 = 12 * LANES / 16 };
-static void tile_24(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, ROWS_24, 24, 1); }
-static void tile_16(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, ROWS_16, 16, 1); }
-static void tile_8(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, ROWS_8, 8, 1); }
-static void tile_8x2(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, ROWS_8, 8, 2); }
-static void row_24(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, 1, 24, 1); }
-static void row_16(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, 1, 16, 1); }
-static void row_8(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, 1, 8, 1); }
-static void row_8x2(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, 1, 8, 2); }
+enum { ROWS_24 = 12 * LANES / 24, ROWS_16 = 12 * LANES / 16, ROWS_8 = 6 * LANES / 8 };
+static void tile_24(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, ROWS_24, 24); }
+static void tile_16(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, ROWS_16, 16); }
+static void tile_8(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, ROWS_8, 8); }
+static void row_24(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, 1, 24); }
+static void row_16(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, 1, 16); }
+static void row_8(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, 1, 8); }
 
-/* total (rows, width) <- a block of rows with one panel: chunk by chunk, tile by tile. `next`, unless NULL, is another
- * block of as many weights: memory is asked for it from beginning to end, as much at a time as is used of this one. */
-static void block_with_panel(real *total, size_t total_stride, const real *w, size_t w_stride, size_t rows,
+/* total (rows, width) <- a group of rows with one panel: chunk by chunk, tile by tile. `next`, unless NULL, is another
+ * group of as many weights: memory is asked for it from beginning to end, as much at a time as is used of this one. */
+static void group_with_panel(real *total, size_t total_stride, const real *w, size_t w_stride, size_t rows,
                              const real *panel, size_t K, size_t width, const real *next)
 {
-    const size_t step = width == 24 ? ROWS_24 : ROWS_16;
-    for (size_t k = 0, used; k < K; k += used) {
-        bool two = width == 8 && K - k >= 2 * SUM_CHUNK;
+    const size_t step = width == 24 ? ROWS_24 : width == 16 ? ROWS_16 : ROWS_8;
+    Tile *full = width == 24 ? tile_24 : width == 16 ? tile_16 : tile_8;
+    Tile *single = width == 24 ? row_24 : width == 16 ? row_16 : row_8;
+    for (size_t k = 0; k < K; k += SUM_CHUNK) {
         const Chunk chunk = {panel + k * width, K - k < SUM_CHUNK ? K - k : SUM_CHUNK, w_stride, total_stride, k == 0};
-        Tile *full = width == 24 ? tile_24 : width == 16 ? tile_16 : two ? tile_8x2 : tile_8;
-        Tile *single = width == 24 ? row_24 : width == 16 ? row_16 : two ? row_8x2 : row_8;
-        used = two ? 2 * SUM_CHUNK : chunk.k_count;
         for (size_t r = 0, count; r < rows; r += count) {
             count = rows - r < step ? 1 : step;
             (count == step ? full : single)(total + r * total_stride, w + r * w_stride + k,
-                                            next ? next + k * rows + r * used : NULL, &chunk);
+                                            next ? next + k * rows + r * chunk.k_count : NULL, &chunk);
         }
     }
 }
 
-/* Weight rows in a group, for N tokens: fewer where they are long, so that the group stays in the cache; and fewer for
- * one panel, which uses them once, so that the next group is asked for shortly before its turn. */
-static size_t rows_per_block(size_t N, size_t K)
+/* Weight rows in a group, for N packed rows: fewer where they are long, so that the group stays in the cache; and fewer
+ * for one panel, which uses them once, so that the next group is asked for shortly before its turn. */
+static size_t rows_per_group(size_t N, size_t K)
 {
-    if (N <= PANEL) return N <= 8 ? ROW_BLOCK / 4 : ROW_BLOCK / 2;
-    return K > 1024 ? ROW_BLOCK / 2 : ROW_BLOCK;
+    return N <= PANEL || K > 1024 ? ROW_GROUP / 2 : ROW_GROUP;
 }
 
 /* linear_ref's bits, fast: the layer that nearly all of BERT's time goes to. scratch->packed holds
- * scratch_rows(N) * K numbers. */
+ * scratch_rows(N) * K numbers, scratch->rows ROW_GROUP * K for weights that are not used in place. */
 void linear(real *out, const real *x, const Tensor *W, const real *b, size_t N, const Scratch *scratch)
 {
-    size_t O = W->rows, K = W->cols, rows = rows_per_block(N, K);
-    real total[ROW_BLOCK * PANEL];
+    size_t O = W->rows, K = W->cols, rows = rows_per_group(N, K);
+    real total[ROW_GROUP * PANEL];
     pack(scratch->packed, x, K, BY_ROWS, N, K);
     for (size_t o = 0; o < O; o += rows) {
         if (O - o < rows) rows = O - o;
         const real *w = tensor_rows(W, o, rows, scratch->rows), *next = w + rows * K;
-        bool mapped = w != scratch->rows && O - o >= 2 * rows && K % 16 == 0;   /* all of next, in whole cache lines */
+        bool ask = w != scratch->rows && O - o >= 2 * rows && K % 16 == 0;      /* 16 at a time never pass its end */
         for (size_t n = 0, width; n < N; n += width) {
             width = panel_width(N - n);
             bool last = n + width >= N;
-            block_with_panel(total, PANEL, w, K, rows, scratch->packed + n * K, K, width, mapped && last ? next : NULL);
+            group_with_panel(total, PANEL, w, K, rows, scratch->packed + n * K, K, width, ask && last ? next : NULL);
             transpose(out + n * O + o, O, total, PANEL, rows, last ? N - n : width, b + o);
         }
     }
@@ -786,8 +772,8 @@ void linear(real *out, const real *x, const Tensor *W, const real *b, size_t N, 
 void product(real *out, size_t out_stride, const real *x, size_t x_stride, size_t N,
              const real *w, size_t w_stride, Along along, size_t O, size_t K, const Scratch *scratch)
 {
-    size_t rows = rows_per_block(N, K);
-    real total[ROW_BLOCK * PANEL];
+    size_t rows = rows_per_group(O, K);
+    real total[ROW_GROUP * PANEL];
     pack(scratch->packed, w, w_stride, along, O, K);
     for (size_t n = 0; n < N; n += rows) {
         if (N - n < rows) rows = N - n;
@@ -796,7 +782,7 @@ void product(real *out, size_t out_stride, const real *x, size_t x_stride, size_
             size_t count = O - o < width ? O - o : width;
             real *to = out + n * out_stride + o;
             bool full = count == width;                     /* then the sums can be made where they are wanted */
-            block_with_panel(full ? to : total, full ? out_stride : PANEL, x + n * x_stride, x_stride, rows,
+            group_with_panel(full ? to : total, full ? out_stride : PANEL, x + n * x_stride, x_stride, rows,
                              scratch->packed + o * K, K, width, NULL);
             for (size_t r = 0; !full && r < rows; r++)
                 memcpy(to + r * out_stride, total + r * PANEL, count * sizeof *to);

@@ -12,18 +12,15 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 # what is taken away: [(file, there, instead), ...]
 TRICKS = {
     "12 sums at once: one weight row at a time": [
-        ("tensor.c", "const size_t step = width == 24 ? ROWS_24 : ROWS_16;", "const size_t step = 1;"),
+        ("tensor.c", "const size_t step = width == 24 ? ROWS_24 : width == 16 ? ROWS_16 : ROWS_8;", "const size_t step = 1;"),
         ("tensor.c", "(count == step ? full : single)", "(count == 0 ? full : single)"),
     ],
-    "two chunks side by side in narrow panels": [
-        ("tensor.c", "bool two = width == 8 && K - k >= 2 * SUM_CHUNK;", "bool two = false;"),
-    ],
     "weights asked for ahead": [
-        ("tensor.c", "mapped && last ? next : NULL", "mapped && false ? next : NULL"),
+        ("tensor.c", "ask && last ? next : NULL", "ask && false ? next : NULL"),
     ],
     "groups of weight rows that stay in the cache": [
-        ("bert.h", "ROW_BLOCK = 48", "ROW_BLOCK = 3072"),
-        ("tensor.c", "return K > 1024 ? ROW_BLOCK / 2 : ROW_BLOCK;", "return ROW_BLOCK;"),
+        ("bert.h", "ROW_GROUP = 48", "ROW_GROUP = 3072"),
+        ("tensor.c", "return N <= PANEL || K > 1024 ? ROW_GROUP / 2 : ROW_GROUP;", "return ROW_GROUP;"),
     ],
     "transposing by squares of 8 x 8": [
         ("tensor.c", "size_t square_rows = rows / 8 * 8,", "size_t square_rows = 0,"),

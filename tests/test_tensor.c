@@ -88,7 +88,7 @@ static bool compare_linear(size_t N, size_t K, size_t O, DType dtype)
         if (dtype == DTYPE_F32) memcpy(w + i * 4, &value, 4);
         else memcpy(w + i * 2, &half, 2);
     }
-    Scratch s = {malloc(scratch_rows(N) * K * sizeof(real)), malloc(ROW_BLOCK * K * sizeof(real))};
+    Scratch s = {malloc(scratch_rows(N) * K * sizeof(real)), malloc(ROW_GROUP * K * sizeof(real))};
     Tensor W = {w, dtype, O, K};
     linear(fast, x, &W, b, N, &s);
     linear_ref(slow, x, &W, b, N, &s);
@@ -106,7 +106,8 @@ static void fast_linear_has_the_bits_of_the_definition(void)
         for (int k = 0; k < 7; k++)
             for (int o = 0; o < 6; o++)
                 if (!compare_linear(N, K[k], O[o], DTYPE_F32)) return;
-    for (size_t N = 5; N <= 100; N += 19) compare_linear(N, 1157, 53, DTYPE_F32);      /* long rows: smaller blocks */
+    for (size_t N = 5; N <= 100; N += 19) compare_linear(N, 1157, 53, DTYPE_F32);      /* long rows: smaller groups */
+    compare_linear(7, 400, 70, DTYPE_F32);                                  /* one panel, the next group asked for */
     compare_linear(9, 200, 100, DTYPE_F16);
     compare_linear(9, 200, 100, DTYPE_BF16);
 }
@@ -137,6 +138,8 @@ static void fast_product_has_the_bits_of_the_definition(void)
                     return;
     compare_product(60, 1100, 70, BY_ROWS);
     compare_product(60, 1100, 70, BY_COLUMNS);
+    compare_product(60, 1100, 8, BY_ROWS);
+    compare_product(60, 1100, 5, BY_COLUMNS);
 }
 
 /* A row's result may not depend on which rows are beside it. */
