@@ -49,7 +49,7 @@ def build(compiler, wraps):
 def copy_sources():
     shutil.rmtree(HERE, ignore_errors=True)
     os.makedirs(os.path.join(HERE, "weights/bert-base-uncased"))
-    for pattern in ("*.c", "*.h", "weights/*.[ch]"):
+    for pattern in ("*.c", "*.h", "README.md", "weights/*.[ch]"):
         for path in glob.glob(os.path.join(ROOT, pattern)):
             shutil.copy(path, os.path.join(HERE, os.path.relpath(path, ROOT)))
     shutil.copytree(os.path.join(ROOT, "tests"), os.path.join(HERE, "tests"))
@@ -83,8 +83,8 @@ def main():
     copy_sources()
     build(compiler, wraps)
     environment = dict(os.environ, SHORT="1", SKIPS_FAIL="0")
-    subprocess.run(["suite/suite"], cwd=HERE, env=environment, stdout=open(HERE + "/suite.log", "w"),
-                   stderr=subprocess.DEVNULL)
+    failed = subprocess.run(["suite/suite"], cwd=HERE, env=environment, stdout=open(HERE + "/suite.log", "w"),
+                            stderr=subprocess.DEVNULL).returncode != 0
     print("tests:", last_line("suite.log"))
     subprocess.run(["faults/faults"], cwd=HERE, env=environment, stdout=open(HERE + "/faults.log", "w"))
     print("faults:", last_line("faults.log"))
@@ -110,7 +110,7 @@ def main():
     for text in listed:
         print("in COVERAGE-readers.md, but reached or gone:", text)
     print(f"{reached} of {total} lines, {100 * reached / max(total, 1):.1f} %; {unexplained} without a reason")
-    return bool(unexplained or listed or total == 0)
+    return bool(failed or unexplained or listed or total == 0)
 
 
 if __name__ == "__main__":
