@@ -564,8 +564,8 @@ void bert_free(Bert *m)
  *     KEEP_ATTENTION    each block has its own probs: L x A attention maps
  *     KEEP_EVERYTHING   each name of each block has memory of its own: what a trace needs
  *
- * For 22 tokens of BERT-Base that is 2.1 MB without keeping anything, and 15 MB with everything. Only head_map (steps 8
- * to 10) asks which it is; the bits are the same. Where two names share memory, a step works in place (GELU, softmax,
+ * For 22 tokens of BERT-Base that is 1.8 MB without keeping anything, and 15 MB with everything. Only head_map (steps 8
+ * to 10) and steps 12 and 13 ask which it is; the bits are the same. Where two names share memory, a step works in place (GELU, softmax,
  * the residual), which add, layer_norm, softmax and the curves of tensor.c allow.
  * ------------------------------------------------------------------------------------------------------------------ */
 typedef struct {
@@ -597,7 +597,7 @@ static void layout_block(BlockActivations *b, const BlockActivations *first, Act
         b->query = take(arena, N, H), b->key = take(arena, N, H), b->value = take(arena, N, H);
         b->context = take(arena, N, H);
         b->attention_norm = take(arena, N, H);
-        b->intermediate_dense = take(arena, N, F);
+        b->intermediate_dense = take(arena, all ? N : scratch_rows(N), F);      /* packed unless kept */
         b->intermediate = all ? take(arena, N, F) : b->intermediate_dense;      /* GELU in place */
         b->attention_dense = all ? take(arena, N, H) : a->sum;             /* the residual is added in place */
         b->output_dense = all ? take(arena, N, H) : a->sum;
@@ -640,10 +640,11 @@ static void layout(Activations *a, const BertConfig *c, Arena *arena)
     a->embedding_norm = take(arena, N, H), a->sum = take(arena, N, H);
     for (int l = 0; l < c->L; l++) layout_block(&a->block[l], a->block, a, c, longest, arena);
     layout_heads(a, c, arena);
-    size_t width = larger(H, (size_t)c->F), rows = larger(larger(N, (size_t)a->request.M), (size_t)a->batch.B);
-    /* For N rows of up to F numbers; in attention, T keys of D numbers, and D columns of T values. */
+    size_t F = (size_t)c->F, rows = larger(larger(N, (size_t)a->request.M), (size_t)a->batch.B);
+    size_t width = a->request.keep == KEEP_EVERYTHING ? larger(H, F) : H;
+    /* For N rows of H numbers, or F; in attention, T keys of D numbers, and D columns of T values. */
     a->scratch.packed = take(arena, scratch_rows(larger(rows, (size_t)c->D)), larger(width, longest));
-    a->scratch.rows = take(arena, ROW_GROUP, width);
+    a->scratch.rows = take(arena, ROW_GROUP, larger(H, F));
 }
 
 /* Where each sequence begins among the packed tokens, and among the scores: (A,T,T) for each sequence. */
@@ -782,10 +783,12 @@ void attention_query_key_value(const Bert *m, Activations *a, int l)
 {
     const BertLayer *w = &m->layers[l];
     BlockActivations *s = &a->block[l];
-    const real *x = hidden_state(a, l);
-    linear(s->query, x, &w->Wq, w->bq, (size_t)a->N, &a->scratch);
-    linear(s->key, x, &w->Wk, w->bk, (size_t)a->N, &a->scratch);
-    linear(s->value, x, &w->Wv, w->bv, (size_t)a->N, &a->scratch);
+    size_t N = (size_t)a->N;
+    real *packed = a->scratch.packed;
+    pack_rows(packed, hidden_state(a, l), N, (size_t)m->config.H);      /* x, laid out for the kernel: once for three */
+    linear_packed(s->query, AS_ROWS, packed, &w->Wq, w->bq, N, &a->scratch);
+    linear_packed(s->key, AS_ROWS, packed, &w->Wk, w->bk, N, &a->scratch);
+    linear_packed(s->value, AS_ROWS, packed, &w->Wv, w->bv, N, &a->scratch);
 }
 
 /* Where the (T,T) scores or probs of head h of sequence b begin. Kept maps lie one after another, (A,T,T) for each
@@ -894,8 +897,11 @@ void feed_forward_up(const Bert *m, Activations *a, int l)
 {
     const BertLayer *w = &m->layers[l];
     BlockActivations *s = &a->block[l];
-    linear(s->intermediate_dense, s->attention_norm, &w->W1, w->b1, (size_t)a->N, &a->scratch);
-    gelu(m, s->intermediate, s->intermediate_dense, (size_t)a->N * (size_t)m->config.F);
+    size_t N = (size_t)a->N, H = (size_t)m->config.H, F = (size_t)m->config.F;
+    bool all = a->request.keep == KEEP_EVERYTHING;      /* else z stays as the kernel packs it: only step 13 reads it */
+    pack_rows(a->scratch.packed, s->attention_norm, N, H);
+    linear_packed(s->intermediate_dense, all ? AS_ROWS : AS_PANELS, a->scratch.packed, &w->W1, w->b1, N, &a->scratch);
+    gelu(m, s->intermediate, s->intermediate_dense, (all ? N : scratch_rows(N)) * F);
 }
 
 /* STEP 13 - feed-forward down: back to H features, add, normalize: hidden state l+1, (N,H).
@@ -909,7 +915,8 @@ void feed_forward_down(const Bert *m, Activations *a, int l)
     const BertLayer *w = &m->layers[l];
     BlockActivations *s = &a->block[l];
     size_t N = (size_t)a->N, H = (size_t)m->config.H;
-    linear(s->output_dense, s->intermediate, &w->W2, w->b2, N, &a->scratch);
+    if (a->request.keep == KEEP_EVERYTHING) linear(s->output_dense, s->intermediate, &w->W2, w->b2, N, &a->scratch);
+    else linear_packed(s->output_dense, AS_ROWS, s->intermediate, &w->W2, w->b2, N, &a->scratch);
     add(a->sum, s->output_dense, s->attention_norm, N * H);
     layer_norm(s->output_norm, a->sum, w->output_gamma, w->output_beta, (real)m->config.eps, N, H);
 }

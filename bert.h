@@ -315,13 +315,13 @@ typedef struct {
     size_t rows, cols;
 } Tensor;
 
-/* Working memory of the products, allocated once with the activations: see pack() and linear() in tensor.c. */
+/* Working memory of the products, allocated once with the activations: see pack() and linear_packed() in tensor.c. */
 typedef struct {
     real *packed;                   /* activations laid side by side for the kernel */
     real *rows;                     /* weight rows converted to real, for weights that cannot be used in place */
 } Scratch;
 size_t scratch_rows(size_t N);                          /* rows of K reals that `packed` needs for N rows of K */
-enum { ROW_GROUP = 48 };                                /* weight rows that linear() works on at once, at most */
+enum { ROW_GROUP = 48 };                                /* weight rows that are worked on at once, at most */
 
 /* Rows first .. first+count-1 as reals: a pointer into the file when the type fits, else converted into `rows`
  * (count * cols reals). Exact in both cases: every F16, BF16 and F32 value is a float and a double. */
@@ -348,6 +348,12 @@ void product(real *out, size_t out_stride, const real *x, size_t x_stride, size_
 /* out (N,O) <- x (N,K), W (O,K), b (O): out = x W^T + b */
 void linear_ref(real *out, const real *x, const Tensor *W, const real *b, size_t N, const Scratch *scratch);
 void linear(real *out, const real *x, const Tensor *W, const real *b, size_t N, const Scratch *scratch);
+/* Its two parts, for steps that can save one: x is packed once for several layers, or the result stays packed, as the
+ * next layer's x. Panels of N rows of K take scratch_rows(N) * K reals; places past row N are computed as well. */
+typedef enum { AS_ROWS, AS_PANELS } Packing;
+void pack_rows(real *panels, const real *x, size_t N, size_t K);
+void linear_packed(real *out, Packing packing, const real *panels, const Tensor *W, const real *b, size_t N,
+                   const Scratch *scratch);
 
 void layer_norm(real *out, const real *x, const real *gamma, const real *beta, real eps, size_t N, size_t H);
 void softmax(real *out, const real *x, size_t rows, size_t cols);   /* each row by itself; out may be x */
@@ -467,7 +473,7 @@ typedef struct {                    /* the intermediates of one block, in the or
     real *attention_dense;          /* 11 (N,H) attention.output.dense: before the residual */
     real *attention_norm;           /*    (N,H) attention.output.LayerNorm */
     real *intermediate_dense;       /* 12 (N,F) before GELU */
-    real *intermediate;             /*    (N,F) after GELU */
+    real *intermediate;             /*    (N,F) after GELU; both one, as panels, unless KEEP_EVERYTHING */
     real *output_dense;             /* 13 (N,H) output.dense: before the residual */
     real *output_norm;              /*    (N,H) output.LayerNorm = hidden state l+1 */
 } BlockActivations;

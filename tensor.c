@@ -39,7 +39,6 @@ enum { SUM_CHUNK = 128 };           /* products per chain: see dot_in_chunks */
  * or plain scalar code. The curves work on four doubles, or on eight floats. */
 enum { CURVE_LANES = 4 };
 typedef double dvec __attribute__((vector_size(CURVE_LANES * sizeof(double))));
-typedef float fvec __attribute__((vector_size(CURVE_LANES * sizeof(float))));
 typedef uint64_t uvec __attribute__((vector_size(CURVE_LANES * sizeof(uint64_t))));
 typedef float fvec8 __attribute__((vector_size(8 * sizeof(float))));
 typedef uint32_t uvec8 __attribute__((vector_size(8 * sizeof(uint32_t))));
@@ -269,55 +268,49 @@ static inline fvec8 exp_floats(fvec8 x)
     return fma_floats(below_1, power, power) * other_power;
 }
 
-/* One curve on four floats. */
-static inline fvec on_floats(fvec v, dvec (*curve)(dvec))
+/* Four numbers as doubles, and back with one rounding. */
+static inline dvec load_doubles(const real *p)
 {
-    return __builtin_convertvector(curve(__builtin_convertvector(v, dvec)), fvec);
+    dvec v;
+    for (int l = 0; l < CURVE_LANES; l++) v[l] = (double)p[l];
+    return v;
 }
 
-/* out[i] = curve(x[i]) for n numbers, 4 at a time; the last ones in a vector filled up with zeros. out may be x. */
-static inline void map(real *out, const real *x, size_t n, dvec (*curve)(dvec), double (*oracle)(double))
+static inline void store_doubles(real *p, dvec v)
+{
+    for (int l = 0; l < CURVE_LANES; l++) p[l] = (real)v[l];
+}
+
+/* A curve on as many numbers as it works on at once: four in double, eight in float. out may be x. */
+static inline void tanh_of_4(real *out, const real *x) { store_doubles(out, tanh_curve(load_doubles(x))); }
+static inline void gelu_erf_of_4(real *out, const real *x) { store_doubles(out, gelu_erf_curve(load_doubles(x))); }
+static inline void gelu_tanh_of_4(real *out, const real *x) { store_doubles(out, gelu_tanh_curve(load_doubles(x))); }
+static inline void exp_of_8(real *out, const real *x)
+{
+    fvec8 v;
+    memcpy(&v, x, sizeof v);
+    v = exp_floats(v);
+    memcpy(out, &v, sizeof v);
+}
+
+/* out[i] = curve(x[i]) for n numbers, 4 or 8 at once, the last ones filled up with zeros; by the library in bert64. */
+static inline void map(real *out, const real *x, size_t n, void (*curve)(real *, const real *), size_t at_once,
+                       double (*oracle)(double))
 {
     size_t i = 0;
-    if (is_double) {
-        for (; i < n; i++) out[i] = (real)oracle((double)x[i]);
-        return;
-    }
-    for (; i + CURVE_LANES <= n; i += CURVE_LANES) {
-        fvec v;
-        memcpy(&v, x + i, sizeof v);
-        v = on_floats(v, curve);
-        memcpy(out + i, &v, sizeof v);
-    }
-    fvec last = {0};
-    for (size_t l = 0; i + l < n; l++) last[l] = (float)x[i + l];
-    if (i < n) last = on_floats(last, curve);
-    for (size_t l = 0; i + l < n; l++) out[i + l] = (real)last[l];
+    for (; is_double && i < n; i++) out[i] = (real)oracle((double)x[i]);
+    for (; i + at_once <= n; i += at_once) curve(out + i, x + i);
+    if (i == n) return;
+    real last[8] = {0};
+    memcpy(last, x + i, (n - i) * sizeof *x);
+    curve(last, last);
+    memcpy(out + i, last, (n - i) * sizeof *x);
 }
 
-/* The same for exp, 8 at a time. */
-void exp_all(real *out, const real *x, size_t n)
-{
-    size_t i = 0;
-    if (is_double) {
-        for (; i < n; i++) out[i] = (real)exp((double)x[i]);
-        return;
-    }
-    for (; i + 8 <= n; i += 8) {
-        fvec8 v;
-        memcpy(&v, x + i, sizeof v);
-        v = exp_floats(v);
-        memcpy(out + i, &v, sizeof v);
-    }
-    fvec8 last = {0};
-    for (size_t l = 0; i + l < n; l++) last[l] = (float)x[i + l];
-    if (i < n) last = exp_floats(last);
-    for (size_t l = 0; i + l < n; l++) out[i + l] = (real)last[l];
-}
-
-void tanh_all(real *out, const real *x, size_t n) { map(out, x, n, tanh_curve, tanh); }
-void gelu_erf(real *out, const real *x, size_t n) { map(out, x, n, gelu_erf_curve, gelu_erf_libm); }
-void gelu_tanh(real *out, const real *x, size_t n) { map(out, x, n, gelu_tanh_curve, gelu_tanh_libm); }
+void exp_all(real *out, const real *x, size_t n) { map(out, x, n, exp_of_8, 8, exp); }
+void tanh_all(real *out, const real *x, size_t n) { map(out, x, n, tanh_of_4, 4, tanh); }
+void gelu_erf(real *out, const real *x, size_t n) { map(out, x, n, gelu_erf_of_4, 4, gelu_erf_libm); }
+void gelu_tanh(real *out, const real *x, size_t n) { map(out, x, n, gelu_tanh_of_4, 4, gelu_tanh_libm); }
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * Rows: sums of vectors, LayerNorm, softmax, cosine.
@@ -332,7 +325,6 @@ void add(real *out, const real *a, const real *b, size_t n)
 /* Eight numbers side by side: rows are worked on eight at a time, the last ones by themselves. */
 typedef real eight __attribute__((vector_size(8 * sizeof(real))));
 typedef __typeof__((eight){0} > (eight){0}) eight_bits;     /* what a comparison gives: integers of the same size */
-typedef real four __attribute__((vector_size(4 * sizeof(real))));
 
 static inline eight load_eight(const real *p)
 {
@@ -344,20 +336,6 @@ static inline eight load_eight(const real *p)
 static inline void store_eight(real *p, eight v)
 {
     memcpy(p, &v, sizeof v);
-}
-
-/* Four numbers as doubles, and back with one rounding. */
-static inline dvec load_doubles(const real *p)
-{
-    four v;
-    memcpy(&v, p, sizeof v);
-    return __builtin_convertvector(v, dvec);
-}
-
-static inline void store_doubles(real *p, dvec v)
-{
-    four rounded = __builtin_convertvector(v, four);
-    memcpy(p, &rounded, sizeof rounded);
 }
 
 /* The sum of n numbers minus `shift`, or of the squares of those differences, in double.
@@ -548,7 +526,7 @@ void linear_ref(real *out, const real *x, const Tensor *W, const real *b, size_t
  * each never waits; and with the loaded x and the weight, they are what 16 registers hold. Fewer tokens make narrower
  * panels: 6 rows x 16 tokens, or 6 rows x 8 tokens. (bert64, whose vectors have 4 lanes, takes half the rows.)
  *
- * The order of the work is chosen for the caches. Without its details, linear() is these loops:
+ * The order of the work is chosen for the caches. Without its details, linear_packed() is these loops:
  *
  *     for each group of 48 weight rows (24 long ones): they stay in the L2 cache
  *         for each panel of 24 tokens
@@ -557,7 +535,8 @@ void linear_ref(real *out, const real *x, const Tensor *W, const real *b, size_t
  *             out[token][row] = total[row][token] + b[row]
  *
  * So the chunks of a sum are added in the definition's order, whatever the tile. While a group's last panel is at work,
- * memory is asked for the next group, from beginning to end as it lies in the file: so it delivers fastest.
+ * memory is asked for the next group, from beginning to end as it lies in the file: so it delivers fastest. And since
+ * total is itself a panel, with the rows as the next layer's k, the result can stay packed: from step 12 to step 13.
  * In product() the roles change: both sides are activations, w is packed, and lanes run over its rows (in step 8, the
  * keys j) or columns (in step 10, the features d).
  * ------------------------------------------------------------------------------------------------------------------ */
@@ -575,9 +554,16 @@ void product(real *out, size_t out_stride, const real *x, size_t x_stride, size_
     product_ref(out, out_stride, x, x_stride, N, w, w_stride, along, O, K);
 }
 
-void linear(real *out, const real *x, const Tensor *W, const real *b, size_t N, const Scratch *scratch)
+void pack_rows(real *panels, const real *x, size_t N, size_t K)
 {
-    linear_ref(out, x, W, b, N, scratch);
+    memcpy(panels, x, N * K * sizeof *x);
+}
+
+void linear_packed(real *out, Packing packing, const real *panels, const Tensor *W, const real *b, size_t N,
+                   const Scratch *scratch)
+{
+    (void)packing;
+    linear_ref(out, panels, W, b, N, scratch);
 }
 
 #else
@@ -747,13 +733,25 @@ static size_t rows_per_group(size_t N, size_t K)
     return N <= PANEL || K > 1024 ? ROW_GROUP / 2 : ROW_GROUP;
 }
 
-/* linear_ref's bits, fast: the layer that nearly all of BERT's time goes to. scratch->packed holds
- * scratch_rows(N) * K numbers, scratch->rows ROW_GROUP * K for weights that are not used in place. */
-void linear(real *out, const real *x, const Tensor *W, const real *b, size_t N, const Scratch *scratch)
+void pack_rows(real *panels, const real *x, size_t N, size_t K)
+{
+    pack(panels, x, K, BY_ROWS, N, K);
+}
+
+/* b[r] is added to all of row r. */
+static void add_to_rows(real *x, const real *b, size_t rows, size_t width)
+{
+    for (size_t r = 0; r < rows; r++)
+        for (size_t i = 0; i < width; i++) x[r * width + i] += b[r];
+}
+
+/* linear_ref's bits, fast, for packed x: the layer that nearly all of BERT's time goes to. scratch->rows holds
+ * ROW_GROUP * K numbers, for weights that are not used in place. AS_PANELS, the sums are made where `out` wants them. */
+void linear_packed(real *out, Packing packing, const real *panels, const Tensor *W, const real *b, size_t N,
+                   const Scratch *scratch)
 {
     size_t O = W->rows, K = W->cols, rows = rows_per_group(N, K);
     real total[ROW_GROUP * PANEL];
-    pack(scratch->packed, x, K, BY_ROWS, N, K);
     for (size_t o = 0; o < O; o += rows) {
         if (O - o < rows) rows = O - o;
         const real *w = tensor_rows(W, o, rows, scratch->rows), *next = w + rows * K;
@@ -761,8 +759,10 @@ void linear(real *out, const real *x, const Tensor *W, const real *b, size_t N, 
         for (size_t n = 0, width; n < N; n += width) {
             width = panel_width(N - n);
             bool last = n + width >= N;
-            group_with_panel(total, PANEL, w, K, rows, scratch->packed + n * K, K, width, ask && last ? next : NULL);
-            transpose(out + n * O + o, O, total, PANEL, rows, last ? N - n : width, b + o);
+            real *sums = packing == AS_PANELS ? out + n * O + o * width : total;
+            group_with_panel(sums, width, w, K, rows, panels + n * K, K, width, ask && last ? next : NULL);
+            if (packing == AS_PANELS) add_to_rows(sums, b + o, rows, width);
+            else transpose(out + n * O + o, O, sums, width, rows, last ? N - n : width, b + o);
         }
     }
 }
@@ -791,3 +791,10 @@ void product(real *out, size_t out_stride, const real *x, size_t x_stride, size_
 }
 
 #endif
+
+/* linear_ref's bits, fast, from rows to rows. scratch->packed holds scratch_rows(N) * K numbers. */
+void linear(real *out, const real *x, const Tensor *W, const real *b, size_t N, const Scratch *scratch)
+{
+    pack_rows(scratch->packed, x, N, W->cols);
+    linear_packed(out, AS_ROWS, scratch->packed, W, b, N, scratch);
+}

@@ -26,14 +26,17 @@ TRICKS = {
         ("tensor.c", "size_t square_rows = rows / 8 * 8,", "size_t square_rows = 0,"),
     ],
     "curves on vectors: libm, one number at a time": [
-        ("tensor.c", "size_t i = 0;\n    if (is_double) {\n        for (; i < n; i++) out[i] = (real)oracle",
-         "size_t i = 0;\n    if (true) {\n        for (; i < n; i++) out[i] = (real)oracle"),
-        ("tensor.c", "size_t i = 0;\n    if (is_double) {\n        for (; i < n; i++) out[i] = (real)exp(",
-         "size_t i = 0;\n    if (true) {\n        for (; i < n; i++) out[i] = (real)exp("),
+        ("tensor.c", "for (; is_double && i < n; i++)", "for (; i < n; i++)"),
     ],
     "softmax's exp in float: in double": [
-        ("tensor.c", "void exp_all(real *out, const real *x, size_t n)\n{\n",
-         "void exp_all(real *out, const real *x, size_t n)\n{\n    if (n) { map(out, x, n, exp_curve, exp); return; }\n"),
+        ("tensor.c", "void exp_all(real *out, const real *x, size_t n) { map(out, x, n, exp_of_8, 8, exp); }",
+         "static inline void exp_of_4(real *out, const real *x) { store_doubles(out, exp_curve(load_doubles(x))); }\n"
+         "void exp_all(real *out, const real *x, size_t n) { map(out, x, n, exp_of_4, 4, exp); }"),
+    ],
+    "the feed-forward's middle left packed": [
+        ("bert.c", "bool all = a->request.keep == KEEP_EVERYTHING;      /*", "bool all = true;      /*"),
+        ("bert.c", "if (a->request.keep == KEEP_EVERYTHING) linear(s->output_dense", "if (true) linear(s->output_dense"),
+        ("bert.c", "size_t width = a->request.keep == KEEP_EVERYTHING ? larger(H, F) : H;", "size_t width = larger(H, F);"),
     ],
     "one head's scores after the other in one place": [
         ("tests/bench_forward.c", ".keep = KEEP_NOTHING", ".keep = KEEP_ATTENTION"),

@@ -112,6 +112,29 @@ static void fast_linear_has_the_bits_of_the_definition(void)
     compare_linear(9, 200, 100, DTYPE_BF16);
 }
 
+/* Two layers, the first one's result left packed for the second. */
+static void a_result_that_stays_packed_has_the_same_bits(void)
+{
+    enum { K = 70, F = 150, O = 13 };
+    for (size_t N = 1; N <= 80; N += N < 34 ? 1 : 23) {
+        const size_t room = scratch_rows(N);
+        real *x = random_reals(N * K), *up = malloc(N * F * sizeof(real)), *fast = malloc(N * O * sizeof(real));
+        real *slow = malloc(N * O * sizeof(real)), *panels = malloc(room * F * sizeof(real)), *b = random_reals(F);
+        float *w = malloc(2 * F * K * sizeof *w);
+        for (size_t i = 0; i < 2 * F * K; i++) w[i] = (float)random_real();
+        const Tensor first = {w, DTYPE_F32, F, K}, second = {w + 17, DTYPE_F32, O, F};
+        Scratch s = {malloc(room * F * sizeof(real)), malloc(ROW_GROUP * F * sizeof(real))};
+        linear_ref(up, x, &first, b, N, &s);
+        linear_ref(slow, up, &second, b, N, &s);
+        pack_rows(s.packed, x, N, K);
+        linear_packed(panels, AS_PANELS, s.packed, &first, b, N, &s);
+        linear_packed(fast, AS_ROWS, panels, &second, b, N, &s);
+        bool same = same_bits("second layer", fast, slow, N * O);
+        free(x), free(up), free(fast), free(slow), free(panels), free(b), free(w), free(s.packed), free(s.rows);
+        if (!same) return;
+    }
+}
+
 /* The product of two activations, with rows further apart than they are long. */
 static bool compare_product(size_t N, size_t K, size_t O, Along along)
 {
@@ -330,6 +353,7 @@ const Test tensor_tests[] = {
     {"products_are_fused_with_their_sum", products_are_fused_with_their_sum},
     {"fma_by_double_equals_the_instruction", fma_by_double_equals_the_instruction},
     {"fast_linear_has_the_bits_of_the_definition", fast_linear_has_the_bits_of_the_definition},
+    {"a_result_that_stays_packed_has_the_same_bits", a_result_that_stays_packed_has_the_same_bits},
     {"fast_product_has_the_bits_of_the_definition", fast_product_has_the_bits_of_the_definition},
     {"a_row_gets_the_same_bits_in_every_batch", a_row_gets_the_same_bits_in_every_batch},
     {"curves_are_within_their_bounds_for_all_floats", curves_are_within_their_bounds_for_all_floats},
