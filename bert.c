@@ -565,8 +565,8 @@ void bert_free(Bert *m)
  *     KEEP_EVERYTHING   each name of each block has memory of its own: what a trace needs
  *
  * For 22 tokens of BERT-Base that is 1.8 MB without keeping anything, and 15 MB with everything. Only head_map (steps 8
- * to 10) and steps 12 and 13 ask which it is; the bits are the same. Where two names share memory, a step works in place (GELU, softmax,
- * the residual), which add, layer_norm, softmax and the curves of tensor.c allow.
+ * to 10), 12 and 13 ask which it is; the bits are the same. Where two names share memory, a step works in place (GELU,
+ * softmax, the residual), which add, layer_norm, softmax and the curves of tensor.c allow.
  * ------------------------------------------------------------------------------------------------------------------ */
 typedef struct {
     real *base;                 /* NULL while measuring */
@@ -642,7 +642,7 @@ static void layout(Activations *a, const BertConfig *c, Arena *arena)
     layout_heads(a, c, arena);
     size_t F = (size_t)c->F, rows = larger(larger(N, (size_t)a->request.M), (size_t)a->batch.B);
     size_t width = a->request.keep == KEEP_EVERYTHING ? larger(H, F) : H;
-    /* For N rows of H numbers, or F; in attention, T keys of D numbers, and D columns of T values. */
+    /* For N, B or M rows of H numbers, or F if all is kept; in attention, T keys of D numbers, D columns of T values. */
     a->scratch.packed = take(arena, scratch_rows(larger(rows, (size_t)c->D)), larger(width, longest));
     a->scratch.rows = take(arena, ROW_GROUP, larger(H, F));
 }

@@ -349,7 +349,8 @@ void product(real *out, size_t out_stride, const real *x, size_t x_stride, size_
 void linear_ref(real *out, const real *x, const Tensor *W, const real *b, size_t N, const Scratch *scratch);
 void linear(real *out, const real *x, const Tensor *W, const real *b, size_t N, const Scratch *scratch);
 /* Its two parts, for steps that can save one: x is packed once for several layers, or the result stays packed, as the
- * next layer's x. Panels of N rows of K take scratch_rows(N) * K reals; places past row N are computed as well. */
+ * next layer's x. Panels of N rows of K take scratch_rows(N) * K reals; places past row N are computed as well, from 0.
+ * linear and product pack into scratch->packed, linear_packed only reads. */
 typedef enum { AS_ROWS, AS_PANELS } Packing;
 void pack_rows(real *panels, const real *x, size_t N, size_t K);
 void linear_packed(real *out, Packing packing, const real *panels, const Tensor *W, const real *b, size_t N,

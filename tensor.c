@@ -34,7 +34,7 @@
 
 enum { SUM_CHUNK = 128 };           /* products per chain: see dot_in_chunks */
 
-/* A vector is 16 to 64 bytes of numbers, its lanes, on which one instruction works, or two. GCC and clang give
+/* A vector is 32 or 64 bytes of numbers, its lanes, on which one instruction works, or two. GCC and clang give
  * arithmetic on such types, and turn it into whatever the machine has: one AVX register, two SSE or NEON registers,
  * or plain scalar code. The curves work on four doubles, or on eight floats. */
 enum { CURVE_LANES = 4 };
@@ -636,8 +636,8 @@ static void transpose(real *out, size_t out_stride, const real *in, size_t in_st
             out[c * out_stride + r] = b ? in[r * in_stride + c] + b[r] : in[r * in_stride + c];
 }
 
-/* N rows of x, or N columns, as panels, one after another, each as packed[k][token], empty places zero (they are
- * computed like the others, and thrown away). By columns, row k of x is what packed[k] wants, and is copied. */
+/* N rows of x, or N columns, as panels, one after another, each as packed[k][token], empty places zero (computed like
+ * the others; a result as rows leaves them out). By columns, row k of x is what packed[k] wants, and is copied. */
 static void pack(real *packed, const real *x, size_t x_stride, Along along, size_t N, size_t K)
 {
     for (size_t n = 0, width; n < N; n += width, packed += width * K) {

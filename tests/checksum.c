@@ -31,6 +31,25 @@ Status trace_checksum(const Bert *m, const Activations *a, char hex[65], Error *
     return BERT_OK;
 }
 
+Status same_with_nothing_kept(const Bert *m, const Activations *kept, Error *e)
+{
+    const size_t H = (size_t)m->config.H, B = (size_t)kept->batch.B;
+    const size_t logits = (size_t)kept->request.M * (size_t)m->config.V;
+    Activations a;
+    Request request = kept->request;
+    request.keep = KEEP_NOTHING;
+    Status status = activations_new(&a, m, &kept->batch, &request, e);
+    if (status != BERT_OK) return status;
+    forward(m, &a);
+    const real *got = hidden_state(&a, m->config.L), *want = hidden_state(kept, m->config.L);
+    bool same = memcmp(got, want, (size_t)a.N * H * sizeof(real)) == 0;
+    if (request.M && memcmp(a.logits, kept->logits, logits * sizeof(real)) != 0) same = false;
+    if (request.pooler && memcmp(a.pooler, kept->pooler, B * H * sizeof(real)) != 0) same = false;
+    if (request.nsp && memcmp(a.nsp_logits, kept->nsp_logits, B * 2 * sizeof(real)) != 0) same = false;
+    activations_free(&a);
+    return same ? BERT_OK : fail(e, BERT_SYSTEM, "with nothing kept, the result has other bits");
+}
+
 /* The sentence's ids as one batch through the model, everything kept. */
 static Status checksum_of_ids(const Bert *m, const Encoding *x, char hex[65], Error *e)
 {
@@ -45,6 +64,7 @@ static Status checksum_of_ids(const Bert *m, const Encoding *x, char hex[65], Er
     if (status != BERT_OK) return status;
     forward(m, &a);
     status = trace_checksum(m, &a, hex, e);
+    if (status == BERT_OK) status = same_with_nothing_kept(m, &a, e);
     activations_free(&a);
     return status;
 }
