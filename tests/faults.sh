@@ -184,8 +184,8 @@ for signal in HUP:1 INT:2 TERM:15; do
     mkfifo "$work/k/lines"
     { echo the; sleep 5; } > "$work/k/lines" &
     writer=$!
-    # a background job of a script ignores SIGINT; Python gives it back, where there is one
-    ${PYTHON:-python3} -c 'import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])' \
+    # a background job of a script ignores SIGINT, and all that nohup started SIGHUP; Python gives them back
+    ${PYTHON:-python3} -c 'import os, signal as s, sys; s.signal(s.SIG'$name', s.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])' \
         "$bert" tokenize -m "$model" -o "$work/k/answer" -f "$work/k/lines" 2> /dev/null &
     pid=$!
     n=0
