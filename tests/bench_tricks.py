@@ -1,8 +1,8 @@
 """bench_tricks.py - what each trick for speed brings: bench.py's table (f).
 
-A trick is taken away by changing one to three places of the sources in a copy (the result stays, but for the two about curves), and the
-time of a forward pass without it stands beside the time with all of them. A place that is no longer there is an error,
-so that this list follows the code.
+A trick is taken away by changing one to three places of the sources in a copy (the result stays, but for the two about
+curves), and the time of a forward pass without it stands beside the time with all of them. A place that is no longer
+there is an error, so that this list follows the code.
 """
 import pathlib
 import shutil

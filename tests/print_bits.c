@@ -21,7 +21,8 @@ static const Case cases[] = {
     {"padded on the left", 1, 20, 6, 0}, {"three sequences", 3, 19, 0, 0},    {"three, padded", 3, 32, 0, 5},
 };
 
-/* Runs the batch with everything kept and all heads, and prints its checksum; with nothing kept the bits must be the same. */
+/* Runs the batch with everything kept and all heads, and prints its checksum. With nothing kept the last hidden state
+ * and the heads must have the same bits. */
 static Status print_run(const Bert *m, const char *model, const char *name, const Batch *batch, Error *e)
 {
     Activations a;
