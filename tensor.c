@@ -74,10 +74,7 @@ static const bool has_fma = true;
 static const bool has_fma = false;
 #endif
 
-bool fma_is_fast(void)
-{
-    return has_fma;
-}
+bool fma_is_fast(void) { return has_fma; }
 
 static inline float fma_float(float a, float b, float c)
 {
@@ -90,10 +87,7 @@ real fma_real(real a, real b, real c)
     return is_double ? (real)fma((double)a, (double)b, (double)c) : (real)fma_float((float)a, (float)b, (float)c);
 }
 
-float fma_without_instruction(float a, float b, float c)
-{
-    return fma_by_double(a, b, c);
-}
+float fma_without_instruction(float a, float b, float c) { return fma_by_double(a, b, c); }
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * Four curves: exp, tanh and the two GELUs.
@@ -111,10 +105,7 @@ float fma_without_instruction(float a, float b, float c)
  * ------------------------------------------------------------------------------------------------------------------ */
 
 /* The same number in all lanes. */
-static inline dvec all(double x)
-{
-    return (dvec){0} + x;
-}
+static inline dvec all(double x) { return (dvec){0} + x; }
 
 /* a*b + c on four lanes, each rounded once: the processor's instruction, or libm's function, which is as exact. */
 static inline dvec fma_lanes(dvec a, dvec b, dvec c)
@@ -326,17 +317,9 @@ void add(real *out, const real *a, const real *b, size_t n)
 typedef real eight __attribute__((vector_size(8 * sizeof(real))));
 typedef __typeof__((eight){0} > (eight){0}) eight_bits;     /* what a comparison gives: integers of the same size */
 
-static inline eight load_eight(const real *p)
-{
-    eight v;
-    memcpy(&v, p, sizeof v);        /* from any address, in one or two instructions */
-    return v;
-}
-
-static inline void store_eight(real *p, eight v)
-{
-    memcpy(p, &v, sizeof v);
-}
+/* From any address, and to any: a memcpy of constant size is one instruction, or two. */
+static inline eight load_eight(const real *p) { eight v; memcpy(&v, p, sizeof v); return v; }
+static inline void store_eight(real *p, eight v) { memcpy(p, &v, sizeof v); }
 
 /* The sum of n numbers minus `shift`, or of the squares of those differences, in double.
  * Eight sums run side by side: sum l takes the terms l, l+8, l+16, ... They are added as a tree at the end.
@@ -524,13 +507,14 @@ void linear_ref(real *out, const real *x, const Tensor *W, const real *b, size_t
  *
  * Why 12: with so many sums in flight, a processor that starts two multiply-adds per cycle and needs 4 or 5 cycles for
  * each never waits; and with the loaded x and the weight, they are what 16 registers hold. Fewer tokens make narrower
- * panels: 6 rows x 16 tokens, or 6 rows x 8 tokens. (bert64, whose vectors have 4 lanes, takes half the rows.)
+ * panels: 6 rows x 16 tokens, or 8 rows x 8 tokens. Where a register has 16 lanes, panels of 48 and 32 tokens come first:
+ * 4 rows x 48 tokens are 12 sums again. (bert64, whose vectors have half the lanes, takes half the rows.)
  *
  * The order of the work is chosen for the caches. Without its details, linear_packed() is these loops:
  *
  *     for each group of 48 weight rows (24 long ones): they stay in the L2 cache
- *         for each panel of 24 tokens
- *             for each chunk of 128 k: 12 KB of packed x, which stay in the L1 cache
+ *         for each panel of 24 tokens (48)
+ *             for each chunk of 128 k: 12 KB of packed x (24), which stay in the L1 cache
  *                 for each tile of 4 rows: its 12 sums begin at 0, take 128 products, are added to total[row][token]
  *             out[token][row] = total[row][token] + b[row]
  *
@@ -542,10 +526,7 @@ void linear_ref(real *out, const real *x, const Tensor *W, const real *b, size_t
  * ------------------------------------------------------------------------------------------------------------------ */
 #ifdef PLAIN        /* `make plain`: the definition alone */
 
-size_t scratch_rows(size_t N)
-{
-    return N;
-}
+size_t scratch_rows(size_t N) { return N; }
 
 void product(real *out, size_t out_stride, const real *x, size_t x_stride, size_t N,
              const real *w, size_t w_stride, Along along, size_t O, size_t K, const Scratch *scratch)
@@ -554,10 +535,7 @@ void product(real *out, size_t out_stride, const real *x, size_t x_stride, size_
     product_ref(out, out_stride, x, x_stride, N, w, w_stride, along, O, K);
 }
 
-void pack_rows(real *panels, const real *x, size_t N, size_t K)
-{
-    memcpy(panels, x, N * K * sizeof *x);
-}
+void pack_rows(real *panels, const real *x, size_t N, size_t K) { memcpy(panels, x, N * K * sizeof *x); }
 
 void linear_packed(real *out, Packing packing, const real *panels, const Tensor *W, const real *b, size_t N,
                    const Scratch *scratch)
@@ -568,39 +546,49 @@ void linear_packed(real *out, Packing packing, const real *panels, const Tensor 
 
 #else
 
-enum { PANEL = 24, LANES = 32 / sizeof(real) };             /* 8 floats, or 4 doubles */
+/* Tokens in the widest panel: 48 where registers have 64 bytes, which GCC tells by the largest alignment that it knows,
+ * clang by the name of the instructions. The bits are the same either way, on any machine (-DPANEL=48, -DPANEL=24). */
+#ifndef PANEL
+#if __BIGGEST_ALIGNMENT__ >= 64 || defined __AVX512F__
+#define PANEL 48
+#else
+#define PANEL 24
+#endif
+#endif
+
+enum { LANES = 32 / sizeof(real), LONG_LANES = 64 / sizeof(real) };         /* 8 and 16 floats; 4 and 8 doubles */
 typedef real vec __attribute__((vector_size(32)));
+typedef real long_vec __attribute__((vector_size(64)));
+static inline vec load_vec(const real *p) { vec v; memcpy(&v, p, sizeof v); return v; }
+static inline long_vec load_long(const real *p) { long_vec v; memcpy(&v, p, sizeof v); return v; }
+static inline void store_vec(real *p, vec v) { memcpy(p, &v, sizeof v); }
+static inline void store_long(real *p, long_vec v) { memcpy(p, &v, sizeof v); }
 
-/* Fused multiply-add on all lanes. A loop over them is all it takes: compilers make one instruction of it, or two. */
-static inline vec vec_fma(vec a, vec b, vec c)
+/* a b + c in all lanes, rounded once. A loop over them is all it takes: compilers make one instruction of it, or two. */
+static inline vec fma_vec(vec a, real b, vec c)
 {
-    vec r;
-    for (int l = 0; l < LANES; l++)
-        r[l] = is_double ? (real)fma((double)a[l], (double)b[l], (double)c[l])
-                         : (real)fma_float((float)a[l], (float)b[l], (float)c[l]);
-    return r;
+    const vec in_all = b - (vec){0};                        /* x - 0 is x; x + 0 is not, for -0 */
+    for (int l = 0; l < LANES; l++) c[l] = fma_real(a[l], in_all[l], c[l]);
+    return c;
 }
 
-/* 32 bytes from any address. memcpy of a constant size is one load, or two, and knows no alignment and no types. */
-static inline vec vec_load(const real *p)
+static inline long_vec fma_long(long_vec a, real b, long_vec c)
 {
-    vec v;
-    memcpy(&v, p, sizeof v);
-    return v;
+    const long_vec in_all = b - (long_vec){0};
+    for (int l = 0; l < LONG_LANES; l++) c[l] = fma_real(a[l], in_all[l], c[l]);
+    return c;
 }
 
-/* Tokens in the panel that comes next when `left` are left: 24, or less where that leaves fewer places empty; and 16
- * twice rather than 24 and 8: the narrow panel is slower, and only there for up to 8 tokens. */
+/* Tokens in the panel that comes next when `left` are left: by eights, so that fewer than 8 places stay empty; and cut
+ * near the end so that no panel of 8 follows a wider one where two of middle width do, for it is slower. */
 static size_t panel_width(size_t left)
 {
-    if (left <= 8) return 8;
-    return left <= 16 || (left > 24 && left <= 32) ? 16 : 24;
+    static const unsigned char up_to_24[] = {0, 8, 16, 24, 16, 24}, up_to_48[] = {0, 8, 16, 24, 32, 24, 48, 32, 32, 48};
+    size_t eights = (left + 7) / 8;
+    return PANEL == 24 ? up_to_24[eights < 5 ? eights : 5] : up_to_48[eights < 9 ? eights : 9];
 }
 
-size_t scratch_rows(size_t N)
-{
-    return (N + 7) / 8 * 8;         /* the panels' widths together */
-}
+size_t scratch_rows(size_t N) { return (N + 7) / 8 * 8; }       /* the panels' widths together */
 
 /* Eight rows of eight numbers to eight columns. Each round interleaves row i with row i + 4, as a deck of cards is
  * shuffled: a0 b0 a1 b1 ...; after the third, every number is in its place. */
@@ -659,63 +647,73 @@ typedef struct {
     bool fresh;                     /* the first chunk of the sum: total begins at 0 */
 } Chunk;
 
+/* Asks memory for a cache line: 64 bytes, 16 floats. Up to 16 tokens wait for the memory more than they compute: there
+ * it is asked for the L2 cache only, which has places for more lines under way than the L1 cache. */
+static inline void ask_for(const real *line, int width)
+{
+    if (width <= 16) __builtin_prefetch(line, 0, 2);
+    else __builtin_prefetch(line);
+}
+
 /* One tile: one chunk of `rows` weight rows with a panel of `width` tokens. Its sums are added to total[row][token].
  *
- * `rows` and `width` are constants at every call, and make at most 12 vectors of sums: the compiler writes the loops
- * out and keeps the sums in registers.
+ * `rows` and `width` are constants at every call, and make at most 12 vectors of sums, of 32 bytes or (for 32 and 48
+ * tokens) of 64: the compiler writes the loops out and keeps the sums in registers.
  * `ahead`, unless NULL, is a stretch of the next group as it lies in memory, which is asked for as many weights as the
- * tile uses itself: a cache line (64 bytes, 16 floats) per row with every 16 k. */
+ * tile uses itself: a line per row with every 16 k. */
 static inline __attribute__((always_inline)) void
 tile(real *total, const real *w, const real *ahead, const Chunk *chunk, int rows, int width)
 {
-    const int vecs = width / LANES;
+    const bool wide = width >= 32;
+    const int lanes = wide ? LONG_LANES : LANES, vecs = width / lanes;
     const size_t w_stride = chunk->w_stride, k_count = chunk->k_count;
     const bool fresh = chunk->fresh;
     const real *x = chunk->x;
-    vec sum[12] = {{0}};            /* sum[row * vecs + vector] */
+    vec sum[12] = {{0}};            /* sum[row * vecs + vector]; the one or the other is used */
+    long_vec long_sum[12] = {{0}};
     for (size_t k = 0; k < k_count;) {
         size_t end = k_count - k < 16 ? k_count : k + 16;
-        if (ahead)
-            UNROLL
-            for (int r = 0; r < rows; r++) __builtin_prefetch(ahead + k * (size_t)rows + r * 16);
+        for (int r = 0; ahead && r < rows; r++) ask_for(ahead + k * (size_t)rows + r * 16, width);
         for (; k < end; k++, x += width)
             UNROLL
-            for (int r = 0; r < rows; r++) {
-                vec weight = w[(size_t)r * w_stride + k] - (vec){0};        /* in all lanes; x - 0 is x */
-                UNROLL
-                for (int v = 0; v < vecs; v++)
-                    sum[r * vecs + v] = vec_fma(vec_load(x + v * LANES), weight, sum[r * vecs + v]);
+            for (int i = 0; i < rows * vecs; i++) {
+                const real weight = w[(size_t)(i / vecs) * w_stride + k], *tokens = x + i % vecs * lanes;
+                if (wide) long_sum[i] = fma_long(load_long(tokens), weight, long_sum[i]);
+                else sum[i] = fma_vec(load_vec(tokens), weight, sum[i]);
             }
     }
     UNROLL
-    for (int r = 0; r < rows; r++)
-        UNROLL
-        for (int v = 0; v < vecs; v++) {
-            real *t = total + (size_t)r * chunk->total_stride + v * LANES;
-            vec with_chunk = (fresh ? (vec){0} : vec_load(t)) + sum[r * vecs + v];
-            memcpy(t, &with_chunk, sizeof with_chunk);
-        }
+    for (int i = 0; i < rows * vecs; i++) {
+        real *t = total + (size_t)(i / vecs) * chunk->total_stride + i % vecs * lanes;
+        if (wide) store_long(t, (fresh ? (long_vec){0} : load_long(t)) + long_sum[i]);
+        else store_vec(t, (fresh ? (vec){0} : load_vec(t)) + sum[i]);
+    }
 }
 
-/* The tiles that there are: full ones with 12 sums (6 for 8 tokens: memory delivers weights no faster), and single rows
- * for those left over. Each is a function of its own: in one together, the registers for addresses would not suffice. */
+/* The tiles that there are: full ones, and single rows for those left over. Each is a function of its own: in one
+ * together, the registers for addresses would not suffice. */
 typedef void Tile(real *total, const real *w, const real *ahead, const Chunk *chunk);
-enum { ROWS_24 = 12 * LANES / 24, ROWS_16 = 12 * LANES / 16, ROWS_8 = 6 * LANES / 8 };
-static void tile_24(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, ROWS_24, 24); }
+enum { HALF = sizeof(real) / sizeof(float), ROWS = 4 / HALF, ROWS_16 = 6 / HALF, ROWS_8 = 8 / HALF };   /* bert64: 2 */
+static void tile_48(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, ROWS, 48); }
+static void tile_32(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, ROWS, 32); }
+static void tile_24(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, ROWS, 24); }
 static void tile_16(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, ROWS_16, 16); }
 static void tile_8(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, ROWS_8, 8); }
+static void row_48(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, 1, 48); }
+static void row_32(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, 1, 32); }
 static void row_24(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, 1, 24); }
 static void row_16(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, 1, 16); }
 static void row_8(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, 1, 8); }
+static Tile *const full_tile[] = {NULL, tile_8, tile_16, tile_24, tile_32, NULL, tile_48},      /* by width / 8 */
+            *const single_row[] = {NULL, row_8, row_16, row_24, row_32, NULL, row_48};
 
 /* total (rows, width) <- a group of rows with one panel: chunk by chunk, tile by tile. `next`, unless NULL, is another
  * group of as many weights: memory is asked for it from beginning to end, as much at a time as is used of this one. */
 static void group_with_panel(real *total, size_t total_stride, const real *w, size_t w_stride, size_t rows,
                              const real *panel, size_t K, size_t width, const real *next)
 {
-    const size_t step = width == 24 ? ROWS_24 : width == 16 ? ROWS_16 : ROWS_8;
-    Tile *full = width == 24 ? tile_24 : width == 16 ? tile_16 : tile_8;
-    Tile *single = width == 24 ? row_24 : width == 16 ? row_16 : row_8;
+    const size_t step = width == 8 ? ROWS_8 : width == 16 ? ROWS_16 : ROWS;
+    Tile *full = full_tile[width / 8], *single = single_row[width / 8];
     for (size_t k = 0; k < K; k += SUM_CHUNK) {
         const Chunk chunk = {panel + k * width, K - k < SUM_CHUNK ? K - k : SUM_CHUNK, w_stride, total_stride, k == 0};
         for (size_t r = 0, count; r < rows; r += count) {
@@ -730,13 +728,11 @@ static void group_with_panel(real *total, size_t total_stride, const real *w, si
  * for one panel, which uses them once, so that the next group is asked for shortly before its turn. */
 static size_t rows_per_group(size_t N, size_t K)
 {
+    if (N <= 8) return ROWS_8;
     return N <= PANEL || K > 1024 ? ROW_GROUP / 2 : ROW_GROUP;
 }
 
-void pack_rows(real *panels, const real *x, size_t N, size_t K)
-{
-    pack(panels, x, K, BY_ROWS, N, K);
-}
+void pack_rows(real *panels, const real *x, size_t N, size_t K) { pack(panels, x, K, BY_ROWS, N, K); }
 
 /* b[r] is added to all of row r. */
 static void add_to_rows(real *x, const real *b, size_t rows, size_t width)

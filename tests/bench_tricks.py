@@ -12,13 +12,20 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 # what is taken away: [(file, there, instead), ...]
 TRICKS = {
     "12 sums at once: one weight row at a time": [
-        ("tensor.c", "const size_t step = width == 24 ? ROWS_24 : width == 16 ? ROWS_16 : ROWS_8;", "const size_t step = 1;"),
+        ("tensor.c", "const size_t step = width == 8 ? ROWS_8 : width == 16 ? ROWS_16 : ROWS;", "const size_t step = 1;"),
         ("tensor.c", "(count == step ? full : single)", "(count == 0 ? full : single)"),
+    ],
+    "panels of 48 and 32 tokens, where registers have 64 bytes": [
+        ("tensor.c", "#define PANEL 48", "#define PANEL 24"),
     ],
     "weights asked for ahead": [
         ("tensor.c", "ask && last ? next : NULL", "ask && false ? next : NULL"),
     ],
+    "for up to 16 tokens, asked for the L2 cache only": [
+        ("tensor.c", "if (width <= 16) __builtin_prefetch(line, 0, 2);", "if (false) ;"),
+    ],
     "groups of weight rows that stay in the cache": [
+        ("tensor.c", "if (N <= 8) return ROWS_8;", ""),
         ("bert.h", "ROW_GROUP = 48", "ROW_GROUP = 3072"),
         ("tensor.c", "return N <= PANEL || K > 1024 ? ROW_GROUP / 2 : ROW_GROUP;", "return ROW_GROUP;"),
     ],

@@ -28,12 +28,16 @@ list() {
         echo "$cc -O3 -march=native|$cc|-O3 -march=native|real|"
     done
     echo 'gcc, the definition alone (-DPLAIN)|gcc|-O3 -march=native -DPLAIN|real|'
+    # The reference has one of these, by the length of this machine's registers.
+    echo 'gcc, panels of up to 24 tokens|gcc|-O2 -march=native -DPANEL=24|real|'
+    echo 'gcc, panels of up to 48 tokens|gcc|-O2 -march=native -DPANEL=48|real|'
     if [ "$machine" = x86_64 ]; then
         echo 'gcc without AVX and fma|gcc|-O3 -march=x86-64||'
         echo 'clang without AVX and fma|clang|-O2 -march=x86-64||'
     fi
     if [ "$machine" != aarch64 ]; then
         echo 'AArch64|aarch64-linux-gnu-gcc|-O2 -static||qemu-aarch64'
+        echo 'AArch64, panels of up to 48 tokens|aarch64-linux-gnu-gcc|-O2 -static -DPANEL=48||qemu-aarch64'
         echo 'AArch64, the definition alone (-DPLAIN)|aarch64-linux-gnu-gcc|-O2 -static -DPLAIN||qemu-aarch64'
     fi
     echo 'WRONG, sums cut every 64|gcc|-O2 -march=native||'

@@ -4,7 +4,7 @@
  *
  * Every intermediate of every layer is in a checksum (checksum.h), so two builds that print the same lines computed the
  * same bits throughout. The inputs reach what differs between kernels: one token, numbers of tokens on both sides of a
- * multiple of 8 and 24, all positions, masked tokens on either side, two token types, and several sequences at once. */
+ * multiple of 8, 24 and 48, all positions, masked tokens on either side, two token types, and several sequences at once. */
 #include "checksum.h"
 #include "formula.h"
 #include <stdlib.h>
