@@ -36,12 +36,21 @@ enum { SUM_CHUNK = 128 };           /* products per chain: see dot_in_chunks */
 
 /* A vector is 32 or 64 bytes of numbers, its lanes, on which one instruction works, or two. GCC and clang give
  * arithmetic on such types, and turn it into whatever the machine has: one AVX register, two SSE or NEON registers,
- * or plain scalar code. The curves work on four doubles, or on eight floats. */
-enum { CURVE_LANES = 4 };
-typedef double dvec __attribute__((vector_size(CURVE_LANES * sizeof(double))));
-typedef uint64_t uvec __attribute__((vector_size(CURVE_LANES * sizeof(uint64_t))));
-typedef float fvec8 __attribute__((vector_size(8 * sizeof(float))));
-typedef uint32_t uvec8 __attribute__((vector_size(8 * sizeof(uint32_t))));
+ * or plain scalar code. 64 bytes are taken where registers are so long, which GCC tells by the largest alignment that
+ * it knows, clang only by the name of the instructions; both lengths give the same bits, on every machine. */
+#ifndef VECTOR_BYTES
+#if __BIGGEST_ALIGNMENT__ >= 64 || defined __AVX512F__
+#define VECTOR_BYTES 64
+#else
+#define VECTOR_BYTES 32
+#endif
+#endif
+_Static_assert(VECTOR_BYTES == 32 || VECTOR_BYTES == 64, "-DVECTOR_BYTES=32 or 64");
+enum { DOUBLES = VECTOR_BYTES / 8, FLOATS = VECTOR_BYTES / 4 };             /* lanes of the curves' vectors */
+typedef double dvec __attribute__((vector_size(VECTOR_BYTES)));
+typedef uint64_t uvec __attribute__((vector_size(VECTOR_BYTES)));
+typedef float fvec __attribute__((vector_size(VECTOR_BYTES)));
+typedef uint32_t fbits __attribute__((vector_size(VECTOR_BYTES)));
 
 static const bool is_double = sizeof(real) == sizeof(double);
 
@@ -82,11 +91,12 @@ static inline float fma_float(float a, float b, float c)
 }
 
 /* a*b + c, rounded once. Verify: fma_by_double_equals_the_instruction (tests/test_tensor.c) */
-real fma_real(real a, real b, real c)
+static inline real fma_once(real a, real b, real c)
 {
     return is_double ? (real)fma((double)a, (double)b, (double)c) : (real)fma_float((float)a, (float)b, (float)c);
 }
 
+real fma_real(real a, real b, real c) { return fma_once(a, b, c); }
 float fma_without_instruction(float a, float b, float c) { return fma_by_double(a, b, c); }
 
 /* ---------------------------------------------------------------------------------------------------------------------
@@ -100,26 +110,26 @@ float fma_without_instruction(float a, float b, float c) { return fma_by_double(
  * needed, and + - * / in double are as exactly defined as in float, so the bits are the same everywhere. (Softmax has an
  * exp in float: exp_floats.) `make curves` holds each curve against libm for all 2^32 floats.
  *
- * Curves work on 4 or 8 lanes, without a branch: where there are two formulas, both are computed and the bits of one
- * are selected.
+ * Curves work on all lanes of a vector, without a branch: where there are two formulas, both are computed and the bits
+ * of one are selected.
  * ------------------------------------------------------------------------------------------------------------------ */
 
 /* The same number in all lanes. */
 static inline dvec all(double x) { return (dvec){0} + x; }
 
-/* a*b + c on four lanes, each rounded once: the processor's instruction, or libm's function, which is as exact. */
+/* a*b + c in all lanes, each rounded once: the processor's instruction, or libm's function, which is as exact. */
 static inline dvec fma_lanes(dvec a, dvec b, dvec c)
 {
     dvec r;
-    for (int l = 0; l < CURVE_LANES; l++) r[l] = fma(a[l], b[l], c[l]);
+    for (int l = 0; l < DOUBLES; l++) r[l] = fma(a[l], b[l], c[l]);
     return r;
 }
 
-/* The same on eight floats. */
-static inline fvec8 fma_floats(fvec8 a, fvec8 b, fvec8 c)
+/* The same on floats. */
+static inline fvec fma_floats(fvec a, fvec b, fvec c)
 {
-    fvec8 r;
-    for (int l = 0; l < 8; l++) r[l] = fma_float(a[l], b[l], c[l]);
+    fvec r;
+    for (int l = 0; l < FLOATS; l++) r[l] = fma_float(a[l], b[l], c[l]);
     return r;
 }
 
@@ -168,8 +178,8 @@ static inline dvec exp_bounded(dvec x)
 /* e^x in double. Outside of [-700, 700] it is 0 or infinity as a float anyway; NaN fails both comparisons and stays. */
 static inline dvec exp_curve(dvec x)
 {
-    for (int l = 0; l < CURVE_LANES; l++) x[l] = x[l] < -700.0 ? -700.0 : x[l];
-    for (int l = 0; l < CURVE_LANES; l++) x[l] = x[l] > 700.0 ? 700.0 : x[l];
+    for (int l = 0; l < DOUBLES; l++) x[l] = x[l] < -700.0 ? -700.0 : x[l];
+    for (int l = 0; l < DOUBLES; l++) x[l] = x[l] > 700.0 ? 700.0 : x[l];
     return exp_bounded(x);
 }
 
@@ -199,8 +209,8 @@ static inline dvec gelu_erf_curve(dvec x)
                                -0.03373226374442824, 0.3387253015239837,  -0.382556562347749,
                                0.43608548419198995, -0.21498919226342686, 0.037596884709682574};
     dvec a = (dvec)((uvec)x & 0x7fffffffffffffffu), positive = x;       /* x without its sign */
-    for (int l = 0; l < CURVE_LANES; l++) a[l] = a[l] < 37.0 ? a[l] : 37.0;
-    for (int l = 0; l < CURVE_LANES; l++) positive[l] = positive[l] < 0.0 ? 0.0 : positive[l];      /* NaN stays */
+    for (int l = 0; l < DOUBLES; l++) a[l] = a[l] < 37.0 ? a[l] : 37.0;
+    for (int l = 0; l < DOUBLES; l++) positive[l] = positive[l] < 0.0 ? 0.0 : positive[l];      /* NaN stays */
     dvec t = 1.0 / fma_lanes(a, all(0.25), all(1.0));
     dvec tail = exp_bounded(a * a * -0.5) * t * polynomial(t, c, 8);
     return fma_lanes(-a, tail, positive);
@@ -229,7 +239,7 @@ static double gelu_tanh_libm(double x)
     return 0.5 * x * (1 + tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x)));
 }
 
-/* e^x on eight floats: the same three steps as exp_bounded in float, at most 1.02 ulp off.
+/* e^x on floats: the same three steps as exp_bounded in float, at most 1.02 ulp off.
  * Why not in double, as the others: softmax asks for A T^2 of them in each block, 38 million in a pass of BERT-Base
  * over 512 tokens. In float it takes 0.4 of the time, and a context, the mean of many values, forgives a last bit.
  *
@@ -239,52 +249,52 @@ static double gelu_tanh_libm(double x)
  * 128: `shifted` has n + 254 in its low bits, and the two halves of that sum are the fields of p and q, with 127 in
  * each. e^r p = (e^r - 1) p + p is one fused multiply-add; times q is exact, unless the result is denormal.
  * Beyond -104 and 89 the result is 0 or infinity; NaN fails both comparisons and stays NaN. */
-static inline fvec8 exp_floats(fvec8 x)
+static inline fvec exp_floats(fvec x)
 {
     static const float c[] = {0.49999993f, 0.1666652f, 0.04166839f, 0.008368751f, 0.0013814529f};     /* from r^2 on */
     const float round_to_integer = 12582912 + 254, one_over_ln2 = 1.442695f;        /* 1.5 * 2^23 + 254 */
     const float ln2_high = 355 / 512.0f, ln2_low = -2.1219444e-4f;
-    for (int l = 0; l < 8; l++) x[l] = x[l] < -104.0f ? -104.0f : x[l];
-    for (int l = 0; l < 8; l++) x[l] = x[l] > 89.0f ? 89.0f : x[l];
-    fvec8 shifted = fma_floats(x, (fvec8){0} + one_over_ln2, (fvec8){0} + round_to_integer);
-    fvec8 n = shifted - round_to_integer;
-    fvec8 r = fma_floats(n, (fvec8){0} - ln2_high, x);
-    r = fma_floats(n, (fvec8){0} - ln2_low, r);
-    fvec8 sum = (fvec8){0} + c[4];
+    for (int l = 0; l < FLOATS; l++) x[l] = x[l] < -104.0f ? -104.0f : x[l];
+    for (int l = 0; l < FLOATS; l++) x[l] = x[l] > 89.0f ? 89.0f : x[l];
+    fvec shifted = fma_floats(x, (fvec){0} + one_over_ln2, (fvec){0} + round_to_integer);
+    fvec n = shifted - round_to_integer;
+    fvec r = fma_floats(n, (fvec){0} - ln2_high, x);
+    r = fma_floats(n, (fvec){0} - ln2_low, r);
+    fvec sum = (fvec){0} + c[4];
     UNROLL
-    for (int i = 3; i >= 0; i--) sum = fma_floats(sum, r, (fvec8){0} + c[i]);
-    fvec8 below_1 = fma_floats(r * r, sum, r);                              /* e^r - 1 */
-    uvec8 half = (uvec8)shifted >> 1;                           /* bits above the field are shifted out of it */
-    fvec8 power = (fvec8)(half << 23), other_power = (fvec8)(((uvec8)shifted - half) << 23);
+    for (int i = 3; i >= 0; i--) sum = fma_floats(sum, r, (fvec){0} + c[i]);
+    fvec below_1 = fma_floats(r * r, sum, r);                              /* e^r - 1 */
+    fbits half = (fbits)shifted >> 1;                           /* bits above the field are shifted out of it */
+    fvec power = (fvec)(half << 23), other_power = (fvec)(((fbits)shifted - half) << 23);
     return fma_floats(below_1, power, power) * other_power;
 }
 
-/* Four numbers as doubles, and back with one rounding. */
+/* Some numbers as doubles, and back with one rounding. */
 static inline dvec load_doubles(const real *p)
 {
     dvec v;
-    for (int l = 0; l < CURVE_LANES; l++) v[l] = (double)p[l];
+    for (int l = 0; l < DOUBLES; l++) v[l] = (double)p[l];
     return v;
 }
 
 static inline void store_doubles(real *p, dvec v)
 {
-    for (int l = 0; l < CURVE_LANES; l++) p[l] = (real)v[l];
+    for (int l = 0; l < DOUBLES; l++) p[l] = (real)v[l];
 }
 
-/* A curve on as many numbers as it works on at once: four in double, eight in float. out may be x. */
-static inline void tanh_of_4(real *out, const real *x) { store_doubles(out, tanh_curve(load_doubles(x))); }
-static inline void gelu_erf_of_4(real *out, const real *x) { store_doubles(out, gelu_erf_curve(load_doubles(x))); }
-static inline void gelu_tanh_of_4(real *out, const real *x) { store_doubles(out, gelu_tanh_curve(load_doubles(x))); }
-static inline void exp_of_8(real *out, const real *x)
+/* A curve on one vector of numbers: DOUBLES of them, computed in double, or FLOATS. out may be x. */
+static inline void tanh_lanes(real *out, const real *x) { store_doubles(out, tanh_curve(load_doubles(x))); }
+static inline void gelu_erf_lanes(real *out, const real *x) { store_doubles(out, gelu_erf_curve(load_doubles(x))); }
+static inline void gelu_tanh_lanes(real *out, const real *x) { store_doubles(out, gelu_tanh_curve(load_doubles(x))); }
+static inline void exp_lanes(real *out, const real *x)
 {
-    fvec8 v;
+    fvec v;
     memcpy(&v, x, sizeof v);
     v = exp_floats(v);
     memcpy(out, &v, sizeof v);
 }
 
-/* out[i] = curve(x[i]) for n numbers, 4 or 8 at once, the last ones filled up with zeros; by the library in bert64. */
+/* out[i] = curve(x[i]) for n numbers, so many at once, the last ones filled up with zeros; by the library in bert64. */
 static inline void map(real *out, const real *x, size_t n, void (*curve)(real *, const real *), size_t at_once,
                        double (*oracle)(double))
 {
@@ -292,16 +302,16 @@ static inline void map(real *out, const real *x, size_t n, void (*curve)(real *,
     for (; is_double && i < n; i++) out[i] = (real)oracle((double)x[i]);
     for (; i + at_once <= n; i += at_once) curve(out + i, x + i);
     if (i == n) return;
-    real last[8] = {0};
+    real last[FLOATS] = {0};
     memcpy(last, x + i, (n - i) * sizeof *x);
     curve(last, last);
     memcpy(out + i, last, (n - i) * sizeof *x);
 }
 
-void exp_all(real *out, const real *x, size_t n) { map(out, x, n, exp_of_8, 8, exp); }
-void tanh_all(real *out, const real *x, size_t n) { map(out, x, n, tanh_of_4, 4, tanh); }
-void gelu_erf(real *out, const real *x, size_t n) { map(out, x, n, gelu_erf_of_4, 4, gelu_erf_libm); }
-void gelu_tanh(real *out, const real *x, size_t n) { map(out, x, n, gelu_tanh_of_4, 4, gelu_tanh_libm); }
+void exp_all(real *out, const real *x, size_t n) { map(out, x, n, exp_lanes, FLOATS, exp); }
+void tanh_all(real *out, const real *x, size_t n) { map(out, x, n, tanh_lanes, DOUBLES, tanh); }
+void gelu_erf(real *out, const real *x, size_t n) { map(out, x, n, gelu_erf_lanes, DOUBLES, gelu_erf_libm); }
+void gelu_tanh(real *out, const real *x, size_t n) { map(out, x, n, gelu_tanh_lanes, DOUBLES, gelu_tanh_libm); }
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * Rows: sums of vectors, LayerNorm, softmax, cosine.
@@ -326,14 +336,15 @@ static inline void store_eight(real *p, eight v) { memcpy(p, &v, sizeof v); }
  * Why double: these sums are a thousandth of the work and decide on every number of a row. */
 static double sum_of_differences(const real *x, size_t n, double shift, bool squared)
 {
-    dvec low = {0}, high = {0};                             /* sums 0 to 3, 4 to 7 */
+    double sum[8];
+    dvec sums[8 / DOUBLES] = {{0}};
     size_t i = 0;
-    for (; i + 8 <= n; i += 8) {
-        dvec a = load_doubles(x + i) - shift, b = load_doubles(x + i + 4) - shift;
-        low += squared ? a * a : a;
-        high += squared ? b * b : b;
-    }
-    double sum[8] = {low[0], low[1], low[2], low[3], high[0], high[1], high[2], high[3]};
+    for (; i + 8 <= n; i += 8)
+        for (size_t v = 0; v < 8 / DOUBLES; v++) {
+            dvec d = load_doubles(x + i + v * DOUBLES) - shift;
+            sums[v] += squared ? d * d : d;
+        }
+    memcpy(sum, sums, sizeof sum);
     for (size_t l = 0; i + l < n; l++) {
         double d = (double)x[i + l] - shift;
         sum[l] += squared ? d * d : d;
@@ -357,7 +368,7 @@ void layer_norm(real *out, const real *x, const real *gamma, const real *beta, r
         double variance = sum_of_differences(x, H, mean, true) / (double)H;
         double scale = 1 / sqrt(variance + (double)eps);
         size_t h = 0;
-        for (; h + 4 <= H; h += 4)
+        for (; h + DOUBLES <= H; h += DOUBLES)
             store_doubles(out + h,
                           (load_doubles(x + h) - mean) * scale * load_doubles(gamma + h) + load_doubles(beta + h));
         for (; h < H; h++) out[h] = (real)(((double)x[h] - mean) * scale * (double)gamma[h] + (double)beta[h]);
@@ -436,7 +447,7 @@ static real dot_in_chunks(const real *x, const real *w, size_t w_step, size_t K)
     for (size_t begin = 0; begin < K; begin += SUM_CHUNK) {
         size_t end = K - begin < SUM_CHUNK ? K : begin + SUM_CHUNK;
         real chunk = 0;
-        for (size_t k = begin; k < end; k++) chunk = fma_real(x[k], w[k * w_step], chunk);
+        for (size_t k = begin; k < end; k++) chunk = fma_once(x[k], w[k * w_step], chunk);
         total += chunk;
     }
     return total;
@@ -507,14 +518,15 @@ void linear_ref(real *out, const real *x, const Tensor *W, const real *b, size_t
  *
  * Why 12: with so many sums in flight, a processor that starts two multiply-adds per cycle and needs 4 or 5 cycles for
  * each never waits; and with the loaded x and the weight, they are what 16 registers hold. Fewer tokens make narrower
- * panels: 6 rows x 16 tokens, or 8 rows x 8 tokens. Where a register has 16 lanes, panels of 48 and 32 tokens come first:
- * 4 rows x 48 tokens are 12 sums again. (bert64, whose vectors have half the lanes, takes half the rows.)
+ * panels: 6 rows x 16 tokens, or 8 rows x 8 tokens (8 sums: memory delivers weights no faster). Where a register has 16
+ * lanes, panels of 48 tokens come first, 4 rows x 48 tokens being 12 sums again, and of 32 tokens. (bert64, with half
+ * the lanes, takes half the rows.)
  *
  * The order of the work is chosen for the caches. Without its details, linear_packed() is these loops:
  *
  *     for each group of 48 weight rows (24 long ones): they stay in the L2 cache
- *         for each panel of 24 tokens (48)
- *             for each chunk of 128 k: 12 KB of packed x (24), which stay in the L1 cache
+ *         for each panel of 24 tokens, or 48
+ *             for each chunk of 128 k: 12 KB of packed x, or 24, which stay in the L1 cache
  *                 for each tile of 4 rows: its 12 sums begin at 0, take 128 products, are added to total[row][token]
  *             out[token][row] = total[row][token] + b[row]
  *
@@ -546,16 +558,7 @@ void linear_packed(real *out, Packing packing, const real *panels, const Tensor 
 
 #else
 
-/* Tokens in the widest panel: 48 where registers have 64 bytes, which GCC tells by the largest alignment that it knows,
- * clang by the name of the instructions. The bits are the same either way, on any machine (-DPANEL=48, -DPANEL=24). */
-#ifndef PANEL
-#if __BIGGEST_ALIGNMENT__ >= 64 || defined __AVX512F__
-#define PANEL 48
-#else
-#define PANEL 24
-#endif
-#endif
-
+enum { PANEL = VECTOR_BYTES == 64 ? 48 : 24 };                              /* tokens in the widest panel */
 enum { LANES = 32 / sizeof(real), LONG_LANES = 64 / sizeof(real) };         /* 8 and 16 floats; 4 and 8 doubles */
 typedef real vec __attribute__((vector_size(32)));
 typedef real long_vec __attribute__((vector_size(64)));
@@ -564,23 +567,23 @@ static inline long_vec load_long(const real *p) { long_vec v; memcpy(&v, p, size
 static inline void store_vec(real *p, vec v) { memcpy(p, &v, sizeof v); }
 static inline void store_long(real *p, long_vec v) { memcpy(p, &v, sizeof v); }
 
-/* a b + c in all lanes, rounded once. A loop over them is all it takes: compilers make one instruction of it, or two. */
+/* a b + c in all lanes, rounded once. A loop is all it takes: compilers make one instruction of it, or two. */
 static inline vec fma_vec(vec a, real b, vec c)
 {
     const vec in_all = b - (vec){0};                        /* x - 0 is x; x + 0 is not, for -0 */
-    for (int l = 0; l < LANES; l++) c[l] = fma_real(a[l], in_all[l], c[l]);
+    for (int l = 0; l < LANES; l++) c[l] = fma_once(a[l], in_all[l], c[l]);
     return c;
 }
 
 static inline long_vec fma_long(long_vec a, real b, long_vec c)
 {
     const long_vec in_all = b - (long_vec){0};
-    for (int l = 0; l < LONG_LANES; l++) c[l] = fma_real(a[l], in_all[l], c[l]);
+    for (int l = 0; l < LONG_LANES; l++) c[l] = fma_once(a[l], in_all[l], c[l]);
     return c;
 }
 
-/* Tokens in the panel that comes next when `left` are left: by eights, so that fewer than 8 places stay empty; and cut
- * near the end so that no panel of 8 follows a wider one where two of middle width do, for it is slower. */
+/* Tokens in the panel that comes next when `left` are left, by the eights of them (the last entry: so many or more).
+ * Fewer than 8 places stay empty in all; a panel of 8, and one of 16 behind a wide one, are slow, and avoided. */
 static size_t panel_width(size_t left)
 {
     static const unsigned char up_to_24[] = {0, 8, 16, 24, 16, 24}, up_to_48[] = {0, 8, 16, 24, 32, 24, 48, 32, 32, 48};
@@ -647,8 +650,8 @@ typedef struct {
     bool fresh;                     /* the first chunk of the sum: total begins at 0 */
 } Chunk;
 
-/* Asks memory for a cache line: 64 bytes, 16 floats. Up to 16 tokens wait for the memory more than they compute: there
- * it is asked for the L2 cache only, which has places for more lines under way than the L1 cache. */
+/* Asks memory for a cache line: 64 bytes, 16 floats. A narrow panel waits for the memory more than it computes: then it
+ * is asked for the L2 cache only, which has places for more lines under way than the L1 cache. */
 static inline void ask_for(const real *line, int width)
 {
     if (width <= 16) __builtin_prefetch(line, 0, 2);
@@ -669,7 +672,7 @@ tile(real *total, const real *w, const real *ahead, const Chunk *chunk, int rows
     const size_t w_stride = chunk->w_stride, k_count = chunk->k_count;
     const bool fresh = chunk->fresh;
     const real *x = chunk->x;
-    vec sum[12] = {{0}};            /* sum[row * vecs + vector]; the one or the other is used */
+    vec sum[12] = {{0}};            /* sum[row * vecs + vector]; or long_sum: the other one is not used */
     long_vec long_sum[12] = {{0}};
     for (size_t k = 0; k < k_count;) {
         size_t end = k_count - k < 16 ? k_count : k + 16;
@@ -693,7 +696,7 @@ tile(real *total, const real *w, const real *ahead, const Chunk *chunk, int rows
 /* The tiles that there are: full ones, and single rows for those left over. Each is a function of its own: in one
  * together, the registers for addresses would not suffice. */
 typedef void Tile(real *total, const real *w, const real *ahead, const Chunk *chunk);
-enum { HALF = sizeof(real) / sizeof(float), ROWS = 4 / HALF, ROWS_16 = 6 / HALF, ROWS_8 = 8 / HALF };   /* bert64: 2 */
+enum { SIZE = sizeof(real) / sizeof(float), ROWS = 4 / SIZE, ROWS_16 = 6 / SIZE, ROWS_8 = 8 / SIZE };    /* in a tile */
 static void tile_48(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, ROWS, 48); }
 static void tile_32(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, ROWS, 32); }
 static void tile_24(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, ROWS, 24); }
@@ -725,7 +728,7 @@ static void group_with_panel(real *total, size_t total_stride, const real *w, si
 }
 
 /* Weight rows in a group, for N packed rows: fewer where they are long, so that the group stays in the cache; and fewer
- * for one panel, which uses them once, so that the next group is asked for shortly before its turn. */
+ * for few tokens, which use them once, so that the next group is asked for shortly before its turn. */
 static size_t rows_per_group(size_t N, size_t K)
 {
     if (N <= 8) return ROWS_8;

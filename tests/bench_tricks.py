@@ -15,13 +15,13 @@ TRICKS = {
         ("tensor.c", "const size_t step = width == 8 ? ROWS_8 : width == 16 ? ROWS_16 : ROWS;", "const size_t step = 1;"),
         ("tensor.c", "(count == step ? full : single)", "(count == 0 ? full : single)"),
     ],
-    "panels of 48 and 32 tokens, where registers have 64 bytes": [
-        ("tensor.c", "#define PANEL 48", "#define PANEL 24"),
+    "vectors of 64 bytes (on a machine that has them)": [
+        ("tensor.c", "#define VECTOR_BYTES 64", "#define VECTOR_BYTES 32"),
     ],
     "weights asked for ahead": [
         ("tensor.c", "ask && last ? next : NULL", "ask && false ? next : NULL"),
     ],
-    "for up to 16 tokens, asked for the L2 cache only": [
+    "asked for the L2 cache only, for narrow panels": [
         ("tensor.c", "if (width <= 16) __builtin_prefetch(line, 0, 2);", "if (false) ;"),
     ],
     "groups of weight rows that stay in the cache": [
@@ -36,9 +36,9 @@ TRICKS = {
         ("tensor.c", "for (; is_double && i < n; i++)", "for (; i < n; i++)"),
     ],
     "softmax's exp in float: in double": [
-        ("tensor.c", "void exp_all(real *out, const real *x, size_t n) { map(out, x, n, exp_of_8, 8, exp); }",
-         "static inline void exp_of_4(real *out, const real *x) { store_doubles(out, exp_curve(load_doubles(x))); }\n"
-         "void exp_all(real *out, const real *x, size_t n) { map(out, x, n, exp_of_4, 4, exp); }"),
+        ("tensor.c", "void exp_all(real *out, const real *x, size_t n) { map(out, x, n, exp_lanes, FLOATS, exp); }",
+         "static inline void exp_double(real *out, const real *x) { store_doubles(out, exp_curve(load_doubles(x))); }\n"
+         "void exp_all(real *out, const real *x, size_t n) { map(out, x, n, exp_double, DOUBLES, exp); }"),
     ],
     "the feed-forward's middle left packed": [
         ("bert.c", "bool all = a->request.keep == KEEP_EVERYTHING;      /*", "bool all = true;      /*"),

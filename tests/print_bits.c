@@ -4,7 +4,8 @@
  *
  * Every intermediate of every layer is in a checksum (checksum.h), so two builds that print the same lines computed the
  * same bits throughout. The inputs reach what differs between kernels: one token, numbers of tokens on both sides of a
- * multiple of 8, 24 and 48, all positions, masked tokens on either side, two token types, and several sequences at once. */
+ * multiple of 8, 24 and 48, panels of different widths side by side, all positions, masked tokens on either side, two
+ * token types, and several sequences at once. */
 #include "checksum.h"
 #include "formula.h"
 #include <stdlib.h>
@@ -19,6 +20,7 @@ static const Case cases[] = {
     {"one token", 1, 1, 0, 0},          {"seven tokens", 1, 7, 0, 0},        {"nine tokens", 1, 9, 0, 0},
     {"twenty-five tokens", 1, 25, 0, 0}, {"all positions", 1, 0, 0, 0},       {"padded", 1, 30, 0, 11},
     {"padded on the left", 1, 20, 6, 0}, {"three sequences", 3, 19, 0, 0},    {"three, padded", 3, 32, 0, 5},
+    {"46 tokens", 2, 23, 0, 0},          {"75 tokens", 3, 25, 0, 0},
 };
 
 /* Runs the batch with everything kept and all heads, and prints its checksum. With nothing kept the last hidden state
