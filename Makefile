@@ -111,6 +111,7 @@ demo: bert bert64 weights/bert-base-uncased/model.safetensors
 # then the whole suite in float32, whose last line is the count.
 test: bert bert64 bert-plain build/tests build/tests64 build/convert build/formula weights/bert-base-uncased/model.safetensors
 	build/tests64 pytorch_s
+	build/tests64 fast_
 	sh tests/bits.sh
 	sh tests/pipes.sh processes
 	build/tests

@@ -37,7 +37,7 @@ enum { SUM_CHUNK = 128 };           /* products per chain: see dot_in_chunks */
 /* A vector is 32 or 64 bytes of numbers, its lanes, on which one instruction works, or two. GCC and clang give
  * arithmetic on such types, and turn it into whatever the machine has: one AVX register, two SSE or NEON registers,
  * or plain scalar code. 64 bytes are taken where registers are so long, which GCC tells by the largest alignment that
- * it knows, clang only by the name of the instructions; both lengths give the same bits, on every machine. */
+ * it knows, and clang, which does not, by the name of the instructions. The bits are the same with either. */
 #ifndef VECTOR_BYTES
 #if __BIGGEST_ALIGNMENT__ >= 64 || defined __AVX512F__
 #define VECTOR_BYTES 64
@@ -46,7 +46,7 @@ enum { SUM_CHUNK = 128 };           /* products per chain: see dot_in_chunks */
 #endif
 #endif
 _Static_assert(VECTOR_BYTES == 32 || VECTOR_BYTES == 64, "-DVECTOR_BYTES=32 or 64");
-enum { DOUBLES = VECTOR_BYTES / 8, FLOATS = VECTOR_BYTES / 4 };             /* lanes of the curves' vectors */
+enum { DOUBLES = VECTOR_BYTES / 8, FLOATS = VECTOR_BYTES / 4 };             /* lanes of a vector of that length */
 typedef double dvec __attribute__((vector_size(VECTOR_BYTES)));
 typedef uint64_t uvec __attribute__((vector_size(VECTOR_BYTES)));
 typedef float fvec __attribute__((vector_size(VECTOR_BYTES)));
@@ -269,7 +269,7 @@ static inline fvec exp_floats(fvec x)
     return fma_floats(below_1, power, power) * other_power;
 }
 
-/* Some numbers as doubles, and back with one rounding. */
+/* DOUBLES numbers as doubles, and back with one rounding. */
 static inline dvec load_doubles(const real *p)
 {
     dvec v;
@@ -294,7 +294,7 @@ static inline void exp_lanes(real *out, const real *x)
     memcpy(out, &v, sizeof v);
 }
 
-/* out[i] = curve(x[i]) for n numbers, so many at once, the last ones filled up with zeros; by the library in bert64. */
+/* out[i] = curve(x[i]) for n numbers, at_once many at a time, the last ones filled up with zeros; by the library in bert64. */
 static inline void map(real *out, const real *x, size_t n, void (*curve)(real *, const real *), size_t at_once,
                        double (*oracle)(double))
 {
@@ -567,7 +567,7 @@ static inline long_vec load_long(const real *p) { long_vec v; memcpy(&v, p, size
 static inline void store_vec(real *p, vec v) { memcpy(p, &v, sizeof v); }
 static inline void store_long(real *p, long_vec v) { memcpy(p, &v, sizeof v); }
 
-/* a b + c in all lanes, rounded once. A loop is all it takes: compilers make one instruction of it, or two. */
+/* a b + c in all lanes, rounded once. A loop is all it takes: compilers make one instruction of it, or a few. */
 static inline vec fma_vec(vec a, real b, vec c)
 {
     const vec in_all = b - (vec){0};                        /* x - 0 is x; x + 0 is not, for -0 */
@@ -583,7 +583,7 @@ static inline long_vec fma_long(long_vec a, real b, long_vec c)
 }
 
 /* Tokens in the panel that comes next when `left` are left, by the eights of them (the last entry: so many or more).
- * Fewer than 8 places stay empty in all; a panel of 8, and one of 16 behind a wide one, are slow, and avoided. */
+ * Fewer than 8 places stay empty in all. Narrow panels are slower: 32 + 32 tokens rather than 48 + 16. */
 static size_t panel_width(size_t left)
 {
     static const unsigned char up_to_24[] = {0, 8, 16, 24, 16, 24}, up_to_48[] = {0, 8, 16, 24, 32, 24, 48, 32, 32, 48};
@@ -650,8 +650,9 @@ typedef struct {
     bool fresh;                     /* the first chunk of the sum: total begins at 0 */
 } Chunk;
 
-/* Asks memory for a cache line: 64 bytes, 16 floats. A narrow panel waits for the memory more than it computes: then it
- * is asked for the L2 cache only, which has places for more lines under way than the L1 cache. */
+/* Asks memory for a cache line: 64 bytes, 16 floats. A narrow panel waits for the memory more than it computes; then it
+ * is asked for the L2 cache only, which is faster (8 tokens: by a third where it was measured), for more lines can be
+ * under way. */
 static inline void ask_for(const real *line, int width)
 {
     if (width <= 16) __builtin_prefetch(line, 0, 2);
@@ -728,7 +729,7 @@ static void group_with_panel(real *total, size_t total_stride, const real *w, si
 }
 
 /* Weight rows in a group, for N packed rows: fewer where they are long, so that the group stays in the cache; and fewer
- * for few tokens, which use them once, so that the next group is asked for shortly before its turn. */
+ * for few tokens, which use them once or twice, so that the next group is asked for shortly before its turn. */
 static size_t rows_per_group(size_t N, size_t K)
 {
     if (N <= 8) return ROWS_8;

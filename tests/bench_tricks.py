@@ -12,7 +12,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 # what is taken away: [(file, there, instead), ...]
 TRICKS = {
     "12 sums at once: one weight row at a time": [
-        ("tensor.c", "const size_t step = width == 8 ? ROWS_8 : width == 16 ? ROWS_16 : ROWS;", "const size_t step = 1;"),
+        ("tensor.c", "const size_t step = width == 8 ? ROWS_8 : width == 16 ? ROWS_16 : ROWS;",
+         "const size_t step = 1;"),
         ("tensor.c", "(count == step ? full : single)", "(count == 0 ? full : single)"),
     ],
     "vectors of 64 bytes (on a machine that has them)": [

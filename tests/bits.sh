@@ -28,7 +28,7 @@ list() {
         echo "$cc -O3 -march=native|$cc|-O3 -march=native|real|"
     done
     echo 'gcc, the definition alone (-DPLAIN)|gcc|-O3 -march=native -DPLAIN|real|'
-    # The reference has one of these, by the length of this machine's registers.
+    # The builds above have the length of this machine's registers; these have the one and the other.
     for cc in gcc clang; do
         echo "$cc, vectors of 32 bytes|$cc|-O2 -march=native -DVECTOR_BYTES=32|real|"
         echo "$cc, vectors of 64 bytes|$cc|-O2 -march=native -DVECTOR_BYTES=64|real|"

@@ -167,7 +167,7 @@ static void any_order(void) { every_order("odd", 0); }
 static void any_order_padded(void) { every_order("odd", 40); }
 static void more_padding(void) { every_order("odd", 131); }     /* beyond 128: one more chunk in the sums of step 10 */
 
-/* A sentence behind others of 1 .. 49 tokens in all: it then lies at every place of a panel of the kernel. */
+/* A sentence behind others of 1 .. 99 tokens in all: it then lies at many places of panels of every width. */
 static void any_place(void)
 {
     Bert m;
@@ -176,7 +176,7 @@ static void any_place(void)
     if (!check(alone && x, "memory") || !open_model(&m, "tiny", directory)) return;
     append(alone, 11, 1, 0);
     bool ok = run(alone, &m);
-    for (int before = 1; ok && before < 50; before++) {
+    for (int before = 1; ok && before < 100; before++) {
         *x = (Together){0};
         for (int n = before; n > 0; n -= 7) append(x, n < 7 ? n : 7, n, 0);
         append(x, 11, 1, 0);
