@@ -147,6 +147,22 @@ bool size_add(size_t a, size_t b, size_t *out)
  * 3 input files
  * ------------------------------------------------------------------------------------------------------------------ */
 
+/* Asks the system for pages of 2 MB for this memory. Why: a processor remembers where some two thousand pages are, and
+ * the intermediates of a long text are more pages of 4 KB than that. With pages of 2 MB, 512 tokens take 1 to 5 % less
+ * time. Less than 4 MB is not worth it: the system would fill whole pages with zeros of which little is used. For a
+ * mapped file it is the way to read it: Linux brings what it does not have in memory yet in such pages, where the file
+ * system can. With the weights in them, 8 tokens take a seventh less. It is a wish: other systems ignore it. */
+void wish_large_pages(void *memory, size_t size)
+{
+#ifdef MADV_HUGEPAGE
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), end = (uintptr_t)memory + size;
+    const uintptr_t begin = ((uintptr_t)memory + page - 1) / page * page;
+    if (size >= (size_t)4 << 20) (void)madvise((void *)begin, (end - begin) / page * page, MADV_HUGEPAGE);
+#else
+    (void)memory, (void)size;
+#endif
+}
+
 /* The one place that knows mmap: `size` bytes of an open file as memory, or NULL if that
  * does not work here.
  *
@@ -161,22 +177,9 @@ static void *map_file(int fd, size_t size)
 #else
     if (size == 0) return NULL;         /* POSIX: a mapping has at least one byte */
     void *memory = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
-    return memory == MAP_FAILED ? NULL : memory;
-#endif
-}
-
-/* Asks the system for pages of 2 MB for this memory. Why: a processor remembers where some two thousand pages are, and
- * the intermediates of a long text are more pages of 4 KB than that. With pages of 2 MB, 512 tokens take 1 to 5 % less
- * time. Less than 4 MB is not worth it: the system would fill whole pages with zeros of which little is used. It is a
- * wish: a system without such pages ignores it. */
-void wish_large_pages(void *memory, size_t size)
-{
-#ifdef MADV_HUGEPAGE
-    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), end = (uintptr_t)memory + size;
-    const uintptr_t begin = ((uintptr_t)memory + page - 1) / page * page;
-    if (size >= (size_t)4 << 20) (void)madvise((void *)begin, (end - begin) / page * page, MADV_HUGEPAGE);
-#else
-    (void)memory, (void)size;
+    if (memory == MAP_FAILED) return NULL;
+    wish_large_pages(memory, size);
+    return memory;
 #endif
 }
 
