@@ -49,7 +49,7 @@ TRICKS = {
     "one head's scores after the other in one place": [
         ("tests/bench_forward.c", ".keep = KEEP_NOTHING", ".keep = KEEP_ATTENTION"),
     ],
-    "pages of 2 MB": [
+    "pages of 2 MB for the intermediates": [
         ("bert.c", "wish_large_pages(a->memory, bytes);", ""),
     ],
 }
