@@ -12,6 +12,7 @@ ids. The programs take turns: one forward pass each, round after round, after on
 the rounds. Time is processor time, which other programs on the machine disturb least; on a quiet machine it is the
 time on the clock. The limits are measured in the same run by tests/bench_forward.c: how many multiply-adds the core
 does when nothing waits, how fast it reads the weights.
+bert.c reads the weights from the disk once, at the start, as after a restart of the machine: see forget_weights.
 
 The others are taken from the environment of this python3 ($PYTHON in `make`) where that has the versions pinned in
 tests/bench-requirements.txt, else installed into build/bench-venv. gte-pure-C is cloned with git, or $GTE names a
