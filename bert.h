@@ -315,6 +315,17 @@ typedef struct {
     size_t rows, cols;
 } Tensor;
 
+/* The length of the vectors in tensor.c: 64 bytes where registers are so long, which GCC tells by the largest alignment
+ * that it knows, and clang, which does not, by the name of the instructions. -DVECTOR_BYTES=32 or 64 is possible on any
+ * machine, and gives the same bits. */
+#ifndef VECTOR_BYTES
+#if __BIGGEST_ALIGNMENT__ >= 64 || defined __AVX512F__
+#define VECTOR_BYTES 64
+#else
+#define VECTOR_BYTES 32
+#endif
+#endif
+
 /* Working memory of the products, allocated once with the activations: see pack() and linear_packed() in tensor.c. */
 typedef struct {
     real *packed;                   /* activations laid side by side for the kernel */

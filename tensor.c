@@ -36,15 +36,7 @@ enum { SUM_CHUNK = 128 };           /* products per chain: see dot_in_chunks */
 
 /* A vector is 32 or 64 bytes of numbers, its lanes, on which one instruction works, or two. GCC and clang give
  * arithmetic on such types, and turn it into whatever the machine has: one AVX register, two SSE or NEON registers,
- * or plain scalar code. 64 bytes are taken where registers are so long, which GCC tells by the largest alignment that
- * it knows, and clang, which does not, by the name of the instructions. The bits are the same with either. */
-#ifndef VECTOR_BYTES
-#if __BIGGEST_ALIGNMENT__ >= 64 || defined __AVX512F__
-#define VECTOR_BYTES 64
-#else
-#define VECTOR_BYTES 32
-#endif
-#endif
+ * or plain scalar code. VECTOR_BYTES says which of the two suits the machine; the bits are the same with either. */
 _Static_assert(VECTOR_BYTES == 32 || VECTOR_BYTES == 64, "-DVECTOR_BYTES=32 or 64");
 enum { DOUBLES = VECTOR_BYTES / 8, FLOATS = VECTOR_BYTES / 4 };             /* lanes of a vector of that length */
 typedef double dvec __attribute__((vector_size(VECTOR_BYTES)));

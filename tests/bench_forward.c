@@ -92,12 +92,8 @@ static Status pass(const Bert *m, const int32_t *ids, int T, int B, const char *
 #else
 #define UNROLL _Pragma("GCC unroll 12")
 #endif
-#if __BIGGEST_ALIGNMENT__ >= 64 || defined __AVX512F__       /* as in tensor.c: registers of 64 bytes */
-enum { CHAINS = 12, LANES = 16 };
-#else
-enum { CHAINS = 12, LANES = 8 };
-#endif
-typedef float vec __attribute__((vector_size(LANES * sizeof(float))));
+enum { CHAINS = 12, LANES = VECTOR_BYTES / sizeof(float) };
+typedef float vec __attribute__((vector_size(VECTOR_BYTES)));
 static volatile float sink;         /* what is written here has to be computed */
 
 static inline vec vec_fma(vec a, vec b, vec c)
