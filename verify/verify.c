@@ -199,7 +199,7 @@ static StepName step_of(const TraceEntry *t)
 
 /* Memory for all trials of one verification: activations of the same shape as the reference's, and copies of what a
  * mistake may edit. `batch` and `request` are those of the reference. */
-static Status trial_new(Trial *t, const Bert *m, const Batch *batch, const Request *request, Error *e)
+Status trial_new(Trial *t, const Bert *m, const Batch *batch, const Request *request, Error *e)
 {
     const BertConfig *c = &m->config;
     size_t N = 0, longest = (size_t)(c->V > c->F ? c->V : c->F);
@@ -226,7 +226,7 @@ static void trial_forget_weights(Trial *t)
     t->owned_count = 0;
 }
 
-static void trial_free(Trial *t)
+void trial_free(Trial *t)
 {
     trial_forget_weights(t);
     free(t->owned), free(t->model.layers), free(t->types), free(t->mask);
@@ -236,7 +236,7 @@ static void trial_free(Trial *t)
 
 /* Everything as it should be again, before the next mistake is planted: so that mistakes do not add up. The numbers
  * in the buffers stay: `forget` takes them out before they are computed anew. */
-static void trial_reset(Trial *t)
+void trial_reset(Trial *t)
 {
     const size_t N = (size_t)t->a.N;
     BertLayer *layers = t->model.layers;
