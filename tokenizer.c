@@ -469,7 +469,7 @@ static Status add_special(Run *run, int id, size_t at, size_t length)
  *
  * Why: bytes that are not UTF-8 are an error, not a U+FFFD: that would be deleted in step 1, and nobody would know.
  *      In the message the first byte is byte 1, as the first line is line 1. Offsets count from 0. */
-static Status text_tokens(Run *run, Text text, const char *which)
+static Status text_tokens(Run *run, Text text, int number)
 {
     Status s = BERT_OK;
     for (size_t at = 0, n = 0; !s && at < text.length; at += n) {
@@ -481,8 +481,8 @@ static Status text_tokens(Run *run, Text text, const char *which)
             continue;
         }
         n = utf8_decode(text.bytes + at, text.length - at, &code);
-        if (n == 0) return fail(run->e, BERT_TEXT, "byte %zu%s: 0x%02X is not valid UTF-8",
-                                at + 1, which, (unsigned)(unsigned char)text.bytes[at]);
+        if (n == 0) return fail_text(run->e, number, at + 1, "0x%02X is not valid UTF-8",
+                                     (unsigned)(unsigned char)text.bytes[at]);
         bool simple = code < 0x80 && !run->show;
         if (run->chars.count >= (simple ? 1 : TEXT_CHUNK) && starts_afresh(code)) s = end_chunk(run);
         if (s) break;
@@ -561,9 +561,9 @@ Status encode(const Tokenizer *t, Text a, const Text *b, const EncodeOptions *op
     assert(options->max_length >= 0 && options->segments >= -1);
     Run run = {.t = t, .plain = options->plain, .out = out, .e = e};
     out->T = 0;
-    Status s = text_tokens(&run, a, "");
+    Status s = text_tokens(&run, a, 1);
     size_t nA = (size_t)out->T;
-    if (!s && b) s = text_tokens(&run, *b, " of the second text");
+    if (!s && b) s = text_tokens(&run, *b, 2);
     free(run.chars.items);
     free(run.next.items);                           /* the tokens of A and B now stand in `out`, one after the other */
     return s ? s : frame(t, options, nA, (size_t)out->T - nA, b != NULL, out, e);
@@ -601,7 +601,7 @@ static Status trace_text(const Tokenizer *t, Text text, const char *label, const
         const char *show = i ? stages[i] : "  text";
         Run run = {.t = t, .plain = options->plain, .out = &unused, .show = show, .trace = out, .e = e};
         fprintf(out, "%-15s", stages[i]);
-        if (exists[i]) s = text_tokens(&run, text, "");
+        if (exists[i]) s = text_tokens(&run, text, 1);
         if (!s) fprintf(out, "%s\n", exists[i] ? "" : "(not in this model)");
         free(run.chars.items);
         free(run.next.items);
