@@ -20,10 +20,10 @@
  *      long the line. The result is the same: a chunk ends only where no stage looks across (`starts_afresh`), and
  *      the one thing that goes on from chunk to chunk, the word that is being read, has its own place in `Run`.
  *
- * Reading the vocabulary is in weights/vocabulary.c, what is known about characters in unicode.h.
+ * Reading the vocabulary is in weights/vocabulary.c, what is known about characters in weights/unicode.h.
  */
 #include "bert.h"
-#include "unicode.h"
+#include "weights/unicode.h"
 #include "weights/vocabulary.h"
 
 #include <assert.h>

@@ -1,7 +1,7 @@
 /* formula.h - tiny BERT models whose weights are a formula: the C twin of tests/golden/formula.py, which explains it. */
 #ifndef FORMULA_H
 #define FORMULA_H
-#include "../bert.h"
+#include "weights/weights.h"
 
 /* Writes config.json, vocab.txt and model.safetensors of the model `kind` into an existing directory: "tiny" or "odd", or
  * "small" (280 numbers), for the fuzz targets. BERT_USAGE if there is no such kind. */

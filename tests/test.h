@@ -1,7 +1,7 @@
 /* test.h - the whole test harness, with run.c. A test is a function; its name is a sentence of the specification. */
 #ifndef TEST_H
 #define TEST_H
-#include "../bert.h"
+#include "verify/verify.h"
 
 typedef struct {
     const char *name;

@@ -7,7 +7,7 @@
  * and [SEP], 8 pad, 16 trace), max_length (0 none), then length and bytes of each text. The answer: T, or minus the
  * Status; then for each token id, type, mask, begin, end. With 16 the answer goes on: length and bytes of what
  * `tokenize --trace` prints of each text; length and bytes of the message, if the status is not 0. */
-#include "../bert.h"
+#include "weights/weights.h"
 
 #include <stdlib.h>
 #include <string.h>

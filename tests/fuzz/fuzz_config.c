@@ -5,7 +5,7 @@
  * The first byte chooses the file, the rest is the text.
  */
 #include "fuzz.h"
-#include "../../vectors.c"              /* for read_pooling and read_normalize */
+#include "cli/vectors.c"              /* for read_pooling and read_normalize */
 
 /* What a file says, as a checksum: two readings are compared by it. */
 typedef uint64_t Values;

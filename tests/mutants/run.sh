@@ -13,7 +13,11 @@ fresh() {
     rm -rf "$copy"
     mkdir -p "$copy/weights/bert-base-uncased" "$copy/tests"
     cp ./*.c ./*.h Makefile README.md "$copy/"
-    cp weights/*.c weights/*.h "$copy/weights/"
+    for room in weights verify cli; do
+        mkdir -p "$copy/$room"
+        cp $room/*.c $room/*.h "$copy/$room/"
+    done
+    cp cli/steps.sh "$copy/cli/"
     cp weights/bert-base-uncased/vocab.txt "$copy/weights/bert-base-uncased/"
     cp -R tests/*.c tests/*.h tests/golden "$copy/tests/"
 }
@@ -21,7 +25,7 @@ fresh() {
 # first_failure: builds the copy and prints the first test that fails, "does not compile" or "takes too long"
 # (Vectors of 64 bytes, so that every machine has both of the kernel's forms.)
 first_failure() {
-    if ! make -s -C "$copy" by-objects CFLAGS="${MUTANT_CFLAGS:--O2 -march=native -mtune=generic} -DVECTOR_BYTES=64" > "$copy/log" 2>&1; then
+    if ! make -s -C "$copy" bert build/tests CFLAGS="${MUTANT_CFLAGS:--O2 -march=native -mtune=generic} -DVECTOR_BYTES=64" > "$copy/log" 2>&1; then
         echo 'does not compile'
         return
     fi

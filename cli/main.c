@@ -6,9 +6,9 @@
  * its specification; at the end of the file stand the table of verbs and main. The plumbing (options, finding the
  * model, inputs, output) is in cli.c, the documents' numbers are in goldens.c, the model is in bert.c.
  */
-#include "cli.h"
-#include "goldens.h"
-#include "unicode.h"
+#include "cli/cli.h"
+#include "cli/goldens.h"
+#include "weights/unicode.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

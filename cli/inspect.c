@@ -5,7 +5,7 @@
  * anything.
  */
 #define _XOPEN_SOURCE 700           /* for realpath */
-#include "cli.h"
+#include "cli/cli.h"
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>

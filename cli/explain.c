@@ -8,9 +8,9 @@
  * 7 to 13 exist L times and their heads A times: --layer and --head choose. --step shows one step with more numbers.
  */
 #define _XOPEN_SOURCE 700           /* for open_memstream */
-#include "cli.h"
+#include "cli/cli.h"
 #include "steps.h"
-#include "unicode.h"
+#include "weights/unicode.h"
 #include <float.h>
 #include <math.h>
 #include <stdarg.h>

@@ -13,7 +13,7 @@
  * -130 dB for BERT-Base, a forgotten bias about -20, and the tolerance of -80 dB lies between. (-80 dB: the differences
  * are a ten thousandth of the numbers, as root mean squares go.)
  */
-#include "verify.h"
+#include "verify/verify.h"
 
 #include <assert.h>
 #include <float.h>

@@ -3,7 +3,7 @@
  * A recipe says how vectors are made: which hidden states, how they are combined, how the tokens are pooled. The
  * arithmetic is token_vectors, pool_tokens and cosine of bert.c and tensor.c.
  */
-#include "cli.h"
+#include "cli/cli.h"
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>

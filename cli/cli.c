@@ -5,7 +5,7 @@
  *
  *     options -> model -> inputs -> one run -> answers on paper -> exit code
  */
-#include "cli.h"
+#include "cli/cli.h"
 #include "weights/nsp_refit.h"
 #include <errno.h>
 #include <fcntl.h>

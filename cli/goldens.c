@@ -14,8 +14,8 @@
  * printed numbers belong to segment 0, and those of the tutorial's 2019 edition to segment 1. Both are judged here.
  * Trap: the TF-Hub model computes GELU by tanh, Hugging Face's by erf. The notebook's numbers are met with tanh only.
  */
-#include "goldens.h"
-#include "cli.h"
+#include "cli/goldens.h"
+#include "cli/cli.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

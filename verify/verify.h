@@ -7,7 +7,55 @@
  */
 #ifndef VERIFY_H
 #define VERIFY_H
-#include "bert.h"
+#include "weights/weights.h"
+
+/* =====================================================================================================================
+ * trace.c - looking inside: every intermediate under its name
+ * ================================================================================================================== */
+typedef struct {
+    char name[96];
+    int rank;
+    size_t shape[3];
+    const real *data;
+    bool packed_scores;             /* (A,T,T) of one sequence after another rather than (N, features) */
+} TraceTensor;
+
+/* All intermediates that `a` holds, in the order of the data, under the names of a trace (Hugging Face's modules):
+ * malloc'ed into *list, their number into *count. Shapes are those of one sequence; with B > 1 all have one length, and
+ * printing and writing put B in front. */
+Status trace_list(const Bert *m, const Activations *a, TraceTensor **list, size_t *count, Error *e);
+Status trace_print(const Bert *m, const Activations *a, FILE *out, Error *e);
+Status trace_write(const Bert *m, const Activations *a, const char *path, const char *model_name, const char *text,
+                   Error *e);
+Status trace_put(const Bert *m, const Activations *a, FILE *out, const char *model_name, const char *text, Error *e);
+/* A trace tensor as one of a file, with B in front if there are several sequences; data and name stay the trace's. */
+SafeTensor as_file_tensor(TraceTensor *t, size_t B);
+
+/* =====================================================================================================================
+ * compare.c, verify.c, mistakes.c - two traces against each other, and the first wrong number of someone else's BERT
+ * ================================================================================================================== */
+typedef enum { TOLERANCE_NMSE, TOLERANCE_EXACT, TOLERANCE_CLOSE } ToleranceKind;
+typedef struct {                    /* when a tensor passes */
+    ToleranceKind kind;
+    double decibel;                 /* NMSE:  sum (x-y)^2 / sum x^2 is at most 10^(decibel/10) */
+    double atol, rtol;              /* CLOSE: every |x-y| <= atol + rtol |x|, as numpy.allclose has it */
+} Tolerance;
+#define TOLERANCE_DEFAULT ((Tolerance){.kind = TOLERANCE_NMSE, .decibel = -80})
+
+/* Prints the table of differences between two trace files, and a last line `no difference` (BERT_OK) or
+ * `first difference: NAME ...` (BERT_DIFFERENT). */
+Status compare_traces(const char *ref, const char *other, const Tolerance *tolerance, FILE *out, Error *e);
+
+typedef struct {
+    Tolerance tolerance;
+    bool isolate;                   /* feed each step OTHER's own inputs */
+    const Encoding *text;           /* the ids that OTHER should have; or NULL */
+    const Tokenizer *tokenizer;     /* shows pieces beside ids; or NULL */
+} VerifyOptions;
+
+/* The same against a reference that is computed here from OTHER's ids; where the two differ, names the known mistakes
+ * that explain it. */
+Status verify_trace(const Bert *m, const char *other, const VerifyOptions *options, FILE *out, Error *e);
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * Names (compare.c)
@@ -114,7 +162,7 @@ typedef enum {                      /* in the order of the data; a step may make
     STEP_QUERY_KEY_VALUE, STEP_SCORES, STEP_PROBS, STEP_CONTEXT, STEP_ATTENTION_DENSE, STEP_ATTENTION_NORM,
     STEP_UP, STEP_GELU, STEP_DOWN, STEP_OUTPUT_NORM,
     STEP_POOLER_DENSE, STEP_POOLER, STEP_TRANSFORM_DENSE, STEP_TRANSFORM_ACT, STEP_TRANSFORM_NORM, STEP_DECODER,
-    STEP_NSP, STEPS
+    STEP_NSP, STEP_COUNT
 } StepName;
 
 /* One forward pass that is run step by step, with or without a mistake. Everything that a mistake may touch is in here
@@ -123,7 +171,7 @@ struct Trial {
     const Bert *original;
     Bert model;                     /* the struct copied; its layers too */
     Activations a;                  /* KEEP_EVERYTHING; a.batch points to `types` and `mask` */
-    StepFunction *steps[STEPS];
+    StepFunction *steps[STEP_COUNT];
     NormFunction *norm;
     int32_t *types, *mask;          /* (N) copies of the ids */
     const int32_t *given_types, *given_mask;
@@ -135,7 +183,7 @@ struct Trial {
     size_t owned_count, owned_room;
     bool failed;                    /* memory ran out */
 };
-extern StepFunction *const ordinary_steps[STEPS];
+extern StepFunction *const ordinary_steps[STEP_COUNT];
 void add_and_norm(Trial *t, real *out, const real *a, const real *b, const real *gamma, const real *beta);
 
 /* ---------------------------------------------------------------------------------------------------------------------
