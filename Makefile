@@ -43,9 +43,10 @@ COMPILE = $(CC) $(CFLAGS) -Wall -Wextra -Wpedantic -Wno-psabi $(NUMBERS) $(DEFIN
 
 # The rooms. Calls go one way: cli -> verify -> book -> weights.
 BOOK    = tokenizer.c tensor.c bert.c
-WEIGHTS = $(addprefix weights/, files.c json.c sha256.c safetensors.c config.c model.c vocabulary.c program.c)
+WEIGHTS = $(addprefix weights/, files.c json.c sha256.c safetensors.c config.c model.c vocabulary.c pooling.c program.c)
 VERIFY  = $(addprefix verify/, trace.c compare.c verify.c mistakes.c)
-CLI     = $(addprefix cli/, cli.c vectors.c inspect.c explain.c goldens.c main.c)
+CLI     = $(addprefix cli/, main.c options.c inputs.c output.c tokenize.c vectors.c predict.c attention.c inspect.c \
+          explain.c goldens.c info.c demo.c)
 CORE    = $(BOOK) $(WEIGHTS)
 PARTS   = $(CORE) $(VERIFY) $(CLI)
 TESTS   = $(CORE) $(VERIFY) weights/tensorbundle.c tests/formula.c tests/checksum.c tests/run.c $(wildcard tests/test_*.c)
@@ -234,7 +235,7 @@ FUZZ_PARTS   = $(CORE) $(VERIFY) $(filter-out cli/main.c,$(CLI)) weights/tensorb
 FUZZ_COMPILE = clang -g -O2 -march=native -fno-omit-frame-pointer -Wall -Wextra -Wpedantic -Wno-psabi $(NUMBERS) \
                -DNO_MMAP $(DEFINES) -fsanitize=address,undefined,float-cast-overflow \
                -fno-sanitize-recover=all
-FUZZ_HEADERS = $(HEADERS) tests/fuzz/fuzz.h cli/main.c cli/vectors.c
+FUZZ_HEADERS = $(HEADERS) tests/fuzz/fuzz.h cli/main.c
 build/fuzz/library.a: $(FUZZ_PARTS) $(FUZZ_HEADERS)
 	@command -v clang > /dev/null || { echo 'make fuzz needs clang and its libFuzzer (on Debian: clang)'; exit 1; }
 	@mkdir -p build/fuzz && rm -f build/fuzz/*.o $@
