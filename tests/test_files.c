@@ -2,7 +2,7 @@
  * asked for, reads that a signal interrupts; and readers of text that must not look at the byte behind it.
  *
  * files.c is compiled here once more, under names of its own and without mmap, so that its read() can be made to behave
- * as systems do now and then. */
+ * as systems do now and then. (A function that files.c gives to everyone needs a line in the two lists below.) */
 #define _DEFAULT_SOURCE
 #include "formula.h"
 #include "test.h"
@@ -42,6 +42,7 @@ void plain_file_close(FileView *file);
 #define utf8_character     plain_utf8_character
 #define escape             plain_escape
 #define fail               plain_fail
+#define fail_text          plain_fail_text
 #define size_mul           plain_size_mul
 #define size_add           plain_size_add
 #define wish_large_pages   plain_wish_large_pages
@@ -59,6 +60,7 @@ void plain_file_close(FileView *file);
 #undef utf8_character
 #undef escape
 #undef fail
+#undef fail_text
 #undef size_mul
 #undef size_add
 #undef wish_large_pages
