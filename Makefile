@@ -22,7 +22,6 @@
 #   make notebooks  runs every notebook again and compares what it prints (notebooks/requirements.txt says what it needs);
 #                   fetches the models that are missing. PYTHON=python3 says which
 #   make documents  runs every command of notebooks/ERRATA.md and compares what it prints
-#   make tour       after lines of bert.c or tokenizer.c have moved: the line numbers in steps.h and README.md
 #   make clean      removes what was built; fetched models stay
 #
 # make CC=clang CFLAGS=-O0 honours both. What the numbers need is added whatever CFLAGS says.
@@ -39,61 +38,107 @@ TARGET  ?=
 
 # C11; no fused, reordered or approximated floating-point arithmetic: the promise of equal bits rests on this line.
 NUMBERS = -std=c11 -ffp-contract=off -fno-fast-math -fno-trapping-math -fno-math-errno
-COMPILE = $(CC) $(CFLAGS) -Wall -Wextra -Wpedantic -Wno-psabi $(NUMBERS) -D_POSIX_C_SOURCE=200809L
+DEFINES = -D_POSIX_C_SOURCE=200809L -I. -Ibuild
+COMPILE = $(CC) $(CFLAGS) -Wall -Wextra -Wpedantic -Wno-psabi $(NUMBERS) $(DEFINES)
 
-CORE    = bert.c tensor.c tokenizer.c weights/safetensors.c weights/files.c weights/program.c weights/vocabulary.c
-KIT     = compare.c verify.c mistakes.c
-PARTS   = $(CORE) $(KIT) cli.c vectors.c inspect.c explain.c goldens.c main.c
-TESTS   = $(CORE) $(KIT) weights/tensorbundle.c tests/formula.c tests/checksum.c tests/run.c $(wildcard tests/test_*.c)
-HEADERS = $(wildcard *.h weights/*.h tests/*.h) weights/convert.c
+# The rooms. Calls go one way: cli -> verify -> book -> weights.
+BOOK    = tokenizer.c tensor.c bert.c
+WEIGHTS = $(addprefix weights/, files.c json.c sha256.c safetensors.c config.c model.c vocabulary.c pooling.c program.c)
+VERIFY  = $(addprefix verify/, trace.c compare.c verify.c mistakes.c)
+CLI     = $(addprefix cli/, main.c options.c inputs.c output.c tokenize.c vectors.c predict.c attention.c inspect.c \
+          explain.c goldens.c info.c demo.c)
+CORE    = $(BOOK) $(WEIGHTS)
+PARTS   = $(CORE) $(VERIFY) $(CLI)
+TESTS   = $(CORE) $(VERIFY) weights/tensorbundle.c tests/formula.c tests/checksum.c tests/run.c $(wildcard tests/test_*.c)
+HEADERS = $(wildcard *.h weights/*.h verify/*.h cli/*.h tests/*.h) weights/convert.c build/steps.h
 
-bert: $(PARTS) $(HEADERS)
-	$(COMPILE) $(PARTS) -o $@ -lm
-bert64: $(PARTS) $(HEADERS)
-	$(COMPILE) -DREAL=double $(PARTS) -o $@ -lm
-bert-plain: $(PARTS) $(HEADERS)
-	$(COMPILE) -DPLAIN $(PARTS) -o $@ -lm
+bert:
+
+# Where each step stands, for `bert explain`. (The header is only touched when it changes; the stamp says that it was looked at.)
+build/steps.h: build/steps.stamp ;
+build/steps.stamp: tokenizer.c bert.c cli/explain.c cli/steps.sh
+	@mkdir -p build
+	@sh cli/steps.sh > build/steps.new
+	@cmp -s build/steps.new build/steps.h || cp build/steps.new build/steps.h
+	@touch $@
+
+# Object files, each kind in a folder of its own: where one file has changed, one file is compiled. `flags` is written
+# anew when the compiler or its flags are others than last time. -MMD notes which headers a file includes.
+# $(call objects,KIND,FILES); $(eval $(call kind,KIND,FLAGS)) makes the rules.
+objects = $(patsubst %.c,build/$(1)/%.o,$(2))
+define kind
+build/$(1)/flags: FORCE
+	@mkdir -p $$(@D)
+	@echo '$$(COMPILE) $(2)' | cmp -s - $$@ || echo '$$(COMPILE) $(2)' > $$@
+build/$(1)/%.o: %.c build/$(1)/flags | build/steps.h
+	@mkdir -p $$(@D)
+	$$(SAY) '  cc $(if $(2),$(2) )$$<'
+	@$$(COMPILE) $(2) -MMD -MP -c $$< -o $$@
+endef
+SAY = $(if $(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS)))),@:,@echo)
+$(eval $(call kind,float,))
+$(eval $(call kind,double,-DREAL=double))
+$(eval $(call kind,plain,-DPLAIN))
+-include $(shell find build/float build/double build/plain -name '*.d' 2> /dev/null)
+
+# $(call link,KIND,FILES)
+link = $(COMPILE) $(call objects,$(1),$(2)) -o $@ -lm
+bert: $(call objects,float,$(PARTS))
+	@$(call link,float,$(PARTS))
+bert64: $(call objects,double,$(PARTS))
+	@$(call link,double,$(PARTS))
+bert-plain: $(call objects,plain,$(PARTS))
+	@$(call link,plain,$(PARTS))
 plain: bert-plain
 
-# bert and build/tests once more, by way of object files: where one file has changed, one file is compiled. For mutants.
-OBJECTS = $(patsubst %.c,build/objects/%.o,$(1))
-build/objects/%.o: %.c $(HEADERS)
-	@mkdir -p $(@D)
-	$(COMPILE) -c $< -o $@
-by-objects: $(sort $(call OBJECTS,$(PARTS) $(TESTS)))
-	$(COMPILE) $(call OBJECTS,$(PARTS)) -o bert -lm
-	$(COMPILE) $(call OBJECTS,$(TESTS)) -o build/tests -lm
-
 # The converter is a program of its own: TensorFlow checkpoint -> safetensors.
-build/convert: $(CORE) weights/tensorbundle.c weights/convert.c $(HEADERS)
-	@mkdir -p build
-	$(COMPILE) $(CORE) weights/tensorbundle.c weights/convert.c -o $@ -lm
+CONVERT = $(CORE) weights/tensorbundle.c weights/convert.c
+build/convert: $(call objects,float,$(CONVERT))
+	@$(call link,float,$(CONVERT))
 
 # (test_weights.c includes convert.c.)
-build/tests: $(TESTS) $(HEADERS)
-	@mkdir -p build
-	$(COMPILE) $(TESTS) -o $@ -lm
+build/tests: $(call objects,float,$(TESTS))
+	@$(call link,float,$(TESTS))
+build/tests64: $(call objects,double,$(TESTS))
+	@$(call link,double,$(TESTS))
 # The same with whatever CFLAGS asks for, under a name of its own: for the sanitizers.
 build/sanitized: $(TESTS) $(HEADERS)
 	@mkdir -p build
 	$(COMPILE) $(TESTS) -o $@ -lm
-build/tests64: $(TESTS) $(HEADERS)
-	@mkdir -p build
-	$(COMPILE) -DREAL=double $(TESTS) -o $@ -lm
 
-build/formula: $(CORE) tests/formula.c tests/make_formula.c $(HEADERS)
-	@mkdir -p build
-	$(COMPILE) $(CORE) tests/formula.c tests/make_formula.c -o $@ -lm
+FORMULA = $(CORE) tests/formula.c tests/make_formula.c
+build/formula: $(call objects,float,$(FORMULA))
+	@$(call link,float,$(FORMULA))
+
+# The library: what bert.h declares; tests/example.c is a program that uses it.
+LIBRARY = $(filter-out weights/program.c,$(CORE))
+build/libbert.a: $(call objects,float,$(LIBRARY))
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+# make install PREFIX=$HOME/bert: the program with its pages for man, the library and its header. DESTDIR for packages.
+PREFIX ?= /usr/local
+build/bert.1: bert cli/man.sh
+	@sh cli/man.sh ./bert > $@
+install: bert build/libbert.a build/bert.1
+	mkdir -p '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/lib' '$(DESTDIR)$(PREFIX)/include' '$(DESTDIR)$(PREFIX)/share/man/man1'
+	cp bert '$(DESTDIR)$(PREFIX)/bin/bert'
+	cp build/libbert.a '$(DESTDIR)$(PREFIX)/lib/libbert.a'
+	cp bert.h '$(DESTDIR)$(PREFIX)/include/bert.h'
+	cp build/bert.1 '$(DESTDIR)$(PREFIX)/share/man/man1/bert.1'
+uninstall:
+	rm -f '$(DESTDIR)$(PREFIX)/bin/bert' '$(DESTDIR)$(PREFIX)/lib/libbert.a' '$(DESTDIR)$(PREFIX)/include/bert.h' \
+	    '$(DESTDIR)$(PREFIX)/share/man/man1/bert.1'
 
 # For tests/bits.sh: what computes is built in many ways as $(BITS); the rest, which does not, once for each compiler.
 BITS      = build/bits/bits
 BITS_REST = build/bits/rest.o
 TENSOR    = tensor.c
-$(BITS_REST): $(HEADERS)
+$(BITS_REST): $(filter-out build/steps.h,$(HEADERS))
 	@mkdir -p build/bits
-	$(COMPILE) -r -nostdlib $(filter-out bert.c tensor.c,$(CORE)) $(KIT) tests/checksum.c tests/print_bits.c -o $@
-$(BITS): $(BITS_REST) bert.c $(TENSOR) tests/formula.c $(HEADERS)
-	$(COMPILE) -I. bert.c $(TENSOR) tests/formula.c $(BITS_REST) -o $@ -lm
+	$(COMPILE) -r -nostdlib $(filter-out bert.c tensor.c,$(CORE)) $(VERIFY) tests/checksum.c tests/print_bits.c -o $@
+$(BITS): $(BITS_REST) bert.c $(TENSOR) tests/formula.c $(filter-out build/steps.h,$(HEADERS))
+	$(COMPILE) bert.c $(TENSOR) tests/formula.c $(BITS_REST) -o $@ -lm
 
 weights: build/convert
 	MODEL='$(MODEL)' FROM='$(FROM)' sh weights/fetch.sh
@@ -117,11 +162,12 @@ test: bert bert64 bert-plain build/tests build/tests64 build/convert build/formu
 	build/tests
 
 # Compiled so that every run of instructions counts itself: is the tokenizer's work linear?
-build/count_work: tokenizer.c weights/vocabulary.c weights/files.c tests/count_work.c $(HEADERS)
+build/count_work: tokenizer.c weights/vocabulary.c tests/count_work.c $(HEADERS)
 	@mkdir -p build
 	$(COMPILE) -fsanitize-coverage=trace-pc -c tokenizer.c -o build/counted_tokenizer.o
 	$(COMPILE) -fsanitize-coverage=trace-pc -c weights/vocabulary.c -o build/counted_vocabulary.o
-	$(COMPILE) build/counted_tokenizer.o build/counted_vocabulary.o weights/files.c tests/count_work.c -o $@ -lm
+	$(COMPILE) build/counted_tokenizer.o build/counted_vocabulary.o \
+	    $(filter-out weights/vocabulary.c,$(WEIGHTS)) tests/count_work.c -o $@ -lm
 linear: build/count_work
 	build/count_work weights/bert-base-uncased
 
@@ -141,10 +187,10 @@ bench: bert linear weights/bert-base-uncased/model.safetensors
 # Every small damage to every kind of file. The linker sends file_open and malloc to tests/sweep.c; what includes files
 # of the tests needs not use all of them.
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all
-build/sweep: $(CORE) $(KIT) weights/tensorbundle.c tests/formula.c tests/sweep.c tests/test_weights.c $(HEADERS)
+build/sweep: $(CORE) $(VERIFY) weights/tensorbundle.c tests/formula.c tests/sweep.c tests/test_weights.c $(HEADERS)
 	@mkdir -p build
 	$(COMPILE) -O2 -g $(SANITIZE) -Wl,--wrap=file_open,--wrap=malloc,--wrap=calloc,--wrap=realloc \
-	    $(CORE) $(KIT) weights/tensorbundle.c tests/formula.c tests/sweep.c -o $@ -lm
+	    $(CORE) $(VERIFY) weights/tensorbundle.c tests/formula.c tests/sweep.c -o $@ -lm
 sweep: build/sweep
 	build/sweep
 
@@ -154,23 +200,22 @@ WRAPPED = malloc calloc realloc strdup mmap read fstat stat opendir readdir fope
 comma = ,
 build/faults: $(PARTS) weights/tensorbundle.c weights/convert.c tests/formula.c tests/faults.c tests/checkpoint.c $(HEADERS)
 	@mkdir -p build
-	$(COMPILE) -O1 -g $(SANITIZE) -Dmain=bert_main -c main.c -o build/faults_main.o
-	$(COMPILE) -O1 -g $(SANITIZE) $(patsubst %,-Wl$(comma)--wrap=%,$(WRAPPED)) $(filter-out main.c,$(PARTS)) \
+	$(COMPILE) -O1 -g $(SANITIZE) -Dmain=bert_main -c cli/main.c -o build/faults_main.o
+	$(COMPILE) -O1 -g $(SANITIZE) $(patsubst %,-Wl$(comma)--wrap=%,$(WRAPPED)) $(filter-out cli/main.c,$(PARTS)) \
 	    build/faults_main.o weights/tensorbundle.c tests/formula.c tests/faults.c tests/checkpoint.c -o $@ -lm
 faults: bert build/faults build/convert build/formula
 	build/faults
 	sh tests/faults.sh
 
 # Which lines of the readers, the JSON reader and the tokenizer no test reaches: tests/COVERAGE-readers.md has the reasons.
-READERS = weights/files.c weights/safetensors.c weights/tensorbundle.c weights/vocabulary.c weights/convert.c weights/program.c \
-    tokenizer.c
+READERS = $(filter-out weights/config.c weights/model.c,$(WEIGHTS)) weights/tensorbundle.c weights/convert.c tokenizer.c
 coverage:
-	python3 tests/coverage.py '$(CC) -std=c11 -D_POSIX_C_SOURCE=200809L -Wno-psabi' '$(patsubst %,-Wl$(comma)--wrap=%,$(WRAPPED))' $(READERS)
+	python3 tests/coverage.py '$(CC) -std=c11 $(DEFINES) -Wno-psabi' '$(patsubst %,-Wl$(comma)--wrap=%,$(WRAPPED))' $(READERS)
 
 # Without AVX, which valgrind does not know in full, and without the real weights, which take it minutes.
 build/plain-tests: $(TESTS) $(HEADERS)
 	@mkdir -p build
-	$(CC) -O1 -g -Wall -Wextra -Wpedantic -Wno-psabi $(NUMBERS) -D_POSIX_C_SOURCE=200809L $(TESTS) -o $@ -lm
+	$(CC) -O1 -g -Wall -Wextra -Wpedantic -Wno-psabi $(NUMBERS) $(DEFINES) $(TESTS) -o $@ -lm
 valgrind: build/plain-tests
 	sh tests/valgrind.sh
 
@@ -186,17 +231,16 @@ curves: build/tests
 # are read into memory of their size, so that a step beyond is seen. An archive: what a target includes is not linked
 # twice. (trace-cmp: libFuzzer watches every comparison. The tokenizer's searches in tables would take most of the time.)
 FUZZ_TARGETS = $(notdir $(basename $(wildcard tests/fuzz/fuzz_*.c)))
-FUZZ_PARTS   = $(CORE) $(KIT) cli.c vectors.c inspect.c explain.c goldens.c weights/tensorbundle.c tests/formula.c \
-               tests/fuzz/fuzz.c
+FUZZ_PARTS   = $(CORE) $(VERIFY) $(filter-out cli/main.c,$(CLI)) weights/tensorbundle.c tests/formula.c tests/fuzz/fuzz.c
 FUZZ_COMPILE = clang -g -O2 -march=native -fno-omit-frame-pointer -Wall -Wextra -Wpedantic -Wno-psabi $(NUMBERS) \
-               -DNO_MMAP -D_POSIX_C_SOURCE=200809L -fsanitize=address,undefined,float-cast-overflow \
+               -DNO_MMAP $(DEFINES) -fsanitize=address,undefined,float-cast-overflow \
                -fno-sanitize-recover=all
-FUZZ_HEADERS = $(HEADERS) tests/fuzz/fuzz.h main.c vectors.c
+FUZZ_HEADERS = $(HEADERS) tests/fuzz/fuzz.h cli/main.c
 build/fuzz/library.a: $(FUZZ_PARTS) $(FUZZ_HEADERS)
 	@command -v clang > /dev/null || { echo 'make fuzz needs clang and its libFuzzer (on Debian: clang)'; exit 1; }
 	@mkdir -p build/fuzz && rm -f build/fuzz/*.o $@
-	cd build/fuzz && $(FUZZ_COMPILE) -fsanitize=fuzzer-no-link -c $(FUZZ_PARTS:%=../../%)
-	cd build/fuzz && $(FUZZ_COMPILE) -fsanitize=fuzzer-no-link -fno-sanitize-coverage=trace-cmp -c ../../tokenizer.c
+	cd build/fuzz && $(FUZZ_COMPILE) -I../.. -I.. -fsanitize=fuzzer-no-link -c $(FUZZ_PARTS:%=../../%)
+	cd build/fuzz && $(FUZZ_COMPILE) -I../.. -I.. -fsanitize=fuzzer-no-link -fno-sanitize-coverage=trace-cmp -c ../../tokenizer.c
 	cd build/fuzz && ar rcs library.a *.o
 build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c build/fuzz/library.a
 	$(FUZZ_COMPILE) -fsanitize=fuzzer $^ -o $@ -lm
@@ -205,7 +249,7 @@ fuzz: $(FUZZ_TARGETS:%=build/fuzz/%)
 
 build/replay/library.a: $(FUZZ_PARTS) tests/fuzz/replay.c $(FUZZ_HEADERS)
 	@mkdir -p build/replay && rm -f build/replay/*.o $@
-	cd build/replay && $(COMPILE) -DNO_MMAP -c $(FUZZ_PARTS:%=../../%) ../../tests/fuzz/replay.c && ar rcs library.a *.o
+	cd build/replay && $(COMPILE) -I../.. -I.. -DNO_MMAP -c $(FUZZ_PARTS:%=../../%) ../../tests/fuzz/replay.c && ar rcs library.a *.o
 build/replay/fuzz_%: tests/fuzz/fuzz_%.c build/replay/library.a
 	$(COMPILE) -DNO_MMAP $^ -o $@ -lm
 replay: $(FUZZ_TARGETS:%=build/replay/%)
@@ -219,14 +263,13 @@ notebooks: bert bert64 weights/bert-base-uncased/model.safetensors
 documents: bert weights/bert-base-uncased/model.safetensors
 	python3 tests/check_documents.py
 
-tour:
-	sh tests/tour.sh
-
 mutants:
 	sh tests/mutants/run.sh
+
+FORCE:
 
 clean:
 	rm -rf bert bert64 bert-plain build
 
-.PHONY: plain by-objects weights demo test pipes linear fuzz replay sweep faults coverage valgrind analyze bench curves \
-    notebooks documents tour mutants clean
+.PHONY: plain weights demo test pipes linear fuzz replay sweep faults coverage valgrind analyze bench curves \
+    notebooks documents mutants clean FORCE

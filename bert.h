@@ -1,5 +1,5 @@
-/* bert.h - the one header of bert.c: the legend, then the types and functions of each file. Files and weights come
- * first; BERT itself begins at tokenizer.c.
+/* bert.h - the book's contents: the legend, then the types and functions of tokenizer.c, tensor.c and bert.c, in the order
+ * of the data. What reads files is in weights/weights.h.
  *
  * BERT turns each token of a text into H numbers that depend on the whole text. It learned to do so from two exercises:
  * guessing words that were hidden (MLM, masked language model), and saying whether one text follows another (NSP, next
@@ -101,12 +101,15 @@ typedef enum {
     BERT_FILE = 3,          /* a model or another input file is missing or corrupt          */
     BERT_TEXT = 4,          /* the input text is rejected: invalid UTF-8, too long          */
     BERT_HEAD = 5,          /* the weights lack the head that was asked for                 */
-    BERT_SYSTEM = 6         /* the system failed us: out of memory, write error             */
+    BERT_SYSTEM = 6         /* out of memory, or a file could not be read or written        */
 } Status;
 
 typedef struct {
     Status status;
     char message[1024];     /* one line, no newline at its end; control characters are escaped */
+    size_t byte, line;      /* where: a byte of the text or file, a line or another input; from 1, or 0 if not known */
+    int text;               /* the byte is one of the first (1) or second (2) text of a pair, or of neither (0) */
+    size_t reason;          /* message + reason is the sentence without the byte in front */
 } Error;
 
 /* Writes the sentence (printf rules) into *e, escapes control characters, and returns `status`,
@@ -117,141 +120,16 @@ Status fail(Error *e, Status status, const char *format, ...)
 #endif
     ;
 
+/* The same for BERT_TEXT with a byte of the text: "byte 17: ..." or, of a second text, "byte 17 of the second text: ...". */
+Status fail_text(Error *e, int text, size_t byte, const char *format, ...)
+#ifdef __GNUC__
+    __attribute__((format(printf, 4, 5)))
+#endif
+    ;
+
 /* Text that is safe on a terminal: control characters and what is no UTF-8 become \xNN. Cuts what does not fit into
  * `capacity`, its NUL included; returns how many bytes of `from` are in `to`. */
 size_t escape(char *to, size_t capacity, const char *from);
-
-/* =====================================================================================================================
- * weights/files.c - bytes in and out: sizes that cannot overflow, files mapped or read, a JSON reader, SHA-256
- * ================================================================================================================== */
-
-/* a*b and a+b into *out; false, with *out untouched, if the result does not fit. Every size that comes from a file
- * goes through these two. */
-bool size_mul(size_t a, size_t b, size_t *out);
-bool size_add(size_t a, size_t b, size_t *out);
-
-typedef struct {
-    char *path;
-    const unsigned char *data;
-    size_t size;
-    bool mapped;            /* data is a mapping of the file, not a copy of it */
-} FileView;
-
-/* The whole file, read-only: mapped where that works, else read into memory. Directories and special files are refused.
- * BERT_FILE if it cannot be opened or read, BERT_SYSTEM if memory runs out. */
-Status file_open(FileView *file, const char *path, Error *e);
-void file_close(FileView *file);
-bool file_exists(const char *directory, const char *name);
-/* The path, safe to print, of the mapped file that the address lies in, or NULL: for a signal handler. */
-const char *file_mapped_at(const void *address);
-void wish_large_pages(void *memory, size_t size);      /* for memory of many MB: see weights/files.c */
-/* BERT_FILE if the text of that path begins with a byte order mark, which JSON and vocab.txt do not have. */
-Status refuse_bom(const char *path, const unsigned char *text, size_t size, Error *e);
-
-/* An output file that appears whole or not at all: written to a temporary file beside `path`, then renamed. "-" is
- * standard output. */
-typedef struct {
-    FILE *stream;
-    char *path, *temporary;
-} OutputFile;
-Status output_open(OutputFile *out, const char *path, Error *e);
-Status output_commit(OutputFile *out, Error *e);        /* flush, close, rename; on failure the temporary is removed */
-void output_abort(OutputFile *out);                     /* close and remove; safe on a zeroed or committed struct    */
-void output_interrupted(void);                          /* for signal handlers: removes the temporary, nothing else  */
-
-/* weights/program.c: what a program does first. Closed standard streams are taken; a signal that ends it removes
- * the temporary file; a mapped file that is cut is a message. `name` begins that message. */
-void program_start(const char *name);
-
-/* JSON, pulled value by value: no recursion, no allocation, bounded depth. Messages carry the file and the byte.
- * json_open skips white space and, when the text is not an object, fails. Typical use:
- *
- *     json_open(&j, path, bytes, n, e);
- *     while ((s = json_next_key(&j, key, sizeof key, &more, e)) == BERT_OK && more)
- *         if (!strcmp(key, "hidden_size")) json_integer(&j, &config->H, ...); else json_skip(&j, e);
- *     json_end(&j, e);
- */
-enum { JSON_DEPTH = 32 };
-typedef struct {
-    const char *path;               /* for messages */
-    const unsigned char *text;
-    size_t size, at;                /* `at`: the next byte to read */
-    size_t base;                    /* offset of text[0] in its file, for messages */
-    int depth;                      /* open objects and arrays */
-    char kind[JSON_DEPTH];          /* '{' or '[' of each */
-    bool first[JSON_DEPTH];         /* no member of it has been read yet */
-} JsonReader;
-Status json_open(JsonReader *j, const char *path, const unsigned char *text, size_t size, size_t base, Error *e);
-Status json_begin(JsonReader *j, char kind, Error *e);  /* enters the object '{' or array '[' that comes next */
-/* The next member of the object or array; *more is false when there is none, and the object or array is left. */
-Status json_next_key(JsonReader *j, char *key, size_t capacity, bool *more, Error *e);
-Status json_next_element(JsonReader *j, bool *more, Error *e);
-/* The kind of the next value: '{' '[' '"' '0' (a number) 't' 'f' 'n', or 0 if it is malformed. */
-char json_peek(JsonReader *j);
-/* A value. Strings are UTF-8 and NUL-terminated; one that is longer than the buffer, or holds U+0000, is an error. */
-Status json_string(JsonReader *j, char *text, size_t capacity, Error *e);
-Status json_integer(JsonReader *j, int64_t *value, Error *e);   /* 768, never 768.0, 1e3, 007 or -0 */
-Status json_number(JsonReader *j, double *value, Error *e);     /* no locale */
-Status json_bool(JsonReader *j, bool *value, Error *e);
-Status json_skip(JsonReader *j, Error *e);                      /* any value, however nested, depth bounded */
-Status json_end(JsonReader *j, Error *e);                       /* only white space is left */
-
-/* SHA-256 (FIPS 180-4), to say which file a committed number belongs to. */
-typedef struct {
-    uint32_t state[8];
-    uint64_t length;
-    unsigned char block[64];
-} Sha256;
-void sha256_start(Sha256 *s);
-void sha256_add(Sha256 *s, const void *data, size_t size);
-void sha256_end(Sha256 *s, char hex[65]);               /* 64 lower-case digits and a NUL */
-
-/* =====================================================================================================================
- * weights/safetensors.c - the only weight format that `bert` reads: a JSON header and raw little-endian tensors
- * ================================================================================================================== */
-typedef enum {
-    DTYPE_F32, DTYPE_F64, DTYPE_F16, DTYPE_BF16, DTYPE_I64, DTYPE_I32, DTYPE_I16, DTYPE_I8, DTYPE_U8, DTYPE_BOOL
-} DType;
-const char *dtype_name(DType dtype);                    /* "F32" ... as the format spells it */
-size_t dtype_size(DType dtype);                         /* bytes of one element */
-
-enum { MAX_RANK = 8 };
-typedef struct {
-    char *name;
-    DType dtype;
-    int rank;
-    size_t shape[MAX_RANK];
-    size_t count;                   /* elements: the product of the shape */
-    const void *data;               /* count * dtype_size bytes; may be misaligned in a file that others wrote */
-} SafeTensor;
-
-typedef struct {
-    FileView file;
-    SafeTensor *tensors;            /* in the order of their data */
-    size_t count;
-    const SafeTensor **by_name;     /* the same, sorted by name, for safetensors_find */
-    char *names;                    /* the one allocation behind all names */
-    char *metadata;                 /* the __metadata__ object as its JSON text, or NULL */
-} Safetensors;
-
-/* Opens and checks everything (header length, UTF-8, JSON, dtype, shape, offsets without holes, overlap or trailing
- * bytes) before anything is used. BERT_FILE with path, tensor, offset, what was found and what was expected. */
-Status safetensors_open(Safetensors *st, const char *path, Error *e);
-const SafeTensor *safetensors_find(const Safetensors *st, const char *name);    /* NULL if there is none */
-void safetensors_close(Safetensors *st);
-
-/* Writes tensors (I64 first, then the rest in the order given, so that all data are aligned) and metadata pairs
- * {key, value}, all or nothing (OutputFile). */
-Status safetensors_write(const char *path, const SafeTensor *tensors, size_t count,
-                         const char *const (*metadata)[2], size_t pairs, Error *e);
-/* The same into an open stream: an error stays in it and shows at output_commit. */
-void safetensors_put(FILE *out, const SafeTensor *tensors, size_t count,
-                     const char *const (*metadata)[2], size_t pairs);
-
-/* Element i of a tensor of any floating dtype, exactly. Slow and obvious: for checks and comparisons. */
-double tensor_element(const SafeTensor *t, size_t i);
-float half_to_float(uint16_t h);
-float bfloat16_to_float(uint16_t h);
 
 /* =====================================================================================================================
  * tokenizer.c - steps 1 to 4: text -> clean -> CJK -> strip accents, lower case -> split -> WordPiece -> ids
@@ -301,12 +179,31 @@ typedef struct {
 Status encode(const Tokenizer *t, Text a, const Text *b, const EncodeOptions *options, Encoding *out, Error *e);
 void encoding_free(Encoding *encoding);
 
-/* Shows what every stage does to the text (and to the second one, or NULL), a line a stage: `tokenize --trace`. */
-Status tokenize_trace(const Tokenizer *t, Text a, const Text *b, const EncodeOptions *options, FILE *out, Error *e);
+/* One stage of steps 1 to 4, as `tokenize --trace` and `explain` show it. */
+typedef struct {
+    int step;                       /* 1 to 4; 0: the text as it came */
+    const char *name;               /* a constant: "clean", "sort marks", ... "mask"; step 0: "text", "text A", "text B" */
+    Text text;                      /* steps 0 to 3: what the stage gave, hidden characters as <U+0301>, a blank behind
+                                     * each word and piece. bytes NULL: this model does not have the stage */
+    const int32_t *values;          /* step 4: (count) */
+    size_t count;                   /* words of step 2, pieces of step 3, values of step 4 */
+} TokenizeStage;
+
+/* Encodes the text (and the second one, or NULL) and calls `trace` for every stage, in order; stops where it returns
+ * anything but BERT_OK. print_stage is such a function: it prints a line to the FILE * that `context` is. */
+typedef Status TokenizeTrace(void *context, const TokenizeStage *stage, Error *e);
+Status tokenize_trace(const Tokenizer *t, Text a, const Text *b, const EncodeOptions *options, TokenizeTrace *trace,
+                      void *context, Error *e);
+Status print_stage(void *context, const TokenizeStage *stage, Error *e);
 
 /* =====================================================================================================================
  * tensor.c - the arithmetic. Outputs first, inputs const, sizes last
  * ================================================================================================================== */
+
+/* The types of numbers that files have, as the safetensors format spells them. */
+typedef enum {
+    DTYPE_F32, DTYPE_F64, DTYPE_F16, DTYPE_BF16, DTYPE_I64, DTYPE_I32, DTYPE_I16, DTYPE_I8, DTYPE_U8, DTYPE_BOOL
+} DType;
 
 /* A weight where its file has it: (rows, cols), one row per output feature, as PyTorch's nn.Linear stores it. */
 typedef struct {
@@ -373,7 +270,7 @@ void add(real *out, const real *a, const real *b, size_t n);
 double cosine(const real *a, const real *b, size_t n);
 
 /* =====================================================================================================================
- * bert.c - configuration, weights, steps 5 to 16
+ * bert.c - steps 5 to 16. The weights come from weights/model.c
  * ================================================================================================================== */
 typedef enum { GELU_ERF, GELU_TANH } GeluKind;
 
@@ -383,34 +280,6 @@ typedef struct {                    /* config.json */
     GeluKind gelu;                  /* hidden_act */
     double eps;                     /* layer_norm_eps */
 } BertConfig;
-
-/* BERT_FILE with the key, what was found and what was expected; other model types are refused by name. */
-Status config_load(BertConfig *config, const char *path, Error *e);
-
-typedef enum { GROUP_ENCODER, GROUP_POOLER, GROUP_MLM, GROUP_NSP, GROUP_TASK } Group;
-typedef enum { KIND_MATRIX, KIND_BIAS, KIND_NORM, KIND_EMBEDDING } Kind;
-
-/* One row of the one table of tensors: it drives loading, checking, `info`, conversion. `*` in a name is the layer. */
-typedef struct {
-    const char *name;               /* Hugging Face's, without `bert.` */
-    const char *alias;              /* the older Hugging Face name (gamma, beta), or NULL */
-    const char *tf;                 /* TensorFlow's variable, without `bert/` */
-    Group group;
-    Kind kind;                      /* KIND_MATRIX: TensorFlow stores it transposed, (in, out) */
-    char rows, cols;                /* shape by symbol, e.g. 'F','H'; '2' is the number 2; rows 0: one-dimensional */
-    bool optional;                  /* may be missing: then `tied` is used */
-    const char *tied;               /* the tensor that is used instead, or NULL */
-    size_t field;                   /* offset in Bert, or in BertLayer for names with `*` */
-} TensorSpec;
-extern const TensorSpec tensor_table[];
-extern const size_t tensor_table_size;
-bool spec_per_layer(const TensorSpec *spec);                                    /* its name has a `*` */
-void spec_name(const char *pattern, int layer, char *name, size_t capacity);    /* puts the layer for `*` */
-size_t spec_rows(const TensorSpec *spec, const BertConfig *config);             /* 1 for one-dimensional tensors */
-size_t spec_cols(const TensorSpec *spec, const BertConfig *config);
-/* The tensor of a row in a file, or NULL: with `bert.` in front or without, under its name or its older one, in this
- * order. Whoever looks for a tensor asks here, so that all see the same one. */
-const SafeTensor *spec_find(const TensorSpec *spec, int layer, const Safetensors *file);
 
 typedef struct {                    /* one block; matrices are (out, in), used as y = x W^T + b */
     Tensor Wq, Wk, Wv;              /* (H,H) attention.self.query|key|value.weight */
@@ -441,7 +310,7 @@ typedef struct {
     Tensor Wnsp;                    /* (2,H) cls.seq_relationship.weight */
     const real *bnsp;               /* (2) */
     bool has_pooler, has_mlm, has_nsp;
-    Safetensors file;
+    struct Safetensors *file;       /* the mapped weight file: weights/weights.h */
     void **owned;                   /* copies: converted vectors, misaligned tensors */
     size_t owned_count;
 } Bert;
@@ -450,9 +319,6 @@ typedef struct {
  * there or not as a whole; a head of which only a part is there is an error. */
 Status bert_load(Bert *model, const char *directory, Error *e);
 void bert_free(Bert *model);
-/* Path of the one *.safetensors of a model directory, malloc'ed. */
-Status model_file(char **path, const char *directory, Error *e);
-Status model_file_if_any(char **path, const char *directory, Error *e);     /* NULL, and no error, if there is none */
 
 /* A batch is packed: the sequences' tokens one after another, without padding, N = T1 + T2 + ... rows. Positions start
  * at 0 in each sequence, and each attends only to itself; all other layers treat every row alike. So a sentence gets
@@ -466,7 +332,11 @@ typedef struct {
 Status batch_check(const Batch *batch, const BertConfig *config, Error *e);
 
 typedef enum {                      /* a set: what is kept for every layer, instead of sharing memory between them */
-    KEEP_NOTHING = 0, KEEP_HIDDEN = 1, KEEP_ATTENTION = 2, KEEP_EVERYTHING = 7  /* those two and all the rest */
+    KEEP_NOTHING = 0,
+    KEEP_HIDDEN = 1,                /* the L+1 hidden states */
+    KEEP_ATTENTION = 2,             /* the attention maps, probs */
+    KEEP_STEPS = 4,                 /* what all other steps make: query, key, ... (scores need KEEP_ATTENTION, too) */
+    KEEP_EVERYTHING = KEEP_HIDDEN | KEEP_ATTENTION | KEEP_STEPS
 } Keep;
 
 typedef struct {                    /* what is to be computed beside the hidden states */
@@ -540,51 +410,5 @@ void token_vectors(real *out, const Bert *m, const Activations *a, int b, const 
 /* out (dim) <- vectors (T, dim), over the tokens with mask 1; POOL_CLS takes token 0 */
 void pool_tokens(real *out, const real *vectors, const int32_t *mask, size_t T, size_t dim, Pooling pooling);
 void normalize(real *vector, size_t dim);               /* to length 1; a zero vector stays */
-
-/* =====================================================================================================================
- * verify.c - looking inside: every intermediate under its name
- * ================================================================================================================== */
-typedef struct {
-    char name[96];
-    int rank;
-    size_t shape[3];
-    const real *data;
-    bool packed_scores;             /* (A,T,T) of one sequence after another rather than (N, features) */
-} TraceTensor;
-
-/* All intermediates that `a` holds, in the order of the data, under the names of a trace (Hugging Face's modules):
- * malloc'ed into *list, their number into *count. Shapes are those of one sequence; with B > 1 all have one length, and
- * printing and writing put B in front. */
-Status trace_list(const Bert *m, const Activations *a, TraceTensor **list, size_t *count, Error *e);
-Status trace_print(const Bert *m, const Activations *a, FILE *out, Error *e);
-Status trace_write(const Bert *m, const Activations *a, const char *path, const char *model_name, const char *text,
-                   Error *e);
-Status trace_put(const Bert *m, const Activations *a, FILE *out, const char *model_name, const char *text, Error *e);
-
-/* =====================================================================================================================
- * compare.c, verify.c, mistakes.c - two traces against each other, and the first wrong number of someone else's BERT
- * ================================================================================================================== */
-typedef enum { TOLERANCE_NMSE, TOLERANCE_EXACT, TOLERANCE_CLOSE } ToleranceKind;
-typedef struct {                    /* when a tensor passes */
-    ToleranceKind kind;
-    double decibel;                 /* NMSE:  sum (x-y)^2 / sum x^2 is at most 10^(decibel/10) */
-    double atol, rtol;              /* CLOSE: every |x-y| <= atol + rtol |x|, as numpy.allclose has it */
-} Tolerance;
-#define TOLERANCE_DEFAULT ((Tolerance){.kind = TOLERANCE_NMSE, .decibel = -80})
-
-/* Prints the table of differences between two trace files, and a last line `no difference` (BERT_OK) or
- * `first difference: NAME ...` (BERT_DIFFERENT). */
-Status compare_traces(const char *ref, const char *other, const Tolerance *tolerance, FILE *out, Error *e);
-
-typedef struct {
-    Tolerance tolerance;
-    bool isolate;                   /* feed each step OTHER's own inputs */
-    const Encoding *text;           /* the ids that OTHER should have; or NULL */
-    const Tokenizer *tokenizer;     /* shows pieces beside ids; or NULL */
-} VerifyOptions;
-
-/* The same against a reference that is computed here from OTHER's ids; where the two differ, names the known mistakes
- * that explain it. */
-Status verify_trace(const Bert *m, const char *other, const VerifyOptions *options, FILE *out, Error *e);
 
 #endif

@@ -18,6 +18,7 @@
  * The fast forms must give the same bits, and `make plain` builds the whole program without them to show that they do.
  */
 #include "bert.h"
+#include "weights/weights.h"
 
 #include <assert.h>
 #include <float.h>

@@ -13,7 +13,7 @@
  * A forward pass is everything that a caller pays for: memory for the activations, steps 5 to 13, and giving it back.
  */
 #define _GNU_SOURCE                 /* clock_gettime's process clock under -std=c11 on every system */
-#include "../bert.h"
+#include "weights/weights.h"
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -149,7 +149,7 @@ static Status answer(Bert *m, const Inputs *in, const char *line, Error *e)
     const int all = L;
     const GeluKind gelu = m->config.gelu;
     if (!strncmp(line, "peak", 4)) return printf("%.3f\n", peak()), BERT_OK;
-    if (!strncmp(line, "read", 4)) return printf("%.3f\n", read_rate(&m->file.file)), BERT_OK;
+    if (!strncmp(line, "read", 4)) return printf("%.3f\n", read_rate(&m->file->file)), BERT_OK;
     bool known = sscanf(line, "run %d", &T) == 1 || sscanf(line, "hidden %d %1023s", &T, path) == 2 ||
                  sscanf(line, "tanh %d %1023s", &T, path) == 2 ||
                  (sscanf(line, "layers %d %d", &L, &T) == 2 && L >= 0 && L <= all) ||

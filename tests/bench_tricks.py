@@ -58,7 +58,7 @@ DEFINITION = "all of them: the definition (`make plain`)"
 
 def build(directory, changes, flags=""):
     """A bench_forward of the sources with these changes, built by the Makefile; its path."""
-    for pattern in ("Makefile", "*.[ch]", "weights/*.[ch]", "tests/bench_forward.c"):
+    for pattern in ("Makefile", "*.[ch]", "weights/*.[ch]", "verify/*.[ch]", "cli/*", "tests/bench_forward.c"):
         for path in ROOT.glob(pattern):
             copy = directory / path.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)

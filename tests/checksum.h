@@ -1,7 +1,7 @@
 /* checksum.h - one number for everything that a run computed: what equal bits are compared by. */
 #ifndef CHECKSUM_H
 #define CHECKSUM_H
-#include "../bert.h"
+#include "verify/verify.h"
 
 /* SHA-256 over name, shape and bytes of every tensor of a trace, in the order of the data: for each tensor the line
  * "pooler.dense 768\n" (shapes as trace_list has them, of one sequence), then its numbers, of all B sequences. */

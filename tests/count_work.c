@@ -5,7 +5,7 @@
  * on a busy machine. What libc does is not seen: copies of arrays that double, which are linear by themselves.
  *
  *     count_work DIRECTORY                exit 1 if twice the text takes 2.3 times the work somewhere */
-#include "../bert.h"
+#include "weights/weights.h"
 
 #include <stdlib.h>
 #include <string.h>

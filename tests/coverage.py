@@ -14,10 +14,17 @@ import sys
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), ".."))
 HERE = os.path.join(ROOT, "build", "coverage")
-CORE = ["bert.c", "tensor.c", "tokenizer.c", "weights/safetensors.c", "weights/files.c", "weights/program.c",
-        "weights/vocabulary.c"]
-KIT = "compare.c verify.c mistakes.c".split()
-REST = "cli.c vectors.c inspect.c explain.c goldens.c".split()
+OTHER_PROGRAM = ["weights/convert.c", "weights/tensorbundle.c"]
+
+
+def sources(*rooms):
+    """The .c files of these folders of the project, "." being the top, without the converter's."""
+    found = sorted(os.path.relpath(path, ROOT) for room in rooms for path in glob.glob(os.path.join(ROOT, room, "*.c")))
+    return [path for path in found if path not in OTHER_PROGRAM]
+
+
+CORE = sources(".", "weights") + sources("verify")
+CLI = [path for path in sources("cli") if path != "cli/main.c"]
 
 
 def run(command, **more):
@@ -31,27 +38,29 @@ def build(compiler, wraps):
         objects = []
         for source in sources:
             target = f"{name}/{source.replace('/', '_')[:-2]}.o"
-            main = "-Dmain=bert_main" if name == "faults" and source == "main.c" else ""
+            main = "-Dmain=bert_main" if name == "faults" and source == "cli/main.c" else ""
             run(f"{compiler} -O0 -march=native -g --coverage {flags} {main} -c {source} -o {target}")
             objects.append(target)
         run(f"{compiler} --coverage {flags} {links} {' '.join(objects)} -o {name}/{name} -lm")
     tests = sorted(os.path.relpath(t, HERE) for t in glob.glob(HERE + "/tests/test_*.c"))
-    program("suite", CORE + KIT + ["weights/tensorbundle.c", "tests/formula.c", "tests/checksum.c", "tests/run.c"] + tests, "")
-    program("faults", CORE + KIT + REST + ["main.c", "weights/tensorbundle.c", "tests/formula.c", "tests/faults.c",
+    program("suite", CORE + ["weights/tensorbundle.c", "tests/formula.c", "tests/checksum.c", "tests/run.c"] + tests, "")
+    program("faults", CORE + CLI + ["cli/main.c", "weights/tensorbundle.c", "tests/formula.c", "tests/faults.c",
                                            "tests/checkpoint.c"],
             "-fsanitize=leak -DCOVERAGE", wraps)
-    program("sweep", CORE + KIT + ["weights/tensorbundle.c", "tests/formula.c", "tests/sweep.c"], "",
+    program("sweep", CORE + ["weights/tensorbundle.c", "tests/formula.c", "tests/sweep.c"], "",
             "-Wl,--wrap=file_open,--wrap=malloc,--wrap=calloc,--wrap=realloc")
-    program("cli", CORE + KIT + REST + ["main.c"], "")
+    program("cli", CORE + CLI + ["cli/main.c"], "")
     shutil.copy(os.path.join(HERE, "cli", "cli"), os.path.join(HERE, "bert"))
 
 
 def copy_sources():
     shutil.rmtree(HERE, ignore_errors=True)
     os.makedirs(os.path.join(HERE, "weights/bert-base-uncased"))
-    for pattern in ("*.c", "*.h", "README.md", "weights/*.[ch]"):
+    for pattern in ("*.c", "*.h", "README.md", "weights/*.[ch]", "verify/*.[ch]", "cli/*.[ch]", "build/steps.h"):
         for path in glob.glob(os.path.join(ROOT, pattern)):
-            shutil.copy(path, os.path.join(HERE, os.path.relpath(path, ROOT)))
+            copy = os.path.join(HERE, os.path.relpath(path, ROOT))
+            os.makedirs(os.path.dirname(copy), exist_ok=True)
+            shutil.copy(path, copy)
     shutil.copytree(os.path.join(ROOT, "tests"), os.path.join(HERE, "tests"))
     shutil.copy(os.path.join(ROOT, "weights/bert-base-uncased/vocab.txt"), os.path.join(HERE,
                                                                                         "weights/bert-base-uncased"))

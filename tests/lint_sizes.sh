@@ -5,7 +5,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 2
 mkdir -p build
-for file in ./*.c weights/*.c; do
+for file in ./*.c weights/*.c verify/*.c cli/*.c; do
     awk -v file="${file#./}" '/(malloc|calloc|realloc)\(/ && !/^ *(\/\*|\*)/ {
         line = $0
         sub(/^ */, "", line)

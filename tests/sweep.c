@@ -289,16 +289,16 @@ static void check_same_model(const Bert *base, size_t at, int value)
 {
     Bert m;
     Error e = {0};
-    if (!verdict(bert_load(&m, directory, &e), &e, "model.safetensors", base->file.file.size, "model, byte", at))
+    if (!verdict(bert_load(&m, directory, &e), &e, "model.safetensors", base->file->file.size, "model, byte", at))
         return;
     bool same = m.has_pooler == base->has_pooler;
     for (size_t i = 0; i < tensor_table_size; i++)
         for (int l = 0; l < (spec_per_layer(&tensor_table[i]) ? m.config.L : 1); l++) {
-            const SafeTensor *a = spec_find(&tensor_table[i], l, &base->file);
-            const SafeTensor *b = spec_find(&tensor_table[i], l, &m.file);
+            const SafeTensor *a = spec_find(&tensor_table[i], l, base->file);
+            const SafeTensor *b = spec_find(&tensor_table[i], l, m.file);
             same = same && !a == !b && (!a || (a->dtype == b->dtype &&
-                                               (const unsigned char *)a->data - base->file.file.data
-                                               == (const unsigned char *)b->data - m.file.file.data));
+                                               (const unsigned char *)a->data - base->file->file.data
+                                               == (const unsigned char *)b->data - m.file->file.data));
         }
     check(same, "byte %zu as %d, accepted, is the same model", at, value);
     bert_free(&m);
@@ -349,7 +349,7 @@ static void sweep_header(void)
             allocated = 0;
             Status s = safetensors_open(&st, in_model("model.safetensors"), &e);
             if (!verdict(s, &e, "model.safetensors", b.size, "header, byte", at)) continue;
-            check_harmless(&base.file, &st, at, value);
+            check_harmless(base.file, &st, at, value);
             safetensors_close(&st);
             if ((changed & (changed - 1)) == 0) check_same_model(&base, at, value);
         }

@@ -4,7 +4,7 @@
 #include "checksum.h"
 #include "formula.h"
 #include "test.h"
-#include "../weights/convert.h"
+#include "weights/convert.h"
 #include <stdlib.h>
 #include <string.h>
 

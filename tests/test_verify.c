@@ -5,7 +5,7 @@
  * what somebody's wrong BERT would write. verify must name the first tensor that is wrong, and the mistake. */
 #include "formula.h"
 #include "test.h"
-#include "../verify.h"
+#include "verify/verify.h"
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 #include "test.h"
 
 #define main convert_main       /* the converter's own functions are tested from the inside */
-#include "../weights/convert.c"
+#include "weights/convert.c"
 #undef main
 
 #include <dirent.h>

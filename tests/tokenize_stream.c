@@ -7,7 +7,7 @@
  * and [SEP], 8 pad, 16 trace), max_length (0 none), then length and bytes of each text. The answer: T, or minus the
  * Status; then for each token id, type, mask, begin, end. With 16 the answer goes on: length and bytes of what
  * `tokenize --trace` prints of each text; length and bytes of the message, if the status is not 0. */
-#include "../bert.h"
+#include "weights/weights.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +54,7 @@ static void write_trace(const Tokenizer *t, Text text, const EncodeOptions *o, E
     size_t length = 0;
     FILE *out = open_memstream(&bytes, &length);
     if (!out) exit(BERT_SYSTEM);
-    tokenize_trace(t, text, NULL, o, out, e);
+    tokenize_trace(t, text, NULL, o, print_stage, out, e);
     fclose(out);
     write_bytes(bytes, length);
     free(bytes);

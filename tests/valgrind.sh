@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.." || exit 2
 root=$PWD here=build/valgrind
 rm -rf "$here"
 mkdir -p "$here/weights/bert-base-uncased"
-ln -s "$root"/tests "$root"/*.c "$here/" && cp weights/bert-base-uncased/vocab.txt "$here/weights/bert-base-uncased/"
+ln -s "$root"/tests "$root"/*.c "$root"/verify "$root"/cli "$here/" && cp weights/bert-base-uncased/vocab.txt "$here/weights/bert-base-uncased/"
 names=$(sed -n 's/^    {"\([a-z_0-9]*\)", \1}.*/\1/p' tests/test_weights.c tests/test_tokenizer.c tests/test_model.c)
 left_out='sha256_matches many_tensors_take half_precision_is_exact damaged_safetensors flipped_bits checkpoints_cut_off'
 ran=0 failed=0 log=$root/build/valgrind.log

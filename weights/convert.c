@@ -21,7 +21,7 @@
  * same checkpoint gives the same bytes wherever it is converted, so that weights/README.md
  * can list their checksums.
  */
-#include "convert.h"
+#include "weights/convert.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* convert.h - what the converter's files (and tests/test_weights.c) share, and `bert` itself does not need. */
 #ifndef CONVERT_H
 #define CONVERT_H
-#include "../bert.h"
+#include "weights/weights.h"
 
 /* The first half of safetensors_write: length, header and padding, for a writer that makes the data while it writes them.
  * Of the tensors, `data` is not looked at. Write errors stay in `out`. */

@@ -2,7 +2,7 @@
  * started in a strange place, and ended at any moment; neither may cost anybody a file.
  */
 #define _XOPEN_SOURCE 700           /* for SA_SIGINFO */
-#include "../bert.h"
+#include "weights/weights.h"
 
 #include <fcntl.h>
 #include <signal.h>

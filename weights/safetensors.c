@@ -32,8 +32,8 @@
  * weight goes unnoticed here; only the SHA-256 of the whole file (weights/README.md lists
  * them) shows it.
  */
-#include "../bert.h"
-#include "convert.h"
+#include "weights/weights.h"
+#include "weights/convert.h"
 
 #include <assert.h>
 #include <stdarg.h>

@@ -35,7 +35,7 @@
  * where the sum wraps. Here all are 64 bits wide, and each is compared with what is left
  * before it is added to anything.
  */
-#include "convert.h"
+#include "weights/convert.h"
 
 #include <stdlib.h>
 #include <string.h>

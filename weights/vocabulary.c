@@ -13,8 +13,8 @@
  *
  * The file is taken as hostile: checked sizes, checked UTF-8, nothing assumed about what its lines hold.
  */
-#include "vocabulary.h"
-#include "../unicode.h"
+#include "weights/vocabulary.h"
+#include "weights/unicode.h"
 
 #include <assert.h>
 #include <stdlib.h>

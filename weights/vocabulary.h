@@ -1,7 +1,7 @@
 /* vocabulary.h - the pieces of vocab.txt, by id and by text. vocabulary.c fills it, tokenizer.c looks pieces up. */
 #ifndef VOCABULARY_H
 #define VOCABULARY_H
-#include "../bert.h"
+#include "weights/weights.h"
 
 struct Vocabulary {
     char *text;                     /* the file's bytes, with a NUL put after each piece */

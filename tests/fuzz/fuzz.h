@@ -6,7 +6,7 @@
  */
 #ifndef FUZZ_H
 #define FUZZ_H
-#include "../../bert.h"
+#include "verify/verify.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);

@@ -10,7 +10,7 @@
 #include "fuzz.h"
 
 #define main convert_main               /* the converter is a program; its functions are called here */
-#include "../../weights/convert.c"
+#include "weights/convert.c"
 #undef main
 
 /* ---------------------------------------------------------------------------------------------------------------------
@@ -57,9 +57,9 @@ static void check_conversion(const char *directory)
     Error e = {0};
     char hex[65];
     fuzz_expect(bert_load(&model, directory, &e) == BERT_OK, "what was converted loads: %s", e.message);
-    for (size_t i = 0; i < model.file.count; i++)
-        for (size_t k = 0; k < model.file.tensors[i].count; k++)
-            sink ^= tensor_element(&model.file.tensors[i], k) > 0;
+    for (size_t i = 0; i < model.file->count; i++)
+        for (size_t k = 0; k < model.file->tensors[i].count; k++)
+            sink ^= tensor_element(&model.file->tensors[i], k) > 0;
     bert_free(&model);
     fuzz_expect(fingerprint(fuzz_path("out/model.safetensors"), hex, &e) == BERT_OK, "fingerprint: %s", e.message);
 }

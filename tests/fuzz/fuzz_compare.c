@@ -5,8 +5,8 @@
  * (formula.c); bit 3: isolated.
  */
 #include "fuzz.h"
-#include "../formula.h"
-#include "../../verify.h"
+#include "tests/formula.h"
+#include "verify/verify.h"
 
 #include <math.h>
 #include <stdlib.h>

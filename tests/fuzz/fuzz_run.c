@@ -7,7 +7,7 @@
 #include "fuzz.h"
 
 #define main bert_main                  /* the program; its run_command is called here */
-#include "../../main.c"
+#include "cli/main.c"
 #undef main
 
 #include <fcntl.h>

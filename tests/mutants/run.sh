@@ -1,6 +1,6 @@
 #!/bin/sh
 # run.sh - make mutants: plants each mistake of `list` in a copy of the sources, and names the first test that fails, and
-# the first number that is not so. The table "Break it yourself" of README.md must say the same.
+# the first number that is not so. The table "Break it yourself" of tests/mutants/README.md must say the same.
 # A mutant that no test catches, or that can no longer be planted, fails the run. Needs no weights.
 #     sh tests/mutants/run.sh [NAME]          only the mutants whose name contains NAME
 set -u
@@ -13,7 +13,11 @@ fresh() {
     rm -rf "$copy"
     mkdir -p "$copy/weights/bert-base-uncased" "$copy/tests"
     cp ./*.c ./*.h Makefile README.md "$copy/"
-    cp weights/*.c weights/*.h "$copy/weights/"
+    for room in weights verify cli; do
+        mkdir -p "$copy/$room"
+        cp $room/*.c $room/*.h "$copy/$room/"
+    done
+    cp cli/steps.sh "$copy/cli/"
     cp weights/bert-base-uncased/vocab.txt "$copy/weights/bert-base-uncased/"
     cp -R tests/*.c tests/*.h tests/golden "$copy/tests/"
 }
@@ -21,7 +25,7 @@ fresh() {
 # first_failure: builds the copy and prints the first test that fails, "does not compile" or "takes too long"
 # (Vectors of 64 bytes, so that every machine has both of the kernel's forms.)
 first_failure() {
-    if ! make -s -C "$copy" by-objects CFLAGS="${MUTANT_CFLAGS:--O2 -march=native -mtune=generic} -DVECTOR_BYTES=64" > "$copy/log" 2>&1; then
+    if ! make -s -C "$copy" bert build/tests CFLAGS="${MUTANT_CFLAGS:--O2 -march=native -mtune=generic} -DVECTOR_BYTES=64" > "$copy/log" 2>&1; then
         echo 'does not compile'
         return
     fi
@@ -33,10 +37,10 @@ first_failure() {
     esac
 }
 
-# in_readme NAME TEST: a row of README.md that begins with this mutant names this test
-in_readme() {
-    grep -q "^| \`$1\`" README.md || return 0
-    grep "^| \`$1\`" README.md | grep -q "\`$2\`" || { echo "    README.md says something else"; false; }
+# in_table NAME TEST: a row of tests/mutants/README.md that begins with this mutant names this test
+in_table() {
+    row=$(grep "^| \`$1\`" tests/mutants/README.md) || return 0
+    echo "$row" | grep -q "\`$2\`" || { echo "    tests/mutants/README.md says something else"; false; }
 }
 
 # first_number: the first sentence of that test
@@ -65,7 +69,7 @@ while IFS='|' read -r name file command meaning; do
         caught=$((caught + 1))
         printf '%-30s %-50s caught by %s\n' "$name" "$meaning" "$first"
         printf '    %s\n' "$(first_number)"
-        in_readme "$name" "$first" || wrong=$((wrong + 1))
+        in_table "$name" "$first" || wrong=$((wrong + 1))
     else
         survived=$((survived + 1))
         printf '%-30s %-50s %s\n' "$name" "$meaning" "$verdict"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes unicode.h, the character tables of tokenizer.c, from three pinned packages.
+"""Writes weights/unicode.h, the character tables of tokenizer.c, from three pinned packages.
 
     python3 tests/unicode/generate.py            writes unicode.h
     python3 tests/unicode/generate.py --check    exit 1 if unicode.h is not what the packages give
@@ -321,7 +321,7 @@ def main():
         categories_rs, normalize_rs = crate_tables(folder, (CATEGORIES, NORMALIZE))
         lower, white = case_tables(folder)
     text = header(categories_rs, normalize_rs, lower, white)
-    path = ROOT / "unicode.h"
+    path = ROOT / "weights/unicode.h"
     if "--check" in sys.argv[1:]:
         same = path.exists() and path.read_text() == text
         print("unicode.h:", "up to date" if same else "differs")

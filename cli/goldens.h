@@ -1,7 +1,7 @@
 /* goldens.h - the numbers that the documents print, beside ours. */
 #ifndef GOLDENS_H
 #define GOLDENS_H
-#include "bert.h"
+#include "weights/weights.h"
 
 /* The documents' example sentence, three times the word `bank`, and where its tokens are. */
 extern const char bank_sentence[];

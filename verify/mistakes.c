@@ -11,7 +11,7 @@
  *
  * To add one: a function of a few lines, and a row in the table at the end of this file.
  */
-#include "verify.h"
+#include "verify/verify.h"
 
 #include <float.h>
 #include <math.h>

@@ -7,11 +7,23 @@
  */
 #ifndef VERIFY_H
 #define VERIFY_H
-#include "bert.h"
+#include "weights/weights.h"
 
-/* ---------------------------------------------------------------------------------------------------------------------
- * Names (compare.c)
- * ------------------------------------------------------------------------------------------------------------------ */
+/* =====================================================================================================================
+ * trace.c - looking inside: every intermediate under its name
+ * ================================================================================================================== */
+
+/* The tensors of a trace, in the order of the data: the rows of trace_table. Those from QUERY to OUTPUT_NORM are there
+ * once for each layer. */
+typedef enum {
+    TRACE_WORD, TRACE_TOKEN_TYPE, TRACE_POSITION, TRACE_EMBEDDING_NORM,
+    TRACE_QUERY, TRACE_KEY, TRACE_VALUE, TRACE_SCORES, TRACE_PROBS, TRACE_CONTEXT,
+    TRACE_ATTENTION_DENSE, TRACE_ATTENTION_NORM,
+    TRACE_INTERMEDIATE_DENSE, TRACE_INTERMEDIATE, TRACE_OUTPUT_DENSE, TRACE_OUTPUT_NORM,
+    TRACE_POOLER_DENSE, TRACE_POOLER,
+    TRACE_TRANSFORM_DENSE, TRACE_TRANSFORM_ACT, TRACE_TRANSFORM_NORM, TRACE_DECODER,
+    TRACE_NSP, TRACE_COUNT
+} TraceName;
 
 /* What the dimensions mean once a leading number of sequences is put aside. */
 typedef enum {
@@ -20,17 +32,72 @@ typedef enum {
     FORM_WHOLE                      /* (features): one vector for the whole sequence */
 } Form;
 
-enum {                              /* rows of the list of names that are spoken of elsewhere */
-    PART_EMBEDDING_NORM = 3,        /* hidden state 0 */
-    PART_SCORES = 7,
-    PART_OUTPUT_NORM = 15           /* hidden state l+1 */
-};
+/* The one table of traced tensors: it drives listing, comparing, and feeding and replacing steps. */
+typedef struct {
+    const char *name;               /* Hugging Face's module; `*` is the layer */
+    int step;                       /* which of the sixteen steps makes it */
+    Group group;                    /* GROUP_ENCODER, or the head that must have been asked for */
+    Keep keep;                      /* it is there only if all of these are kept, else it has been overwritten */
+    Form form;
+    char width;                     /* how many features, a letter as in tensor_table; scores have none */
+    size_t field;                   /* offset in BlockActivations for names with a `*`, else in Activations */
+} TraceSpec;
+extern const TraceSpec trace_table[];       /* TRACE_COUNT rows */
+bool trace_per_layer(const TraceSpec *spec);                                /* its name has a `*` */
+
+typedef struct {                    /* a row of the table in one run */
+    char name[96];
+    int rank;
+    size_t shape[3];
+    const real *data;
+} TraceTensor;
+
+/* All intermediates that `a` holds, in the order of the data, under the names of a trace (Hugging Face's modules):
+ * malloc'ed into *list, their number into *count. Shapes are those of one sequence; with B > 1 all have one length, and
+ * printing and writing put B in front. */
+Status trace_list(const Bert *m, const Activations *a, TraceTensor **list, size_t *count, Error *e);
+Status trace_print(const Bert *m, const Activations *a, FILE *out, Error *e);
+Status trace_write(const Bert *m, const Activations *a, const char *path, const char *model_name, const char *text,
+                   Error *e);
+Status trace_put(const Bert *m, const Activations *a, FILE *out, const char *model_name, const char *text, Error *e);
+/* A trace tensor as one of a file, with B in front if there are several sequences; data and name stay the trace's. */
+SafeTensor as_file_tensor(TraceTensor *t, size_t B);
+
+/* =====================================================================================================================
+ * compare.c, verify.c, mistakes.c - two traces against each other, and the first wrong number of someone else's BERT
+ * ================================================================================================================== */
+typedef enum { TOLERANCE_NMSE, TOLERANCE_EXACT, TOLERANCE_CLOSE } ToleranceKind;
+typedef struct {                    /* when a tensor passes */
+    ToleranceKind kind;
+    double decibel;                 /* NMSE:  sum (x-y)^2 / sum x^2 is at most 10^(decibel/10) */
+    double atol, rtol;              /* CLOSE: every |x-y| <= atol + rtol |x|, as numpy.allclose has it */
+} Tolerance;
+#define TOLERANCE_DEFAULT ((Tolerance){.kind = TOLERANCE_NMSE, .decibel = -80})
+
+/* Prints the table of differences between two trace files, and a last line `no difference` (BERT_OK) or
+ * `first difference: NAME ...` (BERT_DIFFERENT). */
+Status compare_traces(const char *ref, const char *other, const Tolerance *tolerance, FILE *out, Error *e);
+
+typedef struct {
+    Tolerance tolerance;
+    bool isolate;                   /* feed each step OTHER's own inputs */
+    const Encoding *text;           /* the ids that OTHER should have; or NULL */
+    const Tokenizer *tokenizer;     /* shows pieces beside ids; or NULL */
+} VerifyOptions;
+
+/* The same against a reference that is computed here from OTHER's ids; where the two differ, names the known mistakes
+ * that explain it. */
+Status verify_trace(const Bert *m, const char *other, const VerifyOptions *options, FILE *out, Error *e);
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Names (compare.c)
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 typedef struct {                    /* one tensor of a trace, under our name for it */
     char name[96];
+    TraceName row;
     Form form;
-    size_t part;                    /* which row of the list of names, from 0 */
-    size_t order;                   /* place in the order of the data: by layer, then by part */
+    size_t order;                   /* place in the order of the data: by layer, then by row */
     int layer;                      /* of encoder.layer.N, or -1 */
     bool split_heads;               /* its last two dimensions are (head, feature of the head): one of ours */
     bool unscaled;                  /* scores before the division by sqrt(D) */
@@ -114,7 +181,7 @@ typedef enum {                      /* in the order of the data; a step may make
     STEP_QUERY_KEY_VALUE, STEP_SCORES, STEP_PROBS, STEP_CONTEXT, STEP_ATTENTION_DENSE, STEP_ATTENTION_NORM,
     STEP_UP, STEP_GELU, STEP_DOWN, STEP_OUTPUT_NORM,
     STEP_POOLER_DENSE, STEP_POOLER, STEP_TRANSFORM_DENSE, STEP_TRANSFORM_ACT, STEP_TRANSFORM_NORM, STEP_DECODER,
-    STEP_NSP, STEPS
+    STEP_NSP, STEP_COUNT
 } StepName;
 
 /* One forward pass that is run step by step, with or without a mistake. Everything that a mistake may touch is in here
@@ -123,7 +190,7 @@ struct Trial {
     const Bert *original;
     Bert model;                     /* the struct copied; its layers too */
     Activations a;                  /* KEEP_EVERYTHING; a.batch points to `types` and `mask` */
-    StepFunction *steps[STEPS];
+    StepFunction *steps[STEP_COUNT];
     NormFunction *norm;
     int32_t *types, *mask;          /* (N) copies of the ids */
     const int32_t *given_types, *given_mask;
@@ -135,7 +202,11 @@ struct Trial {
     size_t owned_count, owned_room;
     bool failed;                    /* memory ran out */
 };
-extern StepFunction *const ordinary_steps[STEPS];
+extern StepFunction *const ordinary_steps[STEP_COUNT];
+/* Memory for trials of one shape; everything as it should be, before a mistake is planted; and all of it given back. */
+Status trial_new(Trial *t, const Bert *m, const Batch *batch, const Request *request, Error *e);
+void trial_reset(Trial *t);
+void trial_free(Trial *t);
 void add_and_norm(Trial *t, real *out, const real *a, const real *b, const real *gamma, const real *beta);
 
 /* ---------------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,276 @@
+/* trace.c - looking inside: every intermediate of a forward pass under its name, as a table or as a file.
+ *
+ * Who writes BERT in another language compares these numbers with their own, from the top down: the first tensor that
+ * differs names the step that is wrong. The names are those of Hugging Face's modules, so that a PyTorch user finds
+ * each of them with a forward hook; scores, probabilities and context have no module there and are named beside
+ * self.query.
+ *
+ * This file only reads: the Activations of bert.c hold it all, when asked to KEEP_EVERYTHING.
+ */
+#include "verify/verify.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* =====================================================================================================================
+ * The table of traced tensors
+ *
+ * The order is that of the data: whoever compares two traces from the top meets the cause before its effects.
+ * ================================================================================================================== */
+#define WHOLE(field) offsetof(Activations, field)
+#define BLOCK(field) offsetof(BlockActivations, field)
+
+const TraceSpec trace_table[] = {
+    /* name, step, head, what must be kept, form, width, where it is */
+    [TRACE_WORD] =
+    {"embeddings.word_embeddings", 5, GROUP_ENCODER, KEEP_NOTHING, FORM_TOKENS, 'H', WHOLE(word)},
+    [TRACE_TOKEN_TYPE] =
+    {"embeddings.token_type_embeddings", 5, GROUP_ENCODER, KEEP_NOTHING, FORM_TOKENS, 'H', WHOLE(token_type)},
+    [TRACE_POSITION] =
+    {"embeddings.position_embeddings", 5, GROUP_ENCODER, KEEP_NOTHING, FORM_TOKENS, 'H', WHOLE(position)},
+    [TRACE_EMBEDDING_NORM] =
+    {"embeddings.LayerNorm", 6, GROUP_ENCODER, KEEP_HIDDEN, FORM_TOKENS, 'H', WHOLE(embedding_norm)},
+
+    [TRACE_QUERY] =
+    {"encoder.layer.*.attention.self.query", 7, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'H', BLOCK(query)},
+    [TRACE_KEY] =
+    {"encoder.layer.*.attention.self.key", 7, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'H', BLOCK(key)},
+    [TRACE_VALUE] =
+    {"encoder.layer.*.attention.self.value", 7, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'H', BLOCK(value)},
+    [TRACE_SCORES] =
+    {"encoder.layer.*.attention.self.scores", 8, GROUP_ENCODER, KEEP_ATTENTION | KEEP_STEPS, FORM_SCORES, 0,
+     BLOCK(scores)},
+    [TRACE_PROBS] =
+    {"encoder.layer.*.attention.self.probs", 9, GROUP_ENCODER, KEEP_ATTENTION, FORM_SCORES, 0, BLOCK(probs)},
+    [TRACE_CONTEXT] =
+    {"encoder.layer.*.attention.self.context", 10, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'H', BLOCK(context)},
+    [TRACE_ATTENTION_DENSE] =
+    {"encoder.layer.*.attention.output.dense", 11, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'H', BLOCK(attention_dense)},
+    [TRACE_ATTENTION_NORM] =
+    {"encoder.layer.*.attention.output.LayerNorm", 11, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'H',
+     BLOCK(attention_norm)},
+    [TRACE_INTERMEDIATE_DENSE] =
+    {"encoder.layer.*.intermediate.dense", 12, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'F', BLOCK(intermediate_dense)},
+    [TRACE_INTERMEDIATE] =
+    {"encoder.layer.*.intermediate", 12, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'F', BLOCK(intermediate)},
+    [TRACE_OUTPUT_DENSE] =
+    {"encoder.layer.*.output.dense", 13, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'H', BLOCK(output_dense)},
+    [TRACE_OUTPUT_NORM] =
+    {"encoder.layer.*.output.LayerNorm", 13, GROUP_ENCODER, KEEP_HIDDEN, FORM_TOKENS, 'H', BLOCK(output_norm)},
+
+    [TRACE_POOLER_DENSE] =
+    {"pooler.dense", 14, GROUP_POOLER, KEEP_NOTHING, FORM_WHOLE, 'H', WHOLE(pooler_dense)},
+    [TRACE_POOLER] =
+    {"pooler", 14, GROUP_POOLER, KEEP_NOTHING, FORM_WHOLE, 'H', WHOLE(pooler)},
+    [TRACE_TRANSFORM_DENSE] =
+    {"cls.predictions.transform.dense", 15, GROUP_MLM, KEEP_NOTHING, FORM_TOKENS, 'H', WHOLE(transform_dense)},
+    [TRACE_TRANSFORM_ACT] =
+    {"cls.predictions.transform.transform_act_fn", 15, GROUP_MLM, KEEP_NOTHING, FORM_TOKENS, 'H', WHOLE(transform_act)},
+    [TRACE_TRANSFORM_NORM] =
+    {"cls.predictions.transform.LayerNorm", 15, GROUP_MLM, KEEP_NOTHING, FORM_TOKENS, 'H', WHOLE(transform_norm)},
+    [TRACE_DECODER] =
+    {"cls.predictions.decoder", 15, GROUP_MLM, KEEP_NOTHING, FORM_TOKENS, 'V', WHOLE(logits)},
+    [TRACE_NSP] =
+    {"cls.seq_relationship", 14, GROUP_NSP, KEEP_NOTHING, FORM_WHOLE, '2', WHOLE(nsp_logits)},
+};
+static_assert(sizeof trace_table / sizeof *trace_table == TRACE_COUNT, "a row for each TraceName");
+
+bool trace_per_layer(const TraceSpec *spec)
+{
+    return strchr(spec->name, '*') != NULL;
+}
+
+/* =====================================================================================================================
+ * The list of a run
+ * ================================================================================================================== */
+
+/* Does this run have the row's tensor? The embeddings' sum has no name in Hugging Face's code, and no row. Hidden state
+ * 0 is overwritten by the blocks, and a block's tensors by the next block, unless they are kept; the last block's
+ * output stays. With several sequences the rows of the MLM head can be told apart only if every token was asked for.
+ */
+static bool is_there(const TraceSpec *spec, const BertConfig *c, const Activations *a, int l)
+{
+    const Request *r = &a->request;
+    if (spec->group == GROUP_POOLER) return r->pooler || r->nsp;
+    if (spec->group == GROUP_NSP) return r->nsp;
+    if (spec->group == GROUP_MLM) return r->M > 0 && (a->batch.B == 1 || r->M == a->N);
+    return (r->keep & spec->keep) == spec->keep || (spec == &trace_table[TRACE_OUTPUT_NORM] && l == c->L - 1);
+}
+
+/* The row's tensor in layer l: its name, where its numbers are, and the shape that one sequence has. */
+static TraceTensor tensor_of(const TraceSpec *spec, const BertConfig *c, const Activations *a, int l)
+{
+    const char *base = trace_per_layer(spec) ? (const char *)&a->block[l] : (const char *)a;
+    const size_t T = (size_t)a->batch.T[0], A = (size_t)c->A, width = symbol_size(spec->width, c);
+    const size_t rows = spec->group == GROUP_MLM ? (size_t)a->request.M / (size_t)a->batch.B : T;
+    TraceTensor t = {.data = *(real *const *)(const void *)(base + spec->field)};
+    spec_name(spec->name, l, t.name, sizeof t.name);
+    if (spec->form == FORM_WHOLE) {
+        t.rank = 1;
+        t.shape[0] = width;
+    } else if (spec->form == FORM_TOKENS) {
+        t.rank = 2;
+        t.shape[0] = rows;
+        t.shape[1] = width;
+    } else {
+        t.rank = 3;
+        t.shape[0] = A;
+        t.shape[1] = t.shape[2] = T;
+    }
+    return t;
+}
+
+/* A trace of several sequences needs one length, or the tensors would not be rectangular. */
+static Status check_lengths(const Batch *batch, Error *e)
+{
+    for (int b = 1; b < batch->B; b++)
+        if (batch->T[b] != batch->T[0])
+            return fail(e, BERT_TEXT, "input %d has %d tokens, input 1 has %d: a trace of several inputs needs one "
+                                      "length "
+                        "(--max-length N --pad gives them one)", b + 1, batch->T[b], batch->T[0]);
+    return BERT_OK;
+}
+
+/* In the order of the data: the embeddings (l = -1), the blocks one after another, the heads (l = L). */
+Status trace_list(const Bert *m, const Activations *a, TraceTensor **list, size_t *count, Error *e)
+{
+    const BertConfig *c = &m->config;
+    if (check_lengths(&a->batch, e) != BERT_OK) return e->status;
+    *count = 0;
+    *list = calloc(TRACE_COUNT * ((size_t)c->L + 1), sizeof **list);
+    if (!*list) return fail(e, BERT_SYSTEM, "out of memory for the names of a trace");
+    for (int l = -1; l <= c->L; l++)
+        for (const TraceSpec *spec = trace_table; spec < trace_table + TRACE_COUNT; spec++) {
+            const int once = spec->group == GROUP_ENCODER ? -1 : c->L;
+            const bool here = trace_per_layer(spec) ? l >= 0 && l < c->L : l == once;
+            if (here && is_there(spec, c, a, l)) (*list)[(*count)++] = tensor_of(spec, c, a, l);
+        }
+    return BERT_OK;
+}
+
+/* Elements of a tensor over all B sequences. The memory behind it exists, so the product fits. */
+static size_t elements(const TraceTensor *t, size_t B)
+{
+    size_t n = B;
+    for (int i = 0; i < t->rank; i++) n *= t->shape[i];
+    return n;
+}
+
+/* =====================================================================================================================
+ * As a table
+ *
+ * For the eye: if two programs agree in rms, min, max and the first three values, they almost certainly agree; if
+ * not, the kind of difference shows (a scale, a sign, an offset, one outlier).
+ * ================================================================================================================== */
+
+/* "(22, 768)", with B in front if there are several sequences. */
+static void shape_text(char text[96], const TraceTensor *t, size_t B)
+{
+    int n = snprintf(text, 96, B > 1 ? "(%zu, " : "(", B);
+    for (int i = 0; i < t->rank; i++) n += snprintf(text + n, 96 - (size_t)n, "%s%zu", i ? ", " : "", t->shape[i]);
+    snprintf(text + n, 96 - (size_t)n, t->rank == 1 && B == 1 ? ",)" : ")");
+}
+
+/* One line: name, shape, root of the mean square, least, largest, first three.
+ * Masked scores are -FLT_MAX: the square of one still fits a double. */
+static void print_tensor(const TraceTensor *t, size_t B, FILE *out)
+{
+    const size_t n = elements(t, B);
+    double squares = 0, least = INFINITY, largest = -INFINITY;
+    char shape[96];
+    for (size_t i = 0; i < n; i++) {
+        double x = (double)t->data[i];
+        squares += x * x;
+        if (x < least || isnan(x)) least = x;                           /* a NaN stays: nothing is less than it */
+        if (x > largest || isnan(x)) largest = x;
+    }
+    shape_text(shape, t, B);
+    fprintf(out, "%-46s %-14s %10.4g %10.4g %10.4g ", t->name, shape, sqrt(squares / (double)n), least, largest);
+    for (size_t i = 0; i < 3 && i < n; i++) fprintf(out, " %9.5f", (double)t->data[i]);
+    fputc('\n', out);
+}
+
+/* name                     shape              rms        min        max  first three
+ * embeddings.LayerNorm     (6, 768)         0.534     -11.11      4.246    0.16855  -0.28577  -0.32613 */
+Status trace_print(const Bert *m, const Activations *a, FILE *out, Error *e)
+{
+    TraceTensor *list;
+    size_t count;
+    if (trace_list(m, a, &list, &count, e) != BERT_OK) return e->status;
+    fprintf(out, "%-46s %-14s %10s %10s %10s  %s\n", "name", "shape", "rms", "min", "max", "first three");
+    for (size_t i = 0; i < count; i++) print_tensor(&list[i], (size_t)a->batch.B, out);
+    free(list);
+    return BERT_OK;
+}
+
+/* =====================================================================================================================
+ * As a file
+ *
+ * For a program: float32 (float64 from bert64), with the ids from which everything else follows. Python reads it with
+ * safetensors.numpy.load_file.
+ * ================================================================================================================== */
+enum { ID_TENSORS = 3 };
+
+/* One trace tensor as one of the file: float32, or float64 from bert64. Only the pointer is copied. This is where the
+ * leading B of several sequences comes in, before (tokens, features) and before (heads, query, key) alike. */
+SafeTensor as_file_tensor(TraceTensor *t, size_t B)
+{
+    SafeTensor f = {.name = t->name, .dtype = sizeof(real) == 8 ? DTYPE_F64 : DTYPE_F32, .count = elements(t, B),
+                    .data = t->data};
+    if (B > 1) f.shape[f.rank++] = B;
+    for (int i = 0; i < t->rank; i++) f.shape[f.rank++] = t->shape[i];
+    return f;
+}
+
+/* The ids as int64, as PyTorch has them: three tensors (T) or (B,T) over one allocation of 3 N numbers. */
+static void id_tensors(SafeTensor tensors[ID_TENSORS], int64_t *values, const Activations *a)
+{
+    static char names[ID_TENSORS][16] = {"input_ids", "token_type_ids", "attention_mask"};
+    const int32_t *from[ID_TENSORS] = {a->batch.input_ids, a->batch.token_type_ids, a->batch.attention_mask};
+    const size_t N = (size_t)a->N, B = (size_t)a->batch.B;
+    for (int k = 0; k < ID_TENSORS; k++) {
+        int64_t *to = values + (size_t)k * N;
+        for (size_t i = 0; i < N; i++) to[i] = from[k][i];
+        tensors[k] = (SafeTensor){.name = names[k], .dtype = DTYPE_I64, .rank = B > 1 ? 2 : 1, .count = N, .data = to};
+        tensors[k].shape[0] = B > 1 ? B : N;
+        tensors[k].shape[1] = B > 1 ? N / B : 0;
+    }
+}
+
+/* Metadata says which model, which text and which version made the file. A refitted next-sentence head is no part of
+ * the Activations, and so never in a trace. */
+Status trace_put(const Bert *m, const Activations *a, FILE *out, const char *model_name, const char *text, Error *e)
+{
+    const char *const metadata[][2] = {{"model", model_name}, {"text", text}, {"version", BERT_VERSION}};
+    TraceTensor *list;
+    size_t count;
+    if (trace_list(m, a, &list, &count, e) != BERT_OK) return e->status;
+    SafeTensor *tensors = calloc(count + ID_TENSORS, sizeof *tensors);
+    int64_t *ids = calloc((size_t)a->N * ID_TENSORS, sizeof *ids);
+    Status status = BERT_OK;
+    if (!tensors || !ids) {
+        status = fail(e, BERT_SYSTEM, "out of memory for a trace of %zu tensors", count);
+    } else {
+        id_tensors(tensors, ids, a);
+        for (size_t i = 0; i < count; i++) tensors[ID_TENSORS + i] = as_file_tensor(&list[i], (size_t)a->batch.B);
+        safetensors_put(out, tensors, count + ID_TENSORS, metadata, 3);
+    }
+    free(ids);
+    free(tensors);
+    free(list);
+    return status;
+}
+
+/* The same as a file of that name, whole or not at all. */
+Status trace_write(const Bert *m, const Activations *a, const char *path, const char *model_name, const char *text,
+                   Error *e)
+{
+    OutputFile out;
+    Status status = output_open(&out, path, e);
+    if (status == BERT_OK) status = trace_put(m, a, out.stream, model_name, text, e);
+    if (status == BERT_OK) return output_commit(&out, e);
+    output_abort(&out);
+    return status;
+}

@@ -1,0 +1,165 @@
+/* config.c - config.json: the seven sizes of a BERT (D = H/A is the eighth), its GELU and its epsilon. */
+#include "weights/weights.h"
+
+#include <string.h>
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * config.json: the sizes.
+ *
+ *     {"model_type": "bert", "num_hidden_layers": 12, "hidden_size": 768, "num_attention_heads": 12,
+ *      "intermediate_size": 3072, "vocab_size": 30522, "max_position_embeddings": 512, "type_vocab_size": 2,
+ *      "hidden_act": "gelu", "layer_norm_eps": 1e-12}
+ *
+ * These ten keys are the whole difference between BERT-Tiny (4 million parameters) and BERT-Large (335 million): the
+ * code below has no other notion of a model's size. Everything else that such a file holds (dropout, initializer_range,
+ * the versions of libraries) concerns training or bookkeeping, and is skipped.
+ *
+ * Differs: document 001 (the word-embedding tutorial, with an encyclopedia's article on BERT) says that there are
+ * always H/64 heads and that the feed-forward size is always 4H. That holds for the models that Google released.
+ * all-MiniLM-L6-v2 has H/32 heads; so both numbers are read, never derived.
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* The largest sizes that are believed. No BERT has 16 million pieces or positions, or more than a thousand layers: a
+ * file that says so asks for absurd memory or time. With both limits a model has less than 2^61 parameters, so that a
+ * 64-bit number can count them. */
+enum { MAX_SIZE = 1 << 24, MAX_LAYERS = 1024 };
+
+/* Hugging Face's name of a size, and the paper's letter for it, as the place of an int in BertConfig. */
+typedef struct {
+    const char *key;
+    size_t field;               /* offset of the int */
+    int largest;
+} ConfigKey;
+
+static const ConfigKey config_keys[] = {
+    {"num_hidden_layers", offsetof(BertConfig, L), MAX_LAYERS}, {"hidden_size", offsetof(BertConfig, H), MAX_SIZE},
+    {"num_attention_heads", offsetof(BertConfig, A), MAX_SIZE},
+    {"intermediate_size", offsetof(BertConfig, F), MAX_SIZE},
+    {"vocab_size", offsetof(BertConfig, V), MAX_SIZE}, {"max_position_embeddings", offsetof(BertConfig, P), MAX_SIZE},
+    {"type_vocab_size", offsetof(BertConfig, S), MAX_SIZE},
+};
+enum { CONFIG_KEYS = sizeof config_keys / sizeof *config_keys };
+
+static int *config_size(BertConfig *config, int key)
+{
+    return (int *)((char *)config + config_keys[key].field);
+}
+
+/* The value of a key that is one of the seven sizes: an integer, at least 1. 768.0 is refused, as is "768". */
+static Status read_size(JsonReader *j, BertConfig *config, int key, Error *e)
+{
+    int64_t value;
+    Status s = json_integer(j, &value, e);
+    if (s) return s;
+    if (value < 1 || value > config_keys[key].largest)
+        return fail(e, BERT_FILE, "%s: %s is %lld, expected 1 to %d", j->path, config_keys[key].key,
+                    (long long)value, config_keys[key].largest);
+    *config_size(config, key) = (int)value;
+    return BERT_OK;
+}
+
+/* hidden_act: which GELU.   Differs: Hugging Face's "gelu" is the one with erf. Google's code, whose bert_config.json
+ * also says "gelu", computed erf in 2018 and the tanh approximation since February 2019. The name decides here, as for
+ * Hugging Face; --gelu overrides it. */
+static Status read_activation(JsonReader *j, BertConfig *config, Error *e)
+{
+    char name[64];
+    Status s = json_string(j, name, sizeof name, e);
+    if (s) return s;
+    if (!strcmp(name, "gelu")) config->gelu = GELU_ERF;
+    else if (!strcmp(name, "gelu_new") || !strcmp(name, "gelu_pytorch_tanh")) config->gelu = GELU_TANH;
+    else
+        return fail(e, BERT_FILE, "%s: hidden_act is \"%s\", expected \"gelu\" or \"gelu_new\"", j->path, name);
+    return BERT_OK;
+}
+
+/* A key with one legal value, whose other values mean another architecture.
+ *
+ * Why so strict: DistilBERT, RoBERTa or ALBERT have tensors of the same shapes, often under the same names. Run as BERT
+ * they give vectors that look right and are wrong; a refusal that says why is the better answer. */
+static Status expect_text(JsonReader *j, const char *key, const char *expected, const char *why, Error *e)
+{
+    char text[64];
+    Status s = json_string(j, text, sizeof text, e);
+    if (s) return s;
+    if (strcmp(text, expected))
+        return fail(e, BERT_FILE, "%s: %s is \"%s\", expected \"%s\": %s", j->path, key, text, expected, why);
+    return BERT_OK;
+}
+
+/* layer_norm_eps, the number under LayerNorm's root. Trap: BERT has 1e-12, most later models 1e-5. */
+static Status read_eps(JsonReader *j, BertConfig *config, Error *e)
+{
+    Status s = json_number(j, &config->eps, e);
+    if (s) return s;
+    if (!(config->eps >= 0 && config->eps <= 1))
+        return fail(e, BERT_FILE, "%s: layer_norm_eps is %g, expected 0 to 1", j->path, config->eps);
+    return BERT_OK;
+}
+
+/* is_decoder: the same weights run with a causal mask, each token blind to those after it. That is not BERT. */
+static Status read_decoder_flag(JsonReader *j, Error *e)
+{
+    bool is_decoder;
+    Status s = json_bool(j, &is_decoder, e);
+    if (s == BERT_OK && is_decoder)
+        return fail(e, BERT_FILE, "%s: is_decoder is true, expected false: a decoder hides later tokens, BERT sees all",
+                    j->path);
+    return s;
+}
+
+/* One member of the configuration; keys that do not change the computation are skipped. */
+static Status read_config_value(JsonReader *j, const char *key, BertConfig *config, Error *e)
+{
+    for (int i = 0; i < CONFIG_KEYS; i++)
+        if (!strcmp(key, config_keys[i].key)) return read_size(j, config, i, e);
+    if (!strcmp(key, "hidden_act")) return read_activation(j, config, e);
+    if (!strcmp(key, "layer_norm_eps")) return read_eps(j, config, e);
+    if (!strcmp(key, "is_decoder")) return read_decoder_flag(j, e);
+    if (!strcmp(key, "model_type"))
+        return expect_text(j, key, "bert", "another architecture, which would give wrong numbers if run as BERT", e);
+    if (!strcmp(key, "position_embedding_type"))
+        return expect_text(j, key, "absolute", "only BERT's own learned, absolute positions are computed", e);
+    return json_skip(j, e);
+}
+
+/* The same; a complaint about the JSON ("byte 17: found 2, expected ...") gets the name of the key. */
+static Status read_config_key(JsonReader *j, const char *key, BertConfig *config, Error *e)
+{
+    Status s = read_config_value(j, key, config, e);
+    if (s == BERT_OK || !e->byte) return s;
+    Error json = *e;
+    return fail(e, s, "%.900s, for the key \"%.64s\"", json.message, key);
+}
+
+/* What must hold between the sizes, once all of them are known; and the one that is derived, D = H/A. */
+static Status config_check(BertConfig *config, const char *path, Error *e)
+{
+    for (int i = 0; i < CONFIG_KEYS; i++)
+        if (*config_size(config, i) == 0)
+            return fail(e, BERT_FILE, "%s: the key \"%s\" is missing", path, config_keys[i].key);
+    if (config->H % config->A != 0)         /* the heads share the columns of a vector evenly: see step 7 */
+        return fail(e, BERT_FILE, "%s: hidden_size is %d, expected a multiple of num_attention_heads %d", path,
+                    config->H, config->A);
+    config->D = config->H / config->A;
+    return BERT_OK;
+}
+
+/* Reads the file key by key; see the example of a JsonReader in bert.h. */
+Status config_load(BertConfig *config, const char *path, Error *e)
+{
+    FileView file;
+    JsonReader j;
+    char key[256];
+    bool more = true;
+    *config = (BertConfig){.gelu = GELU_ERF, .eps = 1e-12};     /* what a config.json without these keys means */
+    Status s = file_open(&file, path, e);
+    if (s) return s;
+    s = json_open(&j, path, file.data, file.size, 0, e);
+    while (s == BERT_OK && (s = json_next_key(&j, key, sizeof key, &more, e)) == BERT_OK && more)
+        s = read_config_key(&j, key, config, e);
+    if (s == BERT_OK) s = json_end(&j, e);
+    if (s == BERT_OK) s = config_check(config, path, e);
+    file_close(&file);
+    return s;
+}

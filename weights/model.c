@@ -1,0 +1,366 @@
+/* model.c - the table of all tensors of a BERT, and the weights of a file bound to a Bert by it. */
+#include "weights/weights.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * The table of tensors: every weight of a BERT in one place.
+ *
+ * A model file of BERT-Base holds 199 tensors of encoder and pooler (5 of the embeddings, 16 for each of 12 layers, 2
+ * of the pooler), and 7 of the two heads (or 5, without the NSP head). Names are paths of Hugging Face's modules; `*`
+ * stands for the layer.
+ * Older files say gamma and beta for a LayerNorm's weight and bias.
+ *
+ * Read it as the model's parts list: a row says what the tensor is called elsewhere, what shape it must have (letters
+ * of bert.h), and where it goes. Loading, checking, `bert info`, the converter and the tests all walk over these rows:
+ * there is one place in which a name or a shape can be wrong.
+ *
+ * Trap: `cls.predictions.decoder.weight` is usually absent: the MLM decoder is the word embedding matrix used a second
+ * time ("tied"), (V,H), once to look a word up and once to score every word of the vocabulary.
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* Where a row puts its tensor: a field of Bert, or of BertLayer for names with a `*`. */
+#define MODEL(field) offsetof(Bert, field)
+#define LAYER(field) offsetof(BertLayer, field)
+
+const TensorSpec tensor_table[] = {
+    /* name (Hugging Face's, without `bert.`)          older name                              TensorFlow's variable
+       group          kind            rows cols optional tied  where it goes */
+    {"embeddings.word_embeddings.weight", NULL, "embeddings/word_embeddings",
+     GROUP_ENCODER, KIND_EMBEDDING, 'V', 'H', false, NULL, MODEL(word_embeddings)},
+    {"embeddings.token_type_embeddings.weight", NULL, "embeddings/token_type_embeddings",
+     GROUP_ENCODER, KIND_EMBEDDING, 'S', 'H', false, NULL, MODEL(token_type_embeddings)},
+    {"embeddings.position_embeddings.weight", NULL, "embeddings/position_embeddings",
+     GROUP_ENCODER, KIND_EMBEDDING, 'P', 'H', false, NULL, MODEL(position_embeddings)},
+    {"embeddings.LayerNorm.weight", "embeddings.LayerNorm.gamma", "embeddings/LayerNorm/gamma",
+     GROUP_ENCODER, KIND_NORM, 0, 'H', false, NULL, MODEL(embeddings_gamma)},
+    {"embeddings.LayerNorm.bias", "embeddings.LayerNorm.beta", "embeddings/LayerNorm/beta",
+     GROUP_ENCODER, KIND_NORM, 0, 'H', false, NULL, MODEL(embeddings_beta)},
+
+    {"encoder.layer.*.attention.self.query.weight", NULL, "encoder/layer_*/attention/self/query/kernel",
+     GROUP_ENCODER, KIND_MATRIX, 'H', 'H', false, NULL, LAYER(Wq)},
+    {"encoder.layer.*.attention.self.query.bias", NULL, "encoder/layer_*/attention/self/query/bias",
+     GROUP_ENCODER, KIND_BIAS, 0, 'H', false, NULL, LAYER(bq)},
+    {"encoder.layer.*.attention.self.key.weight", NULL, "encoder/layer_*/attention/self/key/kernel",
+     GROUP_ENCODER, KIND_MATRIX, 'H', 'H', false, NULL, LAYER(Wk)},
+    {"encoder.layer.*.attention.self.key.bias", NULL, "encoder/layer_*/attention/self/key/bias",
+     GROUP_ENCODER, KIND_BIAS, 0, 'H', false, NULL, LAYER(bk)},
+    {"encoder.layer.*.attention.self.value.weight", NULL, "encoder/layer_*/attention/self/value/kernel",
+     GROUP_ENCODER, KIND_MATRIX, 'H', 'H', false, NULL, LAYER(Wv)},
+    {"encoder.layer.*.attention.self.value.bias", NULL, "encoder/layer_*/attention/self/value/bias",
+     GROUP_ENCODER, KIND_BIAS, 0, 'H', false, NULL, LAYER(bv)},
+    {"encoder.layer.*.attention.output.dense.weight", NULL, "encoder/layer_*/attention/output/dense/kernel",
+     GROUP_ENCODER, KIND_MATRIX, 'H', 'H', false, NULL, LAYER(Wo)},
+    {"encoder.layer.*.attention.output.dense.bias", NULL, "encoder/layer_*/attention/output/dense/bias",
+     GROUP_ENCODER, KIND_BIAS, 0, 'H', false, NULL, LAYER(bo)},
+    {"encoder.layer.*.attention.output.LayerNorm.weight", "encoder.layer.*.attention.output.LayerNorm.gamma",
+     "encoder/layer_*/attention/output/LayerNorm/gamma",
+     GROUP_ENCODER, KIND_NORM, 0, 'H', false, NULL, LAYER(attention_gamma)},
+    {"encoder.layer.*.attention.output.LayerNorm.bias", "encoder.layer.*.attention.output.LayerNorm.beta",
+     "encoder/layer_*/attention/output/LayerNorm/beta",
+     GROUP_ENCODER, KIND_NORM, 0, 'H', false, NULL, LAYER(attention_beta)},
+    {"encoder.layer.*.intermediate.dense.weight", NULL, "encoder/layer_*/intermediate/dense/kernel",
+     GROUP_ENCODER, KIND_MATRIX, 'F', 'H', false, NULL, LAYER(W1)},
+    {"encoder.layer.*.intermediate.dense.bias", NULL, "encoder/layer_*/intermediate/dense/bias",
+     GROUP_ENCODER, KIND_BIAS, 0, 'F', false, NULL, LAYER(b1)},
+    {"encoder.layer.*.output.dense.weight", NULL, "encoder/layer_*/output/dense/kernel",
+     GROUP_ENCODER, KIND_MATRIX, 'H', 'F', false, NULL, LAYER(W2)},
+    {"encoder.layer.*.output.dense.bias", NULL, "encoder/layer_*/output/dense/bias",
+     GROUP_ENCODER, KIND_BIAS, 0, 'H', false, NULL, LAYER(b2)},
+    {"encoder.layer.*.output.LayerNorm.weight", "encoder.layer.*.output.LayerNorm.gamma",
+     "encoder/layer_*/output/LayerNorm/gamma",
+     GROUP_ENCODER, KIND_NORM, 0, 'H', false, NULL, LAYER(output_gamma)},
+    {"encoder.layer.*.output.LayerNorm.bias", "encoder.layer.*.output.LayerNorm.beta",
+     "encoder/layer_*/output/LayerNorm/beta",
+     GROUP_ENCODER, KIND_NORM, 0, 'H', false, NULL, LAYER(output_beta)},
+
+    {"pooler.dense.weight", NULL, "pooler/dense/kernel",
+     GROUP_POOLER, KIND_MATRIX, 'H', 'H', false, NULL, MODEL(Wpool)},
+    {"pooler.dense.bias", NULL, "pooler/dense/bias",
+     GROUP_POOLER, KIND_BIAS, 0, 'H', false, NULL, MODEL(bpool)},
+
+    {"cls.predictions.transform.dense.weight", NULL, "cls/predictions/transform/dense/kernel",
+     GROUP_MLM, KIND_MATRIX, 'H', 'H', false, NULL, MODEL(Wtransform)},
+    {"cls.predictions.transform.dense.bias", NULL, "cls/predictions/transform/dense/bias",
+     GROUP_MLM, KIND_BIAS, 0, 'H', false, NULL, MODEL(btransform)},
+    {"cls.predictions.transform.LayerNorm.weight", "cls.predictions.transform.LayerNorm.gamma",
+     "cls/predictions/transform/LayerNorm/gamma",
+     GROUP_MLM, KIND_NORM, 0, 'H', false, NULL, MODEL(transform_gamma)},
+    {"cls.predictions.transform.LayerNorm.bias", "cls.predictions.transform.LayerNorm.beta",
+     "cls/predictions/transform/LayerNorm/beta",
+     GROUP_MLM, KIND_NORM, 0, 'H', false, NULL, MODEL(transform_beta)},
+    {"cls.predictions.decoder.weight", NULL, NULL,
+     GROUP_MLM, KIND_EMBEDDING, 'V', 'H', true, "embeddings.word_embeddings.weight", MODEL(decoder)},
+    {"cls.predictions.bias", "cls.predictions.decoder.bias", "cls/predictions/output_bias",
+     GROUP_MLM, KIND_BIAS, 0, 'V', false, NULL, MODEL(decoder_bias)},
+
+    /* Trap: TensorFlow stores this one as (2,H), unlike its kernels: KIND_EMBEDDING, that is, not transposed. */
+    {"cls.seq_relationship.weight", NULL, "cls/seq_relationship/output_weights",
+     GROUP_NSP, KIND_EMBEDDING, '2', 'H', false, NULL, MODEL(Wnsp)},
+    {"cls.seq_relationship.bias", NULL, "cls/seq_relationship/output_bias",
+     GROUP_NSP, KIND_BIAS, 0, '2', false, NULL, MODEL(bnsp)},
+};
+const size_t tensor_table_size = sizeof tensor_table / sizeof *tensor_table;
+
+bool spec_per_layer(const TensorSpec *spec)
+{
+    return strchr(spec->name, '*') != NULL;
+}
+
+/* "encoder.layer.*.output.dense.bias", 3 -> "encoder.layer.3.output.dense.bias" */
+void spec_name(const char *pattern, int layer, char *name, size_t capacity)
+{
+    const char *star = strchr(pattern, '*');
+    if (star) snprintf(name, capacity, "%.*s%d%s", (int)(star - pattern), pattern, layer, star + 1);
+    else snprintf(name, capacity, "%s", pattern);
+}
+
+size_t symbol_size(char symbol, const BertConfig *c)
+{
+    switch (symbol) {
+    case 'H': return (size_t)c->H;
+    case 'F': return (size_t)c->F;
+    case 'V': return (size_t)c->V;
+    case 'P': return (size_t)c->P;
+    case 'S': return (size_t)c->S;
+    case '2': return 2;
+    default: return 1;
+    }
+}
+
+/* 'F','H' -> 3072 rows, 768 columns. A vector has one row. */
+size_t spec_rows(const TensorSpec *spec, const BertConfig *config)
+{
+    return symbol_size(spec->rows, config);
+}
+
+size_t spec_cols(const TensorSpec *spec, const BertConfig *config)
+{
+    return symbol_size(spec->cols, config);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Weights: found by name, checked against the configuration, used where the file has them.
+ *
+ * Loading 440 MB takes no time, because nothing is read: the file is mapped into memory, and a weight is a pointer into
+ * the mapping. The system fetches a page when a step first touches it, and several processes share one copy. Two kinds
+ * of tensors are copied nevertheless: vectors (biases, LayerNorms: 0.1 % of the model) in half precision or for bert64,
+ * and float32 tensors that the file has at an address at which a float cannot be read.
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+const SafeTensor *spec_find(const TensorSpec *spec, int layer, const Safetensors *file)
+{
+    const char *patterns[] = {spec->name, spec->alias};
+    for (int i = 0; i < 2 && patterns[i]; i++) {
+        char name[160] = "bert.";
+        spec_name(patterns[i], layer, name + 5, sizeof name - 5);
+        const SafeTensor *t = safetensors_find(file, name);
+        if (!t) t = safetensors_find(file, name + 5);
+        if (t) return t;
+    }
+    return NULL;
+}
+
+/* A tensor's dtype and shape against the table. Trap: a kernel that was not transposed has the shape (in, out); where
+ * in = out no shape can tell, and only the numbers will. */
+static Status check_tensor(const Bert *m, const TensorSpec *spec, const SafeTensor *t, Error *e)
+{
+    size_t rows = spec_rows(spec, &m->config), cols = spec_cols(spec, &m->config);
+    int rank = spec->rows ? 2 : 1;
+    if (t->dtype != DTYPE_F32 && t->dtype != DTYPE_F16 && t->dtype != DTYPE_BF16)
+        return fail(e, BERT_FILE, "%s: tensor '%s' has dtype %s, expected F32, F16 or BF16", m->file->file.path, t->name,
+                    dtype_name(t->dtype));
+    bool fits = t->rank == rank && t->shape[rank - 1] == cols && (rank == 1 || t->shape[0] == rows);
+    if (fits) return BERT_OK;
+    char found[128] = "";
+    for (int i = 0; i < t->rank; i++)
+        snprintf(found + strlen(found), sizeof found - strlen(found), "%s%zu", i ? "," : "", t->shape[i]);
+    char expected[64];
+    if (rank == 1) snprintf(expected, sizeof expected, "%zu", cols);
+    else snprintf(expected, sizeof expected, "%zu,%zu", rows, cols);
+    return fail(e, BERT_FILE, "%s: tensor '%s' has shape (%s), config.json makes it (%s)", m->file->file.path, t->name,
+                found, expected);
+}
+
+/* Memory that belongs to the model: `size` bytes, or NULL. */
+static void *own(Bert *m, size_t size)
+{
+    void *memory = malloc(size ? size : 1);
+    if (memory) m->owned[m->owned_count++] = memory;
+    return memory;
+}
+
+/* Whether the file's bytes can be used as they stand: a matrix by tensor_rows, which reads halves from any address and
+ * floats from aligned ones; a vector as an array of real. Trap: the format does not promise alignment. */
+static bool usable_in_place(const SafeTensor *t, bool matrix)
+{
+    bool aligned = (uintptr_t)t->data % sizeof(float) == 0;
+    if (matrix) return t->dtype != DTYPE_F32 || aligned;
+    return t->dtype == DTYPE_F32 && sizeof(real) == sizeof(float) && aligned;
+}
+
+/* Puts a checked tensor into its field of `base`, a Bert or a BertLayer: matrices as they are (tensor_rows converts
+ * them when they are used), vectors as reals. */
+static Status bind_tensor(Bert *m, const TensorSpec *spec, void *base, const SafeTensor *t, Error *e)
+{
+    void *field = (char *)base + spec->field;
+    Tensor view = {t->data, t->dtype, spec_rows(spec, &m->config), spec_cols(spec, &m->config)};
+    if (!usable_in_place(t, spec->rows)) {
+        size_t width = spec->rows ? sizeof(float) : sizeof(real);
+        void *copy = own(m, t->count * width);
+        if (!copy) return fail(e, BERT_SYSTEM, "%s: out of memory for tensor '%s'", m->file->file.path, t->name);
+        if (spec->rows) memcpy(copy, t->data, t->count * width);
+        else for (size_t i = 0; i < t->count; i++) ((real *)copy)[i] = (real)tensor_element(t, i);
+        view.data = copy;
+    }
+    if (spec->rows) *(Tensor *)field = view;
+    else *(const real **)field = view.data;
+    return BERT_OK;
+}
+
+/* What was found of a group (encoder, pooler, MLM, NSP): how many tensors, and the names of those that are missing. */
+typedef struct {
+    int found, missing;
+    char names[512];
+} GroupTally;
+
+/* Counts a missing tensor and notes its name, as far as there is room: "a, b, c ..." */
+static void tally_missing(GroupTally *tally, const char *name)
+{
+    size_t used = strlen(tally->names), room = sizeof tally->names - used;
+    if (strlen(name) + 8 < room) snprintf(tally->names + used, room, "%s%s", tally->missing ? ", " : "", name);
+    else if (used < 4 || strcmp(tally->names + used - 4, " ...")) snprintf(tally->names + used, room, " ...");
+    tally->missing++;
+}
+
+/* Binds every row of the table, for every layer where it has one, and counts what was found of each group.
+ * Tensors of the file that no row names (an old `position_ids`, another task's head) are left alone. */
+static Status bind_all(Bert *m, GroupTally tally[], Error *e)
+{
+    for (const TensorSpec *spec = tensor_table; spec < tensor_table + tensor_table_size; spec++) {
+        int count = spec_per_layer(spec) ? m->config.L : 1;
+        for (int l = 0; l < count; l++) {
+            void *base = spec_per_layer(spec) ? (void *)&m->layers[l] : (void *)m;
+            const SafeTensor *t = spec_find(spec, l, m->file);
+            Status s = t ? check_tensor(m, spec, t, e) : BERT_OK;
+            if (t && s == BERT_OK) s = bind_tensor(m, spec, base, t, e);
+            if (s) return s;
+            char name[160];
+            spec_name(spec->name, l, name, sizeof name);
+            if (t && !spec->optional) tally[spec->group].found++;
+            if (!t && !spec->optional) tally_missing(&tally[spec->group], name);
+        }
+    }
+    return BERT_OK;
+}
+
+/* The encoder must be complete; each head must be there as a whole or not at all. */
+static Status check_groups(Bert *m, const GroupTally tally[], Error *e)
+{
+    static const char *const names[] = {"encoder", "pooler", "MLM head", "NSP head"};
+    bool *const has[] = {NULL, &m->has_pooler, &m->has_mlm, &m->has_nsp};
+    for (int g = GROUP_ENCODER; g <= GROUP_NSP; g++) {
+        bool complete = tally[g].missing == 0, absent = tally[g].found == 0 && g != GROUP_ENCODER;
+        if (!complete && !absent)
+            return fail(e, BERT_FILE, "%s: %d of the %s's tensors are missing: %s", m->file->file.path,
+                        tally[g].missing, names[g], tally[g].names);
+        if (has[g]) *has[g] = complete;
+    }
+    if (!m->decoder.data) m->decoder = m->word_embeddings;      /* tied */
+    return BERT_OK;
+}
+
+/* One name in the model directory: if it is a weight file, its path goes to *best; a second one is an error, for which
+ * of two files is meant cannot be guessed. */
+static Status compare_names(char **best, const char *directory, const char *name, Error *e)
+{
+    static const char suffix[] = ".safetensors";
+    size_t length = strlen(name), end = sizeof suffix - 1;
+    if (length <= end || strcmp(name + length - end, suffix) || name[0] == '.') return BERT_OK;
+    if (*best)
+        return fail(e, BERT_FILE, "%s: holds %s and %s, expected one *.safetensors", directory,
+                    strrchr(*best, '/') + 1, name);
+    size_t size = strlen(directory) + length + 2;
+    *best = malloc(size);
+    if (!*best) return fail(e, BERT_SYSTEM, "%s: out of memory", directory);
+    snprintf(*best, size, "%s/%s", directory, name);
+    return BERT_OK;
+}
+
+/* A directory that cannot be read, by the system's reason. Trap: "no such directory" for one that is there but may not
+ * be read sends its owner on a search. */
+static Status directory_fail(const char *directory, int reason, Error *e)
+{
+    if (reason == ENOENT || reason == ENOTDIR)
+        return fail(e, BERT_FILE, "%s: no such model directory; `make weights` fetches one", directory);
+    return fail(e, reason == ENOMEM ? BERT_SYSTEM : BERT_FILE, "%s: the model directory cannot be read: %s", directory,
+                strerror(reason));
+}
+
+Status model_file_if_any(char **path, const char *directory, Error *e)
+{
+    DIR *d = opendir(directory);
+    Status s = BERT_OK;
+    *path = NULL;
+    if (!d) return directory_fail(directory, errno, e);
+    while (s == BERT_OK) {
+        errno = 0;                                      /* readdir's NULL is the end, or an error */
+        struct dirent *entry = readdir(d);
+        if (!entry && errno) s = directory_fail(directory, errno, e);
+        if (!entry) break;
+        s = compare_names(path, directory, entry->d_name, e);
+    }
+    closedir(d);
+    if (s) free(*path), *path = NULL;
+    return s;
+}
+
+Status model_file(char **path, const char *directory, Error *e)
+{
+    Status s = model_file_if_any(path, directory, e);
+    if (s || *path) return s;
+    return fail(e, BERT_FILE, "%s: holds no *.safetensors; `make weights` fetches bert-base-uncased", directory);
+}
+
+/* Opens the weight file and binds all of it. What was allocated is freed by bert_free, on success and on error. */
+static Status load_tensors(Bert *m, const char *path, Error *e)
+{
+    GroupTally tally[GROUP_TASK] = {{0}};
+    m->file = calloc(1, sizeof *m->file);
+    if (!m->file) return fail(e, BERT_SYSTEM, "%s: out of memory", path);
+    Status s = safetensors_open(m->file, path, e);
+    if (s) return s;
+    m->layers = calloc((size_t)m->config.L, sizeof *m->layers);
+    m->owned = calloc((size_t)m->config.L * tensor_table_size + tensor_table_size, sizeof *m->owned);
+    if (!m->layers || !m->owned) return fail(e, BERT_SYSTEM, "%s: out of memory", path);
+    s = bind_all(m, tally, e);
+    return s ? s : check_groups(m, tally, e);
+}
+
+/* The two files of a model: how large it is, and its numbers. (The third, vocab.txt, is the tokenizer's.) */
+Status bert_load(Bert *m, const char *directory, Error *e)
+{
+    char *weights = NULL, config[4096];
+    memset(m, 0, sizeof *m);
+    if ((size_t)snprintf(config, sizeof config, "%s/config.json", directory) >= sizeof config)
+        return fail(e, BERT_FILE, "%.100s...: the path is too long", directory);
+    Status s = model_file(&weights, directory, e);
+    if (s == BERT_OK) s = config_load(&m->config, config, e);
+    if (s == BERT_OK) s = load_tensors(m, weights, e);
+    if (s) bert_free(m);
+    free(weights);
+    return s;
+}
+
+void bert_free(Bert *m)
+{
+    for (size_t i = 0; i < m->owned_count; i++) free(m->owned[i]);
+    free(m->owned);
+    free(m->layers);
+    if (m->file) safetensors_close(m->file);
+    free(m->file);
+    memset(m, 0, sizeof *m);
+}

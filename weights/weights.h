@@ -1,0 +1,181 @@
+/* weights.h - what reads and writes files: sizes, files, JSON, SHA-256, safetensors, config.json, the table of a BERT's
+ * tensors. It fills the structs that bert.h declares, and calls no step.
+ */
+#ifndef WEIGHTS_H
+#define WEIGHTS_H
+#include "bert.h"
+
+/* =====================================================================================================================
+ * weights/files.c, json.c, sha256.c - bytes in and out: sizes that cannot overflow, files mapped or read, JSON, SHA-256
+ * ================================================================================================================== */
+
+/* a*b and a+b into *out; false, with *out untouched, if the result does not fit. Every size that comes from a file
+ * goes through these two. */
+bool size_mul(size_t a, size_t b, size_t *out);
+bool size_add(size_t a, size_t b, size_t *out);
+
+/* Length in bytes of the UTF-8 character at p, of which n bytes are left; 0 if there is none. */
+int utf8_character(const unsigned char *p, size_t n);
+
+typedef struct {
+    char *path;
+    const unsigned char *data;
+    size_t size;
+    bool mapped;            /* data is a mapping of the file, not a copy of it */
+} FileView;
+
+/* The whole file, read-only: mapped where that works, else read into memory. Directories and special files are refused.
+ * BERT_FILE if it cannot be opened or read, BERT_SYSTEM if memory runs out. */
+Status file_open(FileView *file, const char *path, Error *e);
+void file_close(FileView *file);
+bool file_exists(const char *directory, const char *name);
+/* The path, safe to print, of the mapped file that the address lies in, or NULL: for a signal handler. */
+const char *file_mapped_at(const void *address);
+void wish_large_pages(void *memory, size_t size);      /* for memory of many MB: see weights/files.c */
+/* BERT_FILE if the text of that path begins with a byte order mark, which JSON and vocab.txt do not have. */
+Status refuse_bom(const char *path, const unsigned char *text, size_t size, Error *e);
+
+/* An output file that appears whole or not at all: written to a temporary file beside `path`, then renamed. "-" is
+ * standard output. */
+typedef struct {
+    FILE *stream;
+    char *path, *temporary;
+} OutputFile;
+Status output_open(OutputFile *out, const char *path, Error *e);
+Status output_commit(OutputFile *out, Error *e);        /* flush, close, rename; on failure the temporary is removed */
+void output_abort(OutputFile *out);                     /* close and remove; safe on a zeroed or committed struct    */
+void output_interrupted(void);                          /* for signal handlers: removes the temporary, nothing else  */
+
+/* weights/program.c: what a program does first. Closed standard streams are taken; a signal that ends it removes
+ * the temporary file; a mapped file that is cut is a message. `name` begins that message. */
+void program_start(const char *name);
+
+/* JSON, pulled value by value: no recursion, no allocation, bounded depth. Messages carry the file and the byte.
+ * json_open skips white space and, when the text is not an object, fails. Typical use:
+ *
+ *     json_open(&j, path, bytes, n, e);
+ *     while ((s = json_next_key(&j, key, sizeof key, &more, e)) == BERT_OK && more)
+ *         if (!strcmp(key, "hidden_size")) json_integer(&j, &config->H, ...); else json_skip(&j, e);
+ *     json_end(&j, e);
+ */
+enum { JSON_DEPTH = 32 };
+typedef struct {
+    const char *path;               /* for messages */
+    const unsigned char *text;
+    size_t size, at;                /* `at`: the next byte to read */
+    size_t base;                    /* offset of text[0] in its file, for messages */
+    int depth;                      /* open objects and arrays */
+    char kind[JSON_DEPTH];          /* '{' or '[' of each */
+    bool first[JSON_DEPTH];         /* no member of it has been read yet */
+} JsonReader;
+Status json_open(JsonReader *j, const char *path, const unsigned char *text, size_t size, size_t base, Error *e);
+Status json_begin(JsonReader *j, char kind, Error *e);  /* enters the object '{' or array '[' that comes next */
+/* The next member of the object or array; *more is false when there is none, and the object or array is left. */
+Status json_next_key(JsonReader *j, char *key, size_t capacity, bool *more, Error *e);
+Status json_next_element(JsonReader *j, bool *more, Error *e);
+/* The kind of the next value: '{' '[' '"' '0' (a number) 't' 'f' 'n', or 0 if it is malformed. */
+char json_peek(JsonReader *j);
+/* A value. Strings are UTF-8 and NUL-terminated; one that is longer than the buffer, or holds U+0000, is an error. */
+Status json_string(JsonReader *j, char *text, size_t capacity, Error *e);
+Status json_integer(JsonReader *j, int64_t *value, Error *e);   /* 768, never 768.0, 1e3, 007 or -0 */
+Status json_number(JsonReader *j, double *value, Error *e);     /* no locale */
+Status json_bool(JsonReader *j, bool *value, Error *e);
+Status json_skip(JsonReader *j, Error *e);                      /* any value, however nested, depth bounded */
+Status json_end(JsonReader *j, Error *e);                       /* only white space is left */
+
+/* SHA-256 (FIPS 180-4), to say which file a committed number belongs to. */
+typedef struct {
+    uint32_t state[8];
+    uint64_t length;
+    unsigned char block[64];
+} Sha256;
+void sha256_start(Sha256 *s);
+void sha256_add(Sha256 *s, const void *data, size_t size);
+void sha256_end(Sha256 *s, char hex[65]);               /* 64 lower-case digits and a NUL */
+
+/* =====================================================================================================================
+ * weights/safetensors.c - the only weight format that `bert` reads: a JSON header and raw little-endian tensors
+ * ================================================================================================================== */
+const char *dtype_name(DType dtype);                    /* "F32" ... as the format spells it */
+size_t dtype_size(DType dtype);                         /* bytes of one element */
+
+enum { MAX_RANK = 8 };
+typedef struct {
+    char *name;
+    DType dtype;
+    int rank;
+    size_t shape[MAX_RANK];
+    size_t count;                   /* elements: the product of the shape */
+    const void *data;               /* count * dtype_size bytes; may be misaligned in a file that others wrote */
+} SafeTensor;
+
+typedef struct Safetensors {
+    FileView file;
+    SafeTensor *tensors;            /* in the order of their data */
+    size_t count;
+    const SafeTensor **by_name;     /* the same, sorted by name, for safetensors_find */
+    char *names;                    /* the one allocation behind all names */
+    char *metadata;                 /* the __metadata__ object as its JSON text, or NULL */
+} Safetensors;
+
+/* Opens and checks everything (header length, UTF-8, JSON, dtype, shape, offsets without holes, overlap or trailing
+ * bytes) before anything is used. BERT_FILE with path, tensor, offset, what was found and what was expected. */
+Status safetensors_open(Safetensors *st, const char *path, Error *e);
+const SafeTensor *safetensors_find(const Safetensors *st, const char *name);    /* NULL if there is none */
+void safetensors_close(Safetensors *st);
+
+/* Writes tensors (I64 first, then the rest in the order given, so that all data are aligned) and metadata pairs
+ * {key, value}, all or nothing (OutputFile). */
+Status safetensors_write(const char *path, const SafeTensor *tensors, size_t count,
+                         const char *const (*metadata)[2], size_t pairs, Error *e);
+/* The same into an open stream: an error stays in it and shows at output_commit. */
+void safetensors_put(FILE *out, const SafeTensor *tensors, size_t count,
+                     const char *const (*metadata)[2], size_t pairs);
+
+/* Element i of a tensor of any floating dtype, exactly. Slow and obvious: for checks and comparisons. */
+double tensor_element(const SafeTensor *t, size_t i);
+float half_to_float(uint16_t h);
+float bfloat16_to_float(uint16_t h);
+
+/* =====================================================================================================================
+ * weights/config.c, weights/model.c - config.json, and the one table of tensors
+ * ================================================================================================================== */
+/* BERT_FILE with the key, what was found and what was expected; other model types are refused by name. */
+Status config_load(BertConfig *config, const char *path, Error *e);
+
+/* weights/pooling.c: what a sentence-transformers directory says about its vectors. BERT_FILE if it cannot be obeyed.
+ * The one pooling of 1_Pooling/config.json; whether vectors get length 1 afterwards, from modules.json. */
+Status pooling_read(const char *directory, Pooling *pooling, Error *e);
+Status normalize_read(const char *directory, bool *normalize, Error *e);
+
+typedef enum { GROUP_ENCODER, GROUP_POOLER, GROUP_MLM, GROUP_NSP, GROUP_TASK } Group;
+typedef enum { KIND_MATRIX, KIND_BIAS, KIND_NORM, KIND_EMBEDDING } Kind;
+
+/* One row of the one table of tensors: it drives loading, checking, `info`, conversion. `*` in a name is the layer. */
+typedef struct {
+    const char *name;               /* Hugging Face's, without `bert.` */
+    const char *alias;              /* the older Hugging Face name (gamma, beta), or NULL */
+    const char *tf;                 /* TensorFlow's variable, without `bert/` */
+    Group group;
+    Kind kind;                      /* KIND_MATRIX: TensorFlow stores it transposed, (in, out) */
+    char rows, cols;                /* shape by symbol, e.g. 'F','H'; '2' is the number 2; rows 0: one-dimensional */
+    bool optional;                  /* may be missing: then `tied` is used */
+    const char *tied;               /* the tensor that is used instead, or NULL */
+    size_t field;                   /* offset in Bert, or in BertLayer for names with `*` */
+} TensorSpec;
+extern const TensorSpec tensor_table[];
+extern const size_t tensor_table_size;
+bool spec_per_layer(const TensorSpec *spec);                                    /* its name has a `*` */
+void spec_name(const char *pattern, int layer, char *name, size_t capacity);    /* puts the layer for `*` */
+size_t symbol_size(char symbol, const BertConfig *config);      /* 'H' -> 768; 1 for what is no letter of the table */
+size_t spec_rows(const TensorSpec *spec, const BertConfig *config);             /* 1 for one-dimensional tensors */
+size_t spec_cols(const TensorSpec *spec, const BertConfig *config);
+/* The tensor of a row in a file, or NULL: with `bert.` in front or without, under its name or its older one, in this
+ * order. Whoever looks for a tensor asks here, so that all see the same one. */
+const SafeTensor *spec_find(const TensorSpec *spec, int layer, const Safetensors *file);
+
+/* Path of the one *.safetensors of a model directory, malloc'ed. */
+Status model_file(char **path, const char *directory, Error *e);
+Status model_file_if_any(char **path, const char *directory, Error *e);     /* NULL, and no error, if there is none */
+
+#endif
