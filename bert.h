@@ -172,7 +172,7 @@ void encoding_free(Encoding *encoding);
 /* One stage of steps 1 to 4, as `tokenize --trace` and `explain` show it. */
 typedef struct {
     int step;                       /* 1 to 4; 0: the text as it came */
-    const char *name;               /* a constant: "clean", "sort marks", ... "mask"; step 0: "text", "text A", "text B" */
+    const char *name;               /* a constant: "clean", "sort marks", ... "mask"; step 0: "text", "text A" ... */
     Text text;                      /* steps 0 to 3: what the stage gave, hidden characters as <U+0301>, a blank behind
                                      * each word and piece. bytes NULL: this model does not have the stage */
     const int32_t *values;          /* step 4: (count) */

@@ -15,9 +15,9 @@
  *      not promised; and denormal numbers must be on, as they are unless a program turns them off.)
  *
  * PADDING adds terms to the sums of steps 9 and 10, and the bits of the real tokens stay the same, for three reasons.
- * The probability of a masked token is exactly +0, because e^x of a masked score is +0. A term of +0 changes no sum: s +
- * 0 is s, and fma(0, v, s) is s for every value v. And padding comes last, while sums are cut at multiples of 8 and 128
- * counted from the first term; so every real term keeps its place in the order, however many terms follow.
+ * The probability of a masked token is exactly +0, because e^x of a masked score is +0. A term of +0 changes no sum:
+ * s + 0 is s, and fma(0, v, s) is s for every value v. And padding comes last, while sums are cut at multiples of 8 and
+ * 128 counted from the first term; so every real term keeps its place in the order, however many terms follow.
  *
  * THE ORDER OF THE FILE is from the definition to the fast. First each operation as a plain loop: dot_in_chunks is the
  * definition of every product in BERT, and the functions whose names end in _ref are the definitions of the rest. Then
@@ -264,8 +264,8 @@ static double gelu_tanh_libm(double x)
  *
  * Why double: a float result needs 24 good bits. Computed in double with an error below 2^-29 and rounded once, it is
  * the correctly rounded one in all but a few cases in a hundred, and then off by one bit. No compensation tricks are
- * needed, and + - * / in double are as exactly defined as in float, so the bits are the same everywhere. (Softmax has an
- * exp in float: exp_floats.) `make curves` holds each curve against libm for all 2^32 floats.
+ * needed, and + - * / in double are as exactly defined as in float, so the bits are the same everywhere. (Softmax has
+ * its own exp in float: exp_floats.) `make curves` holds each curve against libm for all 2^32 floats.
  *
  * VECTORS. A vector is 32 or 64 bytes of numbers, its lanes, processed by one or two instructions. GCC and clang give
  * arithmetic on such types, and turn it into whatever the machine has: one AVX register, two SSE or NEON registers, or
@@ -792,8 +792,10 @@ tile(real *total, const real *w, const real *ahead, const Chunk *chunk, int rows
  * one together, the registers for addresses would not suffice. */
 typedef void Tile(real *total, const real *w, const real *ahead, const Chunk *chunk);
 #define TILE(rows, width) \
-    static void tile_##width(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, rows, width); } \
-    static void row_##width(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, 1, width); }
+    static void tile_##width(real *total, const real *w, const real *ahead, const Chunk *chunk) \
+    { tile(total, w, ahead, chunk, rows, width); } \
+    static void row_##width(real *total, const real *w, const real *ahead, const Chunk *chunk) \
+    { tile(total, w, ahead, chunk, 1, width); }
 enum { SIZE = sizeof(real) / sizeof(float), ROWS = 4 / SIZE, ROWS_16 = 6 / SIZE, ROWS_8 = 8 / SIZE };    /* in a tile */
 TILE(ROWS, 48)
 TILE(ROWS, 32)
@@ -850,8 +852,8 @@ static void add_to_rows(real *x, const real *b, size_t rows, size_t width)
         for (size_t i = 0; i < width; i++) x[r * width + i] += b[r];
 }
 
-/* linear_ref's bits, fast, for packed x: the layer that nearly all of BERT's time goes to. scratch->rows holds
- * ROW_GROUP * K numbers, for weights that are not used in place. AS_PANELS, the sums are made where `out` wants them. */
+/* linear_ref's bits, fast, for packed x: nearly all of BERT's time goes to this function. scratch->rows holds
+ * ROW_GROUP rows, for weights that are not used in place. AS_PANELS: the sums are made where `out` wants them. */
 void linear_packed(real *out, Packing packing, const real *panels, const Tensor *W, const real *b, size_t N,
                    const Scratch *scratch)
 {
