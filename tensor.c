@@ -426,7 +426,7 @@ static inline fvec exp_floats(fvec x)
 /* DOUBLES numbers as doubles, and back with one rounding. */
 static inline dvec load_doubles(const real *p)
 {
-    dvec v;
+    dvec v = {0};
     for (int l = 0; l < DOUBLES; l++) v[l] = (double)p[l];
     return v;
 }
