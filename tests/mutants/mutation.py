@@ -191,6 +191,7 @@ class Copy:
                 os.symlink(path, target)
         shutil.copy(os.path.join(ROOT, "build", "steps.h"), os.path.join(self.here, "build", "steps.h"))
         self.programs = {"bert": options.parts, "build/tests": options.tests, "build/convert": options.convert}
+        self.spoiled = set()                                                    # programs that were linked with a fault
         self.includes = {}                                                      # file.c -> the tests that include it
         for test in options.tests:
             with open(os.path.join(ROOT, test), encoding="utf-8") as f:
@@ -229,10 +230,13 @@ class Copy:
         return ""
 
     def link(self, touched, flags=""):
-        """Links the programs that hold one of these files."""
+        """Links the programs that hold one of these files, and those that still hold the fault before this one."""
         for program, files in self.programs.items():
-            if not set(files) & set(touched):
+            if program not in self.spoiled and not set(files) & set(touched):
                 continue
+            self.spoiled.discard(program)
+            if set(files) & set(touched):
+                self.spoiled.add(program)
             objects = " ".join(f"build/objects{'-sanitized' if flags else ''}/{file[:-2]}.o" for file in files)
             code, said = self.run(f"{self.options.compile} {flags} {objects} -o {program} -lm", 600)
             if code != 0:
