@@ -413,14 +413,14 @@ static bool check_tutorial_vocabulary(Ledger *l)
     phrase(l, tutorial, "Tokenization and Word Embedding", "['[CLS]', 'here', 'is', 'the', 'sentence', 'i', 'want', "
                                                            "'em', "
            "'##bed', '##ding', '##s', 'for', '.', '[SEP]']");
-    bool ok = judge_pieces(l, "Here is the sentence I want embeddings for.",
-                           "[CLS] here is the sentence i want em ##bed ##ding ##s for . [SEP]");
+    if (!judge_pieces(l, "Here is the sentence I want embeddings for.",
+                      "[CLS] here is the sentence i want em ##bed ##ding ##s for . [SEP]")) return false;
     phrase(l, tutorial, "Tokenization and Word Embedding", "list(tokenizer.vocab.keys())[5000:5020]");
     for (int i = 0; i < 20; i++) {
         snprintf(what, sizeof what, "id %d", 5000 + i);
         judge_text(l, what, slice[i], tokenizer_piece(l->tokenizer, 5000 + i));
     }
-    return ok;
+    return true;
 }
 
 /* The table of the bank sentence: piece and id, a line per token, whose number is the token's place: the tutorial's

