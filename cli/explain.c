@@ -1098,8 +1098,8 @@ static const char explain_help[] =
     "first [MASK], or else the last word.\n"
     "  --step N          one step (1 to 16) with more numbers, the usual mistake, and its names in `bert trace`\n"
     "  --layer N         which block steps 7 to 13 are shown of, from 0 (default 0)\n"
-    "  --head N          which attention head, from 0 (default 0)\n"
-    "\n"
+    "  --head N          which attention head, from 0 (default 0)\n";
+static const char explain_examples[] =
     "  bert explain 'The cat sat on the [MASK].'\n"
     "  bert explain --step 9 --layer 8 --head 10 'The cat sat on the mat because it was tired.'\n"
     "  bert explain --step 14 --pair 'he likes playing' 'my dog is cute'\n";
@@ -1222,5 +1222,9 @@ static Status verb_explain(Session *s, Error *e)
     return status;
 }
 
-const Verb explain_verb = {"explain", verb_explain, explain_settle, NEEDS_MODEL, "--step --layer --head", "",
-                           " [TEXT ...]", "the sixteen steps on your own sentence", explain_help};
+const Verb explain_verb = {
+    .name = "explain", .run = verb_explain, .settle = explain_settle, .needs = NEEDS_MODEL, .sentences = true,
+    .own = "--step --layer --head", .formats = "", .arguments = " [TEXT ...]",
+    .summary = "the sixteen steps on your own sentence",
+    .help = explain_help, .examples = explain_examples,
+};

@@ -576,7 +576,11 @@ static bool check_others(Ledger *l)
  * ================================================================================================================== */
 Status documents_model(const BertConfig *c, const Tokenizer *tokenizer, Error *e)
 {
-    if (c->L == 12 && c->H == 768 && c->V == 30522 && c->P == 512 && tokenizer->V == c->V) return BERT_OK;
+    const bool sizes = c->L == 12 && c->H == 768 && c->V == 30522 && c->P == 512 && tokenizer->V == c->V;
+    if (sizes && tokenizer->lower_case) return BERT_OK;
+    if (sizes)
+        return fail(e, BERT_FILE, "the documents' numbers are those of an uncased model, and this one keeps capitals (%s)",
+                    tokenizer->case_source);
     return fail(e, BERT_FILE, "the documents' numbers are those of bert-base-uncased (12L/768H, 30522 pieces); "
                 "this model is %dL/%dH with %d pieces", c->L, c->H, c->V);
 }
@@ -608,10 +612,10 @@ Status goldens(const Bert *model, const Tokenizer *tokenizer, FILE *out, bool *a
  * wants to know whether it computes BERT or something like it. Both are answered by computing the same numbers again.
  * ================================================================================================================== */
 static const char goldens_help[] =
-    "Every number that the documents print: the printed phrase under its heading; printed, computed, difference,\n"
-    "verdict: `met` or `MISSED`; `shown` is not judged, and `erratum` is where the document is wrong. Exit 1 if one\n"
-    "is missed.\n"
-    "\n"
+    "Goldens are the numbers that the tutorials print. Each is computed again: the printed phrase under its\n"
+    "heading; printed, computed, difference, verdict: `met` or `MISSED`; `shown` is not judged, and `erratum` is\n"
+    "where the document is wrong. Exit 1 if one is missed.\n";
+static const char goldens_examples[] =
     "  bert goldens\n";
 
 /* The exit code is that of a comparison: 1 if a number is missed. */
@@ -623,5 +627,9 @@ static Status verb_goldens(Session *s, Error *e)
                                                 "some of the documents' numbers are missed") : status;
 }
 
-const Verb goldens_verb = {"goldens", verb_goldens, NULL, NEEDS_MODEL, "", "", "",
-                                  "the documents' numbers, recomputed and judged", goldens_help};
+const Verb goldens_verb = {
+    .name = "goldens", .run = verb_goldens, .needs = NEEDS_MODEL,
+    .without = ABOUT_TEXTS | ABOUT_FILE | ABOUT_GELU,
+    .own = "", .formats = "", .arguments = "", .summary = "the numbers that the tutorials print, computed again and judged",
+    .help = goldens_help, .examples = goldens_examples,
+};
