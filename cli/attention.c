@@ -16,11 +16,11 @@
  * See [attn] section 3.2; [hf] BertSelfAttention, output_attentions=True.
  * ================================================================================================================== */
 static const char attention_help[] =
-    "One head of one layer as a picture; --layer and --head count from 0, as in the names of a trace (default 0\n"
-    "and 0 for the picture, all of them for npy and json). A row is the token that looks (query), a column the\n"
-    "token that is looked at (key), its number above it, tens over ones. On a terminal with colours white is much\n"
-    "attention and black none; in plain text ' .:-=+*#%@' from none to all, so that @ is much. A row ends with the\n"
-    "strongest key.\n"
+    "One head of one layer as a picture; --layer and --head count from 0, as in the names of a trace\n"
+    "(default 0 and 0 for the picture, all of them for npy and json). A row is the token that looks\n"
+    "(query), a column the token that is looked at (key), its number above it, tens over ones. On a\n"
+    "terminal with colours white is much attention and black none; in plain text ' .:-=+*#%@' from\n"
+    "none to all, so that @ is much. A row ends with the strongest key.\n"
     "\n"
     "Formats:\n"
     "  text     the picture\n"

@@ -612,9 +612,9 @@ Status goldens(const Bert *model, const Tokenizer *tokenizer, FILE *out, bool *a
  * wants to know whether it computes BERT or something like it. Both are answered by computing the same numbers again.
  * ================================================================================================================== */
 static const char goldens_help[] =
-    "Goldens are the numbers that the tutorials print. Each is computed again: the printed phrase under its\n"
-    "heading; printed, computed, difference, verdict: `met` or `MISSED`; `shown` is not judged, and `erratum` is\n"
-    "where the document is wrong. Exit 1 if one is missed.\n";
+    "Goldens are the numbers that the tutorials print. Each is computed again: the printed phrase\n"
+    "under its heading; printed, computed, difference, verdict: `met` or `MISSED`; `shown` is not\n"
+    "judged, and `erratum` is where the document is wrong. Exit 1 if one is missed.\n";
 static const char goldens_examples[] =
     "  bert goldens\n";
 

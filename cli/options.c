@@ -366,8 +366,8 @@ void print_common_options(FILE *out)
 {
     fprintf(out, "bert help options: the options that every command understands\n\n"
             "Usage: bert COMMAND [options] [TEXT ...]\n\n"
-            "Options and texts may stand in any order; -- ends the options. Where an option changes nothing, a line on\n"
-            "stderr says so.\n\nOptions:\n");
+            "Options and texts may stand in any order; -- ends the options. Where an option changes nothing,\n"
+            "a line on stderr says so.\n\nOptions:\n");
     print_options(NULL, out);
     fprintf(out, "\nExamples:\n"
             "  bert embed -m weights/all-MiniLM-L6-v2 -f lines.txt -o vectors.txt\n"

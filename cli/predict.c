@@ -20,9 +20,9 @@
  * elsewhere. See [paper] section 3.1, task 1; [hf] BertForMaskedLM.
  * ================================================================================================================== */
 static const char fill_mask_help[] =
-    "The pieces that fit each [MASK]: lines `probability<TAB>piece`, best first (default: five); an empty line\n"
-    "between two [MASK]s. On a terminal four decimals, else all digits.\n"
-    "--targets asks for these pieces only, all of them unless --top-k says less; each must be one piece. Their\n"
+    "The pieces that fit each [MASK]: lines `probability<TAB>piece`, best first (default: five); an\n"
+    "empty line between two [MASK]s. On a terminal four decimals, else all digits. --targets asks for\n"
+    "these pieces only, all of them unless --top-k says less; each must be one piece. Their\n"
     "probabilities are still among the whole vocabulary.\n"
     "\n"
     "Formats:\n"
@@ -231,10 +231,10 @@ const Verb fill_mask_verb = {
  * See [paper] section 3.1, task 2; [hf] BertForNextSentencePrediction; [tf] get_next_sentence_output.
  * ================================================================================================================== */
 static const char next_sentence_help[] =
-    "Two TEXTs are A and B; else each line holds A ||| B. Prints, in the order of the labels, probability and\n"
-    "logit of 0 IsNext and 1 NotNext, and whose head it is: `checkpoint`, the weights' own, or `refitted`, one\n"
-    "that this project fitted to the pooled output of bert-base-uncased, because many copies of those weights\n"
-    "come without theirs.\n"
+    "Two TEXTs are A and B; else each line holds A ||| B. Prints, in the order of the labels,\n"
+    "probability and logit of 0 IsNext and 1 NotNext, and whose head it is: `checkpoint`, the\n"
+    "weights' own, or `refitted`, one that this project fitted to the pooled output of\n"
+    "bert-base-uncased, because many copies of those weights come without theirs.\n"
     "\n"
     "Formats:\n"
     "  text     the two labels, a line each\n"

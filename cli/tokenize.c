@@ -16,14 +16,15 @@
  * Verify: tests/test_tokenizer.c; HF's BertTokenizerFast gives the same ids.
  * ================================================================================================================== */
 static const char tokenize_help[] =
-    "Prints each piece and its id, as the word-embedding tutorial does; an empty line between two inputs.\n"
+    "Prints each piece and its id, as the word-embedding tutorial does; an empty line between two\n"
+    "inputs.\n"
     "\n"
     "Formats:\n"
     "  table    piece and id, a line each\n"
     "  ids      one line per input, ids separated by single spaces\n"
     "  pieces   the same with pieces\n"
-    "  json     one object per line: pieces, ids, type_ids, attention_mask, offsets; an offset is the bytes\n"
-    "           [begin, end) of the piece in A or in B, and [0, 0] for [CLS], [SEP] and [PAD]\n";
+    "  json     one object per line: pieces, ids, type_ids, attention_mask, offsets; an offset is the\n"
+    "           bytes [begin, end) of the piece in A or in B, and [0, 0] for [CLS], [SEP] and [PAD]\n";
 static const char tokenize_examples[] =
     "  bert tokenize 'Here is the sentence I want embeddings for.'\n"
     "  bert tokenize --trace 'Héllo, embeddings'\n"
@@ -104,7 +105,7 @@ static Status verb_tokenize(Session *s, Error *e)
         if (blocks && input.number > 1) fputc('\n', s->out);
         if (s->options.trace && input.has_text) {
             const Text *b = input.has_pair ? &input.b : NULL;
-            if (tokenize_trace(&s->tokenizer, input.a, b, &options, s->out, e) != BERT_OK) break;
+            if (tokenize_trace(&s->tokenizer, input.a, b, &options, print_stage, s->out, e) != BERT_OK) break;
         } else if (format_is(s, "json")) print_encoding_json(s, &input.encoding);
         else if (format_is(s, "table")) print_table(s, &input.encoding);
         else print_encoding_line(s, &input.encoding, format_is(s, "pieces"));
@@ -129,8 +130,8 @@ const Verb tokenize_verb = {
  * rare.
  * ================================================================================================================== */
 static const char vocab_help[] =
-    "Prints lines `id<TAB>piece`. A:B stands for the ids A to B-1, as in Python; every other argument is a word,\n"
-    "looked up as it is as one piece: the id of [UNK], and [UNK], if it is none.\n";
+    "Prints lines `id<TAB>piece`. A:B stands for the ids A to B-1, as in Python; every other argument\n"
+    "is a word, looked up as it is as one piece: the id of [UNK], and [UNK], if it is none.\n";
 static const char vocab_examples[] =
     "  bert vocab 5000:5020\n"
     "  bert vocab characteristically characteristic '##ally'\n";

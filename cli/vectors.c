@@ -168,14 +168,14 @@ static Status run_recipe(const Session *s, const Recipe *r, const Inputs *inputs
  * grouped, or given to a classifier. That is what the documents mean by feature extraction.
  * ================================================================================================================== */
 static const char embed_help[] =
-    "Default: the sentence vector of the word-embedding tutorial, --layers -2 --pooling mean; a directory of\n"
-    "sentence-transformers brings its own. Several --layers go through --combine (default cat, in the order\n"
-    "given). --pooling is over all tokens with attention mask 1; none gives one vector per token, pooler the\n"
-    "pooled output.\n"
+    "Default: the sentence vector of the word-embedding tutorial, --layers -2 --pooling mean; a\n"
+    "directory of sentence-transformers brings its own. Several --layers go through --combine\n"
+    "(default cat, in the order given). --pooling is over all tokens with attention mask 1; none\n"
+    "gives one vector per token, pooler the pooled output.\n"
     "\n"
     "Formats:\n"
-    "  text     numbers separated by blanks, one vector a line; on a terminal, where nobody wants 768 numbers,\n"
-    "           the first ones with four decimals, unless --format text asks for all of them\n"
+    "  text     numbers separated by blanks, one vector a line; on a terminal, where nobody reads 768\n"
+    "           of them, the first eight with four decimals, unless --format text asks for all\n"
     "  json     one object per line: text, vector; with --pooling none: pieces, vectors\n"
     "  npy      float32 (inputs, dim); with --pooling none (tokens, dim), one input only\n";
 static const char embed_examples[] =
@@ -297,19 +297,19 @@ const Verb embed_verb = {
  * cosines with each other, not with 0.
  * ================================================================================================================== */
 static const char similarity_help[] =
-    "The cosine of every two inputs' vectors (made as `bert embed` makes them), as a table; on a terminal with\n"
-    "four decimals.\n"
-    "With --word WORD the things compared are all occurrences of WORD in all inputs, each the mean of its pieces'\n"
-    "vectors; default --layers -4..-1 --combine sum, as in the word-embedding tutorial. A row ends with the\n"
-    "input's number, the token's position (from 0) and its neighbours. --by-layer adds the cosine of every pair\n"
-    "for each hidden state, 0 (embedding output) to L.\n"
+    "The cosine of every two inputs' vectors (made as `bert embed` makes them), as a table; on a\n"
+    "terminal with four decimals. With --word WORD the things compared are all occurrences of WORD in\n"
+    "all inputs, each the mean of its pieces' vectors; default --layers -4..-1 --combine sum, as in\n"
+    "the word-embedding tutorial. A row ends with the input's number, the token's position (from 0)\n"
+    "and its neighbours. --by-layer adds the cosine of every pair for each hidden state, 0 (embedding\n"
+    "output) to L.\n"
     "\n"
     "Formats:\n"
     "  text     the table\n"
     "  json     one object: labels, cosines, and by_layer [L+1][n][n]\n";
 static const char similarity_examples[] =
     "  bert similarity 'How old are you?' 'What is your age?' 'The cat sat on the mat.'\n"
-    "  bert similarity --word bank --by-layer 'She put money into the bank.' 'They sat on the river bank.'\n";
+    "  bert similarity --word bank --by-layer 'Money in the bank.' 'They sat on the river bank.'\n";
 
 typedef struct {                    /* the things that are compared */
     Recipe recipe;
@@ -582,9 +582,10 @@ const Verb similarity_verb = {
  * The tutorial's use case: known answers, a new question; embed all of them and return the answers that are nearest.
  * ================================================================================================================== */
 static const char rank_help[] =
-    "The lines of FILE (or stdin, or the TEXTs after QUERY) by the cosine of their vector to QUERY's, best first:\n"
-    "`score<TAB>line`. Vectors are made as `bert embed` makes them. Raw BERT was not trained for this; the example's\n"
-    "model was. On a terminal four decimals, else all digits.\n"
+    "Prints the lines of FILE (or of stdin, or the TEXTs after QUERY) as `score<TAB>line`, best first.\n"
+    "The score is the cosine of the line's vector to QUERY's; vectors are made as `bert embed` makes\n"
+    "them. Raw BERT was not trained for this; the example's model was. On a terminal four decimals,\n"
+    "else all digits.\n"
     "\n"
     "Formats:\n"
     "  text     score and line\n"
