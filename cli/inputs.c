@@ -100,9 +100,9 @@ static Status load_model(Session *s, Error *e)
 {
     const Options *o = &s->options;
     if (s->verb->needs == NEEDS_CONFIG) return BERT_OK;                 /* the verb looks at the parts itself */
+    if (refuse_file(s->directory, e) != BERT_OK) return e->status;
     if (s->verb->needs == NEEDS_MODEL && !file_exists(s->directory, "."))   /* before its first file is missed */
         return fail(e, BERT_FILE, "%s: no such model directory; `make weights` fetches one", s->directory);
-    if (refuse_file(s->directory, e) != BERT_OK) return e->status;
     Status status = tokenizer_load(&s->tokenizer, s->directory, (CaseChoice)o->case_choice, e);
     if (status != BERT_OK) return status;
     if (o->verbose) note(s, "model %s", s->directory);

@@ -706,12 +706,12 @@ static Status verb_rank(Session *s, Error *e)
     Inputs inputs = {0};
     Ranking all = {0};
     Status status = read_recipe(s, &all.recipe, NULL, COMBINE_CAT, e);
-    if (status == BERT_OK && !file_exists(s->directory, "1_Pooling/config.json"))
-        note(s, "raw BERT was not trained to compare sentences; this model was: -m weights/all-MiniLM-L6-v2");
     if (status == BERT_OK) status = embed_query(s, &all.recipe, &all.rows, e);
     while (status == BERT_OK && (status = next_inputs(s, &inputs, e)) == BERT_OK && inputs.count > 0)
         status = rank_inputs(s, &inputs, &all, e);
     if (status == BERT_OK) print_ranked(s, all.line, all.count);
+    if (status == BERT_OK && !file_exists(s->directory, "1_Pooling/config.json"))
+        note(s, "raw BERT was not trained to compare sentences; this model was: -m weights/all-MiniLM-L6-v2");
     for (size_t i = 0; i < all.count; i++) free(all.line[i].text);
     free(all.line);
     free(all.rows.data);
