@@ -169,8 +169,22 @@ typedef struct {
 Status encode(const Tokenizer *t, Text a, const Text *b, const EncodeOptions *options, Encoding *out, Error *e);
 void encoding_free(Encoding *encoding);
 
-/* Shows what every stage does to the text (and to the second one, or NULL), a line a stage: `tokenize --trace`. */
-Status tokenize_trace(const Tokenizer *t, Text a, const Text *b, const EncodeOptions *options, FILE *out, Error *e);
+/* One stage of steps 1 to 4, as `tokenize --trace` and `explain` show it. */
+typedef struct {
+    int step;                       /* 1 to 4; 0: the text as it came */
+    const char *name;               /* a constant: "clean", "sort marks", ... "mask"; step 0: "text", "text A", "text B" */
+    Text text;                      /* steps 0 to 3: what the stage gave, hidden characters as <U+0301>, a blank behind
+                                     * each word and piece. bytes NULL: this model does not have the stage */
+    const int32_t *values;          /* step 4: (count) */
+    size_t count;                   /* words of step 2, pieces of step 3, values of step 4 */
+} TokenizeStage;
+
+/* Encodes the text (and the second one, or NULL) and calls `trace` for every stage, in order; stops where it returns
+ * anything but BERT_OK. print_stage is such a function: it prints a line to the FILE * that `context` is. */
+typedef Status TokenizeTrace(void *context, const TokenizeStage *stage, Error *e);
+Status tokenize_trace(const Tokenizer *t, Text a, const Text *b, const EncodeOptions *options, TokenizeTrace *trace,
+                      void *context, Error *e);
+Status print_stage(void *context, const TokenizeStage *stage, Error *e);
 
 /* =====================================================================================================================
  * tensor.c - the arithmetic. Outputs first, inputs const, sizes last

@@ -101,7 +101,7 @@ static Status verb_tokenize(Session *s, Error *e)
         if (blocks && input.number > 1) fputc('\n', s->out);
         if (s->options.trace && input.has_text) {
             const Text *b = input.has_pair ? &input.b : NULL;
-            if (tokenize_trace(&s->tokenizer, input.a, b, &options, s->out, e) != BERT_OK) break;
+            if (tokenize_trace(&s->tokenizer, input.a, b, &options, print_stage, s->out, e) != BERT_OK) break;
         } else if (format_is(s, "json")) print_encoding_json(s, &input.encoding);
         else if (format_is(s, "table")) print_table(s, &input.encoding);
         else print_encoding_line(s, &input.encoding, format_is(s, "pieces"));
