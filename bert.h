@@ -322,7 +322,11 @@ typedef struct {
 Status batch_check(const Batch *batch, const BertConfig *config, Error *e);
 
 typedef enum {                      /* a set: what is kept for every layer, instead of sharing memory between them */
-    KEEP_NOTHING = 0, KEEP_HIDDEN = 1, KEEP_ATTENTION = 2, KEEP_EVERYTHING = 7  /* those two and all the rest */
+    KEEP_NOTHING = 0,
+    KEEP_HIDDEN = 1,                /* the L+1 hidden states */
+    KEEP_ATTENTION = 2,             /* the attention maps, probs */
+    KEEP_STEPS = 4,                 /* what all other steps make: query, key, ... (scores need KEEP_ATTENTION, too) */
+    KEEP_EVERYTHING = KEEP_HIDDEN | KEEP_ATTENTION | KEEP_STEPS
 } Keep;
 
 typedef struct {                    /* what is to be computed beside the hidden states */

@@ -183,14 +183,16 @@ StepFunction *const ordinary_steps[STEP_COUNT] = {
     step_transform_dense, step_transform_act, step_transform_norm, step_decoder, step_nsp,
 };
 
-/* Which step makes the tensor in that row of the list of names (compare.c). The first three rows come out of one
- * step, and so do query, key and value. */
+/* Which step makes a tensor. */
 static StepName step_of(const TraceEntry *t)
 {
-    if (t->part < PART_EMBEDDING_NORM) return STEP_SUM;
-    if (t->part == PART_EMBEDDING_NORM) return STEP_EMBEDDING_NORM;
-    if (t->part < PART_SCORES) return STEP_QUERY_KEY_VALUE;
-    return (StepName)(t->part - PART_SCORES + STEP_SCORES);             /* from here on one step, one tensor */
+    static const StepName steps[TRACE_COUNT] = {
+        STEP_SUM, STEP_SUM, STEP_SUM, STEP_EMBEDDING_NORM, STEP_QUERY_KEY_VALUE, STEP_QUERY_KEY_VALUE,
+        STEP_QUERY_KEY_VALUE, STEP_SCORES, STEP_PROBS, STEP_CONTEXT, STEP_ATTENTION_DENSE, STEP_ATTENTION_NORM,
+        STEP_UP, STEP_GELU, STEP_DOWN, STEP_OUTPUT_NORM, STEP_POOLER_DENSE, STEP_POOLER, STEP_TRANSFORM_DENSE,
+        STEP_TRANSFORM_ACT, STEP_TRANSFORM_NORM, STEP_DECODER, STEP_NSP,
+    };
+    return steps[t->row];
 }
 
 /* =====================================================================================================================
@@ -281,7 +283,7 @@ static void feed(const Bench *bench, size_t i)
     if (!other || !r->comparable) return;
     for (size_t k = 0; k < mine->tensor.count; k++) {
         double y = other_element(mine, other, r, &bench->judge, k);
-        if (mine->part == PART_SCORES && !element_counts(mine, &bench->judge, k)) continue;
+        if (mine->row == TRACE_SCORES && !element_counts(mine, &bench->judge, k)) continue;
         if (fabs(y) <= (double)FLT_MAX) data[k] = (real)y;
     }
 }
@@ -316,7 +318,7 @@ static size_t start_for(const Bench *bench, size_t x)
 {
     for (size_t i = x; i > 0; i--) {
         const TraceEntry *t = &bench->ours->entries[i - 1];
-        const bool hidden = t->part == PART_EMBEDDING_NORM || t->part == PART_OUTPUT_NORM;
+        const bool hidden = t->row == TRACE_EMBEDDING_NORM || t->row == TRACE_OUTPUT_NORM;
         if (hidden && bench->pairs[i - 1] && bench->results[i - 1].comparable) return i;
     }
     return 0;
@@ -374,8 +376,8 @@ static bool takes_part(const Bench *bench, const TensorSpec *spec, size_t first,
     const TraceEntry *from = &bench->ours->entries[first], *to = &bench->ours->entries[x];
     if (spec->group == GROUP_POOLER || spec->group == GROUP_NSP) return to->form == FORM_WHOLE;
     if (spec->group == GROUP_MLM) return !strncmp(to->name, "cls.predictions", 15);
-    if (!spec_per_layer(spec)) return from->part <= PART_EMBEDDING_NORM;
-    return from->part <= PART_OUTPUT_NORM && to->part > PART_EMBEDDING_NORM;
+    if (!spec_per_layer(spec)) return from->row <= TRACE_EMBEDDING_NORM;
+    return from->row <= TRACE_OUTPUT_NORM && to->row > TRACE_EMBEDDING_NORM;
 }
 
 /* Is it one of those that the mistake is planted in: matrices, biases (LayerNorm's beta too), gammas? */
@@ -529,7 +531,7 @@ static Status explain(Bench *bench, size_t x, FILE *out, Error *e)
     Result without, next;
     if (!bench->results[x].comparable || bench->results[x].word) return BERT_OK;
     t->first_layer = from->layer >= 0 ? from->layer : 0;
-    t->last_layer = to->layer >= 0 ? to->layer : to->part <= PART_EMBEDDING_NORM ? 0 : t->model.config.L - 1;
+    t->last_layer = to->layer >= 0 ? to->layer : to->row <= TRACE_EMBEDDING_NORM ? 0 : t->model.config.L - 1;
     trial_reset(t);
     measure(bench, first, x, &without, &next);
     Status status = try_all(bench, first, x, &list, &count, e);

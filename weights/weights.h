@@ -167,6 +167,7 @@ extern const TensorSpec tensor_table[];
 extern const size_t tensor_table_size;
 bool spec_per_layer(const TensorSpec *spec);                                    /* its name has a `*` */
 void spec_name(const char *pattern, int layer, char *name, size_t capacity);    /* puts the layer for `*` */
+size_t symbol_size(char symbol, const BertConfig *config);      /* 'H' -> 768; 1 for what is no letter of the table */
 size_t spec_rows(const TensorSpec *spec, const BertConfig *config);             /* 1 for one-dimensional tensors */
 size_t spec_cols(const TensorSpec *spec, const BertConfig *config);
 /* The tensor of a row in a file, or NULL: with `bert.` in front or without, under its name or its older one, in this
