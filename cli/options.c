@@ -63,6 +63,7 @@ static const Option option_table[] = {
     {"--by-layer", 0, false, OPTION_FLAG, AT(by_layer), 1, NULL, "the same for every hidden state, 0..L"},
     {"--top-k", 0, false, OPTION_NUMBER, AT(top_k), 1, NULL, "N: the best N only"},
     {"--targets", 0, false, OPTION_STRING, AT(targets), 0, NULL, "A,B: only these pieces"},
+    {"--all", 0, false, OPTION_FLAG, AT(all), 1, NULL, "every step in full"},
     {"--layer", 0, false, OPTION_NUMBER, AT(layer), 0, NULL, "N: block, from 0"},
     {"--head", 0, false, OPTION_NUMBER, AT(head), 0, NULL, "N: attention head, from 0"},
     {"--step", 0, false, OPTION_NUMBER, AT(step), 1, NULL, "N: one of the sixteen steps, from 1"},
