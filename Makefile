@@ -54,10 +54,13 @@ HEADERS = $(wildcard *.h weights/*.h verify/*.h cli/*.h tests/*.h) weights/conve
 
 bert:
 
-# Where each step stands, for `bert explain`.
-build/steps.h: tokenizer.c bert.c cli/explain.c cli/steps.sh
+# Where each step stands, for `bert explain`. (The header is only touched when it changes; the stamp says that it was looked at.)
+build/steps.h: build/steps.stamp ;
+build/steps.stamp: tokenizer.c bert.c cli/explain.c cli/steps.sh
 	@mkdir -p build
-	@sh cli/steps.sh > $@.new && if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+	@sh cli/steps.sh > build/steps.new
+	@cmp -s build/steps.new build/steps.h || cp build/steps.new build/steps.h
+	@touch $@
 
 # Object files, each kind in a folder of its own: where one file has changed, one file is compiled. `flags` is written
 # anew when the compiler or its flags are others than last time. -MMD notes which headers a file includes.
@@ -107,14 +110,34 @@ FORMULA = $(CORE) tests/formula.c tests/make_formula.c
 build/formula: $(call objects,float,$(FORMULA))
 	@$(call link,float,$(FORMULA))
 
+# The library: what bert.h declares; tests/example.c is a program that uses it.
+LIBRARY = $(filter-out weights/program.c,$(CORE))
+build/libbert.a: $(call objects,float,$(LIBRARY))
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+# make install PREFIX=$HOME/bert: the program with its pages for man, the library and its header. DESTDIR for packages.
+PREFIX ?= /usr/local
+build/bert.1: bert cli/man.sh
+	@sh cli/man.sh ./bert > $@
+install: bert build/libbert.a build/bert.1
+	mkdir -p '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/lib' '$(DESTDIR)$(PREFIX)/include' '$(DESTDIR)$(PREFIX)/share/man/man1'
+	cp bert '$(DESTDIR)$(PREFIX)/bin/bert'
+	cp build/libbert.a '$(DESTDIR)$(PREFIX)/lib/libbert.a'
+	cp bert.h '$(DESTDIR)$(PREFIX)/include/bert.h'
+	cp build/bert.1 '$(DESTDIR)$(PREFIX)/share/man/man1/bert.1'
+uninstall:
+	rm -f '$(DESTDIR)$(PREFIX)/bin/bert' '$(DESTDIR)$(PREFIX)/lib/libbert.a' '$(DESTDIR)$(PREFIX)/include/bert.h' \
+	    '$(DESTDIR)$(PREFIX)/share/man/man1/bert.1'
+
 # For tests/bits.sh: what computes is built in many ways as $(BITS); the rest, which does not, once for each compiler.
 BITS      = build/bits/bits
 BITS_REST = build/bits/rest.o
 TENSOR    = tensor.c
-$(BITS_REST): $(HEADERS)
+$(BITS_REST): $(filter-out build/steps.h,$(HEADERS))
 	@mkdir -p build/bits
 	$(COMPILE) -r -nostdlib $(filter-out bert.c tensor.c,$(CORE)) $(VERIFY) tests/checksum.c tests/print_bits.c -o $@
-$(BITS): $(BITS_REST) bert.c $(TENSOR) tests/formula.c $(HEADERS)
+$(BITS): $(BITS_REST) bert.c $(TENSOR) tests/formula.c $(filter-out build/steps.h,$(HEADERS))
 	$(COMPILE) bert.c $(TENSOR) tests/formula.c $(BITS_REST) -o $@ -lm
 
 weights: build/convert

@@ -470,29 +470,25 @@ EncodeOptions encode_options(const Session *s)
                            .truncate = o->truncate, .pad = o->pad, .segments = o->segments - 1};
 }
 
-/* encode counts the bytes of B from B's beginning; whoever looks for one in a file of pairs counts from the line's. */
-static void count_from_line(const Input *input, char *message, size_t size, const char *original)
-{
-    static const char second[] = " of the second text";
-    const char *where = strstr(original, second);
-    snprintf(message, size, "%s", original);
-    if (!where || strncmp(original, "byte ", 5)) return;
-    size_t byte = strtoul(original + 5, NULL, 10) + (size_t)(input->b.bytes - input->whole.bytes);
-    snprintf(message, size, "byte %zu%s", byte, where + sizeof second - 1);
-}
-
+/* "FILE: line 3, byte 17: 0xC0 is not valid UTF-8", "text 1: 600 tokens, ...". The tokenizer counts the bytes of B from
+ * B's beginning; whoever looks for one in a file of pairs counts from the line's. */
 Status at_input(const Session *s, const Input *input, Error *e)
 {
-    char message[sizeof e->message], original[sizeof e->message];
-    memcpy(original, e->message, sizeof original);
-    memcpy(message, original, sizeof message);
-    if (s->options.pairs && input->has_pair) count_from_line(input, message, sizeof message, original);
-    const char *comma = strncmp(message, "byte ", 5) ? ":" : ",";       /* "line 3, byte 17: ...", "line 3: ..." */
-    if (e->status == BERT_SYSTEM) return e->status;
-    if (s->options.inputs) return fail(e, e->status, "%s: row %zu: %s", s->options.inputs, input->number, message);
-    if (s->source.lines)
-        return fail(e, e->status, "%s: line %zu%s %s", s->source.name, input->number, comma, message);
-    return fail(e, e->status, "text %zu%s %s", input->number, comma, message);
+    const Error inner = *e;
+    const bool one_line = s->options.pairs && input->has_pair;
+    const char *reason = inner.message + inner.reason, *second = inner.text == 2 && !one_line ? " of the second text" : "";
+    const size_t byte = inner.byte + (one_line && inner.text == 2 ? (size_t)(input->b.bytes - input->whole.bytes) : 0);
+    char at[64] = "";
+    if (inner.status == BERT_SYSTEM) return inner.status;
+    if (inner.byte) snprintf(at, sizeof at, ", byte %zu%s", byte, second);
+    if (s->options.inputs) fail(e, inner.status, "%s: row %zu: %s", s->options.inputs, input->number, inner.message);
+    else if (s->source.lines)
+        fail(e, inner.status, "%s: line %zu%s: %s", s->source.name, input->number, at, reason);
+    else fail(e, inner.status, "text %zu%s: %s", input->number, at, reason);
+    e->line = input->number;
+    e->byte = inner.byte ? byte : 0;
+    e->text = inner.text;
+    return e->status;
 }
 
 /* Read, split, encode: what comes out is ready for the model. */

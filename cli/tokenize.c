@@ -159,7 +159,7 @@ static Status check_utf8(const Session *s, const Input *input, Error *e)
     for (size_t n, i = 0; i < input->whole.length; i += n) {
         n = utf8_decode(input->whole.bytes + i, input->whole.length - i, &code);
         if (n) continue;
-        fail(e, BERT_TEXT, "byte %zu: 0x%02X is not valid UTF-8", i + 1, (unsigned char)input->whole.bytes[i]);
+        fail_text(e, 1, i + 1, "0x%02X is not valid UTF-8", (unsigned char)input->whole.bytes[i]);
         return at_input(s, input, e);
     }
     return BERT_OK;

@@ -201,7 +201,7 @@ static StepName step_of(const TraceEntry *t)
 
 /* Memory for all trials of one verification: activations of the same shape as the reference's, and copies of what a
  * mistake may edit. `batch` and `request` are those of the reference. */
-static Status trial_new(Trial *t, const Bert *m, const Batch *batch, const Request *request, Error *e)
+Status trial_new(Trial *t, const Bert *m, const Batch *batch, const Request *request, Error *e)
 {
     const BertConfig *c = &m->config;
     size_t N = 0, longest = (size_t)(c->V > c->F ? c->V : c->F);
@@ -228,7 +228,7 @@ static void trial_forget_weights(Trial *t)
     t->owned_count = 0;
 }
 
-static void trial_free(Trial *t)
+void trial_free(Trial *t)
 {
     trial_forget_weights(t);
     free(t->owned), free(t->model.layers), free(t->types), free(t->mask);
@@ -237,8 +237,8 @@ static void trial_free(Trial *t)
 }
 
 /* Everything as it should be again, before the next mistake is planted: so that mistakes do not add up. The numbers
- * in the buffers stay; run_fed overwrites all that it reads. */
-static void trial_reset(Trial *t)
+ * in the buffers stay: `forget` takes them out before they are computed anew. */
+void trial_reset(Trial *t)
 {
     const size_t N = (size_t)t->a.N;
     BertLayer *layers = t->model.layers;
@@ -270,6 +270,18 @@ typedef struct {
 static void overwrite(const TraceEntry *t, const void *numbers)
 {
     memcpy((void *)(uintptr_t)t->tensor.data, numbers, t->tensor.count * sizeof(real));
+}
+
+/* The tensors first .. last of the trial hold no numbers until their steps have run. Why: the buffers still hold OTHER's
+ * own numbers, fed there for the candidate before. A mistake that leaves a part of its tensor unwritten would be equal to
+ * OTHER there, and the explanation of everything. */
+static void forget(const Bench *bench, size_t first, size_t last)
+{
+    for (size_t i = first; i <= last; i++) {
+        const SafeTensor *t = &bench->mine.entries[i].tensor;
+        real *data = (real *)(uintptr_t)t->data;                        /* the trial's own buffer */
+        for (size_t k = 0; k < t->count; k++) data[k] = (real)NAN;
+    }
 }
 
 /* Overwrites a tensor of the trial with OTHER's numbers, if OTHER has it. What is not finite stays as computed. So do
@@ -415,6 +427,7 @@ static size_t next_after(const Bench *bench, size_t x)
 static void measure(Bench *bench, size_t first, size_t x, Result *r, Result *next)
 {
     const size_t y = next_after(bench, x);
+    forget(bench, first > 0 ? first - 1 : 0, y);
     if (first > 0) {
         overwrite(&bench->mine.entries[first - 1], bench->ours->entries[first - 1].tensor.data);
         feed(bench, first - 1);
@@ -720,6 +733,7 @@ static Status verdict(Bench *bench, const VerifyOptions *options, FILE *out, Err
                     bench->other->path);
     if (options->isolate) {
         trial_reset(&bench->trial);
+        forget(bench, 0, bench->ours->count - 1);
         run_fed(bench, 0, bench->ours->count - 1, bench->ours);
     }
     size_t x = compare_all(bench, out);

@@ -203,6 +203,10 @@ struct Trial {
     bool failed;                    /* memory ran out */
 };
 extern StepFunction *const ordinary_steps[STEP_COUNT];
+/* Memory for trials of one shape; everything as it should be, before a mistake is planted; and all of it given back. */
+Status trial_new(Trial *t, const Bert *m, const Batch *batch, const Request *request, Error *e);
+void trial_reset(Trial *t);
+void trial_free(Trial *t);
 void add_and_norm(Trial *t, real *out, const real *a, const real *b, const real *gamma, const real *beta);
 
 /* ---------------------------------------------------------------------------------------------------------------------
