@@ -766,18 +766,16 @@ static void explain(const View *v, int only)
  * The verb
  * ================================================================================================================== */
 static const char explain_help[] =
-    "What happens to this text. First the answer: what BERT puts in the place of [MASK]; of a pair, whether B\n"
-    "follows A; else which words are alike, and which one looks at which. Then a card of three lines for each of the sixteen steps: what it is\n"
-    "for, its formula, one telling number of this text. Cards 7 to 13 are of the layer and head where [MASK] (or else\n"
-    "some word) looks most at a word three or more places away, unless --layer and --head choose.\n"
+    "What happens to this text. First the answer: what BERT puts in the place of [MASK]; of a pair,\n"
+    "whether B follows A; else which words are alike, and which one looks at which. Then a card of three\n"
+    "lines for each of the sixteen steps: what it is for, its formula, and one telling number of this\n"
+    "text. Cards 7 to 13 show the layer and head in which [MASK], or else a word, looks most at a word\n"
+    "three or more places away; --layer and --head choose others.\n"
     "\n"
-    "With --all every step in full: shapes, the first numbers, why it is there, where it stands in the source. One\n"
-    "token is followed: the first [MASK], or else the last word.\n"
-    "  --all             all sixteen steps in full\n"
-    "  --step N          one step (1 to 16) with more numbers, the usual mistake, and its names in `bert trace`\n"
-    "  --layer N         which block steps 7 to 13 are shown of, from 0 (with --all and --step: 0 if not given)\n"
-    "  --head N          which attention head, from 0 (likewise)\n"
-    "\n"
+    "With --all or --step the numbers in full: shapes, the first values, why the step is there, where it\n"
+    "stands in the source; with --step also the usual mistake, and its names in `bert trace`. They follow\n"
+    "the first [MASK], or else the last word, in layer 0 and head 0 unless --layer and --head choose.\n";
+static const char explain_examples[] =
     "  bert explain 'The cat sat on the [MASK].'\n"
     "  bert explain 'The cat sat on the mat because it was tired.'\n"
     "  bert explain --step 9 --layer 8 --head 10 'The cat sat on the mat because it was tired.'\n"
@@ -933,5 +931,9 @@ static Status verb_explain(Session *s, Error *e)
     return status;
 }
 
-const Verb explain_verb = {"explain", verb_explain, explain_settle, NEEDS_MODEL, "--all --step --layer --head", "",
-                           " [TEXT ...]", "what happens to your own sentence, in sixteen steps", explain_help};
+const Verb explain_verb = {
+    .name = "explain", .run = verb_explain, .settle = explain_settle, .needs = NEEDS_MODEL, .sentences = true,
+    .own = "--all --step --layer --head", .formats = "", .arguments = " [TEXT ...]",
+    .summary = "what happens to your own sentence, in sixteen steps",
+    .help = explain_help, .examples = explain_examples,
+};

@@ -613,7 +613,11 @@ static bool check_others(Ledger *l)
  * ================================================================================================================== */
 Status documents_model(const BertConfig *c, const Tokenizer *tokenizer, Error *e)
 {
-    if (c->L == 12 && c->H == 768 && c->V == 30522 && c->P == 512 && tokenizer->V == c->V) return BERT_OK;
+    const bool sizes = c->L == 12 && c->H == 768 && c->V == 30522 && c->P == 512 && tokenizer->V == c->V;
+    if (sizes && tokenizer->lower_case) return BERT_OK;
+    if (sizes)
+        return fail(e, BERT_FILE, "the documents' numbers are those of an uncased model, and this one keeps capitals (%s)",
+                    tokenizer->case_source);
     return fail(e, BERT_FILE, "the documents' numbers are those of bert-base-uncased (12L/768H, 30522 pieces); "
                 "this model is %dL/%dH with %d pieces", c->L, c->H, c->V);
 }
@@ -646,12 +650,13 @@ Status goldens(const Bert *model, const Tokenizer *tokenizer, FILE *out, bool ev
  * wants to know whether it computes BERT or something like it. Both are answered by computing the same numbers again.
  * ================================================================================================================== */
 static const char goldens_help[] =
-    "Every number that the tutorials print, computed anew and judged: how many are met, and those that are not.\n"
-    "With -v all of them: the printed phrase under its heading; printed, computed, difference, and the verdict:\n"
-    "`met` or `MISSED`; `shown` is not judged; `erratum`: the document is wrong. Exit 1 if one is missed.\n"
-    "\n"
+    "Goldens are the numbers that the tutorials print. Each is computed again and judged. What is not\n"
+    "as printed is shown, and how many are; with -v every number: the printed phrase under its heading;\n"
+    "printed, computed, difference, verdict: `met` or `MISSED`; `shown` is not judged, and `erratum` is\n"
+    "where the document is wrong. Exit 1 if one is missed.\n";
+static const char goldens_examples[] =
     "  bert goldens\n"
-    "  bert goldens -v | grep -A 20 bank\n";
+    "  bert goldens -v | grep bank\n";
 
 /* The exit code is that of a comparison: 1 if a number is missed. */
 static Status verb_goldens(Session *s, Error *e)
@@ -662,5 +667,9 @@ static Status verb_goldens(Session *s, Error *e)
                                                 "some of the documents' numbers are missed") : status;
 }
 
-const Verb goldens_verb = {"goldens", verb_goldens, NULL, NEEDS_MODEL, "", "", "",
-                                  "the numbers that the tutorials print, recomputed and judged", goldens_help};
+const Verb goldens_verb = {
+    .name = "goldens", .run = verb_goldens, .needs = NEEDS_MODEL,
+    .without = ABOUT_TEXTS | ABOUT_FILE | ABOUT_GELU,
+    .own = "", .formats = "", .arguments = "", .summary = "the numbers that the tutorials print, computed again and judged",
+    .help = goldens_help, .examples = goldens_examples,
+};
