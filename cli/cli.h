@@ -30,7 +30,7 @@ typedef struct {
     const char *format, *layers, *word, *targets;
     int trace, no_add_special, normalize, by_layer;
     int combine, pooling;           /* UNSET, or Combine and Pooling */
-    int top_k, layer, head, step;
+    int top_k, layer, head, step, all;
     const char *tolerance, *atol, *rtol;
     int isolate;
     /* what is left */

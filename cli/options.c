@@ -72,6 +72,7 @@ static const Option option_table[] = {
     {"--by-layer", 0, 0, OPTION_FLAG, AT(by_layer), 1, NULL, "the same for every hidden state, 0 to L"},
     {"--top-k", 0, 0, OPTION_NUMBER, AT(top_k), 1, "N", "the best N only"},
     {"--targets", 0, 0, OPTION_STRING, AT(targets), 0, "A,B", "only these pieces"},
+    {"--all", 0, 0, OPTION_FLAG, AT(all), 1, NULL, "every step in full"},
     {"--layer", 0, 0, OPTION_NUMBER, AT(layer), 0, "N", "block, from 0"},
     {"--head", 0, 0, OPTION_NUMBER, AT(head), 0, "N", "attention head, from 0"},
     {"--step", 0, 0, OPTION_NUMBER, AT(step), 1, "N", "one of the sixteen steps, from 1"},

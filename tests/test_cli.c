@@ -1053,14 +1053,58 @@ static void bertviz_json_has_its_three_keys(void)
 /* =====================================================================================================================
  * The documents, with the real weights
  * ================================================================================================================== */
-/* The whole of goldens.c, with its exit code. */
+/* Lines that end with a word, and the columns of the longest line. */
+static int ending(const char *text, const char *word)
+{
+    int count = 0;
+    char line_end[32];
+    snprintf(line_end, sizeof line_end, " %s\n", word);
+    for (const char *at = text; (at = strstr(at, line_end)); at++) count++;
+    return count;
+}
+
+static int widest(const char *text)
+{
+    size_t most = 0;
+    for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line != 0)
+        if (strcspn(line, "\n") > most) most = strcspn(line, "\n");
+    return (int)most;
+}
+
+/* All that goldens.c judges, with its exit code. */
 static void all_numbers_of_the_documents_are_met(void)
 {
     if (!real_weights()) return;
-    int code = run("./bert goldens");
+    int code = run("./bert goldens -v 2>/dev/null");
     check(code == 0, "exit code %d", code);
-    check(strstr(output, " 0 missed") && !strstr(output, "MISSED"), "none is missed");
+    check(strstr(output, "\n211 met, 0 missed, 4 shown, 3 errata\n") && !strstr(output, "MISSED"), "none is missed");
     check(strstr(output, "Vector similarity for *similar* meanings: 0.94") != NULL, "the phrases are quoted");
+    check(ending(output, "met") == 211 && ending(output, "shown") == 4 && ending(output, "erratum") == 3, "218 rows");
+    check(widest(output) <= 120, "a line of %d columns", widest(output));
+}
+
+/* Without -v only what is odd, each under its phrase, and the same last line. */
+static void what_is_not_as_printed_stands_alone(void)
+{
+    if (!real_weights()) return;
+    check(run("./bert goldens") == 0 && lines(output) <= 30, "%d lines", lines(output));
+    check(ending(output, "met") == 0 && ending(output, "shown") == 4 && ending(output, "erratum") == 3, "%s", output);
+    check(strstr(output, "They are at 6, 10, and 19.\n    \"two instances of the word\" ") != NULL, "%s", output);
+    check(strstr(output, "\n\n211 met, 0 missed, 4 shown, 3 errata\n") != NULL, "%s", output);
+}
+
+/* The same weights with one other piece at the end of the tutorial's list, which begins with id 5000. */
+static void a_number_that_is_missed_is_shown_with_its_phrase(void)
+{
+    char directory[256];
+    if (!real_weights() || !check(formula_directory(directory), "a directory")) return;
+    run("cd weights/bert-base-uncased && ln -s \"$PWD\"/config.json \"$PWD\"/model.safetensors %s && "
+        "sed 's/^scenes$/scenez/' vocab.txt > %s/vocab.txt", directory, directory);
+    check(run("./bert goldens -m %s 2>/dev/null", directory) == 1, "exit code 1");
+    check(strstr(output, "list(tokenizer.vocab.keys())[5000:5020]\n    id 5019 ") && ending(output, "MISSED") == 1,
+          "one is missed: %s", output);
+    check(strstr(output, "\n210 met, 1 missed, 4 shown, 3 errata\n") != NULL, "%s", output);
+    formula_remove(directory);
 }
 
 /* make demo is the first thing that is typed: it must fit a terminal. */
@@ -1183,6 +1227,8 @@ const Test cli_tests[] = {
     {"info_is_as_strict_as_loading", info_is_as_strict_as_loading},
     {"bertviz_json_has_its_three_keys", bertviz_json_has_its_three_keys},
     {"all_numbers_of_the_documents_are_met", all_numbers_of_the_documents_are_met},
+    {"what_is_not_as_printed_stands_alone", what_is_not_as_printed_stands_alone},
+    {"a_number_that_is_missed_is_shown_with_its_phrase", a_number_that_is_missed_is_shown_with_its_phrase},
     {"the_demonstration_fits_24_lines", the_demonstration_fits_24_lines},
     {"the_bank_sentence_by_hand", the_bank_sentence_by_hand},
     {"the_cat_sat_on_the_floor", the_cat_sat_on_the_floor},
