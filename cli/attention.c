@@ -16,13 +16,17 @@
  * See [attn] section 3.2; [hf] BertSelfAttention, output_attentions=True.
  * ================================================================================================================== */
 static const char attention_help[] =
-    "Who looks at whom. --layer and --head count from 0, as in the names of a trace.\n"
-    "  --format text     one head of one layer (default 0 and 0) as a heat map: a row is the token that looks\n"
-    "                    (query), a column the token that is looked at (key); ' .:-=+*#%@' from 0 to 1; then the\n"
-    "                    strongest key\n"
-    "  --format npy      float32 (L, A, T, T), without the dimension that --layer or --head fixes; one input only\n"
-    "  --format json     one object per line for bertviz: attn [layers][heads][T][T], left_text, right_text\n"
+    "One head of one layer as a picture; --layer and --head count from 0, as in the names of a trace\n"
+    "(default 0 and 0 for the picture, all of them for npy and json). A row is the token that looks\n"
+    "(query), a column the token that is looked at (key), its number above it, tens over ones. On a\n"
+    "terminal with colours white is much attention and black none; in plain text ' .:-=+*#%@' from\n"
+    "none to all, so that @ is much. A row ends with the strongest key.\n"
     "\n"
+    "Formats:\n"
+    "  text     the picture\n"
+    "  npy      float32 (L, A, T, T), without the dimension that --layer or --head fixes; one input only\n"
+    "  json     one object per line for bertviz: attn [layers][heads][T][T], left_text, right_text\n";
+static const char attention_examples[] =
     "  bert attention --layer 8 --head 10 'The cat sat on the mat because it was tired.'\n"
     "  bert attention --format npy 'my dog is cute' > attention.npy\n";
 
@@ -64,10 +68,25 @@ static void print_cell(FILE *out, double p, bool colour)
     else fprintf(out, "%c%c", c, c);
 }
 
+/* 0 to T-1 above the columns of cells, a row for each digit, the last one of the ones. */
+static void print_column_numbers(FILE *out, int T)
+{
+    int power = 1;
+    while (power * 10 < T) power *= 10;
+    for (; power >= 1; power /= 10) {
+        fprintf(out, "%18s", "");
+        for (int j = 0; j < T; j++)
+            if (j >= power || power == 1) fprintf(out, " %d", j / power % 10);
+            else fputs("  ", out);
+        fputc('\n', out);
+    }
+}
+
 /* One head as a picture:
  *
  *     encoder.layer.8 (makes hidden state 9), head 10
- *                         0 1 2 3 4 5 6 7 8 9101112
+ *                                             1 1 1
+ *                         0 1 2 3 4 5 6 7 8 9 0 1 2
  *        7 because      |  ::::==        ..        | 0.40 3 sat
  *        8 it           |  ..%%                    | 0.83 2 cat
  *
@@ -77,9 +96,8 @@ static void print_heat_map(const Session *s, const Encoding *x, const Run *run, 
 {
     const bool colour = may_colour(s);
     const real *p = head_probs(run, w->layer, w->head);
-    fprintf(s->out, "encoder.layer.%d (makes hidden state %d), head %d\n%18s", w->layer, w->layer + 1, w->head, "");
-    for (int j = 0; j < x->T; j++) fprintf(s->out, "%2d", j % 100);
-    fputc('\n', s->out);
+    fprintf(s->out, "encoder.layer.%d (makes hidden state %d), head %d\n", w->layer, w->layer + 1, w->head);
+    print_column_numbers(s->out, x->T);
     for (int i = 0; i < x->T; i++) {
         const real *row = p + (size_t)i * (size_t)x->T;
         int best = 0;
@@ -194,5 +212,9 @@ static Status verb_attention(Session *s, Error *e)
     return status;
 }
 
-const Verb attention_verb = {"attention", verb_attention, NULL, NEEDS_MODEL, "--layer --head --format", "text npy json",
-                                    " [TEXT ...]", "who looks at whom", attention_help};
+const Verb attention_verb = {
+    .name = "attention", .run = verb_attention, .needs = NEEDS_MODEL, .sentences = true,
+    .own = "--layer --head --format", .formats = "text npy json", .arguments = " [TEXT ...]",
+    .summary = "who looks at whom",
+    .help = attention_help, .examples = attention_examples,
+};

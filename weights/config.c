@@ -128,8 +128,10 @@ static Status read_config_key(JsonReader *j, const char *key, BertConfig *config
 {
     Status s = read_config_value(j, key, config, e);
     if (s == BERT_OK || !e->byte) return s;
-    Error json = *e;
-    return fail(e, s, "%.900s, for the key \"%.64s\"", json.message, key);
+    const size_t byte = e->byte;
+    fail(e, s, "%.900s, for the key \"%.64s\"", e->message, key);
+    e->byte = byte;
+    return s;
 }
 
 /* What must hold between the sizes, once all of them are known; and the one that is derived, D = H/A. */

@@ -28,4 +28,7 @@ int vocabulary_longest(const Tokenizer *t, const char *bytes, size_t prefix, siz
  * there is none. All five begin with a "[": that is worth a look before the call. */
 int vocabulary_special(const Tokenizer *t, const char *bytes, size_t size, size_t *length);
 
+/* Is there a piece with a capital letter, other than [CLS] and the like? */
+bool vocabulary_has_capitals(const Tokenizer *t);
+
 #endif
