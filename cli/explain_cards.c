@@ -396,11 +396,9 @@ static void card_ids(const View *v, const Look *look, LineText text)
 static void card_embeddings(const View *v, const Look *look, LineText text)
 {
     const int t = v->subject;
-    char word[80];
     (void)look;
     append(text, ANY, "lengths: word %.2f, segment %.2f, position %.2f", row_length(v, v->a->word, t),
            row_length(v, v->a->token_type, t), row_length(v, v->a->position, t));
-    append(text, TEXT, ", of %s", quoted_token(v, t, word));
 }
 
 /* The mean is small on both sides; the deviation is what changes. */
