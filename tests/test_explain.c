@@ -125,6 +125,7 @@ static void all_sixteen_steps_are_explained_once_and_in_order(void)
 /* Long words, long texts, ideographs, control characters; the cards, all steps, and each step by itself. */
 static void no_explanation_is_wider_than_80_columns(void)
 {
+    if (too_slow()) return;
     static const char *const texts[] = {
         "'the cat sat on my [MASK]'", "''", "'[MASK] [MASK]'", "\"$(printf '%0300d' 1)\"",
         "\"$(yes the bank | head -40)\"", "\"$(printf '\\344\\270\\255\\346\\226\\207%.0s' 1 2 3 4 5 6 7 8 9)\"",
@@ -429,10 +430,7 @@ static void the_sentence_vector_is_that_of_embed(void)
 /* The bank sentence: what the tutorial prints, and what the other commands say. */
 static void the_bank_sentence_explained(void)
 {
-    if (access("weights/bert-base-uncased/model.safetensors", R_OK)) {
-        skip("weights/bert-base-uncased/model.safetensors is missing: make weights");
-        return;
-    }
+    if (!real_weights("bert-base-uncased")) return;
     check(run("./bert explain --all 'After stealing money from the bank vault, the bank robber was seen fishing on the "
               "Mississippi river bank.'") == 0, "exit code 0");
     check_headings("the bank sentence");
@@ -808,7 +806,7 @@ static void words_at_several_places_are_compared(void)
 /* The real model: what README and the help promise. */
 static void the_cards_of_real_sentences(void)
 {
-    if (!real_weights()) return;
+    if (!real_weights("bert-base-uncased")) return;
     run("./bert explain 'The cat sat on the [MASK].'");
     int lines = 0;
     for (const char *c = output; *c; c++) lines += *c == '\n';
@@ -833,12 +831,8 @@ static void the_cards_of_real_sentences(void)
 /* A model for sentence vectors has no heads; the answer is what `bert embed` gives. */
 static void the_cards_of_a_sentence_model(void)
 {
-    static const char weights[] = "weights/all-MiniLM-L6-v2/model.safetensors";
     double x[5];
-    if (access(weights, R_OK)) {
-        skip("weights/all-MiniLM-L6-v2/model.safetensors is missing: make weights MODEL=all-MiniLM-L6-v2");
-        return;
-    }
+    if (!real_weights("all-MiniLM-L6-v2")) return;
     run("./bert embed -m weights/all-MiniLM-L6-v2 'How old are you?' | cut -d' ' -f1-5");
     check(sscanf(output, "%lf %lf %lf %lf %lf", &x[0], &x[1], &x[2], &x[3], &x[4]) == 5, "embed: %s", output);
     check(run("./bert explain -m weights/all-MiniLM-L6-v2 'How old are you?'") == 0, "exit code 0");
