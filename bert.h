@@ -101,12 +101,15 @@ typedef enum {
     BERT_FILE = 3,          /* a model or another input file is missing or corrupt          */
     BERT_TEXT = 4,          /* the input text is rejected: invalid UTF-8, too long          */
     BERT_HEAD = 5,          /* the weights lack the head that was asked for                 */
-    BERT_SYSTEM = 6         /* the system failed us: out of memory, write error             */
+    BERT_SYSTEM = 6         /* out of memory, or a file could not be read or written        */
 } Status;
 
 typedef struct {
     Status status;
     char message[1024];     /* one line, no newline at its end; control characters are escaped */
+    size_t byte, line;      /* where: a byte of the text or file, a line or another input; from 1, or 0 if not known */
+    int text;               /* the byte is one of the first (1) or second (2) text of a pair, or of neither (0) */
+    size_t reason;          /* message + reason is the sentence without the byte in front */
 } Error;
 
 /* Writes the sentence (printf rules) into *e, escapes control characters, and returns `status`,
@@ -114,6 +117,13 @@ typedef struct {
 Status fail(Error *e, Status status, const char *format, ...)
 #ifdef __GNUC__
     __attribute__((format(printf, 3, 4)))
+#endif
+    ;
+
+/* The same for BERT_TEXT with a byte of the text: "byte 17: ..." or, of a second text, "byte 17 of the second text: ...". */
+Status fail_text(Error *e, int text, size_t byte, const char *format, ...)
+#ifdef __GNUC__
+    __attribute__((format(printf, 4, 5)))
 #endif
     ;
 

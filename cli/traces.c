@@ -1,0 +1,250 @@
+/* traces.c - the verbs about traces: trace (all intermediates of a run), compare (two traces), verify (someone else's
+ * trace against this program's own). What they do is in verify/; here are options, inputs and help.
+ */
+#define _XOPEN_SOURCE 700           /* for realpath */
+#include "cli/cli.h"
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* =====================================================================================================================
+ * trace: all steps
+ *
+ * The forward pass, number by number. This is the tool for whoever writes a BERT of their own: write the same tensors
+ * from both programs, compare them from the top, and the first that differs is the step to look at.
+ * Names and shapes are those of Hugging Face's modules; trace_table in verify/trace.c is the list.
+ * ================================================================================================================== */
+static const char trace_help[] =
+    "Every intermediate of the forward pass: name, shape, rms, min, max, first three values, in the order of the\n"
+    "data. With -o FILE.safetensors instead all of them in a file, with input_ids, token_type_ids and\n"
+    "attention_mask. Several inputs need one length. Heads that the weights lack are left out.\n"
+    "\n"
+    "  bert trace 'my dog is cute'\n"
+    "  bert trace -o mine.safetensors 'my dog is cute'\n";
+
+typedef struct {                    /* all inputs as one batch */
+    int B, N, *T;
+    int32_t *ids, *types, *mask;
+    int *rows;                      /* 0 .. N-1: the MLM head sees every token */
+    char *text;                     /* the inputs' texts, a line each */
+    size_t length;
+} TraceInputs;
+
+/* Appends n int32 to an array that holds `used`. False: out of memory. */
+static bool append_ids(int32_t **array, int used, const int32_t *more, int n)
+{
+    int32_t *longer = realloc(*array, (size_t)(used + n) * sizeof *longer);
+    if (!longer) return false;
+    *array = longer;
+    memcpy(longer + used, more, (size_t)n * sizeof *longer);
+    return true;
+}
+
+/* The text for the file's metadata, a line per input. A NUL would end it, and shows as a blank. */
+static bool append_text(TraceInputs *in, const Input *input)
+{
+    const size_t n = input->has_text ? input->whole.length : 0;
+    char *longer = realloc(in->text, in->length + n + 2);
+    if (!longer) return false;
+    in->text = longer;
+    if (in->B) in->text[in->length++] = '\n';
+    for (size_t i = 0; i < n; i++) in->text[in->length++] = input->whole.bytes[i] ? input->whole.bytes[i] : ' ';
+    in->text[in->length] = 0;
+    return true;
+}
+
+/* One more input at the end of the batch. A batch is packed: the sequences' tokens one after another, no padding
+ * between.
+ */
+static Status append_input(TraceInputs *in, const Input *input, Error *e)
+{
+    const Encoding *x = &input->encoding;
+    if (x->T > INT_MAX - 1 - in->N) return fail(e, BERT_TEXT, "more than %d tokens in all inputs", INT_MAX - 1);
+    int *T = realloc(in->T, (size_t)(in->B + 1) * sizeof *T);
+    if (T) in->T = T;
+    int *rows = realloc(in->rows, (size_t)(in->N + x->T + 1) * sizeof *rows);
+    if (rows) in->rows = rows;
+    if (!T || !rows || !append_ids(&in->ids, in->N, x->input_ids, x->T) ||
+        !append_ids(&in->types, in->N, x->token_type_ids, x->T) ||
+        !append_ids(&in->mask, in->N, x->attention_mask, x->T) || !append_text(in, input))
+        return fail(e, BERT_SYSTEM, "out of memory");
+    for (int i = 0; i < x->T; i++) in->rows[in->N + i] = in->N + i;
+    in->T[in->B++] = x->T;
+    in->N += x->T;
+    return BERT_OK;
+}
+
+/* The model's name in a trace: that of its directory, also for "-m DIR/" and "-m .". Into name[256]. */
+static Status model_name(const char *directory, char name[256], Error *e)
+{
+    char *path = strdup(directory);
+    if (!path) return fail(e, BERT_SYSTEM, "out of memory");
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/') path[--n] = 0;
+    char *base = n ? strrchr(path, '/') : NULL;
+    base = base ? base + 1 : path;
+    if (base && (!strcmp(base, ".") || !strcmp(base, "..") || !*base)) {        /* only the system knows its name */
+        char *real_path = realpath(path, NULL);
+        if (real_path) {
+            free(path);
+            path = real_path;
+            base = strrchr(path, '/') + 1;
+        }
+    }
+    snprintf(name, 256, "%.255s", base ? base : "");
+    free(path);
+    return BERT_OK;
+}
+
+/* Runs the batch with everything kept, and prints it or writes it to the file of -o, which appears whole or not at all.
+ * Heads that the weights lack are not asked for; a refitted next-sentence head is no part of the weights and never
+ * here.
+ */
+static Status trace_batch(Session *s, const TraceInputs *in, Error *e)
+{
+    const Bert *m = &s->model;
+    const Batch batch = {in->B, in->T, in->ids, in->types, in->mask};
+    const Request request = {.keep = KEEP_EVERYTHING, .pooler = m->has_pooler, .nsp = m->has_nsp && m->has_pooler,
+                             .mlm_rows = in->rows, .M = m->has_mlm ? in->N : 0};
+    Activations a = {0};
+    char name[256];
+    Status status = batch_check(&batch, &m->config, e);
+    if (status == BERT_OK) status = activations_new(&a, m, &batch, &request, e);
+    if (status == BERT_OK) {
+        forward(m, &a);
+        if (!s->options.output) status = trace_print(m, &a, s->out, e);
+        else if ((status = model_name(s->directory, name, e)) == BERT_OK)
+            status = trace_put(m, &a, s->file.stream, name, in->text, e);
+    }
+    activations_free(&a);
+    return status;
+}
+
+/* The file of -o is opened first: nobody should wait for an answer that cannot be written. session_close gives it its
+ * name. */
+static Status verb_trace(Session *s, Error *e)
+{
+    TraceInputs in = {0};
+    Input input = {0};
+    bool more = true;
+    Status status = s->options.output ? output_open(&s->file, s->options.output, e) : BERT_OK;
+    while (status == BERT_OK && (status = next_input(s, &input, &more, e)) == BERT_OK && more)
+        status = append_input(&in, &input, e);
+    if (status == BERT_OK && in.B == 0) status = fail(e, BERT_TEXT, "there is no input to trace");
+    if (status == BERT_OK) status = trace_batch(s, &in, e);
+    free(in.T);
+    free(in.ids);
+    free(in.types);
+    free(in.mask);
+    free(in.rows);
+    free(in.text);
+    input_free(&input);
+    return status;
+}
+
+const Verb trace_verb = {"trace", verb_trace, NULL, NEEDS_MODEL, "", "", " [TEXT ...]",
+                                "every intermediate, as a table or a file", trace_help};
+
+/* =====================================================================================================================
+ * compare and verify: someone else's numbers
+ *
+ * Who writes BERT in another language writes its intermediates into a safetensors file and asks: which one is the first
+ * wrong one? compare answers with two files, and needs no model. verify needs only the other side's file: it computes
+ * the reference from the ids that stand in it, and names the known mistake that explains the difference.
+ * ================================================================================================================== */
+static const char compare_help[] =
+    "Two traces against each other, ids first, then tensor by tensor in the order of the data: largest difference\n"
+    "and where, rms of the differences, NMSE (sum of squared differences by sum of squares, in dB), cosine, ulp.\n"
+    "Ends with `no difference` (exit 0) or `first difference: NAME ...` (exit 1). A tensor passes at -80 dB of NMSE.\n"
+    "float16, bfloat16, float32 and float64 may be mixed, leading dimensions of 1 do not matter, masked tokens are\n"
+    "shown and not counted, what only one side has is listed. Names of TransformerLens, of Google's graph and of\n"
+    "llama.cpp are understood: the table is in compare.c.\n"
+    "\n"
+    "  bert compare ours.safetensors theirs.safetensors\n"
+    "  bert compare --atol 1e-4 --rtol 1e-3 ours.safetensors theirs.safetensors\n"
+    "  bert compare --tolerance exact one.safetensors two.safetensors\n";
+
+static Status compare_settle(Options *o, Error *e)
+{
+    if (o->text_count != 2)
+        return fail(e, BERT_USAGE, "compare needs two files, REF and OTHER, not %d: see `bert compare --help`",
+                    o->text_count);
+    o->ref = o->texts[0];
+    o->other = o->texts[1];
+    return BERT_OK;
+}
+
+/* A number as an option's value: 1e-4, 0.5, -60. */
+static Status read_bound(const char *name, const char *text, double *out, Error *e)
+{
+    char *end;
+    *out = strtod(text, &end);
+    if (end == text || *end || !isfinite(*out)) return fail(e, BERT_USAGE, "%s %s: a number is expected", name, text);
+    return BERT_OK;
+}
+
+/* --tolerance exact, --tolerance -60, --atol 1e-4, --rtol 1e-3, or the default. */
+static Status read_tolerance(const Options *o, Tolerance *t, Error *e)
+{
+    *t = TOLERANCE_DEFAULT;
+    if (o->tolerance && (o->atol || o->rtol))
+        return fail(e, BERT_USAGE, "--tolerance and --atol, --rtol exclude each other");
+    if (o->tolerance && !strcmp(o->tolerance, "exact")) t->kind = TOLERANCE_EXACT;
+    else if (o->tolerance) return read_bound("--tolerance", o->tolerance, &t->decibel, e);
+    if (!o->atol && !o->rtol) return BERT_OK;
+    t->kind = TOLERANCE_CLOSE;
+    if (o->atol && read_bound("--atol", o->atol, &t->atol, e) != BERT_OK) return e->status;
+    if (o->rtol && read_bound("--rtol", o->rtol, &t->rtol, e) != BERT_OK) return e->status;
+    if (t->atol < 0 || t->rtol < 0) return fail(e, BERT_USAGE, "--atol and --rtol are not negative");
+    return BERT_OK;
+}
+
+static Status verb_compare(Session *s, Error *e)
+{
+    Tolerance tolerance;
+    if (read_tolerance(&s->options, &tolerance, e) != BERT_OK) return e->status;
+    return compare_traces(s->options.ref, s->options.other, &tolerance, s->out, e);
+}
+
+const Verb compare_verb = {"compare", verb_compare, compare_settle, NEEDS_NOTHING, "--tolerance --atol --rtol", "",
+                           " REF OTHER", "two traces: the first difference", compare_help};
+
+static const char verify_help[] =
+    "OTHER is a safetensors file with input_ids and any intermediates of a BERT with these weights, under the names\n"
+    "of a trace or one of their aliases (see `bert compare --help`). The reference is computed here from OTHER's ids\n"
+    "(token_type_ids default to 0, attention_mask to 1); with TEXT, OTHER's ids are checked first. Where the two\n"
+    "differ, the known mistakes that explain it are named. Prints and exits as `bert compare` does.\n"
+    "  --isolate         each step gets OTHER's own inputs where OTHER has them: a wrong step is not blamed on its\n"
+    "                    successors, and each (of the first five) is explained\n"
+    "\n"
+    "  bert verify theirs.safetensors\n"
+    "  bert verify --isolate theirs.safetensors 'my dog is cute'\n";
+
+static Status verify_settle(Options *o, Error *e)
+{
+    if (!o->text_count) return fail(e, BERT_USAGE, "verify needs a file OTHER: see `bert verify --help`");
+    o->other = o->texts[0];
+    o->text_count--;
+    memmove(o->texts, o->texts + 1, (size_t)o->text_count * sizeof *o->texts);
+    return BERT_OK;
+}
+
+/* The TEXT, if there is one, says which ids OTHER should have. */
+static Status verb_verify(Session *s, Error *e)
+{
+    VerifyOptions options = {.isolate = s->options.isolate, .tokenizer = &s->tokenizer};
+    const Options *o = &s->options;
+    Input input = {0};
+    bool more = o->text_count || o->file || o->inputs;
+    Status status = read_tolerance(o, &options.tolerance, e);
+    if (o->text_count > 1) status = fail(e, BERT_USAGE, "verify takes one TEXT, not %d", o->text_count);
+    if (status == BERT_OK && more) status = next_input(s, &input, &more, e);
+    if (more) options.text = &input.encoding;
+    if (status == BERT_OK) status = verify_trace(&s->model, o->other, &options, s->out, e);
+    input_free(&input);
+    return status;
+}
+
+const Verb verify_verb = {"verify", verb_verify, verify_settle, NEEDS_MODEL, "--isolate --tolerance --atol --rtol", "",
+                          " OTHER [TEXT]", "someone else's BERT: its first wrong number", verify_help};
