@@ -1,5 +1,6 @@
 /* run.c - runs every test (or those whose names contain the first argument) and counts. FIRST_ONLY=1 stops at the first
  * that fails. See test.h. */
+#include "formula.h"
 #include "test.h"
 #include <math.h>
 #include <signal.h>
@@ -54,7 +55,8 @@ void skip(const char *why)
 int main(int argc, char **argv)
 {
     const Test *suites[] = {weights_tests, tokenizer_tests, tensor_tests, model_tests, bits_tests,
-                            golden_tests,  value_tests,     verify_tests, cli_tests,   explain_tests, readme_tests};
+                            golden_tests,  value_tests,     verify_tests, mistake_tests, cli_tests, explain_tests,
+                            printed_tests, readme_tests};
     const char *skips_fail = getenv("SKIPS_FAIL");
     const bool first_only = getenv("FIRST_ONLY") != NULL;
     int passes = 0, fails = 0, skips = 0;
@@ -65,7 +67,9 @@ int main(int argc, char **argv)
             failed = skipped = false;
             printf("%s\n", t->name);
             fflush(stdout);
+            const int left = formula_directories();
             t->run();
+            if (!failed) check(formula_directories() == left, "it leaves no directory behind");
             if (skipped && skips_fail && *skips_fail == '1') failed = true;
             if (failed) printf("    FAILED: %s\n", t->name), fails++;
             else if (skipped) skips++;

@@ -759,6 +759,7 @@ static void info_stands_absurd_configurations(void)
     check(run("./bert info -m %s/config.json", tiny) == 0, "as large as it may be");
     check(strstr(output, "1,730,508,328,666,136,576 (encoder and pooler)") != NULL, "no overflow: %s",
           output);
+    run("rm %s/keep", tiny);
     formula_remove(tiny);
 }
 

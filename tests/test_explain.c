@@ -373,8 +373,11 @@ static void the_sentence_vector_is_that_of_embed(void)
     check_sentence("sentence = maximum over tokens of hidden state 2, length 1\n");
     run("echo '{}' > %s/1_Pooling/config.json", tiny);
     check(run("./bert explain -m %s --step 16 'the cat'", tiny) == 0, "a recipe that cannot be read spoils one line");
-    check(strstr(output, "makes no sentence vector here:") && strstr(output, "1_Pooling/config.json: found no ") &&
-              !find_line(output, "sentence vector "), "and the line says why: %s", output);
+    check(!find_line(output, "sentence vector "), "no vector: %s", output);
+    for (char *c = output; *c; c++)                                 /* the path's length says where lines break */
+        if (*c == '\n') memmove(c, c + strspn(c, "\n ") - 1, strlen(c + strspn(c, "\n ") - 1) + 1), *c = ' ';
+    check(strstr(output, "makes no sentence vector here:") && strstr(output, "1_Pooling/config.json: found no "),
+          "and the line says why: %s", output);
     run("rm -r %s/1_Pooling %s/2_Normalize", tiny, tiny);
     formula_remove(tiny);
 }

@@ -247,8 +247,8 @@ static void check_cosine(const char *program, int segments, int a, int b, const 
 {
     char want[32];
     double cosine[9] = {0};
-    run("%s similarity -q --segments %d --layers -4..-1 --combine sum --format json --word bank '%s'", program, segments,
-        BANK);
+    run("%s similarity -q --segments %d --layers -4..-1 --combine sum --format json --word bank '%s'", program,
+        segments, BANK);
     char *at = strstr(output, "\"cosines\": ");
     for (int i = 0; at && i < 9; i++) cosine[i] = strtod(at + strcspn(at, "-0123456789"), &at);
     snprintf(want, sizeof want, "%.8f", cosine[3 * a + b]);
@@ -267,8 +267,8 @@ static const char *goldens(void)
     return printed;
 }
 
-/* What the tutorial prints, as `goldens` knows it: the printed column of the row `name`, in its later edition (0) or its
- * first (1). */
+/* What the tutorial prints, as `goldens` knows it: the printed column of the row `name`, in its later edition (0) or
+ * its first (1). */
 static void check_printed(const char *name, int edition, const char *printed)
 {
     char want[32] = "";
@@ -331,8 +331,8 @@ static void check_goldens(Number *n)
     const char *last = goldens();
     while (*last && *next_line(last)) last = next_line(last);
     sscanf(last, "%lf met, %lf missed, %*f shown, %lf errata", &met, &missed, &errata);
-    check(missed == 0 && met == value_of(n[0]) && errata == value_of(n[1]), "README.md: %s come out, %s errata: %s", n[0],
-          n[1], last);
+    check(missed == 0 && met == value_of(n[0]) && errata == value_of(n[1]), "README.md: %s come out, %s errata: %s",
+          n[0], n[1], last);
 }
 
 /* The rows of tests/mutants/list, and those of the table in tests/mutants/README.md. */
@@ -381,13 +381,13 @@ static void check_break(Number *n)
     snprintf(after, sizeof after, "STEP %d - ", (int)value_of(n[0]) + 1);
     const char *step = text ? strstr(text, heading) : NULL, *end = step ? strstr(step, after) : NULL;
     const char *line = step ? strstr(step, "const real scale = ") : NULL;
-    check(line && end && line < end && !strstr(next_line(line), "const real scale = "), "README.md: step %s has the scale",
+    check(line && end && line < end && !strstr(next_line(line), "const real scale = "), "README.md: step %s scales",
           n[0]);
     check(value_of(n[1]) == 1, "README.md: 1 divides nothing");
     free(text);
 }
 
-/* A row of the speed table: the same cells as in the first table of tests/SPEED.md, a copy of what `make bench` wrote. */
+/* A row of the speed table: the cells of the first table of tests/SPEED.md, which is a copy of what `make bench` wrote. */
 static void check_speed(const char *name, Number *cells)
 {
     char row[256];
@@ -441,8 +441,8 @@ static const Claim claims[] = {
     {"fetches bert-base-uncased once (# MB", check_size_of_weights, true},
     {"the sum of the last # hidden states (the outputs of the last four layers) at tokens #, # and #", check_tokens,
      true},
-    {"puts the sentence in segment #, as its first edition did. Its later numbers are those of segment #", check_segments,
-     false},
+    {"puts the sentence in segment #, as its first edition did. Its later numbers are those of segment #",
+     check_segments, false},
     {"*bank vault*: the same sense | # | # | # |", check_similar, true},
     {"*river bank*: another sense | # | # | # |", check_different, true},
     {"the first two in the edition of May # | # | # | # |", check_first_similar, true},
@@ -548,7 +548,8 @@ static void run_shown(const char *line, const char *folder)
     const int length = (int)strcspn(line, "\n");
     const char *file = strstr(line, "mine.safetensors");
     if (file && file < line + length)
-        snprintf(command, sizeof command, "%.*s%s/%.*s", (int)(file - line), line, folder, (int)(line + length - file), file);
+        snprintf(command, sizeof command, "%.*s%s/%.*s", (int)(file - line), line, folder, (int)(line + length - file),
+                 file);
     else
         snprintf(command, sizeof command, "%.*s", length, line);
     run("{ %s; } 2>/dev/null", strcmp(command, "make demo") ? command : "./bert64 demo");
@@ -564,8 +565,8 @@ static const char *check_command(const char *line, const char *folder)
     for (; *shown && !begins(shown, "$ ") && !begins(shown, "```"); shown = next_line(shown)) {
         const int length = (int)strcspn(shown, "\n"), found = (int)strcspn(printed, "\n");
         if (length == 3 && begins(shown, "...")) return next_line(shown);
-        check(found == length && !strncmp(shown, printed, (size_t)length), "README.md: %.*s prints \"%.*s\", not \"%.*s\"",
-              command, line, found, printed, length, shown);
+        check(found == length && !strncmp(shown, printed, (size_t)length),
+              "README.md: %.*s prints \"%.*s\", not \"%.*s\"", command, line, found, printed, length, shown);
         printed = next_line(printed);
     }
     check(!*printed, "README.md: %.*s prints more: %s", command, line, printed);
@@ -629,8 +630,8 @@ static void the_targets_of_the_readme_are_in_the_makefile(void)
  * Functions
  * ================================================================================================================== */
 
-/* Does a function's definition begin here? It begins in column 1, with the name before the first parenthesis, and has no
- * semicolon. */
+/* Does a function's definition begin here? It begins in column 1, with the name before the first parenthesis, and has
+ * no semicolon. */
 static bool defines(const char *line, const char *name)
 {
     size_t length = strcspn(line, "\n"), open = strcspn(line, "("), n = strlen(name);

@@ -698,7 +698,8 @@ static void check_trace(const char *a, const char *b, const char *want)
     FILE *out = tmpfile();
     if (!out || !load_tiny(&t, CASE_UNCASED)) return;
     const Text second = text_of(b ? b : "");
-    check(tokenize_trace(&t, text_of(a), b ? &second : NULL, &plain_options, out, &e) == BERT_OK, "%s", e.message);
+    Status s = tokenize_trace(&t, text_of(a), b ? &second : NULL, &plain_options, print_stage, out, &e);
+    check(s == BERT_OK, "%s", e.message);
     rewind(out);
     size_t n = fread(got, 1, sizeof got - 1, out);
     got[n] = 0;
