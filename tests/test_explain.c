@@ -89,6 +89,7 @@ static void all_sixteen_steps_are_explained_once_and_in_order(void)
 /* Long words, long texts, ideographs, control characters; the whole, and each step by itself. */
 static void no_explanation_is_wider_than_80_columns(void)
 {
+    if (too_slow()) return;
     static const char *const texts[] = {
         "'the cat sat on my [MASK]'", "''", "'[MASK] [MASK]'", "\"$(printf '%0300d' 1)\"",
         "\"$(yes the bank | head -40)\"", "\"$(printf '\\344\\270\\255\\346\\226\\207%.0s' 1 2 3 4 5 6 7 8 9)\"",
@@ -385,10 +386,7 @@ static void the_sentence_vector_is_that_of_embed(void)
 /* The bank sentence: what the tutorial prints, and what the other commands say. */
 static void the_bank_sentence_explained(void)
 {
-    if (access("weights/bert-base-uncased/model.safetensors", R_OK)) {
-        skip("weights/bert-base-uncased/model.safetensors is missing: make weights");
-        return;
-    }
+    if (!real_weights("bert-base-uncased")) return;
     check(run("./bert explain 'After stealing money from the bank vault, the bank robber was seen fishing on the "
               "Mississippi river bank.'") == 0, "exit code 0");
     check_headings("the bank sentence");
