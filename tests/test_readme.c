@@ -12,7 +12,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WEIGHTS "weights/bert-base-uncased/model.safetensors"
 #define BANK "After stealing money from the bank vault, the bank robber was seen fishing on the Mississippi river bank."
 
 static char output[1 << 18];        /* what the last command printed, NUL-terminated */
@@ -67,11 +66,12 @@ static bool pages(void)
     return fits;
 }
 
-/* The commands of README need the weights and both builds. */
+/* The commands of README need the real weights; `make demo` has built bert64. */
 static bool weights(void)
 {
-    if (!access(WEIGHTS, R_OK) && !access("bert", X_OK) && !access("bert64", X_OK)) return true;
-    skip("needs bert, bert64 and weights/bert-base-uncased: make demo");
+    if (!real_weights("bert-base-uncased")) return false;
+    if (!access("bert64", X_OK)) return true;
+    skip("needs bert64: make demo");
     return false;
 }
 
@@ -239,7 +239,7 @@ static void check_lines(Number *n)
 static void check_size_of_weights(Number *n)
 {
     struct stat s;
-    if (stat(WEIGHTS, &s)) return;                                       /* reached with the weights only */
+    if (!check(!stat("weights/bert-base-uncased/model.safetensors", &s), "the weights")) return;
     check_value("README.md: MB of weights", value_of(n[0]), (double)s.st_size / 1e6, 0.5);
 }
 
