@@ -101,12 +101,15 @@ typedef enum {
     BERT_FILE = 3,          /* a model or another input file is missing or corrupt          */
     BERT_TEXT = 4,          /* the input text is rejected: invalid UTF-8, too long          */
     BERT_HEAD = 5,          /* the weights lack the head that was asked for                 */
-    BERT_SYSTEM = 6         /* the system failed us: out of memory, write error             */
+    BERT_SYSTEM = 6         /* out of memory, or a file could not be read or written        */
 } Status;
 
 typedef struct {
     Status status;
     char message[1024];     /* one line, no newline at its end; control characters are escaped */
+    size_t byte, line;      /* where: a byte of the text or file, a line or another input; from 1, or 0 if not known */
+    int text;               /* the byte is one of the first (1) or second (2) text of a pair, or of neither (0) */
+    size_t reason;          /* message + reason is the sentence without the byte in front */
 } Error;
 
 /* Writes the sentence (printf rules) into *e, escapes control characters, and returns `status`,
@@ -114,6 +117,13 @@ typedef struct {
 Status fail(Error *e, Status status, const char *format, ...)
 #ifdef __GNUC__
     __attribute__((format(printf, 3, 4)))
+#endif
+    ;
+
+/* The same for BERT_TEXT with a byte of the text: "byte 17: ..." or, of a second text, "byte 17 of the second text: ...". */
+Status fail_text(Error *e, int text, size_t byte, const char *format, ...)
+#ifdef __GNUC__
+    __attribute__((format(printf, 4, 5)))
 #endif
     ;
 
@@ -338,12 +348,12 @@ typedef struct {                    /* what is to be computed beside the hidden 
 typedef struct {                    /* the intermediates of one block, in the order of the data */
     real *query, *key, *value;      /*  7 (N,H) */
     real *scores, *probs;           /*  8, 9: for each sequence (A,T,T); (T,T) for all in turn unless KEEP_ATTENTION.
-                                     * scores is probs unless KEEP_EVERYTHING */
+                                     * scores is probs unless KEEP_STEPS, too */
     real *context;                  /* 10 (N,H) */
     real *attention_dense;          /* 11 (N,H) attention.output.dense: before the residual */
     real *attention_norm;           /*    (N,H) attention.output.LayerNorm */
     real *intermediate_dense;       /* 12 (N,F) before GELU */
-    real *intermediate;             /*    (N,F) after GELU; both one, as panels, unless KEEP_EVERYTHING */
+    real *intermediate;             /*    (N,F) after GELU; both one, as panels, unless KEEP_STEPS */
     real *output_dense;             /* 13 (N,H) output.dense: before the residual */
     real *output_norm;              /*    (N,H) output.LayerNorm = hidden state l+1 */
 } BlockActivations;
@@ -354,6 +364,7 @@ typedef struct {
     int N;
     size_t *start;                  /* (B+1) first token of each sequence; start[B] = N */
     size_t *score_start;            /* (B+1) first number of each sequence's (A,T,T) maps, where they are kept */
+    size_t longest;                 /* T of the longest sequence */
     real *word, *token_type, *position;     /*  5 (N,H) the three addends */
     real *embedding_norm;                   /*  6 (N,H) = hidden state 0 */
     BlockActivations *block;                /* (L) */
@@ -372,19 +383,30 @@ Status activations_new(Activations *a, const Bert *model, const Batch *batch, co
 void activations_free(Activations *a);
 const real *hidden_state(const Activations *a, int l);  /* l = 0 .. L, without KEEP_HIDDEN the last that ran */
 
-/* The steps, each a function of its own so that it can be read, named, fed and replaced by itself. */
-void embeddings_sum(const Bert *m, Activations *a);                     /*  5 */
-void embeddings_norm(const Bert *m, Activations *a);                    /*  6 */
-void attention_query_key_value(const Bert *m, Activations *a, int l);   /*  7 */
+/* The steps. Each function makes one tensor, so that it can be read, named, fed and replaced by itself. */
+void embeddings_word(const Bert *m, Activations *a);                        /*  5 */
+void embeddings_token_type(const Bert *m, Activations *a);                  /*  5 */
+void embeddings_position(const Bert *m, Activations *a);                    /*  5 */
+void embeddings_norm(const Bert *m, Activations *a);                        /*  6, with the sum */
+void attention_query(const Bert *m, Activations *a, int l);                 /*  7 */
+void attention_key(const Bert *m, Activations *a, int l);                   /*  7, directly after the query */
+void attention_value(const Bert *m, Activations *a, int l);                 /*  7, directly after the key */
 void attention_scores(const Bert *m, Activations *a, int l, int b, int h);  /*  8, sequence b, head h */
 void attention_probs(const Bert *m, Activations *a, int l, int b, int h);   /*  9 */
 void attention_context(const Bert *m, Activations *a, int l, int b, int h); /* 10 */
-void attention_output(const Bert *m, Activations *a, int l);            /* 11 */
-void feed_forward_up(const Bert *m, Activations *a, int l);             /* 12 */
-void feed_forward_down(const Bert *m, Activations *a, int l);           /* 13 */
-void pooler(const Bert *m, Activations *a);                             /* 14 */
-void nsp_head(const Bert *m, Activations *a);                           /* 14 */
-void mlm_head(const Bert *m, Activations *a);                           /* 15 */
+void attention_dense(const Bert *m, Activations *a, int l);                 /* 11 */
+void attention_norm(const Bert *m, Activations *a, int l);                  /* 11 */
+void feed_forward_up(const Bert *m, Activations *a, int l);                 /* 12 */
+void feed_forward_gelu(const Bert *m, Activations *a, int l);               /* 12 */
+void feed_forward_down(const Bert *m, Activations *a, int l);               /* 13 */
+void feed_forward_norm(const Bert *m, Activations *a, int l);               /* 13 */
+void pooler_dense(const Bert *m, Activations *a);                           /* 14 */
+void pooler(const Bert *m, Activations *a);                                 /* 14 */
+void nsp_head(const Bert *m, Activations *a);                               /* 14 */
+void mlm_dense(const Bert *m, Activations *a);                              /* 15 */
+void mlm_gelu(const Bert *m, Activations *a);                               /* 15 */
+void mlm_norm(const Bert *m, Activations *a);                               /* 15 */
+void mlm_decoder(const Bert *m, Activations *a);                            /* 15 */
 
 void encoder_block(const Bert *m, Activations *a, int l);               /* steps 7 to 13 */
 void forward(const Bert *m, Activations *a);                            /* steps 5 to 15, what the request names */

@@ -507,7 +507,7 @@ static Status add_special(Pipeline *p, int id, size_t at, size_t length)
  *
  * Why: bytes that are not UTF-8 are an error, not a U+FFFD: that would be deleted in step 1, and nobody would know.
  *      In the message the first byte is byte 1, as the first line is line 1. Offsets count from 0. */
-static Status text_tokens(Pipeline *p, Text text, const char *which)
+static Status text_tokens(Pipeline *p, Text text, int number)
 {
     Status s = BERT_OK;
     for (size_t at = 0, n = 0; !s && at < text.length; at += n) {
@@ -519,8 +519,8 @@ static Status text_tokens(Pipeline *p, Text text, const char *which)
             continue;
         }
         n = utf8_decode(text.bytes + at, text.length - at, &code);
-        if (n == 0) return fail(p->e, BERT_TEXT, "byte %zu%s: 0x%02X is not valid UTF-8",
-                                at + 1, which, (unsigned)(unsigned char)text.bytes[at]);
+        if (n == 0) return fail_text(p->e, number, at + 1, "0x%02X is not valid UTF-8",
+                                     (unsigned)(unsigned char)text.bytes[at]);
         bool simple = code < 0x80 && !p->stages;
         if (p->chars.count >= (simple ? 1 : TEXT_CHUNK) && starts_afresh(code)) s = end_chunk(p);
         if (s) break;
@@ -598,10 +598,10 @@ static Status encode_texts(const Tokenizer *t, Text a, const Text *b, const Enco
     assert(options->max_length >= 0 && options->segments >= -1);
     Pipeline p = {.t = t, .plain = options->plain, .out = out, .stages = stages ? stages[0] : NULL, .e = e};
     out->T = 0;
-    Status s = text_tokens(&p, a, "");
+    Status s = text_tokens(&p, a, 1);
     size_t nA = (size_t)out->T;
     if (stages) p.stages = stages[1];
-    if (!s && b) s = text_tokens(&p, *b, " of the second text");
+    if (!s && b) s = text_tokens(&p, *b, 2);
     free(p.chars.items);
     free(p.next.items);                             /* the tokens of A and B now stand in `out`, one after the other */
     return s ? s : frame(t, options, nA, (size_t)out->T - nA, b != NULL, out, e);

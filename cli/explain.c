@@ -873,7 +873,7 @@ static const Step steps[STEPS] = {
      "These rows of numbers are all that the model sees of the text.",
      "A single text is segment 0. Padding comes last, with mask 0.",
      "input_ids, token_type_ids, attention_mask", show_ids},
-    {"EMBEDDING", "three embeddings summed", "embeddings_sum", "x_t = word[id_t] + segment[type_t] + position[t]",
+    {"EMBEDDING", "three embeddings summed", "embeddings_word", "x_t = word[id_t] + segment[type_t] + position[t]",
      "What the token is, which text it is in, where it stands. All three tables are learned; without the third the "
      "order of the words would be lost.",
      "Positions count from 0 in every sequence, and are a learned table, not sinusoids.",
@@ -882,7 +882,7 @@ static const Step steps[STEPS] = {
      "Each row is brought to mean 0 and variance 1, then scaled and shifted as learned. This is hidden state 0: no "
      "token knows of any other yet.",
      "The variance is divided by H, not H - 1; eps is inside the root.", "embeddings.LayerNorm", show_embedding_norm},
-    {"ENCODER", "query, key, value", "attention_query_key_value",
+    {"ENCODER", "query, key, value", "attention_query",
      "q = x Wq^T + bq   k = x Wk^T + bk   v = x Wv^T + bv",
      "The query says what a token looks for, the key what it offers, the value what it hands on. Each head has its "
      "own slice of the columns.",
@@ -899,7 +899,7 @@ static const Step steps[STEPS] = {
      "The weighted mean of the values of all tokens. Here, and nowhere else, does one token's content reach another.",
      "The heads stand side by side again, each in its own columns.",
      "encoder.layer.*.attention.self.context", show_context},
-    {NULL, "dense, residual, LayerNorm", "attention_output", "y = LayerNorm(x + context Wo^T + bo)",
+    {NULL, "dense, residual, LayerNorm", "attention_dense", "y = LayerNorm(x + context Wo^T + bo)",
      "The heads are mixed, and what the token was before, x, is added: a block only has to learn what to change.",
      "Post-LN: first the sum, then LayerNorm. Many later models do it the other way round.",
      "encoder.layer.*.attention.output.dense, .attention.output.LayerNorm", show_attention_output},
@@ -912,11 +912,11 @@ static const Step steps[STEPS] = {
      "Back to the width of a hidden state, added to y and normalized.",
      "The residual is y, the output of step 11, not the block's input.",
      "encoder.layer.*.output.dense, .output.LayerNorm", show_feed_forward_down},
-    {"TASK HEAD", "pooler, NSP", "pooler", "pooled = tanh(h_0 Wp^T + bp)   logits = pooled W^T + b",
+    {"TASK HEAD", "pooler, NSP", "pooler_dense", "pooled = tanh(h_0 Wp^T + bp)   logits = pooled W^T + b",
      "One vector for one question: does B follow A? It is not the row of [CLS] itself; a dense layer and tanh come "
      "in between.",
      "Label 0 is IsNext; nothing in the weights says so.", "pooler.dense, pooler, cls.seq_relationship", show_pooler},
-    {NULL, "MLM transform, decoder, softmax", "mlm_head",
+    {NULL, "MLM transform, decoder, softmax", "mlm_dense",
      "t = LayerNorm(GELU(h W^T + b))   logits = t E^T + c   p = softmax(logits)",
      "A score for every piece of the vocabulary: what fits here? E is the table of word embeddings, used a second "
      "time.",

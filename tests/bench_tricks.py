@@ -41,9 +41,10 @@ TRICKS = {
          "void exp_all(real *out, const real *x, size_t n) { map(out, x, n, exp_double, DOUBLES, exp); }"),
     ],
     "the feed-forward's middle left packed": [
-        ("bert.c", "bool all = a->request.keep == KEEP_EVERYTHING;      /*", "bool all = true;      /*"),
-        ("bert.c", "if (a->request.keep == KEEP_EVERYTHING) linear(s->output_dense", "if (true) linear(s->output_dense"),
-        ("bert.c", "size_t width = a->request.keep == KEEP_EVERYTHING ? larger(H, F) : H;", "size_t width = larger(H, F);"),
+        ("bert.c", "packing = keeps_steps(a) ? AS_ROWS : AS_PANELS;", "packing = AS_ROWS;"),
+        ("bert.c", "(keeps_steps(a) ? N : scratch_rows(N)) * F", "N * F"),
+        ("bert.c", "if (keeps_steps(a)) linear(s->output_dense", "if (true) linear(s->output_dense"),
+        ("bert.c", "width = keeps_steps(a) ? larger(H, F) : H;", "width = larger(H, F);"),
     ],
     "one head's scores after the other in one place": [
         ("tests/bench_forward.c", ".keep = KEEP_NOTHING", ".keep = KEEP_ATTENTION"),

@@ -143,6 +143,11 @@ float bfloat16_to_float(uint16_t h);
 /* BERT_FILE with the key, what was found and what was expected; other model types are refused by name. */
 Status config_load(BertConfig *config, const char *path, Error *e);
 
+/* weights/pooling.c: what a sentence-transformers directory says about its vectors. BERT_FILE if it cannot be obeyed.
+ * The one pooling of 1_Pooling/config.json; whether vectors get length 1 afterwards, from modules.json. */
+Status pooling_read(const char *directory, Pooling *pooling, Error *e);
+Status normalize_read(const char *directory, bool *normalize, Error *e);
+
 typedef enum { GROUP_ENCODER, GROUP_POOLER, GROUP_MLM, GROUP_NSP, GROUP_TASK } Group;
 typedef enum { KIND_MATRIX, KIND_BIAS, KIND_NORM, KIND_EMBEDDING } Kind;
 
