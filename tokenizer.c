@@ -44,18 +44,14 @@ typedef struct {
     size_t count, capacity;
 } CharList;
 
-/* The stages of steps 1 to 3 for tokenize_trace: names, and room for what each gave, as text for people. */
-enum { AS_IT_CAME, CLEAN, IDEOGRAPHS, DECOMPOSE, SORT_MARKS, DROP_MARKS, LOWER_CASE, SPLIT, WORDPIECE, STAGES };
-static const struct { int step; const char *name; } stage_names[STAGES] = {
-    {0, "text"}, {1, "clean"}, {1, "ideographs"}, {1, "decompose"}, {1, "sort marks"}, {1, "drop marks"},
-    {1, "lower case"}, {2, "split"}, {3, "WordPiece"}};
-
+/* What each stage gave, for tokenize_trace: see "ALL STAGES, SHOWN". */
 typedef struct {
     char *bytes;
     size_t length, capacity;
     size_t count;                   /* words of step 2, pieces of step 3 */
     bool failed;                    /* out of memory */
 } StageText;
+enum { AS_IT_CAME, CLEAN, IDEOGRAPHS, DECOMPOSE, SORT_MARKS, DROP_MARKS, LOWER_CASE, SPLIT, WORDPIECE, STAGES };
 
 /* What one text's way through the steps needs. */
 typedef struct {
@@ -65,9 +61,13 @@ typedef struct {
     Char word[LONGEST_WORD + 1];    /* step 2: the word being read; its last place stands for letter 101 and on */
     int letters;                    /* places of `word` that are taken */
     Encoding *out;                  /* step 3 appends here, step 4 puts it in order */
-    StageText *stages;              /* tokenize_trace: what each stage gave, or NULL */
+    StageText *stages;              /* (STAGES), or NULL where nothing is to be shown */
     Error *e;
 } Pipeline;
+
+/* With p->stages: notes what a stage gave. */
+static void show(Pipeline *p, int stage, const Char *chars, size_t n);
+static void show_piece(Pipeline *p, int stage, int id);
 
 /* Makes room for n characters and keeps those that are there. (As everywhere, sizes are multiplied by size_mul: a
  * product that does not fit must not become a small block of memory.) */
@@ -80,45 +80,6 @@ static Status reserve(CharList *list, size_t n, Error *e)
     list->items = items;
     list->capacity = n;
     return BERT_OK;
-}
-
-/* tokenize_trace: appends n bytes to what the stage gave; if there is no memory for them, that is noted. */
-static void show_bytes(StageText *text, const char *bytes, size_t n)
-{
-    size_t need;
-    if (!size_add(text->length, n, &need) || !size_add(need, need, &need)) text->failed = true;
-    if (!text->failed && (!text->bytes || text->length + n > text->capacity)) {
-        char *grown = realloc(text->bytes, need + 64);
-        if (grown) text->bytes = grown;
-        if (grown) text->capacity = need + 64;
-        text->failed = !grown;
-    }
-    if (text->failed) return;
-    memcpy(text->bytes + text->length, bytes, n);
-    text->length += n;
-}
-
-/* tokenize_trace: what a stage gave; characters that cannot be seen by themselves as <U+0301>. */
-static void show(Pipeline *p, int stage, const Char *chars, size_t n)
-{
-    for (size_t i = 0; p->stages && i < n; i++) {
-        uint32_t c = chars[i].code;
-        char bytes[16];
-        bool hidden = unicode_is_other(c) || unicode_is_nonspacing(c) || (unicode_is_white(c) && c != ' ');
-        size_t length = hidden ? (size_t)snprintf(bytes, sizeof bytes, "<U+%04lX>", (unsigned long)c)
-                               : utf8_encode(c, bytes);
-        show_bytes(&p->stages[stage], bytes, length);
-    }
-}
-
-/* tokenize_trace: a piece, and a blank behind it in steps 2 and 3, where words stand apart. */
-static void show_piece(Pipeline *p, int stage, int id)
-{
-    const char *piece = tokenizer_piece(p->t, id);
-    show_bytes(&p->stages[stage], piece, strlen(piece));
-    if (stage < SPLIT) return;
-    show_bytes(&p->stages[stage], " ", 1);
-    p->stages[stage].count++;
 }
 
 /* =====================================================================================================================
@@ -196,30 +157,7 @@ static void decompose(const CharList *in, CharList *out)
     }
 }
 
-/* Sorts the n marks of `in` by combining class into `run`; marks of one class keep their order. A counting sort: count
- * each class, add up where each begins, put each mark there. A hostile line can hold a million marks in a row, and the
- * time must not grow with the square of that.
- *
- * Trap: the marks move, but their places in the text do not: the k-th original character in sorted order gets the
- *       place of the k-th in the text, or the offsets would run backward:
- *           above (bytes 1-3), below (bytes 3-5)   ->   below (bytes 1-3), above (bytes 3-5)
- *       Marks that came out of one character share its place: only a `first` takes the next one. */
-static void sort_run(const Char *in, Char *run, size_t n)
-{
-    size_t start[257] = {0};                        /* classes are 0 to 254 */
-    for (size_t i = 0; i < n; i++) start[unicode_combining_class(in[i].code) + 1]++;
-    for (size_t k = 1; k < 257; k++) start[k] += start[k - 1];      /* marks of lower classes = where class k begins */
-    for (size_t i = 0; i < n; i++) run[start[unicode_combining_class(in[i].code)]++] = in[i];
-    const Char *place = in, *next = in;
-    for (size_t i = 0; i < n; i++) {
-        if (run[i].first) {                         /* there are as many in `run` as in `in` */
-            while (!next->first) next++;
-            place = next++;
-        }
-        run[i].begin = place->begin;
-        run[i].end = place->end;
-    }
-}
+static void sort_by_class(const Char *in, Char *out, size_t n);     /* see "WHAT UNICODE DEMANDS" */
 
 /* NFD, second half: the marks after a letter are put in order, so that the order of typing them makes no difference.
  *
@@ -231,7 +169,7 @@ static void sort_marks(const CharList *in, CharList *out)
     for (size_t i = 0; i < in->count; i++) {
         size_t n = 0;
         while (i + n < in->count && unicode_combining_class(in->items[i + n].code) > 0) n++;    /* length of a run */
-        if (n > 1) sort_run(in->items + i, out->items + i, n);
+        if (n > 1) sort_by_class(in->items + i, out->items + i, n);
         else if (n == 1) out->items[i] = in->items[i];
         i += n;
         if (i < in->count) out->items[i] = in->items[i];            /* class 0: where the next run can begin */
@@ -274,12 +212,12 @@ static Status stage(Pipeline *p, void (*f)(const CharList *in, CharList *out), s
     if (!size_mul(p->chars.count, growth, &room)) return fail(p->e, BERT_SYSTEM, "the text is too long");
     Status s = reserve(&p->next, room, p->e);
     if (s) return s;
-    CharList in = p->chars, out = p->next;      /* copies of the two heads, not of the characters */
+    CharList in = p->chars, out = p->next;          /* copies of the two heads, not of the characters */
     out.count = 0;
     f(&in, &out);
     p->chars = out;
     p->next = in;
-    show(p, name, out.items, out.count);
+    if (p->stages) show(p, name, out.items, out.count);
     return BERT_OK;
 }
 
@@ -290,7 +228,7 @@ static Status stage(Pipeline *p, void (*f)(const CharList *in, CharList *out), s
 static Status normalize_text(Pipeline *p)
 {
     const Tokenizer *t = p->t;
-    show(p, AS_IT_CAME, p->chars.items, p->chars.count);
+    if (p->stages) show(p, AS_IT_CAME, p->chars.items, p->chars.count);
     Status s = stage(p, clean, 1, CLEAN);
     if (!s && t->chinese_chars) s = stage(p, space_ideographs, 3, IDEOGRAPHS);
     if (!s && t->strip_accents) s = stage(p, decompose, 4, DECOMPOSE);
@@ -308,7 +246,7 @@ static Status normalize_text(Pipeline *p)
  * The text cannot be put together again from this: how many spaces there were, and whether one stood before the "!", is
  * lost. Only the offsets remember.
  * ================================================================================================================== */
-static Status end_word(Pipeline *p);                   /* step 3 */
+static Status end_word(Pipeline *p);                /* step 3 */
 
 /* In ASCII, all that is no letter, digit, space or control character; elsewhere, the categories P* of Unicode 8.0.
  *
@@ -325,7 +263,7 @@ static void add_letter(Pipeline *p, Char c)
 {
     if (p->letters <= LONGEST_WORD) p->letters++;
     p->word[p->letters - 1] = c;
-    show(p, SPLIT, &p->word[p->letters - 1], 1);
+    if (p->stages) show(p, SPLIT, &p->word[p->letters - 1], 1);
 }
 
 /* The next character that step 1 left: a word goes to step 3 as soon as its end is seen; the last one of a chunk may go
@@ -334,9 +272,9 @@ static inline Status split(Pipeline *p, Char c)
 {
     Status s = BERT_OK;
     bool alone = is_punctuation(c.code);
-    if (alone || c.code == ' ') s = end_word(p);                  /* the word before it */
+    if (alone || c.code == ' ') s = end_word(p);                    /* the word before it */
     if (c.code != ' ') add_letter(p, c);
-    if (!s && alone) s = end_word(p);                             /* the punctuation mark itself */
+    if (!s && alone) s = end_word(p);                               /* the punctuation mark itself */
     return s;
 }
 
@@ -386,6 +324,26 @@ static Status add_token(Pipeline *p, int id, size_t begin, size_t end)
     return BERT_OK;
 }
 
+/* The search of WordPiece: the longest piece with which the `size` bytes begin. Its id, or -1 if not even the first
+ * character is a piece; *length is its length in bytes, and more than `prefix`, which is 2 if the bytes begin with ##,
+ * else 0. One character after the other is taken away from the end until what is left is a piece. */
+int longest_piece_ref(const Tokenizer *t, const char *bytes, size_t prefix, size_t size, size_t *length)
+{
+    for (size_t n = size; n > prefix; n--) {
+        if (n < size && (bytes[n] & 0xC0) == 0x80) continue;        /* the next byte belongs to the last character */
+        int id = tokenizer_id(t, bytes, n);
+        *length = n;
+        if (id >= 0) return id;
+    }
+    return -1;
+}
+
+/* What runs is a faster search with the same result, longest_piece in weights/vocabulary.c: it begins at the length of
+ * the longest piece that there is, and hashes all beginnings of the word in one pass. */
+#ifdef PLAIN
+#define longest_piece longest_piece_ref
+#endif
+
 /* Cuts the word: ids of the pieces, first and last letter of each; returns how many, or 0 if it cannot be cut.
  *
  *     buffer   . . e m b e d d i n g s       "em" is the longest piece that it begins with,
@@ -393,19 +351,18 @@ static Status add_token(Pipeline *p, int id, size_t begin, size_t end)
  *              . . # # b # # d i n g s       then "##dings", and so on
  *
  * Why: ## is written over the two bytes before the rest, which have been used: no copy for each look-up. As the first
- *      piece may be a single byte, spare ones come before the word. vocabulary_longest gives the longest piece that the
- *      rest begins with: its id, or -1, and in n its bytes, those of ## included. */
+ *      piece may be a single byte, spare ones come before the word. */
 static int cut_word(const Pipeline *p, int *ids, int (*ends)[2])
 {
     char buffer[2 + 4 * LONGEST_WORD];
     size_t size = 2, n = 0;
     int count = 0, letter = 0;
-    for (int i = 0; i < p->letters; i++) size += utf8_encode(p->word[i].code, buffer + size);  /* 4 bytes at most */
+    for (int i = 0; i < p->letters; i++) size += utf8_encode(p->word[i].code, buffer + size);      /* 4 bytes at most */
     for (size_t at = 2; at < size; count++) {
         size_t prefix = at == 2 ? 0 : 2;            /* the length of ##, which the first piece does not have */
         char *bytes = buffer + at - prefix;
         memcpy(bytes, "##", prefix);
-        ids[count] = vocabulary_longest(p->t, bytes, prefix, size - at + prefix, &n);
+        ids[count] = longest_piece(p->t, bytes, prefix, size - at + prefix, &n);
         if (ids[count] < 0) return 0;               /* the whole word is lost */
         ends[count][0] = letter;
         for (size_t i = prefix; i < n; i++) letter += (bytes[i] & 0xC0) != 0x80;    /* a byte that begins a character */
@@ -426,10 +383,12 @@ static Status end_word(Pipeline *p)
     int ids[LONGEST_WORD], ends[LONGEST_WORD][2];
     int letters = p->letters;
     if (letters == 0) return BERT_OK;
-    show(p, SPLIT, &(Char){.code = ' '}, 1);
-    if (p->stages) p->stages[SPLIT].count++;
+    if (p->stages) {
+        show(p, SPLIT, &(Char){.code = ' '}, 1);
+        p->stages[SPLIT].count++;
+    }
     int count = letters > LONGEST_WORD ? 0 : cut_word(p, ids, ends);
-    p->letters = 0;                               /* `word` keeps its letters until the next one is added */
+    p->letters = 0;                                 /* `word` keeps its letters until the next one is added */
     if (count == 0) return add_token(p, p->t->unk_id, p->word[0].begin, p->word[letters - 1].end);
     Status s = BERT_OK;
     for (int i = 0; i < count && !s; i++)
@@ -438,15 +397,10 @@ static Status end_word(Pipeline *p)
 }
 
 /* =====================================================================================================================
- * STEP 4 - ids, segments, mask: special tokens, two texts as one sequence, the length.
+ * THE TEXT, CHUNK BY CHUNK: what calls steps 1 to 3.
  *
- *     tokens     [CLS]  my   dog  is   cute  [SEP]  he   likes playing [SEP]  [PAD]
- *     ids        101    2026 3899 2003 10140 102    2002 7777  2652    102    0
- *     segments   0      0    0    0    0     0      1    1     1       1      0
- *     mask       1      1    1    1    1     1      1    1     1       1      0
- *
- * [paper] figure 2 (where "playing" is still play ##ing; the released vocabulary has the whole word);
- * [hf] TemplateProcessing. The positions 0, 1, 2 ... need no array.
+ * Characters are collected until a chunk is full and the next character starts afresh; then the chunk goes through step
+ * 1 as a whole, and its characters through step 2 one by one. Step 3 comes whenever a word ends.
  * ================================================================================================================== */
 
 /* May a chunk end before this character? Yes, if it stays and neither is a mark nor decomposes into marks only. Then a
@@ -515,13 +469,13 @@ static Status text_tokens(Pipeline *p, Text text, int number)
         bool maybe = text.bytes[at] == '[' && !p->plain;
         int id = maybe ? vocabulary_special(p->t, text.bytes + at, text.length - at, &n) : -1;
         if (id >= 0) {
-            s = add_special(p, id, at, n);        /* before everything else: these bytes never see step 1 */
+            s = add_special(p, id, at, n);          /* before everything else: these bytes never see step 1 */
             continue;
         }
         n = utf8_decode(text.bytes + at, text.length - at, &code);
         if (n == 0) return fail_text(p->e, number, at + 1, "0x%02X is not valid UTF-8",
                                      (unsigned)(unsigned char)text.bytes[at]);
-        bool simple = code < 0x80 && !p->stages;
+        bool simple = code < 0x80 && !p->stages;    /* goes to `ascii` at once, so an open chunk ends before it */
         if (p->chars.count >= (simple ? 1 : TEXT_CHUNK) && starts_afresh(code)) s = end_chunk(p);
         if (s) break;
         Char c = {code, true, at, at + n};
@@ -530,6 +484,18 @@ static Status text_tokens(Pipeline *p, Text text, int number)
     if (!s) s = end_chunk(p);
     return s ? s : end_word(p);                   /* the end of the text ends its last word */
 }
+
+/* =====================================================================================================================
+ * STEP 4 - ids, segments, mask: special tokens, two texts as one sequence, the length.
+ *
+ *     tokens     [CLS]  my   dog  is   cute  [SEP]  he   likes playing [SEP]  [PAD]
+ *     ids        101    2026 3899 2003 10140 102    2002 7777  2652    102    0
+ *     segments   0      0    0    0    0     0      1    1     1       1      0
+ *     mask       1      1    1    1    1     1      1    1     1       1      0
+ *
+ * [paper] figure 2 (where "playing" is still play ##ing; the released vocabulary has the whole word);
+ * [hf] TemplateProcessing. The positions 0, 1, 2 ... need no array.
+ * ================================================================================================================== */
 
 /* Cuts A and B, from their ends, to `room` tokens together: first the longer one, then both alike.
  *
@@ -625,6 +591,52 @@ void encoding_free(Encoding *encoding)
     *encoding = (Encoding){0};
 }
 
+/* =====================================================================================================================
+ * ALL STAGES, SHOWN: for `tokenize --trace` and `explain`.
+ * ================================================================================================================== */
+static const struct { int step; const char *name; } stage_names[STAGES] = {
+    {0, "text"}, {1, "clean"}, {1, "ideographs"}, {1, "decompose"}, {1, "sort marks"}, {1, "drop marks"},
+    {1, "lower case"}, {2, "split"}, {3, "WordPiece"}};
+
+/* Appends n bytes to what the stage gave; if there is no memory for them, that is noted. */
+static void show_bytes(StageText *text, const char *bytes, size_t n)
+{
+    size_t need;
+    if (!size_add(text->length, n, &need) || !size_add(need, need, &need)) text->failed = true;
+    if (!text->failed && (!text->bytes || text->length + n > text->capacity)) {
+        char *grown = realloc(text->bytes, need + 64);
+        if (grown) text->bytes = grown;
+        if (grown) text->capacity = need + 64;
+        text->failed = !grown;
+    }
+    if (text->failed) return;
+    memcpy(text->bytes + text->length, bytes, n);
+    text->length += n;
+}
+
+/* Characters as text for people; those that cannot be seen by themselves become <U+0301>. */
+static void show(Pipeline *p, int stage, const Char *chars, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t c = chars[i].code;
+        char bytes[16];
+        bool hidden = unicode_is_other(c) || unicode_is_nonspacing(c) || (unicode_is_white(c) && c != ' ');
+        size_t length = hidden ? (size_t)snprintf(bytes, sizeof bytes, "<U+%04lX>", (unsigned long)c)
+                               : utf8_encode(c, bytes);
+        show_bytes(&p->stages[stage], bytes, length);
+    }
+}
+
+/* A piece, and a blank behind it in steps 2 and 3, where words stand apart. */
+static void show_piece(Pipeline *p, int stage, int id)
+{
+    const char *piece = tokenizer_piece(p->t, id);
+    show_bytes(&p->stages[stage], piece, strlen(piece));
+    if (stage < SPLIT) return;
+    show_bytes(&p->stages[stage], " ", 1);
+    p->stages[stage].count++;
+}
+
 /* Hands the stages of one text to the caller; `label` is the name of the first: "text". */
 static Status trace_text(const Tokenizer *t, const StageText *texts, const char *label, TokenizeTrace *trace,
                          void *context, Error *e)
@@ -685,4 +697,33 @@ Status print_stage(void *context, const TokenizeStage *stage, Error *e)
     }
     fputc('\n', out);
     return BERT_OK;
+}
+
+/* =====================================================================================================================
+ * WHAT UNICODE DEMANDS: marks in canonical order (Unicode Standard, section 3.11).
+ * ================================================================================================================== */
+
+/* Sorts the n marks of `in` by combining class into `out`; marks of one class keep their order. A counting sort: count
+ * each class, add up where each begins, put each mark there. A hostile line can hold a million marks in a row, and the
+ * time must not grow with the square of that.
+ *
+ * Trap: the marks move, but their places in the text do not: the k-th original character in sorted order gets the
+ *       place of the k-th in the text, or the offsets would run backward:
+ *           above (bytes 1-3), below (bytes 3-5)   ->   below (bytes 1-3), above (bytes 3-5)
+ *       Marks that came out of one character share its place: only a `first` takes the next one. */
+static void sort_by_class(const Char *in, Char *out, size_t n)
+{
+    size_t start[257] = {0};                        /* classes are 0 to 254 */
+    for (size_t i = 0; i < n; i++) start[unicode_combining_class(in[i].code) + 1]++;
+    for (size_t k = 1; k < 257; k++) start[k] += start[k - 1];      /* marks of lower classes = where class k begins */
+    for (size_t i = 0; i < n; i++) out[start[unicode_combining_class(in[i].code)]++] = in[i];
+    const Char *place = in, *next = in;
+    for (size_t i = 0; i < n; i++) {
+        if (out[i].first) {                         /* there are as many in `out` as in `in` */
+            while (!next->first) next++;
+            place = next++;
+        }
+        out[i].begin = place->begin;
+        out[i].end = place->end;
+    }
 }
