@@ -5,16 +5,16 @@
  *                           3 WordPiece    cafe   ,   em ##bed ##ding ##s   !
  *                           4 ids          101 7668 1010 7861 8270 4667 2015 999 102
  *
- * You are here: before everything else. Nothing is learned in this file and no float occurs in it; but the model knows
- * its 30,522 pieces only as row numbers of its embedding table, so that a wrong id is a wrong vector, and silently so.
+ * YOU ARE HERE   before everything else. Nothing in this file is learned, and there are no floats. But the model knows
+ * its 30,522 pieces only as row numbers of its embedding table: a wrong id gives a wrong vector, and no error.
  *
  * The definition is Hugging Face's "fast" BERT tokenizer (`tokenizers` 0.23.3): ids and offsets are equal to its own on
  * every Unicode character and on random lines (tests/compare_tokenizer.py). Google's code [tf] and Hugging Face's older
  * one in Python differ from it for rare characters: see the notes that begin with `Differs:`.
  *
  * Text is bytes with a length: NUL is a character like any other, and no function asks for the locale. A stage reads an
- * array of characters and writes another; each character carries the bytes [begin, end) of the text that it came from,
- * so that in the end every token knows its place: the offsets.
+ * array of characters and writes another. Each character carries the bytes [begin, end) of the text that it came from,
+ * so in the end every token knows its place: the offsets.
  *
  * Why: the stages run on chunks of about TEXT_CHUNK characters, so that memory stays small and in the cache however
  *      long the line. The result is the same: a chunk ends only where no stage looks across (`starts_afresh`), and
@@ -35,7 +35,7 @@ enum { TEXT_CHUNK = 1024, LONGEST_WORD = 100 };
 
 typedef struct {
     uint32_t code;                  /* what the character is now: 'e' ... */
-    bool first;                     /* the first of those that one character of the text became: see sort_run */
+    bool first;                     /* the first of those that one character of the text became: see sort_by_class */
     size_t begin, end;              /* ... and the bytes of the text that it stands for: those of an E with accent */
 } Char;
 
@@ -90,8 +90,8 @@ static Status reserve(CharList *list, size_t n, Error *e)
  * Six stages, each a function from one array of characters to another; `normalize_text` lists them. An uncased model
  * has them all, a cased one keeps accents and capitals. `out` is empty and has room for whatever the stage can give.
  *
- * Why: the model has one vector for "cafe" and none for "Caf\u00E9". What is folded together here shares what was
- *      learned; what is not, ends as small pieces or [UNK]. It must be folded exactly as when the model was trained.
+ * Why: the model has one vector for "cafe" and none for "Caf\u00E9". Spellings that are folded together share what was
+ *      learned; others end as small pieces or as [UNK]. The folding must be that of the model's training.
  * Trap: the order counts. Deleting comes before white space, and all of it before the split: U+2260 (not equal) is no
  *       punctuation, but the "=" that it decomposes into is.
  * ================================================================================================================== */
@@ -100,7 +100,7 @@ static Status reserve(CharList *list, size_t n, Error *e)
  *
  * Trap: TAB, LF and CR are control characters by category but white space by rule. VT, FF and U+0085 are white
  *       space, too (the property White_Space), but are deleted as control characters: "a\vb" is the one word "ab".
- *       Whoever asks for white space first gets two.
+ *       A program that asks for white space first makes two words of it.
  * Trap: characters that Unicode 8.0 has not assigned stay, so that a new emoji is an [UNK] and does not vanish.
  * Differs: today's [tf] keeps characters for private use, U+E000 to U+F8FF; its first version deleted them, as here. */
 static void clean(const CharList *in, CharList *out)
@@ -119,7 +119,7 @@ static void clean(const CharList *in, CharList *out)
  *     x U+4E2D U+6587 y  ->  x U+0020 U+4E2D U+0020 U+0020 U+6587 U+0020 y
  *
  * Differs: the range that begins with 2B920 begins with 2B820 in Unicode and in [tf]. It is a slip in Hugging Face's
- *          code; we follow it, since ids are the contract. 256 rare ideographs are concerned.
+ *          code; we follow it, because ids are the contract. It concerns 256 rare ideographs.
  * Trap: kana, Hangul and U+3005 (which repeats an ideograph) are no ideographs: they join their neighbours. */
 static void space_ideographs(const CharList *in, CharList *out)
 {
@@ -179,7 +179,7 @@ static void sort_marks(const CharList *in, CharList *out)
 
 /* Drops the marks: "resume" and "r\u00E9sum\u00E9" are one word to an uncased model.
  *
- * Trap: these are not just U+0300 to U+036F, and not the marks of the newest Unicode, but category Mn of Unicode 8.0:
+ * Trap: marks are category Mn of Unicode 8.0: more than U+0300 to U+036F, and less than in the newest Unicode.
  *       Hebrew points go; the keycap U+20E3 (enclosing, Me) and the vowels of Hindi that take room (Mc) stay.
  * Trap: a cased model skips the two halves of NFD as well. Its e with U+0301 and its U+00E9 are different words. */
 static void drop_marks(const CharList *in, CharList *out)
@@ -204,8 +204,8 @@ static void lower(const CharList *in, CharList *out)
     }
 }
 
-/* Takes the chunk through one stage, in which a character becomes at most `growth` ones. The two arrays change places:
- * what was written is read by the next stage. */
+/* Takes the chunk through one stage, in which one character becomes at most `growth` characters. Then the two arrays
+ * change places: the next stage reads what this one wrote. */
 static Status stage(Pipeline *p, void (*f)(const CharList *in, CharList *out), size_t growth, int name)
 {
     size_t room;
@@ -248,9 +248,10 @@ static Status normalize_text(Pipeline *p)
  * ================================================================================================================== */
 static Status end_word(Pipeline *p);                /* step 3 */
 
-/* In ASCII, all that is no letter, digit, space or control character; elsewhere, the categories P* of Unicode 8.0.
+/* In ASCII, every character that is not a letter, digit, space or control character; beyond, the categories P* of
+ * Unicode 8.0.
  *
- * Trap: so "$", "+" and "~" split a word, though Unicode calls them symbols; the euro and the degree sign do not.
+ * Trap: "$", "+" and "~" split a word, although Unicode calls them symbols; the euro and the degree sign do not.
  *       "5$" is two words, "5\u20AC" is one. */
 static bool is_punctuation(uint32_t c)
 {
@@ -258,7 +259,7 @@ static bool is_punctuation(uint32_t c)
     return unicode_is_punctuation(c);
 }
 
-/* A word of more than 100 characters will be one [UNK]: of letter 101 and on, only the last one is remembered. */
+/* A word of more than 100 characters will be one [UNK]. Of its letters from 101 on, only the last one is remembered. */
 static void add_letter(Pipeline *p, Char c)
 {
     if (p->letters <= LONGEST_WORD) p->letters++;
@@ -285,15 +286,15 @@ static inline Status split(Pipeline *p, Char c)
  *     -> em ##bed ##ding ##s
  *
  * `##` marks a piece that continues a word: bed (2793) and ##bed (8270) are two rows of the embedding table.
- * Why pieces: 30,522 rows are enough for any word, since rare words are made of the pieces of common ones.
- * To take the longest piece first is greedy: there may be a cut into fewer pieces. But the model was trained with this.
+ * Why pieces: 30,522 rows are enough for any word, because rare words are made of the pieces of common ones.
+ * Taking the longest piece first is greedy: there may be a cut into fewer pieces. But the model was trained with it.
  * [paper] section 3; [tf] WordpieceTokenizer.
  *
  * Trap: a piece is looked up as it is. "characteristically" has no id of its own: it is 8281 3973, and to ask the
  *       vocabulary for the whole word gives -1 here, and [UNK], 100, in Python.
  * ================================================================================================================== */
 
-/* Makes room for n tokens, doubling it, so that a million tokens cost 14 copies and not a million. */
+/* Makes room for n tokens. The room is doubled each time, so that a million tokens cost 14 copies and not a million. */
 static Status reserve_tokens(Encoding *out, size_t n, Error *e)
 {
     int32_t **arrays[] = {&out->input_ids, &out->token_type_ids, &out->attention_mask};
@@ -372,12 +373,12 @@ static int cut_word(const Pipeline *p, int *ids, int (*ends)[2])
     return count;
 }
 
-/* The word that was read becomes tokens; the next one is empty.
+/* The word that was read becomes tokens, and a new, empty word begins.
  *
  * Trap: if any part of the word has no piece, the whole word is one [UNK]; pieces found before that part are dropped.
- * Trap: so is a word of over 100 characters, counted after step 1: 100 times "e with U+0301" is short enough for an
- *       uncased model, and 200 characters long for a cased one.
- * Differs: [tf] has raised the limit to 200 characters since; here it is 100, as when the weights were made. */
+ * Trap: a word of over 100 characters is one [UNK], too, and they are counted after step 1. 100 times "e with U+0301"
+ *       is short enough for an uncased model, and 200 characters long for a cased one.
+ * Differs: [tf] later raised the limit to 200 characters; here it is 100, as when the weights were made. */
 static Status end_word(Pipeline *p)
 {
     int ids[LONGEST_WORD], ends[LONGEST_WORD][2];
@@ -432,9 +433,9 @@ static Status end_chunk(Pipeline *p)
 
 /* Steps 1 and 2 for a character below U+0080, when no chunk is open.
  *
- * Why: most text is ASCII, of which six stages leave little to do: no character is an ideograph, decomposes or is a
- *      mark. That makes English more than twice as fast, and the tokens are the same, as none of these needs its
- *      neighbours. `tokenize --trace` goes without it, so that a test can compare the two. */
+ * Why: most text is ASCII, where the six stages have little to do: no ASCII character is an ideograph, decomposes or is
+ *      a mark. This short way makes English more than twice as fast. The tokens are the same, because an ASCII
+ *      character needs no neighbours in step 1. `tokenize --trace` does not use it, so a test can compare the two. */
 static Status ascii(Pipeline *p, Char c)
 {
     if (c.code == '\t' || c.code == '\n' || c.code == '\r') c.code = ' ';
@@ -448,7 +449,7 @@ static Status ascii(Pipeline *p, Char c)
  *     "x[MASK]y"  ->  x [MASK] y        "[mask]"  ->  [ mask ]: only as it stands in the vocabulary
  *
  * Differs: [tf] splits it like any text. Tutorials that write "[CLS] " and " [SEP]" into the text need this.
- * Trap: whoever writes the text can so write a [SEP]. For text that is not trusted there is --no-special. */
+ * Trap: a text from outside can contain a [SEP], and so pretend to be two. For such text there is --no-special. */
 static Status add_special(Pipeline *p, int id, size_t at, size_t length)
 {
     Status s = end_chunk(p);
@@ -459,7 +460,7 @@ static Status add_special(Pipeline *p, int id, size_t at, size_t length)
 
 /* Steps 1 to 3 for one text; its tokens are appended to p->out.
  *
- * Why: bytes that are not UTF-8 are an error, not a U+FFFD: that would be deleted in step 1, and nobody would know.
+ * Why: bytes that are not UTF-8 are an error and not a U+FFFD, which step 1 would delete without a word.
  *      In the message the first byte is byte 1, as the first line is line 1. Offsets count from 0. */
 static Status text_tokens(Pipeline *p, Text text, int number)
 {
@@ -475,7 +476,8 @@ static Status text_tokens(Pipeline *p, Text text, int number)
         n = utf8_decode(text.bytes + at, text.length - at, &code);
         if (n == 0) return fail_text(p->e, number, at + 1, "0x%02X is not valid UTF-8",
                                      (unsigned)(unsigned char)text.bytes[at]);
-        bool simple = code < 0x80 && !p->stages;    /* goes to `ascii` at once, so an open chunk ends before it */
+        /* A chunk grows to TEXT_CHUNK characters; but ASCII ends any chunk that is open (at 1), to go the short way. */
+        bool simple = code < 0x80 && !p->stages;
         if (p->chars.count >= (simple ? 1 : TEXT_CHUNK) && starts_afresh(code)) s = end_chunk(p);
         if (s) break;
         Char c = {code, true, at, at + n};
@@ -497,7 +499,7 @@ static Status text_tokens(Pipeline *p, Text text, int number)
  * [hf] TemplateProcessing. The positions 0, 1, 2 ... need no array.
  * ================================================================================================================== */
 
-/* Cuts A and B, from their ends, to `room` tokens together: first the longer one, then both alike.
+/* Cuts A and B at their ends until they have `room` tokens together: first the longer one, then both alike.
  *
  *     room 509:   300 + 400 -> 254 + 255      400 + 300 -> 255 + 254      10 + 600 -> 10 + 499
  *
@@ -528,9 +530,9 @@ static void put_special(Encoding *out, size_t at, int id)
  *
  *     A A A A B B   ->   [CLS] A A A A [SEP] B B [SEP]
  *
- * Trap: padding comes last, as positions count from the left: in front, it would move every word to another position.
+ * Trap: padding comes last, because positions count from the left: in front, it would move every word.
  * Trap: the mask says what is padding, the id does not: a [PAD] that stands in the text is a token with mask 1.
- * Trap: the first [SEP] belongs to segment 0, the second to 1; an empty B still brings its [SEP]. */
+ * Trap: the first [SEP] belongs to segment 0, the second to segment 1; an empty B still brings its [SEP]. */
 static Status frame(const Tokenizer *t, const EncodeOptions *o, size_t nA, size_t nB, bool pair,
                     Encoding *out, Error *e)
 {
@@ -707,10 +709,10 @@ Status print_stage(void *context, const TokenizeStage *stage, Error *e)
  * each class, add up where each begins, put each mark there. A hostile line can hold a million marks in a row, and the
  * time must not grow with the square of that.
  *
- * Trap: the marks move, but their places in the text do not: the k-th original character in sorted order gets the
- *       place of the k-th in the text, or the offsets would run backward:
- *           above (bytes 1-3), below (bytes 3-5)   ->   below (bytes 1-3), above (bytes 3-5)
- *       Marks that came out of one character share its place: only a `first` takes the next one. */
+ * Why: the marks move, but their places in the text do not, or the offsets would run backward. The k-th original
+ *      character in sorted order gets the place of the k-th in the text:
+ *          above (bytes 1-3), below (bytes 3-5)   ->   below (bytes 1-3), above (bytes 3-5)
+ *      Marks that came out of one character share its place: only a `first` takes the next one. */
 static void sort_by_class(const Char *in, Char *out, size_t n)
 {
     size_t start[257] = {0};                        /* classes are 0 to 254 */
