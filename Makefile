@@ -6,6 +6,7 @@
 #   make weights    fetches a model, converts it, verifies it. MODEL=bert-base-uncased (the default), bert-base-cased or
 #                   all-MiniLM-L6-v2; FROM=FILE takes a copy at hand instead of the network
 #   make demo       the documents' bank sentence
+#   make check      the tests on formula models, in seconds: what to run after changing a line
 #   make test       every test; fetches the weights if they are missing. OFFLINE=1: does not, and skips aloud
 #   make mutants    plants known mistakes, one at a time, and names the first test that fails; fails if one survives
 #   make curves     exp, tanh and both GELUs against libm for every float there is (some minutes)
@@ -44,7 +45,7 @@ COMPILE = $(CC) $(CFLAGS) -Wall -Wextra -Wpedantic -Wno-psabi $(NUMBERS) $(DEFIN
 # The rooms. Calls go one way: cli -> verify -> book -> weights.
 BOOK    = tokenizer.c tensor.c bert.c
 WEIGHTS = $(addprefix weights/, files.c json.c sha256.c safetensors.c config.c model.c vocabulary.c pooling.c program.c)
-VERIFY  = $(addprefix verify/, trace.c compare.c verify.c mistakes.c)
+VERIFY  = $(addprefix verify/, trace.c compare.c trial.c verify.c mistakes.c)
 CLI     = $(addprefix cli/, main.c options.c inputs.c output.c tokenize.c vectors.c predict.c attention.c inspect.c \
           explain.c explain_cards.c explain_tables.c goldens.c info.c demo.c)
 CORE    = $(BOOK) $(WEIGHTS)
@@ -152,6 +153,10 @@ weights/bert-base-uncased/model.safetensors:
 demo: bert bert64 weights/bert-base-uncased/model.safetensors
 	@./bert64 demo
 
+# The formula models alone, in seconds: what to run after changing a line. No download; real weights are not looked at.
+check: bert bert-plain build/tests
+	@FORMULA=1 build/tests > build/check.log; ok=$$?; grep -v '^[A-Za-z0-9_]*$$\|SKIPPED\|^ *[a-z_]* *largest error' build/check.log; exit $$ok
+
 # In float64 only what has to do with numbers; equal bits between builds; two processes on one copy of the weights;
 # then the whole suite in float32, whose last line is the count.
 test: bert bert64 bert-plain build/tests build/tests64 build/convert build/formula weights/bert-base-uncased/model.safetensors
@@ -159,6 +164,7 @@ test: bert bert64 bert-plain build/tests build/tests64 build/convert build/formu
 	build/tests64 fast_
 	sh tests/bits.sh
 	sh tests/pipes.sh processes
+	sh tests/install.sh
 	build/tests
 
 # Compiled so that every run of instructions counts itself: is the tokenizer's work linear?
@@ -271,5 +277,5 @@ FORCE:
 clean:
 	rm -rf bert bert64 bert-plain build
 
-.PHONY: plain weights demo test pipes linear fuzz replay sweep faults coverage valgrind analyze bench curves \
+.PHONY: plain weights demo check install uninstall test pipes linear fuzz replay sweep faults coverage valgrind analyze bench curves \
     notebooks documents mutants clean FORCE

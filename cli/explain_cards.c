@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum { NAME = 16, TEXT = 59 };                  /* columns of a card: the number 3, the name 16, 2 blanks, a text 59 */
-enum { BEST = 5, MOST_MASKS = 4, QUOTED = 14 };
+enum { BEST = 5, MOST_MASKS = 4, QUOTED = 12 };
 enum { ANY = 400 };                             /* a length for append: put_last cuts what is too long for its line */
 typedef char LineText[512];
 
@@ -41,7 +41,7 @@ static bool append(LineText line, int most, const char *format, ...)
     return true;
 }
 
-/* A piece or a word as it is quoted in a sentence: 'it'. At most 14 columns and the two quotes. */
+/* A piece or a word as it is quoted in a sentence: 'it'. At most 12 columns and the two quotes. */
 static const char *quoted(const char *word, char text[80])
 {
     char cell[512];
@@ -193,10 +193,11 @@ static void say_repeated(const View *v, int id, LineText text)
 /* "'tired' is most like 'was' 0.6312, 'it' 0.6012": cosines with other words. False: there is no other word. */
 static bool say_nearest(const View *v, LineText text)
 {
+    const int id = v->x->input_ids[v->subject];
     int named[3], n = 0;
     char word[80];
     for (int j = 0; j < v->x->T; j++)
-        v->space[j] = j != v->subject && is_seen_word(v, j) ? (real)cosine_at(v, v->subject, j) : -2;
+        v->space[j] = is_seen_word(v, j) && v->x->input_ids[j] != id ? (real)cosine_at(v, v->subject, j) : -2;
     for (int j; n < 3 && (j = next_largest(v->space, v->x->T, named, n)) >= 0 && v->space[j] > -2; named[n++] = j) {
         if (!n) append(text, TEXT, "%s is most like ", quoted_token(v, v->subject, word));
         append(text, TEXT, "%s%s %.4f", n ? ", " : "", quoted_token(v, j, word), (double)v->space[j]);
@@ -387,7 +388,7 @@ static void card_ids(const View *v, const Look *look, LineText text)
     const int t = v->subject;
     char word[80];
     (void)look;
-    append(text, ANY, "token %d of %d is %s: id %ld, segment %ld, mask %ld", t, v->x->T, quoted_token(v, t, word),
+    append(text, ANY, "token %d of %d, %s: id %ld, segment %ld, mask %ld", t, v->x->T, quoted_token(v, t, word),
            (long)v->x->input_ids[t], (long)v->x->token_type_ids[t], (long)v->x->attention_mask[t]);
 }
 
@@ -395,10 +396,9 @@ static void card_ids(const View *v, const Look *look, LineText text)
 static void card_embeddings(const View *v, const Look *look, LineText text)
 {
     const int t = v->subject;
-    char word[80];
     (void)look;
-    append(text, ANY, "%s: lengths word %.2f, segment %.2f, position %.2f", quoted_token(v, t, word),
-           row_length(v, v->a->word, t), row_length(v, v->a->token_type, t), row_length(v, v->a->position, t));
+    append(text, ANY, "lengths: word %.2f, segment %.2f, position %.2f", row_length(v, v->a->word, t),
+           row_length(v, v->a->token_type, t), row_length(v, v->a->position, t));
 }
 
 /* The mean is small on both sides; the deviation is what changes. */
@@ -424,12 +424,12 @@ static double head_length(const View *v, const real *x, int t)
 static void card_query_key_value(const View *v, const Look *look, LineText text)
 {
     char i[80], j[80];
-    append(text, ANY, "lengths: query of %s %.2f, key of %s %.2f", quoted_token(v, look->i, i),
+    append(text, ANY, "|q| of %s %.2f, |k| of %s %.2f", quoted_token(v, look->i, i),
            head_length(v, v->block->query, look->i), quoted_token(v, look->j, j),
            head_length(v, v->block->key, look->j));
 }
 
-/* Only differences within a row matter: so the row's mean is told as well. */
+/* Only differences within a row matter: so the mean of the row is told as well. */
 static void card_scores(const View *v, const Look *look, LineText text)
 {
     double sum = 0;
@@ -440,7 +440,7 @@ static void card_scores(const View *v, const Look *look, LineText text)
         sum += score_at(v, look->i, k);
         n++;
     }
-    append(text, ANY, "%s at %s: %.2f; mean of the row %.2f", quoted_token(v, look->i, i),
+    append(text, ANY, "%s at %s: %.2f, on average %.2f", quoted_token(v, look->i, i),
            quoted_token(v, look->j, j), unsigned_nan(score_at(v, look->i, look->j)), unsigned_nan(sum / n));
 }
 
@@ -455,9 +455,8 @@ static void card_probs(const View *v, const Look *look, LineText text)
 /* The term p_ij v_j and the sum of all terms, by their lengths. */
 static void card_context(const View *v, const Look *look, LineText text)
 {
-    char i[80], j[80];
-    append(text, ANY, "from %s to %s a vector of length %.2f; from all %.2f", quoted_token(v, look->j, j),
-           quoted_token(v, look->i, i),
+    char j[80];
+    append(text, ANY, "lengths: from %s %.2f, from all tokens %.2f", quoted_token(v, look->j, j),
            unsigned_nan(prob_at(v, look->i, look->j)) * head_length(v, v->block->value, look->j),
            head_length(v, v->block->context, look->i));
 }
@@ -465,7 +464,7 @@ static void card_context(const View *v, const Look *look, LineText text)
 static void card_attention_output(const View *v, const Look *look, LineText text)
 {
     char word[80];
-    append(text, ANY, "%s: length of x %.2f, of what is added %.2f", quoted_token(v, look->i, word),
+    append(text, ANY, "%s: length of x %.2f, of its change %.2f", quoted_token(v, look->i, word),
            row_length(v, hidden_state(v->a, v->layer), look->i), row_length(v, v->block->attention_dense, look->i));
 }
 

@@ -52,6 +52,27 @@ void skip(const char *why)
     skipped = true;
 }
 
+bool real_weights(const char *name)
+{
+    static char why[512];
+    char path[256];
+    const char *formula = getenv("FORMULA");
+    snprintf(path, sizeof path, "weights/%.100s", name);
+    if (formula && *formula == '1') snprintf(why, sizeof why, "FORMULA=1 leaves %s out", path);
+    else if (file_exists(path, "model.safetensors")) return true;
+    else snprintf(why, sizeof why, "%s is not there: make weights MODEL=%.100s", path, name);
+    skip(why);
+    return false;
+}
+
+bool too_slow(void)
+{
+    const char *formula = getenv("FORMULA");
+    if (!formula || *formula != '1') return false;
+    skip("FORMULA=1 leaves out what takes more than half a second");
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     const Test *suites[] = {weights_tests, tokenizer_tests, tensor_tests, model_tests, bits_tests,

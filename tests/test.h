@@ -21,4 +21,9 @@ bool check_value(const char *what, double got, double want, double tolerance);
 bool check_text(const char *what, const char *got, const char *want);
 /* Ends the running test as skipped (return right after it), with the reason; SKIPS_FAIL=1 counts it as failed. */
 void skip(const char *why);
+/* Whether weights/NAME can be used: it is there, and FORMULA=1 (make check) does not leave it out. If not, the running
+ * test ends as skipped. */
+bool real_weights(const char *name);
+/* For the first line of a test of more than half a second: true if FORMULA=1 leaves it out; the test then returns. */
+bool too_slow(void);
 #endif

@@ -79,10 +79,10 @@ static Batch batch_of(const Shape *k, int B)
 /* The whole forward pass by the trial's own steps. */
 static void run_steps(Trial *t)
 {
-    for (int s = 0; s < STEP_QUERY_KEY_VALUE; s++) t->steps[s](t, -1);
+    for (TraceName row = 0; row < TRACE_QUERY; row++) trial_step(t, row, -1);
     for (int l = 0; l < LAYERS; l++)
-        for (int s = STEP_QUERY_KEY_VALUE; s < STEP_POOLER_DENSE; s++) t->steps[s](t, l);
-    for (int s = STEP_POOLER_DENSE; s < STEP_COUNT; s++) t->steps[s](t, -1);
+        for (TraceName row = TRACE_QUERY; row < TRACE_POOLER_DENSE; row++) trial_step(t, row, l);
+    for (TraceName row = TRACE_POOLER_DENSE; row < TRACE_COUNT; row++) trial_step(t, row, -1);
 }
 
 /* =====================================================================================================================
@@ -221,12 +221,12 @@ static int count_named(const char *sentence, bool *found)
  * ================================================================================================================== */
 
 /* Is it one of those that the row is planted in? By the name alone: biases (LayerNorm's beta too), gammas, matrices. */
-static bool is_each(const TensorSpec *spec, Each each)
+static bool is_each(const TensorSpec *spec, Where where)
 {
     const char *end = strrchr(spec->name, '.');
     const bool norm = strstr(spec->name, "LayerNorm") != NULL, bias = end && !strcmp(end, ".bias");
-    if (each == EACH_BIAS) return bias;
-    return !bias && (each == EACH_GAMMA ? norm : !norm && !strstr(spec->name, "embeddings.") && !spec->optional &&
+    if (where == IN_EACH_BIAS) return bias;
+    return !bias && (where == IN_EACH_GAMMA ? norm : !norm && !strstr(spec->name, "embeddings.") && !spec->optional &&
                                                   !strstr(spec->name, "seq_relationship"));
 }
 
@@ -243,9 +243,10 @@ static bool write_planted(const Mistake *m, const TensorSpec *spec, const Batch 
     t.value = m->value;
     t.first_layer = spec && spec_per_layer(spec) ? 1 : 0;
     t.last_layer = spec ? t.first_layer : LAYERS - 1;
-    if (m->instead) t.steps[m->step] = m->instead;
-    if (m->norm) t.norm = m->norm;
-    const bool planted = !m->plant || m->plant(&t, spec);
+    t.tensor = spec;
+    t.norm = m->norm;
+    if (m->instead) t.instead[m->row] = m->instead;
+    const bool planted = !m->plant || m->plant(&t);
     if (planted) run_steps(&t);
     t.a.batch = *batch;
     const bool ok = !planted || trace_write(&model, &t.a, path, "wrong", "", &e) == BERT_OK;
@@ -322,14 +323,14 @@ static void every_row_of_the_table_is_found_and_named(void)
     if (!open_model()) return;
     for (size_t i = 0; i < EXPECTED; i++) {
         int modules = 0;
-        for (size_t k = 0; mistakes[i].each && k < tensor_table_size; k++)
-            if (is_each(&tensor_table[k], mistakes[i].each)) {
+        for (size_t k = 0; mistakes[i].where && k < tensor_table_size; k++)
+            if (is_each(&tensor_table[k], mistakes[i].where)) {
                 check_row(i, &tensor_table[k], &kinds[0], 2);
                 check_row(i, &tensor_table[k], &kinds[1], 1);
                 modules++;
             }
-        check(!mistakes[i].each || modules >= 4, "%s is planted in %d modules", expected[i].name, modules);
-        if (mistakes[i].each) continue;
+        check(!mistakes[i].where || modules >= 4, "%s is planted in %d modules", expected[i].name, modules);
+        if (mistakes[i].where) continue;
         model.config.gelu = expected[i].needs == TANH ? GELU_TANH : GELU_ERF;
         for (int n = 0; n < 2 * KINDS; n++) check_row(i, NULL, &kinds[n / 2], 1 + n % 2);
         model.config.gelu = GELU_ERF;

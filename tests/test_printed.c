@@ -568,19 +568,12 @@ static void verify_takes_a_file_and_a_text(void)
 /* =====================================================================================================================
  * demo and goldens, with the real weights
  * ================================================================================================================== */
-static bool real_weights(void)
-{
-    if (access("weights/bert-base-uncased/model.safetensors", R_OK) == 0) return true;
-    skip("weights/bert-base-uncased/model.safetensors is missing: make weights");
-    return false;
-}
-
 /* Thirteen rows: two cosines, which are those of `similarity --by-layer` for the occurrences 1, 2 and 3, and a bar of
  * 20 signs for 1 beside each. */
 static void the_bars_of_the_demonstration_are_as_long_as_its_numbers(void)
 {
     double cosine[13][2];
-    if (!real_weights()) return;
+    if (!real_weights("bert-base-uncased")) return;
     run("./bert similarity --word bank --by-layer " BANK " | sed '1,/hidden state/d'");
     const char *line = output;
     for (int l = 0; l < 13 && check(line != NULL, "a row for each hidden state: %s", output); l++) {
@@ -606,7 +599,7 @@ static void the_bars_of_the_demonstration_are_as_long_as_its_numbers(void)
 /* How many numbers are judged is a promise as well; and which are only shown. */
 static void the_documents_numbers_are_all_counted(void)
 {
-    if (!real_weights()) return;
+    if (!real_weights("bert-base-uncased")) return;
     check(run("./bert goldens -v 2>/dev/null") == 0, "exit code 0");
     const char *last = strstr(output, "211 met, 0 missed, 4 shown, 3 errata\n");
     check(last && !last[strlen("211 met, 0 missed, 4 shown, 3 errata\n")], "the last line: %s", output);

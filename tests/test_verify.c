@@ -77,23 +77,32 @@ static void for_each_head(Wrong *w, int l, void (*step)(const Bert *, Activation
 static void run_spoiled(Wrong *w, Spoil *spoil)
 {
     spoil(w, SUM, -1);                                                  /* before anything: weights, ids */
-    embeddings_sum(&w->m, &w->a), spoil(w, SUM, 0);
-    add(w->a.sum, w->a.word, w->a.token_type, N(w) * H);
-    add(w->a.sum, w->a.sum, w->a.position, N(w) * H);
+    embeddings_word(&w->m, &w->a);
+    embeddings_token_type(&w->m, &w->a);
+    embeddings_position(&w->m, &w->a), spoil(w, SUM, 0);
     embeddings_norm(&w->m, &w->a), spoil(w, NORM, 0);
     for (int l = 0; l < 2; l++) {
         spoil(w, INPUT, l);
-        attention_query_key_value(&w->m, &w->a, l), spoil(w, QKV, l);
+        attention_query(&w->m, &w->a, l);
+        attention_key(&w->m, &w->a, l);
+        attention_value(&w->m, &w->a, l), spoil(w, QKV, l);
         for_each_head(w, l, attention_scores), spoil(w, SCORES, l);
         for_each_head(w, l, attention_probs), spoil(w, PROBS, l);
         for_each_head(w, l, attention_context), spoil(w, CONTEXT, l);
-        attention_output(&w->m, &w->a, l), spoil(w, ATTENTION, l);
-        feed_forward_up(&w->m, &w->a, l), spoil(w, UP, l);
-        feed_forward_down(&w->m, &w->a, l), spoil(w, DOWN, l);
+        attention_dense(&w->m, &w->a, l);
+        attention_norm(&w->m, &w->a, l), spoil(w, ATTENTION, l);
+        feed_forward_up(&w->m, &w->a, l);
+        feed_forward_gelu(&w->m, &w->a, l), spoil(w, UP, l);
+        feed_forward_down(&w->m, &w->a, l);
+        feed_forward_norm(&w->m, &w->a, l), spoil(w, DOWN, l);
     }
+    pooler_dense(&w->m, &w->a);
     pooler(&w->m, &w->a), spoil(w, POOLER, 0);
     nsp_head(&w->m, &w->a), spoil(w, NSP, 0);
-    mlm_head(&w->m, &w->a), spoil(w, MLM, 0);
+    mlm_dense(&w->m, &w->a);
+    mlm_gelu(&w->m, &w->a);
+    mlm_norm(&w->m, &w->a);
+    mlm_decoder(&w->m, &w->a), spoil(w, MLM, 0);
 }
 
 /* Writes the trace of a BERT with that mistake, with the true ids. */
