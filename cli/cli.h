@@ -72,7 +72,7 @@ extern const Verb attention_verb;                                /* attention.c 
 extern const Verb explain_verb;                                  /* explain.c */
 extern const Verb demo_verb;                                     /* demo.c */
 extern const Verb goldens_verb;                                  /* goldens.c */
-extern const Verb trace_verb, compare_verb, verify_verb;         /* inspect.c */
+extern const Verb trace_verb, compare_verb, verify_verb;         /* traces.c */
 extern const Verb info_verb;                                     /* info.c */
 
 /* The words after the command into *options (zeroed by the caller). BERT_USAGE with a hint; *help: --help was among

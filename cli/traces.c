@@ -1,8 +1,5 @@
-/* inspect.c - the verbs that look inside: attention (step 9), trace (all steps), info (the weights).
- *
- * None of them computes anything that the other verbs do not. attention and trace run the model with a Request that
- * keeps what is usually overwritten from layer to layer, and print it; info reads the file of weights without running
- * anything.
+/* traces.c - the verbs about traces: trace (all intermediates of a run), compare (two traces), verify (someone else's
+ * trace against this program's own). What they do is in verify/; here are options, inputs and help.
  */
 #define _XOPEN_SOURCE 700           /* for realpath */
 #include "cli/cli.h"
@@ -10,15 +7,13 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* =====================================================================================================================
  * trace: all steps
  *
  * The forward pass, number by number. This is the tool for whoever writes a BERT of their own: write the same tensors
  * from both programs, compare them from the top, and the first that differs is the step to look at.
- * Names and shapes are those of Hugging Face's modules; verify.c has the list.
+ * Names and shapes are those of Hugging Face's modules; trace_table in verify/trace.c is the list.
  * ================================================================================================================== */
 static const char trace_help[] =
     "Every intermediate of the forward pass: name, shape, rms, min, max, first three values, in the\n"
@@ -92,7 +87,11 @@ static Status model_name(const char *directory, char name[256], Error *e)
     base = base ? base + 1 : path;
     if (base && (!strcmp(base, ".") || !strcmp(base, "..") || !*base)) {        /* only the system knows its name */
         char *real_path = realpath(path, NULL);
-        if (real_path) free(path), path = real_path, base = strrchr(path, '/') + 1;
+        if (real_path) {
+            free(path);
+            path = real_path;
+            base = strrchr(path, '/') + 1;
+        }
     }
     snprintf(name, 256, "%.255s", base ? base : "");
     free(path);
@@ -135,8 +134,12 @@ static Status verb_trace(Session *s, Error *e)
         status = append_input(&in, &input, e);
     if (status == BERT_OK && in.B == 0) status = fail(e, BERT_TEXT, "there is no input to trace");
     if (status == BERT_OK) status = trace_batch(s, &in, e);
-    free(in.T), free(in.ids), free(in.types);
-    free(in.mask), free(in.rows), free(in.text);
+    free(in.T);
+    free(in.ids);
+    free(in.types);
+    free(in.mask);
+    free(in.rows);
+    free(in.text);
     input_free(&input);
     return status;
 }
@@ -172,7 +175,8 @@ static Status compare_settle(Options *o, Error *e)
     if (o->text_count != 2)
         return fail(e, BERT_USAGE, "compare needs two files, REF and OTHER, not %d: see `bert compare --help`",
                     o->text_count);
-    o->ref = o->texts[0], o->other = o->texts[1];
+    o->ref = o->texts[0];
+    o->other = o->texts[1];
     return BERT_OK;
 }
 
