@@ -176,16 +176,16 @@ static bool encode_text(Ledger *l, const char *a, const char *b, int segments, E
 }
 
 /* One sentence through the model, with all hidden states kept. False: l->e says why. The caller frees x and run. */
-static bool run_sentence(Ledger *l, const Bert *model, const char *text, int segments, Encoding *x, Run *run)
+static bool run_sentence(Ledger *l, const Bert *model, const char *text, int segments, Encoding *x, ModelRun *run)
 {
     const Request request = {.keep = KEEP_HIDDEN, .pooler = model->has_pooler};
     *x = (Encoding){0};
-    *run = (Run){0};
+    *run = (ModelRun){0};
     return encode_text(l, text, NULL, segments, x) && run_model(run, model, x, &request, l->e) == BERT_OK;
 }
 
 /* (T, count*H) or (T,H): hidden states of a run combined; malloc'ed, NULL if memory runs out. */
-static real *combined(Ledger *l, const Run *run, const int *layers, int count, Combine combine)
+static real *combined(Ledger *l, const ModelRun *run, const int *layers, int count, Combine combine)
 {
     const size_t H = (size_t)l->erf.config.H, T = (size_t)run->T;
     real *v = malloc(T * H * (combine == COMBINE_CAT ? (size_t)count : 1) * sizeof *v);
@@ -253,7 +253,7 @@ static bool check_blog(Ledger *l)
     static const char text[] = "This blog post explains pre trained word embeddings";
     static const int last_four[] = {12, 11, 10, 9};                     /* in the order -1, -2, -3, -4 */
     Encoding x;
-    Run run;
+    ModelRun run;
     real *v = NULL;
     phrase(l, blog, "print (tokenized_text)",
            "['[CLS]', 'this', 'blog', 'post', 'explains', 'pre', 'trained', 'word', 'em', '##bed', '##ding', '##s', "
@@ -289,7 +289,7 @@ static bool check_pooled(Ledger *l, const char *text, const char *front, const c
 {
     char what[64];
     Encoding x;
-    Run run;
+    ModelRun run;
     bool ok = run_sentence(l, &l->tanh, text, -1, &x, &run);
     if (ok) {
         snprintf(what, sizeof what, "%s, front", text);
@@ -367,7 +367,7 @@ static void check_sizes(Ledger *l)
 static bool show_mat(Ledger *l)
 {
     Encoding x = {0};
-    Run run = {0};
+    ModelRun run = {0};
     const int row = 6, mat = tokenizer_id(l->tokenizer, "mat", 3);      /* [CLS] the cat sat on the [MASK] . [SEP] */
     const Request request = {.mlm_rows = &row, .M = 1};
     phrase(l, encyclopedia, "Pre-training", "in the sentence \"The cat sat on the [MASK],\" BERT would need to "
@@ -399,7 +399,7 @@ static bool check_pair(Ledger *l, const char *b, const char *printed, bool refit
 {
     const Request request = {.pooler = true, .nsp = !refitted};
     Encoding x = {0};
-    Run run = {0};
+    ModelRun run = {0};
     real logits[2];
     char ours[64], what[64];
     bool ok = encode_text(l, "my dog is cute", b, -1, &x) && run_model(&run, &l->erf, &x, &request, l->e) == BERT_OK;
@@ -499,7 +499,7 @@ static bool check_tutorial_ids(Ledger *l)
 
 /* Shapes: 12 blocks make 13 hidden states, since the embeddings count as the first. The tutorial says so in one place
  * and writes [22 x 12 x 768] in another. */
-static void check_tutorial_shapes(Ledger *l, const Run *run)
+static void check_tutorial_shapes(Ledger *l, const ModelRun *run)
 {
     const BertConfig *c = &l->erf.config;
     const long long states = c->L + 1, T = run->T, H = c->H;
@@ -562,7 +562,7 @@ static bool check_edition(Ledger *l, const Edition *d)
 {
     static const int last_four[] = {9, 10, 11, 12};
     Encoding x;
-    Run run;
+    ModelRun run;
     real *v = NULL;
     bool ok = run_sentence(l, &l->erf, bank_sentence, d->segments, &x, &run) && run.T == 22 &&
               (v = combined(l, &run, last_four, 4, COMBINE_SUM));
@@ -619,8 +619,8 @@ Status documents_model(const BertConfig *c, const Tokenizer *tokenizer, Error *e
     const bool sizes = c->L == 12 && c->H == 768 && c->V == 30522 && c->P == 512 && tokenizer->V == c->V;
     if (sizes && tokenizer->lower_case) return BERT_OK;
     if (sizes)
-        return fail(e, BERT_FILE, "the documents' numbers are those of an uncased model, and this one keeps capitals (%s)",
-                    tokenizer->case_source);
+        return fail(e, BERT_FILE, "the documents' numbers are those of an uncased model, and this one keeps "
+                    "capitals (%s)", tokenizer->case_source);
     return fail(e, BERT_FILE, "the documents' numbers are those of bert-base-uncased (12L/768H, 30522 pieces); "
                 "this model is %dL/%dH with %d pieces", c->L, c->H, c->V);
 }
@@ -673,6 +673,7 @@ static Status verb_goldens(Session *s, Error *e)
 const Verb goldens_verb = {
     .name = "goldens", .run = verb_goldens, .needs = NEEDS_MODEL,
     .without = ABOUT_TEXTS | ABOUT_FILE | ABOUT_GELU,
-    .own = "", .formats = "", .arguments = "", .summary = "the numbers that the tutorials print, computed again and judged",
+    .own = "", .formats = "", .arguments = "",
+    .summary = "the numbers that the tutorials print, computed again and judged",
     .help = goldens_help, .examples = goldens_examples,
 };

@@ -223,7 +223,7 @@ class Copy:
         for file in files:
             target = f"build/objects{'-sanitized' if flags else ''}/{file[:-2]}.o"
             os.makedirs(os.path.dirname(os.path.join(self.here, target)), exist_ok=True)
-            level = flags or ("-O3" if file in FAST else "-O1")
+            level = flags or ("-O3" if file in FAST else "-O2")
             code, said = self.run(f"{self.options.compile} {NO_NONSENSE} {level} -c {file} -o {target}", 600)
             if code != 0:
                 return said or "the compiler took too long"
@@ -353,7 +353,8 @@ def run_all(options):
             if said:
                 sys.exit(f"without any fault: {said}")
     tests = measure(copies[0], test_names(options), options)
-    print(f"{len(tests)} tests, {sum(seconds for seconds, _ in tests):.0f} s")
+    print(f"{len(tests)} tests, {sum(seconds for seconds, _ in tests):.0f} s; the slowest: " +
+          ", ".join(f"{name} {seconds:.1f} s" for seconds, name in reversed(tests[-5:])), flush=True)
     files = [file for file in sorted(set(options.parts) | set(options.convert)) if options.only in file]
     line = choose(files, options.count, random.Random(options.seed))
     results, lock = [], threading.Lock()
