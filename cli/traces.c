@@ -204,7 +204,7 @@ static Status verb_compare(Session *s, Error *e)
 {
     Tolerance tolerance;
     if (read_tolerance(&s->options, &tolerance, e) != BERT_OK) return e->status;
-    return compare_traces(s->options.ref, s->options.other, &tolerance, s->out, e);
+    return compare_traces(s->options.ref, s->options.other, &tolerance, s->options.verbose, s->out, e);
 }
 
 const Verb compare_verb = {"compare", verb_compare, compare_settle, NEEDS_NOTHING, "--tolerance --atol --rtol", "",
@@ -233,7 +233,7 @@ static Status verify_settle(Options *o, Error *e)
 /* The TEXT, if there is one, says which ids OTHER should have. */
 static Status verb_verify(Session *s, Error *e)
 {
-    VerifyOptions options = {.isolate = s->options.isolate, .tokenizer = &s->tokenizer};
+    VerifyOptions options = {.isolate = s->options.isolate, .table = s->options.verbose, .tokenizer = &s->tokenizer};
     const Options *o = &s->options;
     Input input = {0};
     bool more = o->text_count || o->file || o->inputs;

@@ -264,6 +264,8 @@ static Status verify_it(bool isolate)
     rewind(out);
     said[fread(said, 1, sizeof said - 1, out)] = 0;
     fclose(out);
+    for (char *at = said; (at = strstr(at, "\n    ")) != NULL; at++)     /* lines that were wrapped */
+        memmove(at, at + 4, strlen(at + 4) + 1), *at = ' ';
     return status;
 }
 
