@@ -154,12 +154,13 @@ const Verb trace_verb = {"trace", verb_trace, NULL, NEEDS_MODEL, "", "", " [TEXT
  * the reference from the ids that stand in it, and names the known mistake that explains the difference.
  * ================================================================================================================== */
 static const char compare_help[] =
-    "Two traces against each other, ids first, then tensor by tensor in the order of the data: largest difference\n"
-    "and where, rms of the differences, NMSE (sum of squared differences by sum of squares, in dB), cosine, ulp.\n"
+    "Two traces against each other, ids first, then tensor by tensor in the order of the data. Prints how many\n"
+    "tensors differ, the first of them, and what only one side has. -v prints all: the largest difference and where,\n"
+    "rms of the differences, NMSE (sum of squared differences by sum of squares, in dB), cosine, ulp.\n"
     "Ends with `no difference` (exit 0) or `first difference: NAME ...` (exit 1). A tensor passes at -80 dB of NMSE.\n"
     "float16, bfloat16, float32 and float64 may be mixed, leading dimensions of 1 do not matter, masked tokens are\n"
-    "shown and not counted, what only one side has is listed. Names of TransformerLens, of Google's graph and of\n"
-    "llama.cpp are understood: the table is in compare.c.\n"
+    "shown and not counted. Names of TransformerLens, of Google's graph and of llama.cpp are understood: the table\n"
+    "is in verify/compare.c.\n"
     "\n"
     "  bert compare ours.safetensors theirs.safetensors\n"
     "  bert compare --atol 1e-4 --rtol 1e-3 ours.safetensors theirs.safetensors\n"

@@ -170,7 +170,7 @@ static void print_no_explanation(const char *name, const Result *without, FILE *
 
 /* The sentences. `without` is how far OTHER's tensor is from the truth, given OTHER's own inputs.
  *
- *     best explanation: encoder.layer.3.output.dense lacks its bias (NMSE -26 dB without, -137 dB with this mistake)
+ *     best explanation: encoder.layer.3.output.dense lacks its bias (-26 dB without, -137 dB with it)
  *
  * One that gains little is called a part; two that are equally good are both named. Neither is worth a line unless it
  * comes near OTHER itself: of two bad guesses none is better for having a second beside it. */
@@ -188,13 +188,13 @@ static void print_explanation(const Search *search, const Result *without, FILE 
     }
     put_decibel(truth, without->nmse);
     put_decibel(with, list[0].nmse);
-    snprintf(line, sizeof line, "%s: %s (NMSE %s without, %s with this mistake)",
+    snprintf(line, sizeof line, "%s: %s (%s without, %s with it)",
              gained >= EXPLAINS_DB ? "best explanation" : "a part of it, perhaps", list[0].sentence, truth, with);
     print_wrapped(out, line);
     for (size_t i = 1; i < count && same_evidence(&list[0], &list[i]); i++) {
         if (decibel(list[i].nmse) > CLOSE_DB || decibel(list[i].nmse) >= d) break;
         put_decibel(with, list[i].nmse);
-        snprintf(line, sizeof line, "cannot be told apart from: %s (%s with this mistake)", list[i].sentence, with);
+        snprintf(line, sizeof line, "cannot be told apart from: %s (%s with it)", list[i].sentence, with);
         print_wrapped(out, line);
     }
 }
