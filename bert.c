@@ -173,7 +173,8 @@ void attention_scores(const Bert *m, Activations *a, int l, int b, int h)
     const real scale = (real)(1 / sqrt((double)D));
     const int32_t *mask = a->batch.attention_mask + n;
     real *scores = head_map(a, s->scores, b, h);
-    product(scores, T, s->query + first, H, T, s->key + first, H, BY_ROWS, T, D, &a->scratch);
+    const Matrix query = {s->query + first, T, D, H}, key = {s->key + first, T, D, H};
+    product(scores, T, query, key, BY_ROWS, &a->scratch);
     for (size_t i = 0; i < T; i++)
         for (size_t j = 0; j < T; j++) scores[i * T + j] = mask[j] ? scores[i * T + j] * scale : -FLT_MAX;
 }
@@ -210,7 +211,8 @@ void attention_context(const Bert *m, Activations *a, int l, int b, int h)
     size_t n = a->start[b], T = a->start[b + 1] - n, H = (size_t)m->config.H, D = (size_t)m->config.D;
     size_t first = n * H + (size_t)h * D;           /* of value and context: row n, column h*D */
     const real *probs = head_map(a, s->probs, b, h);
-    product(s->context + first, H, probs, T, T, s->value + first, H, BY_COLUMNS, D, T, &a->scratch);
+    const Matrix weights = {probs, T, T, T}, value = {s->value + first, T, D, H};
+    product(s->context + first, H, weights, value, BY_COLUMNS, &a->scratch);
 }
 
 /* STEP 11 - attention output: mix the heads, add what the token was before, normalize.

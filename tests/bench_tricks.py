@@ -12,15 +12,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 # what is taken away: [(file, there, instead), ...]
 TRICKS = {
     "12 sums at once: one weight row at a time": [
-        ("tensor.c", "const size_t step = width == 8 ? ROWS_8 : width == 16 ? ROWS_16 : ROWS;",
-         "const size_t step = 1;"),
-        ("tensor.c", "(count == step ? full : single)", "(count == 0 ? full : single)"),
+        ("tensor.c", "K = w.cols, step = tiles[width / 8].rows;", "K = w.cols, step = 1;"),
+        ("tensor.c", "(count == step ? full : single_row)", "(count == 0 ? full : single_row)"),
     ],
     "vectors of 64 bytes (on a machine that has them)": [
-        ("bert.h", "#define VECTOR_BYTES 64", "#define VECTOR_BYTES 32"),
+        ("tensor.c", "#define VECTOR_BYTES 64", "#define VECTOR_BYTES 32"),
     ],
     "weights asked for ahead": [
-        ("tensor.c", "ask && last ? next : NULL", "ask && false ? next : NULL"),
+        ("tensor.c", "last ? next : NULL", "last && false ? next : NULL"),
     ],
     "asked for the L2 cache only, for narrow panels": [
         ("tensor.c", "if (width <= 16) __builtin_prefetch(line, 0, 2);", "if (false) ;"),
@@ -31,7 +30,7 @@ TRICKS = {
         ("tensor.c", "return N <= PANEL || K > 1024 ? ROW_GROUP / 2 : ROW_GROUP;", "return ROW_GROUP;"),
     ],
     "transposing by squares of 8 x 8": [
-        ("tensor.c", "size_t square_rows = rows / 8 * 8,", "size_t square_rows = 0,"),
+        ("tensor.c", "size_t square_rows = in.rows / 8 * 8,", "size_t square_rows = 0,"),
     ],
     "curves on vectors: libm, one number at a time": [
         ("tensor.c", "for (; is_double && i < n; i++)", "for (; i < n; i++)"),
