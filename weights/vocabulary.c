@@ -201,8 +201,9 @@ static Status vocabulary_load(Tokenizer *t, const char *path, Error *e)
  * ------------------------------------------------------------------------------------------------------------------ */
 
 /* A piece with a capital letter was learned from text that kept them. [CLS], [unused0] and the like do not count. */
-static bool has_capitals(const Vocabulary *v)
+bool vocabulary_has_capitals(const Tokenizer *t)
 {
+    const Vocabulary *v = t->vocabulary;
     for (int id = 0; id < v->count; id++) {
         const struct Piece *p = &v->pieces[id];
         if (p->length > 1 && p->bytes[0] == '[' && p->bytes[p->length - 1] == ']') continue;
@@ -256,7 +257,7 @@ static void decide_case(Tokenizer *t, CaseChoice choice, bool file_says)
         t->lower_case = choice == CASE_UNCASED;
         source = t->lower_case ? "--uncased" : "--cased";
     } else if (!file_says) {
-        t->lower_case = !has_capitals(t->vocabulary);
+        t->lower_case = !vocabulary_has_capitals(t);
         source = t->lower_case ? "vocab.txt has no capital letters" : "vocab.txt has capital letters";
     }
     memcpy(t->case_source, source, strlen(source) + 1);

@@ -30,4 +30,7 @@ int longest_piece(const Tokenizer *t, const char *bytes, size_t prefix, size_t s
  * there is none. All five begin with a "[": that is worth a look before the call. */
 int vocabulary_special(const Tokenizer *t, const char *bytes, size_t size, size_t *length);
 
+/* Is there a piece with a capital letter, other than [CLS] and the like? */
+bool vocabulary_has_capitals(const Tokenizer *t);
+
 #endif
