@@ -616,7 +616,8 @@ Status documents_model(const BertConfig *c, const Tokenizer *tokenizer, Error *e
     const bool sizes = c->L == 12 && c->H == 768 && c->V == 30522 && c->P == 512 && tokenizer->V == c->V;
     if (sizes && tokenizer->lower_case) return BERT_OK;
     if (sizes)
-        return fail(e, BERT_FILE, "the documents' numbers are those of an uncased model, and this one keeps capitals (%s)",
+        return fail(e, BERT_FILE,
+                    "the documents' numbers are those of an uncased model, and this one keeps capitals (%s)",
                     tokenizer->case_source);
     return fail(e, BERT_FILE, "the documents' numbers are those of bert-base-uncased (12L/768H, 30522 pieces); "
                 "this model is %dL/%dH with %d pieces", c->L, c->H, c->V);
@@ -670,6 +671,7 @@ static Status verb_goldens(Session *s, Error *e)
 const Verb goldens_verb = {
     .name = "goldens", .run = verb_goldens, .needs = NEEDS_MODEL,
     .without = ABOUT_TEXTS | ABOUT_FILE | ABOUT_GELU,
-    .own = "", .formats = "", .arguments = "", .summary = "the numbers that the tutorials print, computed again and judged",
+    .own = "", .formats = "", .arguments = "",
+    .summary = "the numbers that the tutorials print, computed again and judged",
     .help = goldens_help, .examples = goldens_examples,
 };
