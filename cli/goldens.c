@@ -164,12 +164,15 @@ static void show(Ledger *l, const char *what, const char *printed, const char *c
  * Every check runs the model anew on its own sentence: 0.1 seconds each, and no check depends on another.
  * ================================================================================================================== */
 
-/* Ids of a sentence and perhaps a second one; segments -1 as usual (0 for A, 1 for B), 0 or 1 throughout. */
+/* Ids of a sentence and perhaps a second one; segments -1 as usual (0 for A, 1 for B), 0 or 1 throughout. Where it fails
+ * there is nothing to free. */
 static bool encode_text(Ledger *l, const char *a, const char *b, int segments, Encoding *x)
 {
     const EncodeOptions options = {.segments = segments, .max_length = 512};
     const Text first = {a, strlen(a)}, second = {b ? b : "", b ? strlen(b) : 0};
-    return encode(l->tokenizer, first, b ? &second : NULL, &options, x, l->e) == BERT_OK;
+    if (encode(l->tokenizer, first, b ? &second : NULL, &options, x, l->e) == BERT_OK) return true;
+    encoding_free(x);
+    return false;
 }
 
 /* One sentence through the model, with all hidden states kept. False: l->e says why. The caller frees x and run. */
@@ -255,7 +258,7 @@ static bool check_blog(Ledger *l)
     phrase(l, blog, "print (tokenized_text)",
            "['[CLS]', 'this', 'blog', 'post', 'explains', 'pre', 'trained', 'word', 'em', '##bed', '##ding', '##s', "
            "'[SEP]']");
-    judge_pieces(l, text, "[CLS] this blog post explains pre trained word em ##bed ##ding ##s [SEP]");
+    if (!judge_pieces(l, text, "[CLS] this blog post explains pre trained word em ##bed ##ding ##s [SEP]")) return false;
     phrase(l, blog, "concatenating the last four layers of the output to get the embeddings",
            "tensor([[[ 0.1508, -0.0126, -0.0503, ..., 0.0346, 0.4191, 0.2692], ...   (segment 0; back: hidden state "
            "9)");
@@ -447,14 +450,14 @@ static bool check_tutorial_vocabulary(Ledger *l)
     phrase(l, tutorial, "Tokenization and Word Embedding", "['[CLS]', 'here', 'is', 'the', 'sentence', 'i', 'want', "
                                                            "'em', "
            "'##bed', '##ding', '##s', 'for', '.', '[SEP]']");
-    bool ok = judge_pieces(l, "Here is the sentence I want embeddings for.",
-                           "[CLS] here is the sentence i want em ##bed ##ding ##s for . [SEP]");
+    if (!judge_pieces(l, "Here is the sentence I want embeddings for.",
+                      "[CLS] here is the sentence i want em ##bed ##ding ##s for . [SEP]")) return false;
     phrase(l, tutorial, "Tokenization and Word Embedding", "list(tokenizer.vocab.keys())[5000:5020]");
     for (int i = 0; i < 20; i++) {
         snprintf(what, sizeof what, "id %d", 5000 + i);
         judge_text(l, what, slice[i], tokenizer_piece(l->tokenizer, 5000 + i));
     }
-    return ok;
+    return true;
 }
 
 /* The table of the bank sentence: piece and id, a line per token, whose number is the token's place: the tutorial's
