@@ -1,5 +1,5 @@
-/* bert.h - the book's contents: the legend, then the types and functions of tokenizer.c, tensor.c and bert.c, in the order
- * of the data. What reads files is in weights/weights.h.
+/* bert.h - the book's contents: the legend, then the types and functions of tokenizer.c, tensor.c and bert.c, in the
+ * order of the data. What reads files is in weights/weights.h.
  *
  * BERT turns each token of a text into H numbers that depend on the whole text. It learned to do so from two exercises:
  * guessing words that were hidden (MLM, masked language model), and saying whether one text follows another (NSP, next
@@ -31,7 +31,7 @@
  *     dense, linear  a layer y = x W^T + b with a learned matrix W and a learned vector b, the bias
  *     feed-forward   two dense layers with a curve (GELU) between, each token by itself
  *     attention head one of A independent ways to look at the other tokens, each on D of the H columns
- *     residual       the habit of adding a layer's input to its output
+ *     residual       the input of a layer, which is added to its output
  *     LayerNorm      each row shifted and scaled to mean 0 and variance 1, then by learned numbers
  *     task head      the last layers, which turn hidden states into an answer
  *     softmax        turns any scores into positive numbers that add up to 1, the larger the score the larger
@@ -43,14 +43,22 @@
  *
  * NOTES IN THE COMMENTS
  *
- *     Why:      the reason for what stands there             Trap:     where other programs have gone wrong
- *     Differs:  the paper, Google's code and Hugging Face's, or a document, disagree; and whom we follow
+ *     Why:      the reason for what is done                  Trap:     where other programs have gone wrong
+ *     Differs:  the paper, Google's code, Hugging Face's or a document disagree; and whom we follow
  *     Verify:   the name of these numbers in `bert trace`, for comparing them with another program's
  *     Source:   where it is defined
  *
- * The documents that are mentioned are four public explanations of BERT, listed in README.md. Their running example is
- * the bank sentence, "After stealing money from the bank vault, the bank robber was seen fishing on the Mississippi
- * river bank.": one word, three places, two senses.
+ * DOCUMENTS: four public explanations of BERT, whose numbers are computed again here (README.md has their links)
+ *
+ *     the word-embedding tutorial    McCormick and Ryan's BERT Word Embeddings Tutorial, as it stands in the page
+ *                                    BERT Model Embedding Vector (myuniverse24.com)
+ *     the encyclopedia               Wikipedia's BERT (language model), which stands in the same page
+ *     the others                     BERT Embeddings (tutorialsforbeginner.com); Bert embeddings explained (a page of
+ *                                    snippets); Creating BERT Embeddings with Hugging Face Transformers, by Anurag
+ *                                    Singh Choudhary (Analytics Vidhya)
+ *
+ * The running example is the bank sentence, "After stealing money from the bank vault, the bank robber was seen fishing
+ * on the Mississippi river bank.": one word, three places, two senses.
  *
  * SIXTEEN STEPS, numbered once; each is headed STEP n in the code, in this order
  *

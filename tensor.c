@@ -23,7 +23,7 @@
  * definition of every product in BERT, and the functions whose names end in _ref are the definitions of the rest. Then
  * the curves. Then the same operations on vectors, and last the one kernel that is written for speed. The fast forms
  * must give the bits of the plain ones: tests compare the two, and `make plain` builds the whole program from the
- * definitions alone. Whoever wants to know what BERT computes can stop reading before "The curves".
+ * definitions alone. A reader who wants to know what BERT computes can stop before "THE CURVES" and go on to bert.c.
  */
 #include "bert.h"
 #include "weights/weights.h"
@@ -49,7 +49,7 @@ static const bool is_double = sizeof(real) == sizeof(double);
 
 /* Fused multiply-add, a*b + c: one rounding instead of two. FP_FAST_FMAF is the C standard's way of saying that the
  * processor has an instruction for it on floats; clang says __FMA__ on x86. Without the instruction the same number is
- * made from double arithmetic (fma_by_double, at the end of "The curves"). */
+ * made from double arithmetic (fma_by_double, at the end of "THE CURVES"). */
 #if defined FP_FAST_FMAF || defined __FMA__
 static const bool has_fma = true;
 #else

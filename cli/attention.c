@@ -52,7 +52,7 @@ static Status read_window(const Session *s, Window *w, bool one, Error *e)
 
 /* The probabilities of one head: (T,T), row i the query, column j the key. Each row adds up to 1: it says how the
  * token i distributes its attention. */
-static const real *head_probs(const Run *run, int layer, int head)
+static const real *head_probs(const ModelRun *run, int layer, int head)
 {
     return run->a.block[layer].probs + (size_t)head * (size_t)run->T * (size_t)run->T;
 }
@@ -92,7 +92,7 @@ static void print_column_numbers(FILE *out, int T)
  *
  * To the right of each row its strongest key, for those who read numbers rather than shades. Many heads look at [SEP]
  * most of the time: that is what a head does that has nothing to say about a token. */
-static void print_heat_map(const Session *s, const Encoding *x, const Run *run, const Window *w)
+static void print_heat_map(const Session *s, const Encoding *x, const ModelRun *run, const Window *w)
 {
     const bool colour = may_colour(s);
     const real *p = head_probs(run, w->layer, w->head);
@@ -115,7 +115,7 @@ static void print_heat_map(const Session *s, const Encoding *x, const Run *run, 
 }
 
 /* One head as [[...], ...]: T rows of T numbers. */
-static void json_put_head(const Session *s, const Run *run, int layer, int head)
+static void json_put_head(const Session *s, const ModelRun *run, int layer, int head)
 {
     const real *p = head_probs(run, layer, head);
     fputc('[', s->out);
@@ -128,7 +128,7 @@ static void json_put_head(const Session *s, const Run *run, int layer, int head)
 
 /* What bertviz's head_view and model_view draw: attn [layers][heads][T][T], and the pieces as labels of both sides. The
  * dimensions of layers and heads stay, even if only one of either is shown. */
-static void print_bertviz(const Session *s, const Encoding *x, const Run *run, const Window *w)
+static void print_bertviz(const Session *s, const Encoding *x, const ModelRun *run, const Window *w)
 {
     fputs("{\"attn\": [", s->out);
     for (int l = w->layer; l < w->layers; l++) {
@@ -147,7 +147,7 @@ static void print_bertviz(const Session *s, const Encoding *x, const Run *run, c
 }
 
 /* The same numbers for NumPy: (L, A, T, T), without the dimensions that the options fix, as indexing a[3] would do. */
-static void print_attention_npy(const Session *s, const Run *run, const Window *w)
+static void print_attention_npy(const Session *s, const ModelRun *run, const Window *w)
 {
     const size_t square = (size_t)run->T * (size_t)run->T;
     size_t shape[4];
@@ -167,7 +167,7 @@ static void print_attention_npy(const Session *s, const Run *run, const Window *
 static Status attention_one(Session *s, const Input *input, const Window *w, Error *e)
 {
     const Request request = {.keep = KEEP_ATTENTION};
-    Run run;
+    ModelRun run;
     Status status = run_model(&run, &s->model, &input->encoding, &request, e);
     if (status != BERT_OK) at_input(s, input, e);
     else if (format_is(s, "json")) print_bertviz(s, &input->encoding, &run, w);
@@ -184,7 +184,7 @@ static Status attention_npy(Session *s, const Window *w, Error *e)
 {
     const Request request = {.keep = KEEP_ATTENTION};
     Input input = {0}, second = {0};
-    Run run = {0};
+    ModelRun run = {0};
     bool more = true;
     Status status = next_input(s, &input, &more, e);
     if (status == BERT_OK && !more) status = fail(e, BERT_TEXT, "there is no input, and --format npy needs one");

@@ -1,7 +1,8 @@
 /* cli.h - what the verbs share: options, the session, inputs, one run of the model, numbers on paper.
  *
- *     argv --parse_options--> Options --session_open--> Session --next_input--> Input --run_model--> Run --> stdout
- *                                                     Session --next_inputs--> Inputs --run_inputs--> Run --> stdout
+ *     argv --parse_options--> Options --session_open--> Session
+ *     Session --next_input--> Input --run_model--> ModelRun --> stdout
+ *     Session --next_inputs--> Inputs --run_inputs--> ModelRun --> stdout
  *
  * Everything here is about the command line. Nothing here knows what a verb does with the numbers.
  */
@@ -181,10 +182,10 @@ typedef struct {
     Activations a;
     int lengths[PACKED_INPUTS];     /* run_inputs: the batch's own arrays */
     int32_t *ids;
-} Run;
-Status run_model(Run *run, const Bert *model, const Encoding *encoding, const Request *request, Error *e);
-Status run_inputs(Run *run, const Bert *model, const Inputs *inputs, const Request *request, Error *e);
-void run_free(Run *run);
+} ModelRun;
+Status run_model(ModelRun *run, const Bert *model, const Encoding *encoding, const Request *request, Error *e);
+Status run_inputs(ModelRun *run, const Bert *model, const Inputs *inputs, const Request *request, Error *e);
+void run_free(ModelRun *run);
 
 /* Next sentence: the weights' own head if they have one (*refitted = false), else the one in weights/nsp_refit.h if it
  * was fitted to exactly these weights (*refitted = true), else BERT_HEAD. Then its logits (2), from a run that asked

@@ -22,7 +22,8 @@ static const char *bar(double x)
 
 /* The cosines of bank (robber) with bank (vault) and with bank (river), from hidden states `layers` summed.
  *     cos(a, b) = a . b / (|a| |b|)        1: the same direction, 0: nothing in common */
-static Status bank_cosines(const Session *s, const Run *run, const int *layers, int count, double cosines[2], Error *e)
+static Status bank_cosines(const Session *s, const ModelRun *run, const int *layers, int count, double cosines[2],
+                           Error *e)
 {
     const size_t H = (size_t)s->model.config.H;
     real *v = malloc((size_t)run->T * H * sizeof *v);
@@ -38,7 +39,7 @@ static Status bank_cosines(const Session *s, const Run *run, const int *layers, 
  * the three banks have the same word, differ in their position only, and are alike. Layer by layer the context comes
  * in, and the river bank moves away from the other two. (The tutorial: "as the embeddings move deeper into the
  * network, they pick up more and more contextual information with each layer".) */
-static Status print_demo(const Session *s, const Run *run, Error *e)
+static Status print_demo(const Session *s, const ModelRun *run, Error *e)
 {
     const int L = s->model.config.L, last_four[] = {L - 3, L - 2, L - 1, L};
     double c[2];
@@ -68,7 +69,7 @@ static Status verb_demo(Session *s, Error *e)
     const EncodeOptions options = {.max_length = s->P};
     const Text text = {bank_sentence, strlen(bank_sentence)};
     Encoding x = {0};
-    Run run = {0};
+    ModelRun run = {0};
     Status status = documents_model(&s->model.config, &s->tokenizer, e);
     if (status == BERT_OK && s->model.config.gelu != GELU_ERF)
         status = fail(e, BERT_USAGE, "the tutorial's numbers are those of the GELU with erf: leave --gelu out");

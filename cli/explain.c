@@ -894,7 +894,7 @@ static Status explain_one(Session *s, const Input *input, View *v, Error *e)
 {
     const Bert *m = &s->model;
     int *asked = calloc((size_t)input->encoding.T + 1, sizeof *asked);
-    Run run = {0};
+    ModelRun run = {0};
     Status status = prepare_input(v, input, asked, e);
     if (!m->has_mlm) v->M = 0;
     const Request request = {.keep = KEEP_EVERYTHING, .pooler = m->has_pooler, .nsp = v->has_nsp && !v->refitted,

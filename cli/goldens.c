@@ -164,25 +164,28 @@ static void show(Ledger *l, const char *what, const char *printed, const char *c
  * Every check runs the model anew on its own sentence: 0.1 seconds each, and no check depends on another.
  * ================================================================================================================== */
 
-/* Ids of a sentence and perhaps a second one; segments -1 as usual (0 for A, 1 for B), 0 or 1 throughout. */
+/* Ids of a sentence and perhaps a second one; segments -1 as usual (0 for A, 1 for B), 0 or 1 throughout. Where it fails
+ * there is nothing to free. */
 static bool encode_text(Ledger *l, const char *a, const char *b, int segments, Encoding *x)
 {
     const EncodeOptions options = {.segments = segments, .max_length = 512};
     const Text first = {a, strlen(a)}, second = {b ? b : "", b ? strlen(b) : 0};
-    return encode(l->tokenizer, first, b ? &second : NULL, &options, x, l->e) == BERT_OK;
+    if (encode(l->tokenizer, first, b ? &second : NULL, &options, x, l->e) == BERT_OK) return true;
+    encoding_free(x);
+    return false;
 }
 
 /* One sentence through the model, with all hidden states kept. False: l->e says why. The caller frees x and run. */
-static bool run_sentence(Ledger *l, const Bert *model, const char *text, int segments, Encoding *x, Run *run)
+static bool run_sentence(Ledger *l, const Bert *model, const char *text, int segments, Encoding *x, ModelRun *run)
 {
     const Request request = {.keep = KEEP_HIDDEN, .pooler = model->has_pooler};
     *x = (Encoding){0};
-    *run = (Run){0};
+    *run = (ModelRun){0};
     return encode_text(l, text, NULL, segments, x) && run_model(run, model, x, &request, l->e) == BERT_OK;
 }
 
 /* (T, count*H) or (T,H): hidden states of a run combined; malloc'ed, NULL if memory runs out. */
-static real *combined(Ledger *l, const Run *run, const int *layers, int count, Combine combine)
+static real *combined(Ledger *l, const ModelRun *run, const int *layers, int count, Combine combine)
 {
     const size_t H = (size_t)l->erf.config.H, T = (size_t)run->T;
     real *v = malloc(T * H * (combine == COMBINE_CAT ? (size_t)count : 1) * sizeof *v);
@@ -250,12 +253,12 @@ static bool check_blog(Ledger *l)
     static const char text[] = "This blog post explains pre trained word embeddings";
     static const int last_four[] = {12, 11, 10, 9};                     /* in the order -1, -2, -3, -4 */
     Encoding x;
-    Run run;
+    ModelRun run;
     real *v = NULL;
     phrase(l, blog, "print (tokenized_text)",
            "['[CLS]', 'this', 'blog', 'post', 'explains', 'pre', 'trained', 'word', 'em', '##bed', '##ding', '##s', "
            "'[SEP]']");
-    judge_pieces(l, text, "[CLS] this blog post explains pre trained word em ##bed ##ding ##s [SEP]");
+    if (!judge_pieces(l, text, "[CLS] this blog post explains pre trained word em ##bed ##ding ##s [SEP]")) return false;
     phrase(l, blog, "concatenating the last four layers of the output to get the embeddings",
            "tensor([[[ 0.1508, -0.0126, -0.0503, ..., 0.0346, 0.4191, 0.2692], ...   (segment 0; back: hidden state "
            "9)");
@@ -286,7 +289,7 @@ static bool check_pooled(Ledger *l, const char *text, const char *front, const c
 {
     char what[64];
     Encoding x;
-    Run run;
+    ModelRun run;
     bool ok = run_sentence(l, &l->tanh, text, -1, &x, &run);
     if (ok) {
         snprintf(what, sizeof what, "%s, front", text);
@@ -364,7 +367,7 @@ static void check_sizes(Ledger *l)
 static bool show_mat(Ledger *l)
 {
     Encoding x = {0};
-    Run run = {0};
+    ModelRun run = {0};
     const int row = 6, mat = tokenizer_id(l->tokenizer, "mat", 3);      /* [CLS] the cat sat on the [MASK] . [SEP] */
     const Request request = {.mlm_rows = &row, .M = 1};
     phrase(l, encyclopedia, "Pre-training", "in the sentence \"The cat sat on the [MASK],\" BERT would need to "
@@ -396,7 +399,7 @@ static bool check_pair(Ledger *l, const char *b, const char *printed, bool refit
 {
     const Request request = {.pooler = true, .nsp = !refitted};
     Encoding x = {0};
-    Run run = {0};
+    ModelRun run = {0};
     real logits[2];
     char ours[64], what[64];
     bool ok = encode_text(l, "my dog is cute", b, -1, &x) && run_model(&run, &l->erf, &x, &request, l->e) == BERT_OK;
@@ -447,14 +450,14 @@ static bool check_tutorial_vocabulary(Ledger *l)
     phrase(l, tutorial, "Tokenization and Word Embedding", "['[CLS]', 'here', 'is', 'the', 'sentence', 'i', 'want', "
                                                            "'em', "
            "'##bed', '##ding', '##s', 'for', '.', '[SEP]']");
-    bool ok = judge_pieces(l, "Here is the sentence I want embeddings for.",
-                           "[CLS] here is the sentence i want em ##bed ##ding ##s for . [SEP]");
+    if (!judge_pieces(l, "Here is the sentence I want embeddings for.",
+                      "[CLS] here is the sentence i want em ##bed ##ding ##s for . [SEP]")) return false;
     phrase(l, tutorial, "Tokenization and Word Embedding", "list(tokenizer.vocab.keys())[5000:5020]");
     for (int i = 0; i < 20; i++) {
         snprintf(what, sizeof what, "id %d", 5000 + i);
         judge_text(l, what, slice[i], tokenizer_piece(l->tokenizer, 5000 + i));
     }
-    return ok;
+    return true;
 }
 
 /* The table of the bank sentence: piece and id, a line per token, whose number is the token's place: the tutorial's
@@ -496,7 +499,7 @@ static bool check_tutorial_ids(Ledger *l)
 
 /* Shapes: 12 blocks make 13 hidden states, since the embeddings count as the first. The tutorial says so in one place
  * and writes [22 x 12 x 768] in another. */
-static void check_tutorial_shapes(Ledger *l, const Run *run)
+static void check_tutorial_shapes(Ledger *l, const ModelRun *run)
 {
     const BertConfig *c = &l->erf.config;
     const long long states = c->L + 1, T = run->T, H = c->H;
@@ -559,7 +562,7 @@ static bool check_edition(Ledger *l, const Edition *d)
 {
     static const int last_four[] = {9, 10, 11, 12};
     Encoding x;
-    Run run;
+    ModelRun run;
     real *v = NULL;
     bool ok = run_sentence(l, &l->erf, bank_sentence, d->segments, &x, &run) && run.T == 22 &&
               (v = combined(l, &run, last_four, 4, COMBINE_SUM));
@@ -616,9 +619,8 @@ Status documents_model(const BertConfig *c, const Tokenizer *tokenizer, Error *e
     const bool sizes = c->L == 12 && c->H == 768 && c->V == 30522 && c->P == 512 && tokenizer->V == c->V;
     if (sizes && tokenizer->lower_case) return BERT_OK;
     if (sizes)
-        return fail(e, BERT_FILE,
-                    "the documents' numbers are those of an uncased model, and this one keeps capitals (%s)",
-                    tokenizer->case_source);
+        return fail(e, BERT_FILE, "the documents' numbers are those of an uncased model, and this one keeps "
+                    "capitals (%s)", tokenizer->case_source);
     return fail(e, BERT_FILE, "the documents' numbers are those of bert-base-uncased (12L/768H, 30522 pieces); "
                 "this model is %dL/%dH with %d pieces", c->L, c->H, c->V);
 }

@@ -100,9 +100,9 @@ static Status load_model(Session *s, Error *e)
 {
     const Options *o = &s->options;
     if (s->verb->needs == NEEDS_CONFIG) return BERT_OK;                 /* the verb looks at the parts itself */
+    if (refuse_file(s->directory, e) != BERT_OK) return e->status;
     if (s->verb->needs == NEEDS_MODEL && !file_exists(s->directory, "."))   /* before its first file is missed */
         return fail(e, BERT_FILE, "%s: no such model directory; `make weights` fetches one", s->directory);
-    if (refuse_file(s->directory, e) != BERT_OK) return e->status;
     Status status = tokenizer_load(&s->tokenizer, s->directory, (CaseChoice)o->case_choice, e);
     if (status != BERT_OK) return status;
     if (o->verbose) note(s, "model %s", s->directory);
@@ -638,9 +638,9 @@ void inputs_free(Inputs *in)
  * One run of the model
  * ================================================================================================================== */
 /* The batch points into the Encoding and into *run: neither may move or change until run_free. */
-Status run_model(Run *run, const Bert *model, const Encoding *x, const Request *request, Error *e)
+Status run_model(ModelRun *run, const Bert *model, const Encoding *x, const Request *request, Error *e)
 {
-    *run = (Run){.T = x->T};
+    *run = (ModelRun){.T = x->T};
     run->batch = batch_of(x, &run->T);
     Status status = batch_check(&run->batch, &model->config, e);
     if (status == BERT_OK) status = activations_new(&run->a, model, &run->batch, request, e);
@@ -650,10 +650,10 @@ Status run_model(Run *run, const Bert *model, const Encoding *x, const Request *
 
 /* Sequence b of the batch is input b. The ids of all of them are copied one after another: (N), and so the token types
  * and the masks. *run may not move until run_free. */
-Status run_inputs(Run *run, const Bert *model, const Inputs *in, const Request *request, Error *e)
+Status run_inputs(ModelRun *run, const Bert *model, const Inputs *in, const Request *request, Error *e)
 {
     size_t N = 0, n = 0;
-    *run = (Run){0};
+    *run = (ModelRun){0};
     for (size_t b = 0; b < in->count; b++) N += (size_t)(run->lengths[b] = in->input[b].encoding.T);
     int32_t *ids = run->ids = malloc(3 * N * sizeof *ids);
     if (!ids) return fail(e, BERT_SYSTEM, "out of memory");
@@ -672,7 +672,7 @@ Status run_inputs(Run *run, const Bert *model, const Inputs *in, const Request *
     return status;
 }
 
-void run_free(Run *run)
+void run_free(ModelRun *run)
 {
     activations_free(&run->a);
     free(run->ids);

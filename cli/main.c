@@ -2,8 +2,8 @@
  *
  *     bert COMMAND [options] [TEXT ...]
  *
- * A verb is a short function: read an input, run the model, print. Each family of verbs has a file of its own, where the
- * help text above a verb is also its specification.
+ * A verb is a short function: read an input, run the model, print. Each family of verbs has a file of its own, in which
+ * the help text above a verb is also its specification.
  */
 #include "cli/cli.h"
 #include <stdlib.h>

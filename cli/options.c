@@ -151,7 +151,7 @@ bool nearest_word(const char *typed, const char *list, char *found, size_t capac
 /* Nobody has this option, or another command has it; and perhaps this one has a similar one. */
 static Status unknown_option(const Verb *verb, const char *typed, Error *e)
 {
-    char name[64], near[64], own[1024] = "", what[160];
+    char name[64], near[64], own[2048] = "", what[160];
     snprintf(name, sizeof name, "%.*s", (int)strcspn(typed, "="), typed);
     snprintf(what, sizeof what, "unknown option %s", name);
     for (int i = 0; i < OPTIONS; i++) {

@@ -171,7 +171,7 @@ static Status no_mask(const Session *s, const Input *input, Error *e)
  */
 static Status fill_one(Session *s, const Input *input, Prediction *p, int candidates, bool *first, Error *e)
 {
-    Run run = {0};
+    ModelRun run = {0};
     int *places = calloc((size_t)input->encoding.T, sizeof *places);
     if (!places) return fail(e, BERT_SYSTEM, "out of memory");
     const Request request = {.mlm_rows = places, .M = find_masks(s, &input->encoding, places)};
@@ -313,15 +313,15 @@ static void print_next_sentence(const Session *s, const real logits[2], const ch
     const int decimals = s->for_eyes ? 4 : 6;
     fprintf(s->out, "label 0  P(IsNext)  %9.*f  logit %9.*f\n", decimals, unsigned_nan((double)p[0]), decimals,
             unsigned_nan((double)logits[0]));
-    fprintf(s->out, "label 1  P(NotNext) %9.*f  logit %9.*f  head: %s\n", decimals, unsigned_nan((double)p[1]), decimals,
-            unsigned_nan((double)logits[1]), head);
+    fprintf(s->out, "label 1  P(NotNext) %9.*f  logit %9.*f  head: %s\n", decimals, unsigned_nan((double)p[1]),
+            decimals, unsigned_nan((double)logits[1]), head);
 }
 
 /* [CLS] A [SEP] B [SEP], with token types 0 and 1, then the pooled output of [CLS] and two logits. With a refitted
  * head the run stops at the pooler, and next_sentence_logits does the rest. */
 static Status next_sentence_one(Session *s, const Input *input, bool refitted, Error *e)
 {
-    Run run = {0};
+    ModelRun run = {0};
     real logits[2];
     const Request request = {.pooler = true, .nsp = !refitted};
     Status status = input->has_text && !input->has_pair ? fail(e, BERT_TEXT, "there is no ' ||| ' between A and B")

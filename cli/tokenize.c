@@ -31,7 +31,7 @@ static const char tokenize_examples[] =
     "  bert tokenize --format ids --pair 'he likes playing' 'my dog is cute'\n"
     "  bert tokenize --format json -f lines.txt\n";
 
-/* Document 001's table, print('{:<12} {:>6,}'.format(piece, id)), for instance
+/* The word-embedding tutorial's table, print('{:<12} {:>6,}'.format(piece, id)), for instance
  *
  *     stealing     11,065
  *     money         2,769
@@ -173,8 +173,7 @@ static Status check_utf8(const Session *s, const Input *input, Error *e)
     return BERT_OK;
 }
 
-/* A word of the command line that is no piece: the id of [UNK], and a word about it. (Of a file there may be a million.)
- */
+/* A word of the command line that is no piece: the id of [UNK], and a line about it. (A file may have a million.) */
 static int no_piece(const Session *s, const Input *input)
 {
     if (!s->source.lines)

@@ -58,8 +58,8 @@ static bool parse_layer(const char **at, int L, int *layer)
     return *layer >= 0 && *layer <= L;
 }
 
-/* "-2", "-1,-2,-3,-4", "-4..-1": hidden states in the order given. The order matters to --combine cat only: document
- * 000 concatenates -1,-2,-3,-4, the last layer first. */
+/* "-2", "-1,-2,-3,-4", "-4..-1": hidden states in the order given. The order matters to --combine cat only: one of
+ * the documents concatenates -1,-2,-3,-4, the last layer first. */
 static Status parse_layers(const char *text, int L, Recipe *r, Error *e)
 {
     const char *at = text;
@@ -82,9 +82,9 @@ static Status parse_layers(const char *text, int L, Recipe *r, Error *e)
     return BERT_OK;
 }
 
-/* The recipe from the options. `layers` is the default; without one, document 001's sentence vector (the mean over the
- * tokens of the second to last hidden state), or what a sentence-transformers directory brings. An option that is given
- * overrides its own part only.
+/* The recipe from the options. `layers` is the default; without one, the word-embedding tutorial's sentence vector (the
+ * mean over the tokens of the second to last hidden state), or what a sentence-transformers directory brings. An option
+ * that is given overrides its own part only.
  * Why the second to last: the last one is already bent towards the two tasks of pre-training, says bert-as-service's
  * author.
  */
@@ -113,7 +113,7 @@ Status read_recipe(const Session *s, Recipe *r, const char *layers, Combine comb
  *     hidden states (T,H) each  --combine-->  (T,dim)  --pooling-->  (dim)  --normalize-->  (dim)
  *
  * The pooler's output is ready made, (H): [CLS] of the last hidden state through a dense layer and tanh. */
-static Status append_vectors(Rows *rows, const Recipe *r, const Bert *model, const Run *run, int b, Error *e)
+static Status append_vectors(Rows *rows, const Recipe *r, const Bert *model, const ModelRun *run, int b, Error *e)
 {
     const size_t T = (size_t)run->batch.T[b], n = r->pooling == POOL_NONE ? T : 1;
     rows->dim = r->dim;
@@ -155,7 +155,7 @@ static Request recipe_request(const Session *s, const Recipe *r)
                      .unused_blocks = L - highest};
 }
 
-static Status run_recipe(const Session *s, const Recipe *r, const Inputs *inputs, Run *run, Error *e)
+static Status run_recipe(const Session *s, const Recipe *r, const Inputs *inputs, ModelRun *run, Error *e)
 {
     const Request request = recipe_request(s, r);
     return run_inputs(run, &s->model, inputs, &request, e);
@@ -237,7 +237,8 @@ static void print_npy(const Session *s, const Rows *rows)
 }
 
 /* The vectors of one input, sequence b of the run; text and json are printed at once, npy is collected in `rows`. */
-static Status embed_one(Session *s, const Recipe *r, const Input *input, const Run *run, int b, Rows *rows, Error *e)
+static Status embed_one(Session *s, const Recipe *r, const Input *input, const ModelRun *run, int b, Rows *rows,
+                        Error *e)
 {
     bool npy = format_is(s, "npy");
     if (!npy) rows->count = 0;
@@ -251,7 +252,7 @@ static Status embed_one(Session *s, const Recipe *r, const Input *input, const R
 /* The vectors of inputs that run together, in their order. */
 static Status embed_inputs(Session *s, const Recipe *r, const Inputs *inputs, Rows *rows, Error *e)
 {
-    Run run;
+    ModelRun run;
     if (format_is(s, "npy") && r->pooling == POOL_NONE && inputs->input[inputs->count - 1].number > 1)
         return fail(e, BERT_USAGE, "--format npy with --pooling none takes one input only");
     Status status = run_recipe(s, r, inputs, &run, e);
@@ -346,9 +347,10 @@ static Status append_mean(Rows *rows, const Rows *tokens, size_t first, size_t n
 
 /* The vector of one thing: sequence b of the run, or the word at its token `first`. By the recipe of the options, layer
  * -1, or of one hidden state alone. */
-static Status append_thing(Comparison *c, const Session *s, const Run *run, int b, int first, int layer, Error *e)
+static Status append_thing(Comparison *c, const Session *s, const ModelRun *run, int b, int first, int layer, Error *e)
 {
-    const Recipe alone = {.layers = {layer}, .count = 1, .pooling = c->recipe.pooling, .dim = (size_t)s->model.config.H};
+    const Recipe alone = {.layers = {layer}, .count = 1, .pooling = c->recipe.pooling,
+                          .dim = (size_t)s->model.config.H};
     const Recipe *r = layer < 0 ? &c->recipe : &alone;
     Rows *rows = layer < 0 ? &c->vectors : &c->layers;
     Rows tokens = {0};
@@ -359,7 +361,8 @@ static Status append_thing(Comparison *c, const Session *s, const Run *run, int 
     return status;
 }
 
-static Status add_thing(Comparison *c, const Session *s, const Run *run, int b, int first, const char *label, Error *e)
+static Status add_thing(Comparison *c, const Session *s, const ModelRun *run, int b, int first, const char *label,
+                        Error *e)
 {
     Status status = append_thing(c, s, run, b, first, -1, e);
     for (int l = 0; s->options.by_layer && status == BERT_OK && l <= s->model.config.L; l++)
@@ -411,7 +414,7 @@ static void text_label(char label[96], const Input *input)
 
 /* Everything that one input, sequence b of the run, has to compare: itself, or each occurrence of the word. Occurrences
  * of all inputs are compared with one another: that is how `bank` in two sentences is compared. */
-static Status compare_input(Comparison *c, const Session *s, const Input *input, const Run *run, int b, Error *e)
+static Status compare_input(Comparison *c, const Session *s, const Input *input, const ModelRun *run, int b, Error *e)
 {
     char label[96];
     Status status = BERT_OK;
@@ -429,7 +432,7 @@ static Status compare_input(Comparison *c, const Session *s, const Input *input,
 
 static Status compare_inputs(Comparison *c, const Session *s, const Inputs *inputs, Error *e)
 {
-    Run run;
+    ModelRun run;
     Status status = run_recipe(s, &c->recipe, inputs, &run, e);
     for (size_t i = 0; status == BERT_OK && i < inputs->count; i++)
         status = compare_input(c, s, &inputs->input[i], &run, (int)i, e);
@@ -634,7 +637,7 @@ static Status embed_query(const Session *s, const Recipe *r, Rows *rows, Error *
     const EncodeOptions options = encode_options(s);
     const Request request = recipe_request(s, r);
     Encoding x = {0};
-    Run run = {0};
+    ModelRun run = {0};
     Status status = encode(&s->tokenizer, query, NULL, &options, &x, e);
     if (status == BERT_OK) status = run_model(&run, &s->model, &x, &request, e);
     if (status == BERT_OK) status = append_vectors(rows, r, &s->model, &run, 0, e);
@@ -652,7 +655,7 @@ typedef struct {
 
 /* Scores one line, sequence b of the run, and keeps a copy of it; there is room for it in all->line. Nothing is printed
  * before the last line: the best one may come last. */
-static Status rank_one(const Session *s, const Input *input, const Run *run, int b, Ranking *all, Error *e)
+static Status rank_one(const Session *s, const Input *input, const ModelRun *run, int b, Ranking *all, Error *e)
 {
     Rows *rows = &all->rows;
     rows->count = 1;
@@ -669,7 +672,7 @@ static Status rank_one(const Session *s, const Input *input, const Run *run, int
 
 static Status rank_inputs(const Session *s, const Inputs *inputs, Ranking *all, Error *e)
 {
-    Run run;
+    ModelRun run;
     Ranked *longer = realloc(all->line, (all->count + inputs->count) * sizeof *longer);
     if (!longer) return fail(e, BERT_SYSTEM, "out of memory");
     all->line = longer;
@@ -706,12 +709,12 @@ static Status verb_rank(Session *s, Error *e)
     Inputs inputs = {0};
     Ranking all = {0};
     Status status = read_recipe(s, &all.recipe, NULL, COMBINE_CAT, e);
-    if (status == BERT_OK && !file_exists(s->directory, "1_Pooling/config.json"))
-        note(s, "raw BERT was not trained to compare sentences; this model was: -m weights/all-MiniLM-L6-v2");
     if (status == BERT_OK) status = embed_query(s, &all.recipe, &all.rows, e);
     while (status == BERT_OK && (status = next_inputs(s, &inputs, e)) == BERT_OK && inputs.count > 0)
         status = rank_inputs(s, &inputs, &all, e);
     if (status == BERT_OK) print_ranked(s, all.line, all.count);
+    if (status == BERT_OK && !file_exists(s->directory, "1_Pooling/config.json"))
+        note(s, "raw BERT was not trained to compare sentences; this model was: -m weights/all-MiniLM-L6-v2");
     for (size_t i = 0; i < all.count; i++) free(all.line[i].text);
     free(all.line);
     free(all.rows.data);

@@ -311,8 +311,9 @@ static void layer_norm_survives_a_large_offset(void)
     check_close("first two", out, want, 2, is_double ? 1e-12 : 1e-3);           /* the mean itself has an ulp of 1e-3 */
 }
 
-/* A row for the tests below: random; of numbers that are nearly equal; or masked here and there, or everywhere. */
-enum { KINDS = 5 };
+/* A row for the test below: random; of numbers that are nearly equal; masked here and there, or everywhere; tiny ones and
+ * zeros; small numbers between large ones that cancel, whose mean tells in which order they were added. */
+enum { CANCELLING = 5, KINDS };
 static real element(int kind, size_t i)
 {
     const real x = random_real();
@@ -321,7 +322,8 @@ static real element(int kind, size_t i)
     case 1: return 1000 + x;
     case 2: return i % 3 ? x : -FLT_MAX;
     case 3: return -FLT_MAX;
-    default: return i % 5 ? x * (real)1e-38 : i % 2 ? -(real)0.0 : (real)0.0;
+    case 4: return i % 5 ? x * (real)1e-38 : i % 2 ? -(real)0.0 : (real)0.0;
+    default: return i % 4 == 1 ? (real)1e17 : i % 4 == 3 ? -(real)1e17 : x;
     }
 }
 
@@ -329,12 +331,14 @@ static real element(int kind, size_t i)
 static void fast_rows_have_the_bits_of_the_definition(void)
 {
     enum { ROWS = 3, MOST = 800 };
+    static const real zeros[MOST];
     static real x[ROWS * MOST], fast[ROWS * MOST], slow[ROWS * MOST];
-    real *gamma = random_reals(MOST), *beta = random_reals(MOST);
+    real *gamma = random_reals(MOST), *shifts = random_reals(MOST);
     bool same = true;
     for (size_t n = 1; same && n <= MOST; n += n < 70 ? 1 : 73)
         for (int kind = 0; same && kind < KINDS; kind++) {
             const size_t bytes = ROWS * n * sizeof *x;
+            const real *beta = kind == CANCELLING ? zeros : shifts;         /* small numbers beside it would not be seen */
             char what[80];
             for (size_t i = 0; i < ROWS * n; i++) x[i] = element(kind, i % n);
             snprintf(what, sizeof what, "layer_norm, %zu numbers, kind %d", n, kind);
@@ -352,7 +356,7 @@ static void fast_rows_have_the_bits_of_the_definition(void)
             softmax(fast, fast, ROWS, n);
             same = same && same_bits("softmax in place", fast, slow, ROWS * n);
         }
-    free(gamma), free(beta);
+    free(gamma), free(shifts);
 }
 
 static void softmax_rows_sum_to_one(void)

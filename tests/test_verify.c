@@ -424,21 +424,272 @@ static void softmax_over_queries(Wrong *w, Moment moment, int l)
         }
 }
 
+/* ---------------------------------------------------------------------------------------------------------------------
+ * The rest of the table, by hand as well
+ * ------------------------------------------------------------------------------------------------------------------ */
+static void segments_all_one(Wrong *w, Moment moment, int l)
+{
+    for (int i = 0; moment == SUM && l < 0 && i < w->T; i++) w->types[i] = 1;
+}
+
+static void no_segments(Wrong *w, Moment moment, int l)
+{
+    for (size_t i = 0; moment == SUM && l == 0 && i < N(w) * H; i++) w->a.token_type[i] = 0;
+}
+
+static void no_positions(Wrong *w, Moment moment, int l)
+{
+    for (size_t i = 0; moment == SUM && l == 0 && i < N(w) * H; i++) w->a.position[i] = 0;
+}
+
+static void positions_plus_two(Wrong *w, Moment moment, int l)
+{
+    for (size_t i = 0; moment == SUM && l == 0 && i < N(w) * H; i++)
+        w->a.position[i] = (real)((const float *)w->m.position_embeddings.data)[i + 2 * H];
+}
+
+/* tensor2tensor's: the sines of all frequencies, then their cosines; the last frequency is 1/10000. */
+static void sinusoids_in_halves(Wrong *w, Moment moment, int l)
+{
+    for (size_t t = 0; moment == SUM && l == 0 && t < N(w); t++)
+        for (size_t i = 0; i < H / 2; i++) {
+            const double angle = (double)t * exp(-log(10000) * (double)i / (H / 2 - 1));
+            w->a.position[t * H + i] = (real)sin(angle);
+            w->a.position[t * H + H / 2 + i] = (real)cos(angle);
+        }
+}
+
+static void eps_1e6(Wrong *w, Moment moment, int l)
+{
+    (void)l;
+    if (moment == NORM) norm_by_hand(w, H, 1e-6, 0);
+}
+
+static void eps_1e12(Wrong *w, Moment moment, int l)
+{
+    (void)l;
+    if (moment == NORM) norm_by_hand(w, H, 1e-12, 0);
+}
+
+static void eps_1e3(Wrong *w, Moment moment, int l)
+{
+    (void)l;
+    if (moment == NORM) norm_by_hand(w, H, 1e-3, 0);
+}
+
+static void unbiased_outside(Wrong *w, Moment moment, int l)
+{
+    (void)l;
+    if (moment == NORM) norm_by_hand(w, H - 1, 0, 0.01);
+}
+
+static void no_gamma_no_beta(Wrong *w, Moment moment, int l)
+{
+    (void)l;
+    for (size_t i = 0; moment == NORM && i < N(w) * H; i++)
+        w->a.embedding_norm[i] = (real)(((double)w->a.embedding_norm[i] - (double)w->m.embeddings_beta[i % H]) /
+                                        (double)w->m.embeddings_gamma[i % H]);
+}
+
+static void no_gamma(Wrong *w, Moment moment, int l)
+{
+    for (size_t i = 0; moment == DOWN && l == 1 && i < N(w) * H; i++) {
+        const double beta_ = (double)w->layers[1].output_beta[i % H];
+        real *y = &w->a.block[1].output_norm[i];
+        *y = (real)(((double)*y - beta_) / (double)w->layers[1].output_gamma[i % H] + beta_);
+    }
+}
+
+static void scale_d(Wrong *w, Moment moment, int l)
+{
+    if (moment == SCORES) times_scores(w, l, 1 / sqrt(D));
+}
+
+/* Scores as if nothing were masked, and then 1 more for real keys; or real keys hidden. */
+static void mask_added(Wrong *w, Moment moment, int l)
+{
+    if (moment != SCORES) return;
+    scores_by_hand(w, l, slices, 1, 0);
+    for (size_t i = 0; i < A * N(w) * N(w); i++)
+        w->a.block[l].scores[i] += (real)input.attention_mask[i % N(w)];
+}
+
+static void mask_inverted(Wrong *w, Moment moment, int l)
+{
+    if (moment != SCORES) return;
+    scores_by_hand(w, l, slices, 1, 0);
+    for (size_t i = 0; i < A * N(w) * N(w); i++)
+        if (input.attention_mask[i % N(w)]) w->a.block[l].scores[i] = -FLT_MAX;
+}
+
+/* (T,H) taken for (A,T,D) as it stands: row i of head h begins at number (h T + i) D. */
+static void heads_reshaped(Wrong *w, Moment moment, int l)
+{
+    const BlockActivations *s = &w->a.block[l > 0];
+    for (size_t h = 0; moment == SCORES && h < A; h++)
+        for (size_t i = 0; i < N(w); i++)
+            for (size_t j = 0; j < N(w); j++) {
+                double dot = 0;
+                for (size_t d = 0; d < D; d++)
+                    dot += (double)s->query[(h * N(w) + i) * D + d] * (double)s->key[(h * N(w) + j) * D + d];
+                s->scores[(h * N(w) + i) * N(w) + j] = input.attention_mask[j] ? (real)(dot / sqrt(D)) : -FLT_MAX;
+            }
+}
+
+/* The context of each head is right, and they are put together (T,D,A), or (A,T,D) as they lie. */
+static void merged(Wrong *w, int l, bool reshaped)
+{
+    memcpy(w->saved, w->a.block[l].context, N(w) * H * sizeof(real));
+    for (size_t h = 0; h < A; h++)
+        for (size_t i = 0; i < N(w); i++)
+            for (size_t d = 0; d < D; d++)
+                w->a.block[l].context[reshaped ? (h * N(w) + i) * D + d : i * H + d * A + h] =
+                    w->saved[i * H + h * D + d];
+}
+
+static void merged_interleaved(Wrong *w, Moment moment, int l)
+{
+    if (moment == CONTEXT) merged(w, l, false);
+}
+
+static void merged_reshaped(Wrong *w, Moment moment, int l)
+{
+    if (moment == CONTEXT) merged(w, l, true);
+}
+
+/* out = LayerNorm(x) + residual, or x + residual, or LayerNorm(x + something else), in one block's second half. */
+static void second_norm(Wrong *w, int l, const real *x)
+{
+    layer_norm(w->a.block[l].output_norm, x, w->layers[l].output_gamma, w->layers[l].output_beta, (real)0.01, N(w), H);
+}
+
+static void norm_inside(Wrong *w, Moment moment, int l)
+{
+    BlockActivations *s = &w->a.block[l > 0];
+    if (moment != ATTENTION) return;
+    layer_norm(w->saved, s->attention_dense, w->layers[l].attention_gamma, w->layers[l].attention_beta, (real)0.01, N(w), H);
+    for (size_t i = 0; i < N(w) * H; i++) s->attention_norm[i] = w->saved[i] + hidden_state(&w->a, l)[i];
+}
+
+static void no_attention_norm(Wrong *w, Moment moment, int l)
+{
+    BlockActivations *s = &w->a.block[l > 0];
+    for (size_t i = 0; moment == ATTENTION && i < N(w) * H; i++)
+        s->attention_norm[i] = s->attention_dense[i] + hidden_state(&w->a, l)[i];
+}
+
+static void no_output_norm(Wrong *w, Moment moment, int l)
+{
+    BlockActivations *s = &w->a.block[l > 0];
+    for (size_t i = 0; moment == DOWN && i < N(w) * H; i++)
+        s->output_norm[i] = s->output_dense[i] + s->attention_norm[i];
+}
+
+static void no_second_residual(Wrong *w, Moment moment, int l)
+{
+    if (moment == DOWN) second_norm(w, l, w->a.block[l].output_dense);
+}
+
+static void residual_before_norm(Wrong *w, Moment moment, int l)
+{
+    const BlockActivations *s = &w->a.block[l > 0];
+    if (moment != DOWN) return;
+    for (size_t i = 0; i < N(w) * H; i++)
+        w->saved[i] = s->output_dense[i] + (s->attention_dense[i] + hidden_state(&w->a, l)[i]);
+    second_norm(w, l, w->saved);
+}
+
+static void states_shifted(Wrong *w, Moment moment, int l)
+{
+    if (moment == DOWN) memcpy(w->a.block[l].output_norm, hidden_state(&w->a, l), N(w) * H * sizeof(real));
+}
+
+static void relu(Wrong *w, Moment moment, int l)
+{
+    BlockActivations *s = &w->a.block[l > 0];
+    for (size_t i = 0; moment == UP && i < N(w) * F; i++)
+        s->intermediate[i] = s->intermediate_dense[i] > 0 ? s->intermediate_dense[i] : 0;
+}
+
+static void sigmoid_gelu(Wrong *w, Moment moment, int l)
+{
+    BlockActivations *s = &w->a.block[l > 0];
+    for (size_t i = 0; moment == UP && i < N(w) * F; i++) {
+        const double x = (double)s->intermediate_dense[i];
+        s->intermediate[i] = (real)(x / (1 + exp(-1.702 * x)));
+    }
+}
+
+static void no_activation(Wrong *w, Moment moment, int l)
+{
+    BlockActivations *s = &w->a.block[l > 0];
+    if (moment == UP) memcpy(s->intermediate, s->intermediate_dense, N(w) * F * sizeof(real));
+}
+
+static void last_pooler(Wrong *w, Moment moment, int l)
+{
+    (void)l;
+    if (moment != POOLER) return;
+    linear_ref(w->a.pooler_dense, w->a.block[1].output_norm + (N(w) - 1) * H, &w->m.Wpool, w->m.bpool, 1, &w->a.scratch);
+    tanh_all(w->a.pooler, w->a.pooler_dense, H);
+}
+
+static void no_transform_norm(Wrong *w, Moment moment, int l)
+{
+    (void)l;
+    if (moment == MLM) memcpy(w->a.transform_norm, w->a.transform_act, N(w) * H * sizeof(real));
+}
+
+static void probabilities(Wrong *w, Moment moment, int l)
+{
+    (void)l;
+    for (size_t n = 0; moment == MLM && n < N(w); n++) {
+        double sum = 0;
+        for (size_t v = 0; v < V; v++) sum += exp((double)w->a.logits[n * V + v]);
+        for (size_t v = 0; v < V; v++) w->a.logits[n * V + v] = (real)(exp((double)w->a.logits[n * V + v]) / sum);
+    }
+}
+
+static void nsp_swapped(Wrong *w, Moment moment, int l)
+{
+    (void)l;
+    if (moment != NSP) return;
+    w->a.nsp_logits[0] += w->a.nsp_logits[1];                           /* for want of a third place */
+    w->a.nsp_logits[1] = w->a.nsp_logits[0] - w->a.nsp_logits[1];
+    w->a.nsp_logits[0] -= w->a.nsp_logits[1];
+}
+
 /* =====================================================================================================================
  * What verify says
  * ================================================================================================================== */
-static char said[1 << 16];          /* what the last verify or compare printed */
+static char said[1 << 16];          /* what the last verify or compare printed, lines that were wrapped made whole */
+static char printed[1 << 16];       /* the same as it was printed */
+static bool table;                  /* -v: the whole table */
+
+static void read_said(FILE *out)
+{
+    char *to = said;
+    rewind(out);
+    printed[fread(printed, 1, sizeof printed - 1, out)] = 0;
+    fclose(out);
+    for (const char *from = printed; *from; from++)
+        if (!strncmp(from, "\n    ", 5)) {
+            from += 4;
+            *to++ = ' ';
+        } else {
+            *to++ = *from;
+        }
+    *to = 0;
+}
 
 static Status verify_file(const char *path, bool isolate)
 {
-    const VerifyOptions options = {.tolerance = TOLERANCE_DEFAULT, .isolate = isolate};
+    const VerifyOptions options = {.tolerance = TOLERANCE_DEFAULT, .isolate = isolate, .table = table};
     Error e = {0};
     FILE *out = tmpfile();
     if (!out) return BERT_SYSTEM;
     Status status = verify_trace(&model, path, &options, out, &e);
-    rewind(out);
-    said[fread(said, 1, sizeof said - 1, out)] = 0;
-    fclose(out);
+    read_said(out);
     if (status > BERT_DIFFERENT) snprintf(said, sizeof said, "%s", e.message);
     return status;
 }
@@ -494,6 +745,36 @@ static const Plant plants[] = {
     {"pooler without tanh", no_tanh, "pooler:", "no tanh"},
     {"pooler on the mean", mean_pooler, "pooler.dense:", "mean of the tokens"},
     {"decoder without transform", no_transform, "cls.predictions.decoder:", "no transform"},
+    {"segments all one", segments_all_one, "embeddings.token_type_embeddings:", "every token is in segment 1"},
+    {"no segments", no_segments, "embeddings.token_type_embeddings:", "token type embeddings are not added"},
+    {"no positions", no_positions, "embeddings.position_embeddings:", "position embeddings are not added"},
+    {"positions plus two", positions_plus_two, "embeddings.position_embeddings:", "count from 2"},
+    {"sinusoids in halves", sinusoids_in_halves, "embeddings.position_embeddings:", "sines, then cosines"},
+    {"eps 1e-6", eps_1e6, "embeddings.LayerNorm:", "layer_norm_eps is 1e-6"},
+    {"eps 1e-12", eps_1e12, "embeddings.LayerNorm:", "layer_norm_eps is 1e-12"},
+    {"eps 1e-3", eps_1e3, "embeddings.LayerNorm:", "layer_norm_eps is 1e-3"},
+    {"unbiased, eps outside", unbiased_outside, "embeddings.LayerNorm:", "an unbiased deviation plus eps"},
+    {"no gamma, no beta", no_gamma_no_beta, "embeddings.LayerNorm:", "(gamma, beta) were not loaded"},
+    {"gamma missing", no_gamma, "encoder.layer.1.output.LayerNorm:", "encoder.layer.1.output.LayerNorm lacks its weight"},
+    {"scaled by D", scale_d, BLOCK_0 "attention.self.scores:", "divided by D"},
+    {"mask added", mask_added, BLOCK_0 "attention.self.scores:", "are added to the scores"},
+    {"mask inverted", mask_inverted, BLOCK_0 "attention.self.scores:", "mask is inverted"},
+    {"heads reshaped", heads_reshaped, BLOCK_0 "attention.self.scores:", "heads are split without a transposition"},
+    {"heads merged interleaved", merged_interleaved, BLOCK_0 "attention.self.context:", "put together interleaved"},
+    {"heads merged reshaped", merged_reshaped, BLOCK_0 "attention.self.context:", "put together without a transposition"},
+    {"norm inside", norm_inside, BLOCK_0 "attention.output.LayerNorm:", "residual is added after LayerNorm ("},
+    {"no attention norm", no_attention_norm, BLOCK_0 "attention.output.LayerNorm:", "no LayerNorm after the attention"},
+    {"no output norm", no_output_norm, BLOCK_0 "output.LayerNorm:", "no LayerNorm after the feed-forward part"},
+    {"no second residual", no_second_residual, BLOCK_0 "output.LayerNorm:", "feed-forward part's residual is not added"},
+    {"residual before the norm", residual_before_norm, BLOCK_0 "output.LayerNorm:", "before the first LayerNorm"},
+    {"states shifted", states_shifted, BLOCK_0 "output.LayerNorm:", "off by one"},
+    {"ReLU", relu, BLOCK_0 "intermediate:", "ReLU instead of GELU"},
+    {"GELU by a sigmoid", sigmoid_gelu, BLOCK_0 "intermediate:", "x sigmoid(1.702 x)"},
+    {"no activation", no_activation, BLOCK_0 "intermediate:", "no activation"},
+    {"pooler on the last", last_pooler, "pooler.dense:", "takes the last token"},
+    {"no LayerNorm in the transform", no_transform_norm, "cls.predictions.transform.LayerNorm:", "transform has no LayerNorm"},
+    {"probabilities", probabilities, "cls.predictions.decoder:", "probabilities, not logits"},
+    {"NSP swapped", nsp_swapped, "cls.seq_relationship:", "are swapped"},
     {"softmax over queries", softmax_over_queries, BLOCK_0 "attention.self.probs:", "over the queries"},
 };
 enum { PLANTS = sizeof plants / sizeof *plants };
@@ -513,7 +794,22 @@ static void end(void)
     close_tiny();
 }
 
-/* The kit's purpose in one test: 31 wrong BERTs, and what is said of each, with and without --isolate. */
+/* Is this mistake named, as the best explanation or as one that cannot be told apart from it, and does OTHER become equal
+ * with it, or nearly so? In float32 a mistake made by hand is some -130 dB from the one in the table. */
+static bool explained_by(const char *mistake)
+{
+    for (const char *line = said; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+        if (strncmp(line, "best explanation: ", 18) && strncmp(line, "cannot be told apart from: ", 27)) continue;
+        const char *end = line + strcspn(line, "\n"), *at = strstr(line, mistake), *with = strstr(line, " with this mistake)");
+        if (!at || at > end || !with || with > end) continue;
+        if (!strncmp(with - 5, "equal", 5)) return true;
+        while (with > at && *with != ',' && *with != '(') with--;       /* ", -137 dB with", or "(-137 dB with" */
+        if (atoi(with + 1) <= -115) return true;
+    }
+    return false;
+}
+
+/* The kit's purpose in one test: 61 wrong BERTs, and what is said of each, with and without --isolate. */
 static void verify_names_the_tensor_and_the_mistake(void)
 {
     if (!begin()) return;
@@ -523,8 +819,38 @@ static void verify_names_the_tensor_and_the_mistake(void)
             if (!write_wrong(trace, p->spoil)) break;
             check(verify_file(trace, isolate) == BERT_DIFFERENT, "%s is found: %s", p->what, said);
             check(says("first difference:", p->first), "%s: first difference %s\n%s", p->what, p->first, said);
-            check(says("best explanation:", p->mistake), "%s: best explanation \"%s\"\n%s", p->what, p->mistake, said);
+            check(explained_by(p->mistake), "%s: explained by \"%s\"\n%s", p->what, p->mistake, said);
         }
+    end();
+}
+
+/* The other way round: the file's own decoder or GELU, and a BERT that took the usual one. */
+static void word_embeddings_for_decoder(Wrong *w, Moment moment, int l)
+{
+    if (moment == SUM && l < 0) w->m.decoder.data = w->m.word_embeddings.data;
+}
+
+static void erf_gelu(Wrong *w, Moment moment, int l)
+{
+    if (moment == SUM && l < 0) w->m.config.gelu = GELU_ERF;
+}
+
+static void what_the_model_has_of_its_own_is_missed(void)
+{
+    static float own[V * H];
+    if (!begin()) return;
+    const void *tied = model.decoder.data;
+    for (size_t i = 0; i < V * H; i++) own[i] = formula_value("a decoder of its own", i);
+    model.decoder.data = own;
+    if (write_wrong(trace, word_embeddings_for_decoder))
+        check(verify_file(trace, false) == BERT_DIFFERENT && says("first difference:", "cls.predictions.decoder:") &&
+              explained_by("the file's own decoder is ignored"), "tied: %s", said);
+    model.decoder.data = tied;
+    model.config.gelu = GELU_TANH;
+    if (write_wrong(trace, erf_gelu))
+        check(verify_file(trace, false) == BERT_DIFFERENT && says("first difference:", BLOCK_0 "intermediate:") &&
+              explained_by("where the model wants the tanh approximation"), "erf: %s", said);
+    model.config.gelu = GELU_ERF;
     end();
 }
 
@@ -614,9 +940,7 @@ static void tokens_are_checked_before_numbers(void)
         const VerifyOptions with_text = {.tolerance = TOLERANCE_DEFAULT, .text = &expected, .tokenizer = &tokenizer};
         FILE *out = tmpfile();
         Status status = verify_trace(&model, trace, &with_text, out, &e);
-        rewind(out);
-        said[fread(said, 1, sizeof said - 1, out)] = 0;
-        fclose(out);
+        read_said(out);
         if (i == 0) check(status == BERT_OK, "the padded text passes: %s", said);
         else check(status == BERT_DIFFERENT && says("first difference: input_ids: token 6 is", "(mat), expected") &&
                    says("", "(river)"), "another text does not: %s", said);
@@ -635,8 +959,10 @@ static void isolate_blames_one_step_only(void)
         int blamed = 0;
         for (const char *at = said; (at = strstr(at, "  DIFFERENT")) != NULL; at++) blamed++;
         check(blamed == 1, "one tensor is blamed, not %d: %s", blamed, said);
+        table = true;
         verify_file(trace, false);
         check(says("cls.predictions.decoder ", "DIFFERENT"), "without --isolate its successors are, too");
+        table = false;
     }
     end();
 }
@@ -840,10 +1166,8 @@ static Status compare_files(const char *ref, const char *other, Tolerance tolera
     Error e = {0};
     FILE *out = tmpfile();
     if (!out) return BERT_SYSTEM;
-    Status status = compare_traces(ref, other, &tolerance, out, &e);
-    rewind(out);
-    said[fread(said, 1, sizeof said - 1, out)] = 0;
-    fclose(out);
+    Status status = compare_traces(ref, other, &tolerance, table, out, &e);
+    read_said(out);
     return status;
 }
 
@@ -862,6 +1186,7 @@ static void compare_copes_with_what_others_write(void)
 {
     const Tolerance exact = {.kind = TOLERANCE_EXACT};
     if (!begin()) return;
+    table = true;
     check(edited(with_batch, exact) == BERT_OK, "a leading dimension of 1: %s", said);
     check(edited(to_half, TOLERANCE_DEFAULT) == BERT_OK, "float16: %s", said);
     check(edited(transpose, exact) == BERT_OK && says("embeddings.LayerNorm", "transposed"),
@@ -874,6 +1199,9 @@ static void compare_copes_with_what_others_write(void)
     check(edited(as_tensorflow, exact) == BERT_OK && says("cls.predictions.decoder", "equal"), "TensorFlow: %s", said);
     check(edited(as_llama, TOLERANCE_DEFAULT) == BERT_OK && says("encoder.layer.0.attention.self.scores", ""),
           "llama.cpp: %s", said);
+    table = false;
+    check(edited(transpose, exact) == BERT_OK && says("transposed in OTHER", ": 1 tensors (see -v)"), "without -v: %s",
+          said);
     end();
 }
 
@@ -913,8 +1241,7 @@ static void names_that_nobody_knows_are_listed(void)
     check(edited(own_names, TOLERANCE_DEFAULT) == BERT_OK &&
           says("unknown names in OTHER: enc0.out", ", enc0.out3\\x0a, ") && !strstr(said, " more"), "compare: %s",
           said);
-    check(strstr(said, "unknown") > strstr(said, "ulp\n") && strstr(said, "\nno difference\n"), "near the end: %s",
-          said);
+    check(strstr(said, "unknown") > said && strstr(said, "\nno difference\n"), "after the verdict: %s", said);
     renamed = 0;
     check(edited(two_blocks_own_names, TOLERANCE_DEFAULT) == BERT_OK &&
           says("unknown names in OTHER: mine.", ", ... and 4 more"), "twenty at most: %s", said);
@@ -979,6 +1306,79 @@ static void compare_says_what_is_wrong(void)
               "20 dB: %s", said);
         remove(right);
     }
+    end();
+}
+
+/* The longest line that was printed. */
+static size_t longest_line(void)
+{
+    size_t longest = 0;
+    for (const char *line = printed; *line; ) {
+        const size_t length = strcspn(line, "\n");
+        if (length > longest) longest = length;
+        line += length + (line[length] != 0);
+    }
+    return longest;
+}
+
+static int count_lines(void)
+{
+    int lines = 0;
+    for (const char *at = printed; (at = strchr(at, '\n')) != NULL; at++) lines++;
+    return lines;
+}
+
+/* The first line is the verdict, a screenful holds it all, and the table is there with -v. */
+static void the_answer_comes_first(void)
+{
+    char right[600];
+    int lines;
+    if (!begin()) return;
+    snprintf(right, sizeof right, "%s.right", trace);
+    if (write_wrong(right, nothing) && write_wrong(trace, output_bias)) {
+        check(verify_file(right, false) == BERT_OK, "a right trace passes");
+        check_text("a right trace", printed, "no tensor differs: 35 compared, all equal\nno difference\n");
+        check(compare_files(right, right, (Tolerance){.kind = TOLERANCE_CLOSE, .atol = 0.5, .rtol = 0.25}) == BERT_OK &&
+              says("no tensor differs: 35 compared, every number within 0.5 + 0.25 |x|", ""), "atol, rtol: %s", said);
+        check(compare_files(right, right, (Tolerance){.kind = TOLERANCE_EXACT}) == BERT_OK &&
+              says("no tensor differs: 35 compared, equal number by number", ""), "exact: %s", said);
+        check(verify_file(trace, false) == BERT_DIFFERENT, "a wrong one does not");
+        const char *verdict = "9 of 35 tensors differ, the first is encoder.layer.1.output.dense\n"
+                              "its largest difference: token ";
+        check(!strncmp(printed, verdict, strlen(verdict)), "the verdict is first: %s", printed);
+        check(says("encoder.layer.1.output.dense ", "  DIFFERENT") && says("... and 4 more that differ: -v shows all", "") &&
+              !says("encoder.layer.1.intermediate ", ""), "five rows that differ: %s", said);
+        check(count_lines() == 11 && longest_line() <= 120, "%d lines, up to %zu columns: %s", count_lines(),
+              longest_line(), printed);
+        verify_file(trace, true);
+        check(!strncmp(printed, "1 of 35 tensors differs: encoder.layer.1.output.dense\nits ", 58), "isolated: %s",
+              printed);
+        lines = count_lines();
+        table = true;
+        verify_file(trace, true);
+        check(count_lines() == lines + 34 && longest_line() <= 120, "-v shows %d lines for %d: %s", count_lines(), lines,
+              printed);
+        table = false;
+    }
+    remove(right);
+    end();
+}
+
+/* Every line that a wrong trace can cause, in a model whose names are as long as BERT-Large's. */
+static void lines_have_120_columns(void)
+{
+    if (!begin()) return;
+    for (int i = 0; i < 2 * PLANTS && write_wrong(trace, plants[i / 2].spoil); i++) {
+        table = i % 2;
+        verify_file(trace, true);
+        check(longest_line() <= 120, "%s: %zu columns: %s", plants[i / 2].what, longest_line(), printed);
+    }
+    table = false;
+    check(edited(only_hidden_states, TOLERANCE_DEFAULT) == BERT_OK && longest_line() <= 120 && longest_line() > 100,
+          "what is missing is wrapped: %s", printed);
+    renamed = 0;
+    check(edited(two_blocks_own_names, TOLERANCE_DEFAULT) == BERT_OK && longest_line() <= 120 &&
+          longest_line() > 100, "and unknown names: %s", printed);
     end();
 }
 
@@ -1137,6 +1537,7 @@ const Test verify_tests[] = {
     {"verify_finds_nothing_in_a_right_bert", verify_finds_nothing_in_a_right_bert},
     {"the_step_list_gives_the_bits_of_forward", the_step_list_gives_the_bits_of_forward},
     {"verify_names_the_tensor_and_the_mistake", verify_names_the_tensor_and_the_mistake},
+    {"what_the_model_has_of_its_own_is_missed", what_the_model_has_of_its_own_is_missed},
     {"an_untied_decoder_is_suspected", an_untied_decoder_is_suspected},
     {"two_mistakes_that_look_the_same_are_both_named", two_mistakes_that_look_the_same_are_both_named},
     {"a_guess_that_stays_far_off_is_not_named", a_guess_that_stays_far_off_is_not_named},
@@ -1152,6 +1553,8 @@ const Test verify_tests[] = {
     {"shapes_of_tensors_without_elements_are_shown", shapes_of_tensors_without_elements_are_shown},
     {"traces_of_many_tensors_take_linear_time", traces_of_many_tensors_take_linear_time},
     {"pieces_cannot_control_the_terminal", pieces_cannot_control_the_terminal},
+    {"the_answer_comes_first", the_answer_comes_first},
+    {"lines_have_120_columns", lines_have_120_columns},
     {"a_float32_trace_passes_against_its_float64_trace", a_float32_trace_passes_against_its_float64_trace},
     {NULL, NULL},
 };

@@ -59,12 +59,13 @@ int tokenizer_id(const Tokenizer *t, const char *piece, size_t length)
     return find_slot(t->vocabulary, piece, length, hash_of(piece, length))->next_id - 1;
 }
 
-/* Why: the search starts at the length of the longest piece with that first byte: at most 18 in Google's vocabularies,
- *      and few for most scripts. So the time per character is bounded, however long the word.
+/* longest_piece_ref's search (tokenizer.c), with the same result.
+ *
+ * Why: it starts at the length of the longest piece with that first byte: at most 18 in Google's vocabularies, and few
+ *      for most scripts. So the time per character is bounded, however long the word.
  * Why: a hash grows byte by byte, so that those of all beginnings of a word cost one pass over it. Most words are a
- *      piece and are found at the first look-up.
- * Why: it goes down character by character: half a character is no piece, and need not be looked up. */
-int vocabulary_longest(const Tokenizer *t, const char *bytes, size_t prefix, size_t size, size_t *length)
+ *      piece and are found at the first look-up. */
+int longest_piece(const Tokenizer *t, const char *bytes, size_t prefix, size_t size, size_t *length)
 {
     const Vocabulary *v = t->vocabulary;
     uint64_t hashes[LONGEST_TEXT + 1];                              /* [n]: of the first n bytes */
