@@ -800,11 +800,9 @@ static bool explained_by(const char *mistake)
 {
     for (const char *line = said; *line; line += strcspn(line, "\n"), line += *line == '\n') {
         if (strncmp(line, "best explanation: ", 18) && strncmp(line, "cannot be told apart from: ", 27)) continue;
-        const char *end = line + strcspn(line, "\n"), *at = strstr(line, mistake), *with = strstr(line, " with it)");
+        const char *end = line + strcspn(line, "\n"), *at = strstr(line, mistake), *with = strstr(line, "with it ");
         if (!at || at > end || !with || with > end) continue;
-        if (!strncmp(with - 5, "equal", 5)) return true;
-        while (with > at && *with != ',' && *with != '(') with--;       /* ", -137 dB with", or "(-137 dB with" */
-        if (atoi(with + 1) <= -115) return true;
+        if (!strncmp(with + 8, "equal)", 6) || atoi(with + 8) <= -115) return true;
     }
     return false;
 }
