@@ -317,7 +317,7 @@ static void card_clean(const View *v, const Look *look, LineText text)
     const char *before = text_after(v, 0, 0), *after = text_after(v, 1, 0);
     (void)look;
     if (!strcmp(before, after)) append(text, ANY, "unchanged: %.400s", after);
-    else if (!append(text, TEXT, "%.200s -> %.200s", before, after)) append(text, ANY, "-> %.400s", after);
+    else if (!append(text, TEXT, "%.300s -> %.300s", before, after)) append(text, ANY, "-> %.400s", after);
 }
 
 /* Of both texts, if there are two. */

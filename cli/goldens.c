@@ -620,9 +620,8 @@ Status documents_model(const BertConfig *c, const Tokenizer *tokenizer, Error *e
     const bool sizes = c->L == 12 && c->H == 768 && c->V == 30522 && c->P == 512 && tokenizer->V == c->V;
     if (sizes && tokenizer->lower_case) return BERT_OK;
     if (sizes)
-        return fail(e, BERT_FILE,
-                    "the documents' numbers are those of an uncased model, and this one keeps capitals (%s)",
-                    tokenizer->case_source);
+        return fail(e, BERT_FILE, "the documents' numbers are those of an uncased model, and this one keeps "
+                    "capitals (%s)", tokenizer->case_source);
     return fail(e, BERT_FILE, "the documents' numbers are those of bert-base-uncased (12L/768H, 30522 pieces); "
                 "this model is %dL/%dH with %d pieces", c->L, c->H, c->V);
 }

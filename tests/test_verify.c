@@ -800,7 +800,7 @@ static bool explained_by(const char *mistake)
 {
     for (const char *line = said; *line; line += strcspn(line, "\n"), line += *line == '\n') {
         if (strncmp(line, "best explanation: ", 18) && strncmp(line, "cannot be told apart from: ", 27)) continue;
-        const char *end = line + strcspn(line, "\n"), *at = strstr(line, mistake), *with = strstr(line, " with this mistake)");
+        const char *end = line + strcspn(line, "\n"), *at = strstr(line, mistake), *with = strstr(line, " with it)");
         if (!at || at > end || !with || with > end) continue;
         if (!strncmp(with - 5, "equal", 5)) return true;
         while (with > at && *with != ',' && *with != '(') with--;       /* ", -137 dB with", or "(-137 dB with" */
