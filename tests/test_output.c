@@ -1,4 +1,4 @@
-/* test_printed.c - every figure that a command prints has a reader here. A figure that is computed rightly and printed
+/* test_output.c - every figure that a command prints has a reader here. A figure that is computed rightly and printed
  * wrongly (another row, another scale, a bar that is too short) misleads as much as one that is computed wrongly.
  *
  * Each test reads the text as a user does and compares it with numbers that come another way: the file that `bert trace
@@ -674,7 +674,7 @@ static void the_documents_numbers_are_all_counted(void)
           "each document has its own GELU: %s", output);
 }
 
-const Test printed_tests[] = {
+const Test output_tests[] = {
     {"tokenize_traces_one_text_and_a_pair", tokenize_traces_one_text_and_a_pair},
     {"a_blank_line_parts_the_tables_of_two_texts", a_blank_line_parts_the_tables_of_two_texts},
     {"the_json_of_a_pair_has_its_segments_and_offsets", the_json_of_a_pair_has_its_segments_and_offsets},
