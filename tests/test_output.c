@@ -399,6 +399,32 @@ static void terms_add_up_to_their_sums(void)
     formula_remove(tiny);
 }
 
+/* All steps at once show of the token that is followed what each shows by itself: the same rows of the same numbers. */
+static void all_steps_at_once_show_the_rows_of_each(void)
+{
+    static const struct { int step; const char *row; } rows[] = {
+        {5, "sum "}, {11, "x (residual)"}, {11, "their sum"}, {11, "LayerNorm"}, {12, "GELU"}, {13, "y (residual)"},
+        {13, "LayerNorm"}, {14, "tanh: the pooled"}, {15, "LayerNorm"}, {15, "logits"}};
+    static char all[sizeof output];
+    if (!tiny_model()) return;
+    check(run("./bert explain --all -m %s --layer 1 --head 2 " MASKED, tiny) == 0, "exit code 0");
+    strcpy(all, output);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char heading[16], row[40];
+        double x[6], y[6];
+        snprintf(heading, sizeof heading, "\nSTEP %d ", rows[i].step);
+        snprintf(row, sizeof row, "\n  %s", rows[i].row);
+        run("./bert explain -m %s --layer 1 --head 2 --step %d " MASKED, tiny, rows[i].step);
+        const char *step = strstr(all, heading), *one = step ? strstr(step, row) : NULL;
+        const char *own = strstr(output, rows[i].step == 14 ? "\n  [CLS]" : "\n    3 [MASK]"), *other = own ? strstr(own, row) : NULL;
+        if (!check(one && other && read_row(one + 1, x, 6) == 6 && read_row(other + 1, y, 6) == 6, "step %d has %s: %s",
+                   rows[i].step, rows[i].row, all)) continue;
+        for (int k = 0; k < 6; k++)
+            check(fabs(x[k] - y[k]) < 1e-9, "step %d, %s: %g and %g", rows[i].step, rows[i].row, x[k], y[k]);
+    }
+    formula_remove(tiny);
+}
+
 /* Reads `count` numbers of a trace's tensor. */
 static void read_trace(const char *path, const char *name, size_t at, size_t count, double *x)
 {
@@ -685,6 +711,7 @@ const Test output_tests[] = {
     {"numbers_that_are_not_finite_are_counted", numbers_that_are_not_finite_are_counted},
     {"each_step_has_its_shapes_and_its_trap", each_step_has_its_shapes_and_its_trap},
     {"terms_add_up_to_their_sums", terms_add_up_to_their_sums},
+    {"all_steps_at_once_show_the_rows_of_each", all_steps_at_once_show_the_rows_of_each},
     {"terms_of_the_context_are_weights_times_values", terms_of_the_context_are_weights_times_values},
     {"step_12_counts_what_is_above_zero", step_12_counts_what_is_above_zero},
     {"the_heads_explained_are_those_of_the_commands", the_heads_explained_are_those_of_the_commands},
