@@ -96,8 +96,10 @@ static void a_blank_line_parts_the_tables_of_two_texts(void)
     static const char *const single[] = {"tokenize --format ids", "tokenize --format json", "embed", "vocab"};
     if (!tiny_model()) return;
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
-        run("b=$PWD/bert; cd %s; { $b %s -m . 'a [MASK]'; echo; $b %s -m . 'the [MASK]'; echo; $b %s -m . '[MASK]'; } > want; "
-            "$b %s -m . 'a [MASK]' 'the [MASK]' '[MASK]' | diff want - && wc -l < want; rm want", tiny, blocks[i], blocks[i],
+        run("b=$PWD/bert; cd %s; { $b %s -m . 'a [MASK]'; echo; $b %s -m . 'the [MASK]'; echo; $b %s -m . '[MASK]'; } "
+            "> want; "
+            "$b %s -m . 'a [MASK]' 'the [MASK]' '[MASK]' | diff want - && wc -l < want; rm want", tiny, blocks[i],
+                blocks[i],
             blocks[i], blocks[i]);
         check(atoi(output) >= 8, "%s: %s", blocks[i], output);
     }
@@ -140,9 +142,11 @@ static void the_json_of_a_pair_has_its_segments_and_offsets(void)
 static void a_stdin_that_cannot_be_read_is_an_error(void)
 {
     if (!tiny_model()) return;
-    const int code = run("./bert tokenize -m %s < / 2>&1 & ours=$!; { sleep 10; kill $ours; } > /dev/null 2>&1 & late=$!; "
+    const int code = run("./bert tokenize -m %s < / 2>&1 & ours=$!; { sleep 10; kill $ours; } > /dev/null 2>&1 & "
+                         "late=$!; "
                          "wait $ours; s=$?; kill $late 2> /dev/null; exit $s", tiny);
-    check(code == 3 && !strncmp(output, "bert: ", 6) && strstr(output, "cannot be read"), "exit code %d: %s", code, output);
+    check(code == 3 && !strncmp(output, "bert: ", 6) && strstr(output, "cannot be read"), "exit code %d: %s", code,
+          output);
     formula_remove(tiny);
 }
 
@@ -416,7 +420,8 @@ static void all_steps_at_once_show_the_rows_of_each(void)
         snprintf(row, sizeof row, "\n  %s", rows[i].row);
         run("./bert explain -m %s --layer 1 --head 2 --step %d " MASKED, tiny, rows[i].step);
         const char *step = strstr(all, heading), *one = step ? strstr(step, row) : NULL;
-        const char *own = strstr(output, rows[i].step == 14 ? "\n  [CLS]" : "\n    3 [MASK]"), *other = own ? strstr(own, row) : NULL;
+        const char *own = strstr(output, rows[i].step == 14 ? "\n  [CLS]" : "\n    3 [MASK]"), *other = own ?
+            strstr(own, row) : NULL;
         if (!check(one && other && read_row(one + 1, x, 6) == 6 && read_row(other + 1, y, 6) == 6, "step %d has %s: %s",
                    rows[i].step, rows[i].row, all)) continue;
         for (int k = 0; k < 6; k++)
@@ -507,7 +512,8 @@ static void the_heads_explained_are_those_of_the_commands(void)
     static char guesses[4096];
     if (!tiny_model()) return;
     run("./bert next-sentence -m %s 'the cat' 'a dog'", tiny);
-    const int read = sscanf(output, "label 0 P(IsNext) %lf logit %lf label 1 P(NotNext) %lf logit %lf", &p[0], &logit[0],
+    const int read = sscanf(output, "label 0 P(IsNext) %lf logit %lf label 1 P(NotNext) %lf logit %lf", &p[0],
+                            &logit[0],
                             &p[1], &logit[1]);
     check(read == 4 && fabs(p[0] + p[1] - 1) < 2e-6, "two probabilities: %s", output);
     check(is_printed(p[0], 1 / (1 + exp(logit[1] - logit[0])), 5), "softmax of the logits: %s", output);
@@ -533,8 +539,7 @@ static void the_heads_explained_are_those_of_the_commands(void)
     formula_remove(tiny);
 }
 
-/* Step 16 without --step: the three words that are nearest to the one that is followed, by cosine of the sums of the last
- * hidden states; with it, the whole matrix. */
+/* Step 16: the cosines of the word vectors, which are sums of the last hidden states. */
 static void step_16_shows_the_cosines_of_the_word_vectors(void)
 {
     char path[300];
@@ -543,7 +548,8 @@ static void step_16_shows_the_cosines_of_the_word_vectors(void)
     snprintf(path, sizeof path, "%s/trace", tiny);
     run("./bert trace -m %s -o %s " MASKED, tiny, path);
     for (int l = 0; l < 2; l++)
-        read_trace(path, l ? "encoder.layer.1.output.LayerNorm" : "encoder.layer.0.output.LayerNorm", 0, 5 * 24, state[l]);
+        read_trace(path, l ? "encoder.layer.1.output.LayerNorm" : "encoder.layer.0.output.LayerNorm", 0, 5 * 24,
+                   state[l]);
     run("./bert explain -m %s --step 16 " MASKED, tiny);
     const char *matrix = strstr(output, "cosine of i and j");
     if (check(matrix != NULL, "a matrix: %s", output))
@@ -643,9 +649,11 @@ static void verify_takes_a_file_and_a_text(void)
           strstr(output, "input_ids: 4 tokens, expected 5"), "a longer text: %s", output);
     check(run("echo 'the cat' | ./bert verify -m %s %s/trace -f - 2>&1", tiny, tiny) == 0, "a text by -f: %s", output);
     check(run("echo 'the dog' | ./bert verify -m %s %s/trace -f - 2>&1", tiny, tiny) == 1, "another by -f: %s", output);
-    check(run("./bert trace -m %s -o %s/other 'the dog'; ./bert verify -m %s %s/trace --inputs %s/trace 2>&1", tiny, tiny,
+    check(run("./bert trace -m %s -o %s/other 'the dog'; ./bert verify -m %s %s/trace --inputs %s/trace 2>&1", tiny,
+              tiny,
               tiny, tiny, tiny) == 0, "ids by --inputs: %s", output);
-    check(run("./bert verify -m %s %s/trace --inputs %s/other 2>&1; s=$?; rm %s/other; exit $s", tiny, tiny, tiny, tiny) == 1,
+    check(run("./bert verify -m %s %s/trace --inputs %s/other 2>&1; s=$?; rm %s/other; exit $s", tiny, tiny, tiny,
+              tiny) == 1,
           "other ids by --inputs: %s", output);
     check(run("./bert verify -m %s %s/trace the cat 2>&1", tiny, tiny) == 2 && strstr(output, "one TEXT, not 2"),
           "two texts: %s", output);
