@@ -661,6 +661,37 @@ static void verify_takes_a_file_and_a_text(void)
     formula_remove(tiny);
 }
 
+/* Each of the three rows of --inputs has its own range: 101 pieces, three segments, a mask of 0 and 1. Row and token count
+ * from 1 and from 0, as in all messages. */
+static void ids_beyond_their_range_are_named(void)
+{
+    static const struct { const char *name; int64_t last; } ids[] = {
+        {"input_ids", 100}, {"token_type_ids", 2}, {"attention_mask", 1}};
+    char path[300], expected[120];
+    Error e = {0};
+    if (!tiny_model()) return;
+    snprintf(path, sizeof path, "%s/ids", tiny);
+    for (int k = 0; k < 3; k++)
+        for (int beyond = -1; beyond < 2; beyond++) {                   /* -1 itself, the last one, one more */
+            const int64_t wrong = beyond < 0 ? -1 : ids[k].last + beyond;
+            int64_t values[3][6] = {{2, 61, 3, 2, 62, 3}, {0}, {1, 1, 1, 1, 1, 1}};
+            SafeTensor t[3];
+            for (int i = 0; i < 3; i++)
+                t[i] = (SafeTensor){.name = (char *)(uintptr_t)ids[i].name, .dtype = DTYPE_I64, .rank = 2, .shape = {2, 3},
+                                    .count = 6, .data = values[i]};
+            values[k][4] = wrong;
+            check(safetensors_write(path, t, 3, NULL, 0, &e) == BERT_OK, "%s", e.message);
+            const int code = run("./bert embed -m %s --inputs %s 2>&1", tiny, path);
+            snprintf(expected, sizeof expected, ": row 2, token 1: %s has %lld, expected 0 to %lld\n", ids[k].name,
+                     (long long)wrong, (long long)ids[k].last);
+            if (beyond == 0) check(code == 0 && count_lines("", "") == 2, "%s %lld fits: %s", ids[k].name, (long long)wrong,
+                                   output);
+            else check(code == 4 && strstr(output, expected), "%s: %s", expected, output);
+        }
+    remove(path);
+    formula_remove(tiny);
+}
+
 /* =====================================================================================================================
  * demo and goldens, with the real weights
  * ================================================================================================================== */
@@ -727,6 +758,7 @@ const Test output_tests[] = {
     {"the_heat_map_shows_the_probabilities", the_heat_map_shows_the_probabilities},
     {"cosines_are_those_of_the_vectors_of_embed", cosines_are_those_of_the_vectors_of_embed},
     {"verify_takes_a_file_and_a_text", verify_takes_a_file_and_a_text},
+    {"ids_beyond_their_range_are_named", ids_beyond_their_range_are_named},
     {"the_bars_of_the_demonstration_are_as_long_as_its_numbers",
      the_bars_of_the_demonstration_are_as_long_as_its_numbers},
     {"the_documents_numbers_are_all_counted", the_documents_numbers_are_all_counted},
