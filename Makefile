@@ -43,7 +43,7 @@ COMPILE = $(CC) $(CFLAGS) -Wall -Wextra -Wpedantic -Wno-psabi $(NUMBERS) $(DEFIN
 
 # The rooms. Calls go one way: cli -> verify -> book -> weights.
 BOOK    = tokenizer.c tensor.c bert.c
-WEIGHTS = $(addprefix weights/, files.c json.c sha256.c safetensors.c config.c model.c vocabulary.c program.c)
+WEIGHTS = $(addprefix weights/, files.c json.c sha256.c safetensors.c shards.c config.c model.c vocabulary.c program.c)
 VERIFY  = $(addprefix verify/, trace.c compare.c verify.c mistakes.c)
 CLI     = $(addprefix cli/, cli.c vectors.c inspect.c explain.c goldens.c main.c)
 CORE    = $(BOOK) $(WEIGHTS)

@@ -459,15 +459,15 @@ void product_ref(real *out, size_t out_stride, const real *x, size_t x_stride, s
             out[n * out_stride + o] = dot_in_chunks(x + n * x_stride, w + o * next_o, next_k, K);
 }
 
-/* Rows first .. first+count-1 of a weight as reals: see bert.h. In place for float32 weights in the float program
- * (a misaligned tensor was copied when it was loaded), converted into `rows` otherwise: exactly, for every
- * half-precision number is a float, and every float a double. */
+/* Rows first .. first+count-1 of a weight as reals: see bert.h. In place where the weights are reals: float32 in the
+ * float program, float64 in bert64 (a misaligned tensor was copied when it was loaded). Converted into `rows` otherwise:
+ * exactly, for every half-precision number is a float, and every float a double. */
 const real *tensor_rows(const Tensor *W, size_t first, size_t count, real *rows)
 {
     size_t begin = first * W->cols, n = count * W->cols;
     const float *singles = W->data;
     const unsigned char *halves = (const unsigned char *)W->data + begin * sizeof(uint16_t);
-    if (W->dtype == DTYPE_F32 && !is_double) return (const real *)W->data + begin;
+    if (W->dtype == (is_double ? DTYPE_F64 : DTYPE_F32)) return (const real *)W->data + begin;
     if (W->dtype == DTYPE_F32)
         for (size_t i = 0; i < n; i++) rows[i] = (real)singles[begin + i];
     else

@@ -390,12 +390,7 @@ static Status find_model(Session *s, Error *e)
     static const char place[] = "weights/bert-base-uncased";
     char roots[2][4096] = {"."};
     const char *given = s->options.model ? s->options.model : getenv("BERT_MODEL");
-    if (given && *given) {
-        s->directory = join(given, "");
-        if (!s->directory) return fail(e, BERT_SYSTEM, "out of memory");
-        s->directory[strlen(given)] = 0;
-        return BERT_OK;
-    }
+    if (given && *given) return model_place(given, &s->directory, &s->weights, e);
     beside_program(s->program, roots[1]);
     for (int root = 0; root < 2; root++) {
         s->directory = root ? join(roots[root], place) : strdup(place);
@@ -406,6 +401,17 @@ static Status find_model(Session *s, Error *e)
     }
     return fail(e, BERT_FILE, "no model in weights/bert-base-uncased, here or beside the program: "
                 "fetch one with `make weights`, or name a directory with --model or BERT_MODEL");
+}
+
+/* -v: what loading found out that the files do not say by themselves. */
+static void note_weights(Session *s)
+{
+    char sizes[400];
+    if (!s->options.verbose) return;
+    note(s, "weights %s", s->model.file->file.path);
+    if (!prefix_is_usual(s->model.file)) note(s, "the weights' names begin with '%s'", s->model.file->prefix);
+    if (config_filled_in(&s->model.config, sizes, sizeof sizes))
+        note(s, "config.json leaves out sizes, which are then those of BERT-Base: %s", sizes);
 }
 
 /* The vocabulary, and the model unless it is not needed. Both must belong together: an id of the vocabulary is a row
@@ -424,8 +430,9 @@ static Status load_model(Session *s, Error *e)
     if (!fma_is_fast() && sizeof(real) == sizeof(float))
         note(s, "this build has no fused multiply-add instruction and computes it in double: the same bits, slower "
                 "(the default CFLAGS have -march=native)");
-    status = bert_load(&s->model, s->directory, e);
+    status = bert_load(&s->model, s->weights ? s->weights : s->directory, e);
     if (status != BERT_OK) return status;
+    note_weights(s);
     if (s->tokenizer.V > s->model.config.V)
         return fail(e, BERT_FILE, "%s: vocab.txt has %d pieces, but config.json says vocab_size %d: they do not "
                                   "belong together",
@@ -551,6 +558,7 @@ Status session_close(Session *s, Status status, Error *e)
     bert_free(&s->model);
     tokenizer_free(&s->tokenizer);
     free(s->directory);
+    free(s->weights);
     free(s->options.texts);
     return status;
 }

@@ -769,9 +769,12 @@ static void info_is_as_strict_as_loading(void)
     Error e = {0};
     Safetensors st;
     if (!tiny_model()) return;
-    run("cp %s/model.safetensors %s/two.safetensors", tiny, tiny);
+    run("cp %s/model.safetensors %s/two.safetensors; mv %s/model.safetensors %s/one.safetensors", tiny, tiny, tiny, tiny);
     check(run("./bert info -m %s 2>/dev/null", tiny) == 3, "two files");
-    run("mv %s/two.safetensors %s/model.safetensors", tiny, tiny);
+    check(run("./bert info -m %s/one.safetensors 2>/dev/null", tiny) == 0 && strstr(output, "/one.safetensors: "), "named");
+    check(run("./bert fill-mask -v -m %s/two.safetensors 'the [MASK]' 2>&1", tiny) == 0 &&
+          strstr(output, "/two.safetensors\n"), "named: %s", output);
+    run("mv %s/two.safetensors %s/model.safetensors; rm %s/one.safetensors", tiny, tiny, tiny);
     snprintf(twin, sizeof twin, "%s/model.safetensors", tiny);
     if (!check(safetensors_open(&st, twin, &e) == BERT_OK, "%s", e.message)) return;
     SafeTensor *t = malloc((st.count + 1) * sizeof *t);

@@ -490,7 +490,7 @@ Status fingerprint(const char *path, char hex[65], Error *e)
     Safetensors st;
     Sha256 sha;
     size_t count, used = 0;
-    Status status = safetensors_open(&st, path, e);
+    Status status = weights_open(&st, path, e);
     if (status != BERT_OK) return status;
     const int L = count_layers(&st);
     Row *rows = L <= MAX_LAYERS ? list_rows(L, &count) : NULL;
