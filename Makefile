@@ -6,6 +6,7 @@
 #   make weights    fetches a model, converts it, verifies it. MODEL=bert-base-uncased (the default), bert-base-cased or
 #                   all-MiniLM-L6-v2; FROM=FILE takes a copy at hand instead of the network
 #   make demo       the documents' bank sentence
+#   make check      the tests on formula models, in seconds: what to run after changing a line
 #   make test       every test; fetches the weights if they are missing. OFFLINE=1: does not, and skips aloud
 #   make mutants    plants known mistakes, one at a time, and names the first test that fails; fails if one survives
 #   make curves     exp, tanh and both GELUs against libm for every float there is (some minutes)
@@ -43,9 +44,11 @@ COMPILE = $(CC) $(CFLAGS) -Wall -Wextra -Wpedantic -Wno-psabi $(NUMBERS) $(DEFIN
 
 # The rooms. Calls go one way: cli -> verify -> book -> weights.
 BOOK    = tokenizer.c tensor.c bert.c
-WEIGHTS = $(addprefix weights/, files.c json.c sha256.c safetensors.c shards.c config.c model.c vocabulary.c program.c)
+WEIGHTS = $(addprefix weights/, files.c json.c sha256.c safetensors.c shards.c config.c model.c vocabulary.c \
+          pooling.c program.c)
 VERIFY  = $(addprefix verify/, trace.c compare.c verify.c mistakes.c)
-CLI     = $(addprefix cli/, cli.c vectors.c inspect.c explain.c goldens.c main.c)
+CLI     = $(addprefix cli/, main.c options.c inputs.c output.c tokenize.c vectors.c predict.c attention.c inspect.c \
+          explain.c goldens.c info.c demo.c)
 CORE    = $(BOOK) $(WEIGHTS)
 PARTS   = $(CORE) $(VERIFY) $(CLI)
 TESTS   = $(CORE) $(VERIFY) weights/tensorbundle.c tests/formula.c tests/checksum.c tests/run.c $(wildcard tests/test_*.c)
@@ -53,10 +56,13 @@ HEADERS = $(wildcard *.h weights/*.h verify/*.h cli/*.h tests/*.h) weights/conve
 
 bert:
 
-# Where each step stands, for `bert explain`.
-build/steps.h: tokenizer.c bert.c cli/explain.c cli/steps.sh
+# Where each step stands, for `bert explain`. (The header is only touched when it changes; the stamp says that it was looked at.)
+build/steps.h: build/steps.stamp ;
+build/steps.stamp: tokenizer.c bert.c cli/explain.c cli/steps.sh
 	@mkdir -p build
-	@sh cli/steps.sh > $@.new && if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+	@sh cli/steps.sh > build/steps.new
+	@cmp -s build/steps.new build/steps.h || cp build/steps.new build/steps.h
+	@touch $@
 
 # Object files, each kind in a folder of its own: where one file has changed, one file is compiled. `flags` is written
 # anew when the compiler or its flags are others than last time. -MMD notes which headers a file includes.
@@ -106,14 +112,34 @@ FORMULA = $(CORE) tests/formula.c tests/make_formula.c
 build/formula: $(call objects,float,$(FORMULA))
 	@$(call link,float,$(FORMULA))
 
+# The library: what bert.h declares; tests/example.c is a program that uses it.
+LIBRARY = $(filter-out weights/program.c,$(CORE))
+build/libbert.a: $(call objects,float,$(LIBRARY))
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+# make install PREFIX=$HOME/bert: the program with its pages for man, the library and its header. DESTDIR for packages.
+PREFIX ?= /usr/local
+build/bert.1: bert cli/man.sh
+	@sh cli/man.sh ./bert > $@
+install: bert build/libbert.a build/bert.1
+	mkdir -p '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/lib' '$(DESTDIR)$(PREFIX)/include' '$(DESTDIR)$(PREFIX)/share/man/man1'
+	cp bert '$(DESTDIR)$(PREFIX)/bin/bert'
+	cp build/libbert.a '$(DESTDIR)$(PREFIX)/lib/libbert.a'
+	cp bert.h '$(DESTDIR)$(PREFIX)/include/bert.h'
+	cp build/bert.1 '$(DESTDIR)$(PREFIX)/share/man/man1/bert.1'
+uninstall:
+	rm -f '$(DESTDIR)$(PREFIX)/bin/bert' '$(DESTDIR)$(PREFIX)/lib/libbert.a' '$(DESTDIR)$(PREFIX)/include/bert.h' \
+	    '$(DESTDIR)$(PREFIX)/share/man/man1/bert.1'
+
 # For tests/bits.sh: what computes is built in many ways as $(BITS); the rest, which does not, once for each compiler.
 BITS      = build/bits/bits
 BITS_REST = build/bits/rest.o
 TENSOR    = tensor.c
-$(BITS_REST): $(HEADERS)
+$(BITS_REST): $(filter-out build/steps.h,$(HEADERS))
 	@mkdir -p build/bits
 	$(COMPILE) -r -nostdlib $(filter-out bert.c tensor.c,$(CORE)) $(VERIFY) tests/checksum.c tests/print_bits.c -o $@
-$(BITS): $(BITS_REST) bert.c $(TENSOR) tests/formula.c $(HEADERS)
+$(BITS): $(BITS_REST) bert.c $(TENSOR) tests/formula.c $(filter-out build/steps.h,$(HEADERS))
 	$(COMPILE) bert.c $(TENSOR) tests/formula.c $(BITS_REST) -o $@ -lm
 
 weights: build/convert
@@ -128,6 +154,10 @@ weights/bert-base-uncased/model.safetensors:
 demo: bert bert64 weights/bert-base-uncased/model.safetensors
 	@./bert64 demo
 
+# The formula models alone, in seconds: what to run after changing a line. No download; real weights are not looked at.
+check: bert bert-plain build/tests
+	@FORMULA=1 build/tests > build/check.log; ok=$$?; grep -v '^[a-z0-9_]*$$\|SKIPPED\|^ *[a-z_]* *largest error' build/check.log; exit $$ok
+
 # In float64 only what has to do with numbers; equal bits between builds; two processes on one copy of the weights;
 # then the whole suite in float32, whose last line is the count.
 test: bert bert64 bert-plain build/tests build/tests64 build/convert build/formula weights/bert-base-uncased/model.safetensors
@@ -135,6 +165,7 @@ test: bert bert64 bert-plain build/tests build/tests64 build/convert build/formu
 	build/tests64 fast_
 	sh tests/bits.sh
 	sh tests/pipes.sh processes
+	sh tests/install.sh
 	build/tests
 
 # Compiled so that every run of instructions counts itself: is the tokenizer's work linear?
@@ -211,7 +242,7 @@ FUZZ_PARTS   = $(CORE) $(VERIFY) $(filter-out cli/main.c,$(CLI)) weights/tensorb
 FUZZ_COMPILE = clang -g -O2 -march=native -fno-omit-frame-pointer -Wall -Wextra -Wpedantic -Wno-psabi $(NUMBERS) \
                -DNO_MMAP $(DEFINES) -fsanitize=address,undefined,float-cast-overflow \
                -fno-sanitize-recover=all
-FUZZ_HEADERS = $(HEADERS) tests/fuzz/fuzz.h cli/main.c cli/vectors.c
+FUZZ_HEADERS = $(HEADERS) tests/fuzz/fuzz.h cli/main.c
 build/fuzz/library.a: $(FUZZ_PARTS) $(FUZZ_HEADERS)
 	@command -v clang > /dev/null || { echo 'make fuzz needs clang and its libFuzzer (on Debian: clang)'; exit 1; }
 	@mkdir -p build/fuzz && rm -f build/fuzz/*.o $@
@@ -247,5 +278,5 @@ FORCE:
 clean:
 	rm -rf bert bert64 bert-plain build
 
-.PHONY: plain weights demo test pipes linear fuzz replay sweep faults coverage valgrind analyze bench curves \
+.PHONY: plain weights demo check install uninstall test pipes linear fuzz replay sweep faults coverage valgrind analyze bench curves \
     notebooks documents mutants clean FORCE

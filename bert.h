@@ -101,12 +101,15 @@ typedef enum {
     BERT_FILE = 3,          /* a model or another input file is missing or corrupt          */
     BERT_TEXT = 4,          /* the input text is rejected: invalid UTF-8, too long          */
     BERT_HEAD = 5,          /* the weights lack the head that was asked for                 */
-    BERT_SYSTEM = 6         /* the system failed us: out of memory, write error             */
+    BERT_SYSTEM = 6         /* out of memory, or a file could not be read or written        */
 } Status;
 
 typedef struct {
     Status status;
     char message[1024];     /* one line, no newline at its end; control characters are escaped */
+    size_t byte, line;      /* where: a byte of the text or file, a line or another input; from 1, or 0 if not known */
+    int text;               /* the byte is one of the first (1) or second (2) text of a pair, or of neither (0) */
+    size_t reason;          /* message + reason is the sentence without the byte in front */
 } Error;
 
 /* Writes the sentence (printf rules) into *e, escapes control characters, and returns `status`,
@@ -114,6 +117,13 @@ typedef struct {
 Status fail(Error *e, Status status, const char *format, ...)
 #ifdef __GNUC__
     __attribute__((format(printf, 3, 4)))
+#endif
+    ;
+
+/* The same for BERT_TEXT with a byte of the text: "byte 17: ..." or, of a second text, "byte 17 of the second text: ...". */
+Status fail_text(Error *e, int text, size_t byte, const char *format, ...)
+#ifdef __GNUC__
+    __attribute__((format(printf, 4, 5)))
 #endif
     ;
 
@@ -169,8 +179,22 @@ typedef struct {
 Status encode(const Tokenizer *t, Text a, const Text *b, const EncodeOptions *options, Encoding *out, Error *e);
 void encoding_free(Encoding *encoding);
 
-/* Shows what every stage does to the text (and to the second one, or NULL), a line a stage: `tokenize --trace`. */
-Status tokenize_trace(const Tokenizer *t, Text a, const Text *b, const EncodeOptions *options, FILE *out, Error *e);
+/* One stage of steps 1 to 4, as `tokenize --trace` and `explain` show it. */
+typedef struct {
+    int step;                       /* 1 to 4; 0: the text as it came */
+    const char *name;               /* a constant: "clean", "sort marks", ... "mask"; step 0: "text", "text A", "text B" */
+    Text text;                      /* steps 0 to 3: what the stage gave, hidden characters as <U+0301>, a blank behind
+                                     * each word and piece. bytes NULL: this model does not have the stage */
+    const int32_t *values;          /* step 4: (count) */
+    size_t count;                   /* words of step 2, pieces of step 3, values of step 4 */
+} TokenizeStage;
+
+/* Encodes the text (and the second one, or NULL) and calls `trace` for every stage, in order; stops where it returns
+ * anything but BERT_OK. print_stage is such a function: it prints a line to the FILE * that `context` is. */
+typedef Status TokenizeTrace(void *context, const TokenizeStage *stage, Error *e);
+Status tokenize_trace(const Tokenizer *t, Text a, const Text *b, const EncodeOptions *options, TokenizeTrace *trace,
+                      void *context, Error *e);
+Status print_stage(void *context, const TokenizeStage *stage, Error *e);
 
 /* =====================================================================================================================
  * tensor.c - the arithmetic. Outputs first, inputs const, sizes last
@@ -311,7 +335,11 @@ typedef struct {
 Status batch_check(const Batch *batch, const BertConfig *config, Error *e);
 
 typedef enum {                      /* a set: what is kept for every layer, instead of sharing memory between them */
-    KEEP_NOTHING = 0, KEEP_HIDDEN = 1, KEEP_ATTENTION = 2, KEEP_EVERYTHING = 7  /* those two and all the rest */
+    KEEP_NOTHING = 0,
+    KEEP_HIDDEN = 1,                /* the L+1 hidden states */
+    KEEP_ATTENTION = 2,             /* the attention maps, probs */
+    KEEP_STEPS = 4,                 /* what all other steps make: query, key, ... (scores need KEEP_ATTENTION, too) */
+    KEEP_EVERYTHING = KEEP_HIDDEN | KEEP_ATTENTION | KEEP_STEPS
 } Keep;
 
 typedef struct {                    /* what is to be computed beside the hidden states */

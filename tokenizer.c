@@ -18,7 +18,7 @@
  *
  * Why: the stages run on chunks of about TEXT_CHUNK characters, so that memory stays small and in the cache however
  *      long the line. The result is the same: a chunk ends only where no stage looks across (`starts_afresh`), and
- *      the one thing that goes on from chunk to chunk, the word that is being read, has its own place in `Run`.
+ *      the one thing that goes on from chunk to chunk, the word that is being read, has its own place in `Pipeline`.
  *
  * Reading the vocabulary is in weights/vocabulary.c, what is known about characters in weights/unicode.h.
  */
@@ -44,6 +44,19 @@ typedef struct {
     size_t count, capacity;
 } CharList;
 
+/* The stages of steps 1 to 3 for tokenize_trace: names, and room for what each gave, as text for people. */
+enum { AS_IT_CAME, CLEAN, IDEOGRAPHS, DECOMPOSE, SORT_MARKS, DROP_MARKS, LOWER_CASE, SPLIT, WORDPIECE, STAGES };
+static const struct { int step; const char *name; } stage_names[STAGES] = {
+    {0, "text"}, {1, "clean"}, {1, "ideographs"}, {1, "decompose"}, {1, "sort marks"}, {1, "drop marks"},
+    {1, "lower case"}, {2, "split"}, {3, "WordPiece"}};
+
+typedef struct {
+    char *bytes;
+    size_t length, capacity;
+    size_t count;                   /* words of step 2, pieces of step 3 */
+    bool failed;                    /* out of memory */
+} StageText;
+
 /* What one text's way through the steps needs. */
 typedef struct {
     const Tokenizer *t;
@@ -52,10 +65,9 @@ typedef struct {
     Char word[LONGEST_WORD + 1];    /* step 2: the word being read; its last place stands for letter 101 and on */
     int letters;                    /* places of `word` that are taken */
     Encoding *out;                  /* step 3 appends here, step 4 puts it in order */
-    const char *show;               /* tokenize_trace: the one stage to print, or NULL */
-    FILE *trace;
+    StageText *stages;              /* tokenize_trace: what each stage gave, or NULL */
     Error *e;
-} Run;
+} Pipeline;
 
 /* Makes room for n characters and keeps those that are there. (As everywhere, sizes are multiplied by size_mul: a
  * product that does not fit must not become a small block of memory.) */
@@ -70,17 +82,43 @@ static Status reserve(CharList *list, size_t n, Error *e)
     return BERT_OK;
 }
 
-/* tokenize_trace: prints the characters, those that cannot be seen by themselves as <U+0301>. */
-static void show(Run *run, const char *stage, const Char *chars, size_t n)
+/* tokenize_trace: appends n bytes to what the stage gave; if there is no memory for them, that is noted. */
+static void show_bytes(StageText *text, const char *bytes, size_t n)
 {
-    if (!run->show || strcmp(run->show, stage)) return;
-    for (size_t i = 0; i < n; i++) {
-        uint32_t c = chars[i].code;
-        char bytes[4];
-        bool hidden = unicode_is_other(c) || unicode_is_nonspacing(c) || (unicode_is_white(c) && c != ' ');
-        if (hidden) fprintf(run->trace, "<U+%04lX>", (unsigned long)c);
-        else fwrite(bytes, 1, utf8_encode(c, bytes), run->trace);
+    size_t need;
+    if (!size_add(text->length, n, &need) || !size_add(need, need, &need)) text->failed = true;
+    if (!text->failed && (!text->bytes || text->length + n > text->capacity)) {
+        char *grown = realloc(text->bytes, need + 64);
+        if (grown) text->bytes = grown;
+        if (grown) text->capacity = need + 64;
+        text->failed = !grown;
     }
+    if (text->failed) return;
+    memcpy(text->bytes + text->length, bytes, n);
+    text->length += n;
+}
+
+/* tokenize_trace: what a stage gave; characters that cannot be seen by themselves as <U+0301>. */
+static void show(Pipeline *p, int stage, const Char *chars, size_t n)
+{
+    for (size_t i = 0; p->stages && i < n; i++) {
+        uint32_t c = chars[i].code;
+        char bytes[16];
+        bool hidden = unicode_is_other(c) || unicode_is_nonspacing(c) || (unicode_is_white(c) && c != ' ');
+        size_t length = hidden ? (size_t)snprintf(bytes, sizeof bytes, "<U+%04lX>", (unsigned long)c)
+                               : utf8_encode(c, bytes);
+        show_bytes(&p->stages[stage], bytes, length);
+    }
+}
+
+/* tokenize_trace: a piece, and a blank behind it in steps 2 and 3, where words stand apart. */
+static void show_piece(Pipeline *p, int stage, int id)
+{
+    const char *piece = tokenizer_piece(p->t, id);
+    show_bytes(&p->stages[stage], piece, strlen(piece));
+    if (stage < SPLIT) return;
+    show_bytes(&p->stages[stage], " ", 1);
+    p->stages[stage].count++;
 }
 
 /* =====================================================================================================================
@@ -230,18 +268,18 @@ static void lower(const CharList *in, CharList *out)
 
 /* Takes the chunk through one stage, in which a character becomes at most `growth` ones. The two arrays change places:
  * what was written is read by the next stage. */
-static Status stage(Run *run, void (*f)(const CharList *in, CharList *out), size_t growth, const char *name)
+static Status stage(Pipeline *p, void (*f)(const CharList *in, CharList *out), size_t growth, int name)
 {
     size_t room;
-    if (!size_mul(run->chars.count, growth, &room)) return fail(run->e, BERT_SYSTEM, "the text is too long");
-    Status s = reserve(&run->next, room, run->e);
+    if (!size_mul(p->chars.count, growth, &room)) return fail(p->e, BERT_SYSTEM, "the text is too long");
+    Status s = reserve(&p->next, room, p->e);
     if (s) return s;
-    CharList in = run->chars, out = run->next;      /* copies of the two heads, not of the characters */
+    CharList in = p->chars, out = p->next;      /* copies of the two heads, not of the characters */
     out.count = 0;
     f(&in, &out);
-    run->chars = out;
-    run->next = in;
-    show(run, name, out.items, out.count);
+    p->chars = out;
+    p->next = in;
+    show(p, name, out.items, out.count);
     return BERT_OK;
 }
 
@@ -249,16 +287,16 @@ static Status stage(Run *run, void (*f)(const CharList *in, CharList *out), size
  *
  * Differs: [tf] lowers the case before it strips accents. For a single character the order makes no difference.
  * Verify: test `where_googles_code_gives_other_tokens_hugging_face_is_followed` has an example for each `Differs:`. */
-static Status normalize_text(Run *run)
+static Status normalize_text(Pipeline *p)
 {
-    const Tokenizer *t = run->t;
-    show(run, "  text", run->chars.items, run->chars.count);
-    Status s = stage(run, clean, 1, "1 clean");
-    if (!s && t->chinese_chars) s = stage(run, space_ideographs, 3, "1 ideographs");
-    if (!s && t->strip_accents) s = stage(run, decompose, 4, "1 decompose");
-    if (!s && t->strip_accents) s = stage(run, sort_marks, 1, "1 sort marks");
-    if (!s && t->strip_accents) s = stage(run, drop_marks, 1, "1 drop marks");
-    if (!s && t->lower_case) s = stage(run, lower, 2, "1 lower case");
+    const Tokenizer *t = p->t;
+    show(p, AS_IT_CAME, p->chars.items, p->chars.count);
+    Status s = stage(p, clean, 1, CLEAN);
+    if (!s && t->chinese_chars) s = stage(p, space_ideographs, 3, IDEOGRAPHS);
+    if (!s && t->strip_accents) s = stage(p, decompose, 4, DECOMPOSE);
+    if (!s && t->strip_accents) s = stage(p, sort_marks, 1, SORT_MARKS);
+    if (!s && t->strip_accents) s = stage(p, drop_marks, 1, DROP_MARKS);
+    if (!s && t->lower_case) s = stage(p, lower, 2, LOWER_CASE);
     return s;
 }
 
@@ -270,7 +308,7 @@ static Status normalize_text(Run *run)
  * The text cannot be put together again from this: how many spaces there were, and whether one stood before the "!", is
  * lost. Only the offsets remember.
  * ================================================================================================================== */
-static Status end_word(Run *run);                   /* step 3 */
+static Status end_word(Pipeline *p);                   /* step 3 */
 
 /* In ASCII, all that is no letter, digit, space or control character; elsewhere, the categories P* of Unicode 8.0.
  *
@@ -283,22 +321,22 @@ static bool is_punctuation(uint32_t c)
 }
 
 /* A word of more than 100 characters will be one [UNK]: of letter 101 and on, only the last one is remembered. */
-static void add_letter(Run *run, Char c)
+static void add_letter(Pipeline *p, Char c)
 {
-    if (run->letters <= LONGEST_WORD) run->letters++;
-    run->word[run->letters - 1] = c;
-    if (run->show) show(run, "2 split", &run->word[run->letters - 1], 1);
+    if (p->letters <= LONGEST_WORD) p->letters++;
+    p->word[p->letters - 1] = c;
+    show(p, SPLIT, &p->word[p->letters - 1], 1);
 }
 
 /* The next character that step 1 left: a word goes to step 3 as soon as its end is seen; the last one of a chunk may go
  * on in the next. All white space is U+0020 by now: step 1 has seen to that. */
-static inline Status split(Run *run, Char c)
+static inline Status split(Pipeline *p, Char c)
 {
     Status s = BERT_OK;
     bool alone = is_punctuation(c.code);
-    if (alone || c.code == ' ') s = end_word(run);                  /* the word before it */
-    if (c.code != ' ') add_letter(run, c);
-    if (!s && alone) s = end_word(run);                             /* the punctuation mark itself */
+    if (alone || c.code == ' ') s = end_word(p);                  /* the word before it */
+    if (c.code != ' ') add_letter(p, c);
+    if (!s && alone) s = end_word(p);                             /* the punctuation mark itself */
     return s;
 }
 
@@ -336,15 +374,15 @@ static Status reserve_tokens(Encoding *out, size_t n, Error *e)
 }
 
 /* Appends a token: its id and the bytes of the text that it stands for. Segment and mask come in step 4. */
-static Status add_token(Run *run, int id, size_t begin, size_t end)
+static Status add_token(Pipeline *p, int id, size_t begin, size_t end)
 {
-    Encoding *out = run->out;
-    Status s = reserve_tokens(out, (size_t)out->T + 1, run->e);
+    Encoding *out = p->out;
+    Status s = reserve_tokens(out, (size_t)out->T + 1, p->e);
     if (s) return s;
     out->input_ids[out->T] = id;
     out->offsets[out->T][0] = begin;
     out->offsets[out->T++][1] = end;
-    if (run->show && !strcmp(run->show, "3 WordPiece")) fprintf(run->trace, "%s ", tokenizer_piece(run->t, id));
+    if (p->stages) show_piece(p, WORDPIECE, id);
     return BERT_OK;
 }
 
@@ -357,17 +395,17 @@ static Status add_token(Run *run, int id, size_t begin, size_t end)
  * Why: ## is written over the two bytes before the rest, which have been used: no copy for each look-up. As the first
  *      piece may be a single byte, spare ones come before the word. vocabulary_longest gives the longest piece that the
  *      rest begins with: its id, or -1, and in n its bytes, those of ## included. */
-static int cut_word(const Run *run, int *ids, int (*ends)[2])
+static int cut_word(const Pipeline *p, int *ids, int (*ends)[2])
 {
     char buffer[2 + 4 * LONGEST_WORD];
     size_t size = 2, n = 0;
     int count = 0, letter = 0;
-    for (int i = 0; i < run->letters; i++) size += utf8_encode(run->word[i].code, buffer + size);  /* 4 bytes at most */
+    for (int i = 0; i < p->letters; i++) size += utf8_encode(p->word[i].code, buffer + size);  /* 4 bytes at most */
     for (size_t at = 2; at < size; count++) {
         size_t prefix = at == 2 ? 0 : 2;            /* the length of ##, which the first piece does not have */
         char *bytes = buffer + at - prefix;
         memcpy(bytes, "##", prefix);
-        ids[count] = vocabulary_longest(run->t, bytes, prefix, size - at + prefix, &n);
+        ids[count] = vocabulary_longest(p->t, bytes, prefix, size - at + prefix, &n);
         if (ids[count] < 0) return 0;               /* the whole word is lost */
         ends[count][0] = letter;
         for (size_t i = prefix; i < n; i++) letter += (bytes[i] & 0xC0) != 0x80;    /* a byte that begins a character */
@@ -383,18 +421,19 @@ static int cut_word(const Run *run, int *ids, int (*ends)[2])
  * Trap: so is a word of over 100 characters, counted after step 1: 100 times "e with U+0301" is short enough for an
  *       uncased model, and 200 characters long for a cased one.
  * Differs: [tf] has raised the limit to 200 characters since; here it is 100, as when the weights were made. */
-static Status end_word(Run *run)
+static Status end_word(Pipeline *p)
 {
     int ids[LONGEST_WORD], ends[LONGEST_WORD][2];
-    int letters = run->letters;
+    int letters = p->letters;
     if (letters == 0) return BERT_OK;
-    if (run->show) show(run, "2 split", &(Char){.code = ' '}, 1);
-    int count = letters > LONGEST_WORD ? 0 : cut_word(run, ids, ends);
-    run->letters = 0;                               /* `word` keeps its letters until the next one is added */
-    if (count == 0) return add_token(run, run->t->unk_id, run->word[0].begin, run->word[letters - 1].end);
+    show(p, SPLIT, &(Char){.code = ' '}, 1);
+    if (p->stages) p->stages[SPLIT].count++;
+    int count = letters > LONGEST_WORD ? 0 : cut_word(p, ids, ends);
+    p->letters = 0;                               /* `word` keeps its letters until the next one is added */
+    if (count == 0) return add_token(p, p->t->unk_id, p->word[0].begin, p->word[letters - 1].end);
     Status s = BERT_OK;
     for (int i = 0; i < count && !s; i++)
-        s = add_token(run, ids[i], run->word[ends[i][0]].begin, run->word[ends[i][1]].end);
+        s = add_token(p, ids[i], p->word[ends[i][0]].begin, p->word[ends[i][1]].end);
     return s;
 }
 
@@ -420,20 +459,20 @@ static bool starts_afresh(uint32_t code)
 }
 
 /* The chunk grows by a character. */
-static Status add_char(Run *run, Char c)
+static Status add_char(Pipeline *p, Char c)
 {
-    CharList *chars = &run->chars;
-    Status s = chars->count < chars->capacity ? BERT_OK : reserve(chars, 2 * chars->capacity + TEXT_CHUNK, run->e);
+    CharList *chars = &p->chars;
+    Status s = chars->count < chars->capacity ? BERT_OK : reserve(chars, 2 * chars->capacity + TEXT_CHUNK, p->e);
     if (!s) chars->items[chars->count++] = c;
     return s;
 }
 
 /* Steps 1 and 2 for the characters read so far; step 3 comes with the end of each word. The chunk is then empty. */
-static Status end_chunk(Run *run)
+static Status end_chunk(Pipeline *p)
 {
-    Status s = run->chars.count || run->show ? normalize_text(run) : BERT_OK;
-    for (size_t i = 0; !s && i < run->chars.count; i++) s = split(run, run->chars.items[i]);
-    run->chars.count = 0;
+    Status s = p->chars.count ? normalize_text(p) : BERT_OK;
+    for (size_t i = 0; !s && i < p->chars.count; i++) s = split(p, p->chars.items[i]);
+    p->chars.count = 0;
     return s;
 }
 
@@ -442,12 +481,12 @@ static Status end_chunk(Run *run)
  * Why: most text is ASCII, of which six stages leave little to do: no character is an ideograph, decomposes or is a
  *      mark. That makes English more than twice as fast, and the tokens are the same, as none of these needs its
  *      neighbours. `tokenize --trace` goes without it, so that a test can compare the two. */
-static Status ascii(Run *run, Char c)
+static Status ascii(Pipeline *p, Char c)
 {
     if (c.code == '\t' || c.code == '\n' || c.code == '\r') c.code = ' ';
     if (c.code < ' ' || c.code == 0x7F) return BERT_OK;             /* a control character: deleted */
-    if (c.code >= 'A' && c.code <= 'Z' && run->t->lower_case) c.code += 'a' - 'A';
-    return split(run, c);
+    if (c.code >= 'A' && c.code <= 'Z' && p->t->lower_case) c.code += 'a' - 'A';
+    return split(p, c);
 }
 
 /* A special token in the text ends the word before it and becomes its id, past steps 1 to 3.
@@ -456,41 +495,40 @@ static Status ascii(Run *run, Char c)
  *
  * Differs: [tf] splits it like any text. Tutorials that write "[CLS] " and " [SEP]" into the text need this.
  * Trap: whoever writes the text can so write a [SEP]. For text that is not trusted there is --no-special. */
-static Status add_special(Run *run, int id, size_t at, size_t length)
+static Status add_special(Pipeline *p, int id, size_t at, size_t length)
 {
-    Status s = end_chunk(run);
-    if (!s) s = end_word(run);
-    if (!s && run->show && strcmp(run->show, "3 WordPiece"))
-        fprintf(run->trace, "%s%s", tokenizer_piece(run->t, id), strcmp(run->show, "2 split") ? "" : " ");
-    return s ? s : add_token(run, id, at, at + length);
+    Status s = end_chunk(p);
+    if (!s) s = end_word(p);
+    for (int stage = AS_IT_CAME; p->stages && stage <= SPLIT; stage++) show_piece(p, stage, id);
+    return s ? s : add_token(p, id, at, at + length);
 }
 
-/* Steps 1 to 3 for one text; its tokens are appended to run->out.
+/* Steps 1 to 3 for one text; its tokens are appended to p->out.
  *
  * Why: bytes that are not UTF-8 are an error, not a U+FFFD: that would be deleted in step 1, and nobody would know.
  *      In the message the first byte is byte 1, as the first line is line 1. Offsets count from 0. */
-static Status text_tokens(Run *run, Text text, const char *which)
+static Status text_tokens(Pipeline *p, Text text, int number)
 {
     Status s = BERT_OK;
     for (size_t at = 0, n = 0; !s && at < text.length; at += n) {
         uint32_t code;
-        bool maybe = text.bytes[at] == '[' && !run->plain;
-        int id = maybe ? vocabulary_special(run->t, text.bytes + at, text.length - at, &n) : -1;
+        bool maybe = text.bytes[at] == '[' && !p->plain;
+        int id = maybe ? vocabulary_special(p->t, text.bytes + at, text.length - at, &n) : -1;
         if (id >= 0) {
-            s = add_special(run, id, at, n);        /* before everything else: these bytes never see step 1 */
+            s = add_special(p, id, at, n);        /* before everything else: these bytes never see step 1 */
             continue;
         }
         n = utf8_decode(text.bytes + at, text.length - at, &code);
-        if (n == 0) return fail(run->e, BERT_TEXT, "byte %zu%s: 0x%02X is not valid UTF-8",
-                                at + 1, which, (unsigned)(unsigned char)text.bytes[at]);
-        bool simple = code < 0x80 && !run->show;
-        if (run->chars.count >= (simple ? 1 : TEXT_CHUNK) && starts_afresh(code)) s = end_chunk(run);
+        if (n == 0) return fail_text(p->e, number, at + 1, "0x%02X is not valid UTF-8",
+                                     (unsigned)(unsigned char)text.bytes[at]);
+        bool simple = code < 0x80 && !p->stages;
+        if (p->chars.count >= (simple ? 1 : TEXT_CHUNK) && starts_afresh(code)) s = end_chunk(p);
         if (s) break;
         Char c = {code, true, at, at + n};
-        s = simple && run->chars.count == 0 ? ascii(run, c) : add_char(run, c);
+        s = simple && p->chars.count == 0 ? ascii(p, c) : add_char(p, c);
     }
-    if (!s) s = end_chunk(run);
-    return s ? s : end_word(run);                   /* the end of the text ends its last word */
+    if (!s) s = end_chunk(p);
+    return s ? s : end_word(p);                   /* the end of the text ends its last word */
 }
 
 /* Cuts A and B, from their ends, to `room` tokens together: first the longer one, then both alike.
@@ -553,20 +591,28 @@ static Status frame(const Tokenizer *t, const EncodeOptions *o, size_t nA, size_
     return BERT_OK;
 }
 
+/* Steps 1 to 4; stages, unless NULL, gets what the stages give, of A and then of B. */
+static Status encode_texts(const Tokenizer *t, Text a, const Text *b, const EncodeOptions *options, Encoding *out,
+                           StageText (*stages)[STAGES], Error *e)
+{
+    assert(options->max_length >= 0 && options->segments >= -1);
+    Pipeline p = {.t = t, .plain = options->plain, .out = out, .stages = stages ? stages[0] : NULL, .e = e};
+    out->T = 0;
+    Status s = text_tokens(&p, a, 1);
+    size_t nA = (size_t)out->T;
+    if (stages) p.stages = stages[1];
+    if (!s && b) s = text_tokens(&p, *b, 2);
+    free(p.chars.items);
+    free(p.next.items);                             /* the tokens of A and B now stand in `out`, one after the other */
+    return s ? s : frame(t, options, nA, (size_t)out->T - nA, b != NULL, out, e);
+}
+
 /* Steps 1 to 4.
  *
  * Verify: `bert tokenize --trace`; tests/test_tokenizer.c; tests/compare_tokenizer.py. */
 Status encode(const Tokenizer *t, Text a, const Text *b, const EncodeOptions *options, Encoding *out, Error *e)
 {
-    assert(options->max_length >= 0 && options->segments >= -1);
-    Run run = {.t = t, .plain = options->plain, .out = out, .e = e};
-    out->T = 0;
-    Status s = text_tokens(&run, a, "");
-    size_t nA = (size_t)out->T;
-    if (!s && b) s = text_tokens(&run, *b, " of the second text");
-    free(run.chars.items);
-    free(run.next.items);                           /* the tokens of A and B now stand in `out`, one after the other */
-    return s ? s : frame(t, options, nA, (size_t)out->T - nA, b != NULL, out, e);
+    return encode_texts(t, a, b, options, out, NULL, e);
 }
 
 /* Gives everything back; the struct can be used again, or freed once more. */
@@ -579,54 +625,64 @@ void encoding_free(Encoding *encoding)
     *encoding = (Encoding){0};
 }
 
-/* One of the three arrays of step 4, behind its name. */
-static void print_row(FILE *out, const char *label, const int32_t *values, int n)
+/* Hands the stages of one text to the caller; `label` is the name of the first: "text". */
+static Status trace_text(const Tokenizer *t, const StageText *texts, const char *label, TokenizeTrace *trace,
+                         void *context, Error *e)
 {
-    fprintf(out, "%-14s", label);
-    for (int i = 0; i < n; i++) fprintf(out, " %ld", (long)values[i]);
-    fputc('\n', out);
-}
-
-/* Steps 1 to 3 of one text, a line for each stage. `label` stands in the first of them: "  text". */
-static Status trace_text(const Tokenizer *t, Text text, const char *label, const EncodeOptions *options, FILE *out,
-                         Error *e)
-{
-    const char *const stages[] = {label, "1 clean", "1 ideographs", "1 decompose", "1 sort marks",
-                                  "1 drop marks", "1 lower case", "2 split", "3 WordPiece"};
-    const bool exists[] = {true, true, t->chinese_chars, t->strip_accents, t->strip_accents,
-                           t->strip_accents, t->lower_case, true, true};
+    const bool exists[STAGES] = {true, true, t->chinese_chars, t->strip_accents, t->strip_accents,
+                                 t->strip_accents, t->lower_case, true, true};
     Status s = BERT_OK;
-    for (size_t i = 0; i < sizeof stages / sizeof *stages && !s; i++) {
-        Encoding unused = {0};
-        const char *show = i ? stages[i] : "  text";
-        Run run = {.t = t, .plain = options->plain, .out = &unused, .show = show, .trace = out, .e = e};
-        fprintf(out, "%-15s", stages[i]);
-        if (exists[i]) s = text_tokens(&run, text, "");
-        if (!s) fprintf(out, "%s\n", exists[i] ? "" : "(not in this model)");
-        free(run.chars.items);
-        free(run.next.items);
-        encoding_free(&unused);
+    for (int i = 0; !s && i < STAGES; i++) {
+        const StageText *text = &texts[i];
+        if (text->failed) return fail(e, BERT_SYSTEM, "out of memory for the stages of the text");
+        TokenizeStage stage = {.step = stage_names[i].step, .name = i ? stage_names[i].name : label,
+                               .text = {text->bytes ? text->bytes : "", text->length}, .count = text->count};
+        if (!exists[i]) stage.text = (Text){NULL, 0};
+        s = trace(context, &stage, e);
     }
     return s;
 }
 
-/* A line for each stage. Each is a run of its own through all of them, and prints what that one stage gives: slow, but
- * nothing has to be kept, however long the text is. Of a pair each text has stages 1 to 3 for itself; step 4 makes one
- * sequence of them. Everything is encoded first: a text that is refused is not shown at all.
+/* Encodes, and hands every stage to the caller. Of a pair each text has stages 1 to 3 for itself; step 4 makes one
+ * sequence of them. A text that is refused is not shown at all.
  *
  *     1 clean        Caf\u00E9 au lait
  *     1 decompose    Cafe<U+0301> au lait
  *     1 drop marks   Cafe au lait
  *     2 split        cafe au lait */
-Status tokenize_trace(const Tokenizer *t, Text a, const Text *b, const EncodeOptions *options, FILE *out, Error *e)
+Status tokenize_trace(const Tokenizer *t, Text a, const Text *b, const EncodeOptions *options, TokenizeTrace *trace,
+                      void *context, Error *e)
 {
-    Encoding tokens = {0};
-    Status s = encode(t, a, b, options, &tokens, e);
-    if (!s) s = trace_text(t, a, b ? "  text A" : "  text", options, out, e);
-    if (!s && b) s = trace_text(t, *b, "  text B", options, out, e);
-    if (!s) print_row(out, "4 ids", tokens.input_ids, tokens.T);
-    if (!s) print_row(out, "4 segments", tokens.token_type_ids, tokens.T);
-    if (!s) print_row(out, "4 mask", tokens.attention_mask, tokens.T);
-    encoding_free(&tokens);
+    Encoding x = {0};
+    StageText stages[2][STAGES] = {0};
+    Status s = encode_texts(t, a, b, options, &x, stages, e);
+    size_t n = (size_t)x.T;
+    if (!s) s = trace_text(t, stages[0], b ? "text A" : "text", trace, context, e);
+    if (!s && b) s = trace_text(t, stages[1], "text B", trace, context, e);
+    if (!s) s = trace(context, &(TokenizeStage){4, "ids", {NULL, 0}, x.input_ids, n}, e);
+    if (!s) s = trace(context, &(TokenizeStage){4, "segments", {NULL, 0}, x.token_type_ids, n}, e);
+    if (!s) s = trace(context, &(TokenizeStage){4, "mask", {NULL, 0}, x.attention_mask, n}, e);
+    for (int i = 0; i < STAGES; i++) {
+        free(stages[0][i].bytes);
+        free(stages[1][i].bytes);
+    }
+    encoding_free(&x);
     return s;
+}
+
+/* A TokenizeTrace: a line for each stage, to the FILE that `context` is. */
+Status print_stage(void *context, const TokenizeStage *stage, Error *e)
+{
+    FILE *out = context;
+    (void)e;
+    fprintf(out, "%c %-12s", stage->step ? '0' + stage->step : ' ', stage->name);
+    if (stage->step == 4) {
+        for (size_t i = 0; i < stage->count; i++) fprintf(out, " %ld", (long)stage->values[i]);
+    } else {
+        fputc(' ', out);
+        if (stage->text.bytes) fwrite(stage->text.bytes, 1, stage->text.length, out);
+        else fputs("(not in this model)", out);
+    }
+    fputc('\n', out);
+    return BERT_OK;
 }

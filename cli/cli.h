@@ -55,10 +55,16 @@ typedef struct {
     const char *help;               /* the rest of `bert COMMAND --help`: what is printed, and examples */
 } Verb;
 
+/* A family of verbs, a file. */
+extern const Verb tokenize_verb, vocab_verb;                     /* tokenize.c */
 extern const Verb embed_verb, similarity_verb, rank_verb;        /* vectors.c */
+extern const Verb fill_mask_verb, next_sentence_verb;            /* predict.c */
+extern const Verb attention_verb;                                /* attention.c */
 extern const Verb explain_verb;                                  /* explain.c */
-extern const Verb attention_verb, trace_verb, compare_verb, verify_verb, info_verb;
-                                                                 /* inspect.c; the others are main.c's */
+extern const Verb demo_verb;                                     /* demo.c */
+extern const Verb goldens_verb;                                  /* goldens.c */
+extern const Verb trace_verb, compare_verb, verify_verb;         /* inspect.c */
+extern const Verb info_verb;                                     /* info.c */
 
 /* The words after the command into *options (zeroed by the caller). BERT_USAGE with a hint; *help: --help was among
  * them. */

@@ -7,7 +7,6 @@
  * Every step follows one token, the first [MASK] or else the last word, and shows the beginnings of a few others. Steps
  * 7 to 13 exist L times and their heads A times: --layer and --head choose. --step shows one step with more numbers.
  */
-#define _XOPEN_SOURCE 700           /* for open_memstream */
 #include "cli/cli.h"
 #include "steps.h"
 #include "weights/unicode.h"
@@ -30,7 +29,12 @@ typedef struct {                    /* one input, and how it is looked at */
     int layer, head;
     bool zoom, colour;
     bool has_nsp, refitted;
-    char *stage[MOST_STAGES];       /* the lines of `tokenize --trace`, which tell steps 1 to 3 */
+    struct StageCopy {
+        int step;
+        const char *name;
+        char *text;
+        size_t count;
+    } stage[MOST_STAGES];           /* what tokenize_trace told of steps 0 to 3 */
     int stages;                     /* 0 if the ids came from a file */
     const Recipe *recipe;           /* of the sentence vector in step 16, as `bert embed` makes it */
     const Error *no_recipe;         /* why there is none, if its status is not BERT_OK */
@@ -377,23 +381,18 @@ static void put_stage(const View *v, const char *name, const char *text)
     if (*text) put_paragraph(v, "", "...");
 }
 
-/* The stages whose name begins with that digit; the texts themselves open step 1. Of step 1 those that changed nothing
- * are left out, unless --step asks for them. Returns how many words they
- * have, a blank between two. */
-static int put_stages(const View *v, char digit)
+/* The stages of a step; the texts themselves open step 1. Of step 1 those that changed nothing are left out, unless
+ * --step asks for them. Returns how many words or pieces they have. */
+static size_t put_stages(const View *v, int step)
 {
-    int words = 0;
+    size_t words = 0;
     for (int i = 0; i < v->stages; i++) {
-        const char *line = v->stage[i];
-        const bool opens = line[0] == ' ' && digit == '1';
-        const bool same = !opens && i && !strcmp(line + 15, v->stage[i - 1] + 15);
-        char name[14];
-        if (line[0] != digit && !opens) continue;
-        snprintf(name, sizeof name, "%.13s", line + 2);
-        for (size_t n = strlen(name); n && name[n - 1] == ' ';) name[--n] = 0;
-        if (v->zoom || digit != '1' || !same) put_stage(v, name, line + 15);
-        words += line[15] != 0;
-        for (const char *c = line + 15; *c; c++) words += *c == ' ';
+        const struct StageCopy *stage = &v->stage[i];
+        const bool opens = stage->step == 0 && step == 1;
+        const bool same = !opens && i && !strcmp(stage->text, v->stage[i - 1].text);
+        if (stage->step != step && !opens) continue;
+        if (v->zoom || step != 1 || !same) put_stage(v, stage->name, stage->text);
+        words += stage->count;
     }
     if (!v->stages) put_paragraph(v, "", "(the ids came from a file: this step was done by whoever wrote it)");
     return words;
@@ -402,21 +401,21 @@ static int put_stages(const View *v, char digit)
 /* Step 1: the text, and after each stage that changed it; with --step after each of the six. */
 static void show_clean(const View *v)
 {
-    put_stages(v, '1');
+    put_stages(v, 1);
 }
 
 /* Step 2: words with blanks between. A [MASK] in the text is a word that the stages let pass. */
 static void show_split(const View *v)
 {
-    const int words = put_stages(v, '2');
-    if (v->stages) put_formatted(v, "", "(%d word%s)", words, words == 1 ? "" : "s");
+    const size_t words = put_stages(v, 2);
+    if (v->stages) put_formatted(v, "", "(%zu word%s)", words, words == 1 ? "" : "s");
 }
 
 /* Step 3: the pieces; with --step the offsets, too: which bytes of the text each piece stands for. A piece of a word
  * with an accent covers the accent's bytes as well, although its letters have lost it. */
 static void show_wordpiece(const View *v)
 {
-    put_stages(v, '3');
+    put_stages(v, 3);
     if (!v->zoom) return;
     put_label(v, "token");
     fprintf(v->out, "%10s  %s\n", "id", "bytes of the text it stands for, end excluded");
@@ -1144,27 +1143,35 @@ static void choose_rows(View *v)
             v->rows[v->count++] = wanted[i];
 }
 
-/* The stages of steps 1 to 3 as lines; *text, malloc'ed, is behind them. */
-static Status read_stages(View *v, char **text, Error *e)
+/* A TokenizeTrace: copies the stages of steps 0 to 3, without the blanks at their ends. */
+static Status copy_stage(void *context, const TokenizeStage *stage, Error *e)
 {
-    size_t size = 0;
+    static const Text absent = {"(not in this model)", sizeof "(not in this model)" - 1};
+    View *v = context;
+    Text text = stage->text.bytes ? stage->text : absent;
+    if (stage->step == 4 || v->stages == MOST_STAGES) return BERT_OK;
+    while (text.length && text.bytes[text.length - 1] == ' ') text.length--;
+    char *copy = malloc(text.length + 1);
+    if (!copy) return fail(e, BERT_SYSTEM, "out of memory");
+    memcpy(copy, text.bytes, text.length);
+    copy[text.length] = 0;
+    v->stage[v->stages++] = (struct StageCopy){stage->step, stage->name, copy, stage->count};
+    return BERT_OK;
+}
+
+/* The stages of steps 1 to 3: free_stages gives them back. */
+static Status read_stages(View *v, Error *e)
+{
     if (!v->input->has_text) return BERT_OK;
-    FILE *memory = open_memstream(text, &size);
-    if (!memory) return fail(e, BERT_SYSTEM, "out of memory");
     EncodeOptions options = encode_options(v->s);
     options.max_length = 0, options.pad = false;                        /* what is cut off was in the text, too */
     const Text *b = v->input->has_pair ? &v->input->b : NULL;
-    Status status = tokenize_trace(&v->s->tokenizer, v->input->a, b, &options, memory, e);
-    if (fclose(memory) && status == BERT_OK) return fail(e, BERT_SYSTEM, "out of memory");
-    for (char *line = *text; status == BERT_OK && line && *line && v->stages < MOST_STAGES;) {
-        size_t n = strcspn(line, "\n");
-        v->stage[v->stages++] = line;
-        line += n + (line[n] == '\n');
-        char *end = v->stage[v->stages - 1] + n;
-        while (n-- > 15 && end[-1] == ' ') end--;                           /* the blank behind the last word */
-        *end = 0;
-    }
-    return status;
+    return tokenize_trace(&v->s->tokenizer, v->input->a, b, &options, copy_stage, v, e);
+}
+
+static void free_stages(View *v)
+{
+    while (v->stages > 0) free(v->stage[--v->stages].text);
 }
 
 /* One input: everything kept by one run, then the steps. */
@@ -1174,7 +1181,6 @@ static Status explain_one(Session *s, const Input *input, View *v, Error *e)
     const Bert *m = &s->model;
     const Encoding *x = &input->encoding;
     Run run = {0};
-    char *text = NULL;
     const size_t T = (size_t)x->T, H = (size_t)m->config.H, V = (size_t)m->config.V;
     int *asked = calloc(T + 1, sizeof *asked);
     v->vectors = calloc((T + 1) * H, sizeof *v->vectors);
@@ -1186,7 +1192,7 @@ static Status explain_one(Session *s, const Input *input, View *v, Error *e)
     if (status == BERT_OK) {
         v->input = input, v->x = x, v->subject = asked[0], v->asked = asked, v->M = request.M, v->stages = 0;
         choose_rows(v);
-        status = read_stages(v, &text, e);
+        status = read_stages(v, e);
     }
     if (status == BERT_OK) status = run_model(&run, m, x, &request, e);
     if (status != BERT_OK) at_input(s, input, e);
@@ -1196,7 +1202,7 @@ static Status explain_one(Session *s, const Input *input, View *v, Error *e)
         explain(v, o->step);
     }
     run_free(&run);
-    free(asked), free(text), free(v->vectors), free(v->space);
+    free_stages(v), free(asked), free(v->vectors), free(v->space);
     return status == BERT_OK ? answer_done(s, e) : status;
 }
 

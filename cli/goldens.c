@@ -600,3 +600,28 @@ Status goldens(const Bert *model, const Tokenizer *tokenizer, FILE *out, bool *a
     *all_met = l.missed == 0;
     return BERT_OK;
 }
+
+/* =====================================================================================================================
+ * The verb
+ *
+ * The documents print numbers. Whoever reads them wants to know whether they are true, and whoever reads this program
+ * wants to know whether it computes BERT or something like it. Both are answered by computing the same numbers again.
+ * ================================================================================================================== */
+static const char goldens_help[] =
+    "Every number that the documents print: the printed phrase under its heading; printed, computed, difference,\n"
+    "verdict: `met` or `MISSED`; `shown` is not judged, and `erratum` is where the document is wrong. Exit 1 if one\n"
+    "is missed.\n"
+    "\n"
+    "  bert goldens\n";
+
+/* The exit code is that of a comparison: 1 if a number is missed. */
+static Status verb_goldens(Session *s, Error *e)
+{
+    bool all_met = false;
+    Status status = goldens(&s->model, &s->tokenizer, s->out, &all_met, e);
+    return status == BERT_OK && !all_met ? fail(e, BERT_DIFFERENT,
+                                                "some of the documents' numbers are missed") : status;
+}
+
+const Verb goldens_verb = {"goldens", verb_goldens, NULL, NEEDS_MODEL, "", "", "",
+                                  "the documents' numbers, recomputed and judged", goldens_help};

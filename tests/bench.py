@@ -3,7 +3,8 @@
 
     python3 tests/bench.py [--quick] [--plot FILE.svg] [--only forward,sentences,process,memory,growth,tricks]
 
-Writes Markdown tables to standard output and to build/bench.md, a plot to build/speed.svg; the README's are copies.
+Writes Markdown tables to standard output and to build/bench.md, a plot to build/speed.svg; tests/SPEED.md and
+notebooks/speed.svg are copies of one run.
 No speed is asserted; the exit code is 1 if another program's last hidden state is not ours.
 
 How it is measured. One thread everywhere: every program runs on one and the same processor core (taskset) with one

@@ -57,7 +57,8 @@ one() {
         $runner "$work/$n" $directory > "$work/$n.part" 2>> "$work/$n.log" && mv "$work/$n.part" "$work/$n.out"
 }
 
-# missing CC RUNNER: prints which of them is not installed
+# missing CC RUNNER: prints which of them is not installed. Asked once, before the first build: a compiler that is
+# installed while this runs changes nothing.
 missing() {
     for tool in "$1" $2; do
         command -v "$tool" > /dev/null 2>&1 || { echo "$tool"; return; }
@@ -73,7 +74,8 @@ n=0
 list > "$work/list"
 while IFS='|' read -r name cc flags where runner; do
     n=$((n + 1))
-    [ -n "$(missing "$cc" "$runner")" ] && continue
+    missing "$cc" "$runner" > "$work/$n.missing"
+    [ -s "$work/$n.missing" ] && continue
     one $n "$name" "$cc" "$flags" "$where" "$runner" &
     [ $((n % 2)) -eq 0 ] && wait
 done < "$work/list"
@@ -87,7 +89,7 @@ same() {
 
 n=0
 while IFS='|' read -r name cc flags where runner; do
-    n=$((n + 1)) tool=$(missing "$cc" "$runner")
+    n=$((n + 1)) tool=$(cat "$work/$n.missing")
     if [ -n "$tool" ]; then
         echo "    SKIPPED: $tool is not installed ($name)"
         skipped=$((skipped + 1))

@@ -50,7 +50,7 @@ def check_coverage(page):
     known = subprocess.run(["./bert", "--help"], cwd=root, text=True, stdout=subprocess.PIPE, check=True).stdout
     verbs = re.findall(r"^  ([a-z-]+) ", known, re.M)
     numbers = re.findall(r"^### (F?)(\d+)\.", (root / "notebooks/ERRATA.md").read_text(), re.M)
-    for link in re.findall(r"\]\(([^)#]+)\)", text):
+    for link in re.findall(r"\]\((?!https:)([^)#]+)\)", text):
         if not (root / page).parent.joinpath(link).exists():
             return f"there is no {link}"
     for row in (line for line in text.split("\n") if line.startswith("|")):

@@ -167,11 +167,20 @@ Status formula_model(const char *directory, const char *kind, Error *e)
 /* ---------------------------------------------------------------------------------------------------------------------
  * A place to put one
  * ------------------------------------------------------------------------------------------------------------------ */
+static int directories;             /* made and not removed */
+
 bool formula_directory(char path[256])
 {
     const char *parent = getenv("TMPDIR");
     int n = snprintf(path, 256, "%s/bert-test-XXXXXX", parent && *parent ? parent : "/tmp");
-    return n > 0 && n < 256 && mkdtemp(path);
+    const bool made = n > 0 && n < 256 && mkdtemp(path);
+    directories += made;
+    return made;
+}
+
+int formula_directories(void)
+{
+    return directories;
 }
 
 void formula_remove(const char *path)
@@ -182,5 +191,5 @@ void formula_remove(const char *path)
         snprintf(file, sizeof file, "%s/%s", path, names[i]);
         remove(file);
     }
-    rmdir(path);
+    directories -= !rmdir(path);
 }

@@ -10,7 +10,9 @@ Status formula_model(const char *directory, const char *kind, Error *e);
 /* Element i of the tensor of that name (Hugging Face's, without `bert.`) before scaling: uniform in [-0.5, 0.5), exact. */
 float formula_value(const char *name, size_t i);
 
-/* Makes a new empty directory for a test and writes its path; removes the one that holds a formula model. */
+/* Makes a new empty directory for a test and writes its path; removes the one that holds a formula model, and nothing
+ * else; how many were made and are still there: run.c asks that after every test. */
 bool formula_directory(char path[256]);
 void formula_remove(const char *path);
+int formula_directories(void);
 #endif

@@ -13,7 +13,7 @@ tests/golden/inputs.jsonl, 5 to 512 tokens. For each of them it asks
                that tensor's largest number. One input proves nothing (errors are noise), so worst and median of all count;
                with --model or --longest the sample may be too small for this question.
   3  for each layer and head: is the median over the inputs of our rms error no larger than PyTorch's? And are our errors
-               those of the committed table, tests/golden/ERRORS.md, which --table writes? Not with --model or --longest.
+               those of the committed table in tests/golden/ERRORS.md, which --table writes? Not with --model or --longest.
 
 Exit 0: all hold. Exit 1: one does not. One thread, so that PyTorch's sums have one order.
 """
@@ -191,7 +191,7 @@ def table(models):
     over all rows. models: name -> its by_rows."""
     lines, larger = [], []
     for title, found in models.items():
-        lines += [f"## {title}, {len(found)} inputs", "",
+        lines += [f"### {title}, {len(found)} inputs", "",
                   "| | largest: bert.c | PyTorch | rms: bert.c | PyTorch | worst largest: bert.c | PyTorch "
                   "| worst NMSE: bert.c | PyTorch |", "|---|---|---|---|---|---|---|---|---|"]
         for row, ours, theirs in table_rows(found):
@@ -213,7 +213,7 @@ def our_columns(markdown):
     """Title and row -> our numbers."""
     title, numbers = "", {}
     for line in markdown.splitlines():
-        title = line if line.startswith("## ") else title
+        title = line if line.startswith("### ") else title
         cells = [c.strip() for c in line.split("|")[1:-1]]
         if len(cells) == 9 and re.match(r"\d", cells[1]):
             numbers[title, cells[0]] = [float(c.removesuffix(" dB")) for c in cells[1::2]]
@@ -233,10 +233,10 @@ def check_table(markdown):
             for key in sorted(committed.keys() | now.keys()) if not same(committed.get(key, []), now.get(key, []))]
 
 
-TABLE_HEAD = """# Errors of float32, layer by layer
+TABLE_HEAD = """## Errors of float32, layer by layer
 
-Written by `python3 tests/oracle.py --table` from the 30 inputs of inputs.jsonl, 5 to 512 tokens; checked by `tests/oracle.py`.
-An error is the difference to PyTorch's float64 (which bert64 meets within 1e-13). *largest* and *rms*: the largest difference
+From here on written by `python3 tests/oracle.py --table`, from the 30 inputs of inputs.jsonl, 5 to 512 tokens; checked by
+`tests/oracle.py`. An error is the difference to PyTorch's float64 (which bert64 meets within 1e-13). *largest* and *rms*: the largest difference
 of the tensor and the root of the mean square, each the median over the inputs; *worst*: the input with the largest. NMSE: the
 sum of squared differences over the sum of squares, in decibel, which `bert verify` judges by. No median of bert.c is larger
 than PyTorch's, or oracle.py fails. bert.c's columns are the same on every machine; PyTorch's are those of {versions},
@@ -295,8 +295,10 @@ def finish_table(by_model, write, whole):
         return True
     if write:
         versions = ", ".join(f"{name} {version}" for name, version in capture.versions().items() if name != "python")
+        with open(TABLE, encoding="utf-8") as f:
+            prose = f.read().split(TABLE_HEAD.split("\n")[0])[0]
         with open(TABLE, "w", encoding="utf-8") as f:
-            f.write(TABLE_HEAD.format(versions=versions, cpu=cpu_name()) + markdown.rstrip() + "\n")
+            f.write(prose + TABLE_HEAD.format(versions=versions, cpu=cpu_name()) + markdown.rstrip() + "\n")
     changed = check_table(markdown)
     print(*(["LARGER than PyTorch's: " + sentence for sentence in larger] + changed), sep="\n")
     print(f"table: {len(our_columns(markdown))} rows, {len(larger)} that are larger, {len(changed)} unlike the committed ones")

@@ -1,5 +1,6 @@
 /* run.c - runs every test (or those whose names contain the first argument) and counts. FIRST_ONLY=1 stops at the first
  * that fails. See test.h. */
+#include "formula.h"
 #include "test.h"
 #include <math.h>
 #include <signal.h>
@@ -51,11 +52,32 @@ void skip(const char *why)
     skipped = true;
 }
 
+bool real_weights(const char *name)
+{
+    static char why[512];
+    char path[256];
+    const char *formula = getenv("FORMULA");
+    snprintf(path, sizeof path, "weights/%.100s", name);
+    if (formula && *formula == '1') snprintf(why, sizeof why, "FORMULA=1 leaves %s out", path);
+    else if (file_exists(path, "model.safetensors")) return true;
+    else snprintf(why, sizeof why, "%s is not there: make weights MODEL=%.100s", path, name);
+    skip(why);
+    return false;
+}
+
+bool too_slow(void)
+{
+    const char *formula = getenv("FORMULA");
+    if (!formula || *formula != '1') return false;
+    skip("FORMULA=1 leaves out what takes more than half a second");
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     const Test *suites[] = {weights_tests, tokenizer_tests, tensor_tests, model_tests, bits_tests,
-                            golden_tests,  value_tests,     verify_tests, cli_tests,   explain_tests,
-                            bring_tests};
+                            golden_tests,  value_tests,     verify_tests, mistake_tests, cli_tests, explain_tests,
+                            printed_tests, bring_tests};
     const char *skips_fail = getenv("SKIPS_FAIL");
     const bool first_only = getenv("FIRST_ONLY") != NULL;
     int passes = 0, fails = 0, skips = 0;
@@ -66,7 +88,9 @@ int main(int argc, char **argv)
             failed = skipped = false;
             printf("%s\n", t->name);
             fflush(stdout);
+            const int left = formula_directories();
             t->run();
+            if (!failed) check(formula_directories() == left, "it leaves no directory behind");
             if (skipped && skips_fail && *skips_fail == '1') failed = true;
             if (failed) printf("    FAILED: %s\n", t->name), fails++;
             else if (skipped) skips++;

@@ -10,7 +10,8 @@ typedef struct {
 
 /* One list per file, each ended by {NULL, NULL}; run.c runs them in the order of the data. */
 extern const Test weights_tests[], tokenizer_tests[], tensor_tests[], model_tests[], bits_tests[], golden_tests[],
-                  value_tests[], verify_tests[], cli_tests[], explain_tests[], bring_tests[];
+                  value_tests[], verify_tests[], cli_tests[], explain_tests[], printed_tests[],
+                  mistake_tests[], bring_tests[];
 
 /* Fails the running test unless `ok`; the sentence (printf rules) says what was expected. Returns ok. */
 bool check(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -20,4 +21,9 @@ bool check_value(const char *what, double got, double want, double tolerance);
 bool check_text(const char *what, const char *got, const char *want);
 /* Ends the running test as skipped (return right after it), with the reason; SKIPS_FAIL=1 counts it as failed. */
 void skip(const char *why);
+/* Whether weights/NAME can be used: it is there, and FORMULA=1 (make check) does not leave it out. If not, the running
+ * test ends as skipped. */
+bool real_weights(const char *name);
+/* For the first line of a test of more than half a second: true if FORMULA=1 leaves it out; the test then returns. */
+bool too_slow(void);
 #endif

@@ -81,13 +81,6 @@ static bool tiny_model(void)
     return check(ok, "the tiny model is written: %s", e.message);
 }
 
-static bool real_weights(void)
-{
-    if (access("weights/bert-base-uncased/model.safetensors", R_OK) == 0) return true;
-    skip("weights/bert-base-uncased/model.safetensors is missing: make weights");
-    return false;
-}
-
 /* The tutorial's sentence, as a word of the shell. */
 #define BANK "'After stealing money from the bank vault, the bank robber was seen fishing " \
              "on the Mississippi river bank.'"
@@ -238,6 +231,7 @@ static void same_bytes(const char *directory, const char *command, const char *f
 /* tail leaves npy's header out: 128 bytes. */
 static void packed_lines_get_the_bytes_of_single_ones(void)
 {
+    if (too_slow()) return;
     static const char *const poolings[] = {"mean", "cls", "max", "pooler", "none"};
     char command[128];
     if (!tiny_model()) return;
@@ -759,6 +753,7 @@ static void info_stands_absurd_configurations(void)
     check(run("./bert info -m %s/config.json", tiny) == 0, "as large as it may be");
     check(strstr(output, "1,730,508,328,666,136,576 (encoder and pooler)") != NULL, "no overflow: %s",
           output);
+    run("rm %s/keep", tiny);
     formula_remove(tiny);
 }
 
@@ -812,7 +807,7 @@ static void bertviz_json_has_its_three_keys(void)
 /* The whole of goldens.c, with its exit code. */
 static void all_numbers_of_the_documents_are_met(void)
 {
-    if (!real_weights()) return;
+    if (!real_weights("bert-base-uncased")) return;
     int code = run("./bert goldens");
     check(code == 0, "exit code %d", code);
     check(strstr(output, " 0 missed") && !strstr(output, "MISSED"), "none is missed");
@@ -822,7 +817,7 @@ static void all_numbers_of_the_documents_are_met(void)
 /* make demo is the first thing that is typed: it must fit a terminal. */
 static void the_demonstration_fits_24_lines(void)
 {
-    if (!real_weights()) return;
+    if (!real_weights("bert-base-uncased")) return;
     check(run("./bert demo") == 0 && lines(output) <= 24, "%d lines", lines(output));
     check(strstr(output, "printed 0.94   computed 0.938639") && strstr(output, "printed 0.69   computed 0.693236"),
           "printed and computed: %s", output);
@@ -832,7 +827,7 @@ static void the_demonstration_fits_24_lines(void)
 /* The tutorial, command by command. */
 static void the_bank_sentence_by_hand(void)
 {
-    if (!real_weights()) return;
+    if (!real_weights("bert-base-uncased")) return;
     prints("101 2044 11065 2769 2013 1996 2924 11632 1010 1996 2924 27307 2001 2464 5645 2006 1996 5900 2314 2924 "
            "1012 102\n",
            "./bert tokenize --format ids " BANK);
@@ -850,7 +845,7 @@ static void the_bank_sentence_by_hand(void)
 /* Not on the mat. And one token more than there are positions is refused. */
 static void the_cat_sat_on_the_floor(void)
 {
-    if (!real_weights()) return;
+    if (!real_weights("bert-base-uncased")) return;
     run("./bert fill-mask --top-k 2 'The cat sat on the [MASK].' | cut -c1-5,12-");
     check(strstr(output, "0.314") == output && strstr(output, "floor") && strstr(output, "0.119"), "floor, bed: %s",
           output);

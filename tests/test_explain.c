@@ -89,6 +89,7 @@ static void all_sixteen_steps_are_explained_once_and_in_order(void)
 /* Long words, long texts, ideographs, control characters; the whole, and each step by itself. */
 static void no_explanation_is_wider_than_80_columns(void)
 {
+    if (too_slow()) return;
     static const char *const texts[] = {
         "'the cat sat on my [MASK]'", "''", "'[MASK] [MASK]'", "\"$(printf '%0300d' 1)\"",
         "\"$(yes the bank | head -40)\"", "\"$(printf '\\344\\270\\255\\346\\226\\207%.0s' 1 2 3 4 5 6 7 8 9)\"",
@@ -373,8 +374,11 @@ static void the_sentence_vector_is_that_of_embed(void)
     check_sentence("sentence = maximum over tokens of hidden state 2, length 1\n");
     run("echo '{}' > %s/1_Pooling/config.json", tiny);
     check(run("./bert explain -m %s --step 16 'the cat'", tiny) == 0, "a recipe that cannot be read spoils one line");
-    check(strstr(output, "makes no sentence vector here:") && strstr(output, "1_Pooling/config.json: found no ") &&
-              !find_line(output, "sentence vector "), "and the line says why: %s", output);
+    check(!find_line(output, "sentence vector "), "no vector: %s", output);
+    for (char *c = output; *c; c++)                                 /* the path's length says where lines break */
+        if (*c == '\n') memmove(c, c + strspn(c, "\n ") - 1, strlen(c + strspn(c, "\n ") - 1) + 1), *c = ' ';
+    check(strstr(output, "makes no sentence vector here:") && strstr(output, "1_Pooling/config.json: found no "),
+          "and the line says why: %s", output);
     run("rm -r %s/1_Pooling %s/2_Normalize", tiny, tiny);
     formula_remove(tiny);
 }
@@ -382,10 +386,7 @@ static void the_sentence_vector_is_that_of_embed(void)
 /* The bank sentence: what the tutorial prints, and what the other commands say. */
 static void the_bank_sentence_explained(void)
 {
-    if (access("weights/bert-base-uncased/model.safetensors", R_OK)) {
-        skip("weights/bert-base-uncased/model.safetensors is missing: make weights");
-        return;
-    }
+    if (!real_weights("bert-base-uncased")) return;
     check(run("./bert explain 'After stealing money from the bank vault, the bank robber was seen fishing on the "
               "Mississippi river bank.'") == 0, "exit code 0");
     check_headings("the bank sentence");

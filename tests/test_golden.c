@@ -192,10 +192,7 @@ static void real_case(const char *name, GeluKind gelu)
     static const char directory[] = "weights/bert-base-uncased";
     Error e = {0};
     Bert model;
-    if (!file_exists(directory, "model.safetensors")) {
-        skip("weights/bert-base-uncased is not there: make weights");
-        return;
-    }
+    if (!real_weights("bert-base-uncased")) return;
     if (getenv("SHORT") && strcmp(name, "real-masked")) {
         skip("SHORT=1: the shortest input stands for all");
         return;

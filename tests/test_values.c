@@ -57,10 +57,7 @@ static bool open_always(void)
 {
     static const char directory[] = "weights/bert-base-uncased";
     Error e = {0};
-    if (!file_exists(directory, "model.safetensors")) {
-        skip("weights/bert-base-uncased is not there: make weights");
-        return false;
-    }
+    if (!real_weights("bert-base-uncased")) return false;
     if (!check(tokenizer_load(&tokenizer, directory, CASE_AUTO, &e) == BERT_OK, "the vocabulary: %s", e.message))
         return false;
     if (check(bert_load(&model, directory, &e) == BERT_OK, "the model: %s", e.message)) return true;

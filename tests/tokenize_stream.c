@@ -54,7 +54,7 @@ static void write_trace(const Tokenizer *t, Text text, const EncodeOptions *o, E
     size_t length = 0;
     FILE *out = open_memstream(&bytes, &length);
     if (!out) exit(BERT_SYSTEM);
-    tokenize_trace(t, text, NULL, o, out, e);
+    tokenize_trace(t, text, NULL, o, print_stage, out, e);
     fclose(out);
     write_bytes(bytes, length);
     free(bytes);

@@ -24,136 +24,106 @@
 /* =====================================================================================================================
  * Names
  *
- * One table says what a trace holds, in the order of the data, and a second one how others call the same numbers. `*`
- * is the number of a layer, from 0. The rows that verify.h gives a name to stay where they are.
+ * trace_table (trace.c) says what a trace holds. The table here says how others call the same numbers. `*` is the
+ * number of a layer, from 0.
  * ================================================================================================================== */
-typedef struct {
-    const char *name;
-    Form form;
-} Part;
-
-static const Part parts[] = {
-    {"embeddings.word_embeddings", FORM_TOKENS},
-    {"embeddings.token_type_embeddings", FORM_TOKENS},
-    {"embeddings.position_embeddings", FORM_TOKENS},
-    {"embeddings.LayerNorm", FORM_TOKENS},
-    {"encoder.layer.*.attention.self.query", FORM_TOKENS},
-    {"encoder.layer.*.attention.self.key", FORM_TOKENS},
-    {"encoder.layer.*.attention.self.value", FORM_TOKENS},
-    {"encoder.layer.*.attention.self.scores", FORM_SCORES},
-    {"encoder.layer.*.attention.self.probs", FORM_SCORES},
-    {"encoder.layer.*.attention.self.context", FORM_TOKENS},
-    {"encoder.layer.*.attention.output.dense", FORM_TOKENS},
-    {"encoder.layer.*.attention.output.LayerNorm", FORM_TOKENS},
-    {"encoder.layer.*.intermediate.dense", FORM_TOKENS},
-    {"encoder.layer.*.intermediate", FORM_TOKENS},
-    {"encoder.layer.*.output.dense", FORM_TOKENS},
-    {"encoder.layer.*.output.LayerNorm", FORM_TOKENS},
-    {"pooler.dense", FORM_WHOLE},
-    {"pooler", FORM_WHOLE},
-    {"cls.predictions.transform.dense", FORM_TOKENS},
-    {"cls.predictions.transform.transform_act_fn", FORM_TOKENS},
-    {"cls.predictions.transform.LayerNorm", FORM_TOKENS},
-    {"cls.predictions.decoder", FORM_TOKENS},
-    {"cls.seq_relationship", FORM_WHOLE},
-};
-enum { PARTS = sizeof parts / sizeof *parts, MOST_LAYERS = 1 << 20 };
 
 /* What an alias needs beside the name. SPLIT: the last two dimensions are (head, feature of the head). RAW: scores
  * before the division by sqrt(D), and not masked. BEFORE: the number in the name is one too high, because hidden state
  * l+1 comes from layer l. LAST: the layer is the last one. */
 enum { SPLIT = 1, RAW = 2, BEFORE = 4, LAST = 8 };
 typedef struct {
-    const char *theirs, *ours;
+    const char *theirs;
+    TraceName ours;
     int how;
 } Alias;
 
 /* The table of aliases. A leading `bert.` or `bert/` and a trailing `:0` are put aside first. */
 static const Alias aliases[] = {
     /* Hugging Face: outputs of whole modules and of the model. Traces by hooks on every module hold them too. */
-    {"embeddings", "embeddings.LayerNorm", 0},
-    {"encoder.layer.*.attention.self", "encoder.layer.*.attention.self.context", 0},
-    {"encoder.layer.*.attention.output", "encoder.layer.*.attention.output.LayerNorm", 0},
-    {"encoder.layer.*.attention", "encoder.layer.*.attention.output.LayerNorm", 0},
-    {"encoder.layer.*.intermediate.intermediate_act_fn", "encoder.layer.*.intermediate", 0},
-    {"encoder.layer.*.output", "encoder.layer.*.output.LayerNorm", 0},
-    {"encoder.layer.*", "encoder.layer.*.output.LayerNorm", 0},
-    {"hidden_states.0", "embeddings.LayerNorm", 0},
-    {"hidden_states.*", "encoder.layer.*.output.LayerNorm", BEFORE},
-    {"attentions.*", "encoder.layer.*.attention.self.probs", 0},
-    {"encoder", "encoder.layer.*.output.LayerNorm", LAST},
-    {"last_hidden_state", "encoder.layer.*.output.LayerNorm", LAST},
-    {"pooler.activation", "pooler", 0},
-    {"pooler_output", "pooler", 0},
-    {"cls.predictions.transform", "cls.predictions.transform.LayerNorm", 0},
-    {"cls.predictions", "cls.predictions.decoder", 0},
-    {"prediction_logits", "cls.predictions.decoder", 0},
-    {"seq_relationship_logits", "cls.seq_relationship", 0},
+    {"embeddings", TRACE_EMBEDDING_NORM, 0},
+    {"encoder.layer.*.attention.self", TRACE_CONTEXT, 0},
+    {"encoder.layer.*.attention.output", TRACE_ATTENTION_NORM, 0},
+    {"encoder.layer.*.attention", TRACE_ATTENTION_NORM, 0},
+    {"encoder.layer.*.intermediate.intermediate_act_fn", TRACE_INTERMEDIATE, 0},
+    {"encoder.layer.*.output", TRACE_OUTPUT_NORM, 0},
+    {"encoder.layer.*", TRACE_OUTPUT_NORM, 0},
+    {"hidden_states.0", TRACE_EMBEDDING_NORM, 0},
+    {"hidden_states.*", TRACE_OUTPUT_NORM, BEFORE},
+    {"attentions.*", TRACE_PROBS, 0},
+    {"encoder", TRACE_OUTPUT_NORM, LAST},
+    {"last_hidden_state", TRACE_OUTPUT_NORM, LAST},
+    {"pooler.activation", TRACE_POOLER, 0},
+    {"pooler_output", TRACE_POOLER, 0},
+    {"cls.predictions.transform", TRACE_TRANSFORM_NORM, 0},
+    {"cls.predictions", TRACE_DECODER, 0},
+    {"prediction_logits", TRACE_DECODER, 0},
+    {"seq_relationship_logits", TRACE_NSP, 0},
 
     /* TransformerLens, HookedEncoder: hook names of run_with_cache. Its hook_resid_mid and hook_resid_post are sums
      * before a LayerNorm, which a trace does not have. */
-    {"embed.hook_embed", "embeddings.word_embeddings", 0},
-    {"embed.hook_token_type_embed", "embeddings.token_type_embeddings", 0},
-    {"embed.hook_pos_embed", "embeddings.position_embeddings", 0},
-    {"embed.ln.hook_normalized", "embeddings.LayerNorm", 0},
-    {"hook_full_embed", "embeddings.LayerNorm", 0},
-    {"blocks.*.hook_resid_pre", "encoder.layer.*.output.LayerNorm", BEFORE},
-    {"blocks.*.attn.hook_q", "encoder.layer.*.attention.self.query", SPLIT},
-    {"blocks.*.attn.hook_k", "encoder.layer.*.attention.self.key", SPLIT},
-    {"blocks.*.attn.hook_v", "encoder.layer.*.attention.self.value", SPLIT},
-    {"blocks.*.attn.hook_attn_scores", "encoder.layer.*.attention.self.scores", 0},
-    {"blocks.*.attn.hook_pattern", "encoder.layer.*.attention.self.probs", 0},
-    {"blocks.*.attn.hook_z", "encoder.layer.*.attention.self.context", SPLIT},
-    {"blocks.*.hook_attn_out", "encoder.layer.*.attention.output.dense", 0},
-    {"blocks.*.ln1.hook_normalized", "encoder.layer.*.attention.output.LayerNorm", 0},
-    {"blocks.*.mlp.hook_pre", "encoder.layer.*.intermediate.dense", 0},
-    {"blocks.*.mlp.hook_post", "encoder.layer.*.intermediate", 0},
-    {"blocks.*.hook_mlp_out", "encoder.layer.*.output.dense", 0},
-    {"blocks.*.ln2.hook_normalized", "encoder.layer.*.output.LayerNorm", 0},
-    {"blocks.*.hook_normalized_resid_post", "encoder.layer.*.output.LayerNorm", 0},
-    {"mlm_head.ln.hook_normalized", "cls.predictions.transform.LayerNorm", 0},
+    {"embed.hook_embed", TRACE_WORD, 0},
+    {"embed.hook_token_type_embed", TRACE_TOKEN_TYPE, 0},
+    {"embed.hook_pos_embed", TRACE_POSITION, 0},
+    {"embed.ln.hook_normalized", TRACE_EMBEDDING_NORM, 0},
+    {"hook_full_embed", TRACE_EMBEDDING_NORM, 0},
+    {"blocks.*.hook_resid_pre", TRACE_OUTPUT_NORM, BEFORE},
+    {"blocks.*.attn.hook_q", TRACE_QUERY, SPLIT},
+    {"blocks.*.attn.hook_k", TRACE_KEY, SPLIT},
+    {"blocks.*.attn.hook_v", TRACE_VALUE, SPLIT},
+    {"blocks.*.attn.hook_attn_scores", TRACE_SCORES, 0},
+    {"blocks.*.attn.hook_pattern", TRACE_PROBS, 0},
+    {"blocks.*.attn.hook_z", TRACE_CONTEXT, SPLIT},
+    {"blocks.*.hook_attn_out", TRACE_ATTENTION_DENSE, 0},
+    {"blocks.*.ln1.hook_normalized", TRACE_ATTENTION_NORM, 0},
+    {"blocks.*.mlp.hook_pre", TRACE_INTERMEDIATE_DENSE, 0},
+    {"blocks.*.mlp.hook_post", TRACE_INTERMEDIATE, 0},
+    {"blocks.*.hook_mlp_out", TRACE_OUTPUT_DENSE, 0},
+    {"blocks.*.ln2.hook_normalized", TRACE_OUTPUT_NORM, 0},
+    {"blocks.*.hook_normalized_resid_post", TRACE_OUTPUT_NORM, 0},
+    {"mlm_head.ln.hook_normalized", TRACE_TRANSFORM_NORM, 0},
 
     /* TensorFlow, google-research/bert: names in its graph, and in ONNX files made from it. Its tensors are
      * (sequences * tokens, features). GELU's last product is mul_3. */
-    {"embeddings/LayerNorm/batchnorm/add_1", "embeddings.LayerNorm", 0},
-    {"encoder/layer_*/attention/self/query/BiasAdd", "encoder.layer.*.attention.self.query", 0},
-    {"encoder/layer_*/attention/self/key/BiasAdd", "encoder.layer.*.attention.self.key", 0},
-    {"encoder/layer_*/attention/self/value/BiasAdd", "encoder.layer.*.attention.self.value", 0},
-    {"encoder/layer_*/attention/self/add", "encoder.layer.*.attention.self.scores", 0},
-    {"encoder/layer_*/attention/self/Softmax", "encoder.layer.*.attention.self.probs", 0},
-    {"encoder/layer_*/attention/self/Reshape_3", "encoder.layer.*.attention.self.context", 0},
-    {"encoder/layer_*/attention/output/dense/BiasAdd", "encoder.layer.*.attention.output.dense", 0},
-    {"encoder/layer_*/attention/output/LayerNorm/batchnorm/add_1", "encoder.layer.*.attention.output.LayerNorm", 0},
-    {"encoder/layer_*/intermediate/dense/BiasAdd", "encoder.layer.*.intermediate.dense", 0},
-    {"encoder/layer_*/intermediate/dense/mul_3", "encoder.layer.*.intermediate", 0},
-    {"encoder/layer_*/output/dense/BiasAdd", "encoder.layer.*.output.dense", 0},
-    {"encoder/layer_*/output/LayerNorm/batchnorm/add_1", "encoder.layer.*.output.LayerNorm", 0},
-    {"pooler/dense/BiasAdd", "pooler.dense", 0},
-    {"pooler/dense/Tanh", "pooler", 0},
-    {"cls/predictions/transform/dense/BiasAdd", "cls.predictions.transform.dense", 0},
-    {"cls/predictions/transform/dense/mul_3", "cls.predictions.transform.transform_act_fn", 0},
-    {"cls/predictions/transform/LayerNorm/batchnorm/add_1", "cls.predictions.transform.LayerNorm", 0},
-    {"cls/predictions/BiasAdd", "cls.predictions.decoder", 0},
-    {"cls/seq_relationship/BiasAdd", "cls.seq_relationship", 0},
+    {"embeddings/LayerNorm/batchnorm/add_1", TRACE_EMBEDDING_NORM, 0},
+    {"encoder/layer_*/attention/self/query/BiasAdd", TRACE_QUERY, 0},
+    {"encoder/layer_*/attention/self/key/BiasAdd", TRACE_KEY, 0},
+    {"encoder/layer_*/attention/self/value/BiasAdd", TRACE_VALUE, 0},
+    {"encoder/layer_*/attention/self/add", TRACE_SCORES, 0},
+    {"encoder/layer_*/attention/self/Softmax", TRACE_PROBS, 0},
+    {"encoder/layer_*/attention/self/Reshape_3", TRACE_CONTEXT, 0},
+    {"encoder/layer_*/attention/output/dense/BiasAdd", TRACE_ATTENTION_DENSE, 0},
+    {"encoder/layer_*/attention/output/LayerNorm/batchnorm/add_1", TRACE_ATTENTION_NORM, 0},
+    {"encoder/layer_*/intermediate/dense/BiasAdd", TRACE_INTERMEDIATE_DENSE, 0},
+    {"encoder/layer_*/intermediate/dense/mul_3", TRACE_INTERMEDIATE, 0},
+    {"encoder/layer_*/output/dense/BiasAdd", TRACE_OUTPUT_DENSE, 0},
+    {"encoder/layer_*/output/LayerNorm/batchnorm/add_1", TRACE_OUTPUT_NORM, 0},
+    {"pooler/dense/BiasAdd", TRACE_POOLER_DENSE, 0},
+    {"pooler/dense/Tanh", TRACE_POOLER, 0},
+    {"cls/predictions/transform/dense/BiasAdd", TRACE_TRANSFORM_DENSE, 0},
+    {"cls/predictions/transform/dense/mul_3", TRACE_TRANSFORM_ACT, 0},
+    {"cls/predictions/transform/LayerNorm/batchnorm/add_1", TRACE_TRANSFORM_NORM, 0},
+    {"cls/predictions/BiasAdd", TRACE_DECODER, 0},
+    {"cls/seq_relationship/BiasAdd", TRACE_NSP, 0},
 
     /* llama.cpp and other programs on ggml: names given by its graph callback, with dimensions in C's order (ggml
      * prints them reversed). kq is before the scale and the mask. kqv_out is named twice in the graph, before and after
      * the dense layer: keep the second. Its inp_embd, the sum before the first LayerNorm, is not in a trace. */
-    {"inp_norm", "embeddings.LayerNorm", 0},
-    {"Qcur-*", "encoder.layer.*.attention.self.query", SPLIT},
-    {"Kcur-*", "encoder.layer.*.attention.self.key", SPLIT},
-    {"Vcur-*", "encoder.layer.*.attention.self.value", SPLIT},
-    {"kq-*", "encoder.layer.*.attention.self.scores", RAW},
-    {"kq_soft_max-*", "encoder.layer.*.attention.self.probs", 0},
-    {"kq_soft_max_ext-*", "encoder.layer.*.attention.self.probs", 0},
-    {"kqv_out-*", "encoder.layer.*.attention.output.dense", 0},
-    {"ffn_inp-*", "encoder.layer.*.attention.output.LayerNorm", 0},
-    {"ffn_up_b-*", "encoder.layer.*.intermediate.dense", 0},
-    {"ffn_gelu-*", "encoder.layer.*.intermediate", 0},
-    {"ffn_out-*", "encoder.layer.*.output.dense", 0},
-    {"result_embd", "encoder.layer.*.output.LayerNorm", LAST},
+    {"inp_norm", TRACE_EMBEDDING_NORM, 0},
+    {"Qcur-*", TRACE_QUERY, SPLIT},
+    {"Kcur-*", TRACE_KEY, SPLIT},
+    {"Vcur-*", TRACE_VALUE, SPLIT},
+    {"kq-*", TRACE_SCORES, RAW},
+    {"kq_soft_max-*", TRACE_PROBS, 0},
+    {"kq_soft_max_ext-*", TRACE_PROBS, 0},
+    {"kqv_out-*", TRACE_ATTENTION_DENSE, 0},
+    {"ffn_inp-*", TRACE_ATTENTION_NORM, 0},
+    {"ffn_up_b-*", TRACE_INTERMEDIATE_DENSE, 0},
+    {"ffn_gelu-*", TRACE_INTERMEDIATE, 0},
+    {"ffn_out-*", TRACE_OUTPUT_DENSE, 0},
+    {"result_embd", TRACE_OUTPUT_NORM, LAST},
 };
-enum { ALIASES = sizeof aliases / sizeof *aliases };
+enum { ALIASES = sizeof aliases / sizeof *aliases, MOST_LAYERS = 1 << 20 };
 
 /* The three rows of ids, and what else they are called. */
 static const char *const id_names[3][3] = {
@@ -185,27 +155,18 @@ static bool fits(const char *pattern, const char *name, size_t length, int *laye
     return i == length;
 }
 
-/* Writes our name and place for parts[part] of that layer. `order` sorts as the data flow: embeddings, then layer by
- * layer in the order of the list, then the heads, which no number of layers can reach. */
-static void name_entry(TraceEntry *t, size_t part, int layer)
+/* Writes the name and the place of that row, in that layer. `order` sorts as the data flow: embeddings, then layer by
+ * layer in the order of the table, then the heads, which no number of layers can reach. */
+static void name_entry(TraceEntry *t, TraceName row, int layer)
 {
-    const bool per_layer = strchr(parts[part].name, '*') != NULL;
-    const size_t row = per_layer && layer >= 0 ? (size_t)layer : 0;
-    const bool head = !per_layer && !strstr(parts[part].name, "embeddings");
-    spec_name(parts[part].name, layer, t->name, sizeof t->name);
-    t->form = parts[part].form;
+    const TraceSpec *spec = &trace_table[row];
+    const bool per_layer = trace_per_layer(spec), head = spec->group != GROUP_ENCODER;
+    const size_t block = per_layer && layer >= 0 ? (size_t)layer : 0;
+    spec_name(spec->name, layer, t->name, sizeof t->name);
+    t->row = row;
+    t->form = spec->form;
     t->layer = per_layer ? layer : -1;
-    t->part = part;
-    t->order = (head ? (size_t)MOST_LAYERS : per_layer ? row + 1 : 0) * PARTS + part;
-}
-
-/* The row of `parts` with that name. */
-static size_t part_named(const char *ours)
-{
-    size_t part = 0;
-    while (part < PARTS && strcmp(parts[part].name, ours)) part++;
-    assert(part < PARTS);
-    return part;
+    t->order = (head ? (size_t)MOST_LAYERS : per_layer ? block + 1 : 0) * TRACE_COUNT + row;
 }
 
 /* Any name to ours; false if it is nobody's. `last` is the number of the last layer, or -1 if nothing says so.
@@ -216,22 +177,30 @@ static bool resolve_name(TraceEntry *t, const char *name, int last)
 {
     size_t length = strlen(name);
     int layer;
-    if (!strncmp(name, "bert.", 5) || !strncmp(name, "bert/", 5)) name += 5, length -= 5;
+    if (!strncmp(name, "bert.", 5) || !strncmp(name, "bert/", 5)) {
+        name += 5;
+        length -= 5;
+    }
     if (length > 2 && !strcmp(name + length - 2, ":0")) length -= 2;
-    for (size_t part = 0; part < PARTS; part++)
-        if (fits(parts[part].name, name, length, &layer)) return name_entry(t, part, layer), true;
+    for (TraceName row = 0; row < TRACE_COUNT; row++)
+        if (fits(trace_table[row].name, name, length, &layer)) {
+            name_entry(t, row, layer);
+            return true;
+        }
     for (size_t i = 0; i < ALIASES; i++) {
         const Alias *alias = &aliases[i];
         if (!fits(alias->theirs, name, length, &layer)) continue;
+        t->split_heads = alias->how & SPLIT;
+        t->unscaled = alias->how & RAW;
+        t->alias = true;
         if (alias->how & BEFORE) layer--;
         if (alias->how & LAST) layer = last;
-        t->split_heads = alias->how & SPLIT, t->unscaled = alias->how & RAW, t->alias = true;
-        if (layer < 0 && (alias->how & BEFORE))                         /* what goes into layer 0 */
-            return name_entry(t, part_named("embeddings.LayerNorm"), -1), true;
-        name_entry(t, part_named(alias->ours), layer);
-        if (layer < 0 && (alias->how & LAST)) {                         /* nobody says how many layers there are */
+        const bool before_0 = (alias->how & BEFORE) && layer < 0;       /* what goes into layer 0 */
+        name_entry(t, before_0 ? TRACE_EMBEDDING_NORM : alias->ours, layer);
+        if ((alias->how & LAST) && layer < 0) {                         /* nobody says how many layers there are */
             snprintf(t->name, sizeof t->name, "last_hidden_state");
-            t->layer = -1, t->order = (size_t)MOST_LAYERS * PARTS - 1;
+            t->layer = -1;
+            t->order = (size_t)MOST_LAYERS * TRACE_COUNT - 1;
         }
         return true;
     }
@@ -650,7 +619,7 @@ void print_result(const TraceEntry *ref, const Result *r, FILE *out)
 /* encoder.layer.* for a layer's name, so that a part that all layers lack is said once. */
 static void pattern_of(char pattern[96], const TraceEntry *t)
 {
-    snprintf(pattern, 96, "%s", t->layer >= 0 ? parts[t->part].name : t->name);
+    snprintf(pattern, 96, "%s", t->layer >= 0 ? trace_table[t->row].name : t->name);
 }
 
 /* What only one side has, on one line. A user's trace of hidden states alone would otherwise get a hundred names:
@@ -659,19 +628,19 @@ static void pattern_of(char pattern[96], const TraceEntry *t)
  */
 void print_missing(const TraceView *has, const TraceView *lacks, const char *whose, FILE *out)
 {
-    size_t all[PARTS][2] = {{0}}, missing[PARTS][2] = {{0}};            /* of each part; [1]: those of a layer */
+    size_t all[TRACE_COUNT][2] = {{0}}, missing[TRACE_COUNT][2] = {{0}};    /* of each row; [1]: those of a layer */
     const char *separator = "";
     for (size_t i = 0; i < has->count; i++) {
         const TraceEntry *t = &has->entries[i];
-        all[t->part][t->layer >= 0]++;
-        if (!view_find(lacks, t)) missing[t->part][t->layer >= 0]++;
+        all[t->row][t->layer >= 0]++;
+        if (!view_find(lacks, t)) missing[t->row][t->layer >= 0]++;
     }
     for (size_t i = 0; i < has->count; i++) {
         const TraceEntry *t = &has->entries[i];
-        const size_t of = all[t->part][t->layer >= 0], lost = missing[t->part][t->layer >= 0];
+        const size_t of = all[t->row][t->layer >= 0], lost = missing[t->row][t->layer >= 0];
         char pattern[96];
         if (!lost || view_find(lacks, t)) continue;
-        missing[t->part][t->layer >= 0] = 0;                            /* said once */
+        missing[t->row][t->layer >= 0] = 0;                            /* said once */
         pattern_of(pattern, t);
         if (!*separator) fprintf(out, "not in %s: ", whose);
         fprintf(out, "%s%s", separator, pattern);

@@ -9,103 +9,117 @@
  */
 #include "verify/verify.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* =====================================================================================================================
- * The list of names
+ * The table of traced tensors
  *
- * The order is that of the data: whoever compares two traces from the top meets the cause before its effects. Shapes
- * are those of one sequence: (tokens, features), (heads, query, key), (features) for what belongs to the whole
- * sequence.
+ * The order is that of the data: whoever compares two traces from the top meets the cause before its effects.
+ * ================================================================================================================== */
+#define WHOLE(field) offsetof(Activations, field)
+#define BLOCK(field) offsetof(BlockActivations, field)
+
+const TraceSpec trace_table[] = {
+    /* name, step, head, what must be kept, form, width, where it is */
+    [TRACE_WORD] =
+    {"embeddings.word_embeddings", 5, GROUP_ENCODER, KEEP_NOTHING, FORM_TOKENS, 'H', WHOLE(word)},
+    [TRACE_TOKEN_TYPE] =
+    {"embeddings.token_type_embeddings", 5, GROUP_ENCODER, KEEP_NOTHING, FORM_TOKENS, 'H', WHOLE(token_type)},
+    [TRACE_POSITION] =
+    {"embeddings.position_embeddings", 5, GROUP_ENCODER, KEEP_NOTHING, FORM_TOKENS, 'H', WHOLE(position)},
+    [TRACE_EMBEDDING_NORM] =
+    {"embeddings.LayerNorm", 6, GROUP_ENCODER, KEEP_HIDDEN, FORM_TOKENS, 'H', WHOLE(embedding_norm)},
+
+    [TRACE_QUERY] =
+    {"encoder.layer.*.attention.self.query", 7, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'H', BLOCK(query)},
+    [TRACE_KEY] =
+    {"encoder.layer.*.attention.self.key", 7, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'H', BLOCK(key)},
+    [TRACE_VALUE] =
+    {"encoder.layer.*.attention.self.value", 7, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'H', BLOCK(value)},
+    [TRACE_SCORES] =
+    {"encoder.layer.*.attention.self.scores", 8, GROUP_ENCODER, KEEP_ATTENTION | KEEP_STEPS, FORM_SCORES, 0,
+     BLOCK(scores)},
+    [TRACE_PROBS] =
+    {"encoder.layer.*.attention.self.probs", 9, GROUP_ENCODER, KEEP_ATTENTION, FORM_SCORES, 0, BLOCK(probs)},
+    [TRACE_CONTEXT] =
+    {"encoder.layer.*.attention.self.context", 10, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'H', BLOCK(context)},
+    [TRACE_ATTENTION_DENSE] =
+    {"encoder.layer.*.attention.output.dense", 11, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'H', BLOCK(attention_dense)},
+    [TRACE_ATTENTION_NORM] =
+    {"encoder.layer.*.attention.output.LayerNorm", 11, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'H',
+     BLOCK(attention_norm)},
+    [TRACE_INTERMEDIATE_DENSE] =
+    {"encoder.layer.*.intermediate.dense", 12, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'F', BLOCK(intermediate_dense)},
+    [TRACE_INTERMEDIATE] =
+    {"encoder.layer.*.intermediate", 12, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'F', BLOCK(intermediate)},
+    [TRACE_OUTPUT_DENSE] =
+    {"encoder.layer.*.output.dense", 13, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'H', BLOCK(output_dense)},
+    [TRACE_OUTPUT_NORM] =
+    {"encoder.layer.*.output.LayerNorm", 13, GROUP_ENCODER, KEEP_HIDDEN, FORM_TOKENS, 'H', BLOCK(output_norm)},
+
+    [TRACE_POOLER_DENSE] =
+    {"pooler.dense", 14, GROUP_POOLER, KEEP_NOTHING, FORM_WHOLE, 'H', WHOLE(pooler_dense)},
+    [TRACE_POOLER] =
+    {"pooler", 14, GROUP_POOLER, KEEP_NOTHING, FORM_WHOLE, 'H', WHOLE(pooler)},
+    [TRACE_TRANSFORM_DENSE] =
+    {"cls.predictions.transform.dense", 15, GROUP_MLM, KEEP_NOTHING, FORM_TOKENS, 'H', WHOLE(transform_dense)},
+    [TRACE_TRANSFORM_ACT] =
+    {"cls.predictions.transform.transform_act_fn", 15, GROUP_MLM, KEEP_NOTHING, FORM_TOKENS, 'H', WHOLE(transform_act)},
+    [TRACE_TRANSFORM_NORM] =
+    {"cls.predictions.transform.LayerNorm", 15, GROUP_MLM, KEEP_NOTHING, FORM_TOKENS, 'H', WHOLE(transform_norm)},
+    [TRACE_DECODER] =
+    {"cls.predictions.decoder", 15, GROUP_MLM, KEEP_NOTHING, FORM_TOKENS, 'V', WHOLE(logits)},
+    [TRACE_NSP] =
+    {"cls.seq_relationship", 14, GROUP_NSP, KEEP_NOTHING, FORM_WHOLE, '2', WHOLE(nsp_logits)},
+};
+static_assert(sizeof trace_table / sizeof *trace_table == TRACE_COUNT, "a row for each TraceName");
+
+bool trace_per_layer(const TraceSpec *spec)
+{
+    return strchr(spec->name, '*') != NULL;
+}
+
+/* =====================================================================================================================
+ * The list of a run
  * ================================================================================================================== */
 
-/* A list that is being made. The caller knows the largest possible count, so that `put` cannot fail. */
-typedef struct {
-    TraceTensor *items;
-    size_t count;
-} List;
-
-/* Puts down one tensor: (rows, cols), or (cols) alone where rows is 0. The shape is that of one sequence. */
-static void put(List *list, const char *name, const real *data, size_t rows, size_t cols)
-{
-    TraceTensor *t = &list->items[list->count++];
-    *t = (TraceTensor){.data = data, .rank = rows ? 2 : 1};
-    snprintf(t->name, sizeof t->name, "%s", name);
-    t->shape[0] = rows ? rows : cols;
-    t->shape[1] = rows ? cols : 0;
-}
-
-/* The same for a part of block l: encoder.layer.l.PART */
-static void put_part(List *list, int l, const char *part, const real *data, size_t T, size_t cols)
-{
-    char name[96];
-    snprintf(name, sizeof name, "encoder.layer.%d.%s", l, part);
-    put(list, name, data, T, cols);
-}
-
-/* Scores or probabilities of block l: (heads, query, key). */
-static void put_scores(List *list, int l, const char *part, const real *data, size_t A, size_t T)
-{
-    put_part(list, l, part, data, T, T);
-    TraceTensor *t = &list->items[list->count - 1];
-    t->rank = 3;
-    t->shape[0] = A, t->shape[1] = T, t->shape[2] = T;
-    t->packed_scores = true;
-}
-
-/* Steps 5 and 6: three addends and their normalized sum, hidden state 0. The sum itself has no name in Hugging Face's
- * code. Hidden state 0 is overwritten by the blocks unless the hidden states are kept. */
-static void put_embeddings(List *list, const Activations *a, size_t T, size_t H)
-{
-    put(list, "embeddings.word_embeddings", a->word, T, H);
-    put(list, "embeddings.token_type_embeddings", a->token_type, T, H);
-    put(list, "embeddings.position_embeddings", a->position, T, H);
-    if (a->request.keep & KEEP_HIDDEN) put(list, "embeddings.LayerNorm", a->embedding_norm, T, H);
-}
-
-/* Steps 7 to 13 of block l, as far as they were kept; what was not kept shares its memory with the other blocks. */
-static void put_block(List *list, const BertConfig *c, const Activations *a, int l, size_t T)
-{
-    const BlockActivations *b = &a->block[l];
-    const Keep keep = a->request.keep;
-    const size_t H = (size_t)c->H, A = (size_t)c->A, F = (size_t)c->F;
-    if (keep == KEEP_EVERYTHING) {
-        put_part(list, l, "attention.self.query", b->query, T, H);
-        put_part(list, l, "attention.self.key", b->key, T, H);
-        put_part(list, l, "attention.self.value", b->value, T, H);
-        put_scores(list, l, "attention.self.scores", b->scores, A, T);
-    }
-    if (keep & KEEP_ATTENTION) put_scores(list, l, "attention.self.probs", b->probs, A, T);
-    if (keep == KEEP_EVERYTHING) {
-        put_part(list, l, "attention.self.context", b->context, T, H);
-        put_part(list, l, "attention.output.dense", b->attention_dense, T, H);
-        put_part(list, l, "attention.output.LayerNorm", b->attention_norm, T, H);
-        put_part(list, l, "intermediate.dense", b->intermediate_dense, T, F);
-        put_part(list, l, "intermediate", b->intermediate, T, F);
-        put_part(list, l, "output.dense", b->output_dense, T, H);
-    }
-    if ((keep & KEEP_HIDDEN) || l == c->L - 1) put_part(list, l, "output.LayerNorm", b->output_norm, T, H);
-}
-
-/* Steps 14 and 15, what was asked for. The pooler's tensors and the next-sentence logits belong to a sequence, not to a
- * token. With several sequences the rows of the MLM head can be told apart only if every token was asked for. */
-static void put_heads(List *list, const BertConfig *c, const Activations *a)
+/* Does this run have the row's tensor? The embeddings' sum has no name in Hugging Face's code, and no row. Hidden state
+ * 0 is overwritten by the blocks, and a block's tensors by the next block, unless they are kept; the last block's
+ * output stays. With several sequences the rows of the MLM head can be told apart only if every token was asked for.
+ */
+static bool is_there(const TraceSpec *spec, const BertConfig *c, const Activations *a, int l)
 {
     const Request *r = &a->request;
-    const size_t H = (size_t)c->H, B = (size_t)a->batch.B, M = (size_t)r->M;
-    if (r->pooler || r->nsp) {
-        put(list, "pooler.dense", a->pooler_dense, 0, H);
-        put(list, "pooler", a->pooler, 0, H);
+    if (spec->group == GROUP_POOLER) return r->pooler || r->nsp;
+    if (spec->group == GROUP_NSP) return r->nsp;
+    if (spec->group == GROUP_MLM) return r->M > 0 && (a->batch.B == 1 || r->M == a->N);
+    return (r->keep & spec->keep) == spec->keep || (spec == &trace_table[TRACE_OUTPUT_NORM] && l == c->L - 1);
+}
+
+/* The row's tensor in layer l: its name, where its numbers are, and the shape that one sequence has. */
+static TraceTensor tensor_of(const TraceSpec *spec, const BertConfig *c, const Activations *a, int l)
+{
+    const char *base = trace_per_layer(spec) ? (const char *)&a->block[l] : (const char *)a;
+    const size_t T = (size_t)a->batch.T[0], A = (size_t)c->A, width = symbol_size(spec->width, c);
+    const size_t rows = spec->group == GROUP_MLM ? (size_t)a->request.M / (size_t)a->batch.B : T;
+    TraceTensor t = {.data = *(real *const *)(const void *)(base + spec->field)};
+    spec_name(spec->name, l, t.name, sizeof t.name);
+    if (spec->form == FORM_WHOLE) {
+        t.rank = 1;
+        t.shape[0] = width;
+    } else if (spec->form == FORM_TOKENS) {
+        t.rank = 2;
+        t.shape[0] = rows;
+        t.shape[1] = width;
+    } else {
+        t.rank = 3;
+        t.shape[0] = A;
+        t.shape[1] = t.shape[2] = T;
     }
-    if (M > 0 && (B == 1 || r->M == a->N)) {
-        put(list, "cls.predictions.transform.dense", a->transform_dense, M / B, H);
-        put(list, "cls.predictions.transform.transform_act_fn", a->transform_act, M / B, H);
-        put(list, "cls.predictions.transform.LayerNorm", a->transform_norm, M / B, H);
-        put(list, "cls.predictions.decoder", a->logits, M / B, (size_t)c->V);
-    }
-    if (r->nsp) put(list, "cls.seq_relationship", a->nsp_logits, 0, 2);
+    return t;
 }
 
 /* A trace of several sequences needs one length, or the tensors would not be rectangular. */
@@ -119,22 +133,20 @@ static Status check_lengths(const Batch *batch, Error *e)
     return BERT_OK;
 }
 
-/* Shapes are those of one sequence; with B > 1 the data of the B sequences follow one another, and trace_print and
- * trace_write put B in front. */
-Status trace_list(const Bert *m, const Activations *a, TraceTensor **out, size_t *count, Error *e)
+/* In the order of the data: the embeddings (l = -1), the blocks one after another, the heads (l = L). */
+Status trace_list(const Bert *m, const Activations *a, TraceTensor **list, size_t *count, Error *e)
 {
-    enum { EMBEDDINGS = 4, PARTS = 12, HEADS = 7 };                     /* the most that the functions above put down */
     const BertConfig *c = &m->config;
-    const size_t T = (size_t)a->batch.T[0];
-    List list = {0};
     if (check_lengths(&a->batch, e) != BERT_OK) return e->status;
-    list.items = calloc(EMBEDDINGS + PARTS * (size_t)c->L + HEADS, sizeof *list.items);
-    if (!list.items) return fail(e, BERT_SYSTEM, "out of memory for the names of a trace");
-    put_embeddings(&list, a, T, (size_t)c->H);
-    for (int l = 0; l < c->L; l++) put_block(&list, c, a, l, T);
-    put_heads(&list, c, a);
-    *out = list.items;
-    *count = list.count;
+    *count = 0;
+    *list = calloc(TRACE_COUNT * ((size_t)c->L + 1), sizeof **list);
+    if (!*list) return fail(e, BERT_SYSTEM, "out of memory for the names of a trace");
+    for (int l = -1; l <= c->L; l++)
+        for (const TraceSpec *spec = trace_table; spec < trace_table + TRACE_COUNT; spec++) {
+            const int once = spec->group == GROUP_ENCODER ? -1 : c->L;
+            const bool here = trace_per_layer(spec) ? l >= 0 && l < c->L : l == once;
+            if (here && is_there(spec, c, a, l)) (*list)[(*count)++] = tensor_of(spec, c, a, l);
+        }
     return BERT_OK;
 }
 

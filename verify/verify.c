@@ -183,14 +183,16 @@ StepFunction *const ordinary_steps[STEP_COUNT] = {
     step_transform_dense, step_transform_act, step_transform_norm, step_decoder, step_nsp,
 };
 
-/* Which step makes the tensor in that row of the list of names (compare.c). The first three rows come out of one
- * step, and so do query, key and value. */
+/* Which step makes a tensor. */
 static StepName step_of(const TraceEntry *t)
 {
-    if (t->part < PART_EMBEDDING_NORM) return STEP_SUM;
-    if (t->part == PART_EMBEDDING_NORM) return STEP_EMBEDDING_NORM;
-    if (t->part < PART_SCORES) return STEP_QUERY_KEY_VALUE;
-    return (StepName)(t->part - PART_SCORES + STEP_SCORES);             /* from here on one step, one tensor */
+    static const StepName steps[TRACE_COUNT] = {
+        STEP_SUM, STEP_SUM, STEP_SUM, STEP_EMBEDDING_NORM, STEP_QUERY_KEY_VALUE, STEP_QUERY_KEY_VALUE,
+        STEP_QUERY_KEY_VALUE, STEP_SCORES, STEP_PROBS, STEP_CONTEXT, STEP_ATTENTION_DENSE, STEP_ATTENTION_NORM,
+        STEP_UP, STEP_GELU, STEP_DOWN, STEP_OUTPUT_NORM, STEP_POOLER_DENSE, STEP_POOLER, STEP_TRANSFORM_DENSE,
+        STEP_TRANSFORM_ACT, STEP_TRANSFORM_NORM, STEP_DECODER, STEP_NSP,
+    };
+    return steps[t->row];
 }
 
 /* =====================================================================================================================
@@ -199,7 +201,7 @@ static StepName step_of(const TraceEntry *t)
 
 /* Memory for all trials of one verification: activations of the same shape as the reference's, and copies of what a
  * mistake may edit. `batch` and `request` are those of the reference. */
-static Status trial_new(Trial *t, const Bert *m, const Batch *batch, const Request *request, Error *e)
+Status trial_new(Trial *t, const Bert *m, const Batch *batch, const Request *request, Error *e)
 {
     const BertConfig *c = &m->config;
     size_t N = 0, longest = (size_t)(c->V > c->F ? c->V : c->F);
@@ -226,7 +228,7 @@ static void trial_forget_weights(Trial *t)
     t->owned_count = 0;
 }
 
-static void trial_free(Trial *t)
+void trial_free(Trial *t)
 {
     trial_forget_weights(t);
     free(t->owned), free(t->model.layers), free(t->types), free(t->mask);
@@ -235,8 +237,8 @@ static void trial_free(Trial *t)
 }
 
 /* Everything as it should be again, before the next mistake is planted: so that mistakes do not add up. The numbers
- * in the buffers stay; run_fed overwrites all that it reads. */
-static void trial_reset(Trial *t)
+ * in the buffers stay: `forget` takes them out before they are computed anew. */
+void trial_reset(Trial *t)
 {
     const size_t N = (size_t)t->a.N;
     BertLayer *layers = t->model.layers;
@@ -270,6 +272,18 @@ static void overwrite(const TraceEntry *t, const void *numbers)
     memcpy((void *)(uintptr_t)t->tensor.data, numbers, t->tensor.count * sizeof(real));
 }
 
+/* The tensors first .. last of the trial hold no numbers until their steps have run. Why: the buffers still hold OTHER's
+ * own numbers, fed there for the candidate before. A mistake that leaves a part of its tensor unwritten would be equal to
+ * OTHER there, and the explanation of everything. */
+static void forget(const Bench *bench, size_t first, size_t last)
+{
+    for (size_t i = first; i <= last; i++) {
+        const SafeTensor *t = &bench->mine.entries[i].tensor;
+        real *data = (real *)(uintptr_t)t->data;                        /* the trial's own buffer */
+        for (size_t k = 0; k < t->count; k++) data[k] = (real)NAN;
+    }
+}
+
 /* Overwrites a tensor of the trial with OTHER's numbers, if OTHER has it. What is not finite stays as computed. So do
  * masked scores: everybody has another very low number there, and who forgot the mask has an ordinary one, which must
  * not be taken over as if it were right; the mistake is to show in the next tensor, the probabilities. */
@@ -281,7 +295,7 @@ static void feed(const Bench *bench, size_t i)
     if (!other || !r->comparable) return;
     for (size_t k = 0; k < mine->tensor.count; k++) {
         double y = other_element(mine, other, r, &bench->judge, k);
-        if (mine->part == PART_SCORES && !element_counts(mine, &bench->judge, k)) continue;
+        if (mine->row == TRACE_SCORES && !element_counts(mine, &bench->judge, k)) continue;
         if (fabs(y) <= (double)FLT_MAX) data[k] = (real)y;
     }
 }
@@ -316,7 +330,7 @@ static size_t start_for(const Bench *bench, size_t x)
 {
     for (size_t i = x; i > 0; i--) {
         const TraceEntry *t = &bench->ours->entries[i - 1];
-        const bool hidden = t->part == PART_EMBEDDING_NORM || t->part == PART_OUTPUT_NORM;
+        const bool hidden = t->row == TRACE_EMBEDDING_NORM || t->row == TRACE_OUTPUT_NORM;
         if (hidden && bench->pairs[i - 1] && bench->results[i - 1].comparable) return i;
     }
     return 0;
@@ -374,8 +388,8 @@ static bool takes_part(const Bench *bench, const TensorSpec *spec, size_t first,
     const TraceEntry *from = &bench->ours->entries[first], *to = &bench->ours->entries[x];
     if (spec->group == GROUP_POOLER || spec->group == GROUP_NSP) return to->form == FORM_WHOLE;
     if (spec->group == GROUP_MLM) return !strncmp(to->name, "cls.predictions", 15);
-    if (!spec_per_layer(spec)) return from->part <= PART_EMBEDDING_NORM;
-    return from->part <= PART_OUTPUT_NORM && to->part > PART_EMBEDDING_NORM;
+    if (!spec_per_layer(spec)) return from->row <= TRACE_EMBEDDING_NORM;
+    return from->row <= TRACE_OUTPUT_NORM && to->row > TRACE_EMBEDDING_NORM;
 }
 
 /* Is it one of those that the mistake is planted in: matrices, biases (LayerNorm's beta too), gammas? */
@@ -413,6 +427,7 @@ static size_t next_after(const Bench *bench, size_t x)
 static void measure(Bench *bench, size_t first, size_t x, Result *r, Result *next)
 {
     const size_t y = next_after(bench, x);
+    forget(bench, first > 0 ? first - 1 : 0, y);
     if (first > 0) {
         overwrite(&bench->mine.entries[first - 1], bench->ours->entries[first - 1].tensor.data);
         feed(bench, first - 1);
@@ -529,7 +544,7 @@ static Status explain(Bench *bench, size_t x, FILE *out, Error *e)
     Result without, next;
     if (!bench->results[x].comparable || bench->results[x].word) return BERT_OK;
     t->first_layer = from->layer >= 0 ? from->layer : 0;
-    t->last_layer = to->layer >= 0 ? to->layer : to->part <= PART_EMBEDDING_NORM ? 0 : t->model.config.L - 1;
+    t->last_layer = to->layer >= 0 ? to->layer : to->row <= TRACE_EMBEDDING_NORM ? 0 : t->model.config.L - 1;
     trial_reset(t);
     measure(bench, first, x, &without, &next);
     Status status = try_all(bench, first, x, &list, &count, e);
@@ -718,6 +733,7 @@ static Status verdict(Bench *bench, const VerifyOptions *options, FILE *out, Err
                     bench->other->path);
     if (options->isolate) {
         trial_reset(&bench->trial);
+        forget(bench, 0, bench->ours->count - 1);
         run_fed(bench, 0, bench->ours->count - 1, bench->ours);
     }
     size_t x = compare_all(bench, out);

@@ -12,12 +12,44 @@
 /* =====================================================================================================================
  * trace.c - looking inside: every intermediate under its name
  * ================================================================================================================== */
+
+/* The tensors of a trace, in the order of the data: the rows of trace_table. Those from QUERY to OUTPUT_NORM are there
+ * once for each layer. */
+typedef enum {
+    TRACE_WORD, TRACE_TOKEN_TYPE, TRACE_POSITION, TRACE_EMBEDDING_NORM,
+    TRACE_QUERY, TRACE_KEY, TRACE_VALUE, TRACE_SCORES, TRACE_PROBS, TRACE_CONTEXT,
+    TRACE_ATTENTION_DENSE, TRACE_ATTENTION_NORM,
+    TRACE_INTERMEDIATE_DENSE, TRACE_INTERMEDIATE, TRACE_OUTPUT_DENSE, TRACE_OUTPUT_NORM,
+    TRACE_POOLER_DENSE, TRACE_POOLER,
+    TRACE_TRANSFORM_DENSE, TRACE_TRANSFORM_ACT, TRACE_TRANSFORM_NORM, TRACE_DECODER,
+    TRACE_NSP, TRACE_COUNT
+} TraceName;
+
+/* What the dimensions mean once a leading number of sequences is put aside. */
+typedef enum {
+    FORM_TOKENS,                    /* (tokens, features)    */
+    FORM_SCORES,                    /* (heads, query, key)   */
+    FORM_WHOLE                      /* (features): one vector for the whole sequence */
+} Form;
+
+/* The one table of traced tensors: it drives listing, comparing, and feeding and replacing steps. */
 typedef struct {
+    const char *name;               /* Hugging Face's module; `*` is the layer */
+    int step;                       /* which of the sixteen steps makes it */
+    Group group;                    /* GROUP_ENCODER, or the head that must have been asked for */
+    Keep keep;                      /* it is there only if all of these are kept, else it has been overwritten */
+    Form form;
+    char width;                     /* how many features, a letter as in tensor_table; scores have none */
+    size_t field;                   /* offset in BlockActivations for names with a `*`, else in Activations */
+} TraceSpec;
+extern const TraceSpec trace_table[];       /* TRACE_COUNT rows */
+bool trace_per_layer(const TraceSpec *spec);                                /* its name has a `*` */
+
+typedef struct {                    /* a row of the table in one run */
     char name[96];
     int rank;
     size_t shape[3];
     const real *data;
-    bool packed_scores;             /* (A,T,T) of one sequence after another rather than (N, features) */
 } TraceTensor;
 
 /* All intermediates that `a` holds, in the order of the data, under the names of a trace (Hugging Face's modules):
@@ -61,24 +93,11 @@ Status verify_trace(const Bert *m, const char *other, const VerifyOptions *optio
  * Names (compare.c)
  * ------------------------------------------------------------------------------------------------------------------ */
 
-/* What the dimensions mean once a leading number of sequences is put aside. */
-typedef enum {
-    FORM_TOKENS,                    /* (tokens, features)    */
-    FORM_SCORES,                    /* (heads, query, key)   */
-    FORM_WHOLE                      /* (features): one vector for the whole sequence */
-} Form;
-
-enum {                              /* rows of the list of names that are spoken of elsewhere */
-    PART_EMBEDDING_NORM = 3,        /* hidden state 0 */
-    PART_SCORES = 7,
-    PART_OUTPUT_NORM = 15           /* hidden state l+1 */
-};
-
 typedef struct {                    /* one tensor of a trace, under our name for it */
     char name[96];
+    TraceName row;
     Form form;
-    size_t part;                    /* which row of the list of names, from 0 */
-    size_t order;                   /* place in the order of the data: by layer, then by part */
+    size_t order;                   /* place in the order of the data: by layer, then by row */
     int layer;                      /* of encoder.layer.N, or -1 */
     bool split_heads;               /* its last two dimensions are (head, feature of the head): one of ours */
     bool unscaled;                  /* scores before the division by sqrt(D) */
@@ -184,6 +203,10 @@ struct Trial {
     bool failed;                    /* memory ran out */
 };
 extern StepFunction *const ordinary_steps[STEP_COUNT];
+/* Memory for trials of one shape; everything as it should be, before a mistake is planted; and all of it given back. */
+Status trial_new(Trial *t, const Bert *m, const Batch *batch, const Request *request, Error *e);
+void trial_reset(Trial *t);
+void trial_free(Trial *t);
 void add_and_norm(Trial *t, real *out, const real *a, const real *b, const real *gamma, const real *beta);
 
 /* ---------------------------------------------------------------------------------------------------------------------

@@ -154,11 +154,11 @@ static Status read_config_value(JsonReader *j, const char *key, BertConfig *conf
     return json_skip(j, e);
 }
 
-/* The same; a complaint about the JSON ("found 2, expected ...") gets the name of the key. */
+/* The same; a complaint about the JSON ("byte 17: found 2, expected ...") gets the name of the key. */
 static Status read_config_key(JsonReader *j, const char *key, BertConfig *config, Error *e)
 {
     Status s = read_config_value(j, key, config, e);
-    if (s == BERT_OK || strstr(e->message, key)) return s;
+    if (s == BERT_OK || !e->byte) return s;
     Error json = *e;
     return fail(e, s, "%.900s, for the key \"%.64s\"", json.message, key);
 }

@@ -81,6 +81,19 @@ size_t escape(char *to, size_t capacity, const char *from)
     return (size_t)(p - (const unsigned char *)from);
 }
 
+/* The place and the sentence, made safe to print, into an Error that is empty otherwise. */
+static void put_sentence(Error *e, const char *place, const char *format, va_list arguments)
+{
+    char text[sizeof e->message];
+    const size_t used = strlen(place);
+    memcpy(text, place, used);
+    int wanted = vsnprintf(text + used, sizeof text - used, format, arguments);
+    if (wanted < 0) text[used] = 0;
+    if (wanted >= (int)(sizeof text - used)) memcpy(text + sizeof text - 4, "...", 4);
+    *e = (Error){0};
+    escape(e->message, sizeof e->message, text);
+}
+
 /* Writes the sentence and returns the status, so that a check and its failure are one line:
  *
  *     if (size < 8) return fail(e, BERT_FILE, "%s: found %zu bytes, expected at least 8", path, size);
@@ -92,18 +105,28 @@ size_t escape(char *to, size_t capacity, const char *from)
  * knows whether there is a terminal, and whether the caller would rather go on. */
 Status fail(Error *e, Status status, const char *format, ...)
 {
-    char text[sizeof e->message];
-    /* 1. the sentence */
     va_list arguments;
     va_start(arguments, format);
-    int wanted = vsnprintf(text, sizeof text, format, arguments);
+    put_sentence(e, "", format, arguments);
     va_end(arguments);
-    if (wanted < 0) text[0] = 0;
-    if (wanted >= (int)sizeof text) memcpy(text + sizeof text - 4, "...", 4);
-    /* 2. made safe to print */
-    escape(e->message, sizeof e->message, text);
     e->status = status;
     return status;
+}
+
+/* Whoever knows more than the byte (which line, which file) puts that in its place: see Error's `reason`. */
+Status fail_text(Error *e, int text, size_t byte, const char *format, ...)
+{
+    char place[64];
+    va_list arguments;
+    snprintf(place, sizeof place, "byte %zu%s: ", byte, text == 2 ? " of the second text" : "");
+    va_start(arguments, format);
+    put_sentence(e, place, format, arguments);
+    va_end(arguments);
+    e->status = BERT_TEXT;
+    e->byte = byte;
+    e->text = text;
+    e->reason = strlen(place);
+    return BERT_TEXT;
 }
 
 /* Memory can run out anywhere, and always says the same. A size that nobody can have meant

@@ -28,7 +28,9 @@ static Status json_fail(const JsonReader *j, Error *e, size_t at, const char *ex
     char found[32] = "the end of the text";
     int length = at < j->size ? utf8_character(j->text + at, j->size - at) : 0;
     if (at < j->size) snprintf(found, sizeof found, "'%.*s'", length, (const char *)j->text + at);
-    return fail(e, BERT_FILE, "%s: JSON, byte %zu: found %s, expected %s", j->path, j->base + at, found, expected);
+    fail(e, BERT_FILE, "%s: JSON, byte %zu: found %s, expected %s", j->path, j->base + at, found, expected);
+    e->byte = j->base + at + 1;
+    return BERT_FILE;
 }
 
 /* White space of JSON is these four characters. U+00A0 and the others of Unicode are no

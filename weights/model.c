@@ -120,8 +120,7 @@ void spec_name(const char *pattern, int layer, char *name, size_t capacity)
     else snprintf(name, capacity, "%s", pattern);
 }
 
-/* The number behind a letter of the table, for this model. */
-static size_t symbol_size(char symbol, const BertConfig *c)
+size_t symbol_size(char symbol, const BertConfig *c)
 {
     switch (symbol) {
     case 'H': return (size_t)c->H;

@@ -183,6 +183,11 @@ Status config_load(BertConfig *config, const char *path, Error *e);
 /* The sizes that the file left out and that were filled in, as "type_vocab_size 2, ..." for a message; false if none. */
 bool config_filled_in(const BertConfig *config, char *text, size_t capacity);
 
+/* weights/pooling.c: what a sentence-transformers directory says about its vectors. BERT_FILE if it cannot be obeyed.
+ * The one pooling of 1_Pooling/config.json; whether vectors get length 1 afterwards, from modules.json. */
+Status pooling_read(const char *directory, Pooling *pooling, Error *e);
+Status normalize_read(const char *directory, bool *normalize, Error *e);
+
 typedef enum { GROUP_ENCODER, GROUP_POOLER, GROUP_MLM, GROUP_NSP, GROUP_TASK } Group;
 typedef enum { KIND_MATRIX, KIND_BIAS, KIND_NORM, KIND_EMBEDDING } Kind;
 
@@ -202,6 +207,7 @@ extern const TensorSpec tensor_table[];
 extern const size_t tensor_table_size;
 bool spec_per_layer(const TensorSpec *spec);                                    /* its name has a `*` */
 void spec_name(const char *pattern, int layer, char *name, size_t capacity);    /* puts the layer for `*` */
+size_t symbol_size(char symbol, const BertConfig *config);      /* 'H' -> 768; 1 for what is no letter of the table */
 size_t spec_rows(const TensorSpec *spec, const BertConfig *config);             /* 1 for one-dimensional tensors */
 size_t spec_cols(const TensorSpec *spec, const BertConfig *config);
 /* The tensor of a row in a file, or NULL: behind the file's prefix (in a file that weights_open has not seen: `bert.` or

@@ -5,7 +5,9 @@
  * The first byte chooses the file, the rest is the text.
  */
 #include "fuzz.h"
-#include "cli/vectors.c"              /* for read_pooling and read_normalize */
+#include "weights/weights.h"
+#include <stdlib.h>
+#include <string.h>
 
 /* What a file says, as a checksum: two readings are compared by it. */
 typedef uint64_t Values;
@@ -109,7 +111,7 @@ static Status read_sentence_config(int kind, Values *v, Error *e)
 {
     Pooling pooling = POOL_NONE;
     bool yes = false;
-    Status s = kind == 2 ? read_pooling(fuzz_path(""), &pooling, e) : read_normalize(fuzz_path(""), &yes, e);
+    Status s = kind == 2 ? pooling_read(fuzz_path(""), &pooling, e) : normalize_read(fuzz_path(""), &yes, e);
     fuzz_expect(kind != 2 || s != BERT_OK || (pooling >= POOL_CLS && pooling <= POOL_MAX), "pooling %d", (int)pooling);
     note_value(v, &pooling, sizeof pooling), note_value(v, &yes, 1);
     return s;

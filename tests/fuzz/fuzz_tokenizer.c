@@ -100,7 +100,8 @@ static void check_trace(const Tokenizer *t, Text a, const Text *b, const EncodeO
     Error e;
     FILE *out = open_memstream(&text, &size);
     fuzz_expect(out != NULL, "no memory stream");
-    fuzz_expect(tokenize_trace(t, a, b, options, out, &e) == BERT_OK, "what is encoded can be traced: %s", e.message);
+    Status s = tokenize_trace(t, a, b, options, print_stage, out, &e);
+    fuzz_expect(s == BERT_OK, "what is encoded can be traced: %s", e.message);
     fclose(out);
     fuzz_expect(fuzz_valid_utf8((uint8_t *)text, size) == size, "a trace is UTF-8");
     if (!b && !options->max_length) {                           /* the pieces of step 3, between [CLS] and [SEP] */

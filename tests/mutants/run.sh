@@ -1,6 +1,6 @@
 #!/bin/sh
 # run.sh - make mutants: plants each mistake of `list` in a copy of the sources, and names the first test that fails, and
-# the first number that is not so. The table "Break it yourself" of README.md must say the same.
+# the first number that is not so. The table "Break it yourself" of tests/mutants/README.md must say the same.
 # A mutant that no test catches, or that can no longer be planted, fails the run. Needs no weights.
 #     sh tests/mutants/run.sh [NAME]          only the mutants whose name contains NAME
 set -u
@@ -37,10 +37,10 @@ first_failure() {
     esac
 }
 
-# in_readme NAME TEST: a row of README.md that begins with this mutant names this test
-in_readme() {
-    grep -q "^| \`$1\`" README.md || return 0
-    grep "^| \`$1\`" README.md | grep -q "\`$2\`" || { echo "    README.md says something else"; false; }
+# in_table NAME TEST: a row of tests/mutants/README.md that begins with this mutant names this test
+in_table() {
+    row=$(grep "^| \`$1\`" tests/mutants/README.md) || return 0
+    echo "$row" | grep -q "\`$2\`" || { echo "    tests/mutants/README.md says something else"; false; }
 }
 
 # first_number: the first sentence of that test
@@ -69,7 +69,7 @@ while IFS='|' read -r name file command meaning; do
         caught=$((caught + 1))
         printf '%-30s %-50s caught by %s\n' "$name" "$meaning" "$first"
         printf '    %s\n' "$(first_number)"
-        in_readme "$name" "$first" || wrong=$((wrong + 1))
+        in_table "$name" "$first" || wrong=$((wrong + 1))
     else
         survived=$((survived + 1))
         printf '%-30s %-50s %s\n' "$name" "$meaning" "$verdict"

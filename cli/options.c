@@ -1,0 +1,330 @@
+/* options.c - the command line's options: one table, the parser that reads it, and the help that is printed from it. */
+#include "cli/cli.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* =====================================================================================================================
+ * Options
+ *
+ * A command line is read by one loop over one table. The rules are those of most programs: `--name value` or
+ * `--name=value`, `-m value` or `-mvalue`, options and texts in any order, the last of two equal options counts, `--`
+ * ends the options, and the value of an option is the next argument whatever it begins with (so that `--layers -2`
+ * needs no special care).
+ * ================================================================================================================== */
+typedef enum {
+    OPTION_FLAG,                    /* --pad                stores `value`                                      */
+    OPTION_STRING,                  /* --file FILE          stores a pointer to the argument                    */
+    OPTION_NUMBER,                  /* --top-k N            stores an int that is at least `value`              */
+    OPTION_CHOICE                   /* --gelu erf|tanh      stores the place of the word in `words`, from 0     */
+} OptionKind;
+
+typedef struct {
+    const char *name;
+    char letter;                    /* -m, or 0 */
+    bool common;                    /* every command understands it */
+    OptionKind kind;
+    size_t field;                   /* where in Options */
+    int value;
+    const char *words;              /* of a choice */
+    const char *help;
+} Option;
+
+#define AT(field) offsetof(Options, field)
+
+/* The one list of options: parsing and help both come from it. */
+static const Option option_table[] = {
+    {"--model", 'm', true, OPTION_STRING, AT(model), 0, NULL, "PATH: config.json, vocab.txt and one *.safetensors"},
+    {"--file", 'f', true, OPTION_STRING, AT(file), 0, NULL, "FILE: each line is an input; - is stdin"},
+    {"--pair", 0, true, OPTION_STRING, AT(pair), 0, NULL, "TEXT: the second segment of the one TEXT"},
+    {"--pairs", 0, true, OPTION_FLAG, AT(pairs), 1, NULL, "inputs hold two segments: A ||| B"},
+    {"--segments", 0, true, OPTION_CHOICE, AT(segments), 0, "auto 0 1", "token types: 0 for A and 1 for B, or all the "
+                                                                        "same"},
+    {"--inputs", 0, true, OPTION_STRING, AT(inputs), 0, NULL, "FILE.safetensors: int64 input_ids instead of text"},
+    {"--cased", 0, true, OPTION_FLAG, AT(case_choice), CASE_CASED, NULL, "keep capitals and accents"},
+    {"--uncased", 0, true, OPTION_FLAG, AT(case_choice), CASE_UNCASED, NULL, "lower case, no accents"},
+    {"--gelu", 0, true, OPTION_CHOICE, AT(gelu), 0, "erf tanh", "instead of the configuration's hidden_act"},
+    {"--truncate", 0, true, OPTION_FLAG, AT(truncate), 1, NULL, "shorten what is too long"},
+    {"--max-length", 0, true, OPTION_NUMBER, AT(max_length), 1, NULL, "N: tokens at most"},
+    {"--pad", 0, true, OPTION_FLAG, AT(pad), 1, NULL, "lengthen to N tokens, with attention mask 0"},
+    {"--no-special", 0, true, OPTION_FLAG, AT(plain), 1, NULL, "[MASK] and friends in the text are plain text"},
+    {"--output", 'o', true, OPTION_STRING, AT(output), 0, NULL, "FILE: instead of stdout; appears whole or not at all"},
+    {"--verbose", 'v', true, OPTION_FLAG, AT(verbose), 1, NULL, "more on stderr"},
+    {"--quiet", 'q', true, OPTION_FLAG, AT(quiet), 1, NULL, "less on stderr"},
+    {"--format", 0, false, OPTION_STRING, AT(format), 0, NULL, "how the answer is written"},
+    {"--trace", 0, false, OPTION_FLAG, AT(trace), 1, NULL, "show the text after every stage"},
+    {"--no-add-special", 0, false, OPTION_FLAG, AT(no_add_special), 1, NULL, "leave [CLS] and [SEP] out"},
+    {"--layers", 0, false, OPTION_STRING, AT(layers), 0, NULL,
+     "hidden states: a list -1,-2 or a range -4..-1; 0 is the embedding output, L the last, negative from the end"},
+    {"--combine", 0, false, OPTION_CHOICE, AT(combine), 0, "cat sum mean", "several hidden states into one vector"},
+    {"--pooling", 0, false, OPTION_CHOICE, AT(pooling), 0, "none cls mean max pooler", "the tokens' vectors into one"},
+    {"--normalize", 0, false, OPTION_FLAG, AT(normalize), 1, NULL, "vectors of length 1"},
+    {"--word", 0, false, OPTION_STRING, AT(word), 0, NULL, "WORD: compare its occurrences, not whole inputs"},
+    {"--by-layer", 0, false, OPTION_FLAG, AT(by_layer), 1, NULL, "the same for every hidden state, 0..L"},
+    {"--top-k", 0, false, OPTION_NUMBER, AT(top_k), 1, NULL, "N: the best N only"},
+    {"--targets", 0, false, OPTION_STRING, AT(targets), 0, NULL, "A,B: only these pieces"},
+    {"--layer", 0, false, OPTION_NUMBER, AT(layer), 0, NULL, "N: block, from 0"},
+    {"--head", 0, false, OPTION_NUMBER, AT(head), 0, NULL, "N: attention head, from 0"},
+    {"--step", 0, false, OPTION_NUMBER, AT(step), 1, NULL, "N: one of the sixteen steps, from 1"},
+    {"--isolate", 0, false, OPTION_FLAG, AT(isolate), 1, NULL, "feed each step OTHER's own inputs"},
+    {"--tolerance", 0, false, OPTION_STRING, AT(tolerance), 0, NULL, "exact, or the NMSE in dB (default -80)"},
+    {"--atol", 0, false, OPTION_STRING, AT(atol), 0, NULL, "X: every |ref - other| <= atol + rtol |ref|"},
+    {"--rtol", 0, false, OPTION_STRING, AT(rtol), 0, NULL, "X: see --atol"},
+};
+enum { OPTIONS = sizeof option_table / sizeof *option_table };
+
+/* Is `word` (of that length) one of the blank-separated words of `list`? Its place, from 0, or -1. Lists of words as
+ * one string keep the tables of options and verbs readable: "erf tanh", "--top-k --targets". */
+static int place_in(const char *list, const char *word, size_t length)
+{
+    for (int place = 0; *list; place++) {
+        size_t n = strcspn(list, " ");
+        if (n == length && !memcmp(list, word, n)) return place;
+        list += n;
+        while (*list == ' ') list++;
+    }
+    return -1;
+}
+
+/* Commands that are about a model or about files: everyone's options that change nothing for them. */
+#define ABOUT_TEXTS "--pair --pairs --segments --inputs --truncate --max-length --pad --no-special"
+static const struct { const char *verb, *options; } without[] = {
+    {"vocab", ABOUT_TEXTS " --gelu"},
+    {"goldens", ABOUT_TEXTS " --file --gelu"},
+    {"demo", ABOUT_TEXTS " --file"},
+    {"compare", ABOUT_TEXTS " --file --gelu"},
+    {"info", ABOUT_TEXTS " --file"},
+};
+
+/* Does this command understand this option? Common options are everyone's; others are named by the verb. */
+static bool understands(const Verb *verb, const Option *option)
+{
+    return option->common || place_in(verb->own, option->name, strlen(option->name)) >= 0;
+}
+
+/* Does it change anything? If not it is understood all the same, but left out of the help, and said on stderr: an
+ * option that is ignored silently would be worse than an error. */
+static bool has_effect(const Verb *verb, const Option *option)
+{
+    if (!understands(verb, option)) return false;
+    for (size_t i = 0; i < sizeof without / sizeof *without; i++)
+        if (!strcmp(without[i].verb, verb->name))
+            return place_in(without[i].options, option->name, strlen(option->name)) < 0 || !option->common;
+    return true;
+}
+
+/* Edits (insert, delete, replace a character) that turn a into b: Levenshtein's distance, for words of up to 31
+ * bytes. The table of all prefixes of a against all prefixes of b is walked row by row; only the last row is kept,
+ * and the number to the upper left, `diagonal`.
+ *
+ *     layrs -> layers: one insertion, distance 1 */
+static int distance(const char *a, const char *b, size_t length)
+{
+    int row[32];
+    if (length > 31) return 99;
+    for (size_t j = 0; j <= length; j++) row[j] = (int)j;
+    for (int i = 1; *a; a++, i++) {
+        int diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= length; j++) {
+            int replace = diagonal + (*a != b[j - 1]);
+            int edit = (row[j - 1] < row[j] ? row[j - 1] : row[j]) + 1;
+            diagonal = row[j];
+            row[j] = replace < edit ? replace : edit;
+        }
+    }
+    return row[length];
+}
+
+/* Of equally near words the first one wins. */
+bool nearest_word(const char *typed, const char *list, char *found, size_t capacity)
+{
+    int best = 3;                                       /* three edits are another word */
+    for (size_t n; *list; list += n + (list[n] == ' ')) {
+        n = strcspn(list, " ");
+        int d = distance(typed, list, n);
+        if (d >= best || n >= capacity) continue;
+        best = d;
+        snprintf(found, capacity, "%.*s", (int)n, list);
+    }
+    return best < 3;
+}
+
+/* Three cases, three sentences: another command has this option; this command has a similar one; nobody has it. */
+static Status unknown_option(const Verb *verb, const char *typed, Error *e)
+{
+    char name[64], near[64], all[1024] = "";
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(typed, "="), typed);
+    for (int i = 0; i < OPTIONS; i++) {
+        if (!strcmp(option_table[i].name, name))
+            return fail(e, BERT_USAGE, "%s has no option %s: see `bert %s --help`", verb->name, name, verb->name);
+        if (!has_effect(verb, &option_table[i])) continue;
+        strcat(strcat(all, option_table[i].name), " ");
+    }
+    if (nearest_word(name, all, near, sizeof near))
+        return fail(e, BERT_USAGE, "unknown option %s: did you mean %s? See `bert %s --help`", name, near, verb->name);
+    return fail(e, BERT_USAGE, "unknown option %s: see `bert %s --help`", name, verb->name);
+}
+
+/* The option that an argument names, and the value that is attached to it (--layers=-2, -mPATH), or NULL. A letter that
+ * takes no value must stand alone: -vq is not -v -q. */
+static const Option *find_option(const Verb *verb, const char *arg, const char **attached)
+{
+    size_t length = strcspn(arg, "=");
+    for (int i = 0; i < OPTIONS; i++) {
+        const Option *o = &option_table[i];
+        bool is_long = strlen(o->name) == length && !memcmp(o->name, arg, length);
+        bool is_short = arg[1] == o->letter && o->letter && (o->kind != OPTION_FLAG || !arg[2]);
+        if (!understands(verb, o) || !(is_long || is_short)) continue;
+        *attached = is_long ? (arg[length] ? arg + length + 1 : NULL) : (arg[2] ? arg + 2 : NULL);
+        return o;
+    }
+    return NULL;
+}
+
+/* Digits only: no sign, no blank, no 1e3. A billion is more than enough for anything counted here, and far below
+ * INT_MAX. */
+enum { LARGEST_NUMBER = 1000000000 };
+static Status parse_number(const char *name, const char *text, int least, int *out, Error *e)
+{
+    char *end;
+    errno = 0;
+    long n = strtol(text, &end, 10);
+    if (errno || end == text || *end || *text < '0' || *text > '9' || n > LARGEST_NUMBER || n < least)
+        return fail(e, BERT_USAGE, "%s %s: a whole number from %d to %d is expected", name, text, least,
+                    LARGEST_NUMBER);
+    *out = (int)n;
+    return BERT_OK;
+}
+
+/* Writes what one option says into *options, where the table says: `field` is the offset of an int or a string. */
+static Status store_option(Options *options, const Verb *verb, const Option *o, const char *value, Error *e)
+{
+    void *field = (char *)options + o->field;
+    int place;
+    switch (o->kind) {
+    case OPTION_FLAG:
+        *(int *)field = o->value;
+        return BERT_OK;
+    case OPTION_STRING:
+        if (!strcmp(o->name, "--format") && place_in(verb->formats, value, strlen(value)) < 0)
+            return fail(e, BERT_USAGE, "%s --format %s: one of these is expected: %s", verb->name, value,
+                        verb->formats);
+        *(const char **)field = value;
+        return BERT_OK;
+    case OPTION_NUMBER:
+        return parse_number(o->name, value, o->value, field, e);
+    case OPTION_CHOICE:
+        place = place_in(o->words, value, strlen(value));
+        if (place < 0) return fail(e, BERT_USAGE, "%s %s: one of these is expected: %s", o->name, value, o->words);
+        *(int *)field = place;
+    }
+    return BERT_OK;
+}
+
+/* argv[*i] begins with a dash: the option, and its value from the same or the next argument; then *i moves past it. */
+static Status parse_option(Options *options, const Verb *verb, int argc, char **argv, int *i, Error *e)
+{
+    const char *value = NULL, *typed = argv[*i];
+    const Option *o = find_option(verb, typed, &value);
+    if (!o) return unknown_option(verb, typed, e);
+    if (o->kind == OPTION_FLAG) {
+        if (value) return fail(e, BERT_USAGE, "%s takes no value", o->name);
+    } else if (!value) {
+        if (*i + 1 >= argc) return fail(e, BERT_USAGE, "%s needs a value: see `bert %s --help`", o->name, verb->name);
+        value = argv[++*i];
+    }
+    if (!has_effect(verb, o)) options->vain = o->name;
+    return store_option(options, verb, o, value, e);
+}
+
+/* --inputs brings ids that are ready for the model: what makes ids from texts has nothing to do. (The QUERY of rank and
+ * the --word of similarity are texts even then, and may hold special pieces.) */
+static Status check_inputs(const Options *o, Error *e)
+{
+    const bool only_ids = !o->query && !o->word;
+    const char *vain = o->pairs ? "--pairs" : o->segments ? "--segments" : o->truncate ? "--truncate" :
+                       o->max_length ? "--max-length" : o->pad ? "--pad" : o->plain && only_ids ? "--no-special" :
+                       o->no_add_special ? "--no-add-special" : NULL;
+    if (!o->inputs || !vain) return BERT_OK;
+    return fail(e, BERT_USAGE, "--inputs holds ids that are taken as they are: leave %s out", vain);
+}
+
+/* What no single option can know: which of them exclude each other, and which need another one. */
+static Status check_options(const Options *o, const Verb *verb, Error *e)
+{
+    int sources = (o->text_count > 0) + (o->file != NULL) + (o->inputs != NULL);
+    if (o->text_count && !*verb->arguments) return fail(e, BERT_USAGE, "%s takes no TEXT: %s", verb->name, o->texts[0]);
+    if (o->inputs && o->vain && !strcmp(o->vain, "--inputs"))
+        return fail(e, BERT_USAGE, "%s runs on no input: leave --inputs out", verb->name);
+    if (sources > 1) return fail(e, BERT_USAGE, "TEXT, --file and --inputs exclude each other");
+    if (o->pair && o->text_count != 1)
+        return fail(e, BERT_USAGE, "--pair goes with exactly one TEXT, not %d", o->text_count);
+    if (o->pair && o->pairs) return fail(e, BERT_USAGE, "--pair and --pairs exclude each other");
+    if (o->model && !*o->model) return fail(e, BERT_USAGE, "--model needs a directory: its name is empty");
+    if (o->trace && o->format) return fail(e, BERT_USAGE, "--trace and --format exclude each other");
+    if (o->pooling == POOL_POOLER && o->combine != UNSET)
+        return fail(e, BERT_USAGE, "--pooling pooler always uses the last hidden state: leave --combine out");
+    if (o->output && !*o->output) return fail(e, BERT_USAGE, "--output needs a file name");
+    if (verb->needs == NEEDS_VOCABULARY && (o->pad || o->truncate) && !o->max_length)
+        return fail(e, BERT_USAGE, "%s has no limit of its own: %s needs --max-length N", verb->name,
+                    o->pad ? "--pad" : "--truncate");
+    return check_inputs(o, e);
+}
+
+/* Is --help among these arguments, before a -- ? */
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc && strcmp(argv[i], "--"); i++)
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) return true;
+    return false;
+}
+
+/* The loop. --help is answered whatever else is wrong with the line. */
+Status parse_options(Options *o, const Verb *verb, int argc, char **argv, bool *help, Error *e)
+{
+    bool only_texts = false;                                            /* after -- */
+    *o = (Options){.gelu = UNSET, .combine = UNSET, .pooling = UNSET, .top_k = UNSET, .layer = UNSET, .head = UNSET,
+                     .step = UNSET};
+    o->texts = calloc((size_t)argc + 1, sizeof *o->texts);
+    if (!o->texts) return fail(e, BERT_SYSTEM, "out of memory");
+    for (int i = 0; i < argc; i++) {
+        const char *arg = argv[i];
+        bool is_option = !only_texts && arg[0] == '-' && arg[1];        /* a lone - is a TEXT */
+        if (is_option && (!strcmp(arg, "--help") || !strcmp(arg, "-h"))) *help = true;
+        else if (is_option && !strcmp(arg, "--")) only_texts = true;
+        else if (!is_option) o->texts[o->text_count++] = arg;
+        else if (parse_option(o, verb, argc, argv, &i, e) != BERT_OK) *help = asks_for_help(argc - i, argv + i);
+        if (*help) return BERT_OK;
+        if (e->status != BERT_OK) return e->status;
+    }
+    Status status = verb->settle ? verb->settle(o, e) : BERT_OK;
+    return status == BERT_OK ? check_options(o, verb, e) : status;
+}
+
+/*   -m, --model        PATH: config.json, vocab.txt and one *.safetensors */
+static void print_option(const Option *o, FILE *out)
+{
+    char name[48];
+    char letter[8] = "";
+    if (o->letter) snprintf(letter, sizeof letter, "-%c, ", o->letter);
+    snprintf(name, sizeof name, "%s%s", letter, o->name);
+    if (o->words) fprintf(out, "  %-18s %s (%s)\n", name, o->help, o->words);
+    else fprintf(out, "  %-18s %s\n", name, o->help);
+}
+
+/* Usage line, what the verb prints, examples (all from the verb's own text), then its options, then everyone's. */
+void print_verb_help(const Verb *verb, FILE *out)
+{
+    fprintf(out, "bert %s%s [options]: %s\n\n%s", verb->name, verb->arguments, verb->summary, verb->help);
+    if (*verb->own) fprintf(out, "\nOptions of this command\n");
+    for (int i = 0; i < OPTIONS; i++)
+        if (!option_table[i].common && has_effect(verb, &option_table[i])) {
+            print_option(&option_table[i], out);
+            if (!strcmp(option_table[i].name, "--format"))
+                fprintf(out, "  %-18s (%s; the first is the default)\n", "", verb->formats);
+        }
+    fprintf(out, "\nOptions of every command\n");
+    for (int i = 0; i < OPTIONS; i++)
+        if (option_table[i].common && has_effect(verb, &option_table[i])) print_option(&option_table[i], out);
+}

@@ -1,0 +1,343 @@
+/* test_mistakes.c - the table of known mistakes, row by row: each is planted by its own code, the trace is written as a
+ * wrong BERT would write it, and verify must find that row again, name it by its sentence, and come out equal with it.
+ *
+ * This says that no row is mute, that none hides another, and that each works for several sequences, for padding on
+ * either side, for three segments. That a row computes what its sentence says is the matter of tests/test_verify.c: there
+ * the mistakes are made a second time, by other means. */
+#include "formula.h"
+#include "test.h"
+#include "verify/verify.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { H = 24, V = 101, LAYERS = 3, MOST = 12, ROWS = 2 * MOST };
+
+static Bert model;                  /* tiny's weights in three blocks; a decoder of its own */
+static Bert tiny_weights;
+static BertLayer layers[LAYERS];
+static float decoder[V * H];
+static char directory[256], path[300], said[1 << 16];
+
+/* The third block is made of parts of the other two, so that none is like another. */
+static bool open_model(void)
+{
+    Error e = {0};
+    bool ok = formula_directory(directory) && formula_model(directory, "tiny", &e) == BERT_OK &&
+              bert_load(&tiny_weights, directory, &e) == BERT_OK;
+    if (!check(ok, "the model tiny is there: %s", e.message)) return false;
+    model = tiny_weights, model.layers = layers, model.config.L = LAYERS;
+    layers[0] = layers[2] = tiny_weights.layers[0], layers[1] = tiny_weights.layers[1];
+    layers[2].W1 = layers[1].W1, layers[2].W2 = layers[1].W2;
+    layers[2].Wq = layers[1].Wk, layers[2].Wv = layers[1].Wv;
+    for (size_t i = 0; i < V * H; i++) decoder[i] = formula_value("a decoder of its own", i);
+    model.decoder.data = decoder;
+    snprintf(path, sizeof path, "%s/trace", directory);
+    return true;
+}
+
+static void close_model(void)
+{
+    remove(path);
+    bert_free(&tiny_weights);
+    formula_remove(directory);
+}
+
+/* Inputs of one or two sequences of T tokens. */
+typedef struct {
+    const char *what;
+    int T;
+    int32_t types[2][MOST], mask[2][MOST];
+} Shape;
+
+static const Shape kinds[] = {
+    {"a pair, padded", 12, {{0, 0, 0, 0, 0, 1, 1, 1, 1}, {0, 0, 0, 1, 1, 1, 1, 1, 1, 1}},
+     {{1, 1, 1, 1, 1, 1, 1, 1, 1}, {1, 1, 1, 1, 1, 1, 1, 1, 1, 1}}},
+    {"one sentence", 7, {{0}}, {{1, 1, 1, 1, 1, 1, 1}, {1, 1, 1, 1, 1, 1, 1}}},
+    {"padded on the left", 9, {{0}}, {{0, 0, 1, 1, 1, 1, 1, 1, 1}, {0, 0, 0, 1, 1, 1, 1, 1, 1}}},
+    {"three segments", 8, {{0, 0, 2, 2, 1, 1, 0, 1}, {2, 2, 2, 1, 0, 0, 1, 2}},
+     {{1, 1, 1, 1, 1, 1, 1, 1}, {1, 1, 1, 1, 1, 1, 1, 1}}},
+};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+static int lengths[2], rows[ROWS];
+static int32_t ids[ROWS], types[ROWS], mask[ROWS];
+
+static Batch batch_of(const Shape *k, int B)
+{
+    for (int b = 0; b < B; b++) {
+        lengths[b] = k->T;
+        for (int t = 0; t < k->T; t++) {
+            const int n = b * k->T + t;
+            ids[n] = k->mask[b][t] ? (t == 0 ? 2 : 9 + (n * 7 + b) % 80) : 0;
+            types[n] = k->types[b][t], mask[n] = k->mask[b][t], rows[n] = n;
+        }
+    }
+    return (Batch){B, lengths, ids, types, mask};
+}
+
+/* The whole forward pass by the trial's own steps. */
+static void run_steps(Trial *t)
+{
+    for (int s = 0; s < STEP_QUERY_KEY_VALUE; s++) t->steps[s](t, -1);
+    for (int l = 0; l < LAYERS; l++)
+        for (int s = STEP_QUERY_KEY_VALUE; s < STEP_POOLER_DENSE; s++) t->steps[s](t, l);
+    for (int s = STEP_POOLER_DENSE; s < STEP_COUNT; s++) t->steps[s](t, -1);
+}
+
+/* =====================================================================================================================
+ * What verify must say of each row
+ * ================================================================================================================== */
+
+/* What an input must have for the mistake to change anything that is compared. WHOLE: the pooled vector and what follows
+ * from it do not count where [CLS] is padding. */
+typedef enum { ANY, SEGMENTS, PADDING, LEFT, TANH, WHOLE } Needs;
+
+/* The table once more, with the first tensor that differs ("" where that is each module in turn). */
+#define BLOCK_0 "encoder.layer.0."
+static const struct { const char *name, *sentence, *first; Needs needs; } expected[] = {
+    {"segments-ignored", "every token is in segment 0: token_type_ids are ignored",
+     "embeddings.token_type_embeddings", SEGMENTS},
+    {"segments-all-one", "every token is in segment 1", "embeddings.token_type_embeddings", ANY},
+    {"segments-swapped", "segment ids are swapped: 1 for the first sentence, 0 for the second",
+     "embeddings.token_type_embeddings", SEGMENTS},
+    {"segments-missing", "the token type embeddings are not added", "embeddings.token_type_embeddings", ANY},
+    {"positions-plus-one", "positions count from 1", "embeddings.position_embeddings", ANY},
+    {"positions-plus-two", "positions count from 2, as RoBERTa's do", "embeddings.position_embeddings", ANY},
+    {"positions-skip-padding", "positions count real tokens only", "embeddings.position_embeddings", LEFT},
+    {"positions-sinusoidal", "positions are sinusoids, not the learned table", "embeddings.position_embeddings", ANY},
+    {"positions-sinusoidal-halves", "positions are sinusoids (sines, then cosines)",
+     "embeddings.position_embeddings", ANY},
+    {"positions-missing", "the position embeddings are not added", "embeddings.position_embeddings", ANY},
+    {"embeddings-no-norm", "there is no LayerNorm after the embeddings", "embeddings.LayerNorm", ANY},
+    {"eps-1e-5", "layer_norm_eps is 1e-5", "embeddings.LayerNorm", ANY},
+    {"eps-1e-6", "layer_norm_eps is 1e-6", "embeddings.LayerNorm", ANY},
+    {"eps-1e-12", "layer_norm_eps is 1e-12", "embeddings.LayerNorm", ANY},
+    {"eps-1e-3", "layer_norm_eps is 1e-3", "embeddings.LayerNorm", ANY},
+    {"eps-outside", "LayerNorm adds eps outside the square root", "embeddings.LayerNorm", ANY},
+    {"norm-unbiased", "LayerNorm's variance divides by H - 1", "embeddings.LayerNorm", ANY},
+    {"norm-unbiased-outside", "LayerNorm divides by an unbiased deviation plus eps", "embeddings.LayerNorm", ANY},
+    {"norm-variance", "LayerNorm divides by the variance, not by its square root", "embeddings.LayerNorm", ANY},
+    {"norm-no-weights", "LayerNorm's weight and bias (gamma, beta) were not loaded", "embeddings.LayerNorm", ANY},
+    {"gamma-missing", "lacks its weight (gamma)", "", ANY},
+    {"bias-missing", "lacks its bias", "", ANY},
+    {"kernel-not-transposed", "has its kernel transposed: (in, out) read as (out, in)", "", ANY},
+    {"query-key-swapped", "query and key are swapped", BLOCK_0 "attention.self.query", ANY},
+    {"layer-before", "the weights are those of the layer before", "encoder.layer.1.attention.self.query", ANY},
+    {"layer-after", "the weights are those of the layer after", BLOCK_0 "attention.self.query", ANY},
+    {"layer-zero", "every layer has the weights of layer 0", "encoder.layer.1.attention.self.query", ANY},
+    {"no-scale", "scores are not divided by sqrt(D)", BLOCK_0 "attention.self.scores", ANY},
+    {"scale-hidden-size", "scores are divided by sqrt(H), not sqrt(D)", BLOCK_0 "attention.self.scores", ANY},
+    {"scale-head-size", "scores are divided by D, not sqrt(D)", BLOCK_0 "attention.self.scores", ANY},
+    {"mask-ignored", "the mask is ignored: padding is looked at", BLOCK_0 "attention.self.probs", PADDING},
+    {"mask-multiplied", "the mask is multiplied with the scores", BLOCK_0 "attention.self.probs", PADDING},
+    {"mask-on-queries", "the mask is on the queries (rows), not on the keys",
+     BLOCK_0 "attention.self.probs", PADDING},
+    {"mask-added", "the mask's 0 and 1 are added to the scores", BLOCK_0 "attention.self.scores", PADDING},
+    {"mask-inverted", "the mask is inverted: real tokens are hidden", BLOCK_0 "attention.self.scores", PADDING},
+    {"softmax-queries", "softmax runs over the queries, not the keys", BLOCK_0 "attention.self.probs", ANY},
+    {"heads-interleaved", "heads are interleaved: (tokens, D, heads)", BLOCK_0 "attention.self.scores", ANY},
+    {"heads-reshaped", "heads are split without a transposition", BLOCK_0 "attention.self.scores", ANY},
+    {"heads-merged-interleaved", "heads are put together interleaved", BLOCK_0 "attention.self.context", ANY},
+    {"heads-merged-reshaped", "heads are put together without a transposition",
+     BLOCK_0 "attention.self.context", ANY},
+    {"pre-norm", "LayerNorm comes before attention and feed-forward (pre-LN)", BLOCK_0 "attention.self.query", ANY},
+    {"norm-inside", "the residual is added after LayerNorm", BLOCK_0 "attention.output.LayerNorm", ANY},
+    {"norm-inside-hooked", "the residual is added after LayerNorm, outside of it",
+     BLOCK_0 "attention.output.LayerNorm", ANY},
+    {"attention-no-norm", "there is no LayerNorm after the attention", BLOCK_0 "attention.output.LayerNorm", ANY},
+    {"output-no-norm", "there is no LayerNorm after the feed-forward part", BLOCK_0 "output.LayerNorm", ANY},
+    {"attention-no-residual", "the attention's residual is not added", BLOCK_0 "attention.output.LayerNorm", ANY},
+    {"output-no-residual", "the feed-forward part's residual is not added", BLOCK_0 "output.LayerNorm", ANY},
+    {"residual-block-input", "the second residual is the block's input", BLOCK_0 "output.LayerNorm", ANY},
+    {"residual-before-norm", "the second residual is taken before the first LayerNorm",
+     BLOCK_0 "output.LayerNorm", ANY},
+    {"states-shifted", "the block's output is its input: are hidden states off by one?",
+     BLOCK_0 "output.LayerNorm", ANY},
+    {"gelu-tanh", "GELU by its tanh approximation", BLOCK_0 "intermediate", ANY},
+    {"gelu-erf", "GELU by erf, where the model wants the tanh approximation", BLOCK_0 "intermediate", TANH},
+    {"relu", "ReLU instead of GELU", BLOCK_0 "intermediate", ANY},
+    {"gelu-sigmoid", "GELU by x sigmoid(1.702 x)", BLOCK_0 "intermediate", ANY},
+    {"gelu-no-root", "GELU by erf without the division by sqrt 2", BLOCK_0 "intermediate", ANY},
+    {"no-activation", "there is no activation", BLOCK_0 "intermediate", ANY},
+    {"pooler-no-tanh", "the pooler has no tanh", "pooler", WHOLE},
+    {"pooler-mean", "the pooler takes the mean of the tokens, not the first", "pooler.dense", WHOLE},
+    {"pooler-last", "the pooler takes the last token, not the first", "pooler.dense", WHOLE},
+    {"decoder-no-transform", "the decoder has no transform before it", "cls.predictions.decoder", ANY},
+    {"transform-no-norm", "the decoder's transform has no LayerNorm", "cls.predictions.transform.LayerNorm", ANY},
+    {"decoder-tied", "the file's own decoder is ignored for the word embeddings", "cls.predictions.decoder", ANY},
+    {"logits-softmax", "probabilities, not logits", "cls.predictions.decoder", ANY},
+    {"nsp-swapped", "IsNext and NotNext are swapped", "cls.seq_relationship", WHOLE},
+};
+enum { EXPECTED = sizeof expected / sizeof *expected };
+
+/* Rows that make the same tensor as another, and the same one after it: both must be named. (Not always the other way
+ * round: pre-norm differs from the query on, where output-no-norm is still right.) */
+static const struct { const char *name, *also; } twins[] = {
+    {"layer-before", "layer-zero"}, {"layer-zero", "layer-before"}, {"output-no-norm", "pre-norm"},
+    {"output-no-residual", "norm-inside-hooked"}};
+
+static bool changes_something(Needs needs, const Shape *s, int B)
+{
+    int32_t other_types = 0, masked = 0;
+    for (int n = 0; n < B * s->T; n++) {
+        other_types |= s->types[n / s->T][n % s->T];
+        masked |= !s->mask[n / s->T][n % s->T];
+    }
+    const bool left = !s->mask[0][0];
+    switch (needs) {
+    case SEGMENTS: return other_types != 0;
+    case PADDING: return masked;
+    case LEFT: return left;
+    case TANH: return model.config.gelu == GELU_TANH;
+    case WHOLE: return !left;
+    default: return true;
+    }
+}
+
+/* The sentence of row i, about the module that lacks or misreads something, or behind the tensor's name. */
+static void sentence_of(char text[256], size_t i, const char *module)
+{
+    if (module) snprintf(text, 256, "%s %s (", module, expected[i].sentence);
+    else snprintf(text, 256, ": %s (", expected[i].sentence);
+}
+
+/* How many lines name a mistake, and whether one of them says this and is equal with it. */
+static int count_named(const char *sentence, bool *found)
+{
+    int count = 0;
+    *found = false;
+    for (const char *line = said; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+        if (strncmp(line, "best explanation: ", 18) && strncmp(line, "cannot be told apart from: ", 27)) continue;
+        const char *end = strchr(line, '\n'), *at = strstr(line, sentence), *equal = strstr(line, "equal with this mistake");
+        *found |= at && end && at < end && equal && equal < end;
+        count++;
+    }
+    return count;
+}
+
+/* =====================================================================================================================
+ * The walk
+ * ================================================================================================================== */
+
+/* Is it one of those that the row is planted in? By the name alone: biases (LayerNorm's beta too), gammas, matrices. */
+static bool is_each(const TensorSpec *spec, Each each)
+{
+    const char *end = strrchr(spec->name, '.');
+    const bool norm = strstr(spec->name, "LayerNorm") != NULL, bias = end && !strcmp(end, ".bias");
+    if (each == EACH_BIAS) return bias;
+    return !bias && (each == EACH_GAMMA ? norm : !norm && !strstr(spec->name, "embeddings.") && !spec->optional &&
+                                                  !strstr(spec->name, "seq_relationship"));
+}
+
+/* Plants the row, in that tensor of block 1 if there is one, runs everything, and writes the trace with the true ids.
+ * Returns whether the row says that it changes something. */
+static bool write_planted(const Mistake *m, const TensorSpec *spec, const Batch *batch)
+{
+    Trial t;
+    Error e = {0};
+    const Request request = {.keep = KEEP_EVERYTHING, .pooler = true, .nsp = true, .mlm_rows = rows,
+                             .M = batch->B * batch->T[0]};
+    if (!check(trial_new(&t, &model, batch, &request, &e) == BERT_OK, "%s", e.message)) return false;
+    trial_reset(&t);
+    t.value = m->value;
+    t.first_layer = spec && spec_per_layer(spec) ? 1 : 0;
+    t.last_layer = spec ? t.first_layer : LAYERS - 1;
+    if (m->instead) t.steps[m->step] = m->instead;
+    if (m->norm) t.norm = m->norm;
+    const bool planted = !m->plant || m->plant(&t, spec);
+    if (planted) run_steps(&t);
+    t.a.batch = *batch;
+    const bool ok = !planted || trace_write(&model, &t.a, path, "wrong", "", &e) == BERT_OK;
+    trial_free(&t);
+    return check(ok && !t.failed, "the trace of %s is written: %s", m->name, e.message) && planted;
+}
+
+static Status verify_it(bool isolate)
+{
+    const VerifyOptions options = {.tolerance = TOLERANCE_DEFAULT, .isolate = isolate};
+    Error e = {0};
+    FILE *out = tmpfile();
+    if (!out) return BERT_SYSTEM;
+    Status status = verify_trace(&model, path, &options, out, &e);
+    rewind(out);
+    said[fread(said, 1, sizeof said - 1, out)] = 0;
+    fclose(out);
+    return status;
+}
+
+/* The verdict on the trace of row i: it differs first where it should, the row is named, equal, and its twin with it. */
+static void check_verdict(size_t i, const char *module, const char *what, bool isolate)
+{
+    char sentence[256], first[200];
+    bool found;
+    int names = 1;
+    if (!check(verify_it(isolate) == BERT_DIFFERENT, "%s, %s: it differs: %s", expected[i].name, what, said)) return;
+    sentence_of(sentence, i, module);
+    const int named = count_named(sentence, &found);
+    check(found, "%s, %s: \"%s\" is named and equal: %s", expected[i].name, what, sentence, said);
+    snprintf(first, sizeof first, "\nfirst difference: %s:", module ? module : expected[i].first);
+    check(strstr(said, first) != NULL, "%s, %s:%s: %s", expected[i].name, what, first, said);
+    if (isolate) return;                                                /* others of its steps are explained as well */
+    for (size_t k = 0; k < sizeof twins / sizeof *twins; k++)
+        for (size_t j = 0; !strcmp(twins[k].name, expected[i].name) && j < EXPECTED; j++) {
+            if (strcmp(expected[j].name, twins[k].also)) continue;
+            sentence_of(sentence, j, NULL);
+            count_named(sentence, &found);
+            check(found, "%s, %s: %s is named with it: %s", expected[i].name, what, twins[k].also, said);
+            names++;
+        }
+    check(named == names, "%s, %s: %d mistakes are named, not %d: %s", expected[i].name, what, names, named, said);
+}
+
+/* One row, in one tensor if it is one that is planted in each, on one input. */
+static void check_row(size_t i, const TensorSpec *spec, const Shape *s, int B)
+{
+    const Batch batch = batch_of(s, B);
+    char what[80], module[128];
+    snprintf(what, sizeof what, "%s, %d", s->what, B);
+    if (spec) {
+        spec_name(spec->name, 1, module, sizeof module);
+        *strrchr(module, '.') = 0;
+        if (!strcmp(module, "cls.predictions")) snprintf(module, sizeof module, "cls.predictions.decoder");
+    }
+    const bool whole = spec && (!strncmp(spec->name, "pooler", 6) || !strncmp(spec->name, "cls.seq", 7));
+    const bool changes = changes_something(whole ? WHOLE : expected[i].needs, s, B);
+    const bool planted = write_planted(&mistakes[i], spec, &batch);
+    if (!changes && !planted) return;
+    if (changes && check(planted, "%s, %s: it is planted", expected[i].name, what))
+        for (int isolate = 0; isolate < (s == kinds && B == 2 ? 2 : 1); isolate++)
+            check_verdict(i, spec ? module : NULL, what, isolate);
+    if (!changes) check(verify_it(false) == BERT_OK, "%s, %s: nobody sees it: %s", expected[i].name, what, said);
+}
+
+/* Every row on every input, alone and in a batch of two. */
+static void every_row_of_the_table_is_found_and_named(void)
+{
+    if (!check(EXPECTED == mistakes_count, "%zu rows, %d expected", mistakes_count, (int)EXPECTED)) return;
+    for (size_t i = 0; i < EXPECTED; i++) {
+        check_text("name", mistakes[i].name, expected[i].name);
+        check_text(expected[i].name, mistakes[i].sentence, expected[i].sentence);
+    }
+    if (!open_model()) return;
+    for (size_t i = 0; i < EXPECTED; i++) {
+        int modules = 0;
+        for (size_t k = 0; mistakes[i].each && k < tensor_table_size; k++)
+            if (is_each(&tensor_table[k], mistakes[i].each)) {
+                check_row(i, &tensor_table[k], &kinds[0], 2);
+                check_row(i, &tensor_table[k], &kinds[1], 1);
+                modules++;
+            }
+        check(!mistakes[i].each || modules >= 4, "%s is planted in %d modules", expected[i].name, modules);
+        if (mistakes[i].each) continue;
+        model.config.gelu = expected[i].needs == TANH ? GELU_TANH : GELU_ERF;
+        for (int n = 0; n < 2 * KINDS; n++) check_row(i, NULL, &kinds[n / 2], 1 + n % 2);
+        model.config.gelu = GELU_ERF;
+    }
+    close_model();
+}
+
+const Test mistake_tests[] = {
+    {"every_row_of_the_table_is_found_and_named", every_row_of_the_table_is_found_and_named},
+    {NULL, NULL},
+};
