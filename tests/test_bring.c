@@ -78,7 +78,7 @@ static void end(void)
     for (struct dirent *entry; d && (entry = readdir(d)); )
         if (entry->d_name[0] != '.') unlink(in_directory(entry->d_name));
     if (d) closedir(d);
-    rmdir(directory);
+    formula_remove(directory);
     safetensors_close(&base);
 }
 
