@@ -3,10 +3,12 @@
  * dress, and computes the same bits, or is refused in a sentence that names what is wrong. */
 #include "formula.h"
 #include "test.h"
+#include "torch_file.h"
 #include <dirent.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* ---------------------------------------------------------------------------------------------------------------------
@@ -649,7 +651,166 @@ static void an_untied_decoder_must_be_whole(void)
     end();
 }
 
+/* ---------------------------------------------------------------------------------------------------------------------
+ * make weights FROM=: weights/fetch.sh on copies at hand
+ * ------------------------------------------------------------------------------------------------------------------ */
+static char said[8192];
+
+/* Runs the script with MODEL=mine and this FROM, relative to the directory; the exit code, and what it said. */
+static int take(const char *from)
+{
+    char command[1500];
+    snprintf(command, sizeof command, "rm -rf %s/w; WEIGHTS=%s/w MODEL=mine FROM=%s/%s sh weights/fetch.sh 2>&1 < /dev/null",
+             directory, directory, directory, from);
+    FILE *f = popen(command, "r");
+    if (!f) return -1;
+    said[fread(said, 1, sizeof said - 1, f)] = 0;
+    return WEXITSTATUS(pclose(f));
+}
+
+static void shell(const char *format, const char *a, const char *b)
+{
+    char command[2000], line[1300];
+    snprintf(line, sizeof line, format, a, b);
+    snprintf(command, sizeof command, "cd %s && %s", directory, line);
+    check(system(command) == 0, "%s", line);
+}
+
+/* A second model, with zeros for word embeddings, in the subdirectory `name`. */
+static void put_other(const char *name)
+{
+    static float zeros[101 * 24];
+    SafeTensor t[MOST];
+    char path[300];
+    memcpy(t, tensors, sizeof t);
+    for (size_t i = 0; i < tensor_count; i++)
+        if (strstr(t[i].name, "word_embeddings")) t[i].data = zeros;
+    shell("mkdir -p %s && cp config.json vocab.txt %s", name, name);
+    snprintf(path, sizeof path, "%s/model.safetensors", name);
+    put_weights(path, t, tensor_count);
+}
+
+static void expect_taken(const char *what, const char *from)
+{
+    const int code = take(from);
+    if (!check(code == 0, "%s: exit %d: %s", what, code, said)) return;
+    check(strstr(said, "w/mine is complete: 2L/24H/3A, 101 pieces, ") != NULL, "%s says what was opened: %s", what, said);
+    expect_usual(what, in_directory("w/mine"));
+}
+
+static void expect_not_taken(const char *what, const char *from, const char *part)
+{
+    const int code = take(from);
+    check(code == 3 && strstr(said, part), "%s: exit %d: %s; expected \"%s\"", what, code, said, part);
+    check(!file_exists(in_directory("w"), "mine/model.safetensors") && !strstr(said, "is complete"), "%s: nothing is left", what);
+}
+
+/* The output directory of a training has the model, and two states of it on the way. */
+static void the_directorys_own_model_is_taken(void)
+{
+    if (!begin()) return;
+    shell("mkdir -p out %s%s", "", "");
+    put_other("out/checkpoint-1000"), put_other("out/checkpoint-500");
+    expect_not_taken("two models below", "out", "checkpoint-500/model.safetensors: name one");
+    shell("cp model.safetensors config.json vocab.txt out%s%s", "", "");
+    expect_taken("the directory's own", "out");
+    expect_taken("a file", "out/model.safetensors");
+    shell("mkdir -p deep/er && mv out/*.safetensors out/config.json out/vocab.txt deep/er%s%s", "", "");
+    expect_taken("the one below", "deep");
+    put_other("deep/a");
+    expect_not_taken("two below", "deep", "name one, FROM=FILE or FROM=DIRECTORY");
+    shell("rm -r deep/a && cp deep/er/model.safetensors deep/er/model.fp16.safetensors%s%s", "", "");
+    expect_taken("beside a variant", "deep/er");
+    shell("mv deep/er/model.safetensors deep/er/x.safetensors%s%s", "", "");
+    expect_not_taken("two of other names", "deep/er", "holds model.fp16.safetensors and x.safetensors: name one");
+    expect_taken("one of them", "deep/er/x.safetensors");
+    shell("rm -rf out deep w%s%s", "", "");
+    end();
+}
+
+static void shards_and_torch_are_taken(void)
+{
+    Error e;
+    if (!begin()) return;
+    put_shards(3, 1, "");
+    expect_taken("shards", ".");
+    shell("rm %s w -r%s", shard_names[1], "");
+    expect_not_taken("a shard is missing", ".", shard_names[1]);
+    shell("rm *.safetensors *.index.json%s%s", "", "");
+    check(torch_write(in_directory("pytorch_model.bin"), tensors, tensor_count, &e) == BERT_OK, "%s", e.message);
+    expect_taken("pytorch_model.bin", ".");
+    expect_taken("the file itself", "pytorch_model.bin");
+    put_text("pytorch_model.bin", "\x80\2}.");
+    expect_not_taken("an old one", ".", "before version 1.6");
+    shell("rm -rf w%s%s", "", "");
+    end();
+}
+
+/* "complete" is said of what was opened. */
+static void what_cannot_be_opened_is_not_complete(void)
+{
+    if (!begin()) return;
+    put_text("vocab.txt", "a\nb\n");
+    expect_not_taken("no vocabulary of BERT", ".", "vocab.txt");
+    shell("rm vocab.txt%s%s", "", "");
+    expect_not_taken("no vocabulary", ".", "found no vocab.txt");
+    put_text("config.json", "{\"model_type\": \"roberta\"}"), put_text("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n");
+    expect_not_taken("another architecture", ".", "roberta");
+    put_text("config.json", "{" SIZES ", \"type_vocab_size\": 3}"), put_text("model.safetensors", "");
+    expect_not_taken("an empty file", ".", "model.safetensors: found 0 bytes");
+    shell("rm -rf w%s%s", "", "");
+    end();
+}
+
+/* What says how the vectors are made comes along; an older layout's model goes on top, and the list of modules says so. */
+static void files_that_say_what_the_vectors_are_come_along(void)
+{
+    static const char *const names[] = {"modules.json", "sentence_bert_config.json", "config_sentence_transformers.json",
+        "1_Pooling/config.json", "2_Dense/config.json", "2_Dense/model.safetensors", "tokenizer_config.json",
+        "special_tokens_map.json", "added_tokens.json"};
+    static const char modules[] = "[\n  {\"idx\": 0, \"name\": \"0\", \"path\": \"%s\", \"type\": \"t.Transformer\"},\n"
+        "  {\"idx\": 1, \"name\": \"1\", \"path\": \"1_Pooling\", \"type\": \"t.Pooling\"},\n"
+        "  {\"idx\": 2, \"name\": \"2\", \"path\": \"%s\", \"type\": \"t.Dense\"}\n]\n";
+    char text[500];
+    if (!begin()) return;
+    shell("mkdir 1_Pooling 2_Dense 0_Transformer%s%s", "", "");
+    for (size_t i = 1; i < sizeof names / sizeof *names; i++) put_text(names[i], "{}");
+    put_text("1_Pooling/config.json", "{\"pooling_mode_mean_tokens\": true}");
+    put_text("2_Dense/model.safetensors", "of the layer");
+    put_text("README.md", "a page");
+    for (int old = 0; old < 2; old++) {
+        snprintf(text, sizeof text, modules, old ? "0_Transformer" : "", "2_Dense");
+        put_text("modules.json", text);
+        if (old) shell("mv model.safetensors config.json vocab.txt 0_Transformer%s%s", "", "");
+        expect_taken(old ? "the older layout" : "a module's directory", ".");
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+            check(file_exists(in_directory("w/mine"), names[i]), "%s comes along", names[i]);
+        check(!file_exists(in_directory("w/mine"), "README.md") && !file_exists(in_directory("w/mine"), "0_Transformer"),
+              "and nothing else");
+        FileView f;
+        Error e;
+        snprintf(text, sizeof text, modules, "", "2_Dense");
+        if (check(file_open(&f, in_directory("w/mine/modules.json"), &e) == BERT_OK, "%s", e.message)) {
+            check(f.size == strlen(text) && !memcmp(f.data, text, f.size), "the list says that the model is on top");
+            file_close(&f);
+        }
+    }
+    static const char *const bad[] = {"../up", "/etc", "a/../..", "a b", "$(x)"};
+    shell("mv 0_Transformer/* .%s%s", "", "");
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(text, sizeof text, modules, "", bad[i]);
+        put_text("modules.json", text);
+        expect_not_taken(bad[i], ".", "expected one below the directory");
+    }
+    shell("rm -rf w 1_Pooling 2_Dense 0_Transformer%s%s", "", "");
+    end();
+}
+
 const Test bring_tests[] = {
+    {"the_directorys_own_model_is_taken", the_directorys_own_model_is_taken},
+    {"shards_and_torch_are_taken", shards_and_torch_are_taken},
+    {"what_cannot_be_opened_is_not_complete", what_cannot_be_opened_is_not_complete},
+    {"files_that_say_what_the_vectors_are_come_along", files_that_say_what_the_vectors_are_come_along},
     {"prefixes_are_found_by_what_is_there", prefixes_are_found_by_what_is_there},
     {"heads_stand_beside_the_encoder", heads_stand_beside_the_encoder},
     {"two_models_in_one_file_are_refused", two_models_in_one_file_are_refused},

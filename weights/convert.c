@@ -635,6 +635,19 @@ static bool is_torch_source(const char *path)
     return torch;
 }
 
+/* The shards of a safetensors index as one file. */
+static Status join_shards(const char *index, const char *path, Error *e)
+{
+    static const char *const metadata[][2] = {{"format", "pt"}};
+    Safetensors st;
+    if (!is_shard_index(index)) return fail(e, BERT_USAGE, "%s: expected a file that ends with .index.json", index);
+    Status s = weights_open(&st, index, e);
+    if (s) return s;
+    s = safetensors_write(path, st.tensors, st.count, metadata, 1, e);
+    safetensors_close(&st);
+    return s;
+}
+
 /* A model directory as the commands open it: the configuration, the pieces, all weights. */
 static Status check_model(const char *directory, char text[200], Error *e)
 {
@@ -719,6 +732,7 @@ Status fingerprint(const char *path, char hex[65], Error *e)
 static const char usage[] =
     "convert CHECKPOINT_PREFIX OUTPUT_DIRECTORY     a TensorFlow checkpoint to model.safetensors and config.json\n"
     "convert DIRECTORY_OR_FILE [OUTPUT_DIRECTORY]   pytorch_model.bin of torch.save, or its shards, to model.safetensors\n"
+    "convert --join FILE.index.json FILE            the shards of a safetensors index as one file\n"
     "convert --check DIRECTORY                      opens a model as `bert` does, and says what it is\n"
     "convert --fingerprint FILE.safetensors         SHA-256 of its weights, whatever their names and order\n"
     "convert --sha256 FILE                          SHA-256 of a file\n"
@@ -763,6 +777,8 @@ int main(int argc, char **argv)
     } else if (argc == 3 && !strcmp(argv[1], "--sha256")) {
         status = sha256_of_file(argv[2], hex, &e);
         if (status == BERT_OK) status = print(hex, &e);
+    } else if (argc == 4 && !strcmp(argv[1], "--join")) {
+        status = join_shards(argv[2], argv[3], &e);
     } else if (argc == 3 && !strcmp(argv[1], "--check")) {
         status = check_model(argv[2], text, &e);
         if (status == BERT_OK) status = print(text, &e);
