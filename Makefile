@@ -9,6 +9,7 @@
 #   make check      the tests on formula models, in seconds: what to run after changing a line
 #   make test       every test; fetches the weights if they are missing. OFFLINE=1: does not, and skips aloud
 #   make mutants    plants known mistakes, one at a time, and names the first test that fails; fails if one survives
+#   make mutation   plants small random faults, one at a time, and says which of them no test sees: SEED=1 COUNT=200 JOBS=1
 #   make curves     exp, tanh and both GELUs against libm for every float there is (some minutes)
 #   make pipes      many processes on one copy of the weights: by hand, under GNU parallel, under Apache Spark
 #   make linear     counts the tokenizer's work for texts of 1, 2, 4 ... 64 MB: twice the text, twice the work
@@ -46,9 +47,9 @@ COMPILE = $(CC) $(CFLAGS) -Wall -Wextra -Wpedantic -Wno-psabi $(NUMBERS) $(DEFIN
 BOOK    = tokenizer.c tensor.c bert.c
 WEIGHTS = $(addprefix weights/, files.c json.c sha256.c safetensors.c shards.c config.c model.c vocabulary.c \
           pooling.c program.c)
-VERIFY  = $(addprefix verify/, trace.c compare.c verify.c mistakes.c)
-CLI     = $(addprefix cli/, main.c options.c inputs.c output.c tokenize.c vectors.c predict.c attention.c inspect.c \
-          explain.c goldens.c info.c demo.c)
+VERIFY  = $(addprefix verify/, trace.c compare.c trial.c verify.c mistakes.c)
+CLI     = $(addprefix cli/, main.c options.c inputs.c output.c tokenize.c vectors.c predict.c attention.c traces.c \
+          explain.c explain_cards.c explain_tables.c goldens.c info.c demo.c)
 CORE    = $(BOOK) $(WEIGHTS)
 # What only the converter reads.
 FOREIGN = $(addprefix weights/, tensorbundle.c zip.c torch.c)
@@ -158,7 +159,7 @@ demo: bert bert64 weights/bert-base-uncased/model.safetensors
 
 # The formula models alone, in seconds: what to run after changing a line. No download; real weights are not looked at.
 check: bert bert-plain build/tests
-	@FORMULA=1 build/tests > build/check.log; ok=$$?; grep -v '^[a-z0-9_]*$$\|SKIPPED\|^ *[a-z_]* *largest error' build/check.log; exit $$ok
+	@FORMULA=1 build/tests > build/check.log; ok=$$?; grep -v '^[A-Za-z0-9_]*$$\|SKIPPED\|^ *[a-z_]* *largest error' build/check.log; exit $$ok
 
 # In float64 only what has to do with numbers; equal bits between builds; two processes on one copy of the weights;
 # then the whole suite in float32, whose last line is the count.
@@ -205,7 +206,7 @@ sweep: build/sweep
 
 # The Nth call that can fail does, for every N, under ASan and LeakSanitizer; then what a system does to a program.
 WRAPPED = malloc calloc realloc strdup mmap read fstat stat opendir readdir fopen realpath mkstemp fdopen fchmod fflush \
-    rename mkdir dup open fwrite fclose
+    rename mkdir dup open fwrite fclose forward
 comma = ,
 build/faults: $(PARTS) $(FOREIGN) weights/convert.c tests/formula.c tests/faults.c tests/checkpoint.c $(HEADERS)
 	@mkdir -p build
@@ -275,10 +276,18 @@ documents: bert weights/bert-base-uncased/model.safetensors
 mutants:
 	sh tests/mutants/run.sh
 
+SEED  ?= 1
+COUNT ?= 200
+JOBS  ?= 1
+mutation: build/steps.h
+	$(PYTHON) tests/mutants/mutation.py --seed $(SEED) --count $(COUNT) --jobs $(JOBS) $(MUTATION) \
+	    --compile '$(CC) -march=native -mtune=generic $(NUMBERS) $(DEFINES)' --parts '$(PARTS)' --tests '$(TESTS)' \
+	    --convert '$(CONVERT)'
+
 FORCE:
 
 clean:
 	rm -rf bert bert64 bert-plain build
 
 .PHONY: plain weights demo check install uninstall test pipes linear fuzz replay sweep faults coverage valgrind analyze bench curves \
-    notebooks documents mutants clean FORCE
+    notebooks documents mutants mutation clean FORCE

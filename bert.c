@@ -1,19 +1,19 @@
-/* bert.c - BERT itself: configuration, weights, and steps 5 to 16, from token ids to hidden states, heads and vectors.
+/* bert.c - BERT itself: steps 5 to 16, from token ids to hidden states, heads and vectors.
  *
  * YOU ARE HERE
  *
  *     text --tokenizer.c--> ids --bert.c--> embeddings --> L x (attention, feed-forward) --> pooler / MLM / NSP
  *
- * The arithmetic (linear, softmax, LayerNorm, GELU) is in tensor.c; here is what is computed, in the order of the data:
+ * The arithmetic (linear, softmax, LayerNorm, GELU) is in tensor.c, the weights come from weights/model.c. Here is what
+ * is computed, in the order of the data:
  *
- *     1. config.json: the seven sizes of a BERT (D = H/A is the eighth)
- *     2. the table of all its tensors, and the weights bound to a Bert by it
+ *     1. the steps: embeddings (5, 6), a block (7 to 13), heads (14, 15), vectors (16)
+ *     2. forward: the summary
  *     3. the memory for the intermediates
- *     4. the steps, one function each: embeddings (5, 6), a block (7 to 13), heads (14, 15), vectors (16)
- *     5. forward: the summary
  *
- * To read the model first, begin with `forward` at the end of the file, then go to EMBEDDING. Nothing here prints,
- * exits, or knows what the results are for. One block, in the paper's words [attn, paper]:
+ * A function makes one tensor, which has a name in a trace (`Verify:`). To see the model as a whole, begin with
+ * `forward` and `encoder_block`, the two lists of these functions. Nothing here prints, exits, or knows what the
+ * results are for. One block, in the paper's words [attn, paper]:
  *
  *     x -+-> Q K V -> softmax(Q K^T / sqrt D) V -> dense --> + --> LayerNorm -> y     (attention: A heads side by side)
  *        |                                                   ^
@@ -33,8 +33,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Hidden state l, (N,H): 0 is the embedding output, l the output of the l-th block; L + 1 of them in all. Without
- * KEEP_HIDDEN all are one place, where the last block that ran left its output. */
+/* Hidden state l, (N,H): 0 is the embedding output, l the output of the l-th block; L + 1 of them in all. With L = 12,
+ * hidden state 11 is what the last block reads: hidden_states[-2] in Python. Without KEEP_HIDDEN all are one place,
+ * where the last block that ran left its output. */
 const real *hidden_state(const Activations *a, int l)
 {
     return l == 0 ? a->embedding_norm : a->block[l - 1].output_norm;
@@ -44,31 +45,52 @@ const real *hidden_state(const Activations *a, int l)
  * EMBEDDING
  * ================================================================================================================== */
 
-/* STEP 5 - three embeddings summed: what the token is, which segment it is in, where it stands.
+/* out (H) <- row `index` of a table (V,H), (S,H) or (P,H) */
+static void copy_row(real *out, const Tensor *table, size_t index, const Scratch *scratch)
+{
+    memcpy(out, tensor_rows(table, index, 1, scratch->rows), table->cols * sizeof(real));
+}
+
+/* STEP 5 - three embeddings summed: what the token is, which segment it is in, where it stands. Three lookups:
  *
  *     word (N,H) <- row input_id of (V,H)   token_type (N,H) <- row 0 or 1 of (S,H)   position (N,H) <- row t of (P,H)
  *
+ * A trace shows the three; their sum is made at the beginning of step 6.
  * Source: [paper] figure 2; [hf] BertEmbeddings; [tf] embedding_lookup, embedding_postprocessor.
- * Differs: document 001 says that positions are sinusoids. That is [attn]; BERT learns the table, as its paper says.
- * Trap: positions count from 0 in every sequence, padding included; so left padding shifts the words and changes the
- * result, even with a perfect mask. Trap: a single sentence is segment 0 in pre-training, not 1 as in document 001.
- * Verify: embeddings.word_embeddings, .token_type_embeddings, .position_embeddings */
-void embeddings_sum(const Bert *m, Activations *a)
+ * Verify: embeddings.word_embeddings */
+void embeddings_word(const Bert *m, Activations *a)
 {
-    size_t H = (size_t)m->config.H, bytes = H * sizeof(real);
+    size_t H = (size_t)m->config.H;
+    for (size_t n = 0; n < (size_t)a->N; n++)
+        copy_row(a->word + n * H, &m->word_embeddings, (size_t)a->batch.input_ids[n], &a->scratch);
+}
+
+/* Step 5, continued: the segment, sentence A or B.
+ * Trap: a single sentence is segment 0 in pre-training, not 1 as in document 001.
+ * Verify: embeddings.token_type_embeddings */
+void embeddings_token_type(const Bert *m, Activations *a)
+{
+    size_t H = (size_t)m->config.H;
+    for (size_t n = 0; n < (size_t)a->N; n++)
+        copy_row(a->token_type + n * H, &m->token_type_embeddings, (size_t)a->batch.token_type_ids[n], &a->scratch);
+}
+
+/* Step 5, continued: the position.
+ * Differs: document 001 says that positions are sinusoids. That is [attn]; BERT learns the table, as its paper says.
+ * Trap: positions count from 0 in every sequence, padding included. So left padding shifts the words and changes the
+ * result, even with a perfect mask.
+ * Verify: embeddings.position_embeddings */
+void embeddings_position(const Bert *m, Activations *a)
+{
+    size_t H = (size_t)m->config.H;
     for (int b = 0; b < a->batch.B; b++)
-        for (size_t n = a->start[b]; n < a->start[b + 1]; n++) {
-            size_t id = (size_t)a->batch.input_ids[n], type = (size_t)a->batch.token_type_ids[n], t = n - a->start[b];
-            memcpy(a->word + n * H, tensor_rows(&m->word_embeddings, id, 1, a->scratch.rows), bytes);
-            memcpy(a->token_type + n * H, tensor_rows(&m->token_type_embeddings, type, 1, a->scratch.rows), bytes);
-            memcpy(a->position + n * H, tensor_rows(&m->position_embeddings, t, 1, a->scratch.rows), bytes);
-        }
-    size_t n = (size_t)a->N * H;
-    add(a->sum, a->word, a->token_type, n);        /* the order of [hf] and [tf]: (word + type) + position */
-    add(a->sum, a->sum, a->position, n);
+        for (size_t n = a->start[b]; n < a->start[b + 1]; n++)
+            copy_row(a->position + n * H, &m->position_embeddings, n - a->start[b], &a->scratch);
 }
 
 /* STEP 6 - LayerNorm of the sum: hidden state 0, (N,H), the input of the first block.
+ *
+ *     h = LayerNorm(word + token_type + position)
  *
  * Source: [hf] BertEmbeddings.LayerNorm; [tf] layer_norm_and_dropout. [paper] does not mention it.
  * Trap: forget it and every number after it is wrong, yet the vectors still look alive. (Dropout, here and later, only
@@ -76,8 +98,10 @@ void embeddings_sum(const Bert *m, Activations *a)
  * Verify: embeddings.LayerNorm. The three "bank"s of the bank sentence differ here by their position alone. */
 void embeddings_norm(const Bert *m, Activations *a)
 {
-    layer_norm(a->embedding_norm, a->sum, m->embeddings_gamma, m->embeddings_beta, (real)m->config.eps,
-               (size_t)a->N, (size_t)m->config.H);
+    size_t N = (size_t)a->N, H = (size_t)m->config.H;
+    add(a->sum, a->word, a->token_type, N * H);         /* the order of [hf] and [tf]: (word + type) + position */
+    add(a->sum, a->sum, a->position, N * H);
+    layer_norm(a->embedding_norm, a->sum, m->embeddings_gamma, m->embeddings_beta, (real)m->config.eps, N, H);
 }
 
 /* =====================================================================================================================
@@ -94,17 +118,29 @@ void embeddings_norm(const Bert *m, Activations *a)
  * the same cost.
  * Source: [attn] 3.2.2; [hf] BertSelfAttention; [tf] attention_layer.
  * Trap: heads are slices, not interleaved: reshape to (N,A,D), never to (N,D,A). Trap: all three have a bias.
- * Verify: encoder.layer.l.attention.self.query, .key, .value */
-void attention_query_key_value(const Bert *m, Activations *a, int l)
+ * Verify: encoder.layer.l.attention.self.query */
+void attention_query(const Bert *m, Activations *a, int l)
 {
     const BertLayer *w = &m->layers[l];
-    BlockActivations *s = &a->block[l];
-    size_t N = (size_t)a->N;
-    real *packed = a->scratch.packed;
-    pack_rows(packed, hidden_state(a, l), N, (size_t)m->config.H);      /* x, laid out for the kernel: once for three */
-    linear_packed(s->query, AS_ROWS, packed, &w->Wq, w->bq, N, &a->scratch);
-    linear_packed(s->key, AS_ROWS, packed, &w->Wk, w->bk, N, &a->scratch);
-    linear_packed(s->value, AS_ROWS, packed, &w->Wv, w->bv, N, &a->scratch);
+    size_t N = (size_t)a->N, H = (size_t)m->config.H;
+    pack_rows(a->scratch.packed, hidden_state(a, l), N, H);     /* x, laid out for the kernel: once for all three */
+    linear_packed(a->block[l].query, AS_ROWS, a->scratch.packed, &w->Wq, w->bq, N, &a->scratch);
+}
+
+/* Step 7, continued: the key. It reads x as attention_query has packed it, so it comes after it.
+ * Verify: encoder.layer.l.attention.self.key */
+void attention_key(const Bert *m, Activations *a, int l)
+{
+    const BertLayer *w = &m->layers[l];
+    linear_packed(a->block[l].key, AS_ROWS, a->scratch.packed, &w->Wk, w->bk, (size_t)a->N, &a->scratch);
+}
+
+/* Step 7, continued: the value, from the same packed x.
+ * Verify: encoder.layer.l.attention.self.value */
+void attention_value(const Bert *m, Activations *a, int l)
+{
+    const BertLayer *w = &m->layers[l];
+    linear_packed(a->block[l].value, AS_ROWS, a->scratch.packed, &w->Wv, w->bv, (size_t)a->N, &a->scratch);
 }
 
 /* Where the (T,T) scores or probs of head h of sequence b begin. Kept maps lie one after another, (A,T,T) for each
@@ -137,7 +173,8 @@ void attention_scores(const Bert *m, Activations *a, int l, int b, int h)
     const real scale = (real)(1 / sqrt((double)D));
     const int32_t *mask = a->batch.attention_mask + n;
     real *scores = head_map(a, s->scores, b, h);
-    product(scores, T, s->query + first, H, T, s->key + first, H, BY_ROWS, T, D, &a->scratch);
+    const Matrix query = {s->query + first, T, D, H}, key = {s->key + first, T, D, H};
+    product(scores, T, query, key, BY_ROWS, &a->scratch);
     for (size_t i = 0; i < T; i++)
         for (size_t j = 0; j < T; j++) scores[i * T + j] = mask[j] ? scores[i * T + j] * scale : -FLT_MAX;
 }
@@ -148,6 +185,7 @@ void attention_scores(const Bert *m, Activations *a, int l, int b, int h)
  *     p_ij = e^score_ij / sum over j' of e^score_ij'
  *
  * Source: [attn] equation 1; [hf] the `attentions` output.
+ * A masked key gets exactly +0: e to the power of -FLT_MAX is less than any number.
  * Trap: over the keys j, the last index, so that rows sum to 1; columns do not.
  * Verify: encoder.layer.l.attention.self.probs */
 void attention_probs(const Bert *m, Activations *a, int l, int b, int h)
@@ -163,6 +201,8 @@ void attention_probs(const Bert *m, Activations *a, int l, int b, int h)
  *
  *     context_i = sum over j of p_ij v_j          (N,H), head h in the columns h*D .. h*D+D-1
  *
+ * Why padding at the end changes no bit of the real tokens: a masked key j has p_ij = +0, and fma(0, v_j, sum) is sum;
+ * the sum over the real tokens before it is cut into the same chunks, whatever T is (tensor.c).
  * Source: [attn] 3.2.1; [hf] eager_attention_forward, before the output projection.
  * Verify: encoder.layer.l.attention.self.context */
 void attention_context(const Bert *m, Activations *a, int l, int b, int h)
@@ -171,27 +211,46 @@ void attention_context(const Bert *m, Activations *a, int l, int b, int h)
     size_t n = a->start[b], T = a->start[b + 1] - n, H = (size_t)m->config.H, D = (size_t)m->config.D;
     size_t first = n * H + (size_t)h * D;           /* of value and context: row n, column h*D */
     const real *probs = head_map(a, s->probs, b, h);
-    product(s->context + first, H, probs, T, T, s->value + first, H, BY_COLUMNS, D, T, &a->scratch);
+    const Matrix weights = {probs, T, T, T}, value = {s->value + first, T, D, H};
+    product(s->context + first, H, weights, value, BY_COLUMNS, &a->scratch);
 }
 
 /* STEP 11 - attention output: mix the heads, add what the token was before, normalize.
  *
  *     y = LayerNorm(x + context Wo^T + bo)          (N,H)
  *
+ * Here the dense layer: Wo is (H,H), bo (H).
  * Source: [attn] 3.1, 3.2.2; [hf] BertSelfOutput.
- * Differs: many later models, and several "BERT from scratch" tutorials, normalize before the sub-layer (pre-LN).
- * BERT is post-LN: the residual is added first, then normalized. Trap: the residual is the block's input x.
  * Why Wo: until here each head has written into its own D columns only; Wo lets every head change every column.
+ * Verify: encoder.layer.l.attention.output.dense */
+void attention_dense(const Bert *m, Activations *a, int l)
+{
+    const BertLayer *w = &m->layers[l];
+    BlockActivations *s = &a->block[l];
+    linear(s->attention_dense, s->context, &w->Wo, w->bo, (size_t)a->N, &a->scratch);
+}
+
+/* Step 11, continued: the residual, x, is added, and the sum is normalized.
  * Why add x: a block then only has to learn what to change, and training reaches the first blocks.
- * Verify: encoder.layer.l.attention.output.dense, .attention.output.LayerNorm */
-void attention_output(const Bert *m, Activations *a, int l)
+ * Differs: many later models, and several "BERT from scratch" tutorials, normalize before the sub-layer (pre-LN).
+ * BERT is post-LN: the residual is added first, then normalized.
+ * Trap: the residual is the block's input x, and it goes into LayerNorm, not around it. With x + LayerNorm(dense) no
+ * row would be normalized, rows would grow from block to block, and every number from here on would be wrong.
+ * Verify: encoder.layer.l.attention.output.LayerNorm */
+void attention_norm(const Bert *m, Activations *a, int l)
 {
     const BertLayer *w = &m->layers[l];
     BlockActivations *s = &a->block[l];
     size_t N = (size_t)a->N, H = (size_t)m->config.H;
-    linear(s->attention_dense, s->context, &w->Wo, w->bo, N, &a->scratch);
     add(a->sum, s->attention_dense, hidden_state(a, l), N * H);
     layer_norm(s->attention_norm, a->sum, w->attention_gamma, w->attention_beta, (real)m->config.eps, N, H);
+}
+
+/* Is what steps 7 to 13 make kept for every block? If not, z stays as the kernel packs it between steps 12 and 13: only
+ * step 13 reads it. */
+static bool keeps_steps(const Activations *a)
+{
+    return a->request.keep & KEEP_STEPS;
 }
 
 /* Which of the two GELUs the model has: see tensor.c. */
@@ -205,34 +264,54 @@ static void gelu(const Bert *m, real *out, const real *x, size_t n)
  *
  *     z = GELU(y W1^T + b1)          (N,F) <- (N,H), W1 (F,H)
  *
+ * Here the dense layer. Two thirds of a block's weights are in W1 and in step 13's W2.
  * Source: [attn] 3.3 (there with ReLU), [paper] 3; [hf] BertIntermediate.
- * Why: attention only takes means of values; here is where a token's features act on each other, and where two thirds
- * of a block's weights are (with step 13). Differs: document 001 says that F is always 4H; config.json decides.
- * Verify: encoder.layer.l.intermediate.dense (before GELU), encoder.layer.l.intermediate (after) */
+ * Differs: document 001 says that F is always 4H; config.json decides.
+ * Verify: encoder.layer.l.intermediate.dense */
 void feed_forward_up(const Bert *m, Activations *a, int l)
 {
     const BertLayer *w = &m->layers[l];
     BlockActivations *s = &a->block[l];
-    size_t N = (size_t)a->N, H = (size_t)m->config.H, F = (size_t)m->config.F;
-    bool all = a->request.keep == KEEP_EVERYTHING;      /* else z stays as the kernel packs it: only step 13 reads it */
+    size_t N = (size_t)a->N, H = (size_t)m->config.H;
+    const Packing packing = keeps_steps(a) ? AS_ROWS : AS_PANELS;
     pack_rows(a->scratch.packed, s->attention_norm, N, H);
-    linear_packed(s->intermediate_dense, all ? AS_ROWS : AS_PANELS, a->scratch.packed, &w->W1, w->b1, N, &a->scratch);
-    gelu(m, s->intermediate, s->intermediate_dense, (all ? N : scratch_rows(N)) * F);
+    linear_packed(s->intermediate_dense, packing, a->scratch.packed, &w->W1, w->b1, N, &a->scratch);
+}
+
+/* Step 12, continued: GELU, number by number.
+ * Why: a curve is what is not linear here. Without one between them, W1 and W2 would be no more than one matrix.
+ * Verify: encoder.layer.l.intermediate */
+void feed_forward_gelu(const Bert *m, Activations *a, int l)
+{
+    BlockActivations *s = &a->block[l];
+    size_t N = (size_t)a->N, F = (size_t)m->config.F;
+    gelu(m, s->intermediate, s->intermediate_dense, (keeps_steps(a) ? N : scratch_rows(N)) * F);
 }
 
 /* STEP 13 - feed-forward down: back to H features, add, normalize: hidden state l+1, (N,H).
  *
  *     out = LayerNorm(y + z W2^T + b2)          (N,H) <- (N,F), W2 (H,F)
  *
- * Source: [attn] 3.3; [hf] BertOutput. Trap: the residual is y, the output of step 11, not the block's input.
- * Verify: encoder.layer.l.output.dense, .output.LayerNorm */
+ * Here the dense layer.
+ * Source: [attn] 3.3; [hf] BertOutput.
+ * Verify: encoder.layer.l.output.dense */
 void feed_forward_down(const Bert *m, Activations *a, int l)
 {
     const BertLayer *w = &m->layers[l];
     BlockActivations *s = &a->block[l];
-    size_t N = (size_t)a->N, H = (size_t)m->config.H;
-    if (a->request.keep == KEEP_EVERYTHING) linear(s->output_dense, s->intermediate, &w->W2, w->b2, N, &a->scratch);
+    size_t N = (size_t)a->N;
+    if (keeps_steps(a)) linear(s->output_dense, s->intermediate, &w->W2, w->b2, N, &a->scratch);
     else linear_packed(s->output_dense, AS_ROWS, s->intermediate, &w->W2, w->b2, N, &a->scratch);
+}
+
+/* Step 13, continued: the residual, y, is added, and the sum is normalized.
+ * Trap: the residual is y, the output of step 11, not the block's input.
+ * Verify: encoder.layer.l.output.LayerNorm */
+void feed_forward_norm(const Bert *m, Activations *a, int l)
+{
+    const BertLayer *w = &m->layers[l];
+    BlockActivations *s = &a->block[l];
+    size_t N = (size_t)a->N, H = (size_t)m->config.H;
     add(a->sum, s->output_dense, s->attention_norm, N * H);
     layer_norm(s->output_norm, a->sum, w->output_gamma, w->output_beta, (real)m->config.eps, N, H);
 }
@@ -241,16 +320,21 @@ void feed_forward_down(const Bert *m, Activations *a, int l)
  * each token by itself. */
 void encoder_block(const Bert *m, Activations *a, int l)
 {
-    attention_query_key_value(m, a, l);
+    attention_query(m, a, l);
+    attention_key(m, a, l);
+    attention_value(m, a, l);
     for (int b = 0; b < a->batch.B; b++)
         for (int h = 0; h < m->config.A; h++) {         /* steps 8 to 10, one attention head after the other */
             attention_scores(m, a, l, b, h);
             attention_probs(m, a, l, b, h);
             attention_context(m, a, l, b, h);
         }
-    attention_output(m, a, l);          /* LayerNorm(x + attention(x)) */
+    attention_dense(m, a, l);
+    attention_norm(m, a, l);            /* y = LayerNorm(x + attention(x)) */
     feed_forward_up(m, a, l);
-    feed_forward_down(m, a, l);         /* LayerNorm(y + feed_forward(y)) */
+    feed_forward_gelu(m, a, l);
+    feed_forward_down(m, a, l);
+    feed_forward_norm(m, a, l);         /* out = LayerNorm(y + feed_forward(y)) */
 }
 
 /* =====================================================================================================================
@@ -261,19 +345,25 @@ void encoder_block(const Bert *m, Activations *a, int l)
  *
  *     pooled = tanh(h_0 Wp^T + bp)          (B,H) <- the first row of hidden state L of each sequence
  *
+ * Here the dense layer.
  * Source: [hf] BertPooler; [tf] BertModel.pooled_output; not in [paper].
  * Why: NSP was trained on this vector, not on the raw row of [CLS]. It is made for that question; as a sentence's
  * vector a mean over tokens is usually better (step 16).
  * Trap: the pooled output is not the [CLS] row of the last hidden state, and not a mean. Differs: document 001 says
  * that the pooler "simply discards" the other tokens; the dense layer and tanh are there too, trained by the NSP task.
- * Verify: pooler.dense, pooler */
-void pooler(const Bert *m, Activations *a)
+ * Verify: pooler.dense */
+void pooler_dense(const Bert *m, Activations *a)
 {
     size_t H = (size_t)m->config.H, B = (size_t)a->batch.B;
     const real *last = hidden_state(a, m->config.L);
     for (size_t b = 0; b < B; b++) memcpy(a->first_token + b * H, last + a->start[b] * H, H * sizeof(real));
     linear(a->pooler_dense, a->first_token, &m->Wpool, m->bpool, B, &a->scratch);
-    tanh_all(a->pooler, a->pooler_dense, B * H);
+}
+
+/* Step 14, continued: tanh. Verify: pooler */
+void pooler(const Bert *m, Activations *a)
+{
+    tanh_all(a->pooler, a->pooler_dense, (size_t)a->batch.B * (size_t)m->config.H);
 }
 
 /* Step 14, continued. NSP, next sentence prediction: does the second text follow the first?
@@ -294,21 +384,38 @@ void nsp_head(const Bert *m, Activations *a)
  *     t = LayerNorm(GELU(h W^T + b))          (M,H)        the transform
  *     logits = t E^T + c                      (M,V)        the decoder: E (V,H) is the word embedding matrix
  *
- * softmax(logits), which the caller takes, are the probabilities of [MASK]'s fillers.
+ * softmax(logits), which the caller takes, are the probabilities of [MASK]'s fillers. Here the transform's dense layer.
  * Source: [paper] 3.1 task 1; [hf] BertLMPredictionHead; [tf] get_masked_lm_output.
  * Differs: document 001 calls it "a basic affine transformation". Before that stand a dense layer, GELU and LayerNorm,
  * and the affine map has only its bias of its own: 30,522 numbers instead of 23 million.
- * Verify: cls.predictions.transform.dense, .transform_act_fn, .LayerNorm, cls.predictions.decoder */
-void mlm_head(const Bert *m, Activations *a)
+ * Verify: cls.predictions.transform.dense */
+void mlm_dense(const Bert *m, Activations *a)
 {
     size_t H = (size_t)m->config.H, M = (size_t)a->request.M;
     const real *last = hidden_state(a, m->config.L);
     for (size_t i = 0; i < M; i++)
         memcpy(a->masked + i * H, last + (size_t)a->request.mlm_rows[i] * H, H * sizeof(real));
     linear(a->transform_dense, a->masked, &m->Wtransform, m->btransform, M, &a->scratch);
-    gelu(m, a->transform_act, a->transform_dense, M * H);
-    layer_norm(a->transform_norm, a->transform_act, m->transform_gamma, m->transform_beta, (real)m->config.eps, M, H);
-    linear(a->logits, a->transform_norm, &m->decoder, m->decoder_bias, M, &a->scratch);
+}
+
+/* Step 15, continued: the transform's GELU. Verify: cls.predictions.transform.transform_act_fn */
+void mlm_gelu(const Bert *m, Activations *a)
+{
+    gelu(m, a->transform_act, a->transform_dense, (size_t)a->request.M * (size_t)m->config.H);
+}
+
+/* Step 15, continued: the transform's LayerNorm, without a residual. Verify: cls.predictions.transform.LayerNorm */
+void mlm_norm(const Bert *m, Activations *a)
+{
+    layer_norm(a->transform_norm, a->transform_act, m->transform_gamma, m->transform_beta, (real)m->config.eps,
+               (size_t)a->request.M, (size_t)m->config.H);
+}
+
+/* Step 15, continued: the decoder. A logit is the dot product of t with a piece's embedding, plus that piece's bias.
+ * Verify: cls.predictions.decoder */
+void mlm_decoder(const Bert *m, Activations *a)
+{
+    linear(a->logits, a->transform_norm, &m->decoder, m->decoder_bias, (size_t)a->request.M, &a->scratch);
 }
 
 /* STEP 16 - word vectors: one vector per token from one or several hidden states of sequence b.
@@ -368,17 +475,28 @@ void normalize(real *vector, size_t dim)
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------
- * The summary: BERT in six statements. Only what the request names is computed.
+ * The summary: embeddings, L blocks, heads. Only what the request names is computed.
  * ------------------------------------------------------------------------------------------------------------------ */
 void forward(const Bert *m, Activations *a)
 {
-    assert(!a->request.unused_blocks || !(a->request.pooler || a->request.nsp || a->request.M));
-    embeddings_sum(m, a);
+    const Request *r = &a->request;
+    assert(!r->unused_blocks || !(r->pooler || r->nsp || r->M));
+    embeddings_word(m, a);
+    embeddings_token_type(m, a);
+    embeddings_position(m, a);
     embeddings_norm(m, a);
-    for (int l = 0; l < m->config.L - a->request.unused_blocks; l++) encoder_block(m, a, l);
-    if (a->request.pooler || a->request.nsp) pooler(m, a);
-    if (a->request.nsp) nsp_head(m, a);
-    if (a->request.M) mlm_head(m, a);
+    for (int l = 0; l < m->config.L - r->unused_blocks; l++) encoder_block(m, a, l);
+    if (r->pooler || r->nsp) {
+        pooler_dense(m, a);
+        pooler(m, a);
+    }
+    if (r->nsp) nsp_head(m, a);
+    if (r->M) {
+        mlm_dense(m, a);
+        mlm_gelu(m, a);
+        mlm_norm(m, a);
+        mlm_decoder(m, a);
+    }
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------
@@ -391,11 +509,12 @@ void forward(const Bert *m, Activations *a)
  *                       is overwritten block by block
  *     KEEP_HIDDEN       each block has its own output_norm: the L+1 hidden states
  *     KEEP_ATTENTION    each block has its own probs: L x A attention maps
- *     KEEP_EVERYTHING   each name of each block has memory of its own: what a trace needs
+ *     KEEP_STEPS        each block has its own arrays for everything else
+ *     KEEP_EVERYTHING   all three: each name of each block has memory of its own, what a trace needs
  *
- * For 22 tokens of BERT-Base that is 1.8 MB without keeping anything, and 15 MB with everything. Only head_map (steps 8
- * to 10), 12 and 13 ask which it is; the bits are the same. Where two names share memory, a step works in place (GELU,
- * softmax, the residual), which add, layer_norm, softmax and the curves of tensor.c allow.
+ * For 22 tokens of BERT-Base that is 1.8 MB without keeping anything, and 15 MB with everything. The steps compute the
+ * same bits in all cases. Only head_map (steps 8 to 10) and keeps_steps (steps 12 and 13) ask what is kept. Where two
+ * names share memory, a step works in place (GELU, softmax, the residual), which the functions of tensor.c allow.
  * ------------------------------------------------------------------------------------------------------------------ */
 typedef struct {
     real *base;                 /* NULL while measuring */
@@ -414,28 +533,48 @@ static real *take(Arena *arena, size_t rows, size_t cols)
     return arena->base ? arena->base + begin : NULL;
 }
 
-/* One block's intermediates: memory of its own for what is kept. The first block (b == first) owns what all share; the
- * others begin as a copy of its pointers. */
-static void layout_block(BlockActivations *b, const BlockActivations *first, Activations *a, const BertConfig *c,
-                         size_t longest, Arena *arena)
+/* Memory for what steps 7 to 13 make, but for the attention maps and the block's output. Where it is not kept, three
+ * names need no memory of their own: GELU and the two sums with the residual work in place. */
+static void layout_steps(BlockActivations *s, const Activations *a, const BertConfig *c, Arena *arena)
 {
-    size_t N = (size_t)a->N, H = (size_t)c->H, F = (size_t)c->F, scores = a->score_start[a->batch.B];
-    bool all = a->request.keep == KEEP_EVERYTHING, own_all = all || b == first;
-    if (!own_all) *b = *first;
-    if (own_all) {
-        b->query = take(arena, N, H), b->key = take(arena, N, H), b->value = take(arena, N, H);
-        b->context = take(arena, N, H);
-        b->attention_norm = take(arena, N, H);
-        b->intermediate_dense = take(arena, all ? N : scratch_rows(N), F);      /* packed unless kept */
-        b->intermediate = all ? take(arena, N, F) : b->intermediate_dense;      /* GELU in place */
-        b->attention_dense = all ? take(arena, N, H) : a->sum;             /* the residual is added in place */
-        b->output_dense = all ? take(arena, N, H) : a->sum;
+    const size_t N = (size_t)a->N, H = (size_t)c->H, F = (size_t)c->F;
+    s->query = take(arena, N, H);
+    s->key = take(arena, N, H);
+    s->value = take(arena, N, H);
+    s->context = take(arena, N, H);
+    s->attention_norm = take(arena, N, H);
+    if (keeps_steps(a)) {
+        s->attention_dense = take(arena, N, H);
+        s->intermediate_dense = take(arena, N, F);
+        s->intermediate = take(arena, N, F);
+        s->output_dense = take(arena, N, H);
+    } else {
+        s->attention_dense = a->sum;
+        s->intermediate_dense = take(arena, scratch_rows(N), F);        /* as panels */
+        s->intermediate = s->intermediate_dense;
+        s->output_dense = a->sum;
     }
-    if (a->request.keep & KEEP_ATTENTION) b->probs = take(arena, 1, scores);
-    else if (own_all) b->probs = take(arena, longest, longest);                 /* head by head in the same place */
-    b->scores = all ? take(arena, 1, scores) : b->probs;                        /* softmax in place */
-    /* In place unless kept: a block's input is last read in step 11, before step 13 writes its output over it. */
-    b->output_norm = (a->request.keep & KEEP_HIDDEN) ? take(arena, N, H) : a->embedding_norm;
+}
+
+/* Memory for attention maps: (A,T,T) for each sequence if they are kept, else one (T,T) for the longest, used by all
+ * heads in turn. Softmax works in place unless the scores are kept beside the probabilities. */
+static void layout_maps(BlockActivations *s, const Activations *a, Arena *arena)
+{
+    const size_t all = a->score_start[a->batch.B];
+    const bool kept = a->request.keep & KEEP_ATTENTION;
+    s->probs = kept ? take(arena, 1, all) : take(arena, a->longest, a->longest);
+    s->scores = kept && keeps_steps(a) ? take(arena, 1, all) : s->probs;
+}
+
+/* One block. What is not kept is shared: every block has the first one's pointers, and overwrites its numbers. The
+ * block's output overwrites its input, which step 11 is the last to read, two steps before step 13 writes. */
+static void layout_block(Activations *a, int l, const BertConfig *c, Arena *arena)
+{
+    BlockActivations *s = &a->block[l];
+    if (l > 0) *s = a->block[0];
+    if (l == 0 || keeps_steps(a)) layout_steps(s, a, c, arena);
+    if (l == 0 || a->request.keep & KEEP_ATTENTION) layout_maps(s, a, arena);
+    s->output_norm = a->request.keep & KEEP_HIDDEN ? take(arena, (size_t)a->N, (size_t)c->H) : a->embedding_norm;
 }
 
 /* The heads' arrays: B rows for the pooler and NSP, M rows for the MLM head, none for what is not asked for.
@@ -460,20 +599,29 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+/* The kernel's working memory. What is packed: N, B or M rows of H numbers, or of F if the steps are kept; for the
+ * attention, T keys of D numbers, and D columns of T values. */
+static void layout_scratch(Activations *a, const BertConfig *c, Arena *arena)
+{
+    const size_t H = (size_t)c->H, F = (size_t)c->F, D = (size_t)c->D;
+    const size_t rows = larger(larger((size_t)a->N, (size_t)a->request.M), larger((size_t)a->batch.B, D));
+    const size_t width = keeps_steps(a) ? larger(H, F) : H;
+    a->scratch.packed = take(arena, scratch_rows(rows), larger(width, a->longest));
+    a->scratch.rows = take(arena, ROW_GROUP, larger(H, F));
+}
+
 /* Everything, embeddings first. */
 static void layout(Activations *a, const BertConfig *c, Arena *arena)
 {
-    size_t N = (size_t)a->N, H = (size_t)c->H, longest = 0;
-    for (int b = 0; b < a->batch.B; b++) longest = larger(longest, (size_t)a->batch.T[b]);
-    a->word = take(arena, N, H), a->token_type = take(arena, N, H), a->position = take(arena, N, H);
-    a->embedding_norm = take(arena, N, H), a->sum = take(arena, N, H);
-    for (int l = 0; l < c->L; l++) layout_block(&a->block[l], a->block, a, c, longest, arena);
+    const size_t N = (size_t)a->N, H = (size_t)c->H;
+    a->word = take(arena, N, H);
+    a->token_type = take(arena, N, H);
+    a->position = take(arena, N, H);
+    a->embedding_norm = take(arena, N, H);
+    a->sum = take(arena, N, H);
+    for (int l = 0; l < c->L; l++) layout_block(a, l, c, arena);
     layout_heads(a, c, arena);
-    size_t F = (size_t)c->F, rows = larger(larger(N, (size_t)a->request.M), (size_t)a->batch.B);
-    size_t width = a->request.keep == KEEP_EVERYTHING ? larger(H, F) : H;
-    /* For N, B or M rows of H numbers, or F if all is kept; in attention, T keys of D numbers, D columns of T values. */
-    a->scratch.packed = take(arena, scratch_rows(larger(rows, (size_t)c->D)), larger(width, longest));
-    a->scratch.rows = take(arena, ROW_GROUP, larger(H, F));
+    layout_scratch(a, c, arena);
 }
 
 /* Where each sequence begins among the packed tokens, and among the scores: (A,T,T) for each sequence. */
@@ -488,6 +636,7 @@ static bool lay_out_sequences(Activations *a, const BertConfig *c)
         size_t T = (size_t)a->batch.T[b], square;
         if (!size_mul(T, T, &square) || !size_mul(square, (size_t)c->A, &square)) return false;
         if (!size_add(scores, square, &scores) || (tokens += T) > INT_MAX) return false;
+        a->longest = larger(a->longest, T);
         a->start[b + 1] = tokens;
         a->score_start[b + 1] = scores;
     }

@@ -1,5 +1,5 @@
-/* bert.h - the book's contents: the legend, then the types and functions of tokenizer.c, tensor.c and bert.c, in the order
- * of the data. What reads files is in weights/weights.h.
+/* bert.h - the book's contents: the legend, then the types and functions of tokenizer.c, tensor.c and bert.c, in the
+ * order of the data. What reads files is in weights/weights.h.
  *
  * BERT turns each token of a text into H numbers that depend on the whole text. It learned to do so from two exercises:
  * guessing words that were hidden (MLM, masked language model), and saying whether one text follows another (NSP, next
@@ -31,7 +31,7 @@
  *     dense, linear  a layer y = x W^T + b with a learned matrix W and a learned vector b, the bias
  *     feed-forward   two dense layers with a curve (GELU) between, each token by itself
  *     attention head one of A independent ways to look at the other tokens, each on D of the H columns
- *     residual       the habit of adding a layer's input to its output
+ *     residual       the input of a layer, which is added to its output
  *     LayerNorm      each row shifted and scaled to mean 0 and variance 1, then by learned numbers
  *     task head      the last layers, which turn hidden states into an answer
  *     softmax        turns any scores into positive numbers that add up to 1, the larger the score the larger
@@ -43,14 +43,22 @@
  *
  * NOTES IN THE COMMENTS
  *
- *     Why:      the reason for what stands there             Trap:     where other programs have gone wrong
- *     Differs:  the paper, Google's code and Hugging Face's, or a document, disagree; and whom we follow
+ *     Why:      the reason for what is done                  Trap:     where other programs have gone wrong
+ *     Differs:  the paper, Google's code, Hugging Face's or a document disagree; and whom we follow
  *     Verify:   the name of these numbers in `bert trace`, for comparing them with another program's
  *     Source:   where it is defined
  *
- * The documents that are mentioned are four public explanations of BERT, listed in README.md. Their running example is
- * the bank sentence, "After stealing money from the bank vault, the bank robber was seen fishing on the Mississippi
- * river bank.": one word, three places, two senses.
+ * DOCUMENTS: four public explanations of BERT, whose numbers are computed again here (README.md has their links)
+ *
+ *     the word-embedding tutorial    McCormick and Ryan's BERT Word Embeddings Tutorial, as it stands in the page
+ *                                    BERT Model Embedding Vector (myuniverse24.com)
+ *     the encyclopedia               Wikipedia's BERT (language model), which stands in the same page
+ *     the others                     BERT Embeddings (tutorialsforbeginner.com); Bert embeddings explained (a page of
+ *                                    snippets); Creating BERT Embeddings with Hugging Face Transformers, by Anurag
+ *                                    Singh Choudhary (Analytics Vidhya)
+ *
+ * The running example is the bank sentence, "After stealing money from the bank vault, the bank robber was seen fishing
+ * on the Mississippi river bank.": one word, three places, two senses.
  *
  * SIXTEEN STEPS, numbered once; each is headed STEP n in the code, in this order
  *
@@ -182,7 +190,7 @@ void encoding_free(Encoding *encoding);
 /* One stage of steps 1 to 4, as `tokenize --trace` and `explain` show it. */
 typedef struct {
     int step;                       /* 1 to 4; 0: the text as it came */
-    const char *name;               /* a constant: "clean", "sort marks", ... "mask"; step 0: "text", "text A", "text B" */
+    const char *name;               /* a constant: "clean", "sort marks", ... "mask"; step 0: "text", "text A" ... */
     Text text;                      /* steps 0 to 3: what the stage gave, hidden characters as <U+0301>, a blank behind
                                      * each word and piece. bytes NULL: this model does not have the stage */
     const int32_t *values;          /* step 4: (count) */
@@ -212,24 +220,19 @@ typedef struct {
     size_t rows, cols;
 } Tensor;
 
-/* The length of the vectors in tensor.c: 64 bytes where registers are so long, which GCC tells by the largest alignment
- * that it knows, and clang, which does not, by the name of the instructions. -DVECTOR_BYTES=32 or 64 is possible on any
- * machine, and gives the same bits. */
-#ifndef VECTOR_BYTES
-#if __BIGGEST_ALIGNMENT__ >= 64 || defined __AVX512F__
-#define VECTOR_BYTES 64
-#else
-#define VECTOR_BYTES 32
-#endif
-#endif
-
-/* Working memory of the products, allocated once with the activations: see pack() and linear_packed() in tensor.c. */
+/* Activations: row r begins at data + r * stride. An attention head is a slice of a wider matrix: stride > cols. */
 typedef struct {
-    real *packed;                   /* activations laid side by side for the kernel */
-    real *rows;                     /* weight rows converted to real, for weights that cannot be used in place */
+    const real *data;
+    size_t rows, cols, stride;
+} Matrix;
+
+/* Working memory of the products, allocated once with the activations. */
+typedef struct {
+    real *packed;                   /* activations as panels: see "A PANEL" in tensor.c */
+    real *rows;                     /* ROW_GROUP weight rows converted to real, where they cannot be used in place */
 } Scratch;
-size_t scratch_rows(size_t N);                          /* rows of K reals that `packed` needs for N rows of K */
-enum { ROW_GROUP = 48 };                                /* weight rows that are worked on at once, at most */
+size_t scratch_rows(size_t N);      /* rows of memory for N packed rows: N rounded up to a multiple of 8 */
+enum { ROW_GROUP = 48 };            /* weight rows that are worked on at once, at most */
 
 /* Rows first .. first+count-1 as reals: a pointer into the file when the type fits, else converted into `rows`
  * (count * cols reals). Exact in both cases: every F16, BF16 and F32 value is a float and a double. */
@@ -245,27 +248,30 @@ void tanh_all(real *out, const real *x, size_t n);
 void gelu_erf(real *out, const real *x, size_t n);      /* x (1 + erf(x / sqrt 2)) / 2 */
 void gelu_tanh(real *out, const real *x, size_t n);     /* its approximation by tanh */
 
-/* out (N,O) <- x (N,K) and w, in chunks of 128; *_stride in reals, from row to row.
+/* Each function that has a _ref beside it gives the same bits: _ref is the definition, the other one is fast. */
+
+/* out (N,O) <- x (N,K) and w, every sum in chunks of 128; out_stride is the distance from row to row of out.
  *     BY_ROWS       w (O,K)   out[n][o] = sum over k of x[n][k] * w[o][k]
  *     BY_COLUMNS    w (K,O)   out[n][o] = sum over k of x[n][k] * w[k][o] */
 typedef enum { BY_ROWS, BY_COLUMNS } Along;
-void product_ref(real *out, size_t out_stride, const real *x, size_t x_stride, size_t N,
-                 const real *w, size_t w_stride, Along along, size_t O, size_t K);
-void product(real *out, size_t out_stride, const real *x, size_t x_stride, size_t N,
-             const real *w, size_t w_stride, Along along, size_t O, size_t K, const Scratch *scratch);
+void product_ref(real *out, size_t out_stride, Matrix x, Matrix w, Along along);
+void product(real *out, size_t out_stride, Matrix x, Matrix w, Along along, const Scratch *scratch);
 /* out (N,O) <- x (N,K), W (O,K), b (O): out = x W^T + b */
 void linear_ref(real *out, const real *x, const Tensor *W, const real *b, size_t N, const Scratch *scratch);
 void linear(real *out, const real *x, const Tensor *W, const real *b, size_t N, const Scratch *scratch);
-/* Its two parts, for steps that can save one: x is packed once for several layers, or the result stays packed, as the
- * next layer's x. Panels of N rows of K take scratch_rows(N) * K reals; places past row N are computed as well, from 0.
- * linear and product pack into scratch->packed, linear_packed only reads. */
+/* linear in two parts, for steps that can save one: x is packed once for several layers, or the result stays packed, as
+ * the next layer's x. N packed rows of K take scratch_rows(N) * K reals. linear and product pack into scratch->packed,
+ * linear_packed only reads. */
 typedef enum { AS_ROWS, AS_PANELS } Packing;
 void pack_rows(real *panels, const real *x, size_t N, size_t K);
 void linear_packed(real *out, Packing packing, const real *panels, const Tensor *W, const real *b, size_t N,
                    const Scratch *scratch);
 
+/* Each row by itself; out may be x. */
+void layer_norm_ref(real *out, const real *x, const real *gamma, const real *beta, real eps, size_t N, size_t H);
 void layer_norm(real *out, const real *x, const real *gamma, const real *beta, real eps, size_t N, size_t H);
-void softmax(real *out, const real *x, size_t rows, size_t cols);   /* each row by itself; out may be x */
+void softmax_ref(real *out, const real *x, size_t rows, size_t cols);
+void softmax(real *out, const real *x, size_t rows, size_t cols);
 void add(real *out, const real *a, const real *b, size_t n);
 double cosine(const real *a, const real *b, size_t n);
 
@@ -353,12 +359,12 @@ typedef struct {                    /* what is to be computed beside the hidden 
 typedef struct {                    /* the intermediates of one block, in the order of the data */
     real *query, *key, *value;      /*  7 (N,H) */
     real *scores, *probs;           /*  8, 9: for each sequence (A,T,T); (T,T) for all in turn unless KEEP_ATTENTION.
-                                     * scores is probs unless KEEP_EVERYTHING */
+                                     * scores is probs unless KEEP_STEPS, too */
     real *context;                  /* 10 (N,H) */
     real *attention_dense;          /* 11 (N,H) attention.output.dense: before the residual */
     real *attention_norm;           /*    (N,H) attention.output.LayerNorm */
     real *intermediate_dense;       /* 12 (N,F) before GELU */
-    real *intermediate;             /*    (N,F) after GELU; both one, as panels, unless KEEP_EVERYTHING */
+    real *intermediate;             /*    (N,F) after GELU; both one, as panels, unless KEEP_STEPS */
     real *output_dense;             /* 13 (N,H) output.dense: before the residual */
     real *output_norm;              /*    (N,H) output.LayerNorm = hidden state l+1 */
 } BlockActivations;
@@ -369,6 +375,7 @@ typedef struct {
     int N;
     size_t *start;                  /* (B+1) first token of each sequence; start[B] = N */
     size_t *score_start;            /* (B+1) first number of each sequence's (A,T,T) maps, where they are kept */
+    size_t longest;                 /* T of the longest sequence */
     real *word, *token_type, *position;     /*  5 (N,H) the three addends */
     real *embedding_norm;                   /*  6 (N,H) = hidden state 0 */
     BlockActivations *block;                /* (L) */
@@ -387,19 +394,30 @@ Status activations_new(Activations *a, const Bert *model, const Batch *batch, co
 void activations_free(Activations *a);
 const real *hidden_state(const Activations *a, int l);  /* l = 0 .. L, without KEEP_HIDDEN the last that ran */
 
-/* The steps, each a function of its own so that it can be read, named, fed and replaced by itself. */
-void embeddings_sum(const Bert *m, Activations *a);                     /*  5 */
-void embeddings_norm(const Bert *m, Activations *a);                    /*  6 */
-void attention_query_key_value(const Bert *m, Activations *a, int l);   /*  7 */
+/* The steps. Each function makes one tensor, so that it can be read, named, fed and replaced by itself. */
+void embeddings_word(const Bert *m, Activations *a);                        /*  5 */
+void embeddings_token_type(const Bert *m, Activations *a);                  /*  5 */
+void embeddings_position(const Bert *m, Activations *a);                    /*  5 */
+void embeddings_norm(const Bert *m, Activations *a);                        /*  6, with the sum */
+void attention_query(const Bert *m, Activations *a, int l);                 /*  7 */
+void attention_key(const Bert *m, Activations *a, int l);                   /*  7, directly after the query */
+void attention_value(const Bert *m, Activations *a, int l);                 /*  7, directly after the key */
 void attention_scores(const Bert *m, Activations *a, int l, int b, int h);  /*  8, sequence b, head h */
 void attention_probs(const Bert *m, Activations *a, int l, int b, int h);   /*  9 */
 void attention_context(const Bert *m, Activations *a, int l, int b, int h); /* 10 */
-void attention_output(const Bert *m, Activations *a, int l);            /* 11 */
-void feed_forward_up(const Bert *m, Activations *a, int l);             /* 12 */
-void feed_forward_down(const Bert *m, Activations *a, int l);           /* 13 */
-void pooler(const Bert *m, Activations *a);                             /* 14 */
-void nsp_head(const Bert *m, Activations *a);                           /* 14 */
-void mlm_head(const Bert *m, Activations *a);                           /* 15 */
+void attention_dense(const Bert *m, Activations *a, int l);                 /* 11 */
+void attention_norm(const Bert *m, Activations *a, int l);                  /* 11 */
+void feed_forward_up(const Bert *m, Activations *a, int l);                 /* 12 */
+void feed_forward_gelu(const Bert *m, Activations *a, int l);               /* 12 */
+void feed_forward_down(const Bert *m, Activations *a, int l);               /* 13 */
+void feed_forward_norm(const Bert *m, Activations *a, int l);               /* 13 */
+void pooler_dense(const Bert *m, Activations *a);                           /* 14 */
+void pooler(const Bert *m, Activations *a);                                 /* 14 */
+void nsp_head(const Bert *m, Activations *a);                               /* 14 */
+void mlm_dense(const Bert *m, Activations *a);                              /* 15 */
+void mlm_gelu(const Bert *m, Activations *a);                               /* 15 */
+void mlm_norm(const Bert *m, Activations *a);                               /* 15 */
+void mlm_decoder(const Bert *m, Activations *a);                            /* 15 */
 
 void encoder_block(const Bert *m, Activations *a, int l);               /* steps 7 to 13 */
 void forward(const Bert *m, Activations *a);                            /* steps 5 to 15, what the request names */

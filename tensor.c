@@ -1,21 +1,29 @@
-/* tensor.c - the arithmetic of BERT: sums of products, four curves, LayerNorm, softmax, cosine.
+/* tensor.c - the arithmetic of BERT: sums of products, LayerNorm, softmax, four curves, cosine.
  *
  * YOU ARE HERE   text --tokenizer.c--> ids --bert.c--> answer. bert.c says what is computed, this file says how.
  *
  * THE PROMISE. Every function gives the same bits on every machine: whatever the compiler, the optimisation level, the
  * processor, the number of sentences in the batch. Three rules are enough for that; every function below obeys them:
  *
- *   1. The order of every sum is written down, and depends only on how many terms it has. (Floating-point addition is
- *      not associative: (1e8 + 1) - 1e8 is 0 in float, but (1e8 - 1e8) + 1 is 1. Another order, other bits.)
+ *   1. The order of every sum is written down. It does not depend on the machine, on the other sentences of the batch,
+ *      or on how many terms follow. (Floating-point addition is not associative: (1e8 + 1) - 1e8 is 0 in float, but
+ *      (1e8 - 1e8) + 1 is 1. Another order, other bits.)
  *   2. Only + - * / sqrt and fused multiply-add are used, which IEEE 754 defines to the last bit. exp, tanh and erf of
- *      a C library are not so defined; ours are made of those operations. (bert64 uses the library's: it is the oracle
- *      that measures our error, and needs digits rather than equal bits.)
+ *      a C library are not defined that way; ours are built from those operations. (bert64 uses the library's. It is
+ *      the oracle that measures our error, and needs digits rather than equal bits.)
  *   3. The compiler may not rearrange any of it: -ffp-contract=off, never -ffast-math. (A NaN's sign and payload are
  *      not promised; and denormal numbers must be on, as they are unless a program turns them off.)
  *
- * The file goes from the definition to the fast: first the obvious form of each operation, last the one kernel that is
- * written for speed. dot_in_chunks is the definition of every product in BERT; product_ref and linear_ref only call it.
- * The fast forms must give the same bits, and `make plain` builds the whole program without them to show that they do.
+ * PADDING adds terms to the sums of steps 9 and 10, and the bits of the real tokens stay the same, for three reasons.
+ * The probability of a masked token is exactly +0, because e^x of a masked score is +0. A term of +0 changes no sum:
+ * s + 0 is s, and fma(0, v, s) is s for every value v. And padding comes last, while sums are cut at multiples of 8 and
+ * 128 counted from the first term; so every real term keeps its place in the order, however many terms follow.
+ *
+ * THE ORDER OF THE FILE is from the definition to the fast. First each operation as a plain loop: dot_in_chunks is the
+ * definition of every product in BERT, and the functions whose names end in _ref are the definitions of the rest. Then
+ * the curves. Then the same operations on vectors, and last the one kernel that is written for speed. The fast forms
+ * must give the bits of the plain ones: tests compare the two, and `make plain` builds the whole program from the
+ * definitions alone. A reader who wants to know what BERT computes can stop before "THE CURVES" and go on to bert.c.
  */
 #include "bert.h"
 #include "weights/weights.h"
@@ -33,79 +41,253 @@
 #error "bert.c promises exact bits: float must be computed as float (on 32-bit x86: -msse2 -mfpmath=sse)"
 #endif
 
-enum { SUM_CHUNK = 128 };           /* products per chain: see dot_in_chunks */
-
-/* A vector is 32 or 64 bytes of numbers, its lanes, on which one instruction works, or two. GCC and clang give
- * arithmetic on such types, and turn it into whatever the machine has: one AVX register, two SSE or NEON registers,
- * or plain scalar code. VECTOR_BYTES says which of the two suits the machine; the bits are the same with either. */
-_Static_assert(VECTOR_BYTES == 32 || VECTOR_BYTES == 64, "-DVECTOR_BYTES=32 or 64");
-enum { DOUBLES = VECTOR_BYTES / 8, FLOATS = VECTOR_BYTES / 4 };             /* lanes of a vector of that length */
-typedef double dvec __attribute__((vector_size(VECTOR_BYTES)));
-typedef uint64_t uvec __attribute__((vector_size(VECTOR_BYTES)));
-typedef float fvec __attribute__((vector_size(VECTOR_BYTES)));
-typedef uint32_t fbits __attribute__((vector_size(VECTOR_BYTES)));
-
 static const bool is_double = sizeof(real) == sizeof(double);
 
-/* ---------------------------------------------------------------------------------------------------------------------
- * Fused multiply-add: a*b + c with one rounding instead of two.
- * ------------------------------------------------------------------------------------------------------------------ */
+/* =====================================================================================================================
+ * THE DEFINITIONS
+ * ================================================================================================================== */
 
-/* float fma for machines without the instruction, in double arithmetic: ten lines instead of libm's slow general form.
- *
- * a*b is exact in double (24 + 24 bits fit in 53). The sum with c may not be: s is its rounding and `lost` is what the
- * rounding lost, exactly (Knuth's two-sum). Rounding s once more to float could go wrong where s lies, by the first
- * rounding, just on the middle between two floats. So s is first "rounded to odd": if anything was lost and the last
- * bit of s is even, s moves one step towards the exact value. An odd last bit can be no middle, and says on which side
- * of it the exact value lies. (Boldo, Melquiond: Emulation of FMA and correctly rounded sums, 2008.) */
-static inline float fma_by_double(float a, float b, float c)
-{
-    double product = (double)a * b, s = product + c, c_part = s - product;
-    double lost = (product - (s - c_part)) + (c - c_part);
-    uint64_t bits;
-    memcpy(&bits, &s, sizeof bits);
-    if ((lost > 0 || lost < 0) && !(bits & 1)) bits += (lost > 0) == (s > 0) ? 1 : (uint64_t)-1;
-    memcpy(&s, &bits, sizeof s);
-    return (float)s;
-}
-
-/* FP_FAST_FMAF is the C standard's way of saying that the processor has the instruction; clang says __FMA__ on x86. */
+/* Fused multiply-add, a*b + c: one rounding instead of two. FP_FAST_FMAF is the C standard's way of saying that the
+ * processor has an instruction for it on floats; clang says __FMA__ on x86. Without the instruction the same number is
+ * made from double arithmetic (fma_by_double, at the end of "THE CURVES"). */
 #if defined FP_FAST_FMAF || defined __FMA__
 static const bool has_fma = true;
 #else
 static const bool has_fma = false;
 #endif
-
-bool fma_is_fast(void) { return has_fma; }
+static inline float fma_by_double(float a, float b, float c);
 
 static inline float fma_float(float a, float b, float c)
 {
     return has_fma ? fmaf(a, b, c) : fma_by_double(a, b, c);
 }
 
-/* a*b + c, rounded once. Verify: fma_by_double_equals_the_instruction (tests/test_tensor.c) */
 static inline real fma_once(real a, real b, real c)
 {
     return is_double ? (real)fma((double)a, (double)b, (double)c) : (real)fma_float((float)a, (float)b, (float)c);
 }
 
-real fma_real(real a, real b, real c) { return fma_once(a, b, c); }
-float fma_without_instruction(float a, float b, float c) { return fma_by_double(a, b, c); }
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Products
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+enum { SUM_CHUNK = 128 };           /* products in one chain */
+
+/* x . w, K products: every sum over k in BERT is this one. The numbers of w are w_step apart: 1 in a row, the
+ * distance between rows in a column.
+ *
+ * The sum is cut every 128 products. Each chunk is one chain of fused multiply-adds that starts at +0; the chunks are
+ * added in order. Why: rounding errors grow with the length of a chain. One chain of 768 or 3,072 random terms has (in
+ * the root mean square) 2.4 or 4.5 times the error of six or 24 short ones. And a fast kernel can keep a chunk's sum in
+ * a register.
+ * Why 128: of 12 inputs that were measured against float64, chunks of 128 keep our error at or below PyTorch's on 11,
+ * chunks of 256 on 9, one chain of 768 on 5; and they cost less than 3 % of the time. */
+static real dot_in_chunks(const real *x, const real *w, size_t w_step, size_t K)
+{
+    real total = 0;
+    for (size_t begin = 0; begin < K; begin += SUM_CHUNK) {
+        size_t end = K - begin < SUM_CHUNK ? K : begin + SUM_CHUNK;
+        real chunk = 0;
+        for (size_t k = begin; k < end; k++) chunk = fma_once(x[k], w[k * w_step], chunk);
+        total += chunk;
+    }
+    return total;
+}
+
+/* Rows first .. first+count-1 of a weight as reals: see bert.h. In place where they are reals already: float32 in
+ * the float program, float64 in bert64 (a misaligned tensor was copied when it was loaded). Otherwise they are converted
+ * into `rows`, exactly: every half-precision number is a float, and every float a double. */
+const real *tensor_rows(const Tensor *W, size_t first, size_t count, real *rows)
+{
+    size_t begin = first * W->cols, n = count * W->cols;
+    const float *singles = W->data;
+    const unsigned char *halves = (const unsigned char *)W->data + begin * sizeof(uint16_t);
+    if (W->dtype == (is_double ? DTYPE_F64 : DTYPE_F32)) return (const real *)W->data + begin;
+    if (W->dtype == DTYPE_F32)
+        for (size_t i = 0; i < n; i++) rows[i] = (real)singles[begin + i];
+    else
+        for (size_t i = 0; i < n; i++) {
+            uint16_t half;
+            memcpy(&half, halves + i * sizeof half, sizeof half);       /* from any address */
+            rows[i] = (real)(W->dtype == DTYPE_F16 ? half_to_float(half) : bfloat16_to_float(half));
+        }
+    return rows;
+}
+
+/* The linear layer: four short loops, two here and two in dot_in_chunks.     [hf] nn.Linear
+ *
+ *     out = x W^T + b            out (N,O) <- x (N,K), W (O,K), b (O)            the bias is added last
+ *
+ * Trap: W is stored as (out, in), PyTorch's way. TensorFlow stores (in, out); weights/convert.c transposes. */
+void linear_ref(real *out, const real *x, const Tensor *W, const real *b, size_t N, const Scratch *scratch)
+{
+    size_t O = W->rows, K = W->cols;
+    for (size_t o = 0; o < O; o++) {
+        const real *w = tensor_rows(W, o, 1, scratch->rows);
+        for (size_t n = 0; n < N; n++) out[n * O + o] = dot_in_chunks(x + n * K, w, 1, K) + b[o];
+    }
+}
+
+/* The product of two activations: every row of x with every row, or every column, of w.
+ *
+ *     BY_ROWS       out = x w^T      out (N,O) <- x (N,K), w (O,K)      step 8: queries with the keys
+ *     BY_COLUMNS    out = x w        out (N,O) <- x (N,K), w (K,O)      step 10: probabilities with the values */
+void product_ref(real *out, size_t out_stride, Matrix x, Matrix w, Along along)
+{
+    size_t O = along == BY_ROWS ? w.rows : w.cols;
+    size_t next_o = along == BY_ROWS ? w.stride : 1, next_k = along == BY_ROWS ? 1 : w.stride;
+    assert(x.cols == (along == BY_ROWS ? w.cols : w.rows));
+    for (size_t n = 0; n < x.rows; n++)
+        for (size_t o = 0; o < O; o++)
+            out[n * out_stride + o] = dot_in_chunks(x.data + n * x.stride, w.data + o * next_o, next_k, x.cols);
+}
 
 /* ---------------------------------------------------------------------------------------------------------------------
- * Four curves: exp, tanh and the two GELUs.
+ * Rows: LayerNorm, softmax, the residual, cosine
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* Adds up eight sums as a tree: the last step of the two sums below. */
+static inline double sum_of_eight(const double *sum)
+{
+    return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
+}
+
+/* The sum of n numbers minus `shift`, or of the squares of those differences, in double. Eight sums run side by side:
+ * sum i takes the terms i, i+8, i+16, ...
+ * Why eight: vectors of 4 or 8 doubles can do the same. Why double: these sums are a thousandth of the work and decide
+ * on every number of a row. */
+static double sum_of_differences_ref(const real *x, size_t n, double shift, bool squared)
+{
+    double sum[8] = {0};
+    for (size_t i = 0; i < n; i++) {
+        double d = (double)x[i] - shift;
+        sum[i % 8] += squared ? d * d : d;
+    }
+    return sum_of_eight(sum);
+}
+
+/* LayerNorm: each row to mean 0 and variance 1, then a learned scale and shift.     [ln], [hf] nn.LayerNorm
+ *
+ *     out = (x - mean) / sqrt(variance + eps) * gamma + beta            out (N,H) <- x (N,H), gamma (H), beta (H)
+ *
+ * Why: it keeps the numbers in one range, however many blocks follow. Why eps: a row of equal numbers has the variance
+ * 0, and would be 0/0 without it.
+ * Trap: the variance is divided by H, not by H - 1 (torch.var's default).
+ * Trap: eps stands inside the root, and is 1e-12 in BERT where most other models have 1e-5.
+ * out may be x. Computed in double, rounded once.
+ * Example: x = 1 2 3 4, gamma 1, beta 0: mean 2.5, variance 1.25, out = -1.342 -0.447 0.447 1.342 */
+void layer_norm_ref(real *out, const real *x, const real *gamma, const real *beta, real eps, size_t N, size_t H)
+{
+    for (size_t n = 0; n < N; n++, x += H, out += H) {
+        double mean = sum_of_differences_ref(x, H, 0, false) / (double)H;
+        double variance = sum_of_differences_ref(x, H, mean, true) / (double)H;
+        double scale = 1 / sqrt(variance + (double)eps);
+        for (size_t h = 0; h < H; h++)
+            out[h] = (real)(((double)x[h] - mean) * scale * (double)gamma[h] + (double)beta[h]);
+    }
+}
+
+/* Softmax of each row: numbers from 0 to 1 that add up to 1.     [attn] 3.2.1
+ *
+ *     out_j = e^(x_j - m) / sum over k of e^(x_k - m)            out (rows,cols) <- x (rows,cols); out may be x
+ *
+ * m is the row's maximum: the quotient is the same for every m, and with this one no e^x can overflow.
+ * A masked score of -FLT_MAX gives exactly +0. A row that is masked everywhere gives 1/cols everywhere.
+ * Example: 1 2 3 -> 0.0900 0.2447 0.6652 */
+void softmax_ref(real *out, const real *x, size_t rows, size_t cols)
+{
+    for (size_t i = 0; i < rows; i++, x += cols, out += cols) {
+        real maximum = x[0];
+        for (size_t j = 1; j < cols; j++) maximum = x[j] > maximum ? x[j] : maximum;
+        for (size_t j = 0; j < cols; j++) out[j] = x[j] - maximum;
+        exp_all(out, out, cols);
+        real scale = (real)(1 / sum_of_differences_ref(out, cols, 0, false));   /* one division in place of `cols` */
+        for (size_t j = 0; j < cols; j++) out[j] *= scale;
+    }
+}
+
+/* out = a + b, n numbers: the residual connections. */
+void add(real *out, const real *a, const real *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++) out[i] = a[i] + b[i];
+}
+
+/* The cosine of the angle between two vectors of n numbers (step 16): 1 same direction, 0 unrelated, -1 opposite.
+ *
+ *     cos(a, b) = a.b / (|a| |b|)
+ *
+ * Summed in double, so that the digits shown are those of the vectors. A zero vector has no direction: the result is
+ * NaN, as 0/0 is. */
+double cosine(const real *a, const real *b, size_t n)
+{
+    double ab = 0, aa = 0, bb = 0;
+    for (size_t i = 0; i < n; i++) {
+        ab += (double)a[i] * (double)b[i];
+        aa += (double)a[i] * (double)a[i];
+        bb += (double)b[i] * (double)b[i];
+    }
+    return ab / (sqrt(aa) * sqrt(bb));
+}
+
+/* =====================================================================================================================
+ * THE CURVES: exp, tanh and the two GELUs.
  *
  * Why a curve at all: two dense layers in a row are one dense layer (a matrix times a matrix is a matrix). GELU between
  * them lets large numbers through, turns negative ones to almost 0, and so lets the pair compute more than a product.
+ * ================================================================================================================== */
+
+/* GELU, the exact one: x times the probability that a standard normal number is below x.     [gelu], [hf] "gelu"
+ *
+ *     gelu(x) = x Phi(x) = x (1 + erf(x / sqrt 2)) / 2 = x erfc(-x / sqrt 2) / 2
+ *
+ * Trap: 1 + erf(...) cancels for negative x, and in float has lost every digit at x = -6. The form with erfc has not.
+ * Example: gelu(-1) = -0.15865525, gelu(1) = 0.84134475 */
+static double gelu_erf_libm(double x)
+{
+    return 0.5 * x * erfc(-x * 0.70710678118654752440);
+}
+
+/* GELU as Google's code has it since 2019, an approximation by tanh.     [gelu], [hf] "gelu_new", [tf] gelu
+ *
+ *     gelu(x) = x (1 + tanh u) / 2 = x / (1 + e^-2u)   with u = sqrt(2/pi) (x + 0.044715 x^3)
+ *
+ * Which of the two a model has, its config.json says: see read_activation in weights/config.c.
+ * Differs: the two GELUs part by up to 0.000473 (at x = -2.699), enough to change the third digit of a BERT vector. */
+static double gelu_tanh_libm(double x)
+{
+    return 0.5 * x * (1 + tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x)));
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * So far the definitions, which bert64 uses as they stand, with the C library's exp, tanh and erfc. The float program
+ * has curves of its own, by rule 2.
  *
  * Why double: a float result needs 24 good bits. Computed in double with an error below 2^-29 and rounded once, it is
  * the correctly rounded one in all but a few cases in a hundred, and then off by one bit. No compensation tricks are
- * needed, and + - * / in double are as exactly defined as in float, so the bits are the same everywhere. (Softmax has an
- * exp in float: exp_floats.) `make curves` holds each curve against libm for all 2^32 floats.
+ * needed, and + - * / in double are as exactly defined as in float, so the bits are the same everywhere. (Softmax has
+ * its own exp in float: exp_floats.) `make curves` holds each curve against libm for all 2^32 floats.
  *
- * Curves work on all lanes of a vector, without a branch: where there are two formulas, both are computed and the bits
- * of one are selected.
+ * VECTORS. A vector is 32 or 64 bytes of numbers, its lanes, processed by one or two instructions. GCC and clang give
+ * arithmetic on such types, and turn it into whatever the machine has: one AVX register, two SSE or NEON registers, or
+ * plain scalar code. Curves work on all lanes without a branch: where there are two formulas, both are computed and the
+ * bits of one are selected.
+ *
+ * VECTOR_BYTES is 64 where the machine has AVX-512: GCC says so by __BIGGEST_ALIGNMENT__, clang by __AVX512F__.
+ * -DVECTOR_BYTES=32 or 64 is possible on any machine, and gives the same bits.
  * ------------------------------------------------------------------------------------------------------------------ */
+#ifndef VECTOR_BYTES
+#if __BIGGEST_ALIGNMENT__ >= 64 || defined __AVX512F__
+#define VECTOR_BYTES 64
+#else
+#define VECTOR_BYTES 32
+#endif
+#endif
+_Static_assert(VECTOR_BYTES == 32 || VECTOR_BYTES == 64, "-DVECTOR_BYTES=32 or 64");
+enum { DOUBLES = VECTOR_BYTES / 8, FLOATS = VECTOR_BYTES / 4 };             /* lanes of a vector of that length */
+typedef double dvec __attribute__((vector_size(VECTOR_BYTES)));
+typedef uint64_t uvec __attribute__((vector_size(VECTOR_BYTES)));
+typedef float fvec __attribute__((vector_size(VECTOR_BYTES)));
+typedef uint32_t fbits __attribute__((vector_size(VECTOR_BYTES)));
 
 /* The same number in all lanes. */
 static inline dvec all(double x) { return (dvec){0} + x; }
@@ -132,7 +314,7 @@ static inline dvec choose(uvec condition, dvec a, dvec b)
     return (dvec)(((uvec)a & condition) | ((uvec)b & ~condition));
 }
 
-/* Before a short loop: all its turns are written out, so that what it indexes can live in registers. */
+/* Before a short loop: it is fully unrolled, so that what it indexes can live in registers. */
 #ifdef __clang__
 #define UNROLL _Pragma("unroll")
 #else
@@ -187,15 +369,10 @@ static inline dvec tanh_curve(dvec x)
     return choose((uvec)(square < 0.390625), near_zero, elsewhere);     /* |x| < 0.625 */
 }
 
-/* GELU, the exact one: x times the probability that a standard normal number is below x.     [gelu], [hf] "gelu"
- *
- *     gelu(x) = x Phi(x) = x (1 + erf(x / sqrt 2)) / 2 = x erfc(-x / sqrt 2) / 2
- *
- * Trap: 1 + erf(...) cancels for negative x, and in float has lost every digit at x = -6; the form with erfc has not.
- * So the tail Q(a) = erfc(a / sqrt 2) / 2 = 1 - Phi(a) of a = |x| is computed, as e^(-a^2/2) t p(t), t = 1 / (1 + a/4),
- * and gelu is x Q(a) = -a Q(a) for negative x, x (1 - Q(a)) = x - a Q(a) for positive x: max(x, 0) - a Q(a) for both.
- * a is cut at 37, for exp_bounded's range; from there on Q is below 1e-299.
- * Example: gelu(-1) = -0.15865525, gelu(1) = 0.84134475 */
+/* The exact GELU from the tail of the normal distribution, Q(a) = erfc(a / sqrt 2) / 2 = 1 - Phi(a) of a = |x|. It is
+ * computed as e^(-a^2/2) t p(t), t = 1 / (1 + a/4). For negative x, gelu is x Q(a) = -a Q(a); for positive x it is
+ * x (1 - Q(a)) = x - a Q(a): max(x, 0) - a Q(a) for both.
+ * a is cut at 37, for exp_bounded's range; from there on Q is below 1e-299. */
 static inline dvec gelu_erf_curve(dvec x)
 {
     static const double c[] = {0.10003795147224903, 0.0951809232757098,  0.12365147280008963,
@@ -209,35 +386,19 @@ static inline dvec gelu_erf_curve(dvec x)
     return fma_lanes(-a, tail, positive);
 }
 
-/* GELU as Google's code has it since 2019, an approximation by tanh.     [gelu], [hf] "gelu_new", [tf] gelu
- *
- *     gelu(x) = x (1 + tanh u) / 2 = x / (1 + e^-2u)   with u = sqrt(2/pi) (x + 0.044715 x^3)
- *
- * Which of the two a model has, its config.json says: see read_activation in bert.c.
- * Differs: the two GELUs part by up to 0.000473 (at x = -2.699), enough to change the third digit of a BERT vector. */
 static inline dvec gelu_tanh_curve(dvec x)
 {
     dvec u = 0.7978845608028654 * (x + 0.044715 * x * x * x);
     return x / (1.0 + exp_curve(u * -2.0));
 }
 
-/* What bert64 has for the curves: exp and tanh of the library, and the GELUs by its erfc and tanh. */
-static double gelu_erf_libm(double x)
-{
-    return 0.5 * x * erfc(-x * 0.70710678118654752440);
-}
-
-static double gelu_tanh_libm(double x)
-{
-    return 0.5 * x * (1 + tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x)));
-}
-
 /* e^x on floats: the same three steps as exp_bounded in float, at most 1.02 ulp off.
  * Why not in double, as the others: softmax asks for A T^2 of them in each block, 38 million in a pass of BERT-Base
  * over 512 tokens. In float it takes 0.4 of the time, and a context, the mean of many values, forgives a last bit.
  *
- * ln 2 is taken away in two parts, for a float's ln 2 is 2e-9 off, and n times that would show. The first, 355/512, is
- * so short that x - n 355/512 is exact; only the second step rounds. The polynomial gives e^r - 1, of degree 6.
+ * ln 2 is taken away in two parts, because a float's ln 2 is 2e-9 off, and n times that would show. The first part,
+ * 355/512, is so short that x - n 355/512 is exact; only the second step rounds. The polynomial gives e^r - 1, of
+ * degree 6.
  * 2^n is made as a product p q, since a normal float's exponent field, from bit 23 on, holds 1 to 254, and n is -150 to
  * 128: `shifted` has n + 254 in its low bits, and the two halves of that sum are the fields of p and q, with 127 in
  * each. e^r p = (e^r - 1) p + p is one fused multiply-add; times q is exact, unless the result is denormal.
@@ -265,7 +426,7 @@ static inline fvec exp_floats(fvec x)
 /* DOUBLES numbers as doubles, and back with one rounding. */
 static inline dvec load_doubles(const real *p)
 {
-    dvec v;
+    dvec v = {0};
     for (int l = 0; l < DOUBLES; l++) v[l] = (double)p[l];
     return v;
 }
@@ -287,13 +448,13 @@ static inline void exp_lanes(real *out, const real *x)
     memcpy(out, &v, sizeof v);
 }
 
-/* out[i] = curve(x[i]) for n numbers, at_once many at a time, the last ones filled up with zeros; by the library in bert64. */
-static inline void map(real *out, const real *x, size_t n, void (*curve)(real *, const real *), size_t at_once,
+/* out[i] = curve(x[i]) for n numbers, `width` at a time; the last vector is padded with zeros. bert64 asks `oracle`. */
+static inline void map(real *out, const real *x, size_t n, void (*curve)(real *, const real *), size_t width,
                        double (*oracle)(double))
 {
     size_t i = 0;
     for (; is_double && i < n; i++) out[i] = (real)oracle((double)x[i]);
-    for (; i + at_once <= n; i += at_once) curve(out + i, x + i);
+    for (; i + width <= n; i += width) curve(out + i, x + i);
     if (i == n) return;
     real last[FLOATS] = {0};
     memcpy(last, x + i, (n - i) * sizeof *x);
@@ -307,16 +468,63 @@ void gelu_erf(real *out, const real *x, size_t n) { map(out, x, n, gelu_erf_lane
 void gelu_tanh(real *out, const real *x, size_t n) { map(out, x, n, gelu_tanh_lanes, DOUBLES, gelu_tanh_libm); }
 
 /* ---------------------------------------------------------------------------------------------------------------------
- * Rows: sums of vectors, LayerNorm, softmax, cosine.
+ * float fma for machines without the instruction, in double arithmetic: ten lines instead of libm's slow general form.
+ *
+ * a*b is exact in double (24 + 24 bits fit in 53). The sum with c may not be: s is its rounding and `lost` is what the
+ * rounding lost, exactly (Knuth's two-sum). Rounding s once more to float could go wrong where s lies, by the first
+ * rounding, just on the middle between two floats. So s is first "rounded to odd": if anything was lost and the last
+ * bit of s is even, s moves one step towards the exact value. A number with an odd last bit is never a middle, and says
+ * on which side of it the exact value lies. (Boldo, Melquiond: Emulation of FMA and correctly rounded sums, 2008.)
+ * Verify: fma_by_double_equals_the_instruction (tests/test_tensor.c)
  * ------------------------------------------------------------------------------------------------------------------ */
-
-/* out = a + b, n numbers: the residual connections. */
-void add(real *out, const real *a, const real *b, size_t n)
+static inline float fma_by_double(float a, float b, float c)
 {
-    for (size_t i = 0; i < n; i++) out[i] = a[i] + b[i];
+    double product = (double)a * b, s = product + c, c_part = s - product;
+    double lost = (product - (s - c_part)) + (c - c_part);
+    uint64_t bits;
+    memcpy(&bits, &s, sizeof bits);
+    if ((lost > 0 || lost < 0) && !(bits & 1)) bits += (lost > 0) == (s > 0) ? 1 : (uint64_t)-1;
+    memcpy(&s, &bits, sizeof s);
+    return (float)s;
 }
 
-/* Eight numbers side by side: rows are worked on eight at a time, the last ones by themselves. */
+float fma_without_instruction(float a, float b, float c) { return fma_by_double(a, b, c); }
+real fma_real(real a, real b, real c) { return fma_once(a, b, c); }
+bool fma_is_fast(void) { return has_fma; }
+
+#ifdef PLAIN
+/* =====================================================================================================================
+ * `make plain`: the definitions alone. Packed rows are then rows like any others.
+ * ================================================================================================================== */
+void layer_norm(real *out, const real *x, const real *gamma, const real *beta, real eps, size_t N, size_t H)
+{
+    layer_norm_ref(out, x, gamma, beta, eps, N, H);
+}
+
+void softmax(real *out, const real *x, size_t rows, size_t cols) { softmax_ref(out, x, rows, cols); }
+
+void product(real *out, size_t out_stride, Matrix x, Matrix w, Along along, const Scratch *scratch)
+{
+    (void)scratch;
+    product_ref(out, out_stride, x, w, along);
+}
+
+size_t scratch_rows(size_t N) { return N; }
+void pack_rows(real *panels, const real *x, size_t N, size_t K) { memcpy(panels, x, N * K * sizeof *x); }
+
+void linear_packed(real *out, Packing packing, const real *panels, const Tensor *W, const real *b, size_t N,
+                   const Scratch *scratch)
+{
+    (void)packing;
+    linear_ref(out, panels, W, b, N, scratch);
+}
+
+#else
+/* =====================================================================================================================
+ * THE FAST FORMS, with the bits of the definitions. Rows first, on vectors; then the kernel.
+ * ================================================================================================================== */
+
+/* Eight numbers side by side: rows are processed eight at a time, the last ones by themselves. */
 typedef real eight __attribute__((vector_size(8 * sizeof(real))));
 typedef __typeof__((eight){0} > (eight){0}) eight_bits;     /* what a comparison gives: integers of the same size */
 
@@ -324,9 +532,7 @@ typedef __typeof__((eight){0} > (eight){0}) eight_bits;     /* what a comparison
 static inline eight load_eight(const real *p) { eight v; memcpy(&v, p, sizeof v); return v; }
 static inline void store_eight(real *p, eight v) { memcpy(p, &v, sizeof v); }
 
-/* The sum of n numbers minus `shift`, or of the squares of those differences, in double.
- * Eight sums run side by side: sum l takes the terms l, l+8, l+16, ... They are added as a tree at the end.
- * Why double: these sums are a thousandth of the work and decide on every number of a row. */
+/* sum_of_differences_ref's eight sums in the lanes of vectors. */
 static double sum_of_differences(const real *x, size_t n, double shift, bool squared)
 {
     double sum[8];
@@ -342,18 +548,9 @@ static double sum_of_differences(const real *x, size_t n, double shift, bool squ
         double d = (double)x[i + l] - shift;
         sum[l] += squared ? d * d : d;
     }
-    return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
+    return sum_of_eight(sum);
 }
 
-/* LayerNorm: each row to mean 0 and variance 1, then a learned scale and shift.     [ln], [hf] nn.LayerNorm
- * Why: it keeps the numbers in one range, however many blocks follow. Why eps: a row of equal numbers has the variance
- * 0, and would be 0/0 without it.
- *
- *     out = (x - mean) / sqrt(variance + eps) * gamma + beta            out (N,H) <- x (N,H), gamma (H), beta (H)
- *
- * Trap: the variance is divided by H, not H - 1 (torch.var's default). Trap: eps is inside the root, and is 1e-12 in
- * BERT where most other models have 1e-5. out may be x. Computed in double, rounded once.
- * Example: x = 1 2 3 4, gamma 1, beta 0: mean 2.5, variance 1.25, out = -1.342 -0.447 0.447 1.342 */
 void layer_norm(real *out, const real *x, const real *gamma, const real *beta, real eps, size_t N, size_t H)
 {
     for (size_t n = 0; n < N; n++, x += H, out += H) {
@@ -368,9 +565,9 @@ void layer_norm(real *out, const real *x, const real *gamma, const real *beta, r
     }
 }
 
-/* The largest of n numbers, n >= 1. (Of numbers, the order of comparisons does not matter; a NaN makes the whole row of
- * the softmax NaN, whichever maximum is found.) */
-static real largest(const real *x, size_t n)
+/* The largest of n numbers, n >= 1, by eight maxima side by side. (The order of comparisons makes no difference; a NaN
+ * makes the whole row of the softmax NaN, whichever maximum is found.) */
+static real row_maximum(const real *x, size_t n)
 {
     real maximum = x[0];
     size_t j = 0;
@@ -387,119 +584,25 @@ static real largest(const real *x, size_t n)
     return maximum;
 }
 
-/* Softmax of each row: numbers from 0 to 1 that sum to 1.     [attn] 3.2.1
- *
- *     out_j = e^(x_j - m) / sum over k of e^(x_k - m)     with m the row's maximum: the quotient is the same, and no
- *                                                        e^x can overflow
- * out (rows,cols) <- x (rows,cols); out may be x. Example: 1 2 3 -> 0.0900 0.2447 0.6652
- * A masked score of -FLT_MAX gives exactly 0. A row that is masked everywhere gives 1/cols everywhere. */
 void softmax(real *out, const real *x, size_t rows, size_t cols)
 {
     for (size_t i = 0; i < rows; i++, x += cols, out += cols) {
-        real maximum = largest(x, cols);
+        real maximum = row_maximum(x, cols);
         size_t j = 0;
         for (; j + 8 <= cols; j += 8) store_eight(out + j, load_eight(x + j) - maximum);
         for (; j < cols; j++) out[j] = x[j] - maximum;
         exp_all(out, out, cols);
-        real scale = (real)(1 / sum_of_differences(out, cols, 0, false));    /* one division in place of `cols` */
+        real scale = (real)(1 / sum_of_differences(out, cols, 0, false));
         for (j = 0; j < cols; j++) out[j] *= scale;
     }
 }
 
-/* The cosine of the angle between two vectors of n numbers (step 16): 1 same direction, 0 unrelated, -1 opposite.
- *
- *     cos(a, b) = a.b / (|a| |b|)
- *
- * Summed in double, so that the digits shown are those of the vectors. A zero vector has no direction: the result is
- * NaN, as 0/0 is. */
-double cosine(const real *a, const real *b, size_t n)
-{
-    double ab = 0, aa = 0, bb = 0;
-    for (size_t i = 0; i < n; i++) {
-        ab += (double)a[i] * (double)b[i];
-        aa += (double)a[i] * (double)a[i];
-        bb += (double)b[i] * (double)b[i];
-    }
-    return ab / (sqrt(aa) * sqrt(bb));
-}
-
-/* ---------------------------------------------------------------------------------------------------------------------
- * Matrix products: the definition.
- * ------------------------------------------------------------------------------------------------------------------ */
-
-/* x . w, K products: every sum over k in BERT is this one. The numbers of w are w_step apart: 1 in a row, the
- * distance between rows in a column.
- *
- * The sum is cut every 128 products. Each chunk is one chain of fused multiply-adds that starts at +0; the chunks are
- * added in order. Why: rounding errors grow with the length of a chain; one chain of 768 or 3,072 random terms has
- * (in the root mean square) 2.4 or 4.5 times the error of six or 24 short ones. And a fast kernel can keep a chunk's
- * sum in a register. */
-static real dot_in_chunks(const real *x, const real *w, size_t w_step, size_t K)
-{
-    real total = 0;
-    for (size_t begin = 0; begin < K; begin += SUM_CHUNK) {
-        size_t end = K - begin < SUM_CHUNK ? K : begin + SUM_CHUNK;
-        real chunk = 0;
-        for (size_t k = begin; k < end; k++) chunk = fma_once(x[k], w[k * w_step], chunk);
-        total += chunk;
-    }
-    return total;
-}
-
-/* Every row of x with every row, or every column, of w:   out[n][o] = x[n] . w[o]          out (N,O) <- x (N,K)
- * Attention needs both: queries with the rows of the keys (T,D) in step 8, probabilities with the columns of the values
- * (T,D) in step 10.
- * The strides are the distances between rows, in numbers: one attention head is a slice of a wider matrix. */
-void product_ref(real *out, size_t out_stride, const real *x, size_t x_stride, size_t N,
-                 const real *w, size_t w_stride, Along along, size_t O, size_t K)
-{
-    size_t next_o = along == BY_ROWS ? w_stride : 1, next_k = along == BY_ROWS ? 1 : w_stride;
-    for (size_t n = 0; n < N; n++)
-        for (size_t o = 0; o < O; o++)
-            out[n * out_stride + o] = dot_in_chunks(x + n * x_stride, w + o * next_o, next_k, K);
-}
-
-/* Rows first .. first+count-1 of a weight as reals: see bert.h. In place where the weights are reals: float32 in the
- * float program, float64 in bert64 (a misaligned tensor was copied when it was loaded). Converted into `rows` otherwise:
- * exactly, for every half-precision number is a float, and every float a double. */
-const real *tensor_rows(const Tensor *W, size_t first, size_t count, real *rows)
-{
-    size_t begin = first * W->cols, n = count * W->cols;
-    const float *singles = W->data;
-    const unsigned char *halves = (const unsigned char *)W->data + begin * sizeof(uint16_t);
-    if (W->dtype == (is_double ? DTYPE_F64 : DTYPE_F32)) return (const real *)W->data + begin;
-    if (W->dtype == DTYPE_F32)
-        for (size_t i = 0; i < n; i++) rows[i] = (real)singles[begin + i];
-    else
-        for (size_t i = 0; i < n; i++) {
-            uint16_t half;
-            memcpy(&half, halves + i * sizeof half, sizeof half);       /* from any address */
-            rows[i] = (real)(W->dtype == DTYPE_F16 ? half_to_float(half) : bfloat16_to_float(half));
-        }
-    return rows;
-}
-
-/* The linear layer, as its definition: four short loops (two here, two in dot_in_chunks).     [hf] nn.Linear
- *
- *     out = x W^T + b            out (N,O) <- x (N,K), W (O,K), b (O)            the bias is added last
- *
- * Trap: W is stored (out, in), PyTorch's way. TensorFlow stores (in, out); weights/convert.c transposes. */
-void linear_ref(real *out, const real *x, const Tensor *W, const real *b, size_t N, const Scratch *scratch)
-{
-    size_t O = W->rows, K = W->cols;
-    for (size_t o = 0; o < O; o++) {
-        const real *w = tensor_rows(W, o, 1, scratch->rows);
-        for (size_t n = 0; n < N; n++) out[n * O + o] = dot_in_chunks(x + n * K, w, 1, K) + b[o];
-    }
-}
-
-/* ---------------------------------------------------------------------------------------------------------------------
- * Matrix products: the fast form, with the same bits. Nothing about BERT follows in this file; a reader who wants to
- * go on to the model can do so now, and come back to see how a processor is kept busy.
+/* =====================================================================================================================
+ * THE KERNEL: how a processor is kept busy with matrix products.
  *
  * Vectors run over tokens, not over k: lanes are tokens, and each lane adds up its own dot product in the order of
- * the definition. So there is no horizontal sum, and the weights are used straight from the mapped file, one number at
- * a time for all tokens:
+ * dot_in_chunks. So no sum runs across lanes, and the weights are used straight from the mapped file, one number at a
+ * time for all tokens:
  *
  *                       packed x: a panel of 24 tokens, feature by feature
  *                       k=0  [ t0 .. t7 | t8 .. t15 | t16 .. t23 ]
@@ -509,7 +612,13 @@ void linear_ref(real *out, const real *x, const Tensor *W, const real *b, size_t
  *      w, row o+2  ->    *          *           *         each * is 8 lanes
  *      w, row o+3  ->    *          *           *
  *
- * Why 12: with so many sums in flight, a processor that starts two multiply-adds per cycle and needs 4 or 5 cycles for
+ * A PANEL is the rows of up to 24 tokens (48 with vectors of 64 bytes), laid side by side feature by feature, so that
+ * panel[k][token] fills a vector from one place. N rows are packed as panels, one after another; places behind the last
+ * token are zero, up to a multiple of 8. So N packed rows take as much room as scratch_rows(N) rows, which is N rounded
+ * up to 8. Two others must know: who allocates packed rows (`layout` in bert.c), and who applies a curve to them (step
+ * 12: GELU runs over the places behind the last token, too). Everybody else sees rows.
+ *
+ * Why 12 sums: with so many in flight, a processor that starts two multiply-adds per cycle and needs 4 or 5 cycles for
  * each never waits; and with the loaded x and the weight, they are what 16 registers hold. Fewer tokens make narrower
  * panels: 6 rows x 16 tokens, or 8 rows x 8 tokens (8 sums: memory delivers weights no faster). Where a register has 16
  * lanes, panels of 48 tokens come first, 4 rows x 48 tokens being 12 sums again, and of 32 tokens. (bert64, with half
@@ -524,33 +633,11 @@ void linear_ref(real *out, const real *x, const Tensor *W, const real *b, size_t
  *             out[token][row] = total[row][token] + b[row]
  *
  * So the chunks of a sum are added in the definition's order, whatever the tile. While a group's last panel is at work,
- * memory is asked for the next group, from beginning to end as it lies in the file: so it delivers fastest. And since
+ * the next group is prefetched, from beginning to end as it lies in the file, which is how memory is fastest. And since
  * total is itself a panel, with the rows as the next layer's k, the result can stay packed: from step 12 to step 13.
  * In product() the roles change: both sides are activations, w is packed, and lanes run over its rows (in step 8, the
  * keys j) or columns (in step 10, the features d).
- * ------------------------------------------------------------------------------------------------------------------ */
-#ifdef PLAIN        /* `make plain`: the definition alone */
-
-size_t scratch_rows(size_t N) { return N; }
-
-void product(real *out, size_t out_stride, const real *x, size_t x_stride, size_t N,
-             const real *w, size_t w_stride, Along along, size_t O, size_t K, const Scratch *scratch)
-{
-    (void)scratch;
-    product_ref(out, out_stride, x, x_stride, N, w, w_stride, along, O, K);
-}
-
-void pack_rows(real *panels, const real *x, size_t N, size_t K) { memcpy(panels, x, N * K * sizeof *x); }
-
-void linear_packed(real *out, Packing packing, const real *panels, const Tensor *W, const real *b, size_t N,
-                   const Scratch *scratch)
-{
-    (void)packing;
-    linear_ref(out, panels, W, b, N, scratch);
-}
-
-#else
-
+ * ================================================================================================================== */
 enum { PANEL = VECTOR_BYTES == 64 ? 48 : 24 };                              /* tokens in the widest panel */
 enum { LANES = 32 / sizeof(real), LONG_LANES = 64 / sizeof(real) };         /* 8 and 16 floats; 4 and 8 doubles */
 typedef real vec __attribute__((vector_size(32)));
@@ -575,8 +662,15 @@ static inline long_vec fma_long(long_vec a, real b, long_vec c)
     return c;
 }
 
-/* Tokens in the panel that comes next when `left` are left, by the eights of them (the last entry: so many or more).
- * Fewer than 8 places stay empty in all. Narrow panels are slower: 32 + 32 tokens rather than 48 + 16. */
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Packing
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+size_t scratch_rows(size_t N) { return (N + 7) / 8 * 8; }
+
+/* The width of the next panel when `left` tokens are left. Indexed by ceil(left / 8); the last entry means that many or
+ * more. The widths of all panels add up to scratch_rows(N). Narrow panels are slower: 64 tokens are 32 + 32 rather than
+ * 48 + 16. */
 static size_t panel_width(size_t left)
 {
     static const unsigned char up_to_24[] = {0, 8, 16, 24, 16, 24}, up_to_48[] = {0, 8, 16, 24, 32, 24, 48, 32, 32, 48};
@@ -584,10 +678,8 @@ static size_t panel_width(size_t left)
     return PANEL == 24 ? up_to_24[eights < 5 ? eights : 5] : up_to_48[eights < 9 ? eights : 9];
 }
 
-size_t scratch_rows(size_t N) { return (N + 7) / 8 * 8; }       /* the panels' widths together */
-
-/* Eight rows of eight numbers to eight columns. Each round interleaves row i with row i + 4, as a deck of cards is
- * shuffled: a0 b0 a1 b1 ...; after the third, every number is in its place. */
+/* Transposes a square of 8 x 8. Each round interleaves row i with row i + 4, as a deck of cards is shuffled: a0 b0 a1
+ * b1 ...; after the third, every number is in its place. */
 static inline void transpose_square(eight row[8])
 {
     for (int round = 0; round < 3; round++) {
@@ -603,37 +695,45 @@ static inline void transpose_square(eight row[8])
 }
 
 /* out (cols,rows) <- in (rows,cols), and b (rows) added unless NULL:   out[c][r] = in[r][c] + b[r]. */
-static void transpose(real *out, size_t out_stride, const real *in, size_t in_stride, size_t rows, size_t cols,
-                      const real *b)
+static void transpose(real *out, size_t out_stride, Matrix in, const real *b)
 {
-    size_t square_rows = rows / 8 * 8, square_cols = cols / 8 * 8;
+    size_t square_rows = in.rows / 8 * 8, square_cols = in.cols / 8 * 8;
     for (size_t c = 0; c < square_cols; c += 8)
         for (size_t r = 0; r < square_rows; r += 8) {
             eight square[8];
-            for (size_t i = 0; i < 8; i++) square[i] = load_eight(in + (r + i) * in_stride + c);
+            for (size_t i = 0; i < 8; i++) square[i] = load_eight(in.data + (r + i) * in.stride + c);
             transpose_square(square);
             for (size_t i = 0; i < 8; i++)
                 store_eight(out + (c + i) * out_stride + r, b ? square[i] + load_eight(b + r) : square[i]);
         }
-    for (size_t r = 0; r < rows; r++)
-        for (size_t c = r < square_rows ? square_cols : 0; c < cols; c++)
-            out[c * out_stride + r] = b ? in[r * in_stride + c] + b[r] : in[r * in_stride + c];
+    for (size_t r = 0; r < in.rows; r++)
+        for (size_t c = r < square_rows ? square_cols : 0; c < in.cols; c++)
+            out[c * out_stride + r] = b ? in.data[r * in.stride + c] + b[r] : in.data[r * in.stride + c];
 }
 
-/* N rows of x, or N columns, as panels, one after another, each as packed[k][token], empty places zero (computed like
- * the others; a result as rows leaves them out). By columns, row k of x is what packed[k] wants, and is copied. */
-static void pack(real *packed, const real *x, size_t x_stride, Along along, size_t N, size_t K)
+/* The rows of x as panels, or its columns. By columns, row k of x is what packed[k] wants, and is copied. Places behind
+ * the last token are computed like the others; a result as rows leaves them out. */
+static void pack(real *packed, Matrix x, Along along)
 {
-    for (size_t n = 0, width; n < N; n += width, packed += width * K) {
+    size_t N = along == BY_ROWS ? x.rows : x.cols, K = along == BY_ROWS ? x.cols : x.rows, n = 0;
+    for (size_t width; n < N; n += width, packed += width * K) {
         width = panel_width(N - n);
         size_t count = N - n < width ? N - n : width;
         if (count < width) memset(packed, 0, width * K * sizeof *packed);
         if (along == BY_ROWS)
-            transpose(packed, width, x + n * x_stride, x_stride, count, K, NULL);
+            transpose(packed, width, (Matrix){x.data + n * x.stride, count, K, x.stride}, NULL);
         else
-            for (size_t k = 0; k < K; k++) memcpy(packed + k * width, x + k * x_stride + n, count * sizeof *packed);
+            for (size_t k = 0; k < K; k++)
+                memcpy(packed + k * width, x.data + k * x.stride + n, count * sizeof *packed);
     }
+    assert(n == scratch_rows(N));                           /* the room that was allocated, and no more */
 }
+
+void pack_rows(real *panels, const real *x, size_t N, size_t K) { pack(panels, (Matrix){x, N, K, K}, BY_ROWS); }
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Tiles
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 /* What is the same for all tiles of a chunk. */
 typedef struct {
@@ -643,10 +743,10 @@ typedef struct {
     bool fresh;                     /* the first chunk of the sum: total begins at 0 */
 } Chunk;
 
-/* Asks memory for a cache line: 64 bytes, 16 floats. A narrow panel waits for the memory more than it computes; then it
- * is asked for the L2 cache only, which is faster (8 tokens: by a third where it was measured), for more lines can be
- * under way. */
-static inline void ask_for(const real *line, int width)
+/* Prefetches a cache line: 64 bytes, 16 floats. A narrow panel waits for the memory more than it computes. Then the
+ * line goes to the L2 cache only, which is faster (8 tokens: by a third where it was measured), because more lines can
+ * be under way. */
+static inline void prefetch(const real *line, int width)
 {
     if (width <= 16) __builtin_prefetch(line, 0, 2);
     else __builtin_prefetch(line);
@@ -654,10 +754,11 @@ static inline void ask_for(const real *line, int width)
 
 /* One tile: one chunk of `rows` weight rows with a panel of `width` tokens. Its sums are added to total[row][token].
  *
- * `rows` and `width` are constants at every call, and make at most 12 vectors of sums, of 32 bytes or (for 32 and 48
- * tokens) of 64: the compiler writes the loops out and keeps the sums in registers.
- * `ahead`, unless NULL, is a stretch of the next group as it lies in memory, which is asked for as many weights as the
- * tile uses itself: a line per row with every 16 k. */
+ * `rows` and `width` are constants at every call, and make at most 12 vectors of sums. Panels of 32 and 48 tokens use
+ * long_sum, vectors of 64 bytes, the others sum, vectors of 32; the compiler drops the one that is not used, unrolls
+ * the loops and keeps the sums in registers.
+ * `ahead`, unless NULL, points into the next group of rows; for every 16 k one cache line per row is prefetched, as
+ * much as is consumed. */
 static inline __attribute__((always_inline)) void
 tile(real *total, const real *w, const real *ahead, const Chunk *chunk, int rows, int width)
 {
@@ -666,11 +767,11 @@ tile(real *total, const real *w, const real *ahead, const Chunk *chunk, int rows
     const size_t w_stride = chunk->w_stride, k_count = chunk->k_count;
     const bool fresh = chunk->fresh;
     const real *x = chunk->x;
-    vec sum[12] = {{0}};            /* sum[row * vecs + vector]; or long_sum: the other one is not used */
+    vec sum[12] = {{0}};                                    /* sum[row * vecs + vector] */
     long_vec long_sum[12] = {{0}};
     for (size_t k = 0; k < k_count;) {
         size_t end = k_count - k < 16 ? k_count : k + 16;
-        for (int r = 0; ahead && r < rows; r++) ask_for(ahead + k * (size_t)rows + r * 16, width);
+        for (int r = 0; ahead && r < rows; r++) prefetch(ahead + k * (size_t)rows + r * 16, width);
         for (; k < end; k++, x += width)
             UNROLL
             for (int i = 0; i < rows * vecs; i++) {
@@ -687,49 +788,62 @@ tile(real *total, const real *w, const real *ahead, const Chunk *chunk, int rows
     }
 }
 
-/* The tiles that there are: full ones, and single rows for those left over. Each is a function of its own: in one
- * together, the registers for addresses would not suffice. */
+/* The tiles that there are, by width: full ones, and single rows for those left over. Each is a function of its own: in
+ * one together, the registers for addresses would not suffice. */
 typedef void Tile(real *total, const real *w, const real *ahead, const Chunk *chunk);
+#define TILE(rows, width) \
+    static void tile_##width(real *total, const real *w, const real *ahead, const Chunk *chunk) \
+    { tile(total, w, ahead, chunk, rows, width); } \
+    static void row_##width(real *total, const real *w, const real *ahead, const Chunk *chunk) \
+    { tile(total, w, ahead, chunk, 1, width); }
 enum { SIZE = sizeof(real) / sizeof(float), ROWS = 4 / SIZE, ROWS_16 = 6 / SIZE, ROWS_8 = 8 / SIZE };    /* in a tile */
-static void tile_48(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, ROWS, 48); }
-static void tile_32(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, ROWS, 32); }
-static void tile_24(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, ROWS, 24); }
-static void tile_16(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, ROWS_16, 16); }
-static void tile_8(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, ROWS_8, 8); }
-static void row_48(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, 1, 48); }
-static void row_32(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, 1, 32); }
-static void row_24(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, 1, 24); }
-static void row_16(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, 1, 16); }
-static void row_8(real *t, const real *w, const real *ahead, const Chunk *c) { tile(t, w, ahead, c, 1, 8); }
-static Tile *const full_tile[] = {NULL, tile_8, tile_16, tile_24, tile_32, NULL, tile_48},      /* by width / 8 */
-            *const single_row[] = {NULL, row_8, row_16, row_24, row_32, NULL, row_48};
+TILE(ROWS, 48)
+TILE(ROWS, 32)
+TILE(ROWS, 24)
+TILE(ROWS_16, 16)
+TILE(ROWS_8, 8)
+static const struct {
+    Tile *full, *single_row;
+    size_t rows;                    /* in a full one */
+} tiles[] = {{0}, {tile_8, row_8, ROWS_8}, {tile_16, row_16, ROWS_16}, {tile_24, row_24, ROWS},     /* by width / 8 */
+             {tile_32, row_32, ROWS}, {0}, {tile_48, row_48, ROWS}};
 
-/* total (rows, width) <- a group of rows with one panel: chunk by chunk, tile by tile. `next`, unless NULL, is another
- * group of as many weights: memory is asked for it from beginning to end, as much at a time as is used of this one. */
-static void group_with_panel(real *total, size_t total_stride, const real *w, size_t w_stride, size_t rows,
-                             const real *panel, size_t K, size_t width, const real *next)
+/* total (rows, width) <- the rows of w, a group, with one panel: chunk by chunk, tile by tile. `next`, unless NULL, is
+ * a group of as many weights, which is prefetched from beginning to end, as much at a time as is used of this one. */
+static void group_with_panel(real *total, size_t total_stride, Matrix w, const real *panel, size_t width,
+                             const real *next)
 {
-    const size_t step = width == 8 ? ROWS_8 : width == 16 ? ROWS_16 : ROWS;
-    Tile *full = full_tile[width / 8], *single = single_row[width / 8];
+    const size_t rows = w.rows, K = w.cols, step = tiles[width / 8].rows;
+    Tile *full = tiles[width / 8].full, *single_row = tiles[width / 8].single_row;
     for (size_t k = 0; k < K; k += SUM_CHUNK) {
-        const Chunk chunk = {panel + k * width, K - k < SUM_CHUNK ? K - k : SUM_CHUNK, w_stride, total_stride, k == 0};
+        const Chunk chunk = {panel + k * width, K - k < SUM_CHUNK ? K - k : SUM_CHUNK, w.stride, total_stride, k == 0};
         for (size_t r = 0, count; r < rows; r += count) {
             count = rows - r < step ? 1 : step;
-            (count == step ? full : single)(total + r * total_stride, w + r * w_stride + k,
-                                            next ? next + k * rows + r * chunk.k_count : NULL, &chunk);
+            (count == step ? full : single_row)(total + r * total_stride, w.data + r * w.stride + k,
+                                                next ? next + k * rows + r * chunk.k_count : NULL, &chunk);
         }
     }
 }
 
+/* ---------------------------------------------------------------------------------------------------------------------
+ * The two products
+ * ------------------------------------------------------------------------------------------------------------------ */
+
 /* Weight rows in a group, for N packed rows: fewer where they are long, so that the group stays in the cache; and fewer
- * for few tokens, which use them once or twice, so that the next group is asked for shortly before its turn. */
+ * for few tokens, which use them once or twice, so that the next group is prefetched shortly before its turn. */
 static size_t rows_per_group(size_t N, size_t K)
 {
     if (N <= 8) return ROWS_8;
     return N <= PANEL || K > 1024 ? ROW_GROUP / 2 : ROW_GROUP;
 }
 
-void pack_rows(real *panels, const real *x, size_t N, size_t K) { pack(panels, x, K, BY_ROWS, N, K); }
+/* The group behind the one of `rows` rows from row o, to be prefetched; NULL if it is not as large, or if weights are
+ * not used in place. (A line is 16 floats: rows that are no multiple of it would make the prefetch pass the end.) */
+static const real *group_behind(const real *group, const Tensor *W, size_t o, size_t rows, const Scratch *scratch)
+{
+    bool in_place = group != scratch->rows, whole = W->rows - o >= 2 * rows && W->cols % 16 == 0;
+    return in_place && whole ? group + rows * W->cols : NULL;
+}
 
 /* b[r] is added to all of row r. */
 static void add_to_rows(real *x, const real *b, size_t rows, size_t width)
@@ -738,8 +852,8 @@ static void add_to_rows(real *x, const real *b, size_t rows, size_t width)
         for (size_t i = 0; i < width; i++) x[r * width + i] += b[r];
 }
 
-/* linear_ref's bits, fast, for packed x: the layer that nearly all of BERT's time goes to. scratch->rows holds
- * ROW_GROUP * K numbers, for weights that are not used in place. AS_PANELS, the sums are made where `out` wants them. */
+/* linear_ref's bits, fast, for packed x: nearly all of BERT's time goes to this function. scratch->rows holds
+ * ROW_GROUP rows, for weights that are not used in place. AS_PANELS: the sums are made where `out` wants them. */
 void linear_packed(real *out, Packing packing, const real *panels, const Tensor *W, const real *b, size_t N,
                    const Scratch *scratch)
 {
@@ -747,36 +861,35 @@ void linear_packed(real *out, Packing packing, const real *panels, const Tensor 
     real total[ROW_GROUP * PANEL];
     for (size_t o = 0; o < O; o += rows) {
         if (O - o < rows) rows = O - o;
-        const real *w = tensor_rows(W, o, rows, scratch->rows), *next = w + rows * K;
-        bool ask = w != scratch->rows && O - o >= 2 * rows && K % 16 == 0;      /* 16 at a time never pass its end */
+        const Matrix w = {tensor_rows(W, o, rows, scratch->rows), rows, K, K};
+        const real *next = group_behind(w.data, W, o, rows, scratch);
         for (size_t n = 0, width; n < N; n += width) {
             width = panel_width(N - n);
             bool last = n + width >= N;
             real *sums = packing == AS_PANELS ? out + n * O + o * width : total;
-            group_with_panel(sums, width, w, K, rows, panels + n * K, K, width, ask && last ? next : NULL);
+            group_with_panel(sums, width, w, panels + n * K, width, last ? next : NULL);
             if (packing == AS_PANELS) add_to_rows(sums, b + o, rows, width);
-            else transpose(out + n * O + o, O, sums, width, rows, last ? N - n : width, b + o);
+            else transpose(out + n * O + o, O, (Matrix){sums, rows, last ? N - n : width, width}, b + o);
         }
     }
 }
 
 /* product_ref's bits, fast. Here both sides are activations, and w is packed rather than x: then a tile's sums lie as
  * `out` wants them. scratch->packed holds scratch_rows(O) * K numbers. */
-void product(real *out, size_t out_stride, const real *x, size_t x_stride, size_t N,
-             const real *w, size_t w_stride, Along along, size_t O, size_t K, const Scratch *scratch)
+void product(real *out, size_t out_stride, Matrix x, Matrix w, Along along, const Scratch *scratch)
 {
-    size_t rows = rows_per_group(O, K);
+    size_t N = x.rows, K = x.cols, O = along == BY_ROWS ? w.rows : w.cols, rows = rows_per_group(O, K);
     real total[ROW_GROUP * PANEL];
-    pack(scratch->packed, w, w_stride, along, O, K);
+    pack(scratch->packed, w, along);
     for (size_t n = 0; n < N; n += rows) {
         if (N - n < rows) rows = N - n;
+        const Matrix group = {x.data + n * x.stride, rows, K, x.stride};
         for (size_t o = 0, width; o < O; o += width) {
             width = panel_width(O - o);
             size_t count = O - o < width ? O - o : width;
             real *to = out + n * out_stride + o;
             bool full = count == width;                     /* then the sums can be made where they are wanted */
-            group_with_panel(full ? to : total, full ? out_stride : PANEL, x + n * x_stride, x_stride, rows,
-                             scratch->packed + o * K, K, width, NULL);
+            group_with_panel(full ? to : total, full ? out_stride : PANEL, group, scratch->packed + o * K, width, NULL);
             for (size_t r = 0; !full && r < rows; r++)
                 memcpy(to + r * out_stride, total + r * PANEL, count * sizeof *to);
         }

@@ -5,16 +5,16 @@
  *                           3 WordPiece    cafe   ,   em ##bed ##ding ##s   !
  *                           4 ids          101 7668 1010 7861 8270 4667 2015 999 102
  *
- * You are here: before everything else. Nothing is learned in this file and no float occurs in it; but the model knows
- * its 30,522 pieces only as row numbers of its embedding table, so that a wrong id is a wrong vector, and silently so.
+ * YOU ARE HERE   before everything else. Nothing in this file is learned, and there are no floats. But the model knows
+ * its 30,522 pieces only as row numbers of its embedding table: a wrong id gives a wrong vector, and no error.
  *
  * The definition is Hugging Face's "fast" BERT tokenizer (`tokenizers` 0.23.3): ids and offsets are equal to its own on
  * every Unicode character and on random lines (tests/compare_tokenizer.py). Google's code [tf] and Hugging Face's older
  * one in Python differ from it for rare characters: see the notes that begin with `Differs:`.
  *
  * Text is bytes with a length: NUL is a character like any other, and no function asks for the locale. A stage reads an
- * array of characters and writes another; each character carries the bytes [begin, end) of the text that it came from,
- * so that in the end every token knows its place: the offsets.
+ * array of characters and writes another. Each character carries the bytes [begin, end) of the text that it came from,
+ * so in the end every token knows its place: the offsets.
  *
  * Why: the stages run on chunks of about TEXT_CHUNK characters, so that memory stays small and in the cache however
  *      long the line. The result is the same: a chunk ends only where no stage looks across (`starts_afresh`), and
@@ -35,7 +35,7 @@ enum { TEXT_CHUNK = 1024, LONGEST_WORD = 100 };
 
 typedef struct {
     uint32_t code;                  /* what the character is now: 'e' ... */
-    bool first;                     /* the first of those that one character of the text became: see sort_run */
+    bool first;                     /* the first of those that one character of the text became: see sort_by_class */
     size_t begin, end;              /* ... and the bytes of the text that it stands for: those of an E with accent */
 } Char;
 
@@ -44,18 +44,14 @@ typedef struct {
     size_t count, capacity;
 } CharList;
 
-/* The stages of steps 1 to 3 for tokenize_trace: names, and room for what each gave, as text for people. */
-enum { AS_IT_CAME, CLEAN, IDEOGRAPHS, DECOMPOSE, SORT_MARKS, DROP_MARKS, LOWER_CASE, SPLIT, WORDPIECE, STAGES };
-static const struct { int step; const char *name; } stage_names[STAGES] = {
-    {0, "text"}, {1, "clean"}, {1, "ideographs"}, {1, "decompose"}, {1, "sort marks"}, {1, "drop marks"},
-    {1, "lower case"}, {2, "split"}, {3, "WordPiece"}};
-
+/* What each stage gave, for tokenize_trace: see "ALL STAGES, SHOWN". */
 typedef struct {
     char *bytes;
     size_t length, capacity;
     size_t count;                   /* words of step 2, pieces of step 3 */
     bool failed;                    /* out of memory */
 } StageText;
+enum { AS_IT_CAME, CLEAN, IDEOGRAPHS, DECOMPOSE, SORT_MARKS, DROP_MARKS, LOWER_CASE, SPLIT, WORDPIECE, STAGES };
 
 /* What one text's way through the steps needs. */
 typedef struct {
@@ -65,9 +61,13 @@ typedef struct {
     Char word[LONGEST_WORD + 1];    /* step 2: the word being read; its last place stands for letter 101 and on */
     int letters;                    /* places of `word` that are taken */
     Encoding *out;                  /* step 3 appends here, step 4 puts it in order */
-    StageText *stages;              /* tokenize_trace: what each stage gave, or NULL */
+    StageText *stages;              /* (STAGES), or NULL where nothing is to be shown */
     Error *e;
 } Pipeline;
+
+/* With p->stages: notes what a stage gave. */
+static void show(Pipeline *p, int stage, const Char *chars, size_t n);
+static void show_piece(Pipeline *p, int stage, int id);
 
 /* Makes room for n characters and keeps those that are there. (As everywhere, sizes are multiplied by size_mul: a
  * product that does not fit must not become a small block of memory.) */
@@ -82,45 +82,6 @@ static Status reserve(CharList *list, size_t n, Error *e)
     return BERT_OK;
 }
 
-/* tokenize_trace: appends n bytes to what the stage gave; if there is no memory for them, that is noted. */
-static void show_bytes(StageText *text, const char *bytes, size_t n)
-{
-    size_t need;
-    if (!size_add(text->length, n, &need) || !size_add(need, need, &need)) text->failed = true;
-    if (!text->failed && (!text->bytes || text->length + n > text->capacity)) {
-        char *grown = realloc(text->bytes, need + 64);
-        if (grown) text->bytes = grown;
-        if (grown) text->capacity = need + 64;
-        text->failed = !grown;
-    }
-    if (text->failed) return;
-    memcpy(text->bytes + text->length, bytes, n);
-    text->length += n;
-}
-
-/* tokenize_trace: what a stage gave; characters that cannot be seen by themselves as <U+0301>. */
-static void show(Pipeline *p, int stage, const Char *chars, size_t n)
-{
-    for (size_t i = 0; p->stages && i < n; i++) {
-        uint32_t c = chars[i].code;
-        char bytes[16];
-        bool hidden = unicode_is_other(c) || unicode_is_nonspacing(c) || (unicode_is_white(c) && c != ' ');
-        size_t length = hidden ? (size_t)snprintf(bytes, sizeof bytes, "<U+%04lX>", (unsigned long)c)
-                               : utf8_encode(c, bytes);
-        show_bytes(&p->stages[stage], bytes, length);
-    }
-}
-
-/* tokenize_trace: a piece, and a blank behind it in steps 2 and 3, where words stand apart. */
-static void show_piece(Pipeline *p, int stage, int id)
-{
-    const char *piece = tokenizer_piece(p->t, id);
-    show_bytes(&p->stages[stage], piece, strlen(piece));
-    if (stage < SPLIT) return;
-    show_bytes(&p->stages[stage], " ", 1);
-    p->stages[stage].count++;
-}
-
 /* =====================================================================================================================
  * STEP 1 - clean: the many ways to write a word become one. [tf] BasicTokenizer, [hf] BertNormalizer.
  *
@@ -129,8 +90,8 @@ static void show_piece(Pipeline *p, int stage, int id)
  * Six stages, each a function from one array of characters to another; `normalize_text` lists them. An uncased model
  * has them all, a cased one keeps accents and capitals. `out` is empty and has room for whatever the stage can give.
  *
- * Why: the model has one vector for "cafe" and none for "Caf\u00E9". What is folded together here shares what was
- *      learned; what is not, ends as small pieces or [UNK]. It must be folded exactly as when the model was trained.
+ * Why: the model has one vector for "cafe" and none for "Caf\u00E9". Spellings that are folded together share what was
+ *      learned; others end as small pieces or as [UNK]. The folding must be that of the model's training.
  * Trap: the order counts. Deleting comes before white space, and all of it before the split: U+2260 (not equal) is no
  *       punctuation, but the "=" that it decomposes into is.
  * ================================================================================================================== */
@@ -139,7 +100,7 @@ static void show_piece(Pipeline *p, int stage, int id)
  *
  * Trap: TAB, LF and CR are control characters by category but white space by rule. VT, FF and U+0085 are white
  *       space, too (the property White_Space), but are deleted as control characters: "a\vb" is the one word "ab".
- *       Whoever asks for white space first gets two.
+ *       A program that asks for white space first makes two words of it.
  * Trap: characters that Unicode 8.0 has not assigned stay, so that a new emoji is an [UNK] and does not vanish.
  * Differs: today's [tf] keeps characters for private use, U+E000 to U+F8FF; its first version deleted them, as here. */
 static void clean(const CharList *in, CharList *out)
@@ -158,7 +119,7 @@ static void clean(const CharList *in, CharList *out)
  *     x U+4E2D U+6587 y  ->  x U+0020 U+4E2D U+0020 U+0020 U+6587 U+0020 y
  *
  * Differs: the range that begins with 2B920 begins with 2B820 in Unicode and in [tf]. It is a slip in Hugging Face's
- *          code; we follow it, since ids are the contract. 256 rare ideographs are concerned.
+ *          code; we follow it, because ids are the contract. It concerns 256 rare ideographs.
  * Trap: kana, Hangul and U+3005 (which repeats an ideograph) are no ideographs: they join their neighbours. */
 static void space_ideographs(const CharList *in, CharList *out)
 {
@@ -196,30 +157,7 @@ static void decompose(const CharList *in, CharList *out)
     }
 }
 
-/* Sorts the n marks of `in` by combining class into `run`; marks of one class keep their order. A counting sort: count
- * each class, add up where each begins, put each mark there. A hostile line can hold a million marks in a row, and the
- * time must not grow with the square of that.
- *
- * Trap: the marks move, but their places in the text do not: the k-th original character in sorted order gets the
- *       place of the k-th in the text, or the offsets would run backward:
- *           above (bytes 1-3), below (bytes 3-5)   ->   below (bytes 1-3), above (bytes 3-5)
- *       Marks that came out of one character share its place: only a `first` takes the next one. */
-static void sort_run(const Char *in, Char *run, size_t n)
-{
-    size_t start[257] = {0};                        /* classes are 0 to 254 */
-    for (size_t i = 0; i < n; i++) start[unicode_combining_class(in[i].code) + 1]++;
-    for (size_t k = 1; k < 257; k++) start[k] += start[k - 1];      /* marks of lower classes = where class k begins */
-    for (size_t i = 0; i < n; i++) run[start[unicode_combining_class(in[i].code)]++] = in[i];
-    const Char *place = in, *next = in;
-    for (size_t i = 0; i < n; i++) {
-        if (run[i].first) {                         /* there are as many in `run` as in `in` */
-            while (!next->first) next++;
-            place = next++;
-        }
-        run[i].begin = place->begin;
-        run[i].end = place->end;
-    }
-}
+static void sort_by_class(const Char *in, Char *out, size_t n);     /* see "WHAT UNICODE DEMANDS" */
 
 /* NFD, second half: the marks after a letter are put in order, so that the order of typing them makes no difference.
  *
@@ -231,7 +169,7 @@ static void sort_marks(const CharList *in, CharList *out)
     for (size_t i = 0; i < in->count; i++) {
         size_t n = 0;
         while (i + n < in->count && unicode_combining_class(in->items[i + n].code) > 0) n++;    /* length of a run */
-        if (n > 1) sort_run(in->items + i, out->items + i, n);
+        if (n > 1) sort_by_class(in->items + i, out->items + i, n);
         else if (n == 1) out->items[i] = in->items[i];
         i += n;
         if (i < in->count) out->items[i] = in->items[i];            /* class 0: where the next run can begin */
@@ -241,7 +179,7 @@ static void sort_marks(const CharList *in, CharList *out)
 
 /* Drops the marks: "resume" and "r\u00E9sum\u00E9" are one word to an uncased model.
  *
- * Trap: these are not just U+0300 to U+036F, and not the marks of the newest Unicode, but category Mn of Unicode 8.0:
+ * Trap: marks are category Mn of Unicode 8.0: more than U+0300 to U+036F, and less than in the newest Unicode.
  *       Hebrew points go; the keycap U+20E3 (enclosing, Me) and the vowels of Hindi that take room (Mc) stay.
  * Trap: a cased model skips the two halves of NFD as well. Its e with U+0301 and its U+00E9 are different words. */
 static void drop_marks(const CharList *in, CharList *out)
@@ -266,20 +204,20 @@ static void lower(const CharList *in, CharList *out)
     }
 }
 
-/* Takes the chunk through one stage, in which a character becomes at most `growth` ones. The two arrays change places:
- * what was written is read by the next stage. */
+/* Takes the chunk through one stage, in which one character becomes at most `growth` characters. Then the two arrays
+ * change places: the next stage reads what this one wrote. */
 static Status stage(Pipeline *p, void (*f)(const CharList *in, CharList *out), size_t growth, int name)
 {
     size_t room;
     if (!size_mul(p->chars.count, growth, &room)) return fail(p->e, BERT_SYSTEM, "the text is too long");
     Status s = reserve(&p->next, room, p->e);
     if (s) return s;
-    CharList in = p->chars, out = p->next;      /* copies of the two heads, not of the characters */
+    CharList in = p->chars, out = p->next;          /* copies of the two heads, not of the characters */
     out.count = 0;
     f(&in, &out);
     p->chars = out;
     p->next = in;
-    show(p, name, out.items, out.count);
+    if (p->stages) show(p, name, out.items, out.count);
     return BERT_OK;
 }
 
@@ -290,7 +228,7 @@ static Status stage(Pipeline *p, void (*f)(const CharList *in, CharList *out), s
 static Status normalize_text(Pipeline *p)
 {
     const Tokenizer *t = p->t;
-    show(p, AS_IT_CAME, p->chars.items, p->chars.count);
+    if (p->stages) show(p, AS_IT_CAME, p->chars.items, p->chars.count);
     Status s = stage(p, clean, 1, CLEAN);
     if (!s && t->chinese_chars) s = stage(p, space_ideographs, 3, IDEOGRAPHS);
     if (!s && t->strip_accents) s = stage(p, decompose, 4, DECOMPOSE);
@@ -308,11 +246,12 @@ static Status normalize_text(Pipeline *p)
  * The text cannot be put together again from this: how many spaces there were, and whether one stood before the "!", is
  * lost. Only the offsets remember.
  * ================================================================================================================== */
-static Status end_word(Pipeline *p);                   /* step 3 */
+static Status end_word(Pipeline *p);                /* step 3 */
 
-/* In ASCII, all that is no letter, digit, space or control character; elsewhere, the categories P* of Unicode 8.0.
+/* In ASCII, every character that is not a letter, digit, space or control character; beyond, the categories P* of
+ * Unicode 8.0.
  *
- * Trap: so "$", "+" and "~" split a word, though Unicode calls them symbols; the euro and the degree sign do not.
+ * Trap: "$", "+" and "~" split a word, although Unicode calls them symbols; the euro and the degree sign do not.
  *       "5$" is two words, "5\u20AC" is one. */
 static bool is_punctuation(uint32_t c)
 {
@@ -320,12 +259,12 @@ static bool is_punctuation(uint32_t c)
     return unicode_is_punctuation(c);
 }
 
-/* A word of more than 100 characters will be one [UNK]: of letter 101 and on, only the last one is remembered. */
+/* A word of more than 100 characters will be one [UNK]. Of its letters from 101 on, only the last one is remembered. */
 static void add_letter(Pipeline *p, Char c)
 {
     if (p->letters <= LONGEST_WORD) p->letters++;
     p->word[p->letters - 1] = c;
-    show(p, SPLIT, &p->word[p->letters - 1], 1);
+    if (p->stages) show(p, SPLIT, &p->word[p->letters - 1], 1);
 }
 
 /* The next character that step 1 left: a word goes to step 3 as soon as its end is seen; the last one of a chunk may go
@@ -334,9 +273,9 @@ static inline Status split(Pipeline *p, Char c)
 {
     Status s = BERT_OK;
     bool alone = is_punctuation(c.code);
-    if (alone || c.code == ' ') s = end_word(p);                  /* the word before it */
+    if (alone || c.code == ' ') s = end_word(p);                    /* the word before it */
     if (c.code != ' ') add_letter(p, c);
-    if (!s && alone) s = end_word(p);                             /* the punctuation mark itself */
+    if (!s && alone) s = end_word(p);                               /* the punctuation mark itself */
     return s;
 }
 
@@ -347,15 +286,15 @@ static inline Status split(Pipeline *p, Char c)
  *     -> em ##bed ##ding ##s
  *
  * `##` marks a piece that continues a word: bed (2793) and ##bed (8270) are two rows of the embedding table.
- * Why pieces: 30,522 rows are enough for any word, since rare words are made of the pieces of common ones.
- * To take the longest piece first is greedy: there may be a cut into fewer pieces. But the model was trained with this.
+ * Why pieces: 30,522 rows are enough for any word, because rare words are made of the pieces of common ones.
+ * Taking the longest piece first is greedy: there may be a cut into fewer pieces. But the model was trained with it.
  * [paper] section 3; [tf] WordpieceTokenizer.
  *
  * Trap: a piece is looked up as it is. "characteristically" has no id of its own: it is 8281 3973, and to ask the
  *       vocabulary for the whole word gives -1 here, and [UNK], 100, in Python.
  * ================================================================================================================== */
 
-/* Makes room for n tokens, doubling it, so that a million tokens cost 14 copies and not a million. */
+/* Makes room for n tokens. The room is doubled each time, so that a million tokens cost 14 copies and not a million. */
 static Status reserve_tokens(Encoding *out, size_t n, Error *e)
 {
     int32_t **arrays[] = {&out->input_ids, &out->token_type_ids, &out->attention_mask};
@@ -386,6 +325,26 @@ static Status add_token(Pipeline *p, int id, size_t begin, size_t end)
     return BERT_OK;
 }
 
+/* The search of WordPiece: the longest piece with which the `size` bytes begin. Its id, or -1 if not even the first
+ * character is a piece; *length is its length in bytes, and more than `prefix`, which is 2 if the bytes begin with ##,
+ * else 0. One character after the other is taken away from the end until what is left is a piece. */
+int longest_piece_ref(const Tokenizer *t, const char *bytes, size_t prefix, size_t size, size_t *length)
+{
+    for (size_t n = size; n > prefix; n--) {
+        if (n < size && (bytes[n] & 0xC0) == 0x80) continue;        /* the next byte belongs to the last character */
+        int id = tokenizer_id(t, bytes, n);
+        *length = n;
+        if (id >= 0) return id;
+    }
+    return -1;
+}
+
+/* What runs is a faster search with the same result, longest_piece in weights/vocabulary.c: it begins at the length of
+ * the longest piece that there is, and hashes all beginnings of the word in one pass. */
+#ifdef PLAIN
+#define longest_piece longest_piece_ref
+#endif
+
 /* Cuts the word: ids of the pieces, first and last letter of each; returns how many, or 0 if it cannot be cut.
  *
  *     buffer   . . e m b e d d i n g s       "em" is the longest piece that it begins with,
@@ -393,19 +352,18 @@ static Status add_token(Pipeline *p, int id, size_t begin, size_t end)
  *              . . # # b # # d i n g s       then "##dings", and so on
  *
  * Why: ## is written over the two bytes before the rest, which have been used: no copy for each look-up. As the first
- *      piece may be a single byte, spare ones come before the word. vocabulary_longest gives the longest piece that the
- *      rest begins with: its id, or -1, and in n its bytes, those of ## included. */
+ *      piece may be a single byte, spare ones come before the word. */
 static int cut_word(const Pipeline *p, int *ids, int (*ends)[2])
 {
     char buffer[2 + 4 * LONGEST_WORD];
     size_t size = 2, n = 0;
     int count = 0, letter = 0;
-    for (int i = 0; i < p->letters; i++) size += utf8_encode(p->word[i].code, buffer + size);  /* 4 bytes at most */
+    for (int i = 0; i < p->letters; i++) size += utf8_encode(p->word[i].code, buffer + size);      /* 4 bytes at most */
     for (size_t at = 2; at < size; count++) {
         size_t prefix = at == 2 ? 0 : 2;            /* the length of ##, which the first piece does not have */
         char *bytes = buffer + at - prefix;
         memcpy(bytes, "##", prefix);
-        ids[count] = vocabulary_longest(p->t, bytes, prefix, size - at + prefix, &n);
+        ids[count] = longest_piece(p->t, bytes, prefix, size - at + prefix, &n);
         if (ids[count] < 0) return 0;               /* the whole word is lost */
         ends[count][0] = letter;
         for (size_t i = prefix; i < n; i++) letter += (bytes[i] & 0xC0) != 0x80;    /* a byte that begins a character */
@@ -415,21 +373,23 @@ static int cut_word(const Pipeline *p, int *ids, int (*ends)[2])
     return count;
 }
 
-/* The word that was read becomes tokens; the next one is empty.
+/* The word that was read becomes tokens, and a new, empty word begins.
  *
  * Trap: if any part of the word has no piece, the whole word is one [UNK]; pieces found before that part are dropped.
- * Trap: so is a word of over 100 characters, counted after step 1: 100 times "e with U+0301" is short enough for an
- *       uncased model, and 200 characters long for a cased one.
- * Differs: [tf] has raised the limit to 200 characters since; here it is 100, as when the weights were made. */
+ * Trap: a word of over 100 characters is one [UNK], too, and they are counted after step 1. 100 times "e with U+0301"
+ *       is short enough for an uncased model, and 200 characters long for a cased one.
+ * Differs: [tf] later raised the limit to 200 characters; here it is 100, as when the weights were made. */
 static Status end_word(Pipeline *p)
 {
     int ids[LONGEST_WORD], ends[LONGEST_WORD][2];
     int letters = p->letters;
     if (letters == 0) return BERT_OK;
-    show(p, SPLIT, &(Char){.code = ' '}, 1);
-    if (p->stages) p->stages[SPLIT].count++;
+    if (p->stages) {
+        show(p, SPLIT, &(Char){.code = ' '}, 1);
+        p->stages[SPLIT].count++;
+    }
     int count = letters > LONGEST_WORD ? 0 : cut_word(p, ids, ends);
-    p->letters = 0;                               /* `word` keeps its letters until the next one is added */
+    p->letters = 0;                                 /* `word` keeps its letters until the next one is added */
     if (count == 0) return add_token(p, p->t->unk_id, p->word[0].begin, p->word[letters - 1].end);
     Status s = BERT_OK;
     for (int i = 0; i < count && !s; i++)
@@ -438,15 +398,10 @@ static Status end_word(Pipeline *p)
 }
 
 /* =====================================================================================================================
- * STEP 4 - ids, segments, mask: special tokens, two texts as one sequence, the length.
+ * THE TEXT, CHUNK BY CHUNK: what calls steps 1 to 3.
  *
- *     tokens     [CLS]  my   dog  is   cute  [SEP]  he   likes playing [SEP]  [PAD]
- *     ids        101    2026 3899 2003 10140 102    2002 7777  2652    102    0
- *     segments   0      0    0    0    0     0      1    1     1       1      0
- *     mask       1      1    1    1    1     1      1    1     1       1      0
- *
- * [paper] figure 2 (where "playing" is still play ##ing; the released vocabulary has the whole word);
- * [hf] TemplateProcessing. The positions 0, 1, 2 ... need no array.
+ * Characters are collected until a chunk is full and the next character starts afresh; then the chunk goes through step
+ * 1 as a whole, and its characters through step 2 one by one. Step 3 comes whenever a word ends.
  * ================================================================================================================== */
 
 /* May a chunk end before this character? Yes, if it stays and neither is a mark nor decomposes into marks only. Then a
@@ -478,9 +433,9 @@ static Status end_chunk(Pipeline *p)
 
 /* Steps 1 and 2 for a character below U+0080, when no chunk is open.
  *
- * Why: most text is ASCII, of which six stages leave little to do: no character is an ideograph, decomposes or is a
- *      mark. That makes English more than twice as fast, and the tokens are the same, as none of these needs its
- *      neighbours. `tokenize --trace` goes without it, so that a test can compare the two. */
+ * Why: most text is ASCII, where the six stages have little to do: no ASCII character is an ideograph, decomposes or is
+ *      a mark. This short way makes English more than twice as fast. The tokens are the same, because an ASCII
+ *      character needs no neighbours in step 1. `tokenize --trace` does not use it, so a test can compare the two. */
 static Status ascii(Pipeline *p, Char c)
 {
     if (c.code == '\t' || c.code == '\n' || c.code == '\r') c.code = ' ';
@@ -494,7 +449,7 @@ static Status ascii(Pipeline *p, Char c)
  *     "x[MASK]y"  ->  x [MASK] y        "[mask]"  ->  [ mask ]: only as it stands in the vocabulary
  *
  * Differs: [tf] splits it like any text. Tutorials that write "[CLS] " and " [SEP]" into the text need this.
- * Trap: whoever writes the text can so write a [SEP]. For text that is not trusted there is --no-special. */
+ * Trap: a text from outside can contain a [SEP], and so pretend to be two. For such text there is --no-special. */
 static Status add_special(Pipeline *p, int id, size_t at, size_t length)
 {
     Status s = end_chunk(p);
@@ -505,7 +460,7 @@ static Status add_special(Pipeline *p, int id, size_t at, size_t length)
 
 /* Steps 1 to 3 for one text; its tokens are appended to p->out.
  *
- * Why: bytes that are not UTF-8 are an error, not a U+FFFD: that would be deleted in step 1, and nobody would know.
+ * Why: bytes that are not UTF-8 are an error and not a U+FFFD, which step 1 would delete without a word.
  *      In the message the first byte is byte 1, as the first line is line 1. Offsets count from 0. */
 static Status text_tokens(Pipeline *p, Text text, int number)
 {
@@ -515,12 +470,13 @@ static Status text_tokens(Pipeline *p, Text text, int number)
         bool maybe = text.bytes[at] == '[' && !p->plain;
         int id = maybe ? vocabulary_special(p->t, text.bytes + at, text.length - at, &n) : -1;
         if (id >= 0) {
-            s = add_special(p, id, at, n);        /* before everything else: these bytes never see step 1 */
+            s = add_special(p, id, at, n);          /* before everything else: these bytes never see step 1 */
             continue;
         }
         n = utf8_decode(text.bytes + at, text.length - at, &code);
         if (n == 0) return fail_text(p->e, number, at + 1, "0x%02X is not valid UTF-8",
                                      (unsigned)(unsigned char)text.bytes[at]);
+        /* A chunk grows to TEXT_CHUNK characters; but ASCII ends any chunk that is open (at 1), to go the short way. */
         bool simple = code < 0x80 && !p->stages;
         if (p->chars.count >= (simple ? 1 : TEXT_CHUNK) && starts_afresh(code)) s = end_chunk(p);
         if (s) break;
@@ -531,7 +487,19 @@ static Status text_tokens(Pipeline *p, Text text, int number)
     return s ? s : end_word(p);                   /* the end of the text ends its last word */
 }
 
-/* Cuts A and B, from their ends, to `room` tokens together: first the longer one, then both alike.
+/* =====================================================================================================================
+ * STEP 4 - ids, segments, mask: special tokens, two texts as one sequence, the length.
+ *
+ *     tokens     [CLS]  my   dog  is   cute  [SEP]  he   likes playing [SEP]  [PAD]
+ *     ids        101    2026 3899 2003 10140 102    2002 7777  2652    102    0
+ *     segments   0      0    0    0    0     0      1    1     1       1      0
+ *     mask       1      1    1    1    1     1      1    1     1       1      0
+ *
+ * [paper] figure 2 (where "playing" is still play ##ing; the released vocabulary has the whole word);
+ * [hf] TemplateProcessing. The positions 0, 1, 2 ... need no array.
+ * ================================================================================================================== */
+
+/* Cuts A and B at their ends until they have `room` tokens together: first the longer one, then both alike.
  *
  *     room 509:   300 + 400 -> 254 + 255      400 + 300 -> 255 + 254      10 + 600 -> 10 + 499
  *
@@ -562,9 +530,9 @@ static void put_special(Encoding *out, size_t at, int id)
  *
  *     A A A A B B   ->   [CLS] A A A A [SEP] B B [SEP]
  *
- * Trap: padding comes last, as positions count from the left: in front, it would move every word to another position.
+ * Trap: padding comes last, because positions count from the left: in front, it would move every word.
  * Trap: the mask says what is padding, the id does not: a [PAD] that stands in the text is a token with mask 1.
- * Trap: the first [SEP] belongs to segment 0, the second to 1; an empty B still brings its [SEP]. */
+ * Trap: the first [SEP] belongs to segment 0, the second to segment 1; an empty B still brings its [SEP]. */
 static Status frame(const Tokenizer *t, const EncodeOptions *o, size_t nA, size_t nB, bool pair,
                     Encoding *out, Error *e)
 {
@@ -623,6 +591,52 @@ void encoding_free(Encoding *encoding)
     free(encoding->attention_mask);
     free(encoding->offsets);
     *encoding = (Encoding){0};
+}
+
+/* =====================================================================================================================
+ * ALL STAGES, SHOWN: for `tokenize --trace` and `explain`.
+ * ================================================================================================================== */
+static const struct { int step; const char *name; } stage_names[STAGES] = {
+    {0, "text"}, {1, "clean"}, {1, "ideographs"}, {1, "decompose"}, {1, "sort marks"}, {1, "drop marks"},
+    {1, "lower case"}, {2, "split"}, {3, "WordPiece"}};
+
+/* Appends n bytes to what the stage gave; if there is no memory for them, that is noted. */
+static void show_bytes(StageText *text, const char *bytes, size_t n)
+{
+    size_t need;
+    if (!size_add(text->length, n, &need) || !size_add(need, need, &need)) text->failed = true;
+    if (!text->failed && (!text->bytes || text->length + n > text->capacity)) {
+        char *grown = realloc(text->bytes, need + 64);
+        if (grown) text->bytes = grown;
+        if (grown) text->capacity = need + 64;
+        text->failed = !grown;
+    }
+    if (text->failed) return;
+    memcpy(text->bytes + text->length, bytes, n);
+    text->length += n;
+}
+
+/* Characters as text for people; those that cannot be seen by themselves become <U+0301>. */
+static void show(Pipeline *p, int stage, const Char *chars, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t c = chars[i].code;
+        char bytes[16];
+        bool hidden = unicode_is_other(c) || unicode_is_nonspacing(c) || (unicode_is_white(c) && c != ' ');
+        size_t length = hidden ? (size_t)snprintf(bytes, sizeof bytes, "<U+%04lX>", (unsigned long)c)
+                               : utf8_encode(c, bytes);
+        show_bytes(&p->stages[stage], bytes, length);
+    }
+}
+
+/* A piece, and a blank behind it in steps 2 and 3, where words stand apart. */
+static void show_piece(Pipeline *p, int stage, int id)
+{
+    const char *piece = tokenizer_piece(p->t, id);
+    show_bytes(&p->stages[stage], piece, strlen(piece));
+    if (stage < SPLIT) return;
+    show_bytes(&p->stages[stage], " ", 1);
+    p->stages[stage].count++;
 }
 
 /* Hands the stages of one text to the caller; `label` is the name of the first: "text". */
@@ -685,4 +699,33 @@ Status print_stage(void *context, const TokenizeStage *stage, Error *e)
     }
     fputc('\n', out);
     return BERT_OK;
+}
+
+/* =====================================================================================================================
+ * WHAT UNICODE DEMANDS: marks in canonical order (Unicode Standard, section 3.11).
+ * ================================================================================================================== */
+
+/* Sorts the n marks of `in` by combining class into `out`; marks of one class keep their order. A counting sort: count
+ * each class, add up where each begins, put each mark there. A hostile line can hold a million marks in a row, and the
+ * time must not grow with the square of that.
+ *
+ * Why: the marks move, but their places in the text do not, or the offsets would run backward. The k-th original
+ *      character in sorted order gets the place of the k-th in the text:
+ *          above (bytes 1-3), below (bytes 3-5)   ->   below (bytes 1-3), above (bytes 3-5)
+ *      Marks that came out of one character share its place: only a `first` takes the next one. */
+static void sort_by_class(const Char *in, Char *out, size_t n)
+{
+    size_t start[257] = {0};                        /* classes are 0 to 254 */
+    for (size_t i = 0; i < n; i++) start[unicode_combining_class(in[i].code) + 1]++;
+    for (size_t k = 1; k < 257; k++) start[k] += start[k - 1];      /* marks of lower classes = where class k begins */
+    for (size_t i = 0; i < n; i++) out[start[unicode_combining_class(in[i].code)]++] = in[i];
+    const Char *place = in, *next = in;
+    for (size_t i = 0; i < n; i++) {
+        if (out[i].first) {                         /* there are as many in `out` as in `in` */
+            while (!next->first) next++;
+            place = next++;
+        }
+        out[i].begin = place->begin;
+        out[i].end = place->end;
+    }
 }

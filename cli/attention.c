@@ -16,13 +16,17 @@
  * See [attn] section 3.2; [hf] BertSelfAttention, output_attentions=True.
  * ================================================================================================================== */
 static const char attention_help[] =
-    "Who looks at whom. --layer and --head count from 0, as in the names of a trace.\n"
-    "  --format text     one head of one layer (default 0 and 0) as a heat map: a row is the token that looks\n"
-    "                    (query), a column the token that is looked at (key); ' .:-=+*#%@' from 0 to 1; then the\n"
-    "                    strongest key\n"
-    "  --format npy      float32 (L, A, T, T), without the dimension that --layer or --head fixes; one input only\n"
-    "  --format json     one object per line for bertviz: attn [layers][heads][T][T], left_text, right_text\n"
+    "One head of one layer as a picture; --layer and --head count from 0, as in the names of a trace\n"
+    "(default 0 and 0 for the picture, all of them for npy and json). A row is the token that looks\n"
+    "(query), a column the token that is looked at (key), its number above it, tens over ones. On a\n"
+    "terminal with colours white is much attention and black none; in plain text ' .:-=+*#%@' from\n"
+    "none to all, so that @ is much. A row ends with the strongest key.\n"
     "\n"
+    "Formats:\n"
+    "  text     the picture\n"
+    "  npy      float32 (L, A, T, T), without the dimension that --layer or --head fixes; one input only\n"
+    "  json     one object per line for bertviz: attn [layers][heads][T][T], left_text, right_text\n";
+static const char attention_examples[] =
     "  bert attention --layer 8 --head 10 'The cat sat on the mat because it was tired.'\n"
     "  bert attention --format npy 'my dog is cute' > attention.npy\n";
 
@@ -48,7 +52,7 @@ static Status read_window(const Session *s, Window *w, bool one, Error *e)
 
 /* The probabilities of one head: (T,T), row i the query, column j the key. Each row adds up to 1: it says how the
  * token i distributes its attention. */
-static const real *head_probs(const Run *run, int layer, int head)
+static const real *head_probs(const ModelRun *run, int layer, int head)
 {
     return run->a.block[layer].probs + (size_t)head * (size_t)run->T * (size_t)run->T;
 }
@@ -64,22 +68,36 @@ static void print_cell(FILE *out, double p, bool colour)
     else fprintf(out, "%c%c", c, c);
 }
 
+/* 0 to T-1 above the columns of cells, a row for each digit, the last one of the ones. */
+static void print_column_numbers(FILE *out, int T)
+{
+    int power = 1;
+    while (power * 10 < T) power *= 10;
+    for (; power >= 1; power /= 10) {
+        fprintf(out, "%18s", "");
+        for (int j = 0; j < T; j++)
+            if (j >= power || power == 1) fprintf(out, " %d", j / power % 10);
+            else fputs("  ", out);
+        fputc('\n', out);
+    }
+}
+
 /* One head as a picture:
  *
  *     encoder.layer.8 (makes hidden state 9), head 10
- *                         0 1 2 3 4 5 6 7 8 9101112
+ *                                             1 1 1
+ *                         0 1 2 3 4 5 6 7 8 9 0 1 2
  *        7 because      |  ::::==        ..        | 0.40 3 sat
  *        8 it           |  ..%%                    | 0.83 2 cat
  *
  * To the right of each row its strongest key, for those who read numbers rather than shades. Many heads look at [SEP]
  * most of the time: that is what a head does that has nothing to say about a token. */
-static void print_heat_map(const Session *s, const Encoding *x, const Run *run, const Window *w)
+static void print_heat_map(const Session *s, const Encoding *x, const ModelRun *run, const Window *w)
 {
     const bool colour = may_colour(s);
     const real *p = head_probs(run, w->layer, w->head);
-    fprintf(s->out, "encoder.layer.%d (makes hidden state %d), head %d\n%18s", w->layer, w->layer + 1, w->head, "");
-    for (int j = 0; j < x->T; j++) fprintf(s->out, "%2d", j % 100);
-    fputc('\n', s->out);
+    fprintf(s->out, "encoder.layer.%d (makes hidden state %d), head %d\n", w->layer, w->layer + 1, w->head);
+    print_column_numbers(s->out, x->T);
     for (int i = 0; i < x->T; i++) {
         const real *row = p + (size_t)i * (size_t)x->T;
         int best = 0;
@@ -97,7 +115,7 @@ static void print_heat_map(const Session *s, const Encoding *x, const Run *run, 
 }
 
 /* One head as [[...], ...]: T rows of T numbers. */
-static void json_put_head(const Session *s, const Run *run, int layer, int head)
+static void json_put_head(const Session *s, const ModelRun *run, int layer, int head)
 {
     const real *p = head_probs(run, layer, head);
     fputc('[', s->out);
@@ -110,7 +128,7 @@ static void json_put_head(const Session *s, const Run *run, int layer, int head)
 
 /* What bertviz's head_view and model_view draw: attn [layers][heads][T][T], and the pieces as labels of both sides. The
  * dimensions of layers and heads stay, even if only one of either is shown. */
-static void print_bertviz(const Session *s, const Encoding *x, const Run *run, const Window *w)
+static void print_bertviz(const Session *s, const Encoding *x, const ModelRun *run, const Window *w)
 {
     fputs("{\"attn\": [", s->out);
     for (int l = w->layer; l < w->layers; l++) {
@@ -129,7 +147,7 @@ static void print_bertviz(const Session *s, const Encoding *x, const Run *run, c
 }
 
 /* The same numbers for NumPy: (L, A, T, T), without the dimensions that the options fix, as indexing a[3] would do. */
-static void print_attention_npy(const Session *s, const Run *run, const Window *w)
+static void print_attention_npy(const Session *s, const ModelRun *run, const Window *w)
 {
     const size_t square = (size_t)run->T * (size_t)run->T;
     size_t shape[4];
@@ -149,7 +167,7 @@ static void print_attention_npy(const Session *s, const Run *run, const Window *
 static Status attention_one(Session *s, const Input *input, const Window *w, Error *e)
 {
     const Request request = {.keep = KEEP_ATTENTION};
-    Run run;
+    ModelRun run;
     Status status = run_model(&run, &s->model, &input->encoding, &request, e);
     if (status != BERT_OK) at_input(s, input, e);
     else if (format_is(s, "json")) print_bertviz(s, &input->encoding, &run, w);
@@ -166,7 +184,7 @@ static Status attention_npy(Session *s, const Window *w, Error *e)
 {
     const Request request = {.keep = KEEP_ATTENTION};
     Input input = {0}, second = {0};
-    Run run = {0};
+    ModelRun run = {0};
     bool more = true;
     Status status = next_input(s, &input, &more, e);
     if (status == BERT_OK && !more) status = fail(e, BERT_TEXT, "there is no input, and --format npy needs one");
@@ -194,5 +212,9 @@ static Status verb_attention(Session *s, Error *e)
     return status;
 }
 
-const Verb attention_verb = {"attention", verb_attention, NULL, NEEDS_MODEL, "--layer --head --format", "text npy json",
-                                    " [TEXT ...]", "who looks at whom", attention_help};
+const Verb attention_verb = {
+    .name = "attention", .run = verb_attention, .needs = NEEDS_MODEL, .sentences = true,
+    .own = "--layer --head --format", .formats = "text npy json", .arguments = " [TEXT ...]",
+    .summary = "who looks at whom",
+    .help = attention_help, .examples = attention_examples,
+};

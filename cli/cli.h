@@ -1,7 +1,8 @@
-/* cli.h - what the verbs of main.c share: options, the session, inputs, one run of the model, numbers on paper.
+/* cli.h - what the verbs share: options, the session, inputs, one run of the model, numbers on paper.
  *
- *     argv --parse_options--> Options --session_open--> Session --next_input--> Input --run_model--> Run --> stdout
- *                                                     Session --next_inputs--> Inputs --run_inputs--> Run --> stdout
+ *     argv --parse_options--> Options --session_open--> Session
+ *     Session --next_input--> Input --run_model--> ModelRun --> stdout
+ *     Session --next_inputs--> Inputs --run_inputs--> ModelRun --> stdout
  *
  * Everything here is about the command line. Nothing here knows what a verb does with the numbers.
  */
@@ -11,7 +12,7 @@
 #include <time.h>
 
 /* ---------------------------------------------------------------------------------------------------------------------
- * Options. One table in cli.c lists them; all are strings or ints, so that the table can fill them in by offset.
+ * Options. One table in options.c lists them; all are strings or ints, so that the table can fill them in by offset.
  * ------------------------------------------------------------------------------------------------------------------ */
 enum { UNSET = -1 };                /* an int option that was not given */
 
@@ -24,13 +25,13 @@ typedef struct {
     int gelu;                       /* UNSET, or GeluKind */
     int truncate, pad, max_length;
     int plain;                      /* --no-special */
-    const char *vain;               /* an option that changes nothing for this command, or NULL */
+    const char *without_effect;     /* an option that changes nothing for this command, or NULL */
     int verbose, quiet;
     /* understood by some */
     const char *format, *layers, *word, *targets;
     int trace, no_add_special, normalize, by_layer;
     int combine, pooling;           /* UNSET, or Combine and Pooling */
-    int top_k, layer, head, step;
+    int top_k, layer, head, step, all;
     const char *tolerance, *atol, *rtol;
     int isolate;
     /* what is left */
@@ -42,17 +43,25 @@ typedef struct {
 
 typedef enum { NEEDS_NOTHING, NEEDS_VOCABULARY, NEEDS_CONFIG, NEEDS_MODEL } Needs;
 
+/* Options that every command understands, and what they are about: for a verb that computes nothing from texts, those
+ * about texts change nothing. */
+enum { COMMON = 1, ABOUT_TEXTS = 2, ABOUT_FILE = 4, ABOUT_GELU = 8 };
+
 typedef struct Session Session;
 typedef struct {
     const char *name;
     Status (*run)(Session *s, Error *e);
     Status (*settle)(Options *options, Error *e);       /* looks at the options before anything is opened; or NULL */
     Needs needs;
+    unsigned without;               /* groups of common options that change nothing for this command */
+    bool opens_output;              /* the file of -o is opened by `run`, which does not print to it */
+    bool sentences;                 /* a TEXT is a sentence: many of one word each are most likely one without quotes */
     const char *own;                /* the options that only some commands have, separated by blanks */
     const char *formats;            /* what --format may be, the default first; "" if there is no choice */
-    const char *arguments;          /* after the name in the usage line */
+    const char *arguments;          /* after the options in the usage line */
     const char *summary;            /* one line of `bert --help` */
-    const char *help;               /* the rest of `bert COMMAND --help`: what is printed, and examples */
+    const char *help;               /* of `bert COMMAND --help`: what is printed */
+    const char *examples;           /* the command lines at its end */
 } Verb;
 
 /* A family of verbs, a file. */
@@ -63,13 +72,14 @@ extern const Verb attention_verb;                                /* attention.c 
 extern const Verb explain_verb;                                  /* explain.c */
 extern const Verb demo_verb;                                     /* demo.c */
 extern const Verb goldens_verb;                                  /* goldens.c */
-extern const Verb trace_verb, compare_verb, verify_verb;         /* inspect.c */
+extern const Verb trace_verb, compare_verb, verify_verb;         /* traces.c */
 extern const Verb info_verb;                                     /* info.c */
 
 /* The words after the command into *options (zeroed by the caller). BERT_USAGE with a hint; *help: --help was among
  * them. */
 Status parse_options(Options *options, const Verb *verb, int argc, char **argv, bool *help, Error *e);
-void print_verb_help(const Verb *verb, FILE *out);
+void print_verb_help(const Verb *verb, FILE *out);      /* bert COMMAND --help */
+void print_common_options(FILE *out);                   /* bert help options */
 /* Of the blank-separated words in `list` the one nearest to `typed`, if it is near: "did you mean ...". */
 bool nearest_word(const char *typed, const char *list, char *found, size_t capacity);
 
@@ -103,6 +113,7 @@ struct Session {
     Source source;
     size_t taken, waiting;          /* inputs read so far; how many of them have no answer yet */
     FILE *out;                      /* stdout, or the temporary file behind -o */
+    bool for_eyes;                  /* out is a terminal: four decimals, where programs get all digits */
     OutputFile file;
     time_t started, looked, shown;  /* of the progress line: the first input, the last time that it was due, written */
     bool streams;                   /* an answer is out already */
@@ -112,6 +123,7 @@ Status session_open(Session *s, Error *e);      /* model found and loaded, sourc
 Status session_close(Session *s, Status status, Error *e);      /* commits -o if status is BERT_OK or BERT_DIFFERENT */
 bool format_is(const Session *s, const char *format);
 bool may_colour(const Session *s);              /* stdout is a terminal that can, and NO_COLOR is not set */
+Status refuse_file(const char *path, Error *e); /* BERT_FILE if the model's path is a file and no directory */
 Status check_layer_and_head(const Session *s, Error *e);        /* --layer and --head, if given, are in the model */
 void note(const Session *s, const char *format, ...)            /* a line on stderr, unless -q */
 #ifdef __GNUC__
@@ -158,7 +170,7 @@ typedef struct {
 } Inputs;
 
 /* The next inputs, as many as are at hand and run well together: at least one, unless there is none (count = 0). All
- * of them suit the model. Zero the Inputs before their first use. */
+ * of them suit the model. Zero the Inputs before their first use; *e is written only if the call fails. */
 Status next_inputs(Session *s, Inputs *inputs, Error *e);
 void inputs_free(Inputs *inputs);
 
@@ -171,10 +183,10 @@ typedef struct {
     Activations a;
     int lengths[PACKED_INPUTS];     /* run_inputs: the batch's own arrays */
     int32_t *ids;
-} Run;
-Status run_model(Run *run, const Bert *model, const Encoding *encoding, const Request *request, Error *e);
-Status run_inputs(Run *run, const Bert *model, const Inputs *inputs, const Request *request, Error *e);
-void run_free(Run *run);
+} ModelRun;
+Status run_model(ModelRun *run, const Bert *model, const Encoding *encoding, const Request *request, Error *e);
+Status run_inputs(ModelRun *run, const Bert *model, const Inputs *inputs, const Request *request, Error *e);
+void run_free(ModelRun *run);
 
 /* Next sentence: the weights' own head if they have one (*refitted = false), else the one in weights/nsp_refit.h if it
  * was fitted to exactly these weights (*refitted = true), else BERT_HEAD. Then its logits (2), from a run that asked
@@ -202,8 +214,9 @@ Status read_recipe(const Session *s, Recipe *r, const char *layers, Combine comb
 /* ---------------------------------------------------------------------------------------------------------------------
  * Numbers and texts on paper. No locale: the program never calls setlocale, so printf's point is a point
  * ------------------------------------------------------------------------------------------------------------------ */
-#define MACHINE (sizeof(real) == 8 ? "%.17g" : "%.9g")          /* enough digits to read back the same bits */
+#define ALL_DIGITS (sizeof(real) == 8 ? "%.17g" : "%.9g")       /* enough of them to read back the same bits */
 double unsigned_nan(double x);                                  /* NaN without its sign: `nan`, not `-nan` */
+void put_score(const Session *s, double x);                    /* all digits, or on a terminal four decimals */
 void json_put_text(FILE *out, const char *bytes, size_t length);
 void json_put_number(FILE *out, double x);                      /* null if it is not finite */
 void json_put_vector(FILE *out, const real *x, size_t n);

@@ -1,393 +1,110 @@
 /* explain.c - the sixteen steps on the reader's own sentence: formula, shapes, first values, why, and the source line.
  *
  * One run of the model with everything kept, as for `bert trace`, and then sixteen short functions that print what they
- * find in the Activations. Nothing of BERT is computed here a second time, with three exceptions that no array holds:
- * the sum before a LayerNorm (a->sum is overwritten), softmax over logits, and cosines.
+ * find in the Activations. What no array holds is computed here for showing, and goes nowhere else: the sum before a
+ * LayerNorm (a->sum is overwritten), the mean and deviation of a row, the terms p_ij v_j of a context, lengths of
+ * vectors, softmax over logits, the word and sentence vectors of step 16, and cosines.
  *
  * Every step follows one token, the first [MASK] or else the last word, and shows the beginnings of a few others. Steps
  * 7 to 13 exist L times and their heads A times: --layer and --head choose. --step shows one step with more numbers.
  */
-#include "cli/cli.h"
+#include "cli/explain.h"
 #include "steps.h"
-#include "weights/unicode.h"
-#include <float.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { STEPS = 16, LINE = 80, LABEL = 18, FEATURES = 6, MANY = 24, STRONGEST = 3, MOST_ROWS = 4, MOST_STAGES = 32 };
-
-typedef struct {                    /* one input, and how it is looked at */
-    const Session *s;
-    const Input *input;
-    const Encoding *x;
-    const BertConfig *c;
-    const Activations *a;
-    const BlockActivations *block;  /* of the layer that is shown */
-    FILE *out;
-    int layer, head;
-    bool zoom, colour;
-    bool has_nsp, refitted;
-    struct StageCopy {
-        int step;
-        const char *name;
-        char *text;
-        size_t count;
-    } stage[MOST_STAGES];           /* what tokenize_trace told of steps 0 to 3 */
-    int stages;                     /* 0 if the ids came from a file */
-    const Recipe *recipe;           /* of the sentence vector in step 16, as `bert embed` makes it */
-    const Error *no_recipe;         /* why there is none, if its status is not BERT_OK */
-    int subject;                    /* the token that is followed */
-    int rows[MOST_ROWS], count;      /* the tokens of which the first values are shown */
-    const int *asked;               /* tokens that went through the MLM head, M of them */
-    int M;
-    real *vectors;                  /* for step 16: word vectors (T,H), and the sentence's (H) */
-    real *space;                    /* for steps 15 and 16: V numbers or T, whichever is more */
-} View;
-
 /* =====================================================================================================================
- * Lines of at most 80 columns
+ * What no array holds, and what several steps ask
  * ================================================================================================================== */
-
-/* Columns of a terminal that a character takes: East Asian ones and pictures take two. An estimate that is good enough
- * for a table; marks that take none are counted as one, so a line can only come out shorter. */
-static int columns_of(uint32_t c)
-{
-    static const UnicodeRange wide[] = {
-        {0x1100, 0x115F}, {0x231A, 0x231B}, {0x23E9, 0x23F3}, {0x25FD, 0x25FE}, {0x2614, 0x2615}, {0x2648, 0x2653},
-        {0x26AA, 0x26FF}, {0x2705, 0x27BF}, {0x2B1B, 0x2B55}, {0x2E80, 0xA4CF}, {0xA960, 0xA97F}, {0xAC00, 0xD7A3},
-        {0xF900, 0xFAFF}, {0xFE10, 0xFE6F}, {0xFF00, 0xFF60}, {0xFFE0, 0xFFE6}, {0x16FE0, 0x18CFF}, {0x1AFF0, 0x1B2FF},
-        {0x1F000, 0x1FAFF}, {0x20000, 0x3FFFD}};
-    return unicode_in(wide, UNICODE_COUNT(wide), c) ? 2 : 1;
-}
-
-/* As many characters of `text` as fit into `width` columns, escaped, into to[]; returns their columns; *rest is what
- * comes after them. */
-static int fit(char to[512], const char *text, int width, const char **rest)
-{
-    int used = 0;
-    size_t n = 0;
-    while (*text) {
-        char one[5] = {0}, safe[24];
-        uint32_t code = 0;
-        size_t bytes = utf8_decode(text, strnlen(text, 4), &code);
-        memcpy(one, text, bytes ? bytes : 1);
-        size_t length = escape(safe, sizeof safe, one) ? strlen(safe) : 0;
-        int columns = bytes && length == bytes ? columns_of(code) : (int)length;
-        if (used + columns > width || n + length >= 512) break;
-        memcpy(to + n, safe, length);
-        n += length, used += columns, text += bytes ? bytes : 1;
-    }
-    to[n] = 0;
-    *rest = text;
-    return used;
-}
-
-/* The same; what is too long ends with two dots, so that nobody takes a part for the whole. */
-static int fit_with_dots(char to[512], const char *text, int width)
-{
-    const char *rest;
-    int used = fit(to, text, width, &rest);
-    if (*rest) used = fit(to, text, width - 2, &rest) + 2, strcat(to, "..");
-    return used;
-}
-
-/* A cell of exactly `width` columns, its text at the left. */
-static void put_cell(FILE *out, const char *text, int width)
-{
-    char cell[516];
-    const int used = fit_with_dots(cell, text, width);
-    fprintf(out, "%s%*s", cell, width - used, "");
-}
-
-/* At the right, as numbers are: for the heads of their columns. */
-static void put_cell_right(FILE *out, const char *text, int width)
-{
-    char cell[516];
-    const int used = fit_with_dots(cell, text, width);
-    fprintf(out, "%*s%s", width - used, "", cell);
-}
-
-/* The last cell of a line, of at most `width` columns: no blanks behind it. */
-static void put_last(FILE *out, const char *text, int width)
-{
-    char cell[516];
-    fit_with_dots(cell, text, width);
-    size_t n = strlen(cell);
-    while (n && cell[n - 1] == ' ') n--;
-    fprintf(out, "%.*s\n", (int)n, cell);
-}
-
-/* "  formula  " and the text behind it, broken at blanks into lines of 80 columns. Three blanks stand between formulas,
- * which are kept whole if that is possible. */
-static void put_paragraph(const View *v, const char *label, const char *text)
-{
-    enum { INDENT = 10 };
-    int at = INDENT, gap = 1;
-    fprintf(v->out, v->colour ? "  \033[36m%-8s\033[0m" : "  %-8s", label);
-    while (*text) {
-        const char *end = strstr(text, "   ");
-        const int n = (int)strcspn(text, " "), whole = end ? (int)(end - text) : (int)strlen(text);
-        const bool fresh = gap == 3 && at + gap + whole > LINE;             /* this formula goes to the next line */
-        if (fresh || at + gap + n > LINE) fprintf(v->out, "\n%*s", INDENT, ""), at = INDENT, gap = 1;
-        fprintf(v->out, "%*s%.*s", gap, "", n, text);
-        at += gap + n;
-        gap = (int)strspn(text + n, " ");
-        text += n + gap;
-    }
-    fputc('\n', v->out);
-}
-
-/* The same for a text with numbers in it (printf rules). */
-static void put_formatted(const View *v, const char *label, const char *format, ...)
-#ifdef __GNUC__
-    __attribute__((format(printf, 3, 4)))
-#endif
-    ;
-static void put_formatted(const View *v, const char *label, const char *format, ...)
-{
-    char text[1024];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    put_paragraph(v, label, text);
-}
-
-/* One number in `width` columns, never touching its neighbour. */
-static void put_number(FILE *out, double x, int width, int decimals)
-{
-    char text[64];
-    const double most = width >= 10 ? 999.9 : 99.9;
-    if (x <= -(double)FLT_MAX) snprintf(text, sizeof text, "masked");
-    else if (isnan(x)) snprintf(text, sizeof text, "nan");
-    else if (fabs(x) < most) snprintf(text, sizeof text, "%.*f", decimals, x);
-    else snprintf(text, sizeof text, "%.*e", width >= 10 ? 2 : 0, x);
-    fprintf(out, " %*s", width - 1, text);
-}
-
-/* =====================================================================================================================
- * Tables: a label of 18 columns, then numbers
- * ================================================================================================================== */
-/* The first 20 columns of a line. */
-static void put_label(const View *v, const char *label)
-{
-    fputs("  ", v->out);
-    put_cell(v->out, label, LABEL);
-}
-
-/* "  6 bank" */
-static void put_token(const View *v, int t, int width)
-{
-    char text[300];
-    snprintf(text, sizeof text, "%3d %.280s", t, piece_of(v->s, v->x->input_ids[t]));
-    put_cell(v->out, text, width);
-}
-
-/* The same into a label, for a table about one token. */
-static void token_label(const View *v, int t, char label[300])
-{
-    snprintf(label, 300, "%3d %.280s", t, piece_of(v->s, v->x->input_ids[t]));
-}
-
-/* Of n features the first six are shown. */
-static int few(size_t n)
-{
-    return n < FEATURES ? (int)n : FEATURES;
-}
-
-/* The heading of a table: which columns of a row of `n` are shown, from `first` on, what they are, and two dots if
- * there are more. "feature 704" is wider than its column: the label gives way. */
-static void put_numbered(const View *v, const char *label, const char *kind, size_t first, size_t n)
-{
-    char name[48];
-    const int length = snprintf(name, sizeof name, "%s %zu", kind, first), room = LABEL + 10 - 1 - length;
-    const int width = room < LABEL ? room : LABEL, shown = few(n);
-    fputs("  ", v->out);
-    put_cell(v->out, label, width);
-    fprintf(v->out, "%*s", LABEL + 10 - width, name);
-    for (int i = 1; i < shown; i++) {
-        const bool more = i + 1 == shown && n > (size_t)shown;
-        fprintf(v->out, more ? "%7zu .." : "%10zu", first + (size_t)i);
-    }
-    fputc('\n', v->out);
-}
-
-static void put_features(const View *v, const char *label, size_t first, size_t n)
-{
-    put_numbered(v, label, "feature", first, n);
-}
-
-/* The first of n numbers behind a label. */
-static void put_numbers(const View *v, const char *label, const real *x, size_t n)
-{
-    put_label(v, label);
-    for (int i = 0; i < few(n); i++) put_number(v->out, (double)x[i], 10, 4);
-    fputc('\n', v->out);
-}
-
-/* a + b, as bert.c adds them, behind a label: the sum that no array keeps. */
-static void put_sum(const View *v, const char *label, const real *a, const real *b)
-{
-    real sum[FEATURES];
-    const size_t n = (size_t)few((size_t)v->c->H);
-    add(sum, a, b, n);
-    put_numbers(v, label, sum, n);
-}
-
-/* The tokens of a table: the chosen few, or with --step the first 24 and the one that is followed. The i-th, or -1
- * after the last. */
-static int row_at(const View *v, int i)
-{
-    if (!v->zoom) return i < v->count ? v->rows[i] : -1;
-    if (i == MANY && v->subject >= MANY) return v->subject;
-    return i < v->x->T && i < MANY ? i : -1;
-}
-
-/* A table ends where there are more tokens than it shows: this says so. */
-static void put_left_out(const View *v, const char *where)
-{
-    char followed[48] = "";
-    if (!v->zoom || v->x->T <= MANY) return;
-    if (v->subject >= MANY) snprintf(followed, sizeof followed, ", and token %d", v->subject);
-    put_formatted(v, "", "(the first %d of %d tokens%s; %s)", MANY, v->x->T, followed, where);
-}
-
-/* Rows of a matrix (N,width), columns from `first` on, under a heading of its own. */
-static void put_matrix(const View *v, const char *label, const real *x, size_t width, size_t first)
-{
-    put_features(v, label, first, width - first);
-    for (int i = 0, t; (t = row_at(v, i)) >= 0; i++) {
-        fputs("  ", v->out);
-        put_token(v, t, LABEL);
-        for (int k = 0; k < few(width - first); k++)
-            put_number(v->out, (double)x[(size_t)t * width + first + (size_t)k], 10, 4);
-        fputc('\n', v->out);
-    }
-    put_left_out(v, "bert trace -o writes all");
-}
-
-static bool is_special(const Session *s, int id)            /* [CLS], [SEP], [PAD] */
+bool is_special(const Session *s, int id)
 {
     return id == s->tokenizer.cls_id || id == s->tokenizer.sep_id || id == s->tokenizer.pad_id;
 }
 
-static const real *row_of(const View *v, const real *x)     /* the followed token's row of a matrix (N,H) */
+/* Whatever begins with a letter, a digit, or no ASCII. */
+bool is_word(const char *piece)
+{
+    const unsigned char c = (unsigned char)(strncmp(piece, "##", 2) || !piece[2] ? piece[0] : piece[2]);
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c >= 0x80;
+}
+
+/* The followed token's row of a matrix (N,H). */
+static const real *row_of(const View *v, const real *x)
 {
     return x + (size_t)v->subject * (size_t)v->c->H;
 }
 
-/* The largest of n numbers whose place is not among those named already; -1 if none is left. NaN is never the largest,
- * unless all are. */
-static int largest(const real *x, int n, const int *named, int count)
+double length_of(const real *x, size_t n)
 {
-    int best = -1;
-    for (int i = 0; i < n; i++) {
-        bool taken = false;
-        for (int k = 0; k < count; k++) taken |= named[k] == i;
-        if (!taken && (best < 0 || x[i] > x[best] || isnan((double)x[best]))) best = i;
-    }
-    return best;
+    double squares = 0;
+    for (size_t i = 0; i < n; i++) squares += (double)x[i] * (double)x[i];
+    return sqrt(squares);
 }
 
-typedef double Relation(const View *v, int i, int j);       /* of two tokens: a score, a probability, a cosine */
-
-/* The columns of such a table, at most `most` of them, ascending: those in which the followed token has its three
- * largest numbers, and then the first ones. How many. */
-static int choose_columns(const View *v, Relation *value, int most, int columns[MANY])
+/* Mean and standard deviation of n numbers: what LayerNorm takes away. The second pass, over the differences, keeps the
+ * digits that sums of squares would lose. */
+void moments(const real *x, size_t n, double *mean, double *deviation)
 {
-    int count = 0, strongest[STRONGEST];
-    const int T = v->x->T, best = T > most ? STRONGEST : 0;
-    for (int j = 0; j < T; j++) v->space[j] = (real)value(v, v->subject, j);
-    for (int k = 0; k < best; k++) strongest[k] = largest(v->space, T, strongest, k);
-    for (int j = 0, first = 0; j < T && count < most; j++) {
-        bool strong = false;
-        for (int k = 0; k < best; k++) strong |= strongest[k] == j;
-        if (strong || first < most - best) columns[count++] = j, first += !strong;
-    }
-    return count;
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < n; i++) sum += (double)x[i];
+    *mean = sum / (double)n;
+    for (size_t i = 0; i < n; i++) squares += ((double)x[i] - *mean) * ((double)x[i] - *mean);
+    *deviation = sqrt(squares / (double)n);
 }
 
-/* The heading: where the tokens of the columns stand, and below that their pieces. */
-static void put_columns(const View *v, const char *corner, const int *columns, int count, int width)
+/* Step 16's word vectors, as the word-embedding tutorial makes them: the last four hidden states, summed. */
+static void make_word_vectors(const View *v)
 {
-    put_label(v, corner);
-    for (int k = 0; k < count; k++) fprintf(v->out, "%*d", width, columns[k]);
-    fputc('\n', v->out);
-    put_label(v, "");
-    for (int k = 0; k < count; k++) {
-        fputc(' ', v->out);
-        put_cell_right(v->out, piece_of(v->s, v->x->input_ids[columns[k]]), width - 1);
-    }
-    fputc('\n', v->out);
+    const int L = v->c->L, count = L < 4 ? L : 4, last[] = {L, L - 1, L - 2, L - 3};
+    token_vectors(v->words, &v->s->model, v->a, 0, last, count, COMBINE_SUM);
 }
 
-/* Who looks at whom, (T,T): a row is the token that looks, a column the token that is looked at. Six keys with four
- * decimals, or with --step 24, eight at a time. `more` is where the others are. */
-static void put_square(const View *v, Relation *value, const char *corner, const char *more)
+double cosine_at(const View *v, int i, int j)
 {
-    int columns[MANY];
-    const int count = choose_columns(v, value, v->zoom ? MANY : FEATURES, columns);
-    const int block = v->zoom ? 8 : FEATURES, width = v->zoom ? 7 : 10;
-    for (int from = 0; from < count; from += block) {
-        const int n = from + block < count ? block : count - from;
-        if (from) fputc('\n', v->out);
-        put_columns(v, corner, columns + from, n, width);
-        for (int k = 0, i; (i = row_at(v, k)) >= 0; k++) {
-            fputs("  ", v->out);
-            put_token(v, i, LABEL);
-            for (int j = 0; j < n; j++)
-                put_number(v->out, value(v, i, columns[from + j]), width, v->zoom ? 2 : 4);
-            fputc('\n', v->out);
-        }
-    }
-    put_left_out(v, more);
-    if (count < v->x->T)
-        put_formatted(v, "", "(%d of %d columns: where token %d has its three largest, and the first ones; %s)", count,
-                      v->x->T, v->subject, more);
+    const size_t H = (size_t)v->c->H;
+    return cosine(v->words + (size_t)i * H, v->words + (size_t)j * H, H);
 }
+
+/* Step 16's sentence vector, that of `bert embed`: the mean over the tokens of the last hidden state but one, as in the
+ * word-embedding tutorial, or what the directory of a sentence-transformers model says. It reads one hidden state, so
+ * that it has H numbers. The word vectors' memory is used on the way. */
+static void make_sentence_vector(const View *v)
+{
+    const size_t H = (size_t)v->c->H, T = (size_t)v->x->T;
+    const Recipe *r = v->recipe;
+    if (v->no_recipe->status != BERT_OK) return;
+    token_vectors(v->words, &v->s->model, v->a, 0, r->layers, r->count, r->combine);
+    pool_tokens(v->sentence, v->words, v->x->attention_mask, T, H, r->pooling);
+    if (r->normalize) normalize(v->sentence, H);
+}
+
+bool is_pair(const View *v)
+{
+    bool pair = false;
+    for (int t = 0; t < v->x->T; t++)
+        pair |= v->x->token_type_ids[t] != v->x->token_type_ids[0] && v->x->attention_mask[t];
+    return pair;
+}
+
+/* The logits of IsNext and NotNext, and their probabilities. */
+void next_sentence(const View *v, real logits[2], real p[2])
+{
+    next_sentence_logits(logits, v->a, v->refitted);
+    softmax(p, logits, 1, 2);
+}
+
 
 /* =====================================================================================================================
- * Tokenizer: steps 1 to 4, from what `tokenize --trace` prints
+ * Tokenizer: steps 1 to 4, from what tokenize_trace tells
  * ================================================================================================================== */
-
-/* Where a line of `width` columns ends that begins with text: at the last blank that fits; in a word that is longer
- * than that, where the line is full, but not within a code, <U+0308>. */
-static const char *line_end(const char *text, int width)
-{
-    char part[512];
-    const char *full, *end;
-    fit(part, text, width, &full);
-    if (!*full || *full == ' ') return full;
-    for (end = full; end > text && end[-1] != ' ';) end--;
-    if (end > text) return end;
-    for (end = full; end > text && full - end < (int)strlen("<U+10FFFF");)
-        if (*--end == '<' && !strncmp(end, "<U+", 3) && end > text) return memchr(end, '>', full - end) ? full : end;
-    return full;
-}
-
-/* What one stage left, in lines of 65 columns; without --step one line of it. */
-static void put_stage(const View *v, const char *name, const char *text)
-{
-    for (int n = 0; n == 0 || (*text && n < MANY); n++) {
-        const char *end = v->zoom ? line_end(text, LINE - 15) : text + strlen(text);
-        char part[512];
-        snprintf(part, sizeof part, "%.*s", (int)(end - text), text);
-        fprintf(v->out, part[strspn(part, " ")] ? "  %-13s" : "  %s", n ? "" : name);
-        put_last(v->out, v->zoom ? part : text, LINE - 15);
-        text = end + (*end == ' ');                                         /* a blank at the break vanishes */
-    }
-    if (*text) put_paragraph(v, "", "...");
-}
-
 /* The stages of a step; the texts themselves open step 1. Of step 1 those that changed nothing are left out, unless
  * --step asks for them. Returns how many words or pieces they have. */
 static size_t put_stages(const View *v, int step)
 {
     size_t words = 0;
     for (int i = 0; i < v->stages; i++) {
-        const struct StageCopy *stage = &v->stage[i];
+        const Stage *stage = &v->stage[i];
         const bool opens = stage->step == 0 && step == 1;
         const bool same = !opens && i && !strcmp(stage->text, v->stage[i - 1].text);
         if (stage->step != step && !opens) continue;
@@ -428,30 +145,6 @@ static void show_wordpiece(const View *v)
         else fputs("none\n", v->out);
     }
     put_left_out(v, "bert tokenize shows all");
-}
-
-/* How many columns the token t needs where its piece and its numbers stand one below the other. */
-static int token_width(const View *v, int t)
-{
-    char id[16], cell[512];
-    const char *rest;
-    int width = fit(cell, piece_of(v->s, v->x->input_ids[t]), 12, &rest);
-    if (*rest) width = 12;
-    const int digits = snprintf(id, sizeof id, "%d", v->x->input_ids[t] > t ? v->x->input_ids[t] : t);
-    return 1 + (width > digits ? width : digits);
-}
-
-/* One of the rows of step 4, tokens from .. to-1: their pieces, or numbers, or without either their positions. */
-static void put_token_row(const View *v, const char *label, bool pieces, const int32_t *values, int from, int to)
-{
-    fprintf(v->out, "  %-9s", label);
-    for (int t = from; t < to; t++) {
-        char number[16];
-        snprintf(number, sizeof number, "%d", values ? values[t] : t);
-        const char *cell = pieces ? piece_of(v->s, v->x->input_ids[t]) : number;
-        if (t + 1 < to) put_cell(v->out, cell, token_width(v, t) - 1), fputc(' ', v->out);
-        else put_last(v->out, cell, token_width(v, t) - 1);
-    }
 }
 
 /* The three rows of numbers that the model sees, below their tokens; as many tokens as fit, with --step all. */
@@ -506,17 +199,13 @@ static void show_embeddings(const View *v)
     put_left_out(v, "bert trace -o writes all");
 }
 
-/* Mean and standard deviation of a row of the sum, in double, for the eye: what LayerNorm takes away. */
-static void moments(const View *v, int t, double *mean, double *deviation)
+/* Mean and standard deviation of the sum of token t's three embeddings, which no array keeps. */
+void sum_moments(const View *v, int t, double *mean, double *deviation)
 {
     const size_t H = (size_t)v->c->H, at = (size_t)t * H;
-    double sum = 0, squares = 0;
-    for (size_t h = at; h < at + H; h++) {
-        double x = (double)v->a->word[h] + (double)v->a->token_type[h] + (double)v->a->position[h];
-        sum += x, squares += x * x;
-    }
-    *mean = sum / (double)H;
-    *deviation = sqrt(squares / (double)H - *mean * *mean);
+    add(v->sum, v->a->word + at, v->a->token_type + at, H);
+    add(v->sum, v->sum, v->a->position + at, H);
+    moments(v->sum, H, mean, deviation);
 }
 
 /* Step 6: hidden state 0, and with --step what it was made of: before LayerNorm the rows have means of about -0.02 and
@@ -528,10 +217,11 @@ static void show_embedding_norm(const View *v)
     fprintf(v->out, "\n  %-*s%12s%20s\n", LABEL, "the sum had", "mean", "standard deviation");
     for (int i = 0, t; (t = row_at(v, i)) >= 0; i++) {
         double mean, deviation;
-        moments(v, t, &mean, &deviation);
+        sum_moments(v, t, &mean, &deviation);
         fputs("  ", v->out);
         put_token(v, t, LABEL);
-        put_number(v->out, mean, 12, 5), put_number(v->out, deviation, 20, 5);
+        put_number(v->out, mean, 12, 5);
+        put_number(v->out, deviation, 20, 5);
         fputc('\n', v->out);
     }
 }
@@ -567,12 +257,12 @@ static size_t square_index(const View *v, int i, int j)
 }
 
 /* What put_square shows in steps 8, 9 and 16. */
-static double score_at(const View *v, int i, int j)
+double score_at(const View *v, int i, int j)
 {
     return (double)v->block->scores[square_index(v, i, j)];
 }
 
-static double prob_at(const View *v, int i, int j)
+double prob_at(const View *v, int i, int j)
 {
     return (double)v->block->probs[square_index(v, i, j)];
 }
@@ -604,7 +294,7 @@ static void show_probs(const View *v)
         fputs("  ", v->out);
         put_token(v, i, LABEL);
         const real *row = v->block->probs + square_index(v, i, 0);
-        for (int j; n < 3 && (j = largest(row, v->x->T, named, n)) >= 0; named[n++] = j)
+        for (int j; n < 3 && (j = next_largest(row, v->x->T, named, n)) >= 0; named[n++] = j)
             put_near(v, prob_at(v, i, j), j);
         fputc('\n', v->out);
     }
@@ -695,20 +385,16 @@ static void show_feed_forward_down(const View *v)
 static void put_next_sentence(const View *v)
 {
     real logits[2], p[2];
-    bool pair = false;
     if (!v->has_nsp) {
         put_paragraph(v, "NSP", "these weights have no next-sentence head (cls.seq_relationship)");
         return;
     }
-    next_sentence_logits(logits, v->a, v->refitted);
-    softmax(p, logits, 1, 2);
-    for (int t = 0; t < v->x->T; t++)
-        pair |= v->x->token_type_ids[t] != v->x->token_type_ids[0] && v->x->attention_mask[t];
+    next_sentence(v, logits, p);
     put_formatted(v, "NSP", "logits %.4f %.4f, P(IsNext) %.4f, P(NotNext) %.4f; head: %s",
                   unsigned_nan((double)logits[0]), unsigned_nan((double)logits[1]), unsigned_nan((double)p[0]),
                   unsigned_nan((double)p[1]),
                   v->refitted ? "refitted to these weights, which come without their own" : "checkpoint");
-    if (!pair) put_paragraph(v, "", "(this is one text, and the head was trained on pairs; --pair TEXT gives a pair)");
+    if (!is_pair(v)) put_paragraph(v, "", "(this is one text, and the head was trained on pairs; --pair TEXT gives a pair)");
 }
 
 /* Step 14: the row of [CLS] on its way to the answer. */
@@ -732,7 +418,7 @@ static void put_best(const View *v, const real *logits, int k)
     int named[10], n = 0;
     real *p = v->space;
     softmax(p, logits, 1, (size_t)v->c->V);
-    for (int id; n < k && (id = largest(p, v->c->V, named, n)) >= 0; named[n++] = id) {
+    for (int id; n < k && (id = next_largest(p, v->c->V, named, n)) >= 0; named[n++] = id) {
         put_label(v, n ? "" : "softmax: the best");
         put_number(v->out, (double)p[id], 10, 4);
         fputs("  ", v->out);
@@ -772,13 +458,6 @@ static void show_mlm(const View *v)
     if (v->M > 1 && !v->zoom) put_formatted(v, "", "(and %d more: --step 15 shows them)", v->M - 1);
 }
 
-/* Step 16, of the word vectors. */
-static double cosine_at(const View *v, int i, int j)
-{
-    const size_t H = (size_t)v->c->H;
-    return cosine(v->vectors + (size_t)i * H, v->vectors + (size_t)j * H, H);
-}
-
 /* Words that occur more than once, two by two: the same piece, the same row of the table, other vectors. */
 static void put_repetitions(const View *v)
 {
@@ -806,125 +485,108 @@ static void put_nearest(const View *v)
         cosines[j] = j == v->subject || !v->x->attention_mask[j] ? -2 : (real)cosine_at(v, v->subject, j);
     snprintf(label, sizeof label, "nearest to %d", v->subject);
     put_label(v, label);
-    for (int j; n < 3 && (j = largest(cosines, v->x->T, named, n)) >= 0 && cosines[j] > -2; named[n++] = j)
+    for (int j; n < 3 && (j = next_largest(cosines, v->x->T, named, n)) >= 0 && cosines[j] > -2; named[n++] = j)
         put_near(v, (double)cosines[j], j);
     fputc('\n', v->out);
 }
 
-/* The vector of `bert embed`: the mean over the tokens of the last hidden state but one, as in document 001, or what
- * the directory of a sentence-transformers model says. It reads one hidden state, so that it has H numbers. The word
- * vectors are overwritten. */
+/* The sentence vector, or why there is none. */
 static void put_sentence(const View *v)
 {
-    const size_t H = (size_t)v->c->H, T = (size_t)v->x->T;
-    const Recipe *r = v->recipe;
-    real *const words = v->vectors, *const sentence = words + T * H;
-    if (v->no_recipe->status != BERT_OK) {
-        char reason[800];
-        escape(reason, sizeof reason, v->no_recipe->message);
-        put_formatted(v, "", "(bert embed makes no sentence vector here: %s)", reason);
+    char reason[800];
+    if (v->no_recipe->status == BERT_OK) {
+        put_numbers(v, "sentence vector", v->sentence, (size_t)v->c->H);
         return;
     }
-    token_vectors(words, &v->s->model, v->a, 0, r->layers, r->count, r->combine);
-    pool_tokens(sentence, words, v->x->attention_mask, T, H, r->pooling);
-    if (r->normalize) normalize(sentence, H);
-    put_numbers(v, "sentence vector", sentence, H);
+    escape(reason, sizeof reason, v->no_recipe->message);
+    put_formatted(v, "", "(bert embed makes no sentence vector here: %s)", reason);
 }
 
-/* Word vectors as document 001 makes them, the sum of the last four hidden states, and the sentence vector. */
+/* Word vectors and the sentence vector, and how alike words are. */
 static void show_vectors(const View *v)
 {
-    const size_t H = (size_t)v->c->H;
-    const int L = v->c->L, count = L < 4 ? L : 4, last[] = {L, L - 1, L - 2, L - 3};
-    real *const words = v->vectors;
-    token_vectors(words, &v->s->model, v->a, 0, last, count, COMBINE_SUM);
-    put_matrix(v, "word vectors", words, H, 0);
+    make_sentence_vector(v);
+    make_word_vectors(v);
+    put_matrix(v, "word vectors", v->words, (size_t)v->c->H, 0);
     put_sentence(v);
-    token_vectors(words, &v->s->model, v->a, 0, last, count, COMBINE_SUM);
     put_repetitions(v);
     put_nearest(v);
-    if (v->zoom) fputc('\n', v->out), put_square(v, cosine_at, "cosine of i and j", "bert embed writes all vectors");
+    if (!v->zoom) return;
+    fputc('\n', v->out);
+    put_square(v, cosine_at, "cosine of i and j", "bert embed writes all vectors");
 }
 
 /* =====================================================================================================================
  * The sixteen
  * ================================================================================================================== */
-typedef struct {
-    const char *module;             /* the heading before the step, where one begins */
-    const char *name, *function;
-    const char *formula, *why, *trap;
-    const char *traced;             /* its names in a trace; `*` is the layer */
-    void (*show)(const View *v);
-} Step;
-
-static const Step steps[STEPS] = {
+/* The one table of what is told of a step. The first formula and `what` also stand on its card, which has 59 columns for
+ * each. cli/steps.sh reads the functions' names off the rows' first lines. */
+const Step explain_steps[STEPS] = {
     {"TOKENIZER", "clean", "normalize_text",
-     "delete what cannot be seen, give each ideograph a space; uncased: no accents, no capitals",
-     "The model has one vector for \"cafe\" and none for \"Caf\u00e9\": what can be written in many ways becomes one.",
-     "The order counts; and a cased model keeps accents and capitals.", NULL, show_clean},
-    {NULL, "split", "split", "a space ends a word and vanishes; a punctuation mark is a word by itself",
-     "Pieces never reach across words. How many spaces there were is lost; only the offsets remember.",
-     "$, + and ~ split a word, the euro and the degree sign do not.", NULL, show_split},
+     "delete the invisible; uncased: no accents, no capitals   a space around each ideograph",
+     "What can be written in many ways becomes one.",
+     "The model has one vector for \"cafe\" and none for \"Caf\u00e9\".",
+     "The order counts; and a cased model keeps accents and capitals.", show_clean},
+    {NULL, "split", "split", "a space ends a word; a punctuation mark is a word by itself",
+     "Pieces never reach across words.",
+     "Spaces vanish: how many there were is lost; only the offsets remember.",
+     "$, + and ~ split a word, the euro and the degree sign do not.", show_split},
     {NULL, "WordPiece", "cut_word",
-     "the longest piece that begins the word, then the longest ##piece that goes on, ...",
-     "A fixed vocabulary is enough for any word, since rare words are made of pieces of common ones.",
-     "One part without a piece makes the whole word [UNK].", NULL, show_wordpiece},
+     "the longest piece that fits, then the longest ##piece, ...",
+     "A fixed vocabulary is enough for any word.", "Rare words are made of pieces of common ones.",
+     "One part without a piece makes the whole word [UNK].", show_wordpiece},
     {NULL, "ids, segments, mask", "encode", "[CLS] A [SEP]   or   [CLS] A [SEP] B [SEP]",
-     "These rows of numbers are all that the model sees of the text.",
-     "A single text is segment 0. Padding comes last, with mask 0.",
-     "input_ids, token_type_ids, attention_mask", show_ids},
-    {"EMBEDDING", "three embeddings summed", "embeddings_sum", "x_t = word[id_t] + segment[type_t] + position[t]",
-     "What the token is, which text it is in, where it stands. All three tables are learned; without the third the "
-     "order of the words would be lost.",
-     "Positions count from 0 in every sequence, and are a learned table, not sinusoids.",
-     "embeddings.word_embeddings, embeddings.token_type_embeddings, embeddings.position_embeddings", show_embeddings},
+     "These numbers are all that the model sees of the text.", "",
+     "A single text is segment 0. Padding comes last, with mask 0.", show_ids},
+    {"EMBEDDING", "three embeddings summed", "embeddings_word", "x_t = word[id_t] + segment[type_t] + position[t]",
+     "What the token is, which text it is in, where it stands.",
+     "All three tables are learned; without the third the order of the words would be lost.",
+     "Positions count from 0 in every sequence, and are a learned table, not sinusoids.", show_embeddings},
     {NULL, "LayerNorm", "embeddings_norm", "h = (x - mean) / sqrt(variance + eps) * gamma + beta",
-     "Each row is brought to mean 0 and variance 1, then scaled and shifted as learned. This is hidden state 0: no "
-     "token knows of any other yet.",
-     "The variance is divided by H, not H - 1; eps is inside the root.", "embeddings.LayerNorm", show_embedding_norm},
-    {"ENCODER", "query, key, value", "attention_query_key_value",
+     "Each row gets mean 0 and variance 1, then is rescaled.",
+     "Scale and shift are learned. This is hidden state 0: no token knows of any other yet.",
+     "The variance is divided by H, not H - 1; eps is inside the root.", show_embedding_norm},
+    {"ENCODER", "query, key, value", "attention_query",
      "q = x Wq^T + bq   k = x Wk^T + bk   v = x Wv^T + bv",
-     "The query says what a token looks for, the key what it offers, the value what it hands on. Each head has its "
-     "own slice of the columns.",
-     "Heads are slices: reshape to (N,A,D), never to (N,D,A).",
-     "encoder.layer.*.attention.self.query, .key, .value", show_query_key_value},
+     "What a token looks for, what it offers, what it hands on.",
+     "These are its query, its key and its value. Each head has its own slice of the columns.",
+     "Heads are slices: reshape to (N,A,D), never to (N,D,A).", show_query_key_value},
     {NULL, "scores", "attention_scores", "score_ij = q_i . k_j / sqrt(D)   (very low where mask_j is 0)",
-     "How much token i wants to look at token j. Without the division softmax would give nearly all to one token.",
-     "The mask belongs to the keys, the columns; BERT has no causal mask.",
-     "encoder.layer.*.attention.self.scores", show_scores},
+     "How much token i wants to look at token j.",
+     "Without the division softmax would give nearly all to one token.",
+     "The mask belongs to the keys, the columns; BERT has no causal mask.", show_scores},
     {NULL, "softmax", "attention_probs", "p_ij = e^score_ij / sum over k of e^score_ik",
-     "Each row becomes weights that sum to 1: where token i looks, in this head.",
-     "Rows sum to 1, columns do not.", "encoder.layer.*.attention.self.probs", show_probs},
+     "Each row becomes weights with sum 1: where token i looks.", "Each head looks for itself.",
+     "Rows sum to 1, columns do not.", show_probs},
     {NULL, "context", "attention_context", "context_i = sum over j of p_ij v_j",
-     "The weighted mean of the values of all tokens. Here, and nowhere else, does one token's content reach another.",
-     "The heads stand side by side again, each in its own columns.",
-     "encoder.layer.*.attention.self.context", show_context},
-    {NULL, "dense, residual, LayerNorm", "attention_output", "y = LayerNorm(x + context Wo^T + bo)",
-     "The heads are mixed, and what the token was before, x, is added: a block only has to learn what to change.",
-     "Post-LN: first the sum, then LayerNorm. Many later models do it the other way round.",
-     "encoder.layer.*.attention.output.dense, .attention.output.LayerNorm", show_attention_output},
+     "The weighted mean of the values of all tokens.",
+     "Here, and nowhere else, does one token's content reach another.",
+     "The heads stand side by side again, each in its own columns.", show_context},
+    {NULL, "dense, residual, LayerNorm", "attention_dense", "y = LayerNorm(x + context Wo^T + bo)",
+     "The heads are mixed and added to what the token was before.",
+     "That is x: a block only has to learn what to change.",
+     "Post-LN: first the sum, then LayerNorm. Many later models do it the other way round.", show_attention_output},
     {NULL, "feed-forward up, GELU", "feed_forward_up", NULL,
-     "Each token by itself: here its features act on each other. The curve lets large numbers through and turns "
-     "negative ones to almost 0.",
-     "There are two GELUs, by erf and by tanh; they part by up to 0.0005 (see --gelu).",
-     "encoder.layer.*.intermediate.dense, .intermediate", show_feed_forward_up},
+     "Each token by itself: a wide layer, then a curve.",
+     "GELU lets large numbers through and turns negative ones to almost 0. Without a curve the two layers of steps 12 "
+     "and 13 could do no more than one.",
+     "There are two GELUs, by erf and by tanh; they part by up to 0.0005 (see --gelu).", show_feed_forward_up},
     {NULL, "feed-forward down, residual, LayerNorm", "feed_forward_down", "out = LayerNorm(y + z W2^T + b2)",
-     "Back to the width of a hidden state, added to y and normalized.",
-     "The residual is y, the output of step 11, not the block's input.",
-     "encoder.layer.*.output.dense, .output.LayerNorm", show_feed_forward_down},
-    {"TASK HEAD", "pooler, NSP", "pooler", "pooled = tanh(h_0 Wp^T + bp)   logits = pooled W^T + b",
-     "One vector for one question: does B follow A? It is not the row of [CLS] itself; a dense layer and tanh come "
-     "in between.",
-     "Label 0 is IsNext; nothing in the weights says so.", "pooler.dense, pooler, cls.seq_relationship", show_pooler},
-    {NULL, "MLM transform, decoder, softmax", "mlm_head",
-     "t = LayerNorm(GELU(h W^T + b))   logits = t E^T + c   p = softmax(logits)",
-     "A score for every piece of the vocabulary: what fits here? E is the table of word embeddings, used a second "
-     "time.",
-     "A dense layer, GELU and LayerNorm come before the decoder; E is usually not stored twice.",
-     "cls.predictions.transform.dense, .transform_act_fn, .LayerNorm, cls.predictions.decoder", show_mlm},
+     "Back to the width of a hidden state, added to y.",
+     "The sum is normalized: this is the hidden state that the next block gets.",
+     "The residual is y, the output of step 11, not the block's input.", show_feed_forward_down},
+    {"TASK HEAD", "pooler, NSP", "pooler_dense", "pooled = tanh(h_0 Wp^T + bp)   logits = pooled W^T + b",
+     "One vector for one question: does B follow A?",
+     "It is not the row of [CLS] itself; a dense layer and tanh come in between.",
+     "Label 0 is IsNext; nothing in the weights says so.", show_pooler},
+    {NULL, "MLM transform, decoder, softmax", "mlm_dense",
+     "t = LayerNorm(GELU(h W^T + b))   p = softmax(t E^T + c)",
+     "A score for every piece of the vocabulary: what fits here?",
+     "E is the table of word embeddings, used a second time; t E^T + c are the logits.",
+     "A dense layer, GELU and LayerNorm come before the decoder; E is usually not stored twice.", show_mlm},
     {NULL, "word and sentence vectors, cosine", "token_vectors", NULL,
-     "The same word gets another vector in another context: that is what all of this was for.",
-     "There are L+1 hidden states. -2 in Python is the output of the last block but one.", NULL, show_vectors},
+     "The same word gets another vector in another context.", "That is what all of this was for.",
+     "There are L+1 hidden states. -2 in Python is the output of the last block but one.", show_vectors},
 };
 
 /* Shapes of steps 1 to 6, with this sentence's numbers. */
@@ -999,21 +661,20 @@ static void sentence_formula(const View *v, char text[128])
     else snprintf(text, 128, "   sentence = %s hidden state %d%s", of, r->layers[0], r->normalize ? ", length 1" : "");
 }
 
-/* The two formulas that depend on the model. */
-static void put_formula(const View *v, int n)
+/* Those of steps 12 and 16 depend on the model. */
+void step_formula(const View *v, int n, char text[512])
 {
     const int L = v->c->L, count = L < 4 ? L : 4;
     char sentence[128];
     sentence_formula(v, sentence);
     if (n == 12)
-        put_formatted(v, "formula", "z = GELU(y W1^T + b1)   GELU(u) = %s",
-                      v->c->gelu == GELU_ERF ? "u (1 + erf(u / sqrt 2)) / 2"
-                                             : "u (1 + tanh(0.7979 (u + 0.044715 u^3))) / 2");
+        snprintf(text, 512, "z = GELU(y W1^T + b1)   GELU(u) = %s",
+                 v->c->gelu == GELU_ERF ? "u (1 + erf(u/sqrt 2))/2" : "u (1 + tanh(0.7979 (u + 0.044715 u^3)))/2");
     else if (n == 16)
-        put_formatted(v, "formula", "word = sum of hidden states %d to %d%s   cos(a, b) = a.b / (|a| |b|)",
-                      L - count + 1, L, sentence);
+        snprintf(text, 512, "cos(a, b) = a.b / (|a| |b|)   word = sum of hidden states %d to %d%s", L - count + 1, L,
+                 sentence);
     else
-        put_paragraph(v, "formula", steps[n - 1].formula);
+        snprintf(text, 512, "%s", explain_steps[n - 1].formula);
 }
 
 static bool in_block(int n)                                 /* steps 7 to 13 exist in every layer */
@@ -1029,7 +690,7 @@ static bool in_head(int n)                                  /* steps 7 to 10 in 
 /* "STEP 8  scores, layer 0, head 0"; below it where the step is told, a comment, and where its function begins. */
 static void put_heading(const View *v, int n)
 {
-    const Step *step = &steps[n - 1];
+    const Step *step = &explain_steps[n - 1];
     fprintf(v->out, v->colour ? "\033[1mSTEP %d  %s" : "STEP %d  %s", n, step->name);
     if (in_block(n)) fprintf(v->out, ", layer %d", v->layer);
     if (in_head(n)) fprintf(v->out, ", head %d", v->head);
@@ -1038,21 +699,34 @@ static void put_heading(const View *v, int n)
                   step->function, step_places[n - 1].file, step_places[n - 1].function_line);
 }
 
+/* What step n makes, by its names in `bert trace`. Step 4 makes what the trace begins with. */
+static void put_trace_names(const View *v, int n)
+{
+    char names[512] = "", name[96];
+    for (int i = 0; i < TRACE_COUNT; i++) {
+        if (trace_table[i].step != n) continue;
+        spec_name(trace_table[i].name, v->layer, name, sizeof name);        /* the layer for `*` */
+        strcat(strcat(names, *names ? ", " : ""), name);
+    }
+    if (n == 4) strcpy(names, "input_ids, token_type_ids, attention_mask");
+    if (*names) put_paragraph(v, "trace", names);
+}
+
 /* Heading, formula, shapes, why; with --step the usual mistake and the names in a trace; then the numbers. */
 static void explain_step(const View *v, int n)
 {
-    const Step *step = &steps[n - 1];
+    const Step *step = &explain_steps[n - 1];
+    char text[512];
     put_heading(v, n);
-    put_formula(v, n);
+    step_formula(v, n, text);
+    put_paragraph(v, "formula", text);
     if (n <= 6) put_input_shapes(v, n);
     else if (n <= 13) put_block_shapes(v, n);
     else put_head_shapes(v, n);
-    put_paragraph(v, "why", step->why);
-    if (v->zoom) put_paragraph(v, "trap", step->trap);
-    if (v->zoom && step->traced) {
-        char names[256];
-        spec_name(step->traced, v->layer, names, sizeof names);             /* the layer for `*` */
-        put_paragraph(v, "trace", names);
+    put_formatted(v, "why", "%s %s", step->what, step->why);
+    if (v->zoom) {
+        put_paragraph(v, "trap", step->trap);
+        put_trace_names(v, n);
     }
     step->show(v);
 }
@@ -1068,7 +742,7 @@ static void put_summary(const View *v, int only)
     int used = fprintf(v->out, "%d tokens, %dL/%dH/%dA;", v->x->T, c->L, c->H, c->A);
     if (all || in_block(only)) used += fprintf(v->out, " layer %d of 0 to %d", v->layer, c->L - 1);
     if (all || in_head(only)) used += fprintf(v->out, ", head %d of 0 to %d", v->head, c->A - 1);
-    if (all || in_block(only)) fputc(';', v->out), used++;
+    if (all || in_block(only)) used += fprintf(v->out, ";");
     used += snprintf(number, sizeof number, "%d", v->subject) + fit_with_dots(token, piece, 12);
     used += (int)strlen(" token  ");
     fprintf(v->out, "%stoken %s ", used > LINE ? "\n" : " ", number);
@@ -1082,8 +756,8 @@ static void explain(const View *v, int only)
     for (int n = 1; n <= STEPS; n++) {
         if (only != UNSET && n != only) continue;
         fputc('\n', v->out);
-        if (steps[n - 1].module && only == UNSET)
-            fprintf(v->out, v->colour ? "\033[1;36m%s\033[0m\n\n" : "%s\n\n", steps[n - 1].module);
+        if (explain_steps[n - 1].module && only == UNSET)
+            fprintf(v->out, v->colour ? "\033[1;36m%s\033[0m\n\n" : "%s\n\n", explain_steps[n - 1].module);
         explain_step(v, n);
     }
 }
@@ -1092,29 +766,28 @@ static void explain(const View *v, int only)
  * The verb
  * ================================================================================================================== */
 static const char explain_help[] =
-    "What happens to this text, step by step: the sixteen steps under their four modules, each with its formula,\n"
-    "the shapes, the first numbers, why it is there, and where it stands in the source. One token is followed: the\n"
-    "first [MASK], or else the last word.\n"
-    "  --step N          one step (1 to 16) with more numbers, the usual mistake, and its names in `bert trace`\n"
-    "  --layer N         which block steps 7 to 13 are shown of, from 0 (default 0)\n"
-    "  --head N          which attention head, from 0 (default 0)\n"
+    "What happens to this text. First the answer: what BERT puts in the place of [MASK]; of a pair,\n"
+    "whether B follows A; else which words are alike, and which one looks at which. Then a card of three\n"
+    "lines for each of the sixteen steps: what it is for, its formula, and one telling number of this\n"
+    "text. Cards 7 to 13 show the layer and head in which [MASK], or else a word, looks most at a word\n"
+    "three or more places away; --layer and --head choose others.\n"
     "\n"
+    "With --all or --step the numbers in full: shapes, the first values, why the step is there, where it\n"
+    "stands in the source; with --step also the usual mistake, and its names in `bert trace`. They follow\n"
+    "the first [MASK], or else the last word, in layer 0 and head 0 unless --layer and --head choose.\n";
+static const char explain_examples[] =
     "  bert explain 'The cat sat on the [MASK].'\n"
+    "  bert explain 'The cat sat on the mat because it was tired.'\n"
     "  bert explain --step 9 --layer 8 --head 10 'The cat sat on the mat because it was tired.'\n"
-    "  bert explain --step 14 --pair 'he likes playing' 'my dog is cute'\n";
+    "  bert explain --step 14 --pair 'he likes playing' 'my dog is cute'\n"
+    "  bert explain --all 'The cat sat on the [MASK].' | less\n";
 
 /* --layer and --head are checked once the model is known, --step at once. */
 static Status explain_settle(Options *o, Error *e)
 {
     if (o->step > STEPS) return fail(e, BERT_USAGE, "--step %d: the steps are 1 to %d", o->step, STEPS);
+    if (o->step != UNSET && o->all) return fail(e, BERT_USAGE, "--all and --step %d exclude each other", o->step);
     return BERT_OK;
-}
-
-/* Does a piece look like a word, or a part of one? Whatever begins with a letter, a digit, or no ASCII. */
-static bool is_word(const char *piece)
-{
-    const unsigned char c = (unsigned char)(strncmp(piece, "##", 2) || !piece[2] ? piece[0] : piece[2]);
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c >= 0x80;
 }
 
 /* The tokens that the MLM head is asked for: every [MASK], or else the last word, or else the last punctuation mark, or
@@ -1155,54 +828,82 @@ static Status copy_stage(void *context, const TokenizeStage *stage, Error *e)
     if (!copy) return fail(e, BERT_SYSTEM, "out of memory");
     memcpy(copy, text.bytes, text.length);
     copy[text.length] = 0;
-    v->stage[v->stages++] = (struct StageCopy){stage->step, stage->name, copy, stage->count};
+    v->stage[v->stages++] = (Stage){stage->step, stage->name, copy, !stage->text.bytes, stage->count};
     return BERT_OK;
 }
 
-/* The stages of steps 1 to 3: free_stages gives them back. */
+/* The stages of steps 1 to 3: release_input gives them back. */
 static Status read_stages(View *v, Error *e)
 {
     if (!v->input->has_text) return BERT_OK;
     EncodeOptions options = encode_options(v->s);
-    options.max_length = 0, options.pad = false;                        /* what is cut off was in the text, too */
+    options.max_length = 0;                                             /* what is cut off was in the text, too */
+    options.pad = false;
     const Text *b = v->input->has_pair ? &v->input->b : NULL;
     return tokenize_trace(&v->s->tokenizer, v->input->a, b, &options, copy_stage, v, e);
 }
 
-static void free_stages(View *v)
+/* Memory and the tokenizer's stages for one input; asked[] has room for each of its tokens. */
+static Status prepare_input(View *v, const Input *input, int *asked, Error *e)
 {
-    while (v->stages > 0) free(v->stage[--v->stages].text);
+    const Bert *m = &v->s->model;
+    const size_t T = (size_t)input->encoding.T, H = (size_t)m->config.H, V = (size_t)m->config.V;
+    v->input = input;
+    v->x = &input->encoding;
+    v->stages = 0;
+    v->words = calloc(T * H, sizeof *v->words);
+    v->sentence = calloc(H, sizeof *v->sentence);
+    v->sum = calloc(H, sizeof *v->sum);
+    v->space = calloc(V > T ? V : T, sizeof *v->space);
+    if (!asked || !v->words || !v->sentence || !v->sum || !v->space) return fail(e, BERT_SYSTEM, "out of memory");
+    v->M = find_asked(v->s, v->x, asked);
+    v->asked = asked;
+    v->subject = asked[0];
+    choose_rows(v);
+    return read_stages(v, e);
 }
 
-/* One input: everything kept by one run, then the steps. */
+static void release_input(View *v)
+{
+    while (v->stages > 0) free(v->stage[--v->stages].text);
+    free(v->words);
+    free(v->sentence);
+    free(v->sum);
+    free(v->space);
+}
+
+/* What a finished run holds: the overview, one step, or all of them. */
+static void put_view(View *v, const Activations *a)
+{
+    const Options *o = &v->s->options;
+    v->a = a;
+    v->block = &a->block[v->layer];
+    if (v->input->number > 1) fputc('\n', v->out);
+    if (o->all || o->step != UNSET) {
+        explain(v, o->step);
+        return;
+    }
+    make_sentence_vector(v);
+    make_word_vectors(v);
+    put_overview(v);
+}
+
+/* One input: everything kept by one run, then what is said of it. */
 static Status explain_one(Session *s, const Input *input, View *v, Error *e)
 {
-    const Options *o = &s->options;
     const Bert *m = &s->model;
-    const Encoding *x = &input->encoding;
-    Run run = {0};
-    const size_t T = (size_t)x->T, H = (size_t)m->config.H, V = (size_t)m->config.V;
-    int *asked = calloc(T + 1, sizeof *asked);
-    v->vectors = calloc((T + 1) * H, sizeof *v->vectors);
-    v->space = calloc(V > T ? V : T, sizeof *v->space);
-    const int M = asked ? find_asked(s, x, asked) : 0;
+    int *asked = calloc((size_t)input->encoding.T + 1, sizeof *asked);
+    ModelRun run = {0};
+    Status status = prepare_input(v, input, asked, e);
+    if (!m->has_mlm) v->M = 0;
     const Request request = {.keep = KEEP_EVERYTHING, .pooler = m->has_pooler, .nsp = v->has_nsp && !v->refitted,
-                             .mlm_rows = asked, .M = m->has_mlm ? M : 0};
-    Status status = asked && v->vectors && v->space ? BERT_OK : fail(e, BERT_SYSTEM, "out of memory");
-    if (status == BERT_OK) {
-        v->input = input, v->x = x, v->subject = asked[0], v->asked = asked, v->M = request.M, v->stages = 0;
-        choose_rows(v);
-        status = read_stages(v, e);
-    }
-    if (status == BERT_OK) status = run_model(&run, m, x, &request, e);
-    if (status != BERT_OK) at_input(s, input, e);
-    if (status == BERT_OK) {
-        v->a = &run.a, v->block = &run.a.block[v->layer];
-        if (input->number > 1) fputc('\n', s->out);
-        explain(v, o->step);
-    }
+                             .mlm_rows = asked, .M = v->M};
+    if (status == BERT_OK) status = run_model(&run, m, v->x, &request, e);
+    if (status == BERT_OK) put_view(v, &run.a);
+    else at_input(s, input, e);
     run_free(&run);
-    free_stages(v), free(asked), free(v->vectors), free(v->space);
+    release_input(v);
+    free(asked);
     return status == BERT_OK ? answer_done(s, e) : status;
 }
 
@@ -1219,8 +920,10 @@ static Status verb_explain(Session *s, Error *e)
               .layer = o->layer == UNSET ? 0 : o->layer, .head = o->head == UNSET ? 0 : o->head,
               .recipe = &recipe, .no_recipe = &no_recipe};
     Status status = check_layer_and_head(s, e);
-    if (read_recipe(s, &recipe, NULL, COMBINE_CAT, &no_recipe) == BERT_SYSTEM && status == BERT_OK)
-        *e = no_recipe, status = BERT_SYSTEM;
+    if (read_recipe(s, &recipe, NULL, COMBINE_CAT, &no_recipe) == BERT_SYSTEM && status == BERT_OK) {
+        *e = no_recipe;
+        status = BERT_SYSTEM;
+    }
     v.has_nsp = next_sentence_head(&s->model, &v.refitted, &no_head) == BERT_OK;
     while (status == BERT_OK && (status = next_input(s, &input, &more, e)) == BERT_OK && more)
         status = explain_one(s, &input, &v, e);
@@ -1228,5 +931,9 @@ static Status verb_explain(Session *s, Error *e)
     return status;
 }
 
-const Verb explain_verb = {"explain", verb_explain, explain_settle, NEEDS_MODEL, "--step --layer --head", "",
-                           " [TEXT ...]", "the sixteen steps on your own sentence", explain_help};
+const Verb explain_verb = {
+    .name = "explain", .run = verb_explain, .settle = explain_settle, .needs = NEEDS_MODEL, .sentences = true,
+    .own = "--all --step --layer --head", .formats = "", .arguments = " [TEXT ...]",
+    .summary = "what happens to your own sentence, in sixteen steps",
+    .help = explain_help, .examples = explain_examples,
+};

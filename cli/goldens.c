@@ -23,14 +23,14 @@
 const char bank_sentence[] = "After stealing money from the bank vault, the bank robber was seen "
                              "fishing on the Mississippi river bank.";
 
-/* The documents, by the names that a reader would give them. */
-static const char blog[] = "\"BERT Embeddings\" blog";
-static const char notebook[] = "TF-Hub notebook";
-static const char encyclopedia[] = "Encyclopedia article";
-static const char tutorial[] = "Word-embedding tutorial";
-static const char edition_2019[] = "Word-embedding tutorial, edition of May 2019";
-static const char snippets[] = "Page of snippets";
-static const char transformers[] = "Hugging Face tutorial";
+/* The documents, by author and title where they have them. */
+static const char blog[] = "The blog post \"BERT Embeddings\"";
+static const char notebook[] = "The TF-Hub notebook \"BERT Model for Text Embeddings\"";
+static const char encyclopedia[] = "Wikipedia, \"BERT (language model)\"";
+static const char tutorial[] = "McCormick and Ryan, \"BERT Word Embeddings Tutorial\"";
+static const char edition_2019[] = "McCormick and Ryan, \"BERT Word Embeddings Tutorial\", edition of May 2019";
+static const char snippets[] = "The page of snippets \"Bert embeddings explained\"";
+static const char transformers[] = "Choudhary, \"Creating BERT Embeddings with Hugging Face Transformers\"";
 
 /* =====================================================================================================================
  * The ledger: what was printed, what was computed, what follows
@@ -42,28 +42,65 @@ typedef struct {
     const Tokenizer *tokenizer;
     FILE *out;
     Error *e;
+    bool every;                     /* the rows that are met are printed as well: -v */
+    const char *document, *heading, *quote;     /* of the phrase that the next rows belong to */
+    bool quoted;                    /* it has been printed: a row of it has */
     int met, missed, shown, errata;
 } Ledger;
 
-/* Opens the numbers of one printed phrase. */
-static void phrase(Ledger *l, const char *document, const char *heading, const char *quote)
+static const char met[] = "met", missed[] = "MISSED";
+
+/* What is printed, what is computed, and so on, in columns; the name is the first one. */
+#define ROW "    %-30s %14s %16s %10s  %s\n"
+
+/* A text as lines of at most 120 columns, each behind two blanks, broken at blanks. */
+static void put_quote(FILE *out, const char *text)
 {
-    fprintf(l->out, "\n%s, under \"%s\":\n  %s\n", document, heading, quote);
+    enum { WIDTH = 118 };
+    while (*text) {
+        size_t n = strlen(text);
+        if (n > WIDTH)
+            for (n = WIDTH; n > 1 && text[n] != ' ';) n--;
+        fprintf(out, "  %.*s\n", (int)n, text);
+        text += n;
+        text += strspn(text, " ");
+    }
 }
 
-/* One line. The verdict has been decided and counted. */
+/* The document, the heading, and what is printed there. */
+static void put_phrase(Ledger *l)
+{
+    fprintf(l->out, "\n%s, under \"%s\":\n", l->document, l->heading);
+    put_quote(l->out, l->quote);
+    l->quoted = true;
+}
+
+/* Opens the numbers of one printed phrase. It is printed together with its first row, if one is. The three strings
+ * live until the phrase's last row. */
+static void phrase(Ledger *l, const char *document, const char *heading, const char *quote)
+{
+    l->document = document;
+    l->heading = heading;
+    l->quote = quote;
+    l->quoted = false;
+    if (l->every) put_phrase(l);
+}
+
+/* One row, unless it is met and only the others are wanted. The verdict has been decided and counted. */
 static void line(Ledger *l, const char *what, const char *printed, const char *computed, const char *difference,
                  const char *verdict)
 {
-    fprintf(l->out, "    %-30s %14s %16s %10s  %s\n", what, printed, computed, difference, verdict);
+    if (verdict == met && !l->every) return;
+    if (!l->quoted) put_phrase(l);
+    fprintf(l->out, ROW, what, printed, computed, difference, verdict);
 }
 
 /* Counts, and says it in capitals if the number is missed: that is the line to find in 250. */
-static const char *verdict(Ledger *l, bool met)
+static const char *verdict(Ledger *l, bool is_met)
 {
-    l->met += met;
-    l->missed += !met;
-    return met ? "met" : "MISSED";
+    l->met += is_met;
+    l->missed += !is_met;
+    return is_met ? met : missed;
 }
 
 /* A number with decimals. `units` of the last printed one are allowed: half a one, or one where the document's own
@@ -127,25 +164,28 @@ static void show(Ledger *l, const char *what, const char *printed, const char *c
  * Every check runs the model anew on its own sentence: 0.1 seconds each, and no check depends on another.
  * ================================================================================================================== */
 
-/* Ids of a sentence and perhaps a second one; segments -1 as usual (0 for A, 1 for B), 0 or 1 throughout. */
+/* Ids of a sentence and perhaps a second one; segments -1 as usual (0 for A, 1 for B), 0 or 1 throughout. Where it fails
+ * there is nothing to free. */
 static bool encode_text(Ledger *l, const char *a, const char *b, int segments, Encoding *x)
 {
     const EncodeOptions options = {.segments = segments, .max_length = 512};
     const Text first = {a, strlen(a)}, second = {b ? b : "", b ? strlen(b) : 0};
-    return encode(l->tokenizer, first, b ? &second : NULL, &options, x, l->e) == BERT_OK;
+    if (encode(l->tokenizer, first, b ? &second : NULL, &options, x, l->e) == BERT_OK) return true;
+    encoding_free(x);
+    return false;
 }
 
 /* One sentence through the model, with all hidden states kept. False: l->e says why. The caller frees x and run. */
-static bool run_sentence(Ledger *l, const Bert *model, const char *text, int segments, Encoding *x, Run *run)
+static bool run_sentence(Ledger *l, const Bert *model, const char *text, int segments, Encoding *x, ModelRun *run)
 {
     const Request request = {.keep = KEEP_HIDDEN, .pooler = model->has_pooler};
     *x = (Encoding){0};
-    *run = (Run){0};
+    *run = (ModelRun){0};
     return encode_text(l, text, NULL, segments, x) && run_model(run, model, x, &request, l->e) == BERT_OK;
 }
 
 /* (T, count*H) or (T,H): hidden states of a run combined; malloc'ed, NULL if memory runs out. */
-static real *combined(Ledger *l, const Run *run, const int *layers, int count, Combine combine)
+static real *combined(Ledger *l, const ModelRun *run, const int *layers, int count, Combine combine)
 {
     const size_t H = (size_t)l->erf.config.H, T = (size_t)run->T;
     real *v = malloc(T * H * (combine == COMBINE_CAT ? (size_t)count : 1) * sizeof *v);
@@ -213,12 +253,12 @@ static bool check_blog(Ledger *l)
     static const char text[] = "This blog post explains pre trained word embeddings";
     static const int last_four[] = {12, 11, 10, 9};                     /* in the order -1, -2, -3, -4 */
     Encoding x;
-    Run run;
+    ModelRun run;
     real *v = NULL;
     phrase(l, blog, "print (tokenized_text)",
            "['[CLS]', 'this', 'blog', 'post', 'explains', 'pre', 'trained', 'word', 'em', '##bed', '##ding', '##s', "
            "'[SEP]']");
-    judge_pieces(l, text, "[CLS] this blog post explains pre trained word em ##bed ##ding ##s [SEP]");
+    if (!judge_pieces(l, text, "[CLS] this blog post explains pre trained word em ##bed ##ding ##s [SEP]")) return false;
     phrase(l, blog, "concatenating the last four layers of the output to get the embeddings",
            "tensor([[[ 0.1508, -0.0126, -0.0503, ..., 0.0346, 0.4191, 0.2692], ...   (segment 0; back: hidden state "
            "9)");
@@ -249,7 +289,7 @@ static bool check_pooled(Ledger *l, const char *text, const char *front, const c
 {
     char what[64];
     Encoding x;
-    Run run;
+    ModelRun run;
     bool ok = run_sentence(l, &l->tanh, text, -1, &x, &run);
     if (ok) {
         snprintf(what, sizeof what, "%s, front", text);
@@ -327,7 +367,7 @@ static void check_sizes(Ledger *l)
 static bool show_mat(Ledger *l)
 {
     Encoding x = {0};
-    Run run = {0};
+    ModelRun run = {0};
     const int row = 6, mat = tokenizer_id(l->tokenizer, "mat", 3);      /* [CLS] the cat sat on the [MASK] . [SEP] */
     const Request request = {.mlm_rows = &row, .M = 1};
     phrase(l, encyclopedia, "Pre-training", "in the sentence \"The cat sat on the [MASK],\" BERT would need to "
@@ -359,7 +399,7 @@ static bool check_pair(Ledger *l, const char *b, const char *printed, bool refit
 {
     const Request request = {.pooler = true, .nsp = !refitted};
     Encoding x = {0};
-    Run run = {0};
+    ModelRun run = {0};
     real logits[2];
     char ours[64], what[64];
     bool ok = encode_text(l, "my dog is cute", b, -1, &x) && run_model(&run, &l->erf, &x, &request, l->e) == BERT_OK;
@@ -410,14 +450,14 @@ static bool check_tutorial_vocabulary(Ledger *l)
     phrase(l, tutorial, "Tokenization and Word Embedding", "['[CLS]', 'here', 'is', 'the', 'sentence', 'i', 'want', "
                                                            "'em', "
            "'##bed', '##ding', '##s', 'for', '.', '[SEP]']");
-    bool ok = judge_pieces(l, "Here is the sentence I want embeddings for.",
-                           "[CLS] here is the sentence i want em ##bed ##ding ##s for . [SEP]");
+    if (!judge_pieces(l, "Here is the sentence I want embeddings for.",
+                      "[CLS] here is the sentence i want em ##bed ##ding ##s for . [SEP]")) return false;
     phrase(l, tutorial, "Tokenization and Word Embedding", "list(tokenizer.vocab.keys())[5000:5020]");
     for (int i = 0; i < 20; i++) {
         snprintf(what, sizeof what, "id %d", 5000 + i);
         judge_text(l, what, slice[i], tokenizer_piece(l->tokenizer, 5000 + i));
     }
-    return ok;
+    return true;
 }
 
 /* The table of the bank sentence: piece and id, a line per token, whose number is the token's place: the tutorial's
@@ -459,7 +499,7 @@ static bool check_tutorial_ids(Ledger *l)
 
 /* Shapes: 12 blocks make 13 hidden states, since the embeddings count as the first. The tutorial says so in one place
  * and writes [22 x 12 x 768] in another. */
-static void check_tutorial_shapes(Ledger *l, const Run *run)
+static void check_tutorial_shapes(Ledger *l, const ModelRun *run)
 {
     const BertConfig *c = &l->erf.config;
     const long long states = c->L + 1, T = run->T, H = c->H;
@@ -522,7 +562,7 @@ static bool check_edition(Ledger *l, const Edition *d)
 {
     static const int last_four[] = {9, 10, 11, 12};
     Encoding x;
-    Run run;
+    ModelRun run;
     real *v = NULL;
     bool ok = run_sentence(l, &l->erf, bank_sentence, d->segments, &x, &run) && run.T == 22 &&
               (v = combined(l, &run, last_four, 4, COMBINE_SUM));
@@ -576,18 +616,23 @@ static bool check_others(Ledger *l)
  * ================================================================================================================== */
 Status documents_model(const BertConfig *c, const Tokenizer *tokenizer, Error *e)
 {
-    if (c->L == 12 && c->H == 768 && c->V == 30522 && c->P == 512 && tokenizer->V == c->V) return BERT_OK;
+    const bool sizes = c->L == 12 && c->H == 768 && c->V == 30522 && c->P == 512 && tokenizer->V == c->V;
+    if (sizes && tokenizer->lower_case) return BERT_OK;
+    if (sizes)
+        return fail(e, BERT_FILE, "the documents' numbers are those of an uncased model, and this one keeps "
+                    "capitals (%s)", tokenizer->case_source);
     return fail(e, BERT_FILE, "the documents' numbers are those of bert-base-uncased (12L/768H, 30522 pieces); "
                 "this model is %dL/%dH with %d pieces", c->L, c->H, c->V);
 }
 
-Status goldens(const Bert *model, const Tokenizer *tokenizer, FILE *out, bool *all_met, Error *e)
+Status goldens(const Bert *model, const Tokenizer *tokenizer, FILE *out, bool every, bool *all_met, Error *e)
 {
-    Ledger l = {.erf = *model, .tanh = *model, .tokenizer = tokenizer, .out = out, .e = e};
+    Ledger l = {.erf = *model, .tanh = *model, .tokenizer = tokenizer, .out = out, .e = e, .every = every};
     if (documents_model(&model->config, tokenizer, e) != BERT_OK) return e->status;
     l.erf.config.gelu = GELU_ERF;
     l.tanh.config.gelu = GELU_TANH;
-    line(&l, "", "printed", "computed", "difference", "verdict");
+    if (!every) fputs("What is not as the documents print it; with -v every number that they print.\n\n", out);
+    fprintf(out, ROW, "", "printed", "computed", "difference", "verdict");
     bool ok = check_blog(&l) && check_notebook(&l);
     if (ok) check_sizes(&l);
     ok = ok && (!model->has_mlm || show_mat(&l)) && check_next_sentence(&l);
@@ -608,20 +653,27 @@ Status goldens(const Bert *model, const Tokenizer *tokenizer, FILE *out, bool *a
  * wants to know whether it computes BERT or something like it. Both are answered by computing the same numbers again.
  * ================================================================================================================== */
 static const char goldens_help[] =
-    "Every number that the documents print: the printed phrase under its heading; printed, computed, difference,\n"
-    "verdict: `met` or `MISSED`; `shown` is not judged, and `erratum` is where the document is wrong. Exit 1 if one\n"
-    "is missed.\n"
-    "\n"
-    "  bert goldens\n";
+    "Goldens are the numbers that the tutorials print. Each is computed again and judged. What is not\n"
+    "as printed is shown, and how many are; with -v every number: the printed phrase under its heading;\n"
+    "printed, computed, difference, verdict: `met` or `MISSED`; `shown` is not judged, and `erratum` is\n"
+    "where the document is wrong. Exit 1 if one is missed.\n";
+static const char goldens_examples[] =
+    "  bert goldens\n"
+    "  bert goldens -v | grep bank\n";
 
 /* The exit code is that of a comparison: 1 if a number is missed. */
 static Status verb_goldens(Session *s, Error *e)
 {
     bool all_met = false;
-    Status status = goldens(&s->model, &s->tokenizer, s->out, &all_met, e);
+    Status status = goldens(&s->model, &s->tokenizer, s->out, s->options.verbose, &all_met, e);
     return status == BERT_OK && !all_met ? fail(e, BERT_DIFFERENT,
                                                 "some of the documents' numbers are missed") : status;
 }
 
-const Verb goldens_verb = {"goldens", verb_goldens, NULL, NEEDS_MODEL, "", "", "",
-                                  "the documents' numbers, recomputed and judged", goldens_help};
+const Verb goldens_verb = {
+    .name = "goldens", .run = verb_goldens, .needs = NEEDS_MODEL,
+    .without = ABOUT_TEXTS | ABOUT_FILE | ABOUT_GELU,
+    .own = "", .formats = "", .arguments = "",
+    .summary = "the numbers that the tutorials print, computed again and judged",
+    .help = goldens_help, .examples = goldens_examples,
+};

@@ -12,10 +12,11 @@
  * there must be, and under which names and shapes; the file of weights says what is there.
  * ================================================================================================================== */
 static const char info_help[] =
-    "Configuration, exact parameter counts (from a config.json alone, too), the heads that are there, and the\n"
-    "tensors that are missing, unexpected, or hold values that are not finite. -v: every tensor with dtype, shape,\n"
-    "rms, min, max and first three values. Exit 3 if a tensor that is needed is missing.\n"
-    "\n"
+    "Configuration, exact parameter counts (from a config.json alone, too), the heads that are there,\n"
+    "and the tensors that are missing, unexpected, or hold values that are not finite. -v: every\n"
+    "tensor with dtype, shape, rms, min, max and first three values. Exit 3 if a tensor that is\n"
+    "needed is missing.\n";
+static const char info_examples[] =
     "  bert info\n"
     "  bert info -v -m weights/bert-base-cased\n";
 
@@ -183,7 +184,9 @@ static Status verb_info(Session *s, Error *e)
     Inspection in = {.s = s};
     char path[4400], *weights = NULL;
     struct stat kind;
+    const char *dot = strrchr(s->directory, '.');
     bool alone = stat(s->directory, &kind) == 0 && S_ISREG(kind.st_mode);       /* -m path/config.json */
+    if (alone && (!dot || strcmp(dot, ".json"))) return refuse_file(s->directory, e);
     snprintf(path, sizeof path, alone ? "%.4096s" : "%.4096s/config.json", s->directory);
     Status status = config_load(&in.config, path, e);
     if (status != BERT_OK) return status;
@@ -205,5 +208,8 @@ static Status verb_info(Session *s, Error *e)
     return status;
 }
 
-const Verb info_verb = {"info", verb_info, NULL, NEEDS_CONFIG, "", "", "",
-                               "configuration, parameters, tensors", info_help};
+const Verb info_verb = {
+    .name = "info", .run = verb_info, .needs = NEEDS_CONFIG, .without = ABOUT_TEXTS | ABOUT_FILE,
+    .own = "", .formats = "", .arguments = "", .summary = "configuration, parameters, tensors of a model",
+    .help = info_help, .examples = info_examples,
+};

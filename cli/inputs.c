@@ -2,6 +2,7 @@
  * which a command meets them.
  */
 #include "cli/cli.h"
+#include "weights/vocabulary.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -83,18 +84,37 @@ static void note_weights(Session *s)
         note(s, "config.json leaves out sizes, which are then those of BERT-Base: %s", sizes);
 }
 
+/* -m (or BERT_MODEL) names a file: said before the loader looks for DIRECTORY/config.json below it. */
+Status refuse_file(const char *path, Error *e)
+{
+    struct stat kind;
+    if (stat(path, &kind) != 0 || S_ISDIR(kind.st_mode)) return BERT_OK;
+    return fail(e, BERT_FILE, "%s: is a file: -m wants the directory that has config.json, vocab.txt and *.safetensors, "
+                "or one file of weights", path);
+}
+
+/* With --cased, or without it, a word with a capital letter must have a chance to be in the vocabulary. */
+static void note_about_case(const Session *s)
+{
+    const Tokenizer *t = &s->tokenizer;
+    if (s->options.verbose) note(s, "%s (%s)", t->lower_case ? "uncased" : "cased", t->case_source);
+    if (s->options.case_choice == CASE_CASED && !vocabulary_has_capitals(t))
+        note(s, "--cased: this vocabulary has no capital letters, so a word that has one becomes [UNK]");
+}
+
 /* The vocabulary, and the model unless it is not needed. Both must belong together: an id of the vocabulary is a row
  * of the word embeddings, and one that is too large would be read from beyond them. */
 static Status load_model(Session *s, Error *e)
 {
     const Options *o = &s->options;
     if (s->verb->needs == NEEDS_CONFIG) return BERT_OK;                 /* the verb looks at the parts itself */
+    if (refuse_file(s->directory, e) != BERT_OK) return e->status;
     if (s->verb->needs == NEEDS_MODEL && !file_exists(s->directory, "."))   /* before its first file is missed */
         return fail(e, BERT_FILE, "%s: no such model directory; `make weights` fetches one", s->directory);
     Status status = tokenizer_load(&s->tokenizer, s->directory, (CaseChoice)o->case_choice, e);
     if (status != BERT_OK) return status;
     if (o->verbose) note(s, "model %s", s->directory);
-    if (o->verbose) note(s, "%s (%s)", s->tokenizer.lower_case ? "uncased" : "cased", s->tokenizer.case_source);
+    note_about_case(s);
     if (s->verb->needs == NEEDS_VOCABULARY) return BERT_OK;
     if (!fma_is_fast() && sizeof(real) == sizeof(float))
         note(s, "this build has no fused multiply-add instruction and computes it in double: the same bits, slower "
@@ -159,19 +179,32 @@ void note(const Session *s, const char *format, ...)
     fputc('\n', stderr);
 }
 
+/* A sentence without quotes is one TEXT per word to the shell. */
+static void note_about_quotes(const Session *s)
+{
+    const int count = s->options.text_count;
+    if (!s->verb->sentences || count < 3) return;
+    for (int i = 0; i < count; i++)
+        if (strchr(s->options.texts[i], ' ')) return;
+    note(s, "%d texts were given, each of one word: put one text in quotes", count);
+}
+
 /* Everything that can fail before the first input is read: the model, then the output file. The order matters to the
  * user: nobody should wait for an answer that cannot be written. */
 Status session_open(Session *s, Error *e)
 {
     s->out = stdout;
-    if (s->options.vain) note(s, "%s has no effect on %s", s->options.vain, s->verb->name);
+    if (s->options.without_effect) note(s, "%s has no effect on %s", s->options.without_effect, s->verb->name);
+    note_about_quotes(s);
     if (s->options.format && format_is(s, "npy") && !s->options.output && isatty(STDOUT_FILENO))
         return fail(e, BERT_USAGE, "--format npy is binary: send it to a file (-o FILE, or > FILE)");
     Status status = s->verb->needs == NEEDS_NOTHING ? BERT_OK : find_model(s, e);
     if (status == BERT_OK && s->verb->needs != NEEDS_NOTHING) status = load_model(s, e);
-    if (status != BERT_OK || !s->options.output || !strcmp(s->verb->name, "trace")) return status;
-    status = output_open(&s->file, s->options.output, e);
-    if (status == BERT_OK) s->out = s->file.stream;
+    if (status == BERT_OK && s->options.output && !s->verb->opens_output) {
+        status = output_open(&s->file, s->options.output, e);
+        if (status == BERT_OK) s->out = s->file.stream;
+    }
+    s->for_eyes = s->out == stdout && isatty(STDOUT_FILENO);
     return status;
 }
 
@@ -259,7 +292,9 @@ static Status open_tensors(Source *source, const char *path, Error *e)
         if (t->rank != found[0]->rank || memcmp(t->shape, found[0]->shape, (size_t)t->rank * sizeof *t->shape))
             return fail(e, BERT_FILE, "%s: %s has another shape than input_ids", path, names[i]);
     }
-    source->ids = found[0], source->types = found[1], source->mask = found[2];
+    source->ids = found[0];
+    source->types = found[1];
+    source->mask = found[2];
     source->rows = found[0]->rank == 2 ? found[0]->shape[0] : 1;
     source->columns = found[0]->shape[found[0]->rank - 1];
     if (source->columns < 1 || source->columns > INT32_MAX)
@@ -301,11 +336,13 @@ static void read_more(Source *source)
 {
     ssize_t n;
     memmove(source->buffer, source->buffer + source->begin, source->end - source->begin);
-    source->end -= source->begin, source->begin = 0;
+    source->end -= source->begin;
+    source->begin = 0;
     do n = read(source->fd, source->buffer + source->end, READ_AHEAD - source->end);
     while (n < 0 && (errno == EINTR || (errno == EAGAIN && wait_for(source->fd))));
+    if (n < 0) source->error = errno;
     if (n > 0) source->end += (size_t)n;
-    else source->ended = true, source->error = n < 0 ? errno : 0;
+    else source->ended = true;
 }
 
 /* TEXTs, rows and ordinary files are always at hand. Of a pipe or a terminal it is what has been read already, or can
@@ -330,7 +367,8 @@ static bool append_bytes(Input *input, size_t length, const char *bytes, size_t 
         size_t wanted = input->capacity * 2 > length + n ? input->capacity * 2 : length + n;
         char *line = realloc(input->line, wanted);
         if (!line) return false;
-        input->line = line, input->capacity = wanted;
+        input->line = line;
+        input->capacity = wanted;
     }
     if (n) memcpy(input->line + length, bytes, n);
     return true;
@@ -355,7 +393,8 @@ static Status next_line(Session *s, Input *input, bool *more, Error *e)
             return fail(e, BERT_TEXT, "%s: line %zu: more than %d bytes", source->name, input->number, LINE_LIMIT);
         if (!append_bytes(input, length, at, n))
             return fail(e, BERT_SYSTEM, "%s: line %zu: out of memory", source->name, input->number);
-        length += n, source->begin += n;
+        length += n;
+        source->begin += n;
         whole = lf != NULL;
         if (whole || source->ended) break;
         read_more(source);
@@ -414,7 +453,9 @@ static Status next_row(Session *s, Input *input, bool *more, Error *e)
             check_id(s, input, i, "token_type_ids", type, segments - 1, e) != BERT_OK ||
             check_id(s, input, i, "attention_mask", mask, 1, e) != BERT_OK)
             return e->status;
-        x->input_ids[i] = (int32_t)id, x->token_type_ids[i] = (int32_t)type, x->attention_mask[i] = (int32_t)mask;
+        x->input_ids[i] = (int32_t)id;
+        x->token_type_ids[i] = (int32_t)type;
+        x->attention_mask[i] = (int32_t)mask;
     }
     return BERT_OK;
 }
@@ -484,15 +525,18 @@ Status at_input(const Session *s, const Input *input, Error *e)
 {
     const Error inner = *e;
     const bool one_line = s->options.pairs && input->has_pair;
-    const char *reason = inner.message + inner.reason, *second = inner.text == 2 && !one_line ? " of the second text" : "";
-    const size_t byte = inner.byte + (one_line && inner.text == 2 ? (size_t)(input->b.bytes - input->whole.bytes) : 0);
+    const bool in_b = inner.text == 2;
+    const size_t byte = inner.byte + (in_b && one_line ? (size_t)(input->b.bytes - input->whole.bytes) : 0);
+    const char *reason = inner.message + inner.reason;
     char at[64] = "";
     if (inner.status == BERT_SYSTEM) return inner.status;
-    if (inner.byte) snprintf(at, sizeof at, ", byte %zu%s", byte, second);
-    if (s->options.inputs) fail(e, inner.status, "%s: row %zu: %s", s->options.inputs, input->number, inner.message);
+    if (inner.byte) snprintf(at, sizeof at, ", byte %zu%s", byte, in_b && !one_line ? " of the second text" : "");
+    if (s->options.inputs)
+        fail(e, inner.status, "%s: row %zu: %s", s->options.inputs, input->number, inner.message);
     else if (s->source.lines)
         fail(e, inner.status, "%s: line %zu%s: %s", s->source.name, input->number, at, reason);
-    else fail(e, inner.status, "text %zu%s: %s", input->number, at, reason);
+    else
+        fail(e, inner.status, "text %zu%s: %s", input->number, at, reason);
     e->line = input->number;
     e->byte = inner.byte ? byte : 0;
     e->text = inner.text;
@@ -538,8 +582,8 @@ Status answer_done(Session *s, Error *e)
  *     13 + 40 + 22 + ... tokens  --next_inputs--> at most 456 tokens, or one longer input  --run_inputs--> one batch
  *
  * Why 456: full panels of the kernel, 19 of 24 tokens or 9 of 48 and one of 24. With panels of 24, 200 sentences of 25
- *     tokens on average took 0.83 of the time that they took one by one, with 240 tokens 0.85; 720 gain no more than 456,
- *     and memory grows with every token.
+ *     tokens on average took 0.83 of the time that they took one by one, with 240 tokens 0.85; 720 gain no more than
+ *     456, and memory grows with every token.
  *
  * Only what is at hand is packed: nobody holds answers back to wait for more input. A program that writes a line and
  * reads its answer before it writes the next gets batches of one.
@@ -574,7 +618,8 @@ static void forget_long_line(Input *input)
     *input = (Input){0};
 }
 
-/* An error is reported by the call that finds nothing before it: the inputs before the bad one are answered first. */
+/* The inputs before a bad one are answered first: its error waits in in->error, and is returned, and copied to *e, by
+ * the call that finds nothing before it. Every other call leaves *e alone. */
 Status next_inputs(Session *s, Inputs *in, Error *e)
 {
     size_t bytes = 0;
@@ -589,8 +634,9 @@ Status next_inputs(Session *s, Inputs *in, Error *e)
         bytes += in->input[in->count].whole.length;
         in->looked = false;
     }
-    if (in->count == 0 && in->error.status != BERT_OK) *e = in->error;
-    return e->status;
+    if (in->count > 0 || in->error.status == BERT_OK) return BERT_OK;
+    *e = in->error;
+    return in->error.status;
 }
 
 void inputs_free(Inputs *in)
@@ -602,9 +648,9 @@ void inputs_free(Inputs *in)
  * One run of the model
  * ================================================================================================================== */
 /* The batch points into the Encoding and into *run: neither may move or change until run_free. */
-Status run_model(Run *run, const Bert *model, const Encoding *x, const Request *request, Error *e)
+Status run_model(ModelRun *run, const Bert *model, const Encoding *x, const Request *request, Error *e)
 {
-    *run = (Run){.T = x->T};
+    *run = (ModelRun){.T = x->T};
     run->batch = batch_of(x, &run->T);
     Status status = batch_check(&run->batch, &model->config, e);
     if (status == BERT_OK) status = activations_new(&run->a, model, &run->batch, request, e);
@@ -614,10 +660,10 @@ Status run_model(Run *run, const Bert *model, const Encoding *x, const Request *
 
 /* Sequence b of the batch is input b. The ids of all of them are copied one after another: (N), and so the token types
  * and the masks. *run may not move until run_free. */
-Status run_inputs(Run *run, const Bert *model, const Inputs *in, const Request *request, Error *e)
+Status run_inputs(ModelRun *run, const Bert *model, const Inputs *in, const Request *request, Error *e)
 {
     size_t N = 0, n = 0;
-    *run = (Run){0};
+    *run = (ModelRun){0};
     for (size_t b = 0; b < in->count; b++) N += (size_t)(run->lengths[b] = in->input[b].encoding.T);
     int32_t *ids = run->ids = malloc(3 * N * sizeof *ids);
     if (!ids) return fail(e, BERT_SYSTEM, "out of memory");
@@ -636,7 +682,7 @@ Status run_inputs(Run *run, const Bert *model, const Inputs *in, const Request *
     return status;
 }
 
-void run_free(Run *run)
+void run_free(ModelRun *run)
 {
     activations_free(&run->a);
     free(run->ids);

@@ -2,8 +2,8 @@
  *
  *     bert COMMAND [options] [TEXT ...]
  *
- * A verb is a short function: read an input, run the model, print. Each family of verbs has a file of its own, and above
- * each verb stands its help text, which is also its specification.
+ * A verb is a short function: read an input, run the model, print. Each family of verbs has a file of its own, in which
+ * the help text above a verb is also its specification.
  */
 #include "cli/cli.h"
 #include <stdlib.h>
@@ -16,22 +16,37 @@
  * options and formats that it has beside the common ones, and its help. Adding a command means adding one of those to
  * this table.
  * ================================================================================================================== */
-static const Verb *const verbs[] = {
-    &tokenize_verb, &vocab_verb, &embed_verb, &similarity_verb, &rank_verb, &fill_mask_verb, &next_sentence_verb,
-    &attention_verb, &explain_verb, &goldens_verb, &trace_verb, &compare_verb, &verify_verb, &info_verb, &demo_verb,
+static const struct {
+    const char *question;           /* a heading of the help, which the verb is the first under; or NULL */
+    const Verb *verb;
+} verbs[] = {
+    {"To begin with", &demo_verb}, {NULL, &explain_verb},
+    {"What does BERT see?", &tokenize_verb}, {NULL, &vocab_verb},
+    {"What was it trained to answer?", &fill_mask_verb}, {NULL, &next_sentence_verb},
+    {"How near are two texts?", &embed_verb}, {NULL, &similarity_verb}, {NULL, &rank_verb},
+    {"What happens inside?", &attention_verb}, {NULL, &trace_verb}, {NULL, &info_verb},
+    {"Are the numbers right?", &goldens_verb}, {NULL, &verify_verb}, {NULL, &compare_verb},
 };
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
-/* The first thing that a new user sees: one line per question that can be asked. */
+/* The first thing that a new user sees: one line per command, under the question that it answers. */
 static void print_help(FILE *out)
 {
-    fprintf(out, "bert COMMAND [options] [TEXT ...]: BERT in C\n\n");
-    for (int i = 0; i < VERBS; i++) fprintf(out, "  %-14s %s\n", verbs[i]->name, verbs[i]->summary);
-    fprintf(out, "\nbert COMMAND --help says more and gives examples. Without TEXT, lines are read from -f FILE or "
-                 "stdin.\n"
-            "Exit codes: 0 done or equal, 1 compared and different, 2 usage, 3 a model or other input file is missing "
-            "or\n"
-            "corrupt, 4 the input text is rejected, 5 the weights lack the head asked for, 6 the system failed us.\n");
+    fprintf(out, "bert: BERT from scratch in C\n\nUsage: bert COMMAND [options] [TEXT ...]\n");
+    for (int i = 0; i < VERBS; i++) {
+        if (verbs[i].question) fprintf(out, "\n%s\n", verbs[i].question);
+        fprintf(out, "  %-14s %s\n", verbs[i].verb->name, verbs[i].verb->summary);
+    }
+    fprintf(out, "\nExamples:\n"
+            "  bert fill-mask 'The cat sat on the [MASK].'\n"
+            "  bert similarity 'How old are you?' 'What is your age?' 'The cat sat on the mat.'\n"
+            "\n"
+            "A TEXT stands in quotes. Without TEXT, lines are read from -f FILE or stdin.\n"
+            "bert COMMAND --help says more; bert help options lists the options of every command.\n"
+            "\n"
+            "Exit codes: 0 done, or equal; 1 compared and different; 2 wrong usage; 3 a model or other input\n"
+            "file is missing or corrupt; 4 the input text is rejected; 5 the weights lack the head asked for;\n"
+            "6 out of memory, or a file could not be read or written.\n");
 }
 
 /* The command of that name. NULL, with a message, if there is no such command: the nearest one is offered, if it is
@@ -41,10 +56,11 @@ static const Verb *find_verb(const char *name, Error *e)
 {
     char all[256] = "", near[32];
     for (int i = 0; i < VERBS; i++) {
-        if (!strcmp(verbs[i]->name, name)) return verbs[i];
-        strcat(strcat(all, verbs[i]->name), " ");
+        if (!strcmp(verbs[i].verb->name, name)) return verbs[i].verb;
+        strcat(strcat(all, verbs[i].verb->name), " ");
     }
     if (name[0] == '-') fail(e, BERT_USAGE, "the command comes first, options follow: see `bert --help`");
+    else if (strchr(name, ' ')) fail(e, BERT_USAGE, "the command comes first, texts follow: see `bert --help`");
     else if (nearest_word(name, all, near, sizeof near))
         fail(e, BERT_USAGE, "unknown command %s: did you mean %s? See `bert --help`", name, near);
     else fail(e, BERT_USAGE, "unknown command %s: see `bert --help`", name);
@@ -52,13 +68,32 @@ static const Verb *find_verb(const char *name, Error *e)
 }
 
 /* --help and --version, alone or after a command, go to stdout like any other answer. */
-static Status print_answer(const Verb *verb, bool version, Error *e)
+static Status print_answer(void (*print)(FILE *out), const Verb *verb, Error *e)
 {
     Session s = {0};
-    if (version) printf("bert %s%s\n", BERT_VERSION, sizeof(real) == 8 ? " (float64)" : "");
-    else if (verb) print_verb_help(verb, stdout);
-    else print_help(stdout);
+    if (print) print(stdout);
+    else print_verb_help(verb, stdout);
     return session_close(&s, BERT_OK, e);
+}
+
+static void print_version(FILE *out)
+{
+    fprintf(out, "bert %s%s\n", BERT_VERSION, sizeof(real) == 8 ? " (float64)" : "");
+}
+
+/* A first word that is answered at once: --version, help, help COMMAND, help options. *answered = false: it must be a
+ * command. */
+static Status answer_question(int argc, char **argv, bool *answered, Error *e)
+{
+    const bool help = !strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h");
+    const bool version = !strcmp(argv[1], "--version");
+    *answered = help || version;
+    if (version) return print_answer(print_version, NULL, e);
+    if (!help) return BERT_OK;
+    if (argc == 2) return print_answer(print_help, NULL, e);
+    if (!strcmp(argv[2], "options")) return print_answer(print_common_options, NULL, e);
+    const Verb *verb = find_verb(argv[2], e);
+    return verb ? print_answer(NULL, verb, e) : e->status;
 }
 
 /* A command from its first word to its status, in order: find the verb, read the options, open the model, run the verb,
@@ -66,21 +101,19 @@ static Status print_answer(const Verb *verb, bool version, Error *e)
 static Status run_command(int argc, char **argv, Error *e)
 {
     Session s = {.program = argv[0]};
-    bool help = false;
+    bool help = false, answered;
     if (argc < 2) {
         print_help(stderr);
         return fail(e, BERT_USAGE, "a command is missing");
     }
-    if (!strcmp(argv[1], "--version")) return print_answer(NULL, true, e);
-    const bool asked = !strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h");
-    if (asked && argc == 2) return print_answer(NULL, false, e);
-    s.verb = find_verb(argv[asked ? 2 : 1], e);                         /* `bert help embed` is `bert embed --help` */
+    Status status = answer_question(argc, argv, &answered, e);
+    if (answered) return status;
+    s.verb = find_verb(argv[1], e);
     if (!s.verb) return e->status;
-    if (asked) return print_answer(s.verb, false, e);
-    Status status = parse_options(&s.options, s.verb, argc - 2, argv + 2, &help, e);
+    status = parse_options(&s.options, s.verb, argc - 2, argv + 2, &help, e);
     if (help) {
         free(s.options.texts);
-        return print_answer(s.verb, false, e);
+        return print_answer(NULL, s.verb, e);
     }
     if (status == BERT_OK) status = session_open(&s, e);
     if (status == BERT_OK) status = s.verb->run(&s, e);

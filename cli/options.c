@@ -13,20 +13,21 @@
  * needs no special care).
  * ================================================================================================================== */
 typedef enum {
-    OPTION_FLAG,                    /* --pad                stores `value`                                      */
+    OPTION_FLAG,                    /* --pad                stores `number`                                     */
     OPTION_STRING,                  /* --file FILE          stores a pointer to the argument                    */
-    OPTION_NUMBER,                  /* --top-k N            stores an int that is at least `value`              */
-    OPTION_CHOICE                   /* --gelu erf|tanh      stores the place of the word in `words`, from 0     */
+    OPTION_FORMAT,                  /* --format json        the same, if it is one of the verb's formats        */
+    OPTION_NUMBER,                  /* --top-k N            stores an int that is at least `number`             */
+    OPTION_CHOICE                   /* --gelu erf|tanh      stores the place of the word in `value`, from 0     */
 } OptionKind;
 
 typedef struct {
     const char *name;
     char letter;                    /* -m, or 0 */
-    bool common;                    /* every command understands it */
+    unsigned groups;                /* OptionGroups; 0: only the verbs that name it have it */
     OptionKind kind;
     size_t field;                   /* where in Options */
-    int value;
-    const char *words;              /* of a choice */
+    int number;
+    const char *value;              /* what stands for the value in the help; the words of a choice */
     const char *help;
 } Option;
 
@@ -34,42 +35,51 @@ typedef struct {
 
 /* The one list of options: parsing and help both come from it. */
 static const Option option_table[] = {
-    {"--model", 'm', true, OPTION_STRING, AT(model), 0, NULL, "PATH: config.json, vocab.txt and one *.safetensors"},
-    {"--file", 'f', true, OPTION_STRING, AT(file), 0, NULL, "FILE: each line is an input; - is stdin"},
-    {"--pair", 0, true, OPTION_STRING, AT(pair), 0, NULL, "TEXT: the second segment of the one TEXT"},
-    {"--pairs", 0, true, OPTION_FLAG, AT(pairs), 1, NULL, "inputs hold two segments: A ||| B"},
-    {"--segments", 0, true, OPTION_CHOICE, AT(segments), 0, "auto 0 1", "token types: 0 for A and 1 for B, or all the "
-                                                                        "same"},
-    {"--inputs", 0, true, OPTION_STRING, AT(inputs), 0, NULL, "FILE.safetensors: int64 input_ids instead of text"},
-    {"--cased", 0, true, OPTION_FLAG, AT(case_choice), CASE_CASED, NULL, "keep capitals and accents"},
-    {"--uncased", 0, true, OPTION_FLAG, AT(case_choice), CASE_UNCASED, NULL, "lower case, no accents"},
-    {"--gelu", 0, true, OPTION_CHOICE, AT(gelu), 0, "erf tanh", "instead of the configuration's hidden_act"},
-    {"--truncate", 0, true, OPTION_FLAG, AT(truncate), 1, NULL, "shorten what is too long"},
-    {"--max-length", 0, true, OPTION_NUMBER, AT(max_length), 1, NULL, "N: tokens at most"},
-    {"--pad", 0, true, OPTION_FLAG, AT(pad), 1, NULL, "lengthen to N tokens, with attention mask 0"},
-    {"--no-special", 0, true, OPTION_FLAG, AT(plain), 1, NULL, "[MASK] and friends in the text are plain text"},
-    {"--output", 'o', true, OPTION_STRING, AT(output), 0, NULL, "FILE: instead of stdout; appears whole or not at all"},
-    {"--verbose", 'v', true, OPTION_FLAG, AT(verbose), 1, NULL, "more on stderr"},
-    {"--quiet", 'q', true, OPTION_FLAG, AT(quiet), 1, NULL, "less on stderr"},
-    {"--format", 0, false, OPTION_STRING, AT(format), 0, NULL, "how the answer is written"},
-    {"--trace", 0, false, OPTION_FLAG, AT(trace), 1, NULL, "show the text after every stage"},
-    {"--no-add-special", 0, false, OPTION_FLAG, AT(no_add_special), 1, NULL, "leave [CLS] and [SEP] out"},
-    {"--layers", 0, false, OPTION_STRING, AT(layers), 0, NULL,
+    {"--model", 'm', COMMON, OPTION_STRING, AT(model), 0, "DIRECTORY",
+     "config.json, vocab.txt and one *.safetensors (default: $BERT_MODEL, else weights/bert-base-uncased)"},
+    {"--file", 'f', COMMON | ABOUT_FILE, OPTION_STRING, AT(file), 0, "FILE",
+     "each line is an input; - is stdin, which is also the default without TEXT"},
+    {"--pair", 0, COMMON | ABOUT_TEXTS, OPTION_STRING, AT(pair), 0, "TEXT", "the second segment of the one TEXT"},
+    {"--pairs", 0, COMMON | ABOUT_TEXTS, OPTION_FLAG, AT(pairs), 1, NULL, "each input holds two segments: A ||| B"},
+    {"--segments", 0, COMMON | ABOUT_TEXTS, OPTION_CHOICE, AT(segments), 0, "auto 0 1",
+     "token types: 0 for A and 1 for B (auto), or all the same"},
+    {"--inputs", 0, COMMON | ABOUT_TEXTS, OPTION_STRING, AT(inputs), 0, "FILE",
+     "instead of text: a safetensors file with int64 input_ids, token_type_ids, attention_mask"},
+    {"--cased", 0, COMMON, OPTION_FLAG, AT(case_choice), CASE_CASED, NULL, "keep capitals and accents"},
+    {"--uncased", 0, COMMON, OPTION_FLAG, AT(case_choice), CASE_UNCASED, NULL, "lower case, no accents"},
+    {"--gelu", 0, COMMON | ABOUT_GELU, OPTION_CHOICE, AT(gelu), 0, "erf tanh",
+     "instead of the configuration's hidden_act"},
+    {"--truncate", 0, COMMON | ABOUT_TEXTS, OPTION_FLAG, AT(truncate), 1, NULL, "shorten what is too long"},
+    {"--max-length", 0, COMMON | ABOUT_TEXTS, OPTION_NUMBER, AT(max_length), 1, "N",
+     "at most N tokens (default: the model's positions)"},
+    {"--pad", 0, COMMON | ABOUT_TEXTS, OPTION_FLAG, AT(pad), 1, NULL,
+     "lengthen to --max-length, with attention mask 0"},
+    {"--no-special", 0, COMMON | ABOUT_TEXTS, OPTION_FLAG, AT(plain), 1, NULL,
+     "[MASK] and the like in the text are plain text"},
+    {"--output", 'o', COMMON, OPTION_STRING, AT(output), 0, "FILE", "instead of stdout; appears whole or not at all"},
+    {"--verbose", 'v', COMMON, OPTION_FLAG, AT(verbose), 1, NULL, "more on stderr"},
+    {"--quiet", 'q', COMMON, OPTION_FLAG, AT(quiet), 1, NULL, "less on stderr"},
+    {"--format", 0, 0, OPTION_FORMAT, AT(format), 0, NULL, "how the answer is written (default: the first)"},
+    {"--trace", 0, 0, OPTION_FLAG, AT(trace), 1, NULL, "show the text after every stage instead"},
+    {"--no-add-special", 0, 0, OPTION_FLAG, AT(no_add_special), 1, NULL, "leave [CLS] and [SEP] out"},
+    {"--layers", 0, 0, OPTION_STRING, AT(layers), 0, "LIST",
      "hidden states: a list -1,-2 or a range -4..-1; 0 is the embedding output, L the last, negative from the end"},
-    {"--combine", 0, false, OPTION_CHOICE, AT(combine), 0, "cat sum mean", "several hidden states into one vector"},
-    {"--pooling", 0, false, OPTION_CHOICE, AT(pooling), 0, "none cls mean max pooler", "the tokens' vectors into one"},
-    {"--normalize", 0, false, OPTION_FLAG, AT(normalize), 1, NULL, "vectors of length 1"},
-    {"--word", 0, false, OPTION_STRING, AT(word), 0, NULL, "WORD: compare its occurrences, not whole inputs"},
-    {"--by-layer", 0, false, OPTION_FLAG, AT(by_layer), 1, NULL, "the same for every hidden state, 0..L"},
-    {"--top-k", 0, false, OPTION_NUMBER, AT(top_k), 1, NULL, "N: the best N only"},
-    {"--targets", 0, false, OPTION_STRING, AT(targets), 0, NULL, "A,B: only these pieces"},
-    {"--layer", 0, false, OPTION_NUMBER, AT(layer), 0, NULL, "N: block, from 0"},
-    {"--head", 0, false, OPTION_NUMBER, AT(head), 0, NULL, "N: attention head, from 0"},
-    {"--step", 0, false, OPTION_NUMBER, AT(step), 1, NULL, "N: one of the sixteen steps, from 1"},
-    {"--isolate", 0, false, OPTION_FLAG, AT(isolate), 1, NULL, "feed each step OTHER's own inputs"},
-    {"--tolerance", 0, false, OPTION_STRING, AT(tolerance), 0, NULL, "exact, or the NMSE in dB (default -80)"},
-    {"--atol", 0, false, OPTION_STRING, AT(atol), 0, NULL, "X: every |ref - other| <= atol + rtol |ref|"},
-    {"--rtol", 0, false, OPTION_STRING, AT(rtol), 0, NULL, "X: see --atol"},
+    {"--combine", 0, 0, OPTION_CHOICE, AT(combine), 0, "cat sum mean", "several hidden states into one vector"},
+    {"--pooling", 0, 0, OPTION_CHOICE, AT(pooling), 0, "none cls mean max pooler",
+     "the tokens' vectors into one"},
+    {"--normalize", 0, 0, OPTION_FLAG, AT(normalize), 1, NULL, "vectors of length 1"},
+    {"--word", 0, 0, OPTION_STRING, AT(word), 0, "WORD", "compare its occurrences, not whole inputs"},
+    {"--by-layer", 0, 0, OPTION_FLAG, AT(by_layer), 1, NULL, "the same for every hidden state, 0 to L"},
+    {"--top-k", 0, 0, OPTION_NUMBER, AT(top_k), 1, "N", "the best N only"},
+    {"--targets", 0, 0, OPTION_STRING, AT(targets), 0, "A,B", "only these pieces"},
+    {"--all", 0, 0, OPTION_FLAG, AT(all), 1, NULL, "every step in full"},
+    {"--layer", 0, 0, OPTION_NUMBER, AT(layer), 0, "N", "block, from 0"},
+    {"--head", 0, 0, OPTION_NUMBER, AT(head), 0, "N", "attention head, from 0"},
+    {"--step", 0, 0, OPTION_NUMBER, AT(step), 1, "N", "one of the sixteen steps, from 1"},
+    {"--isolate", 0, 0, OPTION_FLAG, AT(isolate), 1, NULL, "feed each step OTHER's own inputs"},
+    {"--tolerance", 0, 0, OPTION_STRING, AT(tolerance), 0, "DB", "exact, or the largest NMSE in dB (default -80)"},
+    {"--atol", 0, 0, OPTION_STRING, AT(atol), 0, "X", "every |ref - other| <= atol + rtol |ref|"},
+    {"--rtol", 0, 0, OPTION_STRING, AT(rtol), 0, "X", "see --atol"},
 };
 enum { OPTIONS = sizeof option_table / sizeof *option_table };
 
@@ -86,31 +96,17 @@ static int place_in(const char *list, const char *word, size_t length)
     return -1;
 }
 
-/* Commands that are about a model or about files: everyone's options that change nothing for them. */
-#define ABOUT_TEXTS "--pair --pairs --segments --inputs --truncate --max-length --pad --no-special"
-static const struct { const char *verb, *options; } without[] = {
-    {"vocab", ABOUT_TEXTS " --gelu"},
-    {"goldens", ABOUT_TEXTS " --file --gelu"},
-    {"demo", ABOUT_TEXTS " --file"},
-    {"compare", ABOUT_TEXTS " --file --gelu"},
-    {"info", ABOUT_TEXTS " --file"},
-};
-
 /* Does this command understand this option? Common options are everyone's; others are named by the verb. */
 static bool understands(const Verb *verb, const Option *option)
 {
-    return option->common || place_in(verb->own, option->name, strlen(option->name)) >= 0;
+    return option->groups & COMMON || place_in(verb->own, option->name, strlen(option->name)) >= 0;
 }
 
-/* Does it change anything? If not it is understood all the same, but left out of the help, and said on stderr: an
- * option that is ignored silently would be worse than an error. */
+/* Does it change anything? If not it is understood all the same, and said on stderr: an option that is ignored silently
+ * would be worse than an error. */
 static bool has_effect(const Verb *verb, const Option *option)
 {
-    if (!understands(verb, option)) return false;
-    for (size_t i = 0; i < sizeof without / sizeof *without; i++)
-        if (!strcmp(without[i].verb, verb->name))
-            return place_in(without[i].options, option->name, strlen(option->name)) < 0 || !option->common;
-    return true;
+    return understands(verb, option) && !(option->groups & verb->without);
 }
 
 /* Edits (insert, delete, replace a character) that turn a into b: Levenshtein's distance, for words of up to 31
@@ -136,13 +132,15 @@ static int distance(const char *a, const char *b, size_t length)
     return row[length];
 }
 
-/* Of equally near words the first one wins. */
+/* The beginning of a word is near to it, too: --max for --max-length. Of equally near words the first one wins. */
 bool nearest_word(const char *typed, const char *list, char *found, size_t capacity)
 {
+    const size_t length = strlen(typed);
     int best = 3;                                       /* three edits are another word */
     for (size_t n; *list; list += n + (list[n] == ' ')) {
         n = strcspn(list, " ");
         int d = distance(typed, list, n);
+        if (d > 2 && length >= 4 && n > length && !memcmp(list, typed, length)) d = 2;
         if (d >= best || n >= capacity) continue;
         best = d;
         snprintf(found, capacity, "%.*s", (int)n, list);
@@ -150,20 +148,19 @@ bool nearest_word(const char *typed, const char *list, char *found, size_t capac
     return best < 3;
 }
 
-/* Three cases, three sentences: another command has this option; this command has a similar one; nobody has it. */
+/* Nobody has this option, or another command has it; and perhaps this one has a similar one. */
 static Status unknown_option(const Verb *verb, const char *typed, Error *e)
 {
-    char name[64], near[64], all[1024] = "";
+    char name[64], near[64], own[2048] = "", what[160];
     snprintf(name, sizeof name, "%.*s", (int)strcspn(typed, "="), typed);
+    snprintf(what, sizeof what, "unknown option %s", name);
     for (int i = 0; i < OPTIONS; i++) {
-        if (!strcmp(option_table[i].name, name))
-            return fail(e, BERT_USAGE, "%s has no option %s: see `bert %s --help`", verb->name, name, verb->name);
-        if (!has_effect(verb, &option_table[i])) continue;
-        strcat(strcat(all, option_table[i].name), " ");
+        if (!strcmp(option_table[i].name, name)) snprintf(what, sizeof what, "%s has no option %s", verb->name, name);
+        if (has_effect(verb, &option_table[i])) strcat(strcat(own, option_table[i].name), " ");
     }
-    if (nearest_word(name, all, near, sizeof near))
-        return fail(e, BERT_USAGE, "unknown option %s: did you mean %s? See `bert %s --help`", name, near, verb->name);
-    return fail(e, BERT_USAGE, "unknown option %s: see `bert %s --help`", name, verb->name);
+    if (!nearest_word(name, own, near, sizeof near))
+        return fail(e, BERT_USAGE, "%s: see `bert %s --help`", what, verb->name);
+    return fail(e, BERT_USAGE, "%s: did you mean %s? See `bert %s --help`", what, near, verb->name);
 }
 
 /* The option that an argument names, and the value that is attached to it (--layers=-2, -mPATH), or NULL. A letter that
@@ -197,28 +194,25 @@ static Status parse_number(const char *name, const char *text, int least, int *o
     return BERT_OK;
 }
 
+/* The word's place in a choice, from 0. */
+static Status store_choice(const Option *o, const char *value, int *field, Error *e)
+{
+    int place = place_in(o->value, value, strlen(value));
+    if (place < 0) return fail(e, BERT_USAGE, "%s %s: one of these is expected: %s", o->name, value, o->value);
+    *field = place;
+    return BERT_OK;
+}
+
 /* Writes what one option says into *options, where the table says: `field` is the offset of an int or a string. */
 static Status store_option(Options *options, const Verb *verb, const Option *o, const char *value, Error *e)
 {
     void *field = (char *)options + o->field;
-    int place;
-    switch (o->kind) {
-    case OPTION_FLAG:
-        *(int *)field = o->value;
-        return BERT_OK;
-    case OPTION_STRING:
-        if (!strcmp(o->name, "--format") && place_in(verb->formats, value, strlen(value)) < 0)
-            return fail(e, BERT_USAGE, "%s --format %s: one of these is expected: %s", verb->name, value,
-                        verb->formats);
-        *(const char **)field = value;
-        return BERT_OK;
-    case OPTION_NUMBER:
-        return parse_number(o->name, value, o->value, field, e);
-    case OPTION_CHOICE:
-        place = place_in(o->words, value, strlen(value));
-        if (place < 0) return fail(e, BERT_USAGE, "%s %s: one of these is expected: %s", o->name, value, o->words);
-        *(int *)field = place;
-    }
+    if (o->kind == OPTION_NUMBER) return parse_number(o->name, value, o->number, field, e);
+    if (o->kind == OPTION_CHOICE) return store_choice(o, value, field, e);
+    if (o->kind == OPTION_FORMAT && place_in(verb->formats, value, strlen(value)) < 0)
+        return fail(e, BERT_USAGE, "%s --format %s: one of these is expected: %s", verb->name, value, verb->formats);
+    if (o->kind == OPTION_FLAG) *(int *)field = o->number;
+    else *(const char **)field = value;
     return BERT_OK;
 }
 
@@ -234,7 +228,7 @@ static Status parse_option(Options *options, const Verb *verb, int argc, char **
         if (*i + 1 >= argc) return fail(e, BERT_USAGE, "%s needs a value: see `bert %s --help`", o->name, verb->name);
         value = argv[++*i];
     }
-    if (!has_effect(verb, o)) options->vain = o->name;
+    if (!has_effect(verb, o)) options->without_effect = o->name;
     return store_option(options, verb, o, value, e);
 }
 
@@ -243,11 +237,11 @@ static Status parse_option(Options *options, const Verb *verb, int argc, char **
 static Status check_inputs(const Options *o, Error *e)
 {
     const bool only_ids = !o->query && !o->word;
-    const char *vain = o->pairs ? "--pairs" : o->segments ? "--segments" : o->truncate ? "--truncate" :
-                       o->max_length ? "--max-length" : o->pad ? "--pad" : o->plain && only_ids ? "--no-special" :
-                       o->no_add_special ? "--no-add-special" : NULL;
-    if (!o->inputs || !vain) return BERT_OK;
-    return fail(e, BERT_USAGE, "--inputs holds ids that are taken as they are: leave %s out", vain);
+    const char *unused = o->pairs ? "--pairs" : o->segments ? "--segments" : o->truncate ? "--truncate" :
+                         o->max_length ? "--max-length" : o->pad ? "--pad" : o->plain && only_ids ? "--no-special" :
+                         o->no_add_special ? "--no-add-special" : NULL;
+    if (!o->inputs || !unused) return BERT_OK;
+    return fail(e, BERT_USAGE, "--inputs holds ids that are taken as they are: leave %s out", unused);
 }
 
 /* What no single option can know: which of them exclude each other, and which need another one. */
@@ -255,7 +249,7 @@ static Status check_options(const Options *o, const Verb *verb, Error *e)
 {
     int sources = (o->text_count > 0) + (o->file != NULL) + (o->inputs != NULL);
     if (o->text_count && !*verb->arguments) return fail(e, BERT_USAGE, "%s takes no TEXT: %s", verb->name, o->texts[0]);
-    if (o->inputs && o->vain && !strcmp(o->vain, "--inputs"))
+    if (o->inputs && verb->without & ABOUT_TEXTS)
         return fail(e, BERT_USAGE, "%s runs on no input: leave --inputs out", verb->name);
     if (sources > 1) return fail(e, BERT_USAGE, "TEXT, --file and --inputs exclude each other");
     if (o->pair && o->text_count != 1)
@@ -302,29 +296,81 @@ Status parse_options(Options *o, const Verb *verb, int argc, char **argv, bool *
     return status == BERT_OK ? check_options(o, verb, e) : status;
 }
 
-/*   -m, --model        PATH: config.json, vocab.txt and one *.safetensors */
-static void print_option(const Option *o, FILE *out)
+/* =====================================================================================================================
+ * Help
+ * ================================================================================================================== */
+enum { HELP_WIDTH = 98, NAME_WIDTH = 36 };              /* columns: of a line, and of an option with its value */
+
+/* "-m, --model DIRECTORY", "--gelu erf|tanh": an option as it is typed. */
+static void option_name(const Option *o, const Verb *verb, char *name, size_t capacity)
 {
-    char name[48];
+    const char *value = o->kind == OPTION_FORMAT ? verb->formats : o->value;
     char letter[8] = "";
     if (o->letter) snprintf(letter, sizeof letter, "-%c, ", o->letter);
-    snprintf(name, sizeof name, "%s%s", letter, o->name);
-    if (o->words) fprintf(out, "  %-18s %s (%s)\n", name, o->help, o->words);
-    else fprintf(out, "  %-18s %s\n", name, o->help);
+    size_t n = (size_t)snprintf(name, capacity, "%s%s%s", letter, o->name, value ? " " : "");
+    for (size_t i = 0; value && value[i] && n + 1 < capacity; i++) name[n++] = value[i] == ' ' ? '|' : value[i];
+    name[n < capacity ? n : capacity - 1] = 0;
 }
 
-/* Usage line, what the verb prints, examples (all from the verb's own text), then its options, then everyone's. */
+/* Words from column `indent` on, the first line of which has been begun. A line ends before the word that is too long
+ * for it. */
+static void put_wrapped(FILE *out, int indent, const char *text)
+{
+    for (int column = indent; *text; ) {
+        const int n = (int)strcspn(text, " ");
+        if (column > indent && column + 1 + n > HELP_WIDTH) {
+            fprintf(out, "\n%*s", indent, "");
+            column = indent;
+        }
+        if (column > indent) column += fprintf(out, " ");
+        column += fprintf(out, "%.*s", n, text);
+        text += n;
+        while (*text == ' ') text++;
+    }
+    fputc('\n', out);
+}
+
+/* The common options (verb NULL), or those that only some commands have and this verb is one of:
+ *
+ *     --pooling none|cls|mean|max|pooler  the tokens' vectors into one */
+static void print_options(const Verb *verb, FILE *out)
+{
+    char name[128];
+    int width = 0;
+    for (int pass = 0; pass < 2; pass++)                /* first how wide the names are */
+        for (int i = 0; i < OPTIONS; i++) {
+            const Option *o = &option_table[i];
+            if (verb ? o->groups || !understands(verb, o) : !o->groups) continue;
+            option_name(o, verb, name, sizeof name);
+            const int n = (int)strlen(name);
+            if (pass == 0 && n > width && n <= NAME_WIDTH) width = n;
+            if (pass == 0) continue;
+            fprintf(out, "  %-*s  ", width, name);
+            put_wrapped(out, 4 + (n > width ? n : width), o->help);
+        }
+}
+
+/* What it answers, how it is called, what it prints (the verb's own text), its options, examples. */
 void print_verb_help(const Verb *verb, FILE *out)
 {
-    fprintf(out, "bert %s%s [options]: %s\n\n%s", verb->name, verb->arguments, verb->summary, verb->help);
-    if (*verb->own) fprintf(out, "\nOptions of this command\n");
-    for (int i = 0; i < OPTIONS; i++)
-        if (!option_table[i].common && has_effect(verb, &option_table[i])) {
-            print_option(&option_table[i], out);
-            if (!strcmp(option_table[i].name, "--format"))
-                fprintf(out, "  %-18s (%s; the first is the default)\n", "", verb->formats);
-        }
-    fprintf(out, "\nOptions of every command\n");
-    for (int i = 0; i < OPTIONS; i++)
-        if (option_table[i].common && has_effect(verb, &option_table[i])) print_option(&option_table[i], out);
+    fprintf(out, "bert %s: %s\n\nUsage: bert %s [options]%s\n\n%s", verb->name, verb->summary, verb->name,
+            verb->arguments, verb->help);
+    if (*verb->own) {
+        fprintf(out, "\nOptions:\n");
+        print_options(verb, out);
+    }
+    if (verb->examples) fprintf(out, "\nExamples:\n%s", verb->examples);
+    fprintf(out, "\nOptions of every command (-m DIRECTORY, -f FILE, -o FILE, --pair TEXT, ...): bert help options\n");
+}
+
+void print_common_options(FILE *out)
+{
+    fprintf(out, "bert help options: the options that every command understands\n\n"
+            "Usage: bert COMMAND [options] [TEXT ...]\n\n"
+            "Options and texts may stand in any order; -- ends the options. Where an option changes nothing,\n"
+            "a line on stderr says so.\n\nOptions:\n");
+    print_options(NULL, out);
+    fprintf(out, "\nExamples:\n"
+            "  bert embed -m weights/all-MiniLM-L6-v2 -f lines.txt -o vectors.txt\n"
+            "  bert tokenize --pair 'he likes playing' 'my dog is cute'\n");
 }

@@ -16,6 +16,11 @@ double unsigned_nan(double x)
     return isnan(x) ? (double)NAN : x;
 }
 
+void put_score(const Session *s, double x)
+{
+    fprintf(s->out, s->for_eyes ? "%.4f" : ALL_DIGITS, unsigned_nan(x));
+}
+
 /* Valid UTF-8 as a JSON string: quotes and backslashes escaped, control characters as \u00XX: C0, DEL and C1, which
  * is C2 80 to C2 9F in UTF-8. */
 void json_put_text(FILE *out, const char *bytes, size_t length)
@@ -34,7 +39,7 @@ void json_put_text(FILE *out, const char *bytes, size_t length)
 
 void json_put_number(FILE *out, double x)
 {
-    if (isfinite(x)) fprintf(out, MACHINE, x);
+    if (isfinite(x)) fprintf(out, ALL_DIGITS, x);
     else fputs("null", out);
 }
 

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* =====================================================================================================================
  * fill-mask: step 15
@@ -19,13 +20,16 @@
  * elsewhere. See [paper] section 3.1, task 1; [hf] BertForMaskedLM.
  * ================================================================================================================== */
 static const char fill_mask_help[] =
-    "The pieces that fit each [MASK]: lines `probability<TAB>piece`, best first; an empty line between two [MASK]s.\n"
-    "  --top-k N         how many (default 5)\n"
-    "  --targets A,B     only these, all of them unless --top-k says less; each must be one piece. Their\n"
-    "                    probabilities are still among the whole vocabulary\n"
-    "  --format json     one object per [MASK]: input and position (both from 0), and\n"
-    "                    predictions [{score, token, token_str}]\n"
+    "The pieces that fit each [MASK]: lines `probability<TAB>piece`, best first (default: five); an\n"
+    "empty line between two [MASK]s. On a terminal four decimals, else all digits. --targets asks for\n"
+    "these pieces only, all of them unless --top-k says less; each must be one piece. Their\n"
+    "probabilities are still among the whole vocabulary.\n"
     "\n"
+    "Formats:\n"
+    "  text     probability and piece, a line each\n"
+    "  json     one object per [MASK]: input and position (both from 0), and predictions\n"
+    "           [{score, token, token_str}]\n";
+static const char fill_mask_examples[] =
     "  bert fill-mask 'The cat sat on the [MASK].'\n"
     "  bert fill-mask --targets mat,floor 'The cat sat on the [MASK].'\n";
 
@@ -109,7 +113,7 @@ static void print_predictions(const Session *s, const Input *input, int position
             json_put_text(s->out, piece, strlen(piece));
             fputc('}', s->out);
         } else {
-            fprintf(s->out, MACHINE, unsigned_nan(p[i].score));
+            put_score(s, p[i].score);
             fputc('\t', s->out);
             put_safely(s->out, piece);
             fputc('\n', s->out);
@@ -134,18 +138,45 @@ static void predict(const Session *s, const Input *input, int position, real *lo
     print_predictions(s, input, position, p, k < candidates ? k : candidates);
 }
 
+/* Does one of the input's two segments hold this word? */
+static bool has_word(const Input *input, const char *word, bool any_case)
+{
+    const Text segments[] = {input->a, input->b};
+    const size_t n = strlen(word);
+    for (int k = 0; k < (input->has_pair ? 2 : 1); k++)
+        for (size_t i = 0; i + n <= segments[k].length; i++) {
+            const char *at = segments[k].bytes + i;
+            if (any_case ? !strncasecmp(at, word, n) : !memcmp(at, word, n)) return true;
+        }
+    return false;
+}
+
+/* There is nothing to fill in, and most likely why. */
+static Status no_mask(const Session *s, const Input *input, Error *e)
+{
+    const char *why = "";
+    if (!input->has_text) why = "";
+    else if (has_word(input, "[MASK]", false))
+        why = s->options.plain ? ": --no-special makes [MASK] plain text" : ": --truncate cut it off";
+    else if (has_word(input, "[MASK]", true)) why = ": [MASK] is written in capitals";
+    else if (has_word(input, "<mask>", true)) why = ": BERT's mask is written [MASK]";
+    if (*why || s->options.text_count < 2) return fail(e, BERT_TEXT, "there is no [MASK] to fill%s", why);
+    return fail(e, BERT_TEXT, "there is no [MASK] to fill (%d texts were given: put one text in quotes)",
+                s->options.text_count);
+}
+
 /* All [MASK]s of one input, in one run: each is predicted as if the others stayed masked. That is why two neighbouring
  * [MASK]s often get words that do not go together; the encyclopedia article calls it BERT's trouble with generating
  * text.
  */
 static Status fill_one(Session *s, const Input *input, Prediction *p, int candidates, bool *first, Error *e)
 {
-    Run run = {0};
+    ModelRun run = {0};
     int *places = calloc((size_t)input->encoding.T, sizeof *places);
     if (!places) return fail(e, BERT_SYSTEM, "out of memory");
     const Request request = {.mlm_rows = places, .M = find_masks(s, &input->encoding, places)};
     Status status = request.M ? run_model(&run, &s->model, &input->encoding, &request, e)
-                              : fail(e, BERT_TEXT, "there is no [MASK] to fill");
+                              : no_mask(s, input, e);
     if (status != BERT_OK) at_input(s, input, e);
     for (int m = 0; status == BERT_OK && m < request.M; m++) {
         if (!*first && !format_is(s, "json")) fputc('\n', s->out);
@@ -181,9 +212,11 @@ static Status verb_fill_mask(Session *s, Error *e)
     return status;
 }
 
-const Verb fill_mask_verb = {"fill-mask", verb_fill_mask, NULL, NEEDS_MODEL, "--top-k --targets --format",
-                                    "text json",
-                                    " [TEXT ...]", "the words that fit a [MASK]", fill_mask_help};
+const Verb fill_mask_verb = {
+    .name = "fill-mask", .run = verb_fill_mask, .needs = NEEDS_MODEL, .own = "--top-k --targets --format",
+    .formats = "text json", .arguments = " [TEXT ...]", .summary = "the words that fit a [MASK]",
+    .help = fill_mask_help, .examples = fill_mask_examples,
+};
 
 /* =====================================================================================================================
  * next-sentence: step 14
@@ -198,11 +231,15 @@ const Verb fill_mask_verb = {"fill-mask", verb_fill_mask, NULL, NEEDS_MODEL, "--
  * See [paper] section 3.1, task 2; [hf] BertForNextSentencePrediction; [tf] get_next_sentence_output.
  * ================================================================================================================== */
 static const char next_sentence_help[] =
-    "Does B follow A? Two TEXTs are A and B; else lines hold A ||| B. Prints, in the order of the labels, probability\n"
-    "and logit of 0 IsNext and 1 NotNext, and whose head it is: `checkpoint`, the weights' own, or `refitted`, one\n"
-    "that was fitted to the pooled output of bert-base-uncased, because many copies of it come without theirs.\n"
-    "  --format json     one object per pair: is_next, not_next, logits, head\n"
+    "Two TEXTs are A and B; else each line holds A ||| B. Prints, in the order of the labels,\n"
+    "probability and logit of 0 IsNext and 1 NotNext, and whose head it is: `checkpoint`, the\n"
+    "weights' own, or `refitted`, one that this project fitted to the pooled output of\n"
+    "bert-base-uncased, because many copies of those weights come without theirs.\n"
     "\n"
+    "Formats:\n"
+    "  text     the two labels, a line each\n"
+    "  json     one object per pair: is_next, not_next, logits, head\n";
+static const char next_sentence_examples[] =
     "  bert next-sentence 'my dog is cute' 'he likes playing'\n"
     "  bert next-sentence --format json -f pairs.txt\n";
 
@@ -248,8 +285,8 @@ static Status next_sentence_settle(Options *o, Error *e)
         o->pair = o->texts[1];
         o->text_count = 1;
     } else if (o->text_count && !o->pair && !o->pairs) {
-        return fail(e, BERT_USAGE, "next-sentence needs two texts, A and B, not %d: see `bert next-sentence --help`",
-                    o->text_count);
+        return fail(e, BERT_USAGE, "next-sentence needs two texts, A and B, not %d%s: see `bert next-sentence --help`",
+                    o->text_count, o->text_count > 2 ? " (put each in quotes)" : "");
     } else if (!o->pair) {
         o->pairs = 1;
     }
@@ -273,17 +310,18 @@ static void print_next_sentence(const Session *s, const real logits[2], const ch
         fprintf(s->out, ", \"head\": \"%s\"}\n", head);
         return;
     }
-    fprintf(s->out, "label 0  P(IsNext)  %9.6f  logit %9.6f\n", unsigned_nan((double)p[0]),
+    const int decimals = s->for_eyes ? 4 : 6;
+    fprintf(s->out, "label 0  P(IsNext)  %9.*f  logit %9.*f\n", decimals, unsigned_nan((double)p[0]), decimals,
             unsigned_nan((double)logits[0]));
-    fprintf(s->out, "label 1  P(NotNext) %9.6f  logit %9.6f  head: %s\n", unsigned_nan((double)p[1]),
-            unsigned_nan((double)logits[1]), head);
+    fprintf(s->out, "label 1  P(NotNext) %9.*f  logit %9.*f  head: %s\n", decimals, unsigned_nan((double)p[1]),
+            decimals, unsigned_nan((double)logits[1]), head);
 }
 
 /* [CLS] A [SEP] B [SEP], with token types 0 and 1, then the pooled output of [CLS] and two logits. With a refitted
  * head the run stops at the pooler, and next_sentence_logits does the rest. */
 static Status next_sentence_one(Session *s, const Input *input, bool refitted, Error *e)
 {
-    Run run = {0};
+    ModelRun run = {0};
     real logits[2];
     const Request request = {.pooler = true, .nsp = !refitted};
     Status status = input->has_text && !input->has_pair ? fail(e, BERT_TEXT, "there is no ' ||| ' between A and B")
@@ -305,13 +343,16 @@ static Status verb_next_sentence(Session *s, Error *e)
     bool more = true, refitted;
     Status status = next_sentence_head(&s->model, &refitted, e);
     if (status == BERT_OK && refitted)
-        note(s, "these weights come without their next-sentence head: this one was refitted to them and is less sure");
+        note(s, "these weights come without BERT's next-sentence head; the answer is that of a head which this project "
+                "fitted to them, and is less certain");
     while (status == BERT_OK && (status = next_input(s, &input, &more, e)) == BERT_OK && more)
         status = next_sentence_one(s, &input, refitted, e);
     input_free(&input);
     return status;
 }
 
-const Verb next_sentence_verb = {"next-sentence", verb_next_sentence, next_sentence_settle, NEEDS_MODEL,
-                                        "--format",
-                                        "text json", " [A B]", "does B follow A?", next_sentence_help};
+const Verb next_sentence_verb = {
+    .name = "next-sentence", .run = verb_next_sentence, .settle = next_sentence_settle, .needs = NEEDS_MODEL,
+    .own = "--format", .formats = "text json", .arguments = " [A B]", .summary = "does B follow A?",
+    .help = next_sentence_help, .examples = next_sentence_examples,
+};

@@ -1,4 +1,4 @@
-/* tokenize.c - the verbs about pieces: tokenize (steps 1 to 4) and vocab. No weights are needed, a vocabulary is enough. */
+/* tokenize.c - the verbs about pieces: tokenize (steps 1 to 4) and vocab. They need a vocabulary and no weights. */
 #include "cli/cli.h"
 #include "weights/unicode.h"
 #include <string.h>
@@ -16,18 +16,22 @@
  * Verify: tests/test_tokenizer.c; HF's BertTokenizerFast gives the same ids.
  * ================================================================================================================== */
 static const char tokenize_help[] =
-    "Prints each piece and its id, as the word-embedding tutorial does; an empty line between two inputs.\n"
-    "  --format ids      one line per input, ids separated by single spaces\n"
-    "  --format pieces   the same with pieces\n"
-    "  --format json     one object per line: pieces, ids, type_ids, attention_mask, offsets; an offset is the bytes\n"
-    "                    [begin, end) of the piece in A or in B, and [0, 0] for [CLS], [SEP] and [PAD]\n"
-    "  --trace           the text after every stage instead\n"
+    "Prints each piece and its id, as the word-embedding tutorial does; an empty line between two\n"
+    "inputs.\n"
     "\n"
+    "Formats:\n"
+    "  table    piece and id, a line each\n"
+    "  ids      one line per input, ids separated by single spaces\n"
+    "  pieces   the same with pieces\n"
+    "  json     one object per line: pieces, ids, type_ids, attention_mask, offsets; an offset is the\n"
+    "           bytes [begin, end) of the piece in A or in B, and [0, 0] for [CLS], [SEP] and [PAD]\n";
+static const char tokenize_examples[] =
     "  bert tokenize 'Here is the sentence I want embeddings for.'\n"
+    "  bert tokenize --trace 'Héllo, embeddings'\n"
     "  bert tokenize --format ids --pair 'he likes playing' 'my dog is cute'\n"
     "  bert tokenize --format json -f lines.txt\n";
 
-/* Document 001's table, print('{:<12} {:>6,}'.format(piece, id)), for instance
+/* The word-embedding tutorial's table, print('{:<12} {:>6,}'.format(piece, id)), for instance
  *
  *     stealing     11,065
  *     money         2,769
@@ -111,9 +115,12 @@ static Status verb_tokenize(Session *s, Error *e)
     return e->status;
 }
 
-const Verb tokenize_verb = {"tokenize", verb_tokenize, NULL, NEEDS_VOCABULARY,
-                                   "--format --trace --no-add-special",
-                                   "table ids pieces json", " [TEXT ...]", "text into pieces and ids", tokenize_help};
+const Verb tokenize_verb = {
+    .name = "tokenize", .run = verb_tokenize, .needs = NEEDS_VOCABULARY,
+    .own = "--format --trace --no-add-special", .formats = "table ids pieces json", .arguments = " [TEXT ...]",
+    .summary = "text into pieces and ids",
+    .help = tokenize_help, .examples = tokenize_examples,
+};
 
 /* =====================================================================================================================
  * vocab: what the ids mean
@@ -123,9 +130,9 @@ const Verb tokenize_verb = {"tokenize", verb_tokenize, NULL, NEEDS_VOCABULARY,
  * rare.
  * ================================================================================================================== */
 static const char vocab_help[] =
-    "Prints lines `id<TAB>piece`. A:B stands for the ids A to B-1, as in Python; every other argument is a word,\n"
-    "looked up as it is as one piece: the id of [UNK], and [UNK], if it is none.\n"
-    "\n"
+    "Prints lines `id<TAB>piece`. A:B stands for the ids A to B-1, as in Python; every other argument\n"
+    "is a word, looked up as it is as one piece: the id of [UNK], and [UNK], if it is none.\n";
+static const char vocab_examples[] =
     "  bert vocab 5000:5020\n"
     "  bert vocab characteristically characteristic '##ally'\n";
 
@@ -148,7 +155,8 @@ static bool parse_slice(Text text, int V, int *from, int *to)
             return false;
         }
     }
-    *from = numbers[0], *to = numbers[1];
+    *from = numbers[0];
+    *to = numbers[1];
     return side == 1 && digits;
 }
 
@@ -165,6 +173,15 @@ static Status check_utf8(const Session *s, const Input *input, Error *e)
     return BERT_OK;
 }
 
+/* A word of the command line that is no piece: the id of [UNK], and a line about it. (A file may have a million.) */
+static int no_piece(const Session *s, const Input *input)
+{
+    if (!s->source.lines)
+        note(s, "'%.*s' is not one piece of this vocabulary: `bert tokenize` cuts it into pieces",
+             (int)input->whole.length, input->whole.bytes);
+    return s->tokenizer.unk_id;
+}
+
 /* Looking up is not tokenizing: "characteristically" is no piece, so its id is [UNK]'s, 100. The tokenizer is what
  * turns it into `characteristic ##ally` first. One of the documents makes exactly this point. */
 static Status verb_vocab(Session *s, Error *e)
@@ -176,7 +193,7 @@ static Status verb_vocab(Session *s, Error *e)
         if (check_utf8(s, &input, e) != BERT_OK) break;
         if (!parse_slice(input.whole, s->tokenizer.V, &from, &to)) {
             from = tokenizer_id(&s->tokenizer, input.whole.bytes, input.whole.length);
-            if (from < 0) from = s->tokenizer.unk_id;
+            if (from < 0) from = no_piece(s, &input);
             to = from + 1;
         }
         for (int id = from; id < to; id++) {
@@ -190,5 +207,8 @@ static Status verb_vocab(Session *s, Error *e)
     return e->status;
 }
 
-const Verb vocab_verb = {"vocab", verb_vocab, NULL, NEEDS_VOCABULARY, "", "", " [A:B | WORD ...]",
-                                "what the ids mean", vocab_help};
+const Verb vocab_verb = {
+    .name = "vocab", .run = verb_vocab, .needs = NEEDS_VOCABULARY, .without = ABOUT_TEXTS | ABOUT_GELU,
+    .own = "", .formats = "", .arguments = " [A:B | WORD ...]", .summary = "which piece has which id",
+    .help = vocab_help, .examples = vocab_examples,
+};

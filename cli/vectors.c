@@ -34,7 +34,8 @@ static real *rows_add(Rows *rows, size_t n)
         if (!size_mul(wanted, rows->dim, &bytes) || !size_mul(bytes, sizeof(real), &bytes)) return NULL;
         real *data = realloc(rows->data, bytes ? bytes : 1);
         if (!data) return NULL;
-        rows->data = data, rows->capacity = wanted;
+        rows->data = data;
+        rows->capacity = wanted;
     }
     rows->count += n;
     return rows->data + first * rows->dim;
@@ -57,8 +58,8 @@ static bool parse_layer(const char **at, int L, int *layer)
     return *layer >= 0 && *layer <= L;
 }
 
-/* "-2", "-1,-2,-3,-4", "-4..-1": hidden states in the order given. The order matters to --combine cat only: document
- * 000 concatenates -1,-2,-3,-4, the last layer first. */
+/* "-2", "-1,-2,-3,-4", "-4..-1": hidden states in the order given. The order matters to --combine cat only: one of
+ * the documents concatenates -1,-2,-3,-4, the last layer first. */
 static Status parse_layers(const char *text, int L, Recipe *r, Error *e)
 {
     const char *at = text;
@@ -67,7 +68,10 @@ static Status parse_layers(const char *text, int L, Recipe *r, Error *e)
         int from = 0, to;
         bool ok = parse_layer(&at, L, &from);
         to = from;
-        if (ok && !strncmp(at, "..", 2)) at += 2, ok = parse_layer(&at, L, &to);
+        if (ok && !strncmp(at, "..", 2)) {
+            at += 2;
+            ok = parse_layer(&at, L, &to);
+        }
         if (!ok || (*at && *at != ','))
             return fail(e, BERT_USAGE, "--layers %s: a list such as -1,-2 or a range such as -4..-1 is expected, "
                         "within 0..%d or -%d..-1", text, L, L + 1);
@@ -78,9 +82,9 @@ static Status parse_layers(const char *text, int L, Recipe *r, Error *e)
     return BERT_OK;
 }
 
-/* The recipe from the options. `layers` is the default; without one, document 001's sentence vector (the mean over the
- * tokens of the second to last hidden state), or what a sentence-transformers directory brings. An option that is given
- * overrides its own part only.
+/* The recipe from the options. `layers` is the default; without one, the word-embedding tutorial's sentence vector (the
+ * mean over the tokens of the second to last hidden state), or what a sentence-transformers directory brings. An option
+ * that is given overrides its own part only.
  * Why the second to last: the last one is already bent towards the two tasks of pre-training, says bert-as-service's
  * author.
  */
@@ -109,7 +113,7 @@ Status read_recipe(const Session *s, Recipe *r, const char *layers, Combine comb
  *     hidden states (T,H) each  --combine-->  (T,dim)  --pooling-->  (dim)  --normalize-->  (dim)
  *
  * The pooler's output is ready made, (H): [CLS] of the last hidden state through a dense layer and tanh. */
-static Status append_vectors(Rows *rows, const Recipe *r, const Bert *model, const Run *run, int b, Error *e)
+static Status append_vectors(Rows *rows, const Recipe *r, const Bert *model, const ModelRun *run, int b, Error *e)
 {
     const size_t T = (size_t)run->batch.T[b], n = r->pooling == POOL_NONE ? T : 1;
     rows->dim = r->dim;
@@ -143,12 +147,15 @@ static Request recipe_request(const Session *s, const Recipe *r)
         if (r->layers[i] < lowest) lowest = r->layers[i];
         if (r->layers[i] > highest) highest = r->layers[i];
     }
-    if (s->options.by_layer) lowest = 0, highest = L;
+    if (s->options.by_layer) {
+        lowest = 0;
+        highest = L;
+    }
     return (Request){.keep = lowest == highest ? KEEP_NOTHING : KEEP_HIDDEN, .pooler = pooler,
                      .unused_blocks = L - highest};
 }
 
-static Status run_recipe(const Session *s, const Recipe *r, const Inputs *inputs, Run *run, Error *e)
+static Status run_recipe(const Session *s, const Recipe *r, const Inputs *inputs, ModelRun *run, Error *e)
 {
     const Request request = recipe_request(s, r);
     return run_inputs(run, &s->model, inputs, &request, e);
@@ -161,26 +168,42 @@ static Status run_recipe(const Session *s, const Recipe *r, const Inputs *inputs
  * grouped, or given to a classifier. That is what the documents mean by feature extraction.
  * ================================================================================================================== */
 static const char embed_help[] =
-    "Default: the sentence vector of the word-embedding tutorial, --layers -2 --pooling mean; a directory of\n"
-    "sentence-transformers brings its own. Several --layers go through --combine (default cat, in the order given).\n"
-    "--pooling is over all tokens with attention mask 1; none gives one vector per token, pooler the pooled output.\n"
-    "  --format text     numbers separated by blanks, one vector a line\n"
-    "  --format json     one object per line: text, vector; with --pooling none: pieces, vectors\n"
-    "  --format npy      float32 (inputs, dim); with --pooling none (tokens, dim), one input only\n"
+    "Default: the sentence vector of the word-embedding tutorial, --layers -2 --pooling mean; a\n"
+    "directory of sentence-transformers brings its own. Several --layers go through --combine\n"
+    "(default cat, in the order given). --pooling is over all tokens with attention mask 1; none\n"
+    "gives one vector per token, pooler the pooled output.\n"
     "\n"
+    "Formats:\n"
+    "  text     numbers separated by blanks, one vector a line; on a terminal, where nobody reads 768\n"
+    "           of them, the first eight with four decimals, unless --format text asks for all\n"
+    "  json     one object per line: text, vector; with --pooling none: pieces, vectors\n"
+    "  npy      float32 (inputs, dim); with --pooling none (tokens, dim), one input only\n";
+static const char embed_examples[] =
     "  bert embed 'After stealing money from the bank vault'\n"
-    "  bert embed --layers -4..-1 --combine sum --pooling none --format npy 'the river bank' > vectors.npy\n"
+    "  bert embed -f lines.txt --format npy -o vectors.npy\n"
+    "  bert embed --layers -4..-1 --combine sum --pooling none --format npy 'the river bank' > bank.npy\n"
     "  bert embed --gelu tanh --pooling pooler --format json 'Example sentence 1' 'Example sentence 2'\n";
 
-/* %.9g has enough digits to read back the same float, %.17g the same double (bert64): what is printed loses nothing.
- */
+enum { SHOWN_TO_EYES = 8 };         /* numbers of a vector on a terminal */
+
+/* Numbers separated by blanks, a vector a line. %.9g has enough digits to read back the same float, %.17g the same
+ * double (bert64): what is printed loses nothing. On a terminal a vector is what someone can look at, unless the format
+ * was asked for:
+ *
+ *     -0.0427 0.1130 -0.5613 0.2066 -0.0512 0.3141 0.5926 -0.1415 ... (768 numbers) */
 static void print_vectors_text(const Session *s, const Rows *rows)
 {
-    for (size_t r = 0; r < rows->count; r++)
-        for (size_t i = 0; i < rows->dim; i++) {
-            fprintf(s->out, MACHINE, unsigned_nan((double)rows->data[r * rows->dim + i]));
-            fputc(i + 1 < rows->dim ? ' ' : '\n', s->out);
+    const bool all = !s->for_eyes || s->options.format;
+    const size_t shown = all || rows->dim < SHOWN_TO_EYES ? rows->dim : SHOWN_TO_EYES;
+    for (size_t r = 0; r < rows->count; r++) {
+        for (size_t i = 0; i < shown; i++) {
+            const double x = unsigned_nan((double)rows->data[r * rows->dim + i]);
+            fprintf(s->out, all ? ALL_DIGITS : "%.4f", x);
+            if (i + 1 < shown) fputc(' ', s->out);
         }
+        if (shown < rows->dim) fprintf(s->out, " ... (%zu numbers)", rows->dim);
+        fputc('\n', s->out);
+    }
 }
 
 /* {"text": "my dog is cute", "vector": [0.1, ...]} or, one vector per token, {"pieces": ["[CLS]", ...], "vectors":
@@ -214,7 +237,8 @@ static void print_npy(const Session *s, const Rows *rows)
 }
 
 /* The vectors of one input, sequence b of the run; text and json are printed at once, npy is collected in `rows`. */
-static Status embed_one(Session *s, const Recipe *r, const Input *input, const Run *run, int b, Rows *rows, Error *e)
+static Status embed_one(Session *s, const Recipe *r, const Input *input, const ModelRun *run, int b, Rows *rows,
+                        Error *e)
 {
     bool npy = format_is(s, "npy");
     if (!npy) rows->count = 0;
@@ -228,7 +252,7 @@ static Status embed_one(Session *s, const Recipe *r, const Input *input, const R
 /* The vectors of inputs that run together, in their order. */
 static Status embed_inputs(Session *s, const Recipe *r, const Inputs *inputs, Rows *rows, Error *e)
 {
-    Run run;
+    ModelRun run;
     if (format_is(s, "npy") && r->pooling == POOL_NONE && inputs->input[inputs->count - 1].number > 1)
         return fail(e, BERT_USAGE, "--format npy with --pooling none takes one input only");
     Status status = run_recipe(s, r, inputs, &run, e);
@@ -250,13 +274,19 @@ static Status verb_embed(Session *s, Error *e)
     while (status == BERT_OK && (status = next_inputs(s, &inputs, e)) == BERT_OK && inputs.count > 0)
         status = embed_inputs(s, &recipe, &inputs, &rows, e);
     if (status == BERT_OK && format_is(s, "npy")) print_npy(s, &rows);
+    if (status == BERT_OK && s->for_eyes && !s->options.format)
+        note(s, "for all digits of all numbers: --format text, or --format npy -o FILE");
     free(rows.data);
     inputs_free(&inputs);
     return status;
 }
 
-const Verb embed_verb = {"embed", verb_embed, NULL, NEEDS_MODEL, "--layers --combine --pooling --normalize --format",
-                         "text json npy", " [TEXT ...]", "vectors of texts or of tokens", embed_help};
+const Verb embed_verb = {
+    .name = "embed", .run = verb_embed, .needs = NEEDS_MODEL,
+    .own = "--layers --combine --pooling --normalize --format", .formats = "text json npy",
+    .arguments = " [TEXT ...]", .summary = "vectors of texts or of tokens",
+    .help = embed_help, .examples = embed_examples,
+};
 
 /* =====================================================================================================================
  * similarity
@@ -268,16 +298,19 @@ const Verb embed_verb = {"embed", verb_embed, NULL, NEEDS_MODEL, "--layers --com
  * cosines with each other, not with 0.
  * ================================================================================================================== */
 static const char similarity_help[] =
-    "The cosine of every two inputs' vectors (made as `bert embed` makes them), as a table.\n"
-    "  --word WORD       instead: of every two occurrences of WORD in all inputs, each the mean of its pieces'\n"
-    "                    vectors; default --layers -4..-1 --combine sum, as in the word-embedding tutorial. A row\n"
-    "                    ends with the input's number, the token's position (from 0) and the neighbours\n"
-    "  --by-layer        then the cosine of every pair for each hidden state, 0 (embedding output) to L\n"
-    "  --format json     one object: labels, cosines, and by_layer [L+1][n][n]\n"
+    "The cosine of every two inputs' vectors (made as `bert embed` makes them), as a table; on a\n"
+    "terminal with four decimals. With --word WORD the things compared are all occurrences of WORD in\n"
+    "all inputs, each the mean of its pieces' vectors; default --layers -4..-1 --combine sum, as in\n"
+    "the word-embedding tutorial. A row ends with the input's number, the token's position (from 0)\n"
+    "and its neighbours. --by-layer adds the cosine of every pair for each hidden state, 0 (embedding\n"
+    "output) to L.\n"
     "\n"
+    "Formats:\n"
+    "  text     the table\n"
+    "  json     one object: labels, cosines, and by_layer [L+1][n][n]\n";
+static const char similarity_examples[] =
     "  bert similarity 'How old are you?' 'What is your age?' 'The cat sat on the mat.'\n"
-    "  bert similarity --word bank --by-layer 'After stealing money from the bank vault, the bank robber was seen "
-    "fishing on the Mississippi river bank.'\n";
+    "  bert similarity --word bank --by-layer 'Money in the bank.' 'They sat on the river bank.'\n";
 
 typedef struct {                    /* the things that are compared */
     Recipe recipe;
@@ -312,10 +345,14 @@ static Status append_mean(Rows *rows, const Rows *tokens, size_t first, size_t n
     return BERT_OK;
 }
 
-/* The vector of one thing by one recipe: sequence b of the run, or the word at its token `first`. */
-static Status append_thing(Rows *rows, const Comparison *c, const Recipe *r, const Session *s, const Run *run, int b,
-                           int first, Error *e)
+/* The vector of one thing: sequence b of the run, or the word at its token `first`. By the recipe of the options, layer
+ * -1, or of one hidden state alone. */
+static Status append_thing(Comparison *c, const Session *s, const ModelRun *run, int b, int first, int layer, Error *e)
 {
+    const Recipe alone = {.layers = {layer}, .count = 1, .pooling = c->recipe.pooling,
+                          .dim = (size_t)s->model.config.H};
+    const Recipe *r = layer < 0 ? &c->recipe : &alone;
+    Rows *rows = layer < 0 ? &c->vectors : &c->layers;
     Rows tokens = {0};
     if (!c->words) return append_vectors(rows, r, &s->model, run, b, e);
     Status status = append_vectors(&tokens, r, &s->model, run, b, e);
@@ -324,14 +361,12 @@ static Status append_thing(Rows *rows, const Comparison *c, const Recipe *r, con
     return status;
 }
 
-/* One thing by the recipe of the options, and by each hidden state alone. */
-static Status add_thing(Comparison *c, const Session *s, const Run *run, int b, int first, const char *label, Error *e)
+static Status add_thing(Comparison *c, const Session *s, const ModelRun *run, int b, int first, const char *label,
+                        Error *e)
 {
-    Status status = append_thing(&c->vectors, c, &c->recipe, s, run, b, first, e);
-    for (int l = 0; s->options.by_layer && status == BERT_OK && l <= s->model.config.L; l++) {
-        Recipe one = {.layers = {l}, .count = 1, .pooling = c->recipe.pooling, .dim = (size_t)s->model.config.H};
-        status = append_thing(&c->layers, c, &one, s, run, b, first, e);
-    }
+    Status status = append_thing(c, s, run, b, first, -1, e);
+    for (int l = 0; s->options.by_layer && status == BERT_OK && l <= s->model.config.L; l++)
+        status = append_thing(c, s, run, b, first, l, e);
     return status == BERT_OK ? add_label(c, label, e) : status;
 }
 
@@ -379,7 +414,7 @@ static void text_label(char label[96], const Input *input)
 
 /* Everything that one input, sequence b of the run, has to compare: itself, or each occurrence of the word. Occurrences
  * of all inputs are compared with one another: that is how `bank` in two sentences is compared. */
-static Status compare_input(Comparison *c, const Session *s, const Input *input, const Run *run, int b, Error *e)
+static Status compare_input(Comparison *c, const Session *s, const Input *input, const ModelRun *run, int b, Error *e)
 {
     char label[96];
     Status status = BERT_OK;
@@ -397,7 +432,7 @@ static Status compare_input(Comparison *c, const Session *s, const Input *input,
 
 static Status compare_inputs(Comparison *c, const Session *s, const Inputs *inputs, Error *e)
 {
-    Run run;
+    ModelRun run;
     Status status = run_recipe(s, &c->recipe, inputs, &run, e);
     for (size_t i = 0; status == BERT_OK && i < inputs->count; i++)
         status = compare_input(c, s, &inputs->input[i], &run, (int)i, e);
@@ -415,6 +450,11 @@ static double cosine_of(const Comparison *c, int L, size_t i, size_t j, int laye
     return unsigned_nan(cosine(a, b, rows->dim));
 }
 
+static void print_cosine(const Session *s, double x)
+{
+    fprintf(s->out, " %9.*f", s->for_eyes ? 4 : 6, x);
+}
+
 /* The matrix, symmetric and with ones in its diagonal, each row with its label:
  *
  *              1         2
@@ -426,7 +466,7 @@ static void print_similarity(const Session *s, const Comparison *c)
     for (size_t i = 0; i < c->count; i++) fprintf(s->out, "%10zu", i + 1);
     fputc('\n', s->out);
     for (size_t i = 0; i < c->count; i++) {
-        for (size_t j = 0; j < c->count; j++) fprintf(s->out, " %9.6f", cosine_of(c, s->model.config.L, i, j, -1));
+        for (size_t j = 0; j < c->count; j++) print_cosine(s, cosine_of(c, s->model.config.L, i, j, -1));
         fprintf(s->out, "   %s\n", c->labels[i]);
     }
 }
@@ -442,8 +482,7 @@ static void print_by_layer(const Session *s, const Comparison *c)
     for (int l = 0; l <= s->model.config.L; l++) {
         fprintf(s->out, "%12d", l);
         for (size_t i = 0; i < c->count; i++)
-            for (size_t j = i + 1; j < c->count; j++)
-                fprintf(s->out, " %9.6f", cosine_of(c, s->model.config.L, i, j, l));
+            for (size_t j = i + 1; j < c->count; j++) print_cosine(s, cosine_of(c, s->model.config.L, i, j, l));
         fputc('\n', s->out);
     }
 }
@@ -516,6 +555,9 @@ static Status verb_similarity(Session *s, Error *e)
         status = compare_inputs(&c, s, &inputs, e);
     if (status == BERT_OK && c.words && c.count == 0)
         status = fail(e, BERT_TEXT, "the word '%s' is in none of the inputs", s->options.word);
+    if (status == BERT_OK && c.count == 1)
+        note(s, c.words ? "the word stands there once, and is compared with itself: give more texts"
+                        : "one text is compared with itself: give two or more, or --word WORD");
     if (status == BERT_OK && format_is(s, "json")) {
         print_similarity_json(s, &c);
     } else if (status == BERT_OK) {
@@ -530,9 +572,12 @@ static Status verb_similarity(Session *s, Error *e)
     return status;
 }
 
-const Verb similarity_verb = {"similarity", verb_similarity, NULL, NEEDS_MODEL,
-                              "--word --by-layer --layers --combine --pooling --normalize --format", "text json",
-                              " [A B ...]", "cosines of texts, or of a word's occurrences", similarity_help};
+const Verb similarity_verb = {
+    .name = "similarity", .run = verb_similarity, .needs = NEEDS_MODEL,
+    .own = "--word --by-layer --layers --combine --pooling --normalize --format", .formats = "text json",
+    .arguments = " [A B ...]", .summary = "cosines of texts, or of a word's occurrences",
+    .help = similarity_help, .examples = similarity_examples,
+};
 
 /* =====================================================================================================================
  * rank
@@ -540,11 +585,16 @@ const Verb similarity_verb = {"similarity", verb_similarity, NULL, NEEDS_MODEL,
  * The tutorial's use case: known answers, a new question; embed all of them and return the answers that are nearest.
  * ================================================================================================================== */
 static const char rank_help[] =
-    "The lines of FILE (or stdin, or the TEXTs after QUERY) by the cosine of their vector to QUERY's, best first:\n"
-    "`score<TAB>line`. Vectors are made as `bert embed` makes them.\n"
-    "  --format json     one object per line: score, text\n"
+    "Prints the lines of FILE (or of stdin, or the TEXTs after QUERY) as `score<TAB>line`, best first.\n"
+    "The score is the cosine of the line's vector to QUERY's; vectors are made as `bert embed` makes\n"
+    "them. Raw BERT was not trained for this; the example's model was. On a terminal four decimals,\n"
+    "else all digits.\n"
     "\n"
-    "  bert rank 'how do I get my money back' -f answers.txt --top-k 3\n";
+    "Formats:\n"
+    "  text     score and line\n"
+    "  json     one object per line: score, text\n";
+static const char rank_examples[] =
+    "  bert rank -m weights/all-MiniLM-L6-v2 'how do I get my money back' -f answers.txt --top-k 3\n";
 
 typedef struct {
     double score;
@@ -570,6 +620,9 @@ static Status rank_settle(Options *o, Error *e)
 {
     if (!o->text_count) return fail(e, BERT_USAGE, "rank needs a QUERY: see `bert rank --help`");
     if (o->pooling == POOL_NONE) return fail(e, BERT_USAGE, "rank needs one vector per line: not --pooling none");
+    if (o->file && o->text_count > 1)
+        return fail(e, BERT_USAGE, "rank takes QUERY and --file, or QUERY and TEXTs, not %d texts and --file: put the "
+                    "QUERY in quotes", o->text_count);
     o->query = o->texts[0];
     o->text_count--;
     memmove(o->texts, o->texts + 1, (size_t)o->text_count * sizeof *o->texts);
@@ -584,7 +637,7 @@ static Status embed_query(const Session *s, const Recipe *r, Rows *rows, Error *
     const EncodeOptions options = encode_options(s);
     const Request request = recipe_request(s, r);
     Encoding x = {0};
-    Run run = {0};
+    ModelRun run = {0};
     Status status = encode(&s->tokenizer, query, NULL, &options, &x, e);
     if (status == BERT_OK) status = run_model(&run, &s->model, &x, &request, e);
     if (status == BERT_OK) status = append_vectors(rows, r, &s->model, &run, 0, e);
@@ -594,36 +647,38 @@ static Status embed_query(const Session *s, const Recipe *r, Rows *rows, Error *
 }
 
 typedef struct {
+    Recipe recipe;
+    Rows rows;                      /* the query's vector, and room for a line's */
     Ranked *line;
     size_t count;
 } Ranking;
 
-/* Scores one line, sequence b of the run, and keeps a copy of it. rows: the query's vector, and room for the line's.
- * Nothing is printed before the last line: the best one may come last. */
-static Status rank_one(const Session *s, const Recipe *r, const Input *input, const Run *run, int b, Rows *rows,
-                       Ranked *out, Error *e)
+/* Scores one line, sequence b of the run, and keeps a copy of it; there is room for it in all->line. Nothing is printed
+ * before the last line: the best one may come last. */
+static Status rank_one(const Session *s, const Input *input, const ModelRun *run, int b, Ranking *all, Error *e)
 {
+    Rows *rows = &all->rows;
     rows->count = 1;
-    Status status = append_vectors(rows, r, &s->model, run, b, e);
+    Status status = append_vectors(rows, &all->recipe, &s->model, run, b, e);
     if (status != BERT_OK) return status;
     const size_t n = input->has_text ? input->whole.length : 0;
-    *out = (Ranked){cosine(rows->data, rows->data + rows->dim, rows->dim), input->number, malloc(n + 1), n};
-    if (!out->text) return fail(e, BERT_SYSTEM, "out of memory");
-    if (n) memcpy(out->text, input->whole.bytes, n);
+    const double score = cosine(rows->data, rows->data + rows->dim, rows->dim);
+    char *text = malloc(n + 1);
+    if (!text) return fail(e, BERT_SYSTEM, "out of memory");
+    if (n) memcpy(text, input->whole.bytes, n);
+    all->line[all->count++] = (Ranked){score, input->number, text, n};
     return BERT_OK;
 }
 
-static Status rank_inputs(const Session *s, const Recipe *r, const Inputs *inputs, Rows *rows, Ranking *all, Error *e)
+static Status rank_inputs(const Session *s, const Inputs *inputs, Ranking *all, Error *e)
 {
-    Run run;
+    ModelRun run;
     Ranked *longer = realloc(all->line, (all->count + inputs->count) * sizeof *longer);
     if (!longer) return fail(e, BERT_SYSTEM, "out of memory");
     all->line = longer;
-    Status status = run_recipe(s, r, inputs, &run, e);
-    for (size_t i = 0; status == BERT_OK && i < inputs->count; i++) {
-        status = rank_one(s, r, &inputs->input[i], &run, (int)i, rows, &all->line[all->count], e);
-        if (status == BERT_OK) all->count++;
-    }
+    Status status = run_recipe(s, &all->recipe, inputs, &run, e);
+    for (size_t i = 0; status == BERT_OK && i < inputs->count; i++)
+        status = rank_one(s, &inputs->input[i], &run, (int)i, all, e);
     run_free(&run);
     return status;
 }
@@ -640,7 +695,7 @@ static void print_ranked(const Session *s, Ranked *ranked, size_t count)
             json_put_text(s->out, ranked[i].text, ranked[i].length);
             fputs("}\n", s->out);
         } else {
-            fprintf(s->out, MACHINE, unsigned_nan(ranked[i].score));
+            put_score(s, ranked[i].score);
             fputc('\t', s->out);
             fwrite(ranked[i].text, 1, ranked[i].length, s->out);
             fputc('\n', s->out);
@@ -648,24 +703,28 @@ static void print_ranked(const Session *s, Ranked *ranked, size_t count)
     }
 }
 
+/* A model that was trained to compare sentences says how its vectors are made; raw BERT does not. */
 static Status verb_rank(Session *s, Error *e)
 {
-    Recipe recipe;
-    Rows rows = {0};
     Inputs inputs = {0};
     Ranking all = {0};
-    Status status = read_recipe(s, &recipe, NULL, COMBINE_CAT, e);
-    if (status == BERT_OK) status = embed_query(s, &recipe, &rows, e);
+    Status status = read_recipe(s, &all.recipe, NULL, COMBINE_CAT, e);
+    if (status == BERT_OK) status = embed_query(s, &all.recipe, &all.rows, e);
     while (status == BERT_OK && (status = next_inputs(s, &inputs, e)) == BERT_OK && inputs.count > 0)
-        status = rank_inputs(s, &recipe, &inputs, &rows, &all, e);
+        status = rank_inputs(s, &inputs, &all, e);
     if (status == BERT_OK) print_ranked(s, all.line, all.count);
+    if (status == BERT_OK && !file_exists(s->directory, "1_Pooling/config.json"))
+        note(s, "raw BERT was not trained to compare sentences; this model was: -m weights/all-MiniLM-L6-v2");
     for (size_t i = 0; i < all.count; i++) free(all.line[i].text);
     free(all.line);
-    free(rows.data);
+    free(all.rows.data);
     inputs_free(&inputs);
     return status;
 }
 
-const Verb rank_verb = {"rank", verb_rank, rank_settle, NEEDS_MODEL,
-                        "--top-k --layers --combine --pooling --normalize --format", "text json", " QUERY [TEXT ...]",
-                        "lines by their likeness to a query", rank_help};
+const Verb rank_verb = {
+    .name = "rank", .run = verb_rank, .settle = rank_settle, .needs = NEEDS_MODEL, .sentences = true,
+    .own = "--top-k --layers --combine --pooling --normalize --format", .formats = "text json",
+    .arguments = " QUERY [TEXT ...]", .summary = "lines by their likeness to a query",
+    .help = rank_help, .examples = rank_examples,
+};

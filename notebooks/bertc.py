@@ -107,8 +107,9 @@ def palette():
     return image
 
 
-def picture(figure):
-    """Shows a figure under its cell, as a PNG of 64 colours: a quarter of the bytes that matplotlib's has."""
+def picture(figure=None):
+    """Shows a figure (the latest one) under its cell, as a PNG of 64 colours: a quarter of matplotlib's bytes."""
+    figure = figure or matplotlib.pyplot.gcf()
     drawn, small = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png")
     image = Image.open(drawn).convert("RGB").quantize(palette=palette(), dither=Image.Dither.NONE)

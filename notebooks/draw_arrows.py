@@ -1,4 +1,4 @@
-"""Draws notebooks/bank-arrows.svg: the bank sentence, its three banks, and how alike their vectors are.
+"""Draws notebooks/bank-arrows.svg, the picture in README.md: the three banks of the bank sentence and how alike they are.
 
     python3 notebooks/draw_arrows.py             writes it
     python3 notebooks/draw_arrows.py --check     fails if it is not what this script writes

@@ -1,4 +1,4 @@
-"""Draws notebooks/dataflow.svg, the picture in README.md: the data's way through the files of bert.c.
+"""Draws notebooks/dataflow.svg, the picture in notebooks/TOUR.md: the data's way through the files of bert.c.
 
     python3 notebooks/draw_dataflow.py             writes it
     python3 notebooks/draw_dataflow.py --check     fails if it is not what this script writes
@@ -93,7 +93,7 @@ mono(490, 352, "trace, explain, attention")
 mono(490, 370, "compare, verify, info")
 mono(704, 352, "fill-mask")
 mono(704, 370, "next-sentence")
-text(514, 396, "the command line (main.c and its neighbours): one verb per question, each looks into one part", 11.5)
+text(514, 396, "the command line (cli/, verify/): one verb per question, each looks into one part", 11.5)
 arrow(195, 330, 195, 250, "5 4")
 arrow(490, 330, 490, 300, "5 4")
 arrow(704, 330, 704, 300, "5 4")

@@ -12,15 +12,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 # what is taken away: [(file, there, instead), ...]
 TRICKS = {
     "12 sums at once: one weight row at a time": [
-        ("tensor.c", "const size_t step = width == 8 ? ROWS_8 : width == 16 ? ROWS_16 : ROWS;",
-         "const size_t step = 1;"),
-        ("tensor.c", "(count == step ? full : single)", "(count == 0 ? full : single)"),
+        ("tensor.c", "K = w.cols, step = tiles[width / 8].rows;", "K = w.cols, step = 1;"),
+        ("tensor.c", "(count == step ? full : single_row)", "(count == 0 ? full : single_row)"),
     ],
     "vectors of 64 bytes (on a machine that has them)": [
-        ("bert.h", "#define VECTOR_BYTES 64", "#define VECTOR_BYTES 32"),
+        ("tensor.c", "#define VECTOR_BYTES 64", "#define VECTOR_BYTES 32"),
     ],
     "weights asked for ahead": [
-        ("tensor.c", "ask && last ? next : NULL", "ask && false ? next : NULL"),
+        ("tensor.c", "last ? next : NULL", "last && false ? next : NULL"),
     ],
     "asked for the L2 cache only, for narrow panels": [
         ("tensor.c", "if (width <= 16) __builtin_prefetch(line, 0, 2);", "if (false) ;"),
@@ -31,7 +30,7 @@ TRICKS = {
         ("tensor.c", "return N <= PANEL || K > 1024 ? ROW_GROUP / 2 : ROW_GROUP;", "return ROW_GROUP;"),
     ],
     "transposing by squares of 8 x 8": [
-        ("tensor.c", "size_t square_rows = rows / 8 * 8,", "size_t square_rows = 0,"),
+        ("tensor.c", "size_t square_rows = in.rows / 8 * 8,", "size_t square_rows = 0,"),
     ],
     "curves on vectors: libm, one number at a time": [
         ("tensor.c", "for (; is_double && i < n; i++)", "for (; i < n; i++)"),
@@ -42,9 +41,10 @@ TRICKS = {
          "void exp_all(real *out, const real *x, size_t n) { map(out, x, n, exp_double, DOUBLES, exp); }"),
     ],
     "the feed-forward's middle left packed": [
-        ("bert.c", "bool all = a->request.keep == KEEP_EVERYTHING;      /*", "bool all = true;      /*"),
-        ("bert.c", "if (a->request.keep == KEEP_EVERYTHING) linear(s->output_dense", "if (true) linear(s->output_dense"),
-        ("bert.c", "size_t width = a->request.keep == KEEP_EVERYTHING ? larger(H, F) : H;", "size_t width = larger(H, F);"),
+        ("bert.c", "packing = keeps_steps(a) ? AS_ROWS : AS_PANELS;", "packing = AS_ROWS;"),
+        ("bert.c", "(keeps_steps(a) ? N : scratch_rows(N)) * F", "N * F"),
+        ("bert.c", "if (keeps_steps(a)) linear(s->output_dense", "if (true) linear(s->output_dense"),
+        ("bert.c", "width = keeps_steps(a) ? larger(H, F) : H;", "width = larger(H, F);"),
     ],
     "one head's scores after the other in one place": [
         ("tests/bench_forward.c", ".keep = KEEP_NOTHING", ".keep = KEEP_ATTENTION"),

@@ -16,6 +16,7 @@
  * with limits and full disks.
  */
 #include "formula.h"
+#include "weights/convert.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -260,6 +261,8 @@ static bool judge(char **argv, long number, bool all_after, const Outcome *o, co
     if (o->code > 99) return complain(argv, number, all_after, o, "no signal, no sanitizer");
     if (temporaries()) return complain(argv, number, all_after, o, "no temporary file is left");
     if (!failed) {
+        if (o->out && clean->out && !strcmp(argv[1], "explain") && strstr(o->out, "makes no sentence vector here:"))
+            return true;                        /* a recipe that cannot be read spoils this one line, and says why */
         if (!same_bytes(o->out, o->out_size, clean->out, clean->out_size) ||
             !same_bytes(o->file, o->file_size, clean->file, clean->file_size))
             return complain(argv, number, all_after, o, "success means the clean run's answers");
@@ -286,12 +289,16 @@ static void remove_converted(void)
     rmdir(in_directory("model"));
 }
 
-/* Every N, once and from there on, until a run in which nothing failed any more. */
-static long torture(char **argv)
+static const char *chosen = "";                 /* of build/faults NAME: only commands whose name holds this */
+
+/* Every N, once and from there on, until a run in which nothing failed any more. Without any failure the exit code is
+ * `code`: a command that calls different what is equal must not pass for a success. */
+static long torture(int code, char **argv)
 {
     long points = 0;
+    if (!strstr(argv[1], chosen)) return 0;
     Outcome clean = run(argv, -1, false);
-    if (clean.code > 1) complain(argv, -1, false, &clean, "the clean run succeeds");
+    if (clean.code != code) complain(argv, -1, false, &clean, "the clean run has the code that stands beside it");
     for (int all_after = 0; all_after < 2; all_after++)
         for (long number = 0; ; number++) {
             remove_converted();
@@ -311,44 +318,103 @@ static long torture(char **argv)
 /* ---------------------------------------------------------------------------------------------------------------------
  * The commands
  * ------------------------------------------------------------------------------------------------------------------ */
+/* A model as large as the documents' one, for goldens and demo, which refuse any other: all zeros, in a file that takes no
+ * room on the disk. Nothing is computed with it, which would take minutes: all that forward makes is zero. */
+void __real_forward(const Bert *m, Activations *a);
+void __wrap_forward(const Bert *m, Activations *a);
+void __wrap_forward(const Bert *m, Activations *a)
+{
+    const int L = m->config.L;
+    const size_t H = (size_t)m->config.H, B = (size_t)a->batch.B;
+    if (H != 768) {
+        __real_forward(m, a);
+        return;
+    }
+    for (int l = a->request.keep & KEEP_HIDDEN ? 0 : L; l <= L; l++)
+        memset((real *)(uintptr_t)hidden_state(a, l), 0, (size_t)a->N * H * sizeof(real));
+    if (a->request.pooler) memset(a->pooler, 0, B * H * sizeof(real));
+    if (a->request.nsp) memset(a->nsp_logits, 0, B * 2 * sizeof(real));
+    memset(a->logits, 0, (size_t)a->request.M * (size_t)m->config.V * sizeof(real));
+}
+
+static void write_documents_model(void)
+{
+    static const BertConfig config = {.L = 12, .H = 768, .A = 12, .D = 64, .F = 3072, .V = 30522, .P = 512, .S = 2};
+    static char names[256][128];
+    static SafeTensor tensors[256];
+    char command[1400];
+    size_t count = 0, bytes = 0;
+    if (mkdir(in_directory("documents"), 0777)) abort();
+    for (size_t i = 0; i < tensor_table_size; i++) {
+        const TensorSpec *spec = &tensor_table[i];
+        for (int l = 0; !spec->optional && !spec->tied && l < (spec_per_layer(spec) ? config.L : 1); l++) {
+            SafeTensor *t = &tensors[count];
+            *t = (SafeTensor){.name = names[count], .dtype = DTYPE_F32, .rank = spec->rows ? 2 : 1};
+            spec_name(spec->name, l, names[count++], sizeof names[0]);
+            t->shape[0] = spec->rows ? spec_rows(spec, &config) : spec_cols(spec, &config);
+            t->shape[1] = spec_cols(spec, &config);
+            t->count = t->shape[0] * (spec->rows ? t->shape[1] : 1);
+            bytes += t->count * sizeof(float);
+        }
+    }
+    FILE *f = fopen(in_directory("documents/model.safetensors"), "wb");
+    if (!f) abort();
+    safetensors_write_header(f, tensors, count, NULL, 0);
+    if (fflush(f) || ftruncate(fileno(f), (off_t)bytes + ftello(f)) || fclose(f)) abort();
+    spew("documents/config.json", "{\"hidden_act\": \"gelu\", \"hidden_size\": 768, \"intermediate_size\": 3072, "
+         "\"max_position_embeddings\": 512, \"num_attention_heads\": 12, \"num_hidden_layers\": 12, "
+         "\"type_vocab_size\": 2, \"vocab_size\": 30522, \"layer_norm_eps\": 1e-12, \"model_type\": \"bert\"}");
+    snprintf(command, sizeof command, "cp weights/bert-base-uncased/vocab.txt '%s'", in_directory("documents/vocab.txt"));
+    if (system(command)) abort();
+}
+
 #define MODEL "-m", directory
 static long torture_bert(void)
 {
-    char trace[512], npy[512], wrong[512];
+    char trace[512], wrong[512], many[512], documents[512];
     snprintf(trace, sizeof trace, "%s", in_directory("trace"));
-    snprintf(npy, sizeof npy, "%s", in_directory("npy"));
+    snprintf(many, sizeof many, "%s", in_directory("many"));
+    snprintf(documents, sizeof documents, "%s", in_directory("documents"));
     snprintf(wrong, sizeof wrong, "%s", in_directory("wrong"));
     char *made[] = {"bert", "trace", MODEL, "-q", "-o", trace, "the cat", NULL};
     char *different[] = {"bert", "trace", MODEL, "-q", "--gelu", "tanh", "-o", wrong, "the cat", NULL};
     Outcome o = run(made, -1, false), p = run(different, -1, false);
     outcome_free(&o), outcome_free(&p);
-    char *commands[][14] = {
-        {"bert", "tokenize", MODEL, NULL},                              /* three lines of stdin */
-        {"bert", "tokenize", MODEL, "--trace", "the [MASK] sat", NULL},
-        {"bert", "tokenize", MODEL, "--format", "json", "-o", answer, "the cat", NULL},
-        {"bert", "vocab", MODEL, "9:11", "cat", NULL},
-        {"bert", "embed", MODEL, "-f", "-", NULL},
-        {"bert", "embed", MODEL, "--format", "npy", "-o", answer, "the cat", "on", NULL},
-        {"bert", "embed", MODEL, "--inputs", trace, "--pooling", "none", NULL},
-        {"bert", "similarity", MODEL, "--word", "bank", "the bank", "a bank", NULL},
-        {"bert", "similarity", MODEL, "--by-layer", "the cat", "the dog", NULL},
-        {"bert", "rank", MODEL, "cat", "the dog", "the cat", NULL},
-        {"bert", "fill-mask", MODEL, "--targets", "cat,dog", "the [MASK]", NULL},
-        {"bert", "next-sentence", MODEL, "the cat", "it sat", NULL},
-        {"bert", "attention", MODEL, "the cat", NULL},
-        {"bert", "attention", MODEL, "--format", "npy", "-o", answer, "the cat", NULL},
-        {"bert", "trace", MODEL, "the cat", NULL},
-        {"bert", "trace", MODEL, "-o", answer, "the cat", NULL},
-        {"bert", "compare", trace, trace, NULL},
-        {"bert", "compare", trace, wrong, NULL},
-        {"bert", "verify", MODEL, trace, "the cat", NULL},
-        {"bert", "verify", MODEL, "--isolate", wrong, NULL},
-        {"bert", "info", "-v", MODEL, NULL},
-        {"bert", "help", NULL},
+    struct { int code; char *argv[14]; } commands[] = {
+        {0, {"bert", "tokenize", MODEL, NULL}},                              /* three lines of stdin */
+        {0, {"bert", "tokenize", MODEL, "--trace", "the [MASK] sat", NULL}},
+        {0, {"bert", "tokenize", MODEL, "--format", "json", "-o", answer, "the cat", NULL}},
+        {0, {"bert", "vocab", MODEL, "9:11", "cat", NULL}},
+        {0, {"bert", "embed", MODEL, "-f", "-", NULL}},
+        {0, {"bert", "embed", MODEL, "--format", "npy", "-o", answer, "the cat", "on", NULL}},
+        {0, {"bert", "embed", MODEL, "--inputs", trace, "--pooling", "none", NULL}},
+        {0, {"bert", "similarity", MODEL, "--word", "bank", "the bank", "a bank", NULL}},
+        {0, {"bert", "similarity", MODEL, "--by-layer", "the cat", "the dog", NULL}},
+        {0, {"bert", "rank", MODEL, "cat", "the dog", "the cat", NULL}},
+        {0, {"bert", "fill-mask", MODEL, "--targets", "cat,dog", "the [MASK]", NULL}},
+        {0, {"bert", "next-sentence", MODEL, "the cat", "it sat", NULL}},
+        {0, {"bert", "attention", MODEL, "the cat", NULL}},
+        {0, {"bert", "attention", MODEL, "--format", "npy", "-o", answer, "the cat", NULL}},
+        {0, {"bert", "trace", MODEL, "the cat", NULL}},
+        {0, {"bert", "trace", MODEL, "-o", answer, "the cat", NULL}},
+        {0, {"bert", "compare", trace, trace, NULL}},
+        {1, {"bert", "compare", trace, wrong, NULL}},
+        {0, {"bert", "verify", MODEL, trace, "the cat", NULL}},
+        {1, {"bert", "verify", MODEL, "--isolate", wrong, NULL}},
+        {0, {"bert", "explain", MODEL, "--step", "15", "the [MASK]", NULL}},
+        {0, {"bert", "explain", MODEL, "--step", "16", "the cat", "a dog", NULL}},
+        {0, {"bert", "embed", MODEL, "-f", many, NULL}},                /* 64 inputs in one batch */
+        {3, {"bert", "goldens", MODEL, NULL}},                          /* not the documents' model */
+        {3, {"bert", "demo", MODEL, NULL}},
+        {1, {"bert", "goldens", "-m", documents, NULL}},                /* as large as theirs, and every number missed */
+        {1, {"bert", "goldens", "-m", documents, "-o", answer, NULL}},
+        {0, {"bert", "demo", "-m", documents, NULL}},
+        {0, {"bert", "info", "-v", MODEL, NULL}},
+        {0, {"bert", "help", NULL}},
     };
     long points = 0;
-    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) points += torture(commands[i]);
-    remove(trace), remove(npy), remove(wrong);
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) points += torture(commands[i].code, commands[i].argv);
+    remove(trace), remove(wrong);
     return points;
 }
 
@@ -362,24 +428,26 @@ static long torture_convert(void)
     char *commands[][4] = {{"convert", prefix, model, NULL}, {"convert", "--fingerprint", weights, NULL},
                            {"convert", "--sha256", weights, NULL}};
     long points = 0;
-    for (size_t i = 0; i < 3; i++) points += torture(commands[i]);
+    for (size_t i = 0; i < 3; i++) points += torture(0, commands[i]);
     return points;
 }
 
 static void clean_up(void)
 {
     static const char *const names[] = {"1_Pooling/config.json", "1_Pooling", "tokenizer_config.json", "lines", "out",
-                                        "err", "answer", "c.index", "c.data-00000-of-00002", "c.data-00001-of-00002"};
+                                        "err", "answer", "many", "documents/config.json",
+                                        "documents/vocab.txt", "documents/model.safetensors", "documents", "c.index", "c.data-00000-of-00002", "c.data-00001-of-00002"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) remove(in_directory(names[i]));
     formula_remove(directory);
 }
 
 void write_checkpoint(const char *directory);   /* tests/checkpoint.c */
 
-int main(void)
+int main(int argc, char **argv)
 {
     Error e = {0};
-    char path[512];
+    char path[512], lines[65 * 8] = "";
+    if (argc > 1) chosen = argv[1];
     if (!formula_directory(directory) || formula_model(directory, "tiny", &e) != BERT_OK) return printf("%s\n",
                                                                                                         e.message), 1;
     snprintf(path, sizeof path, "%s", in_directory("answer"));
@@ -389,6 +457,9 @@ int main(void)
     spew("tokenizer_config.json", "{\"do_lower_case\": false}");
     if (mkdir(in_directory("1_Pooling"), 0777)) return printf("no directory\n"), 1;
     spew("1_Pooling/config.json", "{\"pooling_mode\": \"max\"}");
+    for (int i = 0; i < 64; i++) strcat(lines, i % 3 ? "a cat\n" : "the\n");
+    spew("many", lines);
+    write_documents_model();
     write_checkpoint(directory);
     long points = torture_convert() + torture_bert();
     clean_up();

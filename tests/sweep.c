@@ -50,6 +50,11 @@ bool check_text(const char *what, const char *got, const char *want)
     return check(!strcmp(got, want), "%s: %s", what, want);
 }
 
+void skip(const char *why)
+{
+    check(false, "%s", why);
+}
+
 /* ---------------------------------------------------------------------------------------------------------------------
  * Memory, counted (the linker sends calls of malloc here: -Wl,--wrap)
  * ------------------------------------------------------------------------------------------------------------------ */

@@ -67,14 +67,50 @@ static void check_layout(const char *what)
     }
 }
 
+/* Line `line` of card n, from column 21 on, where its text begins; NULL: there is no such card. */
+static const char *card_line(int n, int line)
+{
+    char number[8];
+    snprintf(number, sizeof number, "\n%2d ", n);
+    const char *at = strstr(output, number);
+    for (at = at ? at + 1 : NULL; at && line > 1; line--) {
+        at = strchr(at, '\n');
+        at = at ? at + 1 : NULL;
+    }
+    return at && strcspn(at, "\n") > 21 ? at + 21 : NULL;
+}
+
+/* Sixteen cards in order, of three lines each, with nothing else between but the headings of the four modules. */
+static void check_cards(const char *what)
+{
+    static const char *const modules[] = {"TOKENIZER", "EMBEDDING", "ENCODER", "TASK HEAD"};
+    const char *line = strstr(output, "\n\nTOKENIZER\n");
+    int lines = 0, module = 0;
+    for (line = line ? line + 1 : output; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+        const bool heads = module < 4 && !strncmp(line, modules[module], strlen(modules[module]));
+        if (*line == '\n') continue;
+        if (heads) {
+            check(lines == (int[]){0, 12, 18, 39}[module], "%s: %s stands behind %d lines", what, modules[module], lines);
+            module++;
+            continue;
+        }
+        const int number = lines % 3 == 0 ? atoi(line) : lines / 3 + 1;
+        check(number == lines / 3 + 1, "%s: card %d begins: %.40s", what, lines / 3 + 1, line);
+        check(lines % 3 == 0 || !strncmp(line, "   ", 3), "%s: card %d goes on: %.40s", what, lines / 3 + 1, line);
+        check(strcspn(line, "\n") > 21 && line[20] == ' ' && line[21] != ' ', "%s: a text: %.40s", what, line);
+        lines++;
+    }
+    check(lines == 48 && module == 4, "%s: %d lines under %d headings: %s", what, lines, module, output);
+}
+
 static void all_sixteen_steps_are_explained_once_and_in_order(void)
 {
     if (!tiny_model()) return;
-    check(run("./bert explain -m %s 'the cat sat on my [MASK]'", tiny) == 0, "exit code 0");
+    check(run("./bert explain -m %s --all 'the cat sat on my [MASK]'", tiny) == 0, "exit code 0");
     check_headings("a sentence");
-    check(run("./bert explain -m %s --pair 'the dog' 'the cat'", tiny) == 0, "exit code 0");
+    check(run("./bert explain -m %s --all --pair 'the dog' 'the cat'", tiny) == 0, "exit code 0");
     check_headings("a pair");
-    run("./bert trace -m %s -o %s/ids 'the cat' && ./bert explain -m %s --inputs %s/ids; rm %s/ids", tiny, tiny, tiny,
+    run("./bert trace -m %s -o %s/ids 'the cat' && ./bert explain -m %s --all --inputs %s/ids; rm %s/ids", tiny, tiny, tiny,
         tiny, tiny);
     check_headings("ids from a file");
     check(strstr(output, "the ids came from a file") != NULL, "steps 1 to 3 are not made up: %s", output);
@@ -86,7 +122,7 @@ static void all_sixteen_steps_are_explained_once_and_in_order(void)
     formula_remove(tiny);
 }
 
-/* Long words, long texts, ideographs, control characters; the whole, and each step by itself. */
+/* Long words, long texts, ideographs, control characters; the cards, all steps, and each step by itself. */
 static void no_explanation_is_wider_than_80_columns(void)
 {
     if (too_slow()) return;
@@ -97,14 +133,14 @@ static void no_explanation_is_wider_than_80_columns(void)
         "--max-length 32 --pad 'the cat'", "--pair 'the dog' 'the cat'"};
     if (!tiny_model()) return;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        for (int step = 0; step <= 16; step++) {
+        for (int step = 0; step <= 17; step++) {
             char option[24] = "";
-            if (step) snprintf(option, sizeof option, "--step %d", step);
+            if (step) snprintf(option, sizeof option, step <= 16 ? "--step %d" : "--all", step);
             int code = run("./bert explain -m %s --truncate %s %s", tiny, option, texts[i]);
             check(code == 0, "%s: exit code %d", texts[i], code);
             check_layout(texts[i]);
         }
-    run("echo 'the cat' | ./bert explain -m %s", tiny);
+    run("echo 'the cat' | ./bert explain -m %s --all", tiny);
     check_headings("a line of stdin");
     check(run("printf 'the cat\\nthe dog\\n' | ./bert explain -m %s --step 9 | grep -c '^STEP 9'", tiny) == 0 &&
           atoi(output) == 2, "every line is explained: %s", output);
@@ -119,14 +155,14 @@ static void the_first_line_names_what_is_shown(void)
         {13, true, false}, {16, false, false}};
     if (!tiny_model()) return;
     for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
-        char option[24] = "";
+        char option[24] = "--all";
         if (shown[i].step) snprintf(option, sizeof option, "--step %d", shown[i].step);
         run("./bert explain -m %s --layer 1 --head 2 %s 'the cat' | head -1", tiny, option);
         check(!strstr(output, "layer 1 of 0 to 1") == !shown[i].layer, "step %d: %s", shown[i].step, output);
         check(!strstr(output, "head 2 of 0 to 2") == !shown[i].head, "step %d: %s", shown[i].step, output);
         check(strstr(output, "; token 2 cat\n") != NULL, "step %d: %s", shown[i].step, output);
     }
-    run("./bert explain -m %s ''", tiny);
+    run("./bert explain -m %s --all ''", tiny);
     check(strstr(output, "; token 0 [CLS]\n") && strstr(output, "no word: the head is asked about [CLS])"),
           "an empty text has [CLS]: %s", output);
     formula_remove(tiny);
@@ -152,7 +188,7 @@ static void long_lines_break_at_blanks_and_before_codes(void)
 
 static void layers_heads_and_steps_that_do_not_exist_are_usage_errors(void)
 {
-    static const char *const wrong[] = {"--step 17", "--step 0", "--layer 2", "--head 3", "--step x", "--top-k 3"};
+    static const char *const wrong[] = {"--step 17", "--step 0", "--layer 2", "--head 3", "--step x", "--top-k 3", "--all --step 3"};
     if (!tiny_model()) return;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         check(run("./bert explain -m %s %s 'the cat' 2>/dev/null", tiny, wrong[i]) == 2 && !*output, "%s", wrong[i]);
@@ -168,15 +204,23 @@ static void heads_that_are_missing_are_said_not_made_up(void)
     if (!tiny_model()) return;
     run("LC_ALL=C sed -e 's/\"cls\\.predictions/\"xls.predictions/g' -e 's/\"cls\\.seq/\"xls.seq/g' "
         "%s/model.safetensors > %s/m; mv %s/m %s/model.safetensors", tiny, tiny, tiny, tiny);
-    check(run("./bert explain -m %s 'the [MASK]'", tiny) == 0, "exit code 0");
+    check(run("./bert explain -m %s --all 'the [MASK]'", tiny) == 0, "exit code 0");
     check_headings("without heads");
     check(strstr(output, "no masked-language-model head") && !strstr(output, "softmax: the best"), "no MLM: %s",
           output);
     check(strstr(output, "no next-sentence head") && !strstr(output, "P(IsNext)"), "no NSP: %s", output);
+    check(run("./bert explain -m %s 'the cat [MASK]'", tiny) == 0, "exit code 0");
+    check_cards("without heads");
+    check(strstr(output, "(these weights have no masked-language-model head)") && !strstr(output, "[MASK] -> "),
+          "no guesses: %s", output);
+    check(run("./bert explain -m %s --pair 'the dog' 'the cat'", tiny) == 0 && !strstr(output, "IsNext"),
+          "no judgement: %s", output);
     run("LC_ALL=C sed -e 's/pooler\\.dense/xooler.dense/g' %s/model.safetensors > %s/m; mv %s/m %s/model.safetensors",
         tiny, tiny, tiny, tiny);
     check(run("./bert explain -m %s --step 14 'the cat'", tiny) == 0 && strstr(output, "no pooler"), "no pooler: %s",
           output);
+    check(run("./bert explain -m %s 'the cat'", tiny) == 0 && strstr(output, "(these weights have no pooler)"),
+          "no pooler: %s", output);
     formula_remove(tiny);
 }
 
@@ -260,7 +304,7 @@ static void values_shown_are_those_of_the_trace(void)
         check(heading != NULL, "step %d has %s: %s", r->step, r->heading, output);
         if (heading) check_row(r->heading, find_line(heading, r->label), &trace, r->name, r->at, r->count);
     }
-    run("./bert explain -m %s --layer 1 --head 2 'the cat [MASK]'", tiny);
+    run("./bert explain -m %s --all --layer 1 --head 2 'the cat [MASK]'", tiny);
     const char *scores = strstr(output, "\nSTEP 8 "), *probs = strstr(output, "\nSTEP 9 ");
     if (check(scores && probs, "steps 8 and 9")) {
         const size_t at = SQUARE + TOKENS;                          /* head 2, query 1 */
@@ -316,7 +360,7 @@ static void the_strongest_keys_of_the_followed_token_have_columns(void)
         for (int head = 0; head < 3; head++) {
             char what[48];
             snprintf(what, sizeof what, "layer %d, head %d", layer, head);
-            run("./bert explain -m %s --layer %d --head %d 'the cat sat on my the bank the cat'", tiny, layer, head);
+            run("./bert explain -m %s --all --layer %d --head %d 'the cat sat on my the bank the cat'", tiny, layer, head);
             beyond += check_columns(what);
         }
     check(beyond > 0, "some of these keys are none of the first six");
@@ -337,7 +381,7 @@ static void the_followed_token_has_a_row_in_long_texts(void)
         check(next && !strncmp(next, "\n   30 bank", 11), "step %d, %s: %s", tables[i].step, tables[i].table, output);
         check(strstr(output, "of 32 tokens, and token 30;") != NULL, "step %d says so: %s", tables[i].step, output);
     }
-    run("./bert explain -m %s --head 2 'the cat'", tiny);
+    run("./bert explain -m %s --all --head 2 'the cat'", tiny);
     check(find_line(output, "  2 cat           feature 16        17        18        19        20     21 ..\n") != NULL,
           "features are called so: %s", output);
     run("./bert explain -m %s --step 3 'the cat'", tiny);
@@ -387,14 +431,14 @@ static void the_sentence_vector_is_that_of_embed(void)
 static void the_bank_sentence_explained(void)
 {
     if (!real_weights("bert-base-uncased")) return;
-    check(run("./bert explain 'After stealing money from the bank vault, the bank robber was seen fishing on the "
+    check(run("./bert explain --all 'After stealing money from the bank vault, the bank robber was seen fishing on the "
               "Mississippi river bank.'") == 0, "exit code 0");
     check_headings("the bank sentence");
     check_layout("the bank sentence");
     check(strstr(output, "22 tokens, 12L/768H/12A") && strstr(output, "token 19 bank"), "the last word is followed");
     check(strstr(output, "  6 and 10 bank         0.9386\n") && strstr(output, "  10 and 19 bank        0.6932\n"),
           "the two cosines: %s", strstr(output, "STEP 16"));
-    check(run("./bert explain \"$(yes the bank | head -133) Mannschaft\"") == 0, "270 tokens");
+    check(run("./bert explain --all \"$(yes the bank | head -133) Mannschaft\"") == 0, "270 tokens");
     check(!strncmp(output, "270 tokens, ", 12) && strstr(output, ";\ntoken 268 ##schaft\n"), "two lines: %.200s",
           output);
     check_layout("270 tokens");
@@ -402,6 +446,399 @@ static void the_bank_sentence_explained(void)
     check(strstr(output, "0.3145  floor") != NULL, "floor: %s", output);
     run("./bert explain --step 9 --layer 8 --head 10 'The cat sat on the mat because it was tired.'");
     check(strstr(output, "    8 it               0.83   2 cat;") != NULL, "it looks at the cat: %s", output);
+}
+
+/* =====================================================================================================================
+ * The answer and the cards
+ * ================================================================================================================== */
+
+/* Sentences, pairs, ids, an empty text, several lines: always sixteen cards. */
+static void there_are_sixteen_cards_of_three_lines(void)
+{
+    static const char *const texts[] = {"'the cat sat on my [MASK]'", "--pair 'the dog' 'the cat'", "''", "'the'", "'.'",
+                                        "'[MASK]'", "'[MASK] and [MASK] and [MASK]'", "'the [CLS] cat'",
+                                        "--max-length 12 --pad 'the cat'", "--gelu tanh 'the cat'",
+                                        "--segments 1 --pair 'the dog' 'played'"};
+    if (!tiny_model()) return;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        check(run("./bert explain -m %s %s", tiny, texts[i]) == 0, "%s: exit code 0", texts[i]);
+        check_cards(texts[i]);
+    }
+    run("./bert trace -m %s -o %s/ids 'the cat' && ./bert explain -m %s --inputs %s/ids; rm %s/ids", tiny, tiny, tiny,
+        tiny, tiny);
+    check_cards("ids from a file");
+    for (int n = 1; n <= 3; n++)
+        check(card_line(n, 3) && !strncmp(card_line(n, 3), "(the ids came from a file)\n", 27), "card %d: %s", n, output);
+    check(run("printf 'the cat\\nthe dog\\n' | ./bert explain -m %s | grep -c '^ 9 softmax '", tiny) == 0 &&
+          atoi(output) == 2, "every line is explained: %s", output);
+    formula_remove(tiny);
+}
+
+/* Does a text say what the pattern says, with these numbers where the pattern has `@`, each rounded as it is printed?
+ * The pattern is the beginning of the text. */
+static void check_numbers(const char *what, const char *text, const char *pattern, const double *expected)
+{
+    const char *at = text;
+    if (!check(text != NULL, "%s is there: %s", what, output)) return;
+    for (; *pattern; pattern++) {
+        if (*pattern != '@') {
+            if (!check(*at++ == *pattern, "%s: `%s` is expected: %.80s", what, pattern, text)) return;
+            continue;
+        }
+        char *end;
+        const double shown = strtod(at, &end);
+        const char *point = memchr(at, '.', (size_t)(end - at));
+        const double half = point ? 0.5 * pow(10, -(double)(end - point - 1)) : 0;
+        if (!check(end > at && fabs(shown - *expected) <= half * 1.001 + 1e-6 * fabs(*expected),
+                   "%s: %.9g is expected: %.80s", what, *expected, at)) return;
+        expected++;
+        at = end;
+    }
+}
+
+static void check_card(int n, const char *pattern, const double *expected)
+{
+    char what[16];
+    snprintf(what, sizeof what, "card %d", n);
+    check_numbers(what, card_line(n, 3), pattern, expected);
+}
+
+/* What the cards need of a trace: elements, and what follows from rows of them. */
+static Safetensors cards_trace;
+
+static double traced(const char *name, size_t i)
+{
+    const SafeTensor *t = safetensors_find(&cards_trace, name);
+    return check(t && i < t->count, "the trace has %s[%zu]", name, i) ? tensor_element(t, i) : NAN;
+}
+
+static double traced_id(const char *name, size_t i)
+{
+    const SafeTensor *t = safetensors_find(&cards_trace, name);
+    return check(t && i < t->count, "the trace has %s[%zu]", name, i) ? (double)integer_element(t, i) : NAN;
+}
+
+static double traced_dot(const char *a, size_t at, const char *b, size_t bt, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += traced(a, at + i) * traced(b, bt + i);
+    return sum;
+}
+
+static double traced_length(const char *name, size_t at, size_t n)
+{
+    return sqrt(traced_dot(name, at, name, at, n));
+}
+
+static double traced_cosine(const char *a, const char *b, size_t at, size_t n)
+{
+    return traced_dot(a, at, b, at, n) / traced_length(a, at, n) / traced_length(b, at, n);
+}
+
+/* The text of the cards' test, with the first three tokens and the last one that are no words; token 6 is [MASK]. */
+#define CARDS "'The cat sat on my [MASK]'"
+enum { CARD_TOKENS = 8, MASK = 6, H = 24, D = 8, F = 56 };
+static const char *const card_tokens[CARD_TOKENS] = {"[CLS]", "the", "cat", "sat", "on", "my", "[MASK]", "[SEP]"};
+
+/* The layer, head and key, among words three or more places before [MASK], with the largest probability. Only the layer
+ * and the head that are not -1 are asked. From `bert attention`. */
+static double strongest_look(int only_layer, int only_head, int found[3])
+{
+    static float probs[2 * 3 * CARD_TOKENS * CARD_TOKENS];
+    double best = -1;
+    char path[300];
+    snprintf(path, sizeof path, "%s/attention", tiny);
+    run("./bert attention -m %s --format npy -o %s " CARDS, tiny, path);
+    FILE *file = fopen(path, "rb");
+    const bool ok = file && !fseek(file, -(long)sizeof probs, SEEK_END) && fread(probs, sizeof probs, 1, file) == 1;
+    if (file) fclose(file);
+    remove(path);
+    if (!check(ok, "the attention is read")) return NAN;
+    for (int l = 0; l < 2; l++)
+        for (int h = 0; h < 3; h++)
+            for (int j = 1; j <= MASK - 3; j++) {
+                const double p = (double)probs[((l * 3 + h) * CARD_TOKENS + MASK) * CARD_TOKENS + j];
+                if ((only_layer >= 0 && l != only_layer) || (only_head >= 0 && h != only_head) || p <= best) continue;
+                best = p;
+                memcpy(found, (int[]){l, h, j}, 3 * sizeof *found);
+            }
+    return best;
+}
+
+/* Cards 4 to 6, and 12 to 14, of [MASK] in layer l. */
+static void check_token_cards(int l)
+{
+    char name[4][64];
+    double mean[2] = {0}, square[2] = {0}, above = 0, far = 0;
+    for (size_t h = 0; h < H; h++) {
+        const size_t at = MASK * H + h;
+        const double sum = traced("embeddings.word_embeddings", at) + traced("embeddings.token_type_embeddings", at) +
+                           traced("embeddings.position_embeddings", at), norm = traced("embeddings.LayerNorm", at);
+        mean[0] += sum / H;
+        mean[1] += norm / H;
+        square[0] += sum * sum / H;
+        square[1] += norm * norm / H;
+        far += fabs(traced("pooler", h)) > 0.9;
+    }
+    check_card(4, "token @ of @, '[MASK]': id @, segment @, mask @\n", (double[]){
+        MASK, CARD_TOKENS, traced_id("input_ids", MASK), traced_id("token_type_ids", MASK),
+        traced_id("attention_mask", MASK)});
+    check_card(5, "lengths: word @, segment @, position @\n", (double[]){
+        traced_length("embeddings.word_embeddings", MASK * H, H),
+        traced_length("embeddings.token_type_embeddings", MASK * H, H),
+        traced_length("embeddings.position_embeddings", MASK * H, H)});
+    check_card(6, "'[MASK]': standard deviation @, then @\n",
+               (double[]){sqrt(square[0] - mean[0] * mean[0]), sqrt(square[1] - mean[1] * mean[1])});
+    snprintf(name[0], 64, "encoder.layer.%d.attention.output.dense", l);
+    snprintf(name[1], 64, "encoder.layer.%d.intermediate.dense", l);
+    snprintf(name[2], 64, l ? "encoder.layer.%d.output.LayerNorm" : "embeddings.LayerNorm", l - 1);
+    snprintf(name[3], 64, "encoder.layer.%d.output.LayerNorm", l);
+    for (size_t f = 0; f < F; f++) above += traced(name[1], MASK * F + f) > 0;
+    check_card(11, "'[MASK]': length of x @, of its change @\n",
+               (double[]){traced_length(name[2], MASK * H, H), traced_length(name[0], MASK * H, H)});
+    check_card(12, "'[MASK]': @ of @ features are above 0\n", (double[]){above, F});
+    check_card(13, "'[MASK]': hidden states @ and @ have cosine @\n",
+               (double[]){l, l + 1, traced_cosine(name[2], name[3], MASK * H, H)});
+    check_card(14, "@ of the @ pooled numbers are beyond 0.9 or -0.9\n", (double[]){far, H});
+}
+
+/* Cards 7 to 10, of [MASK] and token j in layer l and head h, where the probability is p. */
+static void check_head_cards(int l, int h, int j, double p)
+{
+    char name[5][64], pattern[100];
+    static const char *const parts[] = {"query", "key", "value", "scores", "context"};
+    const size_t column = (size_t)h * D, row = ((size_t)h * CARD_TOKENS + MASK) * CARD_TOKENS;
+    double sum = 0;
+    for (int i = 0; i < 5; i++) snprintf(name[i], 64, "encoder.layer.%d.attention.self.%s", l, parts[i]);
+    for (size_t k = 0; k < CARD_TOKENS; k++) sum += traced(name[3], row + k);
+    snprintf(pattern, sizeof pattern, "|q| of '[MASK]' @, |k| of '%s' @\n", card_tokens[j]);
+    check_card(7, pattern, (double[]){traced_length(name[0], MASK * H + column, D),
+                                      traced_length(name[1], (size_t)j * H + column, D)});
+    snprintf(pattern, sizeof pattern, "'[MASK]' at '%s': @, on average @\n", card_tokens[j]);
+    check_card(8, pattern, (double[]){traced(name[3], row + (size_t)j), sum / CARD_TOKENS});
+    snprintf(pattern, sizeof pattern, "'[MASK]' looks at '%s' with @ (layer @, head @)\n", card_tokens[j]);
+    check_card(9, pattern, (double[]){p, l, h});
+    snprintf(pattern, sizeof pattern, "lengths: from '%s' @, from all tokens @\n", card_tokens[j]);
+    check_card(10, pattern, (double[]){p * traced_length(name[2], (size_t)j * H + column, D),
+                                       traced_length(name[4], MASK * H + column, D)});
+}
+
+/* The word that fill-mask names first, and its probability, on card 15; its logit is the largest one of the trace. */
+static void check_mlm_card(void)
+{
+    char piece[40], pattern[100];
+    double p, logit = -INFINITY;
+    run("./bert fill-mask -m %s --top-k 1 --format json " CARDS, tiny);
+    const char *score = strstr(output, "\"score\": "), *token = strstr(output, "\"token_str\": \"");
+    const bool read = score && token && sscanf(score, "\"score\": %lf", &p) == 1 &&
+                      sscanf(token, "\"token_str\": \"%39[^\"]", piece) == 1;
+    for (size_t v = 0; v < 101; v++) logit = fmax(logit, traced("cls.predictions.decoder", MASK * 101 + v));
+    run("./bert explain -m %s " CARDS, tiny);
+    if (!check(read, "fill-mask answers")) return;
+    snprintf(pattern, sizeof pattern, "at '[MASK]': '%s', logit @, p @\n", piece);
+    check_card(15, pattern, (double[]){logit, p});
+}
+
+/* The three words whose sums of hidden states 1 and 2 are nearest to that of [MASK], on card 16. */
+static void check_vectors_card(void)
+{
+    double cosines[CARD_TOKENS], expected[3] = {0}, sum[CARD_TOKENS][H], length[CARD_TOKENS];
+    char pattern[160] = "'[MASK]' is most like ";
+    for (size_t t = 0; t < CARD_TOKENS; t++) {
+        length[t] = 0;
+        for (size_t h = 0; h < H; h++) {
+            sum[t][h] = traced("encoder.layer.0.output.LayerNorm", t * H + h) +
+                        traced("encoder.layer.1.output.LayerNorm", t * H + h);
+            length[t] += sum[t][h] * sum[t][h];
+        }
+    }
+    for (size_t t = 0; t < CARD_TOKENS; t++) {
+        cosines[t] = 0;
+        for (size_t h = 0; h < H; h++) cosines[t] += sum[t][h] * sum[MASK][h] / sqrt(length[t] * length[MASK]);
+    }
+    for (int n = 0; n < 2; n++) {
+        int best = 1;
+        for (int t = 2; t < MASK; t++)
+            if (cosines[t] > cosines[best]) best = t;
+        expected[n] = cosines[best];
+        cosines[best] = -2;
+        snprintf(pattern + strlen(pattern), sizeof pattern - strlen(pattern), "%s'%s' @", n ? ", " : "",
+                 card_tokens[best]);
+    }
+    check_card(16, pattern, expected);
+}
+
+/* The word of most pieces, as it was typed, in either text; else one without pieces; else how many words are whole. */
+static void the_word_of_most_pieces_is_shown(void)
+{
+    static const struct { const char *texts, *card; } cut[] = {
+        {"'The bankly Zoo'", "'Zoo' -> z ##o ##o\n"}, {"'the bankly cat'", "'bankly' -> bank ##ly\n"},
+        {"--pair 'the cat' 'He went \303\251T\303\251'", "'\303\251T\303\251' -> e ##t ##e\n"},
+        {"'the \344\270\255 cat'", "'\344\270\255' -> [UNK]\n"}, {"'the [MASK] cat'", "each of the 3 words "},
+        {"'cat'", "the word is a piece of the vocabulary\n"}, {"''", "no words\n"},
+        {"abcdefghijklmnopqrst", "'abcdefghij..' -> a ##b ##c ##d ##e ##f ##g ##h ##i ##j ..\n"}};
+    if (!tiny_model()) return;
+    for (size_t i = 0; i < sizeof cut / sizeof *cut; i++) {
+        run("./bert explain -m %s %s", tiny, cut[i].texts);
+        check_numbers(cut[i].texts, card_line(3, 3), cut[i].card, NULL);
+    }
+    run("./bert explain -m %s --pair 'the cat sat' '\303\251T\303\251 sat'", tiny);
+    check_numbers("a typed word of the first text", card_line(3, 3), "'\303\251T\303\251' -> e ##t ##e\n", NULL);
+    run("./bert explain -m %s --truncate --max-length 6 'the cat zoo'", tiny);
+    check_numbers("cut off", card_line(3, 3), "'zo' -> z ##o\n", NULL);
+    formula_remove(tiny);
+}
+
+/* Every card of one sentence, against `trace`, `attention`, `fill-mask` and `tokenize`. */
+static void cards_tell_the_numbers_of_the_other_commands(void)
+{
+    char path[300];
+    int look[3] = {0};
+    Error e = {0};
+    if (!tiny_model()) return;
+    snprintf(path, sizeof path, "%s/trace", tiny);
+    run("./bert trace -m %s -o %s " CARDS, tiny, path);
+    const double p = strongest_look(-1, -1, look);
+    check(run("./bert explain -m %s " CARDS, tiny) == 0, "exit code 0");
+    check_card(1, "The cat sat on my [MASK] -> the cat sat on my [MASK]\n", NULL);
+    check_card(2, "6 words: the cat sat on my [MASK]\n", NULL);
+    check_card(3, "each of the 6 words is a piece of the vocabulary\n", NULL);
+    if (check(safetensors_open(&cards_trace, path, &e) == BERT_OK, "%s", e.message)) {
+        check_head_cards(look[0], look[1], look[2], p);
+        check_token_cards(look[0]);
+        check_vectors_card();
+        check_mlm_card();
+        safetensors_close(&cards_trace);
+    }
+    remove(path);
+    formula_remove(tiny);
+}
+
+/* --layer and --head leave the others out, and the rule is told as it is applied. */
+static void the_layer_and_head_worth_showing_are_chosen_by_a_rule(void)
+{
+    if (!tiny_model()) return;
+    for (int layer = -1; layer < 2; layer++)
+        for (int head = -1; head < 3; head++) {
+            char options[48] = "", pattern[160];
+            int look[3] = {0}, used = 0;
+            if (layer >= 0) used = snprintf(options, sizeof options, "--layer %d ", layer);
+            if (head >= 0) snprintf(options + used, sizeof options - (size_t)used, "--head %d", head);
+            const double p = strongest_look(layer, head, look);
+            run("./bert explain -m %s %s " CARDS, tiny, options);
+            snprintf(pattern, sizeof pattern, "'[MASK]' looks at '%s' with @ (layer @, head @)\n", card_tokens[look[2]]);
+            check_card(9, pattern, (double[]){p, look[0], look[1]});
+            const int among = (layer < 0 ? 2 : 1) * (head < 0 ? 3 : 1);
+            const char *rule = strstr(output, "\nSteps 7 to 13 ");
+            if (among > 1)
+                check_numbers(options, rule, "\nSteps 7 to 13 are of layer @ and head @ (both count from 0): of @ heads "
+                              "the one\nin which [MASK] looks most at a word three or more places away.\n",
+                              (double[]){look[0], look[1], among});
+            else check_numbers(options, rule, "\nSteps 7 to 13 are of layer @ and head @, as asked.\n",
+                               (double[]){look[0], look[1]});
+        }
+    run("./bert explain -m %s 'the [MASK]'", tiny);
+    check(strstr(output, "which [MASK] looks most at another word.\n") != NULL, "a near word: %s", output);
+    run("./bert explain -m %s 'the cat [MASK]'", tiny);
+    check(strstr(output, "which [MASK] looks most at a word two or more places away.\n") != NULL, "a word: %s", output);
+    run("./bert explain -m %s 'the'", tiny);
+    check(strstr(output, "of layer 0 and head 0: there are no two words to choose by.\n") != NULL, "one: %s", output);
+    formula_remove(tiny);
+}
+
+/* The first line answers: fill-mask, next-sentence, embed and similarity say the same. */
+static void the_first_line_is_the_answer(void)
+{
+    char expected[200];
+    double p[2], logit[2], x[6];
+    if (!tiny_model()) return;
+    run("./bert fill-mask -m %s 'the [MASK] sat' | awk 'BEGIN { printf \"[MASK] -> \" } "
+        "{ printf(\"%%s%%s %%.4f\", NR > 1 ? \", \" : \"\", $2, $1) } END { print \"\" }'", tiny);
+    snprintf(expected, sizeof expected, "%.199s", output);
+    run("./bert explain -m %s 'the [MASK] sat' | head -1", tiny);
+    check_text("a [MASK]", output, expected);
+    run("./bert explain -m %s '[MASK] and [MASK]' | head -3", tiny);
+    check(!strncmp(output, "[MASK] 1 -> ", 12) && strstr(output, "\n[MASK] 3 -> ") && strstr(output, "\n5 tokens; "),
+          "two: %s", output);
+    run("./bert explain -m %s '[MASK] [MASK] [MASK] [MASK] [MASK] [MASK]' | head -5 | tail -2", tiny);
+    check(!strncmp(output, "[MASK] 4 -> ", 12) && strstr(output, "\n(2 more: bert fill-mask shows all)\n"), "six: %s",
+          output);
+    run("./bert next-sentence -m %s 'the cat' 'a dog'", tiny);
+    check(sscanf(output, "label 0 P(IsNext) %lf logit %lf label 1 P(NotNext) %lf logit %lf", &p[0], &logit[0], &p[1],
+                 &logit[1]) == 4, "next-sentence: %s", output);
+    run("./bert explain -m %s --pair 'a dog' 'the cat'", tiny);
+    check_numbers("a pair", output, p[0] >= p[1] ? "the second text follows the first: P(IsNext) @\n"
+                  : "the second text does not follow the first: P(NotNext) @\n", p[0] >= p[1] ? &p[0] : &p[1]);
+    check_card(14, "P(IsNext) @; logits @ and @\n", (double[]){p[0], logit[0], logit[1]});
+    run("mkdir %s/1_Pooling; echo '{\"pooling_mode\": \"cls\"}' > %s/1_Pooling/config.json; ./bert embed -m %s 'the cat'",
+        tiny, tiny, tiny);
+    check(sscanf(output, "%lf %lf %lf %lf %lf %lf", &x[0], &x[1], &x[2], &x[3], &x[4], &x[5]) == 6, "embed: %s", output);
+    run("./bert explain -m %s 'the cat'; rm -r %s/1_Pooling", tiny, tiny);
+    check_numbers("a sentence's vector", output, "the sentence -> 24 numbers: @, @, @, @, @", x);
+    formula_remove(tiny);
+}
+
+/* A word at three places: the pair that is most alike, and the one that is least, as `similarity --word` has them. */
+static void words_at_several_places_are_compared(void)
+{
+    static const int places[3] = {2, 5, 8};
+    double x[3][3], most = -2, least = 2, expected[6] = {0};
+    if (!tiny_model()) return;
+    run("./bert similarity -m %s --layers 1,2 --combine sum --word bank 'the bank and the bank of the bank'", tiny);
+    const char *line = strchr(output, '\n');
+    for (int i = 0; i < 3 && line; line = strchr(line + 1, '\n'), i++)
+        check(sscanf(line + 1, "%lf %lf %lf", &x[i][0], &x[i][1], &x[i][2]) == 3, "row %d: %s", i, output);
+    for (int i = 0; i < 3; i++)
+        for (int j = i + 1; j < 3; j++) {
+            if (x[i][j] > most) memcpy(expected, (double[]){places[i], places[j], most = x[i][j]}, 3 * sizeof(double));
+            if (x[i][j] < least) memcpy(expected + 3, (double[]){places[i], places[j], least = x[i][j]}, 3 * sizeof(double));
+        }
+    run("./bert explain -m %s 'the bank and the bank of the bank'", tiny);
+    check_numbers("the answer", output, "'bank' at @ and @: cosine @; at @ and @: @\n", expected);
+    check_card(16, "'bank' at @ and @: cosine @; at @ and @: @\n", expected);
+    run("./bert explain -m %s 'the cat and the dog'", tiny);
+    check(strstr(output, " is most like ") < strchr(output, '\n'), "of short words nobody asks: %s", output);
+    check(card_line(16, 3) && !strncmp(card_line(16, 3), "'the' at 1 and 4: cosine ", 25), "but a card has them: %s",
+          output);
+    formula_remove(tiny);
+}
+
+/* The real model: what README and the help promise. */
+static void the_cards_of_real_sentences(void)
+{
+    if (!real_weights("bert-base-uncased")) return;
+    run("./bert explain 'The cat sat on the [MASK].'");
+    int lines = 0;
+    for (const char *c = output; *c; c++) lines += *c == '\n';
+    check(lines <= 60 && !strncmp(output, "[MASK] -> floor 0.3145, bed 0.1190, couch 0.1070, ", 50), "%d lines: %s", lines,
+          output);
+    check_cards("the cat");
+    check_layout("the cat");
+    run("./bert explain 'The cat sat on the mat because it was tired.'");
+    check(card_line(9, 3) && !strncmp(card_line(9, 3), "'it' looks at 'cat' with 0.83 (layer 8, head 10)\n", 49),
+          "it looks at the cat: %s", output);
+    run("./bert explain 'I want embeddings'");
+    check(card_line(3, 3) && !strncmp(card_line(3, 3), "'embeddings' -> em ##bed ##ding ##s\n", 36), "cut: %s", output);
+    run("./bert explain 'After stealing money from the bank vault, the bank robber was seen fishing on the Mississippi "
+        "river bank.'");
+    check(!strncmp(output, "'bank' at 6 and 10: cosine 0.9386; at 10 and 19: 0.6932\n", 55), "the banks: %s", output);
+    check(run("./bert explain --truncate \"$(yes the bank of | head -300)\"") == 0, "512 tokens");
+    check_cards("512 tokens");
+    check_layout("512 tokens");
+    check(strstr(output, "\n512 tokens; token ") != NULL, "512 tokens: %.200s", output);
+}
+
+/* A model for sentence vectors has no heads; the answer is what `bert embed` gives. */
+static void the_cards_of_a_sentence_model(void)
+{
+    double x[5];
+    if (!real_weights("all-MiniLM-L6-v2")) return;
+    run("./bert embed -m weights/all-MiniLM-L6-v2 'How old are you?' | cut -d' ' -f1-5");
+    check(sscanf(output, "%lf %lf %lf %lf %lf", &x[0], &x[1], &x[2], &x[3], &x[4]) == 5, "embed: %s", output);
+    check(run("./bert explain -m weights/all-MiniLM-L6-v2 'How old are you?'") == 0, "exit code 0");
+    check_numbers("the vector", output, "the sentence -> 384 numbers: @, @, @, @, @", x);
+    check_cards("a sentence model");
+    check_layout("a sentence model");
 }
 
 /* =====================================================================================================================
@@ -448,7 +885,7 @@ static void explain_names_the_lines_where_the_steps_stand(void)
         check(heads_step(step_places[n - 1].file, step_places[n - 1].line, n), "step %d is at %s:%d", n,
               step_places[n - 1].file, step_places[n - 1].line);
     if (!tiny_model()) return;
-    run("./bert explain -m %s 'the cat'", tiny);
+    run("./bert explain -m %s --all 'the cat'", tiny);
     for (int n = 1; n <= 16; n++) {
         char start[24], place[96], file[64] = "", name[64] = "";
         const int heading = step_places[n - 1].line;
@@ -479,6 +916,14 @@ const Test explain_tests[] = {
     {"the_followed_token_has_a_row_in_long_texts", the_followed_token_has_a_row_in_long_texts},
     {"the_sentence_vector_is_that_of_embed", the_sentence_vector_is_that_of_embed},
     {"the_bank_sentence_explained", the_bank_sentence_explained},
+    {"there_are_sixteen_cards_of_three_lines", there_are_sixteen_cards_of_three_lines},
+    {"the_word_of_most_pieces_is_shown", the_word_of_most_pieces_is_shown},
+    {"cards_tell_the_numbers_of_the_other_commands", cards_tell_the_numbers_of_the_other_commands},
+    {"the_layer_and_head_worth_showing_are_chosen_by_a_rule", the_layer_and_head_worth_showing_are_chosen_by_a_rule},
+    {"the_first_line_is_the_answer", the_first_line_is_the_answer},
+    {"words_at_several_places_are_compared", words_at_several_places_are_compared},
+    {"the_cards_of_real_sentences", the_cards_of_real_sentences},
+    {"the_cards_of_a_sentence_model", the_cards_of_a_sentence_model},
     {"explain_names_the_lines_where_the_steps_stand", explain_names_the_lines_where_the_steps_stand},
     {NULL, NULL},
 };

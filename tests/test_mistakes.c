@@ -79,10 +79,10 @@ static Batch batch_of(const Shape *k, int B)
 /* The whole forward pass by the trial's own steps. */
 static void run_steps(Trial *t)
 {
-    for (int s = 0; s < STEP_QUERY_KEY_VALUE; s++) t->steps[s](t, -1);
+    for (TraceName row = 0; row < TRACE_QUERY; row++) trial_step(t, row, -1);
     for (int l = 0; l < LAYERS; l++)
-        for (int s = STEP_QUERY_KEY_VALUE; s < STEP_POOLER_DENSE; s++) t->steps[s](t, l);
-    for (int s = STEP_POOLER_DENSE; s < STEP_COUNT; s++) t->steps[s](t, -1);
+        for (TraceName row = TRACE_QUERY; row < TRACE_POOLER_DENSE; row++) trial_step(t, row, l);
+    for (TraceName row = TRACE_POOLER_DENSE; row < TRACE_COUNT; row++) trial_step(t, row, -1);
 }
 
 /* =====================================================================================================================
@@ -221,36 +221,46 @@ static int count_named(const char *sentence, bool *found)
  * ================================================================================================================== */
 
 /* Is it one of those that the row is planted in? By the name alone: biases (LayerNorm's beta too), gammas, matrices. */
-static bool is_each(const TensorSpec *spec, Each each)
+static bool is_each(const TensorSpec *spec, Where where)
 {
     const char *end = strrchr(spec->name, '.');
     const bool norm = strstr(spec->name, "LayerNorm") != NULL, bias = end && !strcmp(end, ".bias");
-    if (each == EACH_BIAS) return bias;
-    return !bias && (each == EACH_GAMMA ? norm : !norm && !strstr(spec->name, "embeddings.") && !spec->optional &&
+    if (where == IN_EACH_BIAS) return bias;
+    return !bias && (where == IN_EACH_GAMMA ? norm : !norm && !strstr(spec->name, "embeddings.") && !spec->optional &&
                                                   !strstr(spec->name, "seq_relationship"));
 }
 
-/* Plants the row, in that tensor of block 1 if there is one, runs everything, and writes the trace with the true ids.
- * Returns whether the row says that it changes something. */
+/* A trial of that batch with the mistake planted, in that tensor of block 1 if there is one, and run. *planted: whether
+ * the row says that it changes something. */
+static bool plant_and_run(Trial *t, const Mistake *m, const TensorSpec *spec, const Batch *batch, bool *planted)
+{
+    Error e = {0};
+    const Request request = {.keep = KEEP_EVERYTHING, .pooler = true, .nsp = true, .mlm_rows = rows,
+                             .M = batch->B * batch->T[0]};
+    if (!check(trial_new(t, &model, batch, &request, &e) == BERT_OK, "%s", e.message)) return false;
+    trial_reset(t);
+    t->value = m->value;
+    t->first_layer = spec && spec_per_layer(spec) ? 1 : 0;
+    t->last_layer = spec ? t->first_layer : LAYERS - 1;
+    t->tensor = spec;
+    t->norm = m->norm;
+    if (m->instead) t->instead[m->row] = m->instead;
+    *planted = !m->plant || m->plant(t);
+    run_steps(t);
+    return check(!t->failed, "%s: there is memory", m->name);
+}
+
+/* Writes the trace with the true ids. Returns whether the row says that it changes something. */
 static bool write_planted(const Mistake *m, const TensorSpec *spec, const Batch *batch)
 {
     Trial t;
     Error e = {0};
-    const Request request = {.keep = KEEP_EVERYTHING, .pooler = true, .nsp = true, .mlm_rows = rows,
-                             .M = batch->B * batch->T[0]};
-    if (!check(trial_new(&t, &model, batch, &request, &e) == BERT_OK, "%s", e.message)) return false;
-    trial_reset(&t);
-    t.value = m->value;
-    t.first_layer = spec && spec_per_layer(spec) ? 1 : 0;
-    t.last_layer = spec ? t.first_layer : LAYERS - 1;
-    if (m->instead) t.steps[m->step] = m->instead;
-    if (m->norm) t.norm = m->norm;
-    const bool planted = !m->plant || m->plant(&t, spec);
-    if (planted) run_steps(&t);
+    bool planted;
+    if (!plant_and_run(&t, m, spec, batch, &planted)) return false;
     t.a.batch = *batch;
     const bool ok = !planted || trace_write(&model, &t.a, path, "wrong", "", &e) == BERT_OK;
     trial_free(&t);
-    return check(ok && !t.failed, "the trace of %s is written: %s", m->name, e.message) && planted;
+    return check(ok, "the trace of %s is written: %s", m->name, e.message) && planted;
 }
 
 static Status verify_it(bool isolate)
@@ -322,14 +332,14 @@ static void every_row_of_the_table_is_found_and_named(void)
     if (!open_model()) return;
     for (size_t i = 0; i < EXPECTED; i++) {
         int modules = 0;
-        for (size_t k = 0; mistakes[i].each && k < tensor_table_size; k++)
-            if (is_each(&tensor_table[k], mistakes[i].each)) {
+        for (size_t k = 0; mistakes[i].where && k < tensor_table_size; k++)
+            if (is_each(&tensor_table[k], mistakes[i].where)) {
                 check_row(i, &tensor_table[k], &kinds[0], 2);
                 check_row(i, &tensor_table[k], &kinds[1], 1);
                 modules++;
             }
-        check(!mistakes[i].each || modules >= 4, "%s is planted in %d modules", expected[i].name, modules);
-        if (mistakes[i].each) continue;
+        check(!mistakes[i].where || modules >= 4, "%s is planted in %d modules", expected[i].name, modules);
+        if (mistakes[i].where) continue;
         model.config.gelu = expected[i].needs == TANH ? GELU_TANH : GELU_ERF;
         for (int n = 0; n < 2 * KINDS; n++) check_row(i, NULL, &kinds[n / 2], 1 + n % 2);
         model.config.gelu = GELU_ERF;
@@ -337,7 +347,50 @@ static void every_row_of_the_table_is_found_and_named(void)
     close_model();
 }
 
+/* The traces of a batch and of its sequence b alone: the same bits. */
+static void check_alone(const Trial *both, const Trial *alone, size_t b, const char *what)
+{
+    TraceTensor *x = NULL, *y = NULL;
+    size_t count = 0, same = 0, n;
+    Error e = {0};
+    bool ok = trace_list(&model, &both->a, &x, &count, &e) == BERT_OK && trace_list(&model, &alone->a, &y, &n, &e) == BERT_OK;
+    for (size_t i = 0; check(ok && n == count, "two lists: %s", e.message) && i < count; i++) {
+        size_t numbers = 1;
+        for (int k = 0; k < x[i].rank; k++) numbers *= x[i].shape[k];
+        same += check(!memcmp(x[i].data + b * numbers, y[i].data, numbers * sizeof(real)), "%s: %s of sequence %zu", what,
+                      x[i].name, b);
+    }
+    check(same == count && count > 40, "%s: %zu of %zu tensors are the same", what, same, count);
+    free(x), free(y);
+}
+
+/* Sequences have nothing to do with each other, whatever the mistake. (A mistake that counts from the beginning of the
+ * batch, or from the wrong sequence's, would be found by verify all the same, since both would have it.) */
+static void a_mistake_makes_of_a_sequence_what_it_makes_of_it_alone(void)
+{
+    if (!open_model()) return;
+    for (size_t i = 0; i < mistakes_count; i++)
+        for (int k = 0; k < KINDS && mistakes[i].where == IN_MODEL; k++) {
+            Trial both, alone;
+            bool planted;
+            char what[120];
+            const Batch batch = batch_of(&kinds[k], 2);
+            snprintf(what, sizeof what, "%s, %s", mistakes[i].name, kinds[k].what);
+            if (!plant_and_run(&both, &mistakes[i], NULL, &batch, &planted)) break;
+            for (int b = 0; b < 2; b++) {
+                const int first = b * kinds[k].T;
+                const Batch one = {1, lengths, ids + first, types + first, mask + first};
+                if (!plant_and_run(&alone, &mistakes[i], NULL, &one, &planted)) break;
+                check_alone(&both, &alone, (size_t)b, what);
+                trial_free(&alone);
+            }
+            trial_free(&both);
+        }
+    close_model();
+}
+
 const Test mistake_tests[] = {
     {"every_row_of_the_table_is_found_and_named", every_row_of_the_table_is_found_and_named},
+    {"a_mistake_makes_of_a_sequence_what_it_makes_of_it_alone", a_mistake_makes_of_a_sequence_what_it_makes_of_it_alone},
     {NULL, NULL},
 };

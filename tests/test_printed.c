@@ -89,6 +89,44 @@ static void tokenize_traces_one_text_and_a_pair(void)
     formula_remove(tiny);
 }
 
+/* Ids, types, mask and offsets of a pair, with and without [CLS] and [SEP], padded and not. */
+static void the_json_of_a_pair_has_its_segments_and_offsets(void)
+{
+    static const struct { const char *options, *expected; } cases[] = {
+        {"--no-add-special --pair 'a dog' 'the cat'",
+         "{\"pieces\": [\"the\", \"cat\", \"a\", \"dog\"], \"ids\": [61, 62, 9, 63], \"type_ids\": [0, 0, 1, 1], "
+         "\"attention_mask\": [1, 1, 1, 1], \"offsets\": [[0, 3], [4, 7], [0, 1], [2, 5]]}\n"},
+        {"--no-add-special --max-length 6 --pad --pair 'a dog' 'the cat'",
+         "{\"pieces\": [\"the\", \"cat\", \"a\", \"dog\", \"[PAD]\", \"[PAD]\"], \"ids\": [61, 62, 9, 63, 0, 0], "
+         "\"type_ids\": [0, 0, 1, 1, 0, 0], \"attention_mask\": [1, 1, 1, 1, 0, 0], "
+         "\"offsets\": [[0, 3], [4, 7], [0, 1], [2, 5], [0, 0], [0, 0]]}\n"},
+        {"--max-length 8 --pad --pair 'a dog' 'the cat'",
+         "{\"pieces\": [\"[CLS]\", \"the\", \"cat\", \"[SEP]\", \"a\", \"dog\", \"[SEP]\", \"[PAD]\"], "
+         "\"ids\": [2, 61, 62, 3, 9, 63, 3, 0], \"type_ids\": [0, 0, 0, 0, 1, 1, 1, 0], "
+         "\"attention_mask\": [1, 1, 1, 1, 1, 1, 1, 0], "
+         "\"offsets\": [[0, 0], [0, 3], [4, 7], [0, 0], [0, 1], [2, 5], [0, 0], [0, 0]]}\n"},
+        {"--no-add-special --max-length 3 --truncate --pair 'a dog' 'the cat'",
+         "{\"pieces\": [\"the\", \"a\", \"dog\"], \"ids\": [61, 9, 63], \"type_ids\": [0, 1, 1], "
+         "\"attention_mask\": [1, 1, 1], \"offsets\": [[0, 3], [0, 1], [2, 5]]}\n"}};
+    if (!tiny_model()) return;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        check(run("./bert tokenize -m %s --format json %s", tiny, cases[i].options) == 0, "%s: exit code 0",
+              cases[i].options);
+        check_text(cases[i].options, output, cases[i].expected);
+    }
+    formula_remove(tiny);
+}
+
+/* A directory can be opened and not be read: it is said, and nobody waits. */
+static void a_stdin_that_cannot_be_read_is_an_error(void)
+{
+    if (!tiny_model()) return;
+    const int code = run("./bert tokenize -m %s < / 2>&1 & ours=$!; { sleep 10; kill $ours; } > /dev/null 2>&1 & late=$!; "
+                         "wait $ours; s=$?; kill $late 2> /dev/null; exit $s", tiny);
+    check(code == 3 && !strncmp(output, "bert: ", 6) && strstr(output, "cannot be read"), "exit code %d: %s", code, output);
+    formula_remove(tiny);
+}
+
 /* =====================================================================================================================
  * trace and info: tables of tensors
  * ================================================================================================================== */
@@ -614,6 +652,8 @@ static void the_documents_numbers_are_all_counted(void)
 
 const Test printed_tests[] = {
     {"tokenize_traces_one_text_and_a_pair", tokenize_traces_one_text_and_a_pair},
+    {"the_json_of_a_pair_has_its_segments_and_offsets", the_json_of_a_pair_has_its_segments_and_offsets},
+    {"a_stdin_that_cannot_be_read_is_an_error", a_stdin_that_cannot_be_read_is_an_error},
     {"the_table_of_a_trace_is_that_of_its_file", the_table_of_a_trace_is_that_of_its_file},
     {"info_lists_every_tensor_as_the_file_has_it", info_lists_every_tensor_as_the_file_has_it},
     {"missing_tensors_are_named_up_to_twenty", missing_tensors_are_named_up_to_twenty},

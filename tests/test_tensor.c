@@ -44,7 +44,7 @@ static void sums_are_cut_every_128_products(void)
 {
     real x[256], w[256], out;
     for (int k = 0; k < 256; k++) x[k] = k ? (real)ldexp(1, -24) : 1, w[k] = 1;
-    product_ref(&out, 1, x, 256, 1, w, 256, BY_ROWS, 1, 256);
+    product_ref(&out, 1, (Matrix){x, 1, 256, 256}, (Matrix){w, 1, 256, 256}, BY_ROWS);
     double chunk0 = is_double ? 1 + 127 * ldexp(1, -24) : 1;
     check_value("sum", (double)out, chunk0 + ldexp(1, -17), 0);
 }
@@ -53,7 +53,7 @@ static void sums_are_cut_every_128_products(void)
 static void products_are_fused_with_their_sum(void)
 {
     real x[2] = {-1, 1 + (real)ldexp(1, -12)}, w[2] = {1, 1 + (real)ldexp(1, -12)}, out;
-    product_ref(&out, 1, x, 2, 1, w, 2, BY_ROWS, 1, 2);
+    product_ref(&out, 1, (Matrix){x, 1, 2, 2}, (Matrix){w, 1, 2, 2}, BY_ROWS);
     check_value("sum", (double)out, ldexp(1, -11) + ldexp(1, -24), 0);
 }
 
@@ -143,8 +143,9 @@ static bool compare_product(size_t N, size_t K, size_t O, Along along)
     real *x = random_reals(N * x_stride), *w = random_reals((along == BY_ROWS ? O : K) * w_stride);
     real *fast = calloc(N * out_stride, sizeof(real)), *slow = calloc(N * out_stride, sizeof(real));
     Scratch s = {malloc(scratch_rows(O) * K * sizeof(real)), NULL};
-    product(fast, out_stride, x, x_stride, N, w, w_stride, along, O, K, &s);
-    product_ref(slow, out_stride, x, x_stride, N, w, w_stride, along, O, K);
+    const Matrix X = {x, N, K, x_stride}, W = {w, along == BY_ROWS ? O : K, along == BY_ROWS ? K : O, w_stride};
+    product(fast, out_stride, X, W, along, &s);
+    product_ref(slow, out_stride, X, W, along);
     char what[80];
     snprintf(what, sizeof what, "N=%zu K=%zu O=%zu by %s", N, K, O, along == BY_ROWS ? "rows" : "columns");
     bool same = same_bits(what, fast, slow, N * out_stride);            /* and nothing is written between the rows */
@@ -182,9 +183,9 @@ static void a_row_gets_the_same_bits_in_every_batch(void)
         linear(some, x + (N - n) * K, &W, b, n, &s);
         if (!same_bits("linear", some, together + (N - n) * O, n * O)) break;
     }
-    product(together, O, x, K, N, w, K, BY_ROWS, O, K, &s);
+    product(together, O, (Matrix){x, N, K, K}, (Matrix){w, O, K, K}, BY_ROWS, &s);
     for (size_t n = 0; n < N; n++) {
-        product(alone, O, x + n * K, K, 1, w, K, BY_ROWS, O, K, &s);
+        product(alone, O, (Matrix){x + n * K, 1, K, K}, (Matrix){w, O, K, K}, BY_ROWS, &s);
         if (!same_bits("row", alone, together + n * O, O)) break;
     }
     free(x), free(w), free(b), free(weights), free(s.packed), free(s.rows);
@@ -310,6 +311,54 @@ static void layer_norm_survives_a_large_offset(void)
     check_close("first two", out, want, 2, is_double ? 1e-12 : 1e-3);           /* the mean itself has an ulp of 1e-3 */
 }
 
+/* A row for the test below: random; of numbers that are nearly equal; masked here and there, or everywhere; tiny ones and
+ * zeros; small numbers between large ones that cancel, whose mean tells in which order they were added. */
+enum { CANCELLING = 5, KINDS };
+static real element(int kind, size_t i)
+{
+    const real x = random_real();
+    switch (kind) {
+    case 0: return x * 30;
+    case 1: return 1000 + x;
+    case 2: return i % 3 ? x : -FLT_MAX;
+    case 3: return -FLT_MAX;
+    case 4: return i % 5 ? x * (real)1e-38 : i % 2 ? -(real)0.0 : (real)0.0;
+    default: return i % 4 == 1 ? (real)1e17 : i % 4 == 3 ? -(real)1e17 : x;
+    }
+}
+
+/* Rows of every length around 8 and 16, where vectors end, and some long ones; also with the result over the input. */
+static void fast_rows_have_the_bits_of_the_definition(void)
+{
+    enum { ROWS = 3, MOST = 800 };
+    static const real zeros[MOST];
+    static real x[ROWS * MOST], fast[ROWS * MOST], slow[ROWS * MOST];
+    real *gamma = random_reals(MOST), *shifts = random_reals(MOST);
+    bool same = true;
+    for (size_t n = 1; same && n <= MOST; n += n < 70 ? 1 : 73)
+        for (int kind = 0; same && kind < KINDS; kind++) {
+            const size_t bytes = ROWS * n * sizeof *x;
+            const real *beta = kind == CANCELLING ? zeros : shifts;         /* small numbers beside it would not be seen */
+            char what[80];
+            for (size_t i = 0; i < ROWS * n; i++) x[i] = element(kind, i % n);
+            snprintf(what, sizeof what, "layer_norm, %zu numbers, kind %d", n, kind);
+            layer_norm(fast, x, gamma, beta, (real)1e-12, ROWS, n);
+            layer_norm_ref(slow, x, gamma, beta, (real)1e-12, ROWS, n);
+            same = same_bits(what, fast, slow, ROWS * n);
+            memcpy(fast, x, bytes);
+            layer_norm(fast, fast, gamma, beta, (real)1e-12, ROWS, n);
+            same = same && same_bits("layer_norm in place", fast, slow, ROWS * n);
+            snprintf(what, sizeof what, "softmax, %zu numbers, kind %d", n, kind);
+            softmax(fast, x, ROWS, n);
+            softmax_ref(slow, x, ROWS, n);
+            same = same && same_bits(what, fast, slow, ROWS * n);
+            memcpy(fast, x, bytes);
+            softmax(fast, fast, ROWS, n);
+            same = same && same_bits("softmax in place", fast, slow, ROWS * n);
+        }
+    free(gamma), free(shifts);
+}
+
 static void softmax_rows_sum_to_one(void)
 {
     enum { ROWS = 3, COLS = 77 };
@@ -373,6 +422,7 @@ const Test tensor_tests[] = {
     {"the_two_gelus_are_two", the_two_gelus_are_two},
     {"layer_norm_divides_by_H_and_has_eps_in_the_root", layer_norm_divides_by_H_and_has_eps_in_the_root},
     {"layer_norm_survives_a_large_offset", layer_norm_survives_a_large_offset},
+    {"fast_rows_have_the_bits_of_the_definition", fast_rows_have_the_bits_of_the_definition},
     {"softmax_rows_sum_to_one", softmax_rows_sum_to_one},
     {"softmax_of_a_masked_score_is_zero_and_of_a_masked_row_is_uniform", softmax_of_a_masked_score_is_zero_and_of_a_masked_row_is_uniform},
     {"softmax_is_unchanged_by_masked_columns", softmax_is_unchanged_by_masked_columns},

@@ -2,6 +2,7 @@
  * Every Unicode character and random lines: compare_tokenizer.py, which needs Python. */
 #include "test.h"
 #include "golden/tokenizer_cases.h"
+#include "weights/vocabulary.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -465,6 +466,64 @@ static void four_thousand_random_lines_give_hugging_faces_ids_and_offsets(void)
     tokenizer_free(&modes[0]), tokenizer_free(&modes[1]);
 }
 
+/* The fast search against its definition for every rest of a word, as a first piece and as one with ##; counts them. */
+static bool compare_searches(const Tokenizer *t, const char *word, size_t size, size_t *compared)
+{
+    char buffer[2 + 400] = "##";
+    if (size > sizeof buffer - 2) size = sizeof buffer - 2;
+    memcpy(buffer + 2, word, size);
+    for (size_t at = 0; at < size; at++)
+        for (size_t prefix = 0; prefix <= 2; prefix += 2, ++*compared) {
+            char *bytes = buffer + 2 + at - prefix, kept[2];
+            size_t n = 0, n_ref = 0;
+            memcpy(kept, bytes, prefix);
+            memcpy(bytes, "##", prefix);
+            int id = longest_piece(t, bytes, prefix, size - at + prefix, &n);
+            int id_ref = longest_piece_ref(t, bytes, prefix, size - at + prefix, &n_ref);
+            memcpy(bytes, kept, prefix);
+            if (!check(id == id_ref && (id < 0 || n == n_ref), "%.*s from byte %zu: id %d, %zu bytes, expected %d, %zu",
+                       (int)size, word, at, id, n, id_ref, n_ref)) return false;
+        }
+    return true;
+}
+
+/* Words of the golden lines; then words made of pieces and of halves of pieces. */
+static void the_fast_search_finds_the_longest_piece(void)
+{
+    Tokenizer t;
+    FileView file;
+    Error e = {0};
+    char word[400];
+    size_t size = 0, compared = 0;
+    uint32_t random = 2463534242u;
+    bool same = true;
+    if (!load(&t, UNCASED, CASE_UNCASED)) return;
+    if (!check(file_open(&file, "tests/golden/tokenizer_lines.txt", &e) == BERT_OK, "%s", e.message)) return;
+    const char *p = (const char *)file.data, *end = p + file.size;
+    for (; same && p && p + 2 < end; p = (p = memchr(p, '\n', (size_t)(end - p))) ? p + 1 : NULL)
+        for (p += 2; same && p + 1 < end && *p != '\t'; p += 2) {
+            word[size++] = (char)(hex_digit(p[0]) * 16 + hex_digit(p[1]));
+            if (word[size - 1] != ' ' && size < sizeof word && p[2] != '\t') continue;
+            same = compare_searches(&t, word, size, &compared);
+            size = 0;
+        }
+    for (int i = 0; same && i < 2000; i++) {
+        for (int part = size = 0; part < 5; part++) {
+            random ^= random << 13, random ^= random >> 17, random ^= random << 5;
+            const char *piece = tokenizer_piece(&t, (int)(random % (uint32_t)t.V));
+            if (part && !strncmp(piece, "##", 2)) piece += 2;
+            size_t n = random & (1u << 20) ? strlen(piece) : (strlen(piece) + 1) / 2;
+            if (size + n > 100) break;
+            memcpy(word + size, piece, n);
+            size += n;
+        }
+        same = compare_searches(&t, word, size, &compared);
+    }
+    check(!same || compared > 300000, "%zu searches were compared", compared);
+    file_close(&file);
+    tokenizer_free(&t);
+}
+
 static void white_space_separates_and_is_otherwise_nothing(void)
 {
     Tokenizer t;
@@ -768,6 +827,7 @@ const Test tokenizer_tests[] = {
     {"nfd_then_marks_are_dropped", nfd_then_marks_are_dropped},
     {"a_cased_model_keeps_accents_and_capitals", a_cased_model_keeps_accents_and_capitals},
     {"the_turkish_capital_i_becomes_two_characters", the_turkish_capital_i_becomes_two_characters},
+    {"the_fast_search_finds_the_longest_piece", the_fast_search_finds_the_longest_piece},
     {"white_space_separates_and_is_otherwise_nothing", white_space_separates_and_is_otherwise_nothing},
     {"where_googles_code_gives_other_tokens_hugging_face_is_followed",
      where_googles_code_gives_other_tokens_hugging_face_is_followed},

@@ -504,8 +504,6 @@ static void the_three_banks_enter_with_nothing_but_their_positions_apart(void)
             check(!same_bits(r.a.embedding_norm + one, r.a.embedding_norm + two, H), "bank %d: another start",
                   banks[i]);
             memcpy(r.a.position + two, r.a.position + one, H * sizeof(real));
-            add(r.a.sum, r.a.word, r.a.token_type, (size_t)r.T * H);
-            add(r.a.sum, r.a.sum, r.a.position, (size_t)r.T * H);
             embeddings_norm(&model, &r.a);
             check(same_bits(r.a.embedding_norm + one, r.a.embedding_norm + two, H), "bank %d: moved to %d", banks[i],
                   BANK_VAULT);

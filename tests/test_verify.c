@@ -77,23 +77,32 @@ static void for_each_head(Wrong *w, int l, void (*step)(const Bert *, Activation
 static void run_spoiled(Wrong *w, Spoil *spoil)
 {
     spoil(w, SUM, -1);                                                  /* before anything: weights, ids */
-    embeddings_sum(&w->m, &w->a), spoil(w, SUM, 0);
-    add(w->a.sum, w->a.word, w->a.token_type, N(w) * H);
-    add(w->a.sum, w->a.sum, w->a.position, N(w) * H);
+    embeddings_word(&w->m, &w->a);
+    embeddings_token_type(&w->m, &w->a);
+    embeddings_position(&w->m, &w->a), spoil(w, SUM, 0);
     embeddings_norm(&w->m, &w->a), spoil(w, NORM, 0);
     for (int l = 0; l < 2; l++) {
         spoil(w, INPUT, l);
-        attention_query_key_value(&w->m, &w->a, l), spoil(w, QKV, l);
+        attention_query(&w->m, &w->a, l);
+        attention_key(&w->m, &w->a, l);
+        attention_value(&w->m, &w->a, l), spoil(w, QKV, l);
         for_each_head(w, l, attention_scores), spoil(w, SCORES, l);
         for_each_head(w, l, attention_probs), spoil(w, PROBS, l);
         for_each_head(w, l, attention_context), spoil(w, CONTEXT, l);
-        attention_output(&w->m, &w->a, l), spoil(w, ATTENTION, l);
-        feed_forward_up(&w->m, &w->a, l), spoil(w, UP, l);
-        feed_forward_down(&w->m, &w->a, l), spoil(w, DOWN, l);
+        attention_dense(&w->m, &w->a, l);
+        attention_norm(&w->m, &w->a, l), spoil(w, ATTENTION, l);
+        feed_forward_up(&w->m, &w->a, l);
+        feed_forward_gelu(&w->m, &w->a, l), spoil(w, UP, l);
+        feed_forward_down(&w->m, &w->a, l);
+        feed_forward_norm(&w->m, &w->a, l), spoil(w, DOWN, l);
     }
+    pooler_dense(&w->m, &w->a);
     pooler(&w->m, &w->a), spoil(w, POOLER, 0);
     nsp_head(&w->m, &w->a), spoil(w, NSP, 0);
-    mlm_head(&w->m, &w->a), spoil(w, MLM, 0);
+    mlm_dense(&w->m, &w->a);
+    mlm_gelu(&w->m, &w->a);
+    mlm_norm(&w->m, &w->a);
+    mlm_decoder(&w->m, &w->a), spoil(w, MLM, 0);
 }
 
 /* Writes the trace of a BERT with that mistake, with the true ids. */
@@ -415,6 +424,241 @@ static void softmax_over_queries(Wrong *w, Moment moment, int l)
         }
 }
 
+/* ---------------------------------------------------------------------------------------------------------------------
+ * The rest of the table, by hand as well
+ * ------------------------------------------------------------------------------------------------------------------ */
+static void segments_all_one(Wrong *w, Moment moment, int l)
+{
+    for (int i = 0; moment == SUM && l < 0 && i < w->T; i++) w->types[i] = 1;
+}
+
+static void no_segments(Wrong *w, Moment moment, int l)
+{
+    for (size_t i = 0; moment == SUM && l == 0 && i < N(w) * H; i++) w->a.token_type[i] = 0;
+}
+
+static void no_positions(Wrong *w, Moment moment, int l)
+{
+    for (size_t i = 0; moment == SUM && l == 0 && i < N(w) * H; i++) w->a.position[i] = 0;
+}
+
+static void positions_plus_two(Wrong *w, Moment moment, int l)
+{
+    for (size_t i = 0; moment == SUM && l == 0 && i < N(w) * H; i++)
+        w->a.position[i] = (real)((const float *)w->m.position_embeddings.data)[i + 2 * H];
+}
+
+/* tensor2tensor's: the sines of all frequencies, then their cosines; the last frequency is 1/10000. */
+static void sinusoids_in_halves(Wrong *w, Moment moment, int l)
+{
+    for (size_t t = 0; moment == SUM && l == 0 && t < N(w); t++)
+        for (size_t i = 0; i < H / 2; i++) {
+            const double angle = (double)t * exp(-log(10000) * (double)i / (H / 2 - 1));
+            w->a.position[t * H + i] = (real)sin(angle);
+            w->a.position[t * H + H / 2 + i] = (real)cos(angle);
+        }
+}
+
+static void eps_1e6(Wrong *w, Moment moment, int l)
+{
+    (void)l;
+    if (moment == NORM) norm_by_hand(w, H, 1e-6, 0);
+}
+
+static void eps_1e12(Wrong *w, Moment moment, int l)
+{
+    (void)l;
+    if (moment == NORM) norm_by_hand(w, H, 1e-12, 0);
+}
+
+static void eps_1e3(Wrong *w, Moment moment, int l)
+{
+    (void)l;
+    if (moment == NORM) norm_by_hand(w, H, 1e-3, 0);
+}
+
+static void unbiased_outside(Wrong *w, Moment moment, int l)
+{
+    (void)l;
+    if (moment == NORM) norm_by_hand(w, H - 1, 0, 0.01);
+}
+
+static void no_gamma_no_beta(Wrong *w, Moment moment, int l)
+{
+    (void)l;
+    for (size_t i = 0; moment == NORM && i < N(w) * H; i++)
+        w->a.embedding_norm[i] = (real)(((double)w->a.embedding_norm[i] - (double)w->m.embeddings_beta[i % H]) /
+                                        (double)w->m.embeddings_gamma[i % H]);
+}
+
+static void no_gamma(Wrong *w, Moment moment, int l)
+{
+    for (size_t i = 0; moment == DOWN && l == 1 && i < N(w) * H; i++) {
+        const double beta_ = (double)w->layers[1].output_beta[i % H];
+        real *y = &w->a.block[1].output_norm[i];
+        *y = (real)(((double)*y - beta_) / (double)w->layers[1].output_gamma[i % H] + beta_);
+    }
+}
+
+static void scale_d(Wrong *w, Moment moment, int l)
+{
+    if (moment == SCORES) times_scores(w, l, 1 / sqrt(D));
+}
+
+/* Scores as if nothing were masked, and then 1 more for real keys; or real keys hidden. */
+static void mask_added(Wrong *w, Moment moment, int l)
+{
+    if (moment != SCORES) return;
+    scores_by_hand(w, l, slices, 1, 0);
+    for (size_t i = 0; i < A * N(w) * N(w); i++)
+        w->a.block[l].scores[i] += (real)input.attention_mask[i % N(w)];
+}
+
+static void mask_inverted(Wrong *w, Moment moment, int l)
+{
+    if (moment != SCORES) return;
+    scores_by_hand(w, l, slices, 1, 0);
+    for (size_t i = 0; i < A * N(w) * N(w); i++)
+        if (input.attention_mask[i % N(w)]) w->a.block[l].scores[i] = -FLT_MAX;
+}
+
+/* (T,H) taken for (A,T,D) as it stands: row i of head h begins at number (h T + i) D. */
+static void heads_reshaped(Wrong *w, Moment moment, int l)
+{
+    const BlockActivations *s = &w->a.block[l > 0];
+    for (size_t h = 0; moment == SCORES && h < A; h++)
+        for (size_t i = 0; i < N(w); i++)
+            for (size_t j = 0; j < N(w); j++) {
+                double dot = 0;
+                for (size_t d = 0; d < D; d++)
+                    dot += (double)s->query[(h * N(w) + i) * D + d] * (double)s->key[(h * N(w) + j) * D + d];
+                s->scores[(h * N(w) + i) * N(w) + j] = input.attention_mask[j] ? (real)(dot / sqrt(D)) : -FLT_MAX;
+            }
+}
+
+/* The context of each head is right, and they are put together (T,D,A), or (A,T,D) as they lie. */
+static void merged(Wrong *w, int l, bool reshaped)
+{
+    memcpy(w->saved, w->a.block[l].context, N(w) * H * sizeof(real));
+    for (size_t h = 0; h < A; h++)
+        for (size_t i = 0; i < N(w); i++)
+            for (size_t d = 0; d < D; d++)
+                w->a.block[l].context[reshaped ? (h * N(w) + i) * D + d : i * H + d * A + h] =
+                    w->saved[i * H + h * D + d];
+}
+
+static void merged_interleaved(Wrong *w, Moment moment, int l)
+{
+    if (moment == CONTEXT) merged(w, l, false);
+}
+
+static void merged_reshaped(Wrong *w, Moment moment, int l)
+{
+    if (moment == CONTEXT) merged(w, l, true);
+}
+
+/* out = LayerNorm(x) + residual, or x + residual, or LayerNorm(x + something else), in one block's second half. */
+static void second_norm(Wrong *w, int l, const real *x)
+{
+    layer_norm(w->a.block[l].output_norm, x, w->layers[l].output_gamma, w->layers[l].output_beta, (real)0.01, N(w), H);
+}
+
+static void norm_inside(Wrong *w, Moment moment, int l)
+{
+    BlockActivations *s = &w->a.block[l > 0];
+    if (moment != ATTENTION) return;
+    layer_norm(w->saved, s->attention_dense, w->layers[l].attention_gamma, w->layers[l].attention_beta, (real)0.01, N(w), H);
+    for (size_t i = 0; i < N(w) * H; i++) s->attention_norm[i] = w->saved[i] + hidden_state(&w->a, l)[i];
+}
+
+static void no_attention_norm(Wrong *w, Moment moment, int l)
+{
+    BlockActivations *s = &w->a.block[l > 0];
+    for (size_t i = 0; moment == ATTENTION && i < N(w) * H; i++)
+        s->attention_norm[i] = s->attention_dense[i] + hidden_state(&w->a, l)[i];
+}
+
+static void no_output_norm(Wrong *w, Moment moment, int l)
+{
+    BlockActivations *s = &w->a.block[l > 0];
+    for (size_t i = 0; moment == DOWN && i < N(w) * H; i++)
+        s->output_norm[i] = s->output_dense[i] + s->attention_norm[i];
+}
+
+static void no_second_residual(Wrong *w, Moment moment, int l)
+{
+    if (moment == DOWN) second_norm(w, l, w->a.block[l].output_dense);
+}
+
+static void residual_before_norm(Wrong *w, Moment moment, int l)
+{
+    const BlockActivations *s = &w->a.block[l > 0];
+    if (moment != DOWN) return;
+    for (size_t i = 0; i < N(w) * H; i++)
+        w->saved[i] = s->output_dense[i] + (s->attention_dense[i] + hidden_state(&w->a, l)[i]);
+    second_norm(w, l, w->saved);
+}
+
+static void states_shifted(Wrong *w, Moment moment, int l)
+{
+    if (moment == DOWN) memcpy(w->a.block[l].output_norm, hidden_state(&w->a, l), N(w) * H * sizeof(real));
+}
+
+static void relu(Wrong *w, Moment moment, int l)
+{
+    BlockActivations *s = &w->a.block[l > 0];
+    for (size_t i = 0; moment == UP && i < N(w) * F; i++)
+        s->intermediate[i] = s->intermediate_dense[i] > 0 ? s->intermediate_dense[i] : 0;
+}
+
+static void sigmoid_gelu(Wrong *w, Moment moment, int l)
+{
+    BlockActivations *s = &w->a.block[l > 0];
+    for (size_t i = 0; moment == UP && i < N(w) * F; i++) {
+        const double x = (double)s->intermediate_dense[i];
+        s->intermediate[i] = (real)(x / (1 + exp(-1.702 * x)));
+    }
+}
+
+static void no_activation(Wrong *w, Moment moment, int l)
+{
+    BlockActivations *s = &w->a.block[l > 0];
+    if (moment == UP) memcpy(s->intermediate, s->intermediate_dense, N(w) * F * sizeof(real));
+}
+
+static void last_pooler(Wrong *w, Moment moment, int l)
+{
+    (void)l;
+    if (moment != POOLER) return;
+    linear_ref(w->a.pooler_dense, w->a.block[1].output_norm + (N(w) - 1) * H, &w->m.Wpool, w->m.bpool, 1, &w->a.scratch);
+    tanh_all(w->a.pooler, w->a.pooler_dense, H);
+}
+
+static void no_transform_norm(Wrong *w, Moment moment, int l)
+{
+    (void)l;
+    if (moment == MLM) memcpy(w->a.transform_norm, w->a.transform_act, N(w) * H * sizeof(real));
+}
+
+static void probabilities(Wrong *w, Moment moment, int l)
+{
+    (void)l;
+    for (size_t n = 0; moment == MLM && n < N(w); n++) {
+        double sum = 0;
+        for (size_t v = 0; v < V; v++) sum += exp((double)w->a.logits[n * V + v]);
+        for (size_t v = 0; v < V; v++) w->a.logits[n * V + v] = (real)(exp((double)w->a.logits[n * V + v]) / sum);
+    }
+}
+
+static void nsp_swapped(Wrong *w, Moment moment, int l)
+{
+    (void)l;
+    if (moment != NSP) return;
+    w->a.nsp_logits[0] += w->a.nsp_logits[1];                           /* for want of a third place */
+    w->a.nsp_logits[1] = w->a.nsp_logits[0] - w->a.nsp_logits[1];
+    w->a.nsp_logits[0] -= w->a.nsp_logits[1];
+}
+
 /* =====================================================================================================================
  * What verify says
  * ================================================================================================================== */
@@ -485,6 +729,36 @@ static const Plant plants[] = {
     {"pooler without tanh", no_tanh, "pooler:", "no tanh"},
     {"pooler on the mean", mean_pooler, "pooler.dense:", "mean of the tokens"},
     {"decoder without transform", no_transform, "cls.predictions.decoder:", "no transform"},
+    {"segments all one", segments_all_one, "embeddings.token_type_embeddings:", "every token is in segment 1"},
+    {"no segments", no_segments, "embeddings.token_type_embeddings:", "token type embeddings are not added"},
+    {"no positions", no_positions, "embeddings.position_embeddings:", "position embeddings are not added"},
+    {"positions plus two", positions_plus_two, "embeddings.position_embeddings:", "count from 2"},
+    {"sinusoids in halves", sinusoids_in_halves, "embeddings.position_embeddings:", "sines, then cosines"},
+    {"eps 1e-6", eps_1e6, "embeddings.LayerNorm:", "layer_norm_eps is 1e-6"},
+    {"eps 1e-12", eps_1e12, "embeddings.LayerNorm:", "layer_norm_eps is 1e-12"},
+    {"eps 1e-3", eps_1e3, "embeddings.LayerNorm:", "layer_norm_eps is 1e-3"},
+    {"unbiased, eps outside", unbiased_outside, "embeddings.LayerNorm:", "an unbiased deviation plus eps"},
+    {"no gamma, no beta", no_gamma_no_beta, "embeddings.LayerNorm:", "(gamma, beta) were not loaded"},
+    {"gamma missing", no_gamma, "encoder.layer.1.output.LayerNorm:", "encoder.layer.1.output.LayerNorm lacks its weight"},
+    {"scaled by D", scale_d, BLOCK_0 "attention.self.scores:", "divided by D"},
+    {"mask added", mask_added, BLOCK_0 "attention.self.scores:", "are added to the scores"},
+    {"mask inverted", mask_inverted, BLOCK_0 "attention.self.scores:", "mask is inverted"},
+    {"heads reshaped", heads_reshaped, BLOCK_0 "attention.self.scores:", "heads are split without a transposition"},
+    {"heads merged interleaved", merged_interleaved, BLOCK_0 "attention.self.context:", "put together interleaved"},
+    {"heads merged reshaped", merged_reshaped, BLOCK_0 "attention.self.context:", "put together without a transposition"},
+    {"norm inside", norm_inside, BLOCK_0 "attention.output.LayerNorm:", "residual is added after LayerNorm ("},
+    {"no attention norm", no_attention_norm, BLOCK_0 "attention.output.LayerNorm:", "no LayerNorm after the attention"},
+    {"no output norm", no_output_norm, BLOCK_0 "output.LayerNorm:", "no LayerNorm after the feed-forward part"},
+    {"no second residual", no_second_residual, BLOCK_0 "output.LayerNorm:", "feed-forward part's residual is not added"},
+    {"residual before the norm", residual_before_norm, BLOCK_0 "output.LayerNorm:", "before the first LayerNorm"},
+    {"states shifted", states_shifted, BLOCK_0 "output.LayerNorm:", "off by one"},
+    {"ReLU", relu, BLOCK_0 "intermediate:", "ReLU instead of GELU"},
+    {"GELU by a sigmoid", sigmoid_gelu, BLOCK_0 "intermediate:", "x sigmoid(1.702 x)"},
+    {"no activation", no_activation, BLOCK_0 "intermediate:", "no activation"},
+    {"pooler on the last", last_pooler, "pooler.dense:", "takes the last token"},
+    {"no LayerNorm in the transform", no_transform_norm, "cls.predictions.transform.LayerNorm:", "transform has no LayerNorm"},
+    {"probabilities", probabilities, "cls.predictions.decoder:", "probabilities, not logits"},
+    {"NSP swapped", nsp_swapped, "cls.seq_relationship:", "are swapped"},
     {"softmax over queries", softmax_over_queries, BLOCK_0 "attention.self.probs:", "over the queries"},
 };
 enum { PLANTS = sizeof plants / sizeof *plants };
@@ -504,7 +778,22 @@ static void end(void)
     close_tiny();
 }
 
-/* The kit's purpose in one test: 31 wrong BERTs, and what is said of each, with and without --isolate. */
+/* Is this mistake named, as the best explanation or as one that cannot be told apart from it, and does OTHER become equal
+ * with it, or nearly so? In float32 a mistake made by hand is some -130 dB from the one in the table. */
+static bool explained_by(const char *mistake)
+{
+    for (const char *line = said; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+        if (strncmp(line, "best explanation: ", 18) && strncmp(line, "cannot be told apart from: ", 27)) continue;
+        const char *end = line + strcspn(line, "\n"), *at = strstr(line, mistake), *with = strstr(line, " with this mistake)");
+        if (!at || at > end || !with || with > end) continue;
+        if (!strncmp(with - 5, "equal", 5)) return true;
+        while (with > at && *with != ',' && *with != '(') with--;       /* ", -137 dB with", or "(-137 dB with" */
+        if (atoi(with + 1) <= -115) return true;
+    }
+    return false;
+}
+
+/* The kit's purpose in one test: 61 wrong BERTs, and what is said of each, with and without --isolate. */
 static void verify_names_the_tensor_and_the_mistake(void)
 {
     if (!begin()) return;
@@ -514,8 +803,38 @@ static void verify_names_the_tensor_and_the_mistake(void)
             if (!write_wrong(trace, p->spoil)) break;
             check(verify_file(trace, isolate) == BERT_DIFFERENT, "%s is found: %s", p->what, said);
             check(says("first difference:", p->first), "%s: first difference %s\n%s", p->what, p->first, said);
-            check(says("best explanation:", p->mistake), "%s: best explanation \"%s\"\n%s", p->what, p->mistake, said);
+            check(explained_by(p->mistake), "%s: explained by \"%s\"\n%s", p->what, p->mistake, said);
         }
+    end();
+}
+
+/* The other way round: the file's own decoder or GELU, and a BERT that took the usual one. */
+static void word_embeddings_for_decoder(Wrong *w, Moment moment, int l)
+{
+    if (moment == SUM && l < 0) w->m.decoder.data = w->m.word_embeddings.data;
+}
+
+static void erf_gelu(Wrong *w, Moment moment, int l)
+{
+    if (moment == SUM && l < 0) w->m.config.gelu = GELU_ERF;
+}
+
+static void what_the_model_has_of_its_own_is_missed(void)
+{
+    static float own[V * H];
+    if (!begin()) return;
+    const void *tied = model.decoder.data;
+    for (size_t i = 0; i < V * H; i++) own[i] = formula_value("a decoder of its own", i);
+    model.decoder.data = own;
+    if (write_wrong(trace, word_embeddings_for_decoder))
+        check(verify_file(trace, false) == BERT_DIFFERENT && says("first difference:", "cls.predictions.decoder:") &&
+              explained_by("the file's own decoder is ignored"), "tied: %s", said);
+    model.decoder.data = tied;
+    model.config.gelu = GELU_TANH;
+    if (write_wrong(trace, erf_gelu))
+        check(verify_file(trace, false) == BERT_DIFFERENT && says("first difference:", BLOCK_0 "intermediate:") &&
+              explained_by("where the model wants the tanh approximation"), "erf: %s", said);
+    model.config.gelu = GELU_ERF;
     end();
 }
 
@@ -1128,6 +1447,7 @@ const Test verify_tests[] = {
     {"verify_finds_nothing_in_a_right_bert", verify_finds_nothing_in_a_right_bert},
     {"the_step_list_gives_the_bits_of_forward", the_step_list_gives_the_bits_of_forward},
     {"verify_names_the_tensor_and_the_mistake", verify_names_the_tensor_and_the_mistake},
+    {"what_the_model_has_of_its_own_is_missed", what_the_model_has_of_its_own_is_missed},
     {"an_untied_decoder_is_suspected", an_untied_decoder_is_suspected},
     {"two_mistakes_that_look_the_same_are_both_named", two_mistakes_that_look_the_same_are_both_named},
     {"a_guess_that_stays_far_off_is_not_named", a_guess_that_stays_far_off_is_not_named},

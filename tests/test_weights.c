@@ -984,6 +984,31 @@ static void ends_of_an_index_are_checked(void)
     }
 }
 
+/* A data block of 40 bytes: nine restarts fill it, and are refused for want of entries; ten do not fit, nor does any
+ * number whose bytes, counted modulo 2^32 or 2^64, would. */
+static void restarts_must_fit_into_their_block(void)
+{
+    static const uint32_t too_many[] = {10, 11, 40, 160, (1u << 30) + 9, (1u << 30) - 1, (1u << 31) + 1, UINT32_MAX};
+    for (size_t i = 0; i <= sizeof too_many / sizeof *too_many; i++) {
+        const uint32_t restarts = i ? too_many[i - 1] : 9;
+        Bundle bundle;
+        Error e = {0};
+        Buffer file = {0}, index = {0}, handle = {0}, block = {0};
+        append(&block, (char[36]){0}, 36);
+        append_little(&block, restarts, 4);
+        append_varint(&handle, 0), append_varint(&handle, 40);
+        append_little(&block, 0, 1);                                    /* stored as it is */
+        append(&file, block.data, block.size);
+        append_little(&file, crc32c_masked(block.data, block.size), 4);
+        append_entry(&index, "", "a", &handle);
+        finish_index(&file, &index);
+        Status s = bundle_open(&bundle, in_scratch("c"), &e);
+        expect_failure(i ? "too many restarts" : "nine restarts", s, &e, BERT_FILE,
+                       i ? "found more restarts than bytes" : "header");
+        clear(&block);
+    }
+}
+
 /* What lies between two blocks is under no checksum; and a block that is named again and again would be checked again and
  * again. An empty block, since others are refused for the order of their names already. */
 static void blocks_of_an_index_follow_each_other(void)
@@ -1224,11 +1249,60 @@ static void the_checkpoint_that_is_named_is_taken(void)
         FILE *f = popen(command, "r");
         if (!f) abort();
         said[fread(said, 1, sizeof said - 1, f)] = 0;
-        int code = WEXITSTATUS(pclose(f));
+        int closed = pclose(f), code = WIFEXITED(closed) ? WEXITSTATUS(closed) : -1;
         check(code == cases[i].code && strstr(said, cases[i].says), "%s: exit %d: %s", cases[i].says, code, said);
     }
     snprintf(command, sizeof command, "rm -rf %s/w %s/tf", place, place);
     check(system(command) == 0, "removes");
+}
+
+/* What the converter's program prints, and its exit code. */
+static int run_convert(char answer[4000], const char *format, const char *path)
+{
+    char command[600], rest[1000];
+    snprintf(rest, sizeof rest, format, path);
+    snprintf(command, sizeof command, "build/convert %.500s 2>&1", rest);
+    fflush(stdout);
+    FILE *pipe = popen(command, "r");
+    if (!pipe) return -1;
+    answer[fread(answer, 1, 3999, pipe)] = 0;
+    const int status = pclose(pipe);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* Each of its modes once, and each way to call it wrongly. */
+static void the_converter_is_a_program(void)
+{
+    static const char *const wrong[] = {"", "one", "--nonsense x", "--fingerprint", "--sha256 a b", "--fingerprint a b",
+                                        "a b c"};
+    char answer[4000], expected[80];
+    Error e = {0};
+    if (access("build/convert", X_OK)) {
+        skip("build/convert is missing: make build/convert");
+        return;
+    }
+    check(run_convert(answer, "--help", "") == 0 && !strncmp(answer, "convert CHECKPOINT_PREFIX OUTPUT_DIRECTORY ", 43) &&
+          strstr(answer, "--fingerprint FILE") && strstr(answer, "Exit codes: 0 done, 2 usage"), "help: %s", answer);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        check(run_convert(answer, wrong[i], "") == 2 && !strncmp(answer, "convert: expected CHECKPOINT_PREFIX", 35) &&
+              strchr(answer, '\n') == answer + strlen(answer) - 1, "\"%s\": one line, exit code 2: %s", wrong[i], answer);
+    put_file("abc", "abc", 3);
+    check(run_convert(answer, "--sha256 %s", in_scratch("abc")) == 0, "a checksum");
+    check_text("of abc", answer, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\n");
+    put_checkpoint(SOUND);
+    unlink(in_scratch("model.safetensors"));
+    check(run_convert(answer, "%s ", in_scratch("c")) == 2, "a prefix alone is not enough: %s", answer);
+    snprintf(answer, sizeof answer, "%s %s", in_scratch("c"), scratch);
+    check(run_convert(answer, "%s", strcpy((char[600]){0}, answer)) == 0 && strstr(answer, "44 tensors, 2L/64H/1A"),
+          "converted: %s", answer);
+    check(fingerprint(in_scratch("model.safetensors"), expected, &e) == BERT_OK, "%s", e.message);
+    strcat(expected, "\n");
+    check(run_convert(answer, "--fingerprint %s", in_scratch("model.safetensors")) == 0, "a fingerprint: %s", answer);
+    check_text("fingerprint", answer, expected);
+    check(run_convert(answer, "--fingerprint %s", in_scratch("abc")) == 3 && !strncmp(answer, "convert: ", 9),
+          "no weights: %s", answer);
+    check(run_convert(answer, "--sha256 %s", in_scratch("nowhere")) == 3 && strstr(answer, "cannot be opened"),
+          "no file: %s", answer);
 }
 
 const Test weights_tests[] = {
@@ -1256,10 +1330,12 @@ const Test weights_tests[] = {
     {"bad_checkpoints_are_refused_by_name", bad_checkpoints_are_refused_by_name},
     {"malformed_entries_are_refused", malformed_entries_are_refused},
     {"ends_of_an_index_are_checked", ends_of_an_index_are_checked},
+    {"restarts_must_fit_into_their_block", restarts_must_fit_into_their_block},
     {"blocks_of_an_index_follow_each_other", blocks_of_an_index_follow_each_other},
     {"blocks_follow_one_another", blocks_follow_one_another},
     {"layers_are_counted", layers_are_counted},
     {"flipped_bits_in_a_checkpoint_are_noticed", flipped_bits_in_a_checkpoint_are_noticed},
     {"checkpoints_cut_off_are_refused", checkpoints_cut_off_are_refused},
     {"fingerprint_is_that_of_the_weights", fingerprint_is_that_of_the_weights},
+    {"the_converter_is_a_program", the_converter_is_a_program},
     {NULL, NULL}};

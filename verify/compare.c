@@ -390,23 +390,23 @@ static Place place_of(const TraceEntry *t, size_t i)
 /* Padding is computed by everybody and used by nobody: its rows, and the keys that no one may look at, do not count.
  * What belongs to the whole sequence comes from its first token, which left padding masks. Trap: comparing them all
  * makes two correct programs differ, since one skips padding and another gives it -10000. */
-bool element_counts(const TraceEntry *t, const Judge *judge, size_t i)
+bool element_counts(const TraceEntry *t, const Criteria *criteria, size_t i)
 {
-    if (!judge->mask) return true;
+    if (!criteria->mask) return true;
     const Place p = place_of(t, i);
     const size_t rows = t->form == FORM_WHOLE ? 1 : t->rows;
-    if (p.b >= judge->B || rows > judge->T) return true;                /* rows are not tokens here */
-    const int32_t *mask = judge->mask + p.b * judge->T;
-    if (t->form == FORM_SCORES && p.col < judge->T && !mask[p.col]) return false;
+    if (p.b >= criteria->B || rows > criteria->T) return true;                /* rows are not tokens here */
+    const int32_t *mask = criteria->mask + p.b * criteria->T;
+    if (t->form == FORM_SCORES && p.col < criteria->T && !mask[p.col]) return false;
     return mask[t->form == FORM_WHOLE ? 0 : p.row] != 0;
 }
 
 /* Scores before the division by sqrt(D), as ggml has them, become scores: D = H / A, from the width of a hidden state
  * and the number of heads. Where one of the two is unknown they are left alone, and will differ by a constant. */
-static double scale_of(const TraceEntry *t, const TraceEntry *ref, const Judge *judge)
+static double scale_of(const TraceEntry *t, const TraceEntry *ref, const Criteria *criteria)
 {
-    if (!t->unscaled || !judge->H || !ref->heads) return 1;
-    return 1 / sqrt((double)judge->H / (double)ref->heads);
+    if (!t->unscaled || !criteria->H || !ref->heads) return 1;
+    return 1 / sqrt((double)criteria->H / (double)ref->heads);
 }
 
 /* Element i in REF's order; in a transposed tensor, row and column change places. */
@@ -416,9 +416,10 @@ static double element(const TraceEntry *t, bool transposed, double scale, const 
 }
 
 /* The same for verify.c, which writes OTHER's numbers into its own buffers. */
-double other_element(const TraceEntry *ref, const TraceEntry *other, const Result *r, const Judge *judge, size_t i)
+double other_element(const TraceEntry *ref, const TraceEntry *other, const Result *r, const Criteria *criteria,
+                     size_t i)
 {
-    return element(other, r->transposed, scale_of(other, ref, judge), ref, i);
+    return element(other, r->transposed, scale_of(other, ref, criteria), ref, i);
 }
 
 /* Bits of a number's fraction, the leading one included: float64 53, float32 24, float16 11, bfloat16 8. */
@@ -524,7 +525,7 @@ static int exponent_of(const TraceEntry *ref, const TraceEntry *other, bool tran
 
 /* One tensor pair, number by number, into *r. With `word` set the numbers could not be compared, or should not be:
  * another shape, integers, a NaN. */
-void compare_entries(Result *r, const TraceEntry *ref, const TraceEntry *other, const Judge *judge)
+void compare_entries(Result *r, const TraceEntry *ref, const TraceEntry *other, const Criteria *criteria)
 {
     const DType a = ref->tensor.dtype, b = other->tensor.dtype;
     Sums s = {0};
@@ -536,18 +537,18 @@ void compare_entries(Result *r, const TraceEntry *ref, const TraceEntry *other, 
     if (r->word) return;
     r->comparable = true;
     r->transposed = layout == LAYOUT_TRANSPOSED;
-    const double x_scale = scale_of(ref, ref, judge), y_scale = scale_of(other, ref, judge);
+    const double x_scale = scale_of(ref, ref, criteria), y_scale = scale_of(other, ref, criteria);
     s.exponent = exponent_of(ref, other, r->transposed, coarse);
     for (size_t i = 0; i < ref->tensor.count; i++) {
         double x = narrow(element(ref, false, x_scale, ref, i), coarse);
         double y = narrow(element(other, r->transposed, y_scale, ref, i), coarse);
-        bool counts = element_counts(ref, judge, i);
+        bool counts = element_counts(ref, criteria, i);
         const double u = scaled(x, &s), v = scaled(y, &s);
         if (isfinite(x) && isfinite(y)) s.all_squares += u * u, s.all_differences += (u - v) * (u - v);
-        if (counts) add_pair(r, &s, x, y, i, precision(coarse), &judge->tolerance);
+        if (counts) add_pair(r, &s, x, y, i, precision(coarse), &criteria->tolerance);
         else add_masked(r, ref, x, y);
     }
-    conclude(r, &s, &judge->tolerance);
+    conclude(r, &s, &criteria->tolerance);
 }
 
 /* A ratio of powers in decibels: 1 is 0, a tenth -10, a millionth -60; equal is minus infinity. */
@@ -741,25 +742,25 @@ void compare_ids(char sentence[256], const TraceView *ref, const TraceView *othe
 
 /* Which tokens count, from REF's mask or else OTHER's, and the width of a hidden state, from the first tensor that
  * has it. *mask is malloc'ed. Without a mask anywhere every token counts. */
-static Status make_judge(Judge *judge, int32_t **mask, const TraceView *ref, const TraceView *other, Error *e)
+static Status read_criteria(Criteria *criteria, int32_t **mask, const TraceView *ref, const TraceView *other, Error *e)
 {
     const SafeTensor *t = ref->ids[2].data ? &ref->ids[2] : &other->ids[2];
     const TraceEntry *query = NULL;
     for (size_t i = 0; i < ref->count && !query; i++)
         if (strstr(ref->entries[i].name, "query") || strstr(ref->entries[i].name, "LayerNorm"))
             query = &ref->entries[i];
-    judge->H = query ? query->cols : 0;
+    criteria->H = query ? query->cols : 0;
     *mask = NULL;
     if (!t->data || t->rank < 1 || t->count == 0) return BERT_OK;
-    judge->T = t->shape[t->rank - 1], judge->B = t->count / judge->T;
-    judge->mask = *mask = calloc(t->count, sizeof **mask);
+    criteria->T = t->shape[t->rank - 1], criteria->B = t->count / criteria->T;
+    criteria->mask = *mask = calloc(t->count, sizeof **mask);
     if (!*mask) return fail(e, BERT_SYSTEM, "out of memory");
     for (size_t i = 0; i < t->count; i++) (*mask)[i] = integer_element(t, i) != 0;
     return BERT_OK;
 }
 
 /* The table, what is missing, and the last line. No tensor in common is an error, not a success. */
-static Status report(const TraceView *ref, const TraceView *other, const Judge *judge, FILE *out, Error *e)
+static Status report(const TraceView *ref, const TraceView *other, const Criteria *criteria, FILE *out, Error *e)
 {
     char sentence[512] = "";
     size_t compared = 0;
@@ -768,7 +769,7 @@ static Status report(const TraceView *ref, const TraceView *other, const Judge *
         const TraceEntry *x = &ref->entries[i], *y = view_find(other, x);
         Result r;
         if (!y) continue;
-        compare_entries(&r, x, y, judge);
+        compare_entries(&r, x, y, criteria);
         print_result(x, &r, out);
         compared++;
         if (!r.passes && !*sentence) put_difference(sentence, x, y, &r);
@@ -788,7 +789,7 @@ static Status report(const TraceView *ref, const TraceView *other, const Judge *
 static Status compare_views(const TraceView *ref, const TraceView *other, const Tolerance *tolerance, FILE *out,
                             Error *e)
 {
-    Judge judge = {.tolerance = *tolerance};
+    Criteria criteria = {.tolerance = *tolerance};
     int32_t *mask;
     char sentence[256];
     compare_ids(sentence, ref, other, NULL);
@@ -796,8 +797,8 @@ static Status compare_views(const TraceView *ref, const TraceView *other, const 
         fprintf(out, "first difference: %s\n", sentence);
         return fail(e, BERT_DIFFERENT, "%s was made from other ids than %s", other->path, ref->path);
     }
-    Status status = make_judge(&judge, &mask, ref, other, e);
-    if (status == BERT_OK) status = report(ref, other, &judge, out, e);
+    Status status = read_criteria(&criteria, &mask, ref, other, e);
+    if (status == BERT_OK) status = report(ref, other, &criteria, out, e);
     free(mask);
     return status;
 }

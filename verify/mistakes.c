@@ -7,7 +7,7 @@
  *
  *     an edit      of weights, configuration or ids before the ordinary steps     (a bias of zeros, eps 1e-5)
  *     a norm       another LayerNorm, for all of them                             (eps outside the root)
- *     a step       one step of the list replaced by another                       (no division by sqrt(D))
+ *     a step       another function for one tensor                                (no division by sqrt(D))
  *
  * To add one: a function of a few lines, and a row in the table at the end of this file.
  */
@@ -30,6 +30,24 @@ static size_t width(const Trial *t)
     return (size_t)t->model.config.H;
 }
 
+/* Bytes of a tensor (N,H). */
+static size_t bytes(const Trial *t)
+{
+    return tokens(t) * width(t) * sizeof(real);
+}
+
+/* The intermediates of the block that is run. */
+static BlockActivations *block(const Trial *t)
+{
+    return &t->a.block[t->layer];
+}
+
+/* That block's input, hidden state l, in the trial's own buffer. */
+static real *block_input(Trial *t)
+{
+    return (real *)(uintptr_t)hidden_state(&t->a, t->layer);
+}
+
 /* =====================================================================================================================
  * Ids and embeddings (step 5)
  * ================================================================================================================== */
@@ -39,10 +57,9 @@ static size_t width(const Trial *t)
  * too.
  * How it shows: embeddings.token_type_embeddings is right for one of the two sentences and wrong for the other.
  * Nothing changes, and nothing is planted, if the tokens are in that segment anyway. */
-static bool one_segment(Trial *t, const TensorSpec *spec)
+static bool one_segment(Trial *t)
 {
     bool changed = false;
-    (void)spec;
     if (t->value >= t->model.config.S) return false;
     for (size_t n = 0; n < tokens(t); n++) {
         if (t->types[n] != (int32_t)t->value) changed = true;
@@ -54,10 +71,9 @@ static bool one_segment(Trial *t, const TensorSpec *spec)
 /* Sentence A in segment 1 and B in segment 0. Who does it: whoever numbers the question, which comes second, first.
  * How it shows: embeddings.token_type_embeddings has the two rows, each in the other's place. With one segment only it
  * would be `every token is in segment 1`, and is not planted. */
-static bool segments_swapped(Trial *t, const TensorSpec *spec)
+static bool segments_swapped(Trial *t)
 {
     bool seen[2] = {false, false};
-    (void)spec;
     for (size_t n = 0; n < tokens(t); n++) {
         if (t->types[n] != 0 && t->types[n] != 1) continue;
         seen[t->types[n]] = true;
@@ -77,9 +93,8 @@ static void set_position(Trial *t, size_t n, size_t at)
 /* Positions from 1, or from 2 as RoBERTa counts them (its rows 0 and 1 belong to padding).
  * Who does it: ports that began with RoBERTa; and whoever counts [CLS] as the first token, hence number 1.
  * How it shows: embeddings.position_embeddings, every row; the sentence is still understood, roughly. */
-static void sum_shifted(Trial *t, int l)
+static void positions_shifted(Trial *t)
 {
-    ordinary_steps[STEP_SUM](t, l);
     for (int b = 0; b < t->a.batch.B; b++)
         for (size_t n = t->a.start[b]; n < t->a.start[b + 1]; n++)
             set_position(t, n, n - t->a.start[b] + (size_t)t->value);
@@ -89,9 +104,8 @@ static void sum_shifted(Trial *t, int l)
  * does.
  * Who does it: programs made for generating text, where left padding is usual.
  * How it shows: nothing, until somebody pads on the left. */
-static void sum_unpadded(Trial *t, int l)
+static void positions_unpadded(Trial *t)
 {
-    ordinary_steps[STEP_SUM](t, l);
     for (int b = 0; b < t->a.batch.B; b++)
         for (size_t n = t->a.start[b], at = 0; n < t->a.start[b + 1]; n++) {
             set_position(t, n, at);
@@ -106,10 +120,9 @@ static void sum_unpadded(Trial *t, int l)
  * in turns (value 0), or all sines first and then all cosines, as tensor2tensor has them (value 1). BERT learned its
  * table; after training it looks nothing like a sinusoid.
  * How it shows: row 0 is 0 1 0 1 0 1 ... */
-static void sum_sinusoidal(Trial *t, int l)
+static void positions_sinusoidal(Trial *t)
 {
     const size_t H = width(t), half = H / 2;
-    ordinary_steps[STEP_SUM](t, l);
     for (int b = 0; b < t->a.batch.B; b++)
         for (size_t n = t->a.start[b]; n < t->a.start[b + 1]; n++)
             for (size_t h = 0; h < H; h++) {
@@ -122,19 +135,17 @@ static void sum_sinusoidal(Trial *t, int l)
 
 /* A bag of words: without positions the model cannot know which of two equal words stands where.
  * How it shows: two occurrences of one word have the same vector in embeddings.LayerNorm, and in every layer. */
-static void sum_without_positions(Trial *t, int l)
+static void positions_missing(Trial *t)
 {
-    ordinary_steps[STEP_SUM](t, l);
-    memset(t->a.position, 0, tokens(t) * width(t) * sizeof(real));
+    memset(t->a.position, 0, bytes(t));
 }
 
 /* No token types at all: a program for a model that has none (DistilBERT, RoBERTa) that was given a BERT.
  * How it shows: the sum differs by a constant row; if the trace has no token types, embeddings.LayerNorm is the
  * first. */
-static void sum_without_types(Trial *t, int l)
+static void types_missing(Trial *t)
 {
-    ordinary_steps[STEP_SUM](t, l);
-    memset(t->a.token_type, 0, tokens(t) * width(t) * sizeof(real));
+    memset(t->a.token_type, 0, bytes(t));
 }
 
 /* =====================================================================================================================
@@ -143,9 +154,8 @@ static void sum_without_types(Trial *t, int l)
 /* Another eps: PyTorch's default is 1e-5, Keras' 1e-3, Flax' 1e-6, BERT's 1e-12.
  * How it shows: relatively little, eps / (2 variance) of each number. The variance after the embeddings of BERT-Base
  * is so small that 1e-5 shows in the third digit. */
-static bool plant_eps(Trial *t, const TensorSpec *spec)
+static bool plant_eps(Trial *t)
 {
-    (void)spec;
     bool changed = t->model.config.eps != t->value;
     t->model.config.eps = t->value;
     return changed;
@@ -157,105 +167,112 @@ static bool plant_eps(Trial *t, const TensorSpec *spec)
  *
  * BERT has count = H, inside = eps, outside = 0. In double: it need not give layer_norm's bits, only the same
  * numbers. */
-static void norm_like(real *out, const real *x, const real *gamma, const real *beta, size_t N, size_t H, double count,
-                      double inside, double outside)
+static void norm_like(const Norm *n, double count, double inside, double outside)
 {
-    for (size_t n = 0; n < N; n++, x += H, out += H) {
+    const double H = (double)n->H;
+    for (size_t row = 0; row < n->rows; row++) {
+        const real *x = n->x + row * n->H;
+        real *out = n->out + row * n->H;
         double sum = 0, squares = 0;
-        for (size_t h = 0; h < H; h++) sum += (double)x[h];
-        const double mean = sum / (double)H;
-        for (size_t h = 0; h < H; h++) squares += ((double)x[h] - mean) * ((double)x[h] - mean);
+        for (size_t h = 0; h < n->H; h++) sum += (double)x[h];
+        const double mean = sum / H;
+        for (size_t h = 0; h < n->H; h++) squares += ((double)x[h] - mean) * ((double)x[h] - mean);
         const double spread = sqrt(squares / count + inside) + outside;
-        for (size_t h = 0; h < H; h++)
-            out[h] = (real)(((double)x[h] - mean) / spread * (double)gamma[h] + (double)beta[h]);
+        for (size_t h = 0; h < n->H; h++)
+            out[h] = (real)(((double)x[h] - mean) / spread * (double)n->gamma[h] + (double)n->beta[h]);
     }
 }
 
 /* sqrt(variance) + eps. With eps = 1e-12 nobody can see the difference to sqrt(variance + eps), in float32 least of
  * all; with 1e-3 or the formula models' 0.01 everybody can. */
-static void norm_eps_outside(real *out, const real *x, const real *gamma, const real *beta, real eps, size_t N,
-                             size_t H)
+static void norm_eps_outside(const Norm *n)
 {
-    norm_like(out, x, gamma, beta, N, H, (double)H, 0, (double)eps);
+    norm_like(n, (double)n->H, 0, (double)n->eps);
 }
 
 /* torch.std and torch.var divide by H - 1 unless told otherwise: unbiased=False is what LayerNorm means.
  * How it shows: every number too small by sqrt((H-1)/H), 0.065 % for H = 768: no test with two digits finds that. */
-static void norm_unbiased(real *out, const real *x, const real *gamma, const real *beta, real eps, size_t N, size_t H)
+static void norm_unbiased(const Norm *n)
 {
-    norm_like(out, x, gamma, beta, N, H, (double)H - 1, (double)eps, 0);
+    norm_like(n, (double)n->H - 1, (double)n->eps, 0);
 }
 
 /* Both at once, x.std() + eps: the LayerNorm of the Annotated Transformer, copied into many a "BERT from scratch". */
-static void norm_unbiased_outside(real *out, const real *x, const real *gamma, const real *beta, real eps, size_t N,
-                                  size_t H)
+static void norm_unbiased_outside(const Norm *n)
 {
-    norm_like(out, x, gamma, beta, N, H, (double)H - 1, 0, (double)eps);
+    norm_like(n, (double)n->H - 1, 0, (double)n->eps);
 }
 
 /* The variance itself, without its root: (x - mean) / (variance + eps). Who does it: whoever stops reading the formula
  * after "the variance".
  * How it shows: each row without beta is right but for a factor, which is 1 where the variance happens to be 1. */
-static void norm_by_variance(real *out, const real *x, const real *gamma, const real *beta, real eps, size_t N,
-                             size_t H)
+static void norm_by_variance(const Norm *n)
 {
-    for (size_t n = 0; n < N; n++, x += H, out += H) {
+    for (size_t row = 0; row < n->rows; row++) {
+        const real *x = n->x + row * n->H;
+        real *out = n->out + row * n->H;
         double sum = 0, squares = 0;
-        for (size_t h = 0; h < H; h++) sum += (double)x[h];
-        const double mean = sum / (double)H;
-        for (size_t h = 0; h < H; h++) squares += ((double)x[h] - mean) * ((double)x[h] - mean);
-        const double variance = squares / (double)H + (double)eps;
-        for (size_t h = 0; h < H; h++)
-            out[h] = (real)(((double)x[h] - mean) / variance * (double)gamma[h] + (double)beta[h]);
+        for (size_t h = 0; h < n->H; h++) sum += (double)x[h];
+        const double mean = sum / (double)n->H;
+        for (size_t h = 0; h < n->H; h++) squares += ((double)x[h] - mean) * ((double)x[h] - mean);
+        const double variance = squares / (double)n->H + (double)n->eps;
+        for (size_t h = 0; h < n->H; h++)
+            out[h] = (real)(((double)x[h] - mean) / variance * (double)n->gamma[h] + (double)n->beta[h]);
     }
 }
 
 /* As if the weights had not been loaded. Who does it: programs that look for `weight` and `bias` in files that say
  * `gamma` and `beta`, as files from 2018 and 2019 do, and that take ones and zeros for what they did not find.
  * How it shows: every LayerNorm has mean 0 and variance 1 in each row. The model talks nonsense. */
-static void norm_without_weights(real *out, const real *x, const real *gamma, const real *beta, real eps, size_t N,
-                                 size_t H)
+static void norm_without_weights(const Norm *n)
 {
-    layer_norm(out, x, gamma, beta, eps, N, H);
-    for (size_t n = 0; n < N; n++)
-        for (size_t h = 0; h < H; h++)
-            if (gamma[h] != 0) out[n * H + h] = (out[n * H + h] - beta[h]) / gamma[h];
+    layer_norm(n->out, n->x, n->gamma, n->beta, n->eps, n->rows, n->H);
+    for (size_t i = 0; i < n->rows * n->H; i++) {
+        const real gamma = n->gamma[i % n->H], beta = n->beta[i % n->H];
+        if (gamma != 0) n->out[i] = (n->out[i] - beta) / gamma;
+    }
 }
 
 /* A sum without its LayerNorm: after the embeddings (here), after the attention, after the feed-forward part.
  * Who does it: nobody's picture of the Transformer shows the one after the embeddings, and the paper does not mention
  * it.
- * How it shows: LayerNorm's tensor is the sum itself; add_and_norm left that in `sum`. */
-static void embeddings_unnormed(Trial *t, int l)
+ * How it shows: LayerNorm's tensor is the sum itself; the ordinary step has left that in `sum`. */
+static void embeddings_unnormed(Trial *t)
 {
-    ordinary_steps[STEP_EMBEDDING_NORM](t, l);
-    memcpy(t->a.embedding_norm, t->a.sum, tokens(t) * width(t) * sizeof(real));
+    ordinary_step(t, TRACE_EMBEDDING_NORM);
+    memcpy(t->a.embedding_norm, t->a.sum, bytes(t));
 }
 
 /* The same after the attention: hidden states grow from layer to layer, since nothing brings them back to size. */
-static void attention_unnormed(Trial *t, int l)
+static void attention_unnormed(Trial *t)
 {
-    ordinary_steps[STEP_ATTENTION_NORM](t, l);
-    memcpy(t->a.block[l].attention_norm, t->a.sum, tokens(t) * width(t) * sizeof(real));
+    ordinary_step(t, TRACE_ATTENTION_NORM);
+    memcpy(block(t)->attention_norm, t->a.sum, bytes(t));
 }
 
 /* The same after the feed-forward part. */
-static void output_unnormed(Trial *t, int l)
+static void output_unnormed(Trial *t)
 {
-    ordinary_steps[STEP_OUTPUT_NORM](t, l);
-    memcpy(t->a.block[l].output_norm, t->a.sum, tokens(t) * width(t) * sizeof(real));
+    ordinary_step(t, TRACE_OUTPUT_NORM);
+    memcpy(block(t)->output_norm, t->a.sum, bytes(t));
 }
 
 /* =====================================================================================================================
  * Weights (every step that has some)
  * ================================================================================================================== */
 
-/* Where the trial's model keeps the tensor that the row of the table names: a Tensor for matrices, a `const real *`
+/* Where the trial's model keeps t->tensor: a Tensor for matrices, a `const real *`
  * for vectors. The trial's bindings are copies, so that a mistake may change them; the weights behind them are not. */
-static void *field_of(Trial *t, const TensorSpec *spec, int l)
+static void *field_of(Trial *t, int l)
 {
-    char *base = spec_per_layer(spec) ? (char *)&t->model.layers[l] : (char *)&t->model;
-    return base + spec->field;
+    char *base = spec_per_layer(t->tensor) ? (char *)&t->model.layers[l] : (char *)&t->model;
+    return base + t->tensor->field;
+}
+
+/* The last layer in which t->tensor is changed; one that belongs to no layer is changed once. */
+static int last_changed(const Trial *t)
+{
+    return spec_per_layer(t->tensor) ? t->last_layer : t->first_layer;
 }
 
 /* A bias of zeros (value 0), a gamma of ones (value 1): a tensor that was never loaded, or never added.
@@ -263,11 +280,10 @@ static void *field_of(Trial *t, const TensorSpec *spec, int l)
  * of the decoder, which belongs to cls.predictions and not to cls.predictions.decoder.
  * How it shows: the difference has the same row for every token: minus the bias. It is planted in each tensor that
  * has one, so that the sentence can name it. */
-static bool plant_missing(Trial *t, const TensorSpec *spec)
+static bool plant_missing(Trial *t)
 {
-    const int last = spec_per_layer(spec) ? t->last_layer : t->first_layer;
-    for (int l = t->first_layer; l <= last; l++)
-        *(const real **)field_of(t, spec, l) = t->value == 0 ? t->zeros : t->ones;
+    for (int l = t->first_layer; l <= last_changed(t); l++)
+        *(const real **)field_of(t, l) = t->value == 0 ? t->zeros : t->ones;
     return true;
 }
 
@@ -296,11 +312,10 @@ static Tensor misread(Trial *t, const Tensor *W)
 }
 
 /* The same, planted: in every layer that the trial runs if there is one per layer. The copies are the trial's. */
-static bool plant_misread(Trial *t, const TensorSpec *spec)
+static bool plant_misread(Trial *t)
 {
-    const int last = spec_per_layer(spec) ? t->last_layer : t->first_layer;
-    for (int l = t->first_layer; l <= last && !t->failed; l++) {
-        Tensor *W = field_of(t, spec, l);
+    for (int l = t->first_layer; l <= last_changed(t) && !t->failed; l++) {
+        Tensor *W = field_of(t, l);
         *W = misread(t, W);
     }
     return true;
@@ -308,15 +323,16 @@ static bool plant_misread(Trial *t, const TensorSpec *spec)
 
 /* Query and key have the same shape and stand beside each other, so that swapping them breaks nothing but the
  * numbers: the scores are transposed, "i looks at j" becomes "j looks at i". */
-static bool plant_query_key_swapped(Trial *t, const TensorSpec *spec)
+static bool plant_query_key_swapped(Trial *t)
 {
-    (void)spec;
     for (int l = 0; l < t->model.config.L; l++) {
         BertLayer *w = &t->model.layers[l];
         const Tensor W = w->Wq;
         const real *b = w->bq;
-        w->Wq = w->Wk, w->bq = w->bk;
-        w->Wk = W, w->bk = b;
+        w->Wq = w->Wk;
+        w->bq = w->bk;
+        w->Wk = W;
+        w->bk = b;
     }
     return true;
 }
@@ -326,10 +342,9 @@ static bool plant_query_key_swapped(Trial *t, const TensorSpec *spec)
  * does.
  * How it shows: layer 0 is right (before, layer 0) or the last layer is (after); all others are wrong from the query
  * on. */
-static bool plant_other_layer(Trial *t, const TensorSpec *spec)
+static bool plant_other_layer(Trial *t)
 {
     const int L = t->model.config.L;
-    (void)spec;
     for (int l = 0; l < L; l++) {
         int from = t->value == 0 ? 0 : l + (int)t->value;
         t->model.layers[l] = t->original->layers[from < 0 ? 0 : from >= L ? L - 1 : from];
@@ -343,41 +358,40 @@ static bool plant_other_layer(Trial *t, const TensorSpec *spec)
 
 /* Ordinary scores, times `factor` where they are not masked: four ways to scale wrongly, all of them a factor. How
  * they show: attention.self.scores is right but for a constant, and cosine says 1.000 while NMSE says wrong. */
-static void scores_times(Trial *t, int l, double factor)
+static void scores_times(Trial *t, double factor)
 {
     const size_t count = t->a.score_start[t->a.batch.B];
-    real *scores = t->a.block[l].scores;
-    ordinary_steps[STEP_SCORES](t, l);
+    real *scores = block(t)->scores;
+    ordinary_step(t, TRACE_SCORES);
     for (size_t i = 0; i < count; i++)
         if (scores[i] > -FLT_MAX) scores[i] = (real)((double)scores[i] * factor);
 }
 
 /* Not divided at all. Terms of size 10 instead of 1 go into the softmax, and nearly all attention goes to one token. */
-static void scores_unscaled(Trial *t, int l)
+static void scores_unscaled(Trial *t)
 {
-    scores_times(t, l, sqrt(t->model.config.D));
+    scores_times(t, sqrt(t->model.config.D));
 }
 
 /* Divided by sqrt(H) = 27.7 instead of sqrt(D) = 8: the paper writes sqrt(d_k), and d_k is the head's size, not the
  * model's. All attention is spread too evenly. */
-static void scores_by_hidden_size(Trial *t, int l)
+static void scores_by_hidden_size(Trial *t)
 {
-    scores_times(t, l, sqrt((double)t->model.config.D / t->model.config.H));
+    scores_times(t, sqrt((double)t->model.config.D / t->model.config.H));
 }
 
 /* Divided by D instead of its root: a scale of 1/D handed to a function that expects it that way or the other. */
-static void scores_by_head_size(Trial *t, int l)
+static void scores_by_head_size(Trial *t)
 {
-    scores_times(t, l, 1 / sqrt(t->model.config.D));
+    scores_times(t, 1 / sqrt(t->model.config.D));
 }
 
 /* All tokens real: the mask is not used at all. Who does it: programs that were tested with one sentence at a time.
  * How it shows: attention.self.probs of padded inputs only: what padding gets is missing elsewhere. Masked scores are
  * not compared (everybody has another very low number there), so the scores still pass. */
-static bool plant_no_mask(Trial *t, const TensorSpec *spec)
+static bool plant_no_mask(Trial *t)
 {
     bool changed = false;
-    (void)spec;
     for (size_t n = 0; n < tokens(t); n++) {
         if (!t->mask[n]) changed = true;
         t->mask[n] = 1;
@@ -385,8 +399,8 @@ static bool plant_no_mask(Trial *t, const TensorSpec *spec)
     return changed;
 }
 
-/* Scores without a mask, then the mask in a way of its own: how[i][j] is `value`. */
 enum { MASK_MULTIPLIED, MASK_ON_QUERIES, MASK_ADDED, MASK_INVERTED };
+
 /* Scores without a mask, then the mask in a way of its own:
  *
  *     MASK_MULTIPLIED   score * mask       a masked score is 0, and e^0 = 1 is not nothing
@@ -396,14 +410,14 @@ enum { MASK_MULTIPLIED, MASK_ON_QUERIES, MASK_ADDED, MASK_INVERTED };
  *
  * For real tokens MASK_ON_QUERIES is the same as no mask at all. Only the rows of padding tell them apart, which is
  * why masked rows are measured, too, when two explanations are equally good. */
-static void scores_masked_otherwise(Trial *t, int l)
+static void scores_masked_otherwise(Trial *t)
 {
     const size_t A = (size_t)t->model.config.A;
-    ordinary_steps[STEP_SCORES](t, l);                                  /* plant_mask made t->mask all ones */
+    ordinary_step(t, TRACE_SCORES);                                  /* plant_mask made t->mask all ones */
     for (int b = 0; b < t->a.batch.B; b++) {
         const size_t T = t->a.start[b + 1] - t->a.start[b];
         const int32_t *mask = t->given_mask + t->a.start[b];
-        real *row = t->a.block[l].scores + t->a.score_start[b];
+        real *row = block(t)->scores + t->a.score_start[b];
         for (size_t i = 0; i < A * T; i++, row += T)
             for (size_t j = 0; j < T; j++) {
                 if (t->value == MASK_MULTIPLIED) row[j] *= (real)mask[j];
@@ -414,23 +428,23 @@ static void scores_masked_otherwise(Trial *t, int l)
 }
 
 /* Without padding no mask changes anything, and none of these is a candidate. */
-static bool plant_mask(Trial *t, const TensorSpec *spec)
+static bool plant_mask(Trial *t)
 {
-    if (!plant_no_mask(t, spec)) return false;
-    t->steps[STEP_SCORES] = scores_masked_otherwise;
+    if (!plant_no_mask(t)) return false;
+    t->instead[TRACE_SCORES] = scores_masked_otherwise;
     return true;
 }
 
 /* Softmax over the queries i: dim=-2 for dim=-1. Columns add up to 1, rows do not.
  *
  *     p_ij = e^score_ij / sum over i' of e^score_i'j */
-static void probs_over_queries(Trial *t, int l)
+static void probs_over_queries(Trial *t)
 {
     const size_t A = (size_t)t->model.config.A;
     for (int b = 0; b < t->a.batch.B; b++) {
         const size_t T = t->a.start[b + 1] - t->a.start[b];
-        const real *x = t->a.block[l].scores + t->a.score_start[b];
-        real *p = t->a.block[l].probs + t->a.score_start[b];
+        const real *x = block(t)->scores + t->a.score_start[b];
+        real *p = block(t)->probs + t->a.score_start[b];
         for (size_t h = 0; h < A; h++, x += T * T, p += T * T)
             for (size_t j = 0; j < T; j++) {
                 double largest = -INFINITY, sum = 0;
@@ -441,9 +455,8 @@ static void probs_over_queries(Trial *t, int l)
     }
 }
 
-/* Where a program that splits (T,H) into heads in another way finds feature d of head h of token i. BERT: (T,A,D), in
- * column h*D + d. SPLIT_INTERLEAVED: (T,D,A), column d*A + h. SPLIT_RESHAPED: (A,T,D) without a transposition. */
 enum { SPLIT_INTERLEAVED, SPLIT_RESHAPED };
+
 /* Where a program that splits (T,H) into heads in another way finds feature d of head h of token i:
  *
  *     BERT                (T, A, D)    column h*D + d of row i
@@ -475,43 +488,52 @@ static void split_otherwise(Trial *t, real *x, int how, bool back)
 
 /* Scores of such heads. Query and key are put back afterwards: the trace shows them before the split, as they should
  * be. */
-static void scores_split_otherwise(Trial *t, int l)
+static void scores_split_otherwise(Trial *t)
 {
-    BlockActivations *s = &t->a.block[l];
-    split_otherwise(t, s->query, (int)t->value, false), split_otherwise(t, s->key, (int)t->value, false);
-    ordinary_steps[STEP_SCORES](t, l);
-    split_otherwise(t, s->query, (int)t->value, true), split_otherwise(t, s->key, (int)t->value, true);
+    BlockActivations *s = block(t);
+    split_otherwise(t, s->query, (int)t->value, false);
+    split_otherwise(t, s->key, (int)t->value, false);
+    ordinary_step(t, TRACE_SCORES);
+    split_otherwise(t, s->query, (int)t->value, true);
+    split_otherwise(t, s->key, (int)t->value, true);
 }
 
 /* The context of such heads: values split that way, and the result put together that way. */
-static void context_split_otherwise(Trial *t, int l)
+static void context_split_otherwise(Trial *t)
 {
-    BlockActivations *s = &t->a.block[l];
+    BlockActivations *s = block(t);
     split_otherwise(t, s->value, (int)t->value, false);
-    ordinary_steps[STEP_CONTEXT](t, l);
-    split_otherwise(t, s->value, (int)t->value, true), split_otherwise(t, s->context, (int)t->value, true);
+    ordinary_step(t, TRACE_CONTEXT);
+    split_otherwise(t, s->value, (int)t->value, true);
+    split_otherwise(t, s->context, (int)t->value, true);
 }
 
 /* With one head there is nothing to split. */
-static bool plant_split(Trial *t, const TensorSpec *spec)
+static bool plant_split(Trial *t)
 {
-    (void)spec;
-    t->steps[STEP_SCORES] = scores_split_otherwise;
-    t->steps[STEP_CONTEXT] = context_split_otherwise;
+    t->instead[TRACE_SCORES] = scores_split_otherwise;
+    t->instead[TRACE_CONTEXT] = context_split_otherwise;
     return t->model.config.A > 1;
 }
 
 /* Split rightly, put together wrongly: (A,T,D) reshaped to (T,H) without the transposition, a common mistake in
  * attention by hand (transpose(1, 2) forgotten before view), or (T,D,A). */
-static void context_merged_otherwise(Trial *t, int l)
+static void context_merged_otherwise(Trial *t)
 {
-    ordinary_steps[STEP_CONTEXT](t, l);
-    split_otherwise(t, t->a.block[l].context, (int)t->value, true);
+    ordinary_step(t, TRACE_CONTEXT);
+    split_otherwise(t, block(t)->context, (int)t->value, true);
 }
 
 /* =====================================================================================================================
  * Residuals and the order of LayerNorm (steps 7, 11 to 13)
  * ================================================================================================================== */
+
+/* LayerNorm of x, with the weights of the LayerNorm that makes that row's tensor. */
+static void normalize_like(Trial *t, TraceName row, real *out, const real *x)
+{
+    const Norm n = norm_of(t, row);
+    layer_norm(out, x, n.gamma, n.beta, n.eps, n.rows, n.H);
+}
 
 /* Pre-LN, as GPT-2 has it and many tutorials that say BERT:
  *
@@ -519,133 +541,114 @@ static void context_merged_otherwise(Trial *t, int l)
  *     y = LayerNorm(x + attention(x))        out = LayerNorm(y + feed_forward(y))
  *
  * Four steps change: 7 and 12 take a normalized input, 11 and 13 do not normalize. Here step 7. The input is changed
- * in place, used, and put back, because the residual needs it as it was. */
-static void query_key_value_of_norm(Trial *t, int l)
+ * in place, used, and put back, because the residual needs it as it was. Key and value read what attention_query has
+ * packed, the normalized input. */
+static void query_of_norm(Trial *t)
 {
-    const BertLayer *w = &t->model.layers[l];
-    real *x = (real *)(uintptr_t)hidden_state(&t->a, l);                /* the trial's own buffer */
-    memcpy(t->spare, x, tokens(t) * width(t) * sizeof(real));
-    t->norm(x, t->spare, w->attention_gamma, w->attention_beta, (real)t->model.config.eps, tokens(t), width(t));
-    ordinary_steps[STEP_QUERY_KEY_VALUE](t, l);
-    memcpy(x, t->spare, tokens(t) * width(t) * sizeof(real));
+    real *x = block_input(t);
+    memcpy(t->spare, x, bytes(t));
+    normalize_like(t, TRACE_ATTENTION_NORM, x, t->spare);
+    ordinary_step(t, TRACE_QUERY);
+    memcpy(x, t->spare, bytes(t));
 }
 
 /* Pre-LN, step 12: the same with y and the second LayerNorm's weights. */
-static void up_of_norm(Trial *t, int l)
+static void up_of_norm(Trial *t)
 {
-    const BertLayer *w = &t->model.layers[l];
-    real *y = t->a.block[l].attention_norm;
-    memcpy(t->spare, y, tokens(t) * width(t) * sizeof(real));
-    t->norm(y, t->spare, w->output_gamma, w->output_beta, (real)t->model.config.eps, tokens(t), width(t));
-    ordinary_steps[STEP_UP](t, l);
-    memcpy(y, t->spare, tokens(t) * width(t) * sizeof(real));
+    real *y = block(t)->attention_norm;
+    memcpy(t->spare, y, bytes(t));
+    normalize_like(t, TRACE_OUTPUT_NORM, y, t->spare);
+    ordinary_step(t, TRACE_INTERMEDIATE_DENSE);
+    memcpy(y, t->spare, bytes(t));
 }
 
 /* Pre-LN as a whole. A trace of queries shows it at once, one of hidden states after the whole block. */
-static bool plant_pre_norm(Trial *t, const TensorSpec *spec)
+static bool plant_pre_norm(Trial *t)
 {
-    (void)spec;
-    t->steps[STEP_QUERY_KEY_VALUE] = query_key_value_of_norm;
-    t->steps[STEP_ATTENTION_NORM] = attention_unnormed;
-    t->steps[STEP_UP] = up_of_norm;
-    t->steps[STEP_OUTPUT_NORM] = output_unnormed;
+    t->instead[TRACE_QUERY] = query_of_norm;
+    t->instead[TRACE_ATTENTION_NORM] = attention_unnormed;
+    t->instead[TRACE_INTERMEDIATE_DENSE] = up_of_norm;
+    t->instead[TRACE_OUTPUT_NORM] = output_unnormed;
     return true;
 }
 
 /* x + LayerNorm(sublayer(x)): the right parts in the wrong order. Here after the attention. */
-static void attention_norm_inside(Trial *t, int l)
+static void attention_norm_inside(Trial *t)
 {
-    const BertLayer *w = &t->model.layers[l];
-    BlockActivations *s = &t->a.block[l];
-    t->norm(t->spare, s->attention_dense, w->attention_gamma, w->attention_beta, (real)t->model.config.eps, tokens(t),
-            width(t));
-    add(s->attention_norm, t->spare, hidden_state(&t->a, l), tokens(t) * width(t));
+    normalize_like(t, TRACE_ATTENTION_NORM, t->spare, block(t)->attention_dense);
+    add(block(t)->attention_norm, t->spare, block_input(t), tokens(t) * width(t));
 }
 
 /* The same after the feed-forward part. */
-static void output_norm_inside(Trial *t, int l)
+static void output_norm_inside(Trial *t)
 {
-    const BertLayer *w = &t->model.layers[l];
-    BlockActivations *s = &t->a.block[l];
-    t->norm(t->spare, s->output_dense, w->output_gamma, w->output_beta, (real)t->model.config.eps, tokens(t), width(t));
-    add(s->output_norm, t->spare, s->attention_norm, tokens(t) * width(t));
+    normalize_like(t, TRACE_OUTPUT_NORM, t->spare, block(t)->output_dense);
+    add(block(t)->output_norm, t->spare, block(t)->attention_norm, tokens(t) * width(t));
 }
 
 /* Both places at once: who has one has the other. */
-static bool plant_norm_inside(Trial *t, const TensorSpec *spec)
+static bool plant_norm_inside(Trial *t)
 {
-    (void)spec;
-    t->steps[STEP_ATTENTION_NORM] = attention_norm_inside;
-    t->steps[STEP_OUTPUT_NORM] = output_norm_inside;
+    t->instead[TRACE_ATTENTION_NORM] = attention_norm_inside;
+    t->instead[TRACE_OUTPUT_NORM] = output_norm_inside;
     return true;
 }
 
 /* Nothing, or the wrong thing, is added to the sublayer's output. Here nothing, after the attention:
  * LayerNorm(attention), without x. */
-static void attention_alone(Trial *t, int l)
+static void attention_alone(Trial *t)
 {
-    const BertLayer *w = &t->model.layers[l];
-    BlockActivations *s = &t->a.block[l];
-    t->norm(s->attention_norm, s->attention_dense, w->attention_gamma, w->attention_beta, (real)t->model.config.eps,
-            tokens(t), width(t));
+    normalize_like(t, TRACE_ATTENTION_NORM, block(t)->attention_norm, block(t)->attention_dense);
 }
 
 /* The same after the feed-forward part: LayerNorm(feed_forward(y)), without y. */
-static void output_alone(Trial *t, int l)
+static void output_alone(Trial *t)
 {
-    const BertLayer *w = &t->model.layers[l];
-    BlockActivations *s = &t->a.block[l];
-    t->norm(s->output_norm, s->output_dense, w->output_gamma, w->output_beta, (real)t->model.config.eps, tokens(t),
-            width(t));
+    normalize_like(t, TRACE_OUTPUT_NORM, block(t)->output_norm, block(t)->output_dense);
 }
 
 /* The feed-forward part's residual is x, the block's input, instead of y, the output of its first half: one variable
  * that was not updated. */
-static void output_plus_block_input(Trial *t, int l)
+static void output_plus_block_input(Trial *t)
 {
-    const BertLayer *w = &t->model.layers[l];
-    BlockActivations *s = &t->a.block[l];
-    add_and_norm(t, s->output_norm, s->output_dense, hidden_state(&t->a, l), w->output_gamma, w->output_beta);
+    add(t->spare, block(t)->output_dense, block_input(t), tokens(t) * width(t));
+    normalize_like(t, TRACE_OUTPUT_NORM, block(t)->output_norm, t->spare);
 }
 
 /* The residual is the sum before the first LayerNorm: who normalizes into a new variable keeps adding the old one. */
-static void output_plus_first_sum(Trial *t, int l)
+static void output_plus_first_sum(Trial *t)
 {
-    const BertLayer *w = &t->model.layers[l];
-    BlockActivations *s = &t->a.block[l];
-    add(t->spare, s->attention_dense, hidden_state(&t->a, l), tokens(t) * width(t));
-    add_and_norm(t, s->output_norm, s->output_dense, t->spare, w->output_gamma, w->output_beta);
+    add(t->spare, block(t)->attention_dense, block_input(t), tokens(t) * width(t));
+    add(t->spare, block(t)->output_dense, t->spare, tokens(t) * width(t));
+    normalize_like(t, TRACE_OUTPUT_NORM, block(t)->output_norm, t->spare);
 }
 
-/* x + LayerNorm(sublayer(x)) again, as a trace by hooks on the LayerNorm modules shows it: the tensor is LayerNorm's own
- * output, without the residual, as if there were none. The next dense layer gets the sum; that tells them apart. */
-static void add_late(Trial *t, StepName step, int l, real *y, const real *x)
+/* x + LayerNorm(sublayer(x)) again, as a trace by hooks on the LayerNorm modules shows it: the tensor is LayerNorm's
+ * own output, without the residual, as if there were none. The next dense layer, here step 12's, gets the sum; that
+ * tells them apart. */
+static void up_of_late_sum(Trial *t)
 {
-    memcpy(t->spare, y, tokens(t) * width(t) * sizeof(real));
-    add(y, t->spare, x, tokens(t) * width(t));
-    ordinary_steps[step](t, l);
-    memcpy(y, t->spare, tokens(t) * width(t) * sizeof(real));
+    real *y = block(t)->attention_norm;
+    memcpy(t->spare, y, bytes(t));
+    add(y, t->spare, block_input(t), tokens(t) * width(t));
+    ordinary_step(t, TRACE_INTERMEDIATE_DENSE);
+    memcpy(y, t->spare, bytes(t));
 }
 
-static void up_of_late_sum(Trial *t, int l)
+/* All of it: both LayerNorms show no residual. */
+static bool plant_late_residual(Trial *t)
 {
-    add_late(t, STEP_UP, l, t->a.block[l].attention_norm, hidden_state(&t->a, l));
-}
-
-static bool plant_late_residual(Trial *t, const TensorSpec *spec)
-{
-    (void)spec;
-    t->steps[STEP_ATTENTION_NORM] = attention_alone;
-    t->steps[STEP_UP] = up_of_late_sum;
-    t->steps[STEP_OUTPUT_NORM] = output_alone;
+    t->instead[TRACE_ATTENTION_NORM] = attention_alone;
+    t->instead[TRACE_INTERMEDIATE_DENSE] = up_of_late_sum;
+    t->instead[TRACE_OUTPUT_NORM] = output_alone;
     return true;
 }
 
 /* The block's output is its input: a block that was skipped, or hidden states that are counted from 1, so that
  * everything is right and stands in the wrong place. There are L + 1 hidden states; 0 is the embedding output. */
-static void output_is_input(Trial *t, int l)
+static void output_is_input(Trial *t)
 {
-    memcpy(t->a.block[l].output_norm, hidden_state(&t->a, l), tokens(t) * width(t) * sizeof(real));
+    memcpy(block(t)->output_norm, block_input(t), bytes(t));
 }
 
 /* =====================================================================================================================
@@ -654,9 +657,8 @@ static void output_is_input(Trial *t, int l)
 /* The other GELU. Google's code has the tanh approximation since 2019, Hugging Face's "gelu" is the one with erf,
  * ggml's GELU is tanh, PyTorch's default erf. They differ by at most 4.7e-4, which no test with two digits finds, and
  * which grows to -50 dB through twelve layers. */
-static bool plant_gelu(Trial *t, const TensorSpec *spec)
+static bool plant_gelu(Trial *t)
 {
-    (void)spec;
     bool changed = t->model.config.gelu != (GeluKind)t->value;
     t->model.config.gelu = (GeluKind)t->value;
     return changed;
@@ -669,24 +671,23 @@ static void relu_all(real *out, const real *x, size_t n)
 }
 
 /* In step 12. */
-static void step_relu(Trial *t, int l)
+static void step_relu(Trial *t)
 {
-    relu_all(t->a.block[l].intermediate, t->a.block[l].intermediate_dense, tokens(t) * (size_t)t->model.config.F);
+    relu_all(block(t)->intermediate, block(t)->intermediate_dense, tokens(t) * (size_t)t->model.config.F);
 }
 
 /* In the MLM head's transform (step 15): one setting, two places. */
-static void transform_relu(Trial *t, int l)
+static void transform_relu(Trial *t)
 {
-    (void)l;
     relu_all(t->a.transform_act, t->a.transform_dense, tokens(t) * width(t));
 }
 
 /* x / (1 + e^(-1.702 x)): the other approximation in [gelu], OpenAI's for CLIP. Up to 0.02 off. */
-static void step_sigmoid(Trial *t, int l)
+static void step_sigmoid(Trial *t)
 {
-    const real *x = t->a.block[l].intermediate_dense;
+    const real *x = block(t)->intermediate_dense;
     for (size_t i = 0; i < tokens(t) * (size_t)t->model.config.F; i++)
-        t->a.block[l].intermediate[i] = (real)((double)x[i] / (1 + exp(-1.702 * (double)x[i])));
+        block(t)->intermediate[i] = (real)((double)x[i] / (1 + exp(-1.702 * (double)x[i])));
 }
 
 /* x/2 (1 + erf(x)), not erf(x / sqrt(2)): the formula with its root forgotten. Up to 0.084 off. */
@@ -696,41 +697,38 @@ static void erf_unscaled(real *out, const real *x, size_t n)
 }
 
 /* In step 12. */
-static void step_erf_unscaled(Trial *t, int l)
+static void step_erf_unscaled(Trial *t)
 {
-    erf_unscaled(t->a.block[l].intermediate, t->a.block[l].intermediate_dense,
+    erf_unscaled(block(t)->intermediate, block(t)->intermediate_dense,
                  tokens(t) * (size_t)t->model.config.F);
 }
 
 /* In the MLM head's transform. */
-static void transform_erf_unscaled(Trial *t, int l)
+static void transform_erf_unscaled(Trial *t)
 {
-    (void)l;
     erf_unscaled(t->a.transform_act, t->a.transform_dense, tokens(t) * width(t));
 }
 
 /* None: two linear layers in a row, which are one. */
-static void step_no_activation(Trial *t, int l)
+static void step_no_activation(Trial *t)
 {
-    memcpy(t->a.block[l].intermediate, t->a.block[l].intermediate_dense,
+    memcpy(block(t)->intermediate, block(t)->intermediate_dense,
            tokens(t) * (size_t)t->model.config.F * sizeof(real));
 }
 
 /* The same in the transform. */
-static void transform_no_activation(Trial *t, int l)
+static void transform_no_activation(Trial *t)
 {
-    (void)l;
-    memcpy(t->a.transform_act, t->a.transform_dense, tokens(t) * width(t) * sizeof(real));
+    memcpy(t->a.transform_act, t->a.transform_dense, bytes(t));
 }
 
 /* 0 ReLU, 1 the sigmoid approximation, 2 none, 3 erf without the root; in the MLM head too, but for 1. */
-static bool plant_activation(Trial *t, const TensorSpec *spec)
+static bool plant_activation(Trial *t)
 {
-    static StepFunction *const steps[] = {step_relu, step_sigmoid, step_no_activation, step_erf_unscaled};
-    static StepFunction *const heads[] = {transform_relu, NULL, transform_no_activation, transform_erf_unscaled};
-    (void)spec;
-    t->steps[STEP_GELU] = steps[(int)t->value];
-    if (heads[(int)t->value]) t->steps[STEP_TRANSFORM_ACT] = heads[(int)t->value];
+    static StepInstead *const steps[] = {step_relu, step_sigmoid, step_no_activation, step_erf_unscaled};
+    static StepInstead *const heads[] = {transform_relu, NULL, transform_no_activation, transform_erf_unscaled};
+    t->instead[TRACE_INTERMEDIATE] = steps[(int)t->value];
+    if (heads[(int)t->value]) t->instead[TRACE_TRANSFORM_ACT] = heads[(int)t->value];
     return true;
 }
 
@@ -738,19 +736,17 @@ static bool plant_activation(Trial *t, const TensorSpec *spec)
  * Heads (steps 14 and 15)
  * ================================================================================================================== */
 /* Who reads "the [CLS] vector through a linear layer" leaves out tanh. How it shows: numbers beyond 1 in `pooler`. */
-static void pooler_no_tanh(Trial *t, int l)
+static void pooler_no_tanh(Trial *t)
 {
-    (void)l;
     memcpy(t->a.pooler, t->a.pooler_dense, (size_t)t->a.batch.B * width(t) * sizeof(real));
 }
 
 /* The pooler's dense layer on the mean of the tokens (value 0), or on the last one (value 1), instead of the first.
  * Who does it: "pooling" means the mean in most libraries; GPT's classifiers read the last token. */
-static void pooler_of_another(Trial *t, int l)
+static void pooler_of_another(Trial *t)
 {
     const size_t H = width(t), B = (size_t)t->a.batch.B;
     const real *last = hidden_state(&t->a, t->model.config.L);
-    (void)l;
     for (size_t b = 0; b < B; b++) {
         const size_t first = t->a.start[b], T = t->a.start[b + 1] - first;
         if (t->value == 0) pool_tokens(t->a.first_token + b * H, last + first * H, t->mask + first, T, H, POOL_MEAN);
@@ -760,62 +756,59 @@ static void pooler_of_another(Trial *t, int l)
 }
 
 /* The decoder on the last hidden state itself. Who does it: document 001 calls the MLM head "a basic affine
- * transformation". The transform's own tensors are usually missing from such a trace; if they are there, they are right,
- * and only the logits are wrong. */
-static void decoder_without_transform(Trial *t, int l)
+ * transformation". The transform's own tensors are usually missing from such a trace; if they are there, they are
+ * right, and only the logits are wrong. */
+static void decoder_without_transform(Trial *t)
 {
-    (void)l;
     linear(t->a.logits, t->a.masked, &t->model.decoder, t->model.decoder_bias, tokens(t), &t->a.scratch);
 }
 
 /* The transform without its LayerNorm: dense and GELU are what one expects of a head, a LayerNorm there is not. */
-static void transform_unnormed(Trial *t, int l)
+static void transform_unnormed(Trial *t)
 {
-    (void)l;
-    memcpy(t->a.transform_norm, t->a.transform_act, tokens(t) * width(t) * sizeof(real));
+    memcpy(t->a.transform_norm, t->a.transform_act, bytes(t));
 }
 
 /* The file brings a decoder of its own, and OTHER took the word embeddings. The usual case is the reverse, a decoder
  * that was neither tied nor loaded and has random weights: it has no formula, and print_explanation in verify.c says
  * what can be said, that the two have nothing in common. */
-static bool plant_tied(Trial *t, const TensorSpec *spec)
+static bool plant_tied(Trial *t)
 {
-    (void)spec;
     if (t->model.decoder.data == t->model.word_embeddings.data) return false;
     t->model.decoder = t->model.word_embeddings;
     return true;
 }
 
 /* Probabilities where logits are expected: rows that add up to 1. A pipeline's output rather than a model's. */
-static void decoder_softmax(Trial *t, int l)
+static void decoder_softmax(Trial *t)
 {
-    ordinary_steps[STEP_DECODER](t, l);
+    ordinary_step(t, TRACE_DECODER);
     softmax(t->a.logits, t->a.logits, tokens(t), (size_t)t->model.config.V);
 }
 
 /* The same for next sentence. */
-static void nsp_softmax(Trial *t, int l)
+static void nsp_softmax(Trial *t)
 {
-    ordinary_steps[STEP_NSP](t, l);
+    ordinary_step(t, TRACE_NSP);
     softmax(t->a.nsp_logits, t->a.nsp_logits, (size_t)t->a.batch.B, 2);
 }
 
 /* Both: whichever comes first in the trace shows it. */
-static bool plant_softmax(Trial *t, const TensorSpec *spec)
+static bool plant_softmax(Trial *t)
 {
-    (void)spec;
-    t->steps[STEP_DECODER] = decoder_softmax;
-    t->steps[STEP_NSP] = nsp_softmax;
+    t->instead[TRACE_DECODER] = decoder_softmax;
+    t->instead[TRACE_NSP] = nsp_softmax;
     return true;
 }
 
 /* Label 0 is IsNext. Nothing in the weights says so, and who thinks of "1 = yes" has them the other way round. */
-static void nsp_swapped(Trial *t, int l)
+static void nsp_swapped(Trial *t)
 {
-    ordinary_steps[STEP_NSP](t, l);
+    ordinary_step(t, TRACE_NSP);
     for (int b = 0; b < t->a.batch.B; b++) {
         real *x = t->a.nsp_logits + 2 * b, first = x[0];
-        x[0] = x[1], x[1] = first;
+        x[0] = x[1];
+        x[1] = first;
     }
 }
 
@@ -824,8 +817,8 @@ static void nsp_swapped(Trial *t, int l)
  * ================================================================================================================== */
 
 /* Short forms for the rows: another step, another LayerNorm, an edit, an edit of one tensor at a time. */
-#define REPLACE(which, by) .step = (which), .instead = (by)
-#define EVERY(kind, edit) .plant = (edit), .each = (kind)
+#define REPLACE(which, by) .row = (which), .instead = (by)
+#define EVERY(kind, edit) .plant = (edit), .where = (kind)
 
 const Mistake mistakes[] = {
     /* step 5: ids, segments, positions */
@@ -833,18 +826,19 @@ const Mistake mistakes[] = {
     {"segments-all-one", "every token is in segment 1", 1, .plant = one_segment},
     {"segments-swapped", "segment ids are swapped: 1 for the first sentence, 0 for the second", 0,
      .plant = segments_swapped},
-    {"segments-missing", "the token type embeddings are not added", 0, REPLACE(STEP_SUM, sum_without_types)},
-    {"positions-plus-one", "positions count from 1", 1, REPLACE(STEP_SUM, sum_shifted)},
-    {"positions-plus-two", "positions count from 2, as RoBERTa's do", 2, REPLACE(STEP_SUM, sum_shifted)},
-    {"positions-skip-padding", "positions count real tokens only", 0, REPLACE(STEP_SUM, sum_unpadded)},
-    {"positions-sinusoidal", "positions are sinusoids, not the learned table", 0, REPLACE(STEP_SUM, sum_sinusoidal)},
+    {"segments-missing", "the token type embeddings are not added", 0, REPLACE(TRACE_TOKEN_TYPE, types_missing)},
+    {"positions-plus-one", "positions count from 1", 1, REPLACE(TRACE_POSITION, positions_shifted)},
+    {"positions-plus-two", "positions count from 2, as RoBERTa's do", 2, REPLACE(TRACE_POSITION, positions_shifted)},
+    {"positions-skip-padding", "positions count real tokens only", 0, REPLACE(TRACE_POSITION, positions_unpadded)},
+    {"positions-sinusoidal", "positions are sinusoids, not the learned table", 0,
+     REPLACE(TRACE_POSITION, positions_sinusoidal)},
     {"positions-sinusoidal-halves", "positions are sinusoids (sines, then cosines)", 1,
-     REPLACE(STEP_SUM, sum_sinusoidal)},
-    {"positions-missing", "the position embeddings are not added", 0, REPLACE(STEP_SUM, sum_without_positions)},
+     REPLACE(TRACE_POSITION, positions_sinusoidal)},
+    {"positions-missing", "the position embeddings are not added", 0, REPLACE(TRACE_POSITION, positions_missing)},
 
     /* steps 6, 11, 13, 15: LayerNorm */
     {"embeddings-no-norm", "there is no LayerNorm after the embeddings", 0,
-     REPLACE(STEP_EMBEDDING_NORM, embeddings_unnormed)},
+     REPLACE(TRACE_EMBEDDING_NORM, embeddings_unnormed)},
     {"eps-1e-5", "layer_norm_eps is 1e-5", 1e-5, .plant = plant_eps},
     {"eps-1e-6", "layer_norm_eps is 1e-6", 1e-6, .plant = plant_eps},
     {"eps-1e-12", "layer_norm_eps is 1e-12", 1e-12, .plant = plant_eps},
@@ -856,49 +850,51 @@ const Mistake mistakes[] = {
     {"norm-no-weights", "LayerNorm's weight and bias (gamma, beta) were not loaded", 0, .norm = norm_without_weights},
 
     /* weights, every step that has some */
-    {"gamma-missing", "lacks its weight (gamma)", 1, EVERY(EACH_GAMMA, plant_missing)},
-    {"bias-missing", "lacks its bias", 0, EVERY(EACH_BIAS, plant_missing)},
+    {"gamma-missing", "lacks its weight (gamma)", 1, EVERY(IN_EACH_GAMMA, plant_missing)},
+    {"bias-missing", "lacks its bias", 0, EVERY(IN_EACH_BIAS, plant_missing)},
     {"kernel-not-transposed", "has its kernel transposed: (in, out) read as (out, in)", 0,
-     EVERY(EACH_MATRIX, plant_misread)},
+     EVERY(IN_EACH_MATRIX, plant_misread)},
     {"query-key-swapped", "query and key are swapped", 0, .plant = plant_query_key_swapped},
     {"layer-before", "the weights are those of the layer before", -1, .plant = plant_other_layer},
     {"layer-after", "the weights are those of the layer after", 1, .plant = plant_other_layer},
     {"layer-zero", "every layer has the weights of layer 0", 0, .plant = plant_other_layer},
 
     /* steps 8 to 10: attention */
-    {"no-scale", "scores are not divided by sqrt(D)", 0, REPLACE(STEP_SCORES, scores_unscaled)},
-    {"scale-hidden-size", "scores are divided by sqrt(H), not sqrt(D)", 0, REPLACE(STEP_SCORES, scores_by_hidden_size)},
-    {"scale-head-size", "scores are divided by D, not sqrt(D)", 0, REPLACE(STEP_SCORES, scores_by_head_size)},
+    {"no-scale", "scores are not divided by sqrt(D)", 0, REPLACE(TRACE_SCORES, scores_unscaled)},
+    {"scale-hidden-size", "scores are divided by sqrt(H), not sqrt(D)", 0,
+     REPLACE(TRACE_SCORES, scores_by_hidden_size)},
+    {"scale-head-size", "scores are divided by D, not sqrt(D)", 0, REPLACE(TRACE_SCORES, scores_by_head_size)},
     {"mask-ignored", "the mask is ignored: padding is looked at", 0, .plant = plant_no_mask},
     {"mask-multiplied", "the mask is multiplied with the scores", MASK_MULTIPLIED, .plant = plant_mask},
     {"mask-on-queries", "the mask is on the queries (rows), not on the keys", MASK_ON_QUERIES, .plant = plant_mask},
     {"mask-added", "the mask's 0 and 1 are added to the scores", MASK_ADDED, .plant = plant_mask},
     {"mask-inverted", "the mask is inverted: real tokens are hidden", MASK_INVERTED, .plant = plant_mask},
-    {"softmax-queries", "softmax runs over the queries, not the keys", 0, REPLACE(STEP_PROBS, probs_over_queries)},
+    {"softmax-queries", "softmax runs over the queries, not the keys", 0, REPLACE(TRACE_PROBS, probs_over_queries)},
     {"heads-interleaved", "heads are interleaved: (tokens, D, heads)", SPLIT_INTERLEAVED, .plant = plant_split},
     {"heads-reshaped", "heads are split without a transposition", SPLIT_RESHAPED, .plant = plant_split},
     {"heads-merged-interleaved", "heads are put together interleaved", SPLIT_INTERLEAVED,
-     REPLACE(STEP_CONTEXT, context_merged_otherwise)},
+     REPLACE(TRACE_CONTEXT, context_merged_otherwise)},
     {"heads-merged-reshaped", "heads are put together without a transposition", SPLIT_RESHAPED,
-     REPLACE(STEP_CONTEXT, context_merged_otherwise)},
+     REPLACE(TRACE_CONTEXT, context_merged_otherwise)},
 
     /* steps 7 and 11 to 13: residuals, and where LayerNorm stands */
     {"pre-norm", "LayerNorm comes before attention and feed-forward (pre-LN)", 0, .plant = plant_pre_norm},
     {"norm-inside", "the residual is added after LayerNorm", 0, .plant = plant_norm_inside},
     {"norm-inside-hooked", "the residual is added after LayerNorm, outside of it", 0, .plant = plant_late_residual},
     {"attention-no-norm", "there is no LayerNorm after the attention", 0,
-     REPLACE(STEP_ATTENTION_NORM, attention_unnormed)},
+     REPLACE(TRACE_ATTENTION_NORM, attention_unnormed)},
     {"output-no-norm", "there is no LayerNorm after the feed-forward part", 0,
-     REPLACE(STEP_OUTPUT_NORM, output_unnormed)},
+     REPLACE(TRACE_OUTPUT_NORM, output_unnormed)},
     {"attention-no-residual", "the attention's residual is not added", 0,
-     REPLACE(STEP_ATTENTION_NORM, attention_alone)},
-    {"output-no-residual", "the feed-forward part's residual is not added", 0, REPLACE(STEP_OUTPUT_NORM, output_alone)},
+     REPLACE(TRACE_ATTENTION_NORM, attention_alone)},
+    {"output-no-residual", "the feed-forward part's residual is not added", 0,
+     REPLACE(TRACE_OUTPUT_NORM, output_alone)},
     {"residual-block-input", "the second residual is the block's input", 0,
-     REPLACE(STEP_OUTPUT_NORM, output_plus_block_input)},
+     REPLACE(TRACE_OUTPUT_NORM, output_plus_block_input)},
     {"residual-before-norm", "the second residual is taken before the first LayerNorm", 0,
-     REPLACE(STEP_OUTPUT_NORM, output_plus_first_sum)},
+     REPLACE(TRACE_OUTPUT_NORM, output_plus_first_sum)},
     {"states-shifted", "the block's output is its input: are hidden states off by one?", 0,
-     REPLACE(STEP_OUTPUT_NORM, output_is_input)},
+     REPLACE(TRACE_OUTPUT_NORM, output_is_input)},
 
     /* steps 12 and 15: the activation */
     {"gelu-tanh", "GELU by its tanh approximation", GELU_TANH, .plant = plant_gelu},
@@ -909,16 +905,17 @@ const Mistake mistakes[] = {
     {"no-activation", "there is no activation", 2, .plant = plant_activation},
 
     /* steps 14 and 15: the heads */
-    {"pooler-no-tanh", "the pooler has no tanh", 0, REPLACE(STEP_POOLER, pooler_no_tanh)},
+    {"pooler-no-tanh", "the pooler has no tanh", 0, REPLACE(TRACE_POOLER, pooler_no_tanh)},
     {"pooler-mean", "the pooler takes the mean of the tokens, not the first", 0,
-     REPLACE(STEP_POOLER_DENSE, pooler_of_another)},
-    {"pooler-last", "the pooler takes the last token, not the first", 1, REPLACE(STEP_POOLER_DENSE, pooler_of_another)},
+     REPLACE(TRACE_POOLER_DENSE, pooler_of_another)},
+    {"pooler-last", "the pooler takes the last token, not the first", 1,
+     REPLACE(TRACE_POOLER_DENSE, pooler_of_another)},
     {"decoder-no-transform", "the decoder has no transform before it", 0,
-     REPLACE(STEP_DECODER, decoder_without_transform)},
+     REPLACE(TRACE_DECODER, decoder_without_transform)},
     {"transform-no-norm", "the decoder's transform has no LayerNorm", 0,
-     REPLACE(STEP_TRANSFORM_NORM, transform_unnormed)},
+     REPLACE(TRACE_TRANSFORM_NORM, transform_unnormed)},
     {"decoder-tied", "the file's own decoder is ignored for the word embeddings", 0, .plant = plant_tied},
     {"logits-softmax", "probabilities, not logits", 0, .plant = plant_softmax},
-    {"nsp-swapped", "IsNext and NotNext are swapped", 0, REPLACE(STEP_NSP, nsp_swapped)},
+    {"nsp-swapped", "IsNext and NotNext are swapped", 0, REPLACE(TRACE_NSP, nsp_swapped)},
 };
 const size_t mistakes_count = sizeof mistakes / sizeof *mistakes;

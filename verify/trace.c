@@ -19,61 +19,84 @@
  *
  * The order is that of the data: whoever compares two traces from the top meets the cause before its effects.
  * ================================================================================================================== */
-#define WHOLE(field) offsetof(Activations, field)
-#define BLOCK(field) offsetof(BlockActivations, field)
+/* Where a row's numbers are, and bert.c's function that makes them: once, once for each block, or for each head. */
+#define ONCE(field, function) offsetof(Activations, field), function, NULL, NULL
+#define BLOCK(field, function) offsetof(BlockActivations, field), NULL, function, NULL
+#define HEADS(field, function) offsetof(BlockActivations, field), NULL, NULL, function
 
 const TraceSpec trace_table[] = {
-    /* name, step, head, what must be kept, form, width, where it is */
+    /* name, step, head, what must be kept, form, width, where and by which function */
     [TRACE_WORD] =
-    {"embeddings.word_embeddings", 5, GROUP_ENCODER, KEEP_NOTHING, FORM_TOKENS, 'H', WHOLE(word)},
+    {"embeddings.word_embeddings", 5, GROUP_ENCODER, KEEP_NOTHING, FORM_TOKENS, 'H',
+     ONCE(word, embeddings_word)},
     [TRACE_TOKEN_TYPE] =
-    {"embeddings.token_type_embeddings", 5, GROUP_ENCODER, KEEP_NOTHING, FORM_TOKENS, 'H', WHOLE(token_type)},
+    {"embeddings.token_type_embeddings", 5, GROUP_ENCODER, KEEP_NOTHING, FORM_TOKENS, 'H',
+     ONCE(token_type, embeddings_token_type)},
     [TRACE_POSITION] =
-    {"embeddings.position_embeddings", 5, GROUP_ENCODER, KEEP_NOTHING, FORM_TOKENS, 'H', WHOLE(position)},
+    {"embeddings.position_embeddings", 5, GROUP_ENCODER, KEEP_NOTHING, FORM_TOKENS, 'H',
+     ONCE(position, embeddings_position)},
     [TRACE_EMBEDDING_NORM] =
-    {"embeddings.LayerNorm", 6, GROUP_ENCODER, KEEP_HIDDEN, FORM_TOKENS, 'H', WHOLE(embedding_norm)},
+    {"embeddings.LayerNorm", 6, GROUP_ENCODER, KEEP_HIDDEN, FORM_TOKENS, 'H',
+     ONCE(embedding_norm, embeddings_norm)},
 
     [TRACE_QUERY] =
-    {"encoder.layer.*.attention.self.query", 7, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'H', BLOCK(query)},
+    {"encoder.layer.*.attention.self.query", 7, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'H',
+     BLOCK(query, attention_query)},
     [TRACE_KEY] =
-    {"encoder.layer.*.attention.self.key", 7, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'H', BLOCK(key)},
+    {"encoder.layer.*.attention.self.key", 7, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'H',
+     BLOCK(key, attention_key)},
     [TRACE_VALUE] =
-    {"encoder.layer.*.attention.self.value", 7, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'H', BLOCK(value)},
+    {"encoder.layer.*.attention.self.value", 7, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'H',
+     BLOCK(value, attention_value)},
     [TRACE_SCORES] =
     {"encoder.layer.*.attention.self.scores", 8, GROUP_ENCODER, KEEP_ATTENTION | KEEP_STEPS, FORM_SCORES, 0,
-     BLOCK(scores)},
+     HEADS(scores, attention_scores)},
     [TRACE_PROBS] =
-    {"encoder.layer.*.attention.self.probs", 9, GROUP_ENCODER, KEEP_ATTENTION, FORM_SCORES, 0, BLOCK(probs)},
+    {"encoder.layer.*.attention.self.probs", 9, GROUP_ENCODER, KEEP_ATTENTION, FORM_SCORES, 0,
+     HEADS(probs, attention_probs)},
     [TRACE_CONTEXT] =
-    {"encoder.layer.*.attention.self.context", 10, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'H', BLOCK(context)},
+    {"encoder.layer.*.attention.self.context", 10, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'H',
+     HEADS(context, attention_context)},
     [TRACE_ATTENTION_DENSE] =
-    {"encoder.layer.*.attention.output.dense", 11, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'H', BLOCK(attention_dense)},
+    {"encoder.layer.*.attention.output.dense", 11, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'H',
+     BLOCK(attention_dense, attention_dense)},
     [TRACE_ATTENTION_NORM] =
     {"encoder.layer.*.attention.output.LayerNorm", 11, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'H',
-     BLOCK(attention_norm)},
+     BLOCK(attention_norm, attention_norm)},
     [TRACE_INTERMEDIATE_DENSE] =
-    {"encoder.layer.*.intermediate.dense", 12, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'F', BLOCK(intermediate_dense)},
+    {"encoder.layer.*.intermediate.dense", 12, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'F',
+     BLOCK(intermediate_dense, feed_forward_up)},
     [TRACE_INTERMEDIATE] =
-    {"encoder.layer.*.intermediate", 12, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'F', BLOCK(intermediate)},
+    {"encoder.layer.*.intermediate", 12, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'F',
+     BLOCK(intermediate, feed_forward_gelu)},
     [TRACE_OUTPUT_DENSE] =
-    {"encoder.layer.*.output.dense", 13, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'H', BLOCK(output_dense)},
+    {"encoder.layer.*.output.dense", 13, GROUP_ENCODER, KEEP_STEPS, FORM_TOKENS, 'H',
+     BLOCK(output_dense, feed_forward_down)},
     [TRACE_OUTPUT_NORM] =
-    {"encoder.layer.*.output.LayerNorm", 13, GROUP_ENCODER, KEEP_HIDDEN, FORM_TOKENS, 'H', BLOCK(output_norm)},
+    {"encoder.layer.*.output.LayerNorm", 13, GROUP_ENCODER, KEEP_HIDDEN, FORM_TOKENS, 'H',
+     BLOCK(output_norm, feed_forward_norm)},
 
     [TRACE_POOLER_DENSE] =
-    {"pooler.dense", 14, GROUP_POOLER, KEEP_NOTHING, FORM_WHOLE, 'H', WHOLE(pooler_dense)},
+    {"pooler.dense", 14, GROUP_POOLER, KEEP_NOTHING, FORM_WHOLE, 'H',
+     ONCE(pooler_dense, pooler_dense)},
     [TRACE_POOLER] =
-    {"pooler", 14, GROUP_POOLER, KEEP_NOTHING, FORM_WHOLE, 'H', WHOLE(pooler)},
+    {"pooler", 14, GROUP_POOLER, KEEP_NOTHING, FORM_WHOLE, 'H',
+     ONCE(pooler, pooler)},
     [TRACE_TRANSFORM_DENSE] =
-    {"cls.predictions.transform.dense", 15, GROUP_MLM, KEEP_NOTHING, FORM_TOKENS, 'H', WHOLE(transform_dense)},
+    {"cls.predictions.transform.dense", 15, GROUP_MLM, KEEP_NOTHING, FORM_TOKENS, 'H',
+     ONCE(transform_dense, mlm_dense)},
     [TRACE_TRANSFORM_ACT] =
-    {"cls.predictions.transform.transform_act_fn", 15, GROUP_MLM, KEEP_NOTHING, FORM_TOKENS, 'H', WHOLE(transform_act)},
+    {"cls.predictions.transform.transform_act_fn", 15, GROUP_MLM, KEEP_NOTHING, FORM_TOKENS, 'H',
+     ONCE(transform_act, mlm_gelu)},
     [TRACE_TRANSFORM_NORM] =
-    {"cls.predictions.transform.LayerNorm", 15, GROUP_MLM, KEEP_NOTHING, FORM_TOKENS, 'H', WHOLE(transform_norm)},
+    {"cls.predictions.transform.LayerNorm", 15, GROUP_MLM, KEEP_NOTHING, FORM_TOKENS, 'H',
+     ONCE(transform_norm, mlm_norm)},
     [TRACE_DECODER] =
-    {"cls.predictions.decoder", 15, GROUP_MLM, KEEP_NOTHING, FORM_TOKENS, 'V', WHOLE(logits)},
+    {"cls.predictions.decoder", 15, GROUP_MLM, KEEP_NOTHING, FORM_TOKENS, 'V',
+     ONCE(logits, mlm_decoder)},
     [TRACE_NSP] =
-    {"cls.seq_relationship", 14, GROUP_NSP, KEEP_NOTHING, FORM_WHOLE, '2', WHOLE(nsp_logits)},
+    {"cls.seq_relationship", 14, GROUP_NSP, KEEP_NOTHING, FORM_WHOLE, '2',
+     ONCE(nsp_logits, nsp_head)},
 };
 static_assert(sizeof trace_table / sizeof *trace_table == TRACE_COUNT, "a row for each TraceName");
 

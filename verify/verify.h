@@ -2,7 +2,7 @@
  *
  *     names      any name of a tensor (ours, TransformerLens', TensorFlow's, llama.cpp's) -> ours, its form, its place
  *     a view     the tensors of one trace that have a name, sorted in the order of the data
- *     a judge    which numbers count, and how far two of them may be apart
+ *     criteria   which numbers count, and how far two of them may be apart
  *     a result   what comparing one tensor gave
  */
 #ifndef VERIFY_H
@@ -41,6 +41,9 @@ typedef struct {
     Form form;
     char width;                     /* how many features, a letter as in tensor_table; scores have none */
     size_t field;                   /* offset in BlockActivations for names with a `*`, else in Activations */
+    void (*once)(const Bert *m, Activations *a);                            /* bert.c's function that makes it: */
+    void (*in_block)(const Bert *m, Activations *a, int l);                 /* one of the three, the others are NULL */
+    void (*in_head)(const Bert *m, Activations *a, int l, int b, int h);
 } TraceSpec;
 extern const TraceSpec trace_table[];       /* TRACE_COUNT rows */
 bool trace_per_layer(const TraceSpec *spec);                                /* its name has a `*` */
@@ -131,7 +134,7 @@ typedef struct {
     size_t B, T;                    /* sequences, tokens of each; 0 where nothing says so: then everything counts */
     const int32_t *mask;            /* (B*T), or NULL: every token counts */
     size_t H;                       /* width of a hidden state: with the number of heads it gives D */
-} Judge;
+} Criteria;
 
 typedef struct {
     bool comparable;                /* shapes fit, both are floating */
@@ -147,14 +150,15 @@ typedef struct {
     const char *word;               /* "NaN", "infinite", "shape", "dtype", or NULL */
 } Result;
 
-void compare_entries(Result *r, const TraceEntry *ref, const TraceEntry *other, const Judge *judge);
+void compare_entries(Result *r, const TraceEntry *ref, const TraceEntry *other, const Criteria *criteria);
 double decibel(double ratio);                                               /* 10 log10; -inf for 0 */
 void put_decibel(char text[24], double ratio);                              /* "-142 dB", "equal" */
 void put_place(char text[96], const TraceEntry *t, size_t i);               /* "token 7, feature 381" */
 
 /* Reads element i of OTHER in REF's order, whatever OTHER's layout is; only after compare_entries said comparable. */
-double other_element(const TraceEntry *ref, const TraceEntry *other, const Result *r, const Judge *judge, size_t i);
-bool element_counts(const TraceEntry *t, const Judge *judge, size_t i);     /* no masked row, no masked key */
+double other_element(const TraceEntry *ref, const TraceEntry *other, const Result *r, const Criteria *criteria,
+                     size_t i);
+bool element_counts(const TraceEntry *t, const Criteria *criteria, size_t i);     /* no masked row, no masked key */
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * The report (compare.c)
@@ -170,59 +174,75 @@ Status fail_unknown(const TraceView *view, Error *e);                       /* n
 void put_difference(char sentence[512], const TraceEntry *ref, const TraceEntry *other, const Result *r);
 
 /* ---------------------------------------------------------------------------------------------------------------------
- * The steps, one by one (verify.c)
+ * A trial: a forward pass that can be fed and spoiled (trial.c)
  * ------------------------------------------------------------------------------------------------------------------ */
 typedef struct Trial Trial;
-typedef void StepFunction(Trial *t, int l);
-typedef void NormFunction(real *out, const real *x, const real *gamma, const real *beta, real eps, size_t N, size_t H);
+typedef void StepInstead(Trial *t);     /* makes one tensor of t->layer in another way than bert.c */
 
-typedef enum {                      /* in the order of the data; a step may make several tensors, never half of one */
-    STEP_SUM, STEP_EMBEDDING_NORM,
-    STEP_QUERY_KEY_VALUE, STEP_SCORES, STEP_PROBS, STEP_CONTEXT, STEP_ATTENTION_DENSE, STEP_ATTENTION_NORM,
-    STEP_UP, STEP_GELU, STEP_DOWN, STEP_OUTPUT_NORM,
-    STEP_POOLER_DENSE, STEP_POOLER, STEP_TRANSFORM_DENSE, STEP_TRANSFORM_ACT, STEP_TRANSFORM_NORM, STEP_DECODER,
-    STEP_NSP, STEP_COUNT
-} StepName;
+typedef struct {                    /* one LayerNorm: where from, where to */
+    real *out;                      /* (rows,H); NULL where there is no LayerNorm */
+    const real *x, *gamma, *beta;
+    real eps;
+    size_t rows, H;
+} Norm;
+typedef void NormInstead(const Norm *n);
 
-/* One forward pass that is run step by step, with or without a mistake. Everything that a mistake may touch is in here
- * and is a copy, made new for each: the model's bindings (not its weights), the ids, the list of steps, LayerNorm. */
+/* Everything that a mistake may touch is in here and is a copy, made new for each: the model's bindings (not its
+ * weights), the ids, the list of steps. */
 struct Trial {
     const Bert *original;
     Bert model;                     /* the struct copied; its layers too */
     Activations a;                  /* KEEP_EVERYTHING; a.batch points to `types` and `mask` */
-    StepFunction *steps[STEP_COUNT];
-    NormFunction *norm;
+    StepInstead *instead[TRACE_COUNT];      /* of each row of trace_table: another function, or NULL */
+    NormInstead *norm;              /* another LayerNorm, for all of them, or NULL */
+    int layer;                      /* of the step that runs, or -1 */
     int32_t *types, *mask;          /* (N) copies of the ids */
     const int32_t *given_types, *given_mask;
     int first_layer, last_layer;    /* the layers that this trial runs */
     double value;                   /* the parameter of the mistake */
+    const TensorSpec *tensor;       /* the tensor of the model that the mistake is planted in, or NULL */
     real *spare;                    /* (N,H) for a mistake's own use */
     real *zeros, *ones;             /* as long as the longest bias */
     void **owned;                   /* weights that the mistake made */
     size_t owned_count, owned_room;
     bool failed;                    /* memory ran out */
 };
-extern StepFunction *const ordinary_steps[STEP_COUNT];
-/* Memory for trials of one shape; everything as it should be, before a mistake is planted; and all of it given back. */
 Status trial_new(Trial *t, const Bert *m, const Batch *batch, const Request *request, Error *e);
 void trial_reset(Trial *t);
 void trial_free(Trial *t);
-void add_and_norm(Trial *t, real *out, const real *a, const real *b, const real *gamma, const real *beta);
+void trial_step(Trial *t, TraceName row, int layer);    /* makes that tensor, with the mistake */
+void ordinary_step(Trial *t, TraceName row);            /* as bert.c does, but for t->norm; in t->layer */
+Norm norm_of(Trial *t, TraceName row);                  /* the LayerNorm that makes that tensor, in t->layer */
+
+/* One verification: both traces, and the trial, whose buffers are a third one. The entries of `ours` and `mine` have
+ * the same names in the same places. */
+typedef struct {
+    const TraceView *ours, *other;  /* the reference; the other side */
+    TraceView mine;                 /* the trial's buffers */
+    Trial trial;
+    Criteria criteria;
+    const bool *assumed;            /* which of the ids nobody gave */
+    const TraceEntry **pairs;       /* for each of ours, OTHER's, or NULL */
+    Result *results;                /* for each pair */
+} Verification;
+void run_isolated(Verification *v);
+size_t start_for(const Verification *v, size_t x);
+void measure(Verification *v, size_t first, size_t x, Result *r, Result *next);
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * The known mistakes (mistakes.c)
  * ------------------------------------------------------------------------------------------------------------------ */
-typedef enum { EACH_NONE, EACH_MATRIX, EACH_BIAS, EACH_GAMMA } Each;
+typedef enum { IN_MODEL, IN_EACH_MATRIX, IN_EACH_BIAS, IN_EACH_GAMMA } Where;
 
 typedef struct {
     const char *name;               /* short, for lists */
-    const char *sentence;           /* what OTHER does; with `each` it follows the module's name */
+    const char *sentence;           /* what OTHER does; where it is planted in a tensor it follows the module's name */
     double value;                   /* a parameter: Trial.value */
-    bool (*plant)(Trial *t, const TensorSpec *spec);    /* an edit, or NULL; false: it changes nothing here */
-    Each each;                      /* planted in every such tensor of the model, one at a time */
-    NormFunction *norm;             /* another LayerNorm, or NULL */
-    StepName step;                  /* which step runs ... */
-    StepFunction *instead;          /* ... this, or NULL */
+    bool (*plant)(Trial *t);        /* an edit, or NULL; false: it changes nothing here */
+    Where where;                    /* once, or in every such tensor of the model, one at a time: Trial.tensor */
+    NormInstead *norm;              /* another LayerNorm, or NULL */
+    TraceName row;                  /* which tensor is made ... */
+    StepInstead *instead;           /* ... by this, or NULL */
 } Mistake;
 extern const Mistake mistakes[];
 extern const size_t mistakes_count;

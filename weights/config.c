@@ -14,9 +14,9 @@
  * code below has no other notion of a model's size. Everything else that such a file holds (dropout, initializer_range,
  * the versions of libraries) concerns training or bookkeeping, and is skipped.
  *
- * Differs: document 001 (the word-embedding tutorial, with an encyclopedia's article on BERT) says that there are
- * always H/64 heads and that the feed-forward size is always 4H. That holds for the models that Google released.
- * all-MiniLM-L6-v2 has H/32 heads; so both numbers are read, never derived.
+ * Differs: the encyclopedia's article on BERT says that there are always H/64 heads and that the feed-forward size is
+ * always 4H. That holds for the models that Google released. all-MiniLM-L6-v2 has H/32 heads; so both numbers are read,
+ * never derived.
  * ------------------------------------------------------------------------------------------------------------------ */
 
 /* The largest sizes that are believed. No BERT has 16 million pieces or positions, or more than a thousand layers: a
@@ -159,8 +159,10 @@ static Status read_config_key(JsonReader *j, const char *key, BertConfig *config
 {
     Status s = read_config_value(j, key, config, e);
     if (s == BERT_OK || !e->byte) return s;
-    Error json = *e;
-    return fail(e, s, "%.900s, for the key \"%.64s\"", json.message, key);
+    const size_t byte = e->byte;
+    fail(e, s, "%.900s, for the key \"%.64s\"", e->message, key);
+    e->byte = byte;
+    return s;
 }
 
 /* Sizes that the file leaves out are those of BERT-Base, as in Hugging Face's library; the shapes of the weights show

@@ -59,12 +59,13 @@ int tokenizer_id(const Tokenizer *t, const char *piece, size_t length)
     return find_slot(t->vocabulary, piece, length, hash_of(piece, length))->next_id - 1;
 }
 
-/* Why: the search starts at the length of the longest piece with that first byte: at most 18 in Google's vocabularies,
- *      and few for most scripts. So the time per character is bounded, however long the word.
+/* longest_piece_ref's search (tokenizer.c), with the same result.
+ *
+ * Why: it starts at the length of the longest piece with that first byte: at most 18 in Google's vocabularies, and few
+ *      for most scripts. So the time per character is bounded, however long the word.
  * Why: a hash grows byte by byte, so that those of all beginnings of a word cost one pass over it. Most words are a
- *      piece and are found at the first look-up.
- * Why: it goes down character by character: half a character is no piece, and need not be looked up. */
-int vocabulary_longest(const Tokenizer *t, const char *bytes, size_t prefix, size_t size, size_t *length)
+ *      piece and are found at the first look-up. */
+int longest_piece(const Tokenizer *t, const char *bytes, size_t prefix, size_t size, size_t *length)
 {
     const Vocabulary *v = t->vocabulary;
     uint64_t hashes[LONGEST_TEXT + 1];                              /* [n]: of the first n bytes */
@@ -200,8 +201,9 @@ static Status vocabulary_load(Tokenizer *t, const char *path, Error *e)
  * ------------------------------------------------------------------------------------------------------------------ */
 
 /* A piece with a capital letter was learned from text that kept them. [CLS], [unused0] and the like do not count. */
-static bool has_capitals(const Vocabulary *v)
+bool vocabulary_has_capitals(const Tokenizer *t)
 {
+    const Vocabulary *v = t->vocabulary;
     for (int id = 0; id < v->count; id++) {
         const struct Piece *p = &v->pieces[id];
         if (p->length > 1 && p->bytes[0] == '[' && p->bytes[p->length - 1] == ']') continue;
@@ -255,7 +257,7 @@ static void decide_case(Tokenizer *t, CaseChoice choice, bool file_says)
         t->lower_case = choice == CASE_UNCASED;
         source = t->lower_case ? "--uncased" : "--cased";
     } else if (!file_says) {
-        t->lower_case = !has_capitals(t->vocabulary);
+        t->lower_case = !vocabulary_has_capitals(t);
         source = t->lower_case ? "vocab.txt has no capital letters" : "vocab.txt has capital letters";
     }
     memcpy(t->case_source, source, strlen(source) + 1);

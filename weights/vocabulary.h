@@ -19,13 +19,18 @@ struct Vocabulary {
     size_t longest[2][256];         /* bytes of the longest piece by first byte; [1]: of those with ##, by the next */
 };
 
-/* The longest piece with which the `size` bytes (at most LONGEST_TEXT) begin: its id, or -1, and its length, which is
- * more than `prefix`: 2 if the bytes begin with ##, else 0. */
+/* WordPiece's search: the longest piece with which the `size` bytes begin, its id, or -1, and its length, which is more
+ * than `prefix`: 2 if the bytes begin with ##, else 0. The definition is in tokenizer.c; the fast one that runs, for at
+ * most LONGEST_TEXT bytes, in vocabulary.c. */
 enum { LONGEST_TEXT = 512 };
-int vocabulary_longest(const Tokenizer *t, const char *bytes, size_t prefix, size_t size, size_t *length);
+int longest_piece_ref(const Tokenizer *t, const char *bytes, size_t prefix, size_t size, size_t *length);
+int longest_piece(const Tokenizer *t, const char *bytes, size_t prefix, size_t size, size_t *length);
 
 /* The id of the special token ([PAD] [UNK] [CLS] [SEP] [MASK]) with which these bytes begin, and its length; -1 if
  * there is none. All five begin with a "[": that is worth a look before the call. */
 int vocabulary_special(const Tokenizer *t, const char *bytes, size_t size, size_t *length);
+
+/* Is there a piece with a capital letter, other than [CLS] and the like? */
+bool vocabulary_has_capitals(const Tokenizer *t);
 
 #endif

@@ -1,8 +1,5 @@
-/* inspect.c - the verbs that look inside: attention (step 9), trace (all steps), info (the weights).
- *
- * None of them computes anything that the other verbs do not. attention and trace run the model with a Request that
- * keeps what is usually overwritten from layer to layer, and print it; info reads the file of weights without running
- * anything.
+/* traces.c - the verbs about traces: trace (all intermediates of a run), compare (two traces), verify (someone else's
+ * trace against this program's own). What they do is in verify/; here are options, inputs and help.
  */
 #define _XOPEN_SOURCE 700           /* for realpath */
 #include "cli/cli.h"
@@ -10,21 +7,20 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* =====================================================================================================================
  * trace: all steps
  *
  * The forward pass, number by number. This is the tool for whoever writes a BERT of their own: write the same tensors
  * from both programs, compare them from the top, and the first that differs is the step to look at.
- * Names and shapes are those of Hugging Face's modules; verify.c has the list.
+ * Names and shapes are those of Hugging Face's modules; trace_table in verify/trace.c is the list.
  * ================================================================================================================== */
 static const char trace_help[] =
-    "Every intermediate of the forward pass: name, shape, rms, min, max, first three values, in the order of the\n"
-    "data. With -o FILE.safetensors instead all of them in a file, with input_ids, token_type_ids and\n"
-    "attention_mask. Several inputs need one length. Heads that the weights lack are left out.\n"
-    "\n"
+    "Every intermediate of the forward pass: name, shape, rms, min, max, first three values, in the\n"
+    "order of the data. With -o FILE.safetensors instead all of them in a file, with input_ids,\n"
+    "token_type_ids and attention_mask. Several inputs need one length. Heads that the weights lack\n"
+    "are left out.\n";
+static const char trace_examples[] =
     "  bert trace 'my dog is cute'\n"
     "  bert trace -o mine.safetensors 'my dog is cute'\n";
 
@@ -91,7 +87,11 @@ static Status model_name(const char *directory, char name[256], Error *e)
     base = base ? base + 1 : path;
     if (base && (!strcmp(base, ".") || !strcmp(base, "..") || !*base)) {        /* only the system knows its name */
         char *real_path = realpath(path, NULL);
-        if (real_path) free(path), path = real_path, base = strrchr(path, '/') + 1;
+        if (real_path) {
+            free(path);
+            path = real_path;
+            base = strrchr(path, '/') + 1;
+        }
     }
     snprintf(name, 256, "%.255s", base ? base : "");
     free(path);
@@ -134,14 +134,21 @@ static Status verb_trace(Session *s, Error *e)
         status = append_input(&in, &input, e);
     if (status == BERT_OK && in.B == 0) status = fail(e, BERT_TEXT, "there is no input to trace");
     if (status == BERT_OK) status = trace_batch(s, &in, e);
-    free(in.T), free(in.ids), free(in.types);
-    free(in.mask), free(in.rows), free(in.text);
+    free(in.T);
+    free(in.ids);
+    free(in.types);
+    free(in.mask);
+    free(in.rows);
+    free(in.text);
     input_free(&input);
     return status;
 }
 
-const Verb trace_verb = {"trace", verb_trace, NULL, NEEDS_MODEL, "", "", " [TEXT ...]",
-                                "every intermediate, as a table or a file", trace_help};
+const Verb trace_verb = {
+    .name = "trace", .run = verb_trace, .needs = NEEDS_MODEL, .opens_output = true, .sentences = true,
+    .own = "", .formats = "", .arguments = " [TEXT ...]", .summary = "every intermediate, as a table or a file",
+    .help = trace_help, .examples = trace_examples,
+};
 
 /* =====================================================================================================================
  * compare and verify: someone else's numbers
@@ -151,13 +158,14 @@ const Verb trace_verb = {"trace", verb_trace, NULL, NEEDS_MODEL, "", "", " [TEXT
  * the reference from the ids that stand in it, and names the known mistake that explains the difference.
  * ================================================================================================================== */
 static const char compare_help[] =
-    "Two traces against each other, ids first, then tensor by tensor in the order of the data: largest difference\n"
-    "and where, rms of the differences, NMSE (sum of squared differences by sum of squares, in dB), cosine, ulp.\n"
-    "Ends with `no difference` (exit 0) or `first difference: NAME ...` (exit 1). A tensor passes at -80 dB of NMSE.\n"
-    "float16, bfloat16, float32 and float64 may be mixed, leading dimensions of 1 do not matter, masked tokens are\n"
-    "shown and not counted, what only one side has is listed. Names of TransformerLens, of Google's graph and of\n"
-    "llama.cpp are understood: the table is in compare.c.\n"
-    "\n"
+    "Two traces against each other, ids first, then tensor by tensor in the order of the data:\n"
+    "largest difference and where, rms of the differences, NMSE (sum of squared differences by sum of\n"
+    "squares, in dB), cosine, ulp. Ends with `no difference` (exit 0) or `first difference: NAME ...`\n"
+    "(exit 1). A tensor passes at -80 dB of NMSE. float16, bfloat16, float32 and float64 may be\n"
+    "mixed, leading dimensions of 1 do not matter, masked tokens are shown and not counted, what only\n"
+    "one side has is listed. Names of TransformerLens, of Google's graph and of llama.cpp are\n"
+    "understood: the table is in compare.c.\n";
+static const char compare_examples[] =
     "  bert compare ours.safetensors theirs.safetensors\n"
     "  bert compare --atol 1e-4 --rtol 1e-3 ours.safetensors theirs.safetensors\n"
     "  bert compare --tolerance exact one.safetensors two.safetensors\n";
@@ -167,7 +175,8 @@ static Status compare_settle(Options *o, Error *e)
     if (o->text_count != 2)
         return fail(e, BERT_USAGE, "compare needs two files, REF and OTHER, not %d: see `bert compare --help`",
                     o->text_count);
-    o->ref = o->texts[0], o->other = o->texts[1];
+    o->ref = o->texts[0];
+    o->other = o->texts[1];
     return BERT_OK;
 }
 
@@ -203,17 +212,22 @@ static Status verb_compare(Session *s, Error *e)
     return compare_traces(s->options.ref, s->options.other, &tolerance, s->out, e);
 }
 
-const Verb compare_verb = {"compare", verb_compare, compare_settle, NEEDS_NOTHING, "--tolerance --atol --rtol", "",
-                           " REF OTHER", "two traces: the first difference", compare_help};
+const Verb compare_verb = {
+    .name = "compare", .run = verb_compare, .settle = compare_settle, .needs = NEEDS_NOTHING,
+    .without = ABOUT_TEXTS | ABOUT_FILE | ABOUT_GELU, .own = "--tolerance --atol --rtol", .formats = "",
+    .arguments = " REF OTHER", .summary = "two traces: the first difference",
+    .help = compare_help, .examples = compare_examples,
+};
 
 static const char verify_help[] =
-    "OTHER is a safetensors file with input_ids and any intermediates of a BERT with these weights, under the names\n"
-    "of a trace or one of their aliases (see `bert compare --help`). The reference is computed here from OTHER's ids\n"
-    "(token_type_ids default to 0, attention_mask to 1); with TEXT, OTHER's ids are checked first. Where the two\n"
-    "differ, the known mistakes that explain it are named. Prints and exits as `bert compare` does.\n"
-    "  --isolate         each step gets OTHER's own inputs where OTHER has them: a wrong step is not blamed on its\n"
-    "                    successors, and each (of the first five) is explained\n"
-    "\n"
+    "OTHER is a safetensors file with input_ids and any intermediates of a BERT with these weights,\n"
+    "under the names of a trace or one of their aliases (see `bert compare --help`). The reference is\n"
+    "computed here from OTHER's ids (token_type_ids default to 0, attention_mask to 1); with TEXT,\n"
+    "OTHER's ids are checked first. Where the two differ, the known mistakes that explain it are\n"
+    "named. Prints and exits as `bert compare` does. --isolate gives each step OTHER's own inputs where\n"
+    "OTHER has them: a wrong step is not blamed on its successors, and each (of the first five) is\n"
+    "explained.\n";
+static const char verify_examples[] =
     "  bert verify theirs.safetensors\n"
     "  bert verify --isolate theirs.safetensors 'my dog is cute'\n";
 
@@ -242,5 +256,9 @@ static Status verb_verify(Session *s, Error *e)
     return status;
 }
 
-const Verb verify_verb = {"verify", verb_verify, verify_settle, NEEDS_MODEL, "--isolate --tolerance --atol --rtol", "",
-                          " OTHER [TEXT]", "someone else's BERT: its first wrong number", verify_help};
+const Verb verify_verb = {
+    .name = "verify", .run = verb_verify, .settle = verify_settle, .needs = NEEDS_MODEL,
+    .own = "--isolate --tolerance --atol --rtol", .formats = "", .arguments = " OTHER [TEXT]",
+    .summary = "someone else's BERT: its first wrong number",
+    .help = verify_help, .examples = verify_examples,
+};

@@ -1,0 +1,111 @@
+/* explain.h - what the three files of `bert explain` share.
+ *
+ *     explain.c           the sixteen steps: their texts, what is shown of each, the few numbers computed for showing, the verb
+ *     explain_cards.c     the answer, and three lines for each step: what is printed by default
+ *     explain_tables.c    tables and paragraphs for a terminal of 80 columns
+ */
+#ifndef EXPLAIN_H
+#define EXPLAIN_H
+#include "cli/cli.h"
+
+enum { STEPS = 16, LINE = 80, LABEL = 18, FEATURES = 6, MANY = 24, MOST_ROWS = 4, MOST_STAGES = 32 };
+
+typedef struct {                    /* what one stage of the tokenizer left: a copy of a TokenizeStage */
+    int step;
+    const char *name;
+    char *text;                     /* words and pieces have a blank between */
+    bool absent;                    /* this model does not have the stage; the text says so */
+    size_t count;                   /* words of step 2, pieces of step 3 */
+} Stage;
+
+typedef struct {                    /* one input, and how it is looked at */
+    const Session *s;
+    const Input *input;
+    const Encoding *x;
+    const BertConfig *c;
+    const Activations *a;
+    const BlockActivations *block;  /* of the layer that is shown */
+    FILE *out;
+    int layer, head;
+    bool zoom, colour;
+    bool has_nsp, refitted;
+    Stage stage[MOST_STAGES];       /* steps 1 to 3 */
+    int stages;                     /* 0 if the ids came from a file */
+    const Recipe *recipe;           /* of the sentence vector in step 16, as `bert embed` makes it */
+    const Error *no_recipe;         /* why there is none, if its status is not BERT_OK */
+    int subject;                    /* the token that is followed */
+    int rows[MOST_ROWS], count;     /* the tokens of which the first values are shown */
+    const int *asked;               /* tokens that went through the MLM head, M of them */
+    int M;
+    real *words;                    /* (T,H) for step 16: each token's last four hidden states, summed */
+    real *sentence;                 /* (H) for step 16 */
+    real *sum;                      /* (H) for step 6: one token's three embeddings, summed */
+    real *space;                    /* for steps 15 and 16: V numbers or T, whichever is more */
+} View;
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * explain.c
+ * ------------------------------------------------------------------------------------------------------------------ */
+typedef struct {
+    const char *module;             /* the heading before the step, where one begins */
+    const char *name, *function;
+    const char *formula;            /* formulas with three blanks between; NULL: it depends on the model */
+    const char *what, *why;         /* one sentence, and the others */
+    const char *trap;
+    void (*show)(const View *v);
+} Step;
+extern const Step explain_steps[];  /* STEPS of them, the first one being step 1 */
+
+/* The formulas of step n for this model. */
+void step_formula(const View *v, int n, char text[512]);
+
+bool is_special(const Session *s, int id);                                  /* [CLS], [SEP], [PAD] */
+bool is_word(const char *piece);                                            /* or part of one: no punctuation mark */
+double length_of(const real *x, size_t n);                                  /* sqrt(x . x) */
+void moments(const real *x, size_t n, double *mean, double *deviation);
+void sum_moments(const View *v, int t, double *mean, double *deviation);    /* of token t's v->sum */
+double score_at(const View *v, int i, int j);                               /* in the layer and head that are shown */
+double prob_at(const View *v, int i, int j);
+double cosine_at(const View *v, int i, int j);                              /* of v->words */
+bool is_pair(const View *v);                                                /* two segments, not counting padding */
+void next_sentence(const View *v, real logits[2], real p[2]);               /* only if v->has_nsp */
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * explain_cards.c
+ * ------------------------------------------------------------------------------------------------------------------ */
+void put_overview(const View *v);
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * explain_tables.c. Widths are columns of a terminal; what does not fit ends with two dots
+ * ------------------------------------------------------------------------------------------------------------------ */
+int fit_with_dots(char to[512], const char *text, int width);               /* escaped; returns its columns */
+void put_cell(FILE *out, const char *text, int width);
+void put_last(FILE *out, const char *text, int width);                      /* the last cell, and the end of the line */
+void put_paragraph(const View *v, const char *label, const char *text);      /* label NULL: from the left edge */
+void put_formatted(const View *v, const char *label, const char *format, ...)
+#ifdef __GNUC__
+    __attribute__((format(printf, 3, 4)))
+#endif
+    ;
+void put_number(FILE *out, double x, int width, int decimals);
+
+void put_label(const View *v, const char *label);                           /* the first 20 columns of a line */
+void put_token(const View *v, int t, int width);                            /* "  6 bank" */
+void token_label(const View *v, int t, char label[300]);
+int few(size_t n);                                                          /* how many of n features are shown */
+void put_numbered(const View *v, const char *label, const char *kind, size_t first, size_t n);
+void put_features(const View *v, const char *label, size_t first, size_t n);
+void put_numbers(const View *v, const char *label, const real *x, size_t n);
+void put_sum(const View *v, const char *label, const real *a, const real *b);
+int row_at(const View *v, int i);
+void put_left_out(const View *v, const char *where);
+void put_matrix(const View *v, const char *label, const real *x, size_t width, size_t first);
+int next_largest(const real *x, int n, const int *named, int count);
+
+typedef double Relation(const View *v, int i, int j);       /* of two tokens: a score, a probability, a cosine */
+void put_square(const View *v, Relation *value, const char *corner, const char *more);
+
+void put_stage(const View *v, const char *name, const char *text);
+int token_width(const View *v, int t);
+void put_token_row(const View *v, const char *label, bool pieces, const int32_t *values, int from, int to);
+#endif

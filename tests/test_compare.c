@@ -1,0 +1,280 @@
+/* test_compare.c - compare and verify on small files made by hand: what the columns of the table say, which layer is the
+ * last, which ids count, and what becomes of numbers that are none. */
+#include "shell.h"
+#include "verify/verify.h"
+#include <float.h>
+#include <math.h>
+
+enum { MOST_TENSORS = 12 };
+
+/* A file that is being made: tensors of float32 or int64, all data copied. */
+typedef struct {
+    SafeTensor tensors[MOST_TENSORS];
+    size_t count;
+} Made;
+
+/* Adds a tensor of that shape, which a zero ends, from doubles. */
+static void add_tensor(Made *m, const char *name, DType dtype, const size_t *shape, const double *values)
+{
+    SafeTensor *t = &m->tensors[m->count++];
+    *t = (SafeTensor){.dtype = dtype, .count = 1};
+    for (; shape[t->rank]; t->rank++) t->shape[t->rank] = shape[t->rank], t->count *= shape[t->rank];
+    char *copy = malloc(strlen(name) + 1);
+    void *data = malloc(t->count * 8);
+    if (!copy || !data) abort();
+    t->name = strcpy(copy, name);
+    t->data = data;
+    for (size_t i = 0; i < t->count; i++)
+        if (dtype == DTYPE_I64) ((int64_t *)data)[i] = (int64_t)values[i];
+        else ((float *)data)[i] = (float)values[i];
+}
+
+/* Writes it into the tiny model's directory and forgets it. */
+static void write_made(Made *m, const char *name)
+{
+    char file[300];
+    Error e = {0};
+    snprintf(file, sizeof file, "%s/%s", tiny, name);
+    check(safetensors_write(file, m->tensors, m->count, NULL, 0, &e) == BERT_OK, "%s", e.message);
+    for (size_t i = 0; i < m->count; i++) free(m->tensors[i].name), free((void *)(uintptr_t)m->tensors[i].data);
+    *m = (Made){0};
+}
+
+static void remove_made(void)
+{
+    run("rm -f %s/ref %s/other %s/trace", tiny, tiny, tiny);
+    formula_remove(tiny);
+}
+
+/* bert compare, with the table; its exit code. */
+static int compare(void)
+{
+    return run("./bert compare -v %s/ref %s/other 2>&1", tiny, tiny);
+}
+
+/* The row of the table that begins with this name, up to its end, into row[]. */
+static bool find_row(const char *name, char row[400])
+{
+    char beginning[120];
+    snprintf(beginning, sizeof beginning, "\n%s ", name);
+    const char *at = strstr(output, beginning);
+    if (!check(at != NULL, "%s has a row: %s", name, output)) return false;
+    snprintf(row, 400, "%.*s", (int)strcspn(at + 1, "\n"), at + 1);
+    return true;
+}
+
+/* =====================================================================================================================
+ * The columns
+ * ================================================================================================================== */
+
+/* What should stand in the row of a tensor: the sums over the numbers that count, in float32. */
+static void check_columns(const char *name, const char *shape, const double *x, const double *y, const bool *counts,
+                          size_t n, const char *place)
+{
+    double largest = -1, differences = 0, squares = 0, other_squares = 0, product = 0, ulp = 0;
+    char row[400], expected[200];
+    size_t counted = 0;
+    for (size_t i = 0; i < n; i++) {
+        const double u = (double)(float)x[i], v = (double)(float)y[i], d = fabs(u - v);
+        if (!counts[i]) continue;
+        largest = fmax(largest, d);
+        ulp = fmax(ulp, d / ((double)nextafterf((float)fabs(u), INFINITY) - fabs(u)));
+        differences += d * d, squares += u * u, other_squares += v * v, product += u * v;
+        counted++;
+    }
+    if (!find_row(name, row)) return;
+    snprintf(expected, sizeof expected, "%-46s %-15s %9.2e  %-26s %9.2e %5.0f dB %12.9f %8.3g", name, shape, largest, place,
+             sqrt(differences / (double)counted), 10 * log10(differences / squares),
+             product / sqrt(squares * other_squares), ulp);
+    check(!strncmp(row, expected, strlen(expected)), "\n  %s, expected\n  %s", row, expected);
+}
+
+/* Two inputs of three tokens, the third token of the first one masked. */
+static void the_columns_of_compare_say_what_they_are_called(void)
+{
+    static const size_t ids[] = {2, 3, 0}, tokens[] = {2, 3, 4, 0}, scores[] = {2, 2, 3, 3, 0}, whole[] = {2, 4, 0};
+    static const double mask[] = {1, 1, 0, 1, 1, 1}, zeros[6];
+    double x[3][36], y[3][36];
+    bool counts[3][36];
+    char row[400];
+    Made ref = {0}, other = {0};
+    if (!tiny_model()) return;
+    for (int k = 0; k < 3; k++)
+        for (int i = 0; i < 36; i++) {
+            x[k][i] = sin(1 + i + 40 * k) * (k + 1);
+            y[k][i] = x[k][i] * (1 + 1e-6 * ((i * 7 + k) % 5));
+            const int b = k == 1 ? i / 18 : i / 12, query = k == 1 ? i / 3 % 3 : i / 4 % 3, key = i % 3;
+            counts[k][i] = k == 2 || (mask[b * 3 + query] && (k == 0 || mask[b * 3 + key]));
+        }
+    y[0][21] += 0.25, y[0][9] += 3;                             /* input 1 token 2 feature 1; a masked one */
+    y[1][34] -= 0.5;                                            /* input 1 head 1 query 2 key 1 */
+    y[2][6] += 0.125;                                           /* input 1 feature 2 */
+    for (int k = 0; k < 2; k++) {
+        Made *m = k ? &other : &ref;
+        add_tensor(m, "input_ids", DTYPE_I64, ids, zeros);
+        add_tensor(m, "attention_mask", DTYPE_I64, ids, mask);
+        add_tensor(m, "embeddings.LayerNorm", DTYPE_F32, tokens, k ? y[0] : x[0]);
+        add_tensor(m, "encoder.layer.0.attention.self.scores", DTYPE_F32, scores, k ? y[1] : x[1]);
+        add_tensor(m, "pooler", DTYPE_F32, whole, k ? y[2] : x[2]);
+    }
+    write_made(&ref, "ref"), write_made(&other, "other");
+    check(compare() == 1, "they differ: %s", output);
+    check_columns("embeddings.LayerNorm", "(2, 3, 4)", x[0], y[0], counts[0], 24, "input 1 token 2 feature 1");
+    check_columns("encoder.layer.0.attention.self.scores", "(2, 2, 3, 3)", x[1], y[1], counts[1], 36,
+                  "input 1 head 1 query 2 key 1");
+    check_columns("pooler", "(2, 4)", x[2], y[2], counts[2], 8, "input 1 feature 2");
+    if (find_row("embeddings.LayerNorm", row))
+        check(strstr(row, "DIFFERENT  (masked: up to 3)") != NULL, "what is masked is shown: %s", row);
+    check(strstr(output, "\nfirst difference: embeddings.LayerNorm: NMSE ") &&
+          strstr(output, "largest difference 0.25 at input 1 token 2 feature 1: "), "and said again: %s", output);
+    remove_made();
+}
+
+/* =====================================================================================================================
+ * Which layer, which ids
+ * ================================================================================================================== */
+
+/* With one layer named, last_hidden_state is that one's; with none, it is nobody's. */
+static void last_hidden_state_belongs_to_the_last_layer_that_is_named(void)
+{
+    static const size_t shape[] = {2, 3, 0};
+    static const double a[] = {1, 2, 3, 4, 5, 6}, b[] = {1, 2, 3, 4, 5, 7};
+    static const char *const named[] = {"encoder.layer.0.output.LayerNorm", "encoder.layer.1.output.LayerNorm"};
+    Made m = {0};
+    if (!tiny_model()) return;
+    for (int layer = 0; layer < 2; layer++)
+        for (int wrong = 0; wrong < 2; wrong++) {
+            char first[120];
+            if (layer) add_tensor(&m, "encoder.layer.0.output.LayerNorm", DTYPE_F32, shape, a);
+            add_tensor(&m, named[layer], DTYPE_F32, shape, a), write_made(&m, "ref");
+            if (layer) add_tensor(&m, "hidden_states.1", DTYPE_F32, shape, a);
+            add_tensor(&m, "last_hidden_state", DTYPE_F32, shape, wrong ? b : a), write_made(&m, "other");
+            snprintf(first, sizeof first, "first difference: %s: ", named[layer]);
+            check(compare() == wrong && (strstr(output, first) != NULL) == wrong && !strstr(output, "not in "),
+                  "%d layers, wrong %d: %s", layer + 1, wrong, output);
+        }
+    add_tensor(&m, "embeddings.LayerNorm", DTYPE_F32, shape, a);
+    add_tensor(&m, "last_hidden_state", DTYPE_F32, shape, a), write_made(&m, "ref");
+    add_tensor(&m, "embeddings.LayerNorm", DTYPE_F32, shape, a);
+    add_tensor(&m, "last_hidden_state", DTYPE_F32, shape, b), write_made(&m, "other");
+    check(compare() == 0 || strstr(output, "last_hidden_state") || strstr(output, "encoder.layer.0.output"),
+          "without a layer it is unknown, or compared, and never passes unsaid: %s", output);
+    check(strstr(output, "unknown names in OTHER: last_hidden_state") || strstr(output, "first difference: "),
+          "and that is said: %s", output);
+    remove_made();
+}
+
+/* Each of the three ids by itself, where the other two are missing. */
+static void each_of_the_ids_is_compared_where_others_are_missing(void)
+{
+    static const char *const names[] = {"input_ids", "token_type_ids", "attention_mask"};
+    static const size_t three[] = {3, 0}, four[] = {4, 0}, shape[] = {3, 2, 0};
+    static const double a[] = {1, 0, 1, 0, 0, 0}, b[] = {1, 0, 0, 0, 0, 0};
+    Made m = {0};
+    char expected[100];
+    if (!tiny_model()) return;
+    for (int k = 0; k < 3; k++)
+        for (int other = 0; other < 3; other++) {                       /* the same, another number, another length */
+            add_tensor(&m, names[k], DTYPE_I64, three, a), add_tensor(&m, "embeddings.LayerNorm", DTYPE_F32, shape, a);
+            write_made(&m, "ref");
+            add_tensor(&m, names[k], DTYPE_I64, other == 2 ? four : three, other ? b : a);
+            add_tensor(&m, "embeddings.LayerNorm", DTYPE_F32, shape, a), write_made(&m, "other");
+            snprintf(expected, sizeof expected, other == 2 ? "first difference: %s: 4 tokens, expected 3\n" :
+                     other ? "first difference: %s: token 2 is 0, expected 1\n" : "no difference\n", names[k]);
+            check(compare() == (other > 0) && strstr(output, expected), "%s, %d: %s", names[k], other, output);
+        }
+    remove_made();
+}
+
+/* =====================================================================================================================
+ * Numbers that are none
+ * ================================================================================================================== */
+
+/* OTHER's hidden state 0 has a NaN, and its scores are not divided by sqrt(D). Queries and keys are missing, so that they
+ * are computed from hidden state 0: from our number where OTHER has none, whatever was tried before. */
+static void a_nan_in_a_hidden_state_does_not_hide_the_mistake_behind_it(void)
+{
+    static char first[sizeof output];
+    char path[300];
+    Error e = {0};
+    Safetensors st;
+    double x[4 * 24], scores[3 * 16];
+    Made m = {0};
+    if (!tiny_model()) return;
+    snprintf(path, sizeof path, "%s/trace", tiny);
+    run("./bert trace -m %s -o %s 'the cat'", tiny, path);
+    if (!check(safetensors_open(&st, path, &e) == BERT_OK, "%s", e.message)) return;
+    const SafeTensor *ids = safetensors_find(&st, "input_ids"), *norm = safetensors_find(&st, "embeddings.LayerNorm");
+    const SafeTensor *scaled = safetensors_find(&st, "encoder.layer.0.attention.self.scores");
+    for (int nan = 0; nan < 2 && check(ids && norm && scaled, "the trace is whole"); nan++) {
+        const size_t one[] = {4, 0}, hidden[] = {4, 24, 0}, square[] = {3, 4, 4, 0};
+        for (size_t i = 0; i < 4 * 24; i++) x[i] = nan && i == 29 ? NAN : tensor_element(norm, i);
+        for (size_t i = 0; i < 3 * 16; i++) scores[i] = tensor_element(scaled, i) * sqrt(8);
+        double wide[4];
+        for (size_t i = 0; i < 4; i++) wide[i] = (double)integer_element(ids, i);
+        add_tensor(&m, "input_ids", DTYPE_I64, one, wide), add_tensor(&m, "hidden_states.0", DTYPE_F32, hidden, x);
+        add_tensor(&m, "encoder.layer.0.attention.self.scores", DTYPE_F32, square, scores), write_made(&m, "other");
+        check(run("./bert verify -m %s --isolate %s/other 2>&1", tiny, tiny) == 1, "it differs: %s", output);
+        check(strstr(output, "\nbest explanation: encoder.layer.0.attention.self.scores: scores are not divided by sqrt(D)")
+              != NULL, "NaN %d: the mistake is found: %s", nan, output);
+        check(!nan || strstr(output, "first difference: embeddings.LayerNorm: NaN at token 1 feature 5"),
+              "the NaN comes first: %s", output);
+        check(!strstr(output, "cannot be told apart"), "and nothing else: %s", output);
+    }
+    strcpy(first, output);
+    run("./bert verify -m %s --isolate %s/other 2>&1", tiny, tiny);
+    check_text("the same answer twice", output, first);
+    safetensors_close(&st);
+    remove_made();
+}
+
+/* Isolated and padded: OTHER's wrong scores are taken over behind a masked key as well, and their probabilities are
+ * right for what they are made of. */
+static void wrong_scores_are_taken_over_behind_masked_keys(void)
+{
+    char path[300];
+    Error e = {0};
+    Safetensors st;
+    if (!tiny_model()) return;
+    snprintf(path, sizeof path, "%s/trace", tiny);
+    run("./bert trace -m %s --max-length 9 --pad -o %s 'the cat sat'", tiny, path);
+    if (!check(safetensors_open(&st, path, &e) == BERT_OK, "%s", e.message)) return;
+    SafeTensor *kept = calloc(st.count, sizeof *kept);
+    float *scores = NULL, *probs = NULL;
+    for (size_t i = 0; kept && i < st.count; i++) {
+        kept[i] = st.tensors[i];
+        const bool is_scores = !strcmp(kept[i].name, "encoder.layer.0.attention.self.scores");
+        if (!is_scores && strcmp(kept[i].name, "encoder.layer.0.attention.self.probs")) continue;
+        float *x = malloc(kept[i].count * sizeof *x);
+        if (!x) abort();
+        for (size_t k = 0; k < kept[i].count; k++) x[k] = (float)tensor_element(&st.tensors[i], k);
+        kept[i].data = x, kept[i].dtype = DTYPE_F32;
+        if (is_scores) scores = x; else probs = x;
+    }
+    if (check(scores && probs, "scores and probabilities")) {
+        for (size_t row = 0; row < 3 * 9; row++) {                      /* head 0 .. 2, query 0 .. 8; keys 5 .. 8 masked */
+            double sum = 0;
+            for (size_t k = 0; k < 5; k++) scores[row * 9 + k] *= 1.5f, sum += exp((double)scores[row * 9 + k]);
+            for (size_t k = 0; k < 5; k++) probs[row * 9 + k] = (float)(exp((double)scores[row * 9 + k]) / sum);
+        }
+        snprintf(path, sizeof path, "%s/other", tiny);
+        check(safetensors_write(path, kept, st.count, NULL, 0, &e) == BERT_OK, "%s", e.message);
+        run("./bert verify -v -m %s --isolate %s/other 2>&1 | grep DIFFERENT", tiny, tiny);
+        check(strstr(output, "encoder.layer.0.attention.self.scores ") && !strstr(output, "self.probs "),
+              "the scores are wrong, the probabilities not: %s", output);
+    }
+    free(scores), free(probs), free(kept);
+    safetensors_close(&st);
+    remove_made();
+}
+
+const Test compare_tests[] = {
+    {"the_columns_of_compare_say_what_they_are_called", the_columns_of_compare_say_what_they_are_called},
+    {"last_hidden_state_belongs_to_the_last_layer_that_is_named",
+     last_hidden_state_belongs_to_the_last_layer_that_is_named},
+    {"each_of_the_ids_is_compared_where_others_are_missing", each_of_the_ids_is_compared_where_others_are_missing},
+    {"a_nan_in_a_hidden_state_does_not_hide_the_mistake_behind_it",
+     a_nan_in_a_hidden_state_does_not_hide_the_mistake_behind_it},
+    {"wrong_scores_are_taken_over_behind_masked_keys", wrong_scores_are_taken_over_behind_masked_keys},
+    {NULL, NULL},
+};
