@@ -241,7 +241,8 @@ curves: build/tests
 # are read into memory of their size, so that a step beyond is seen. An archive: what a target includes is not linked
 # twice. (trace-cmp: libFuzzer watches every comparison. The tokenizer's searches in tables would take most of the time.)
 FUZZ_TARGETS = $(notdir $(basename $(wildcard tests/fuzz/fuzz_*.c)))
-FUZZ_PARTS   = $(CORE) $(VERIFY) $(filter-out cli/main.c,$(CLI)) $(FOREIGN) tests/formula.c tests/fuzz/fuzz.c
+FUZZ_PARTS   = $(CORE) $(VERIFY) $(filter-out cli/main.c,$(CLI)) $(FOREIGN) tests/formula.c tests/torch_file.c \
+               tests/fuzz/fuzz.c
 FUZZ_COMPILE = clang -g -O2 -march=native -fno-omit-frame-pointer -Wall -Wextra -Wpedantic -Wno-psabi $(NUMBERS) \
                -DNO_MMAP $(DEFINES) -fsanitize=address,undefined,float-cast-overflow \
                -fno-sanitize-recover=all
