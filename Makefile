@@ -197,10 +197,10 @@ bench: bert linear weights/bert-base-uncased/model.safetensors
 # Every small damage to every kind of file. The linker sends file_open and malloc to tests/sweep.c; what includes files
 # of the tests needs not use all of them.
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all
-build/sweep: $(CORE) $(VERIFY) $(FOREIGN) tests/formula.c tests/sweep.c tests/test_weights.c $(HEADERS)
+build/sweep: $(CORE) $(VERIFY) $(FOREIGN) tests/formula.c tests/torch_file.c tests/sweep.c tests/test_weights.c $(HEADERS)
 	@mkdir -p build
 	$(COMPILE) -O2 -g $(SANITIZE) -Wl,--wrap=file_open,--wrap=malloc,--wrap=calloc,--wrap=realloc \
-	    $(CORE) $(VERIFY) $(FOREIGN) tests/formula.c tests/sweep.c -o $@ -lm
+	    $(CORE) $(VERIFY) $(FOREIGN) tests/formula.c tests/torch_file.c tests/sweep.c -o $@ -lm
 sweep: build/sweep
 	build/sweep
 
@@ -208,11 +208,11 @@ sweep: build/sweep
 WRAPPED = malloc calloc realloc strdup mmap read fstat stat opendir readdir fopen realpath mkstemp fdopen fchmod fflush \
     rename mkdir dup open fwrite fclose forward
 comma = ,
-build/faults: $(PARTS) $(FOREIGN) weights/convert.c tests/formula.c tests/faults.c tests/checkpoint.c $(HEADERS)
+build/faults: $(PARTS) $(FOREIGN) weights/convert.c tests/formula.c tests/torch_file.c tests/faults.c tests/checkpoint.c $(HEADERS)
 	@mkdir -p build
 	$(COMPILE) -O1 -g $(SANITIZE) -Dmain=bert_main -c cli/main.c -o build/faults_main.o
 	$(COMPILE) -O1 -g $(SANITIZE) $(patsubst %,-Wl$(comma)--wrap=%,$(WRAPPED)) $(filter-out cli/main.c,$(PARTS)) \
-	    build/faults_main.o $(FOREIGN) tests/formula.c tests/faults.c tests/checkpoint.c -o $@ -lm
+	    build/faults_main.o $(FOREIGN) tests/formula.c tests/torch_file.c tests/faults.c tests/checkpoint.c -o $@ -lm
 faults: bert build/faults build/convert build/formula
 	build/faults
 	sh tests/faults.sh

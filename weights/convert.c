@@ -458,6 +458,8 @@ Status convert(const char *prefix, const char *directory, FILE *log, Error *e)
     return status;
 }
 
+static const char wrong_use[] = "expected CHECKPOINT_PREFIX OUTPUT_DIRECTORY, or DIRECTORY_OR_FILE; see convert --help";
+
 /* ---------------------------------------------------------------------------------------------------------------------
  * torch.save's files: the same tensors under the same names, in the other format
  * ------------------------------------------------------------------------------------------------------------------ */
@@ -622,17 +624,29 @@ Status convert_torch(const char *source, const char *directory, FILE *log, Error
 }
 
 /* Whether convert_torch is meant: a directory, torch's index, or a file that begins as one of torch's does. */
-static bool is_torch_source(const char *path)
+static Status is_torch_source(const char *path, bool *torch, Error *e)
 {
     FileView file;
-    Error ignored;
     struct stat kind;
-    if (stat(path, &kind)) return false;
-    if (S_ISDIR(kind.st_mode) || ends_with(path, ".bin.index.json")) return true;
-    if (file_open(&file, path, &ignored) != BERT_OK) return false;
-    const bool torch = is_torch_file(file.data, file.size);
+    *torch = false;
+    if (stat(path, &kind)) return BERT_OK;                          /* the prefix of a checkpoint is no file */
+    *torch = S_ISDIR(kind.st_mode) || ends_with(path, ".bin.index.json");
+    if (*torch) return BERT_OK;
+    Status s = file_open(&file, path, e);
+    if (s) return s;
+    *torch = is_torch_file(file.data, file.size);
     file_close(&file);
-    return torch;
+    return BERT_OK;
+}
+
+/* A model directory from whatever `from` is; `to` is NULL where none was given. */
+static Status convert_any(const char *from, const char *to, Error *e)
+{
+    bool torch;
+    Status s = is_torch_source(from, &torch, e);
+    if (s) return s;
+    if (torch) return convert_torch(from, to, stderr, e);
+    return to ? convert(from, to, stderr, e) : fail(e, BERT_USAGE, "%s", wrong_use);
 }
 
 /* The shards of a safetensors index as one file. */
@@ -782,10 +796,9 @@ int main(int argc, char **argv)
     } else if (argc == 3 && !strcmp(argv[1], "--check")) {
         status = check_model(argv[2], text, &e);
         if (status == BERT_OK) status = print(text, &e);
-    } else if ((argc == 2 || argc == 3) && argv[1][0] != '-' && is_torch_source(argv[1])) {
-        status = convert_torch(argv[1], argc == 3 ? argv[2] : NULL, stderr, &e);
-    } else if (argc == 3 && argv[1][0] != '-') status = convert(argv[1], argv[2], stderr, &e);
-    else status = fail(&e, BERT_USAGE, "expected CHECKPOINT_PREFIX OUTPUT_DIRECTORY, or DIRECTORY_OR_FILE; see convert --help");
+    } else if ((argc == 2 || argc == 3) && argv[1][0] != '-') {
+        status = convert_any(argv[1], argc == 3 ? argv[2] : NULL, &e);
+    } else status = fail(&e, BERT_USAGE, "%s", wrong_use);
     if (status != BERT_OK) fprintf(stderr, "convert: %s\n", e.message);
     return (int)status;
 }
