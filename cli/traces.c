@@ -158,13 +158,13 @@ const Verb trace_verb = {
  * the reference from the ids that stand in it, and names the known mistake that explains the difference.
  * ================================================================================================================== */
 static const char compare_help[] =
-    "Two traces against each other, ids first, then tensor by tensor in the order of the data:\n"
-    "largest difference and where, rms of the differences, NMSE (sum of squared differences by sum of\n"
-    "squares, in dB), cosine, ulp. Ends with `no difference` (exit 0) or `first difference: NAME ...`\n"
-    "(exit 1). A tensor passes at -80 dB of NMSE. float16, bfloat16, float32 and float64 may be\n"
-    "mixed, leading dimensions of 1 do not matter, masked tokens are shown and not counted, what only\n"
-    "one side has is listed. Names of TransformerLens, of Google's graph and of llama.cpp are\n"
-    "understood: the table is in compare.c.\n";
+    "Two traces against each other, ids first, then tensor by tensor in the order of the data. Prints\n"
+    "how many tensors differ, the first of them, and what only one side has; -v prints all: largest\n"
+    "difference and where, rms of the differences, NMSE (sum of squared differences by sum of squares,\n"
+    "in dB), cosine, ulp. Ends with `no difference` (exit 0) or `first difference: NAME ...` (exit 1).\n"
+    "A tensor passes at -80 dB of NMSE. float16, bfloat16, float32 and float64 may be mixed, leading\n"
+    "dimensions of 1 do not matter, masked tokens do not count. Names of TransformerLens, of Google's\n"
+    "graph and of llama.cpp are understood: the table is in verify/compare.c.\n";
 static const char compare_examples[] =
     "  bert compare ours.safetensors theirs.safetensors\n"
     "  bert compare --atol 1e-4 --rtol 1e-3 ours.safetensors theirs.safetensors\n"
@@ -209,7 +209,7 @@ static Status verb_compare(Session *s, Error *e)
 {
     Tolerance tolerance;
     if (read_tolerance(&s->options, &tolerance, e) != BERT_OK) return e->status;
-    return compare_traces(s->options.ref, s->options.other, &tolerance, s->out, e);
+    return compare_traces(s->options.ref, s->options.other, &tolerance, s->options.verbose, s->out, e);
 }
 
 const Verb compare_verb = {
@@ -243,7 +243,7 @@ static Status verify_settle(Options *o, Error *e)
 /* The TEXT, if there is one, says which ids OTHER should have. */
 static Status verb_verify(Session *s, Error *e)
 {
-    VerifyOptions options = {.isolate = s->options.isolate, .tokenizer = &s->tokenizer};
+    VerifyOptions options = {.isolate = s->options.isolate, .table = s->options.verbose, .tokenizer = &s->tokenizer};
     const Options *o = &s->options;
     Input input = {0};
     bool more = o->text_count || o->file || o->inputs;

@@ -1030,7 +1030,7 @@ static void sweep_traces(void)
         for (int bit = 0; bit < 8; bit += at % 5 ? 3 : 1) {
             b.data[at] = (unsigned char)(before ^ 1 << bit);
             allocated = 0;
-            Status s = compare_traces(in_scratch("sound"), in_scratch("changed"), &options.tolerance, nowhere, &e);
+            Status s = compare_traces(in_scratch("sound"), in_scratch("changed"), &options.tolerance, true, nowhere, &e);
             verdict(s == BERT_DIFFERENT ? BERT_OK : s, &e, "changed", b.size, "trace, byte", at);
             if (at % 16 || bit) continue;
             allocated = 0;

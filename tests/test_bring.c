@@ -305,7 +305,7 @@ static void bad_indexes_are_refused_by_name(void)
         {"{\"weight_map\": {\"a\": \"\"}}", "shard ''"}, {"{\"weight_map\": {\"a\": \".hidden\"}}", "shard '.hidden'"},
         {"{\"weight_map\": {\"a\": \"a\\u0000b\"}}", "index.json: JSON, byte"},
         {"{\"weight_map\": {\"a\": \"none.safetensors\"}}", "none.safetensors: cannot be opened"},
-        {"{\"weight_map\": {\"a\": \"model.safetensors.index.json\"}}", "model.safetensors.index.json: header length"},
+        {"{\"weight_map\": {\"a\": \"model.safetensors.index.json\"}}", "index.json is not a safetensors file"},
         {"{\"weight_map\": {\"a\": \"model-00001-of-00003.safetensors\"}}", "is not in "},
         {"{\"weight_map\": {\"a\": \"model-00001-of-00003.safetensors\"}", "index.json: JSON, byte"}};
     if (!begin()) return;

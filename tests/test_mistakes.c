@@ -209,7 +209,7 @@ static int count_named(const char *sentence, bool *found)
     *found = false;
     for (const char *line = said; *line; line += strcspn(line, "\n"), line += *line == '\n') {
         if (strncmp(line, "best explanation: ", 18) && strncmp(line, "cannot be told apart from: ", 27)) continue;
-        const char *end = strchr(line, '\n'), *at = strstr(line, sentence), *equal = strstr(line, "equal with this mistake");
+        const char *end = strchr(line, '\n'), *at = strstr(line, sentence), *equal = strstr(line, "equal with it)");
         *found |= at && end && at < end && equal && equal < end;
         count++;
     }
@@ -273,6 +273,8 @@ static Status verify_it(bool isolate)
     rewind(out);
     said[fread(said, 1, sizeof said - 1, out)] = 0;
     fclose(out);
+    for (char *at = said; (at = strstr(at, "\n    ")) != NULL; at++)     /* lines that were wrapped */
+        memmove(at, at + 4, strlen(at + 4) + 1), *at = ' ';
     return status;
 }
 

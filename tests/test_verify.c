@@ -662,18 +662,34 @@ static void nsp_swapped(Wrong *w, Moment moment, int l)
 /* =====================================================================================================================
  * What verify says
  * ================================================================================================================== */
-static char said[1 << 16];          /* what the last verify or compare printed */
+static char said[1 << 16];          /* what the last verify or compare printed, lines that were wrapped made whole */
+static char printed[1 << 16];       /* the same as it was printed */
+static bool table;                  /* -v: the whole table */
+
+static void read_said(FILE *out)
+{
+    char *to = said;
+    rewind(out);
+    printed[fread(printed, 1, sizeof printed - 1, out)] = 0;
+    fclose(out);
+    for (const char *from = printed; *from; from++)
+        if (!strncmp(from, "\n    ", 5)) {
+            from += 4;
+            *to++ = ' ';
+        } else {
+            *to++ = *from;
+        }
+    *to = 0;
+}
 
 static Status verify_file(const char *path, bool isolate)
 {
-    const VerifyOptions options = {.tolerance = TOLERANCE_DEFAULT, .isolate = isolate};
+    const VerifyOptions options = {.tolerance = TOLERANCE_DEFAULT, .isolate = isolate, .table = table};
     Error e = {0};
     FILE *out = tmpfile();
     if (!out) return BERT_SYSTEM;
     Status status = verify_trace(&model, path, &options, out, &e);
-    rewind(out);
-    said[fread(said, 1, sizeof said - 1, out)] = 0;
-    fclose(out);
+    read_said(out);
     if (status > BERT_DIFFERENT) snprintf(said, sizeof said, "%s", e.message);
     return status;
 }
@@ -784,7 +800,7 @@ static bool explained_by(const char *mistake)
 {
     for (const char *line = said; *line; line += strcspn(line, "\n"), line += *line == '\n') {
         if (strncmp(line, "best explanation: ", 18) && strncmp(line, "cannot be told apart from: ", 27)) continue;
-        const char *end = line + strcspn(line, "\n"), *at = strstr(line, mistake), *with = strstr(line, " with this mistake)");
+        const char *end = line + strcspn(line, "\n"), *at = strstr(line, mistake), *with = strstr(line, " with it)");
         if (!at || at > end || !with || with > end) continue;
         if (!strncmp(with - 5, "equal", 5)) return true;
         while (with > at && *with != ',' && *with != '(') with--;       /* ", -137 dB with", or "(-137 dB with" */
@@ -924,9 +940,7 @@ static void tokens_are_checked_before_numbers(void)
         const VerifyOptions with_text = {.tolerance = TOLERANCE_DEFAULT, .text = &expected, .tokenizer = &tokenizer};
         FILE *out = tmpfile();
         Status status = verify_trace(&model, trace, &with_text, out, &e);
-        rewind(out);
-        said[fread(said, 1, sizeof said - 1, out)] = 0;
-        fclose(out);
+        read_said(out);
         if (i == 0) check(status == BERT_OK, "the padded text passes: %s", said);
         else check(status == BERT_DIFFERENT && says("first difference: input_ids: token 6 is", "(mat), expected") &&
                    says("", "(river)"), "another text does not: %s", said);
@@ -945,8 +959,10 @@ static void isolate_blames_one_step_only(void)
         int blamed = 0;
         for (const char *at = said; (at = strstr(at, "  DIFFERENT")) != NULL; at++) blamed++;
         check(blamed == 1, "one tensor is blamed, not %d: %s", blamed, said);
+        table = true;
         verify_file(trace, false);
         check(says("cls.predictions.decoder ", "DIFFERENT"), "without --isolate its successors are, too");
+        table = false;
     }
     end();
 }
@@ -1150,10 +1166,8 @@ static Status compare_files(const char *ref, const char *other, Tolerance tolera
     Error e = {0};
     FILE *out = tmpfile();
     if (!out) return BERT_SYSTEM;
-    Status status = compare_traces(ref, other, &tolerance, out, &e);
-    rewind(out);
-    said[fread(said, 1, sizeof said - 1, out)] = 0;
-    fclose(out);
+    Status status = compare_traces(ref, other, &tolerance, table, out, &e);
+    read_said(out);
     return status;
 }
 
@@ -1172,6 +1186,7 @@ static void compare_copes_with_what_others_write(void)
 {
     const Tolerance exact = {.kind = TOLERANCE_EXACT};
     if (!begin()) return;
+    table = true;
     check(edited(with_batch, exact) == BERT_OK, "a leading dimension of 1: %s", said);
     check(edited(to_half, TOLERANCE_DEFAULT) == BERT_OK, "float16: %s", said);
     check(edited(transpose, exact) == BERT_OK && says("embeddings.LayerNorm", "transposed"),
@@ -1184,6 +1199,9 @@ static void compare_copes_with_what_others_write(void)
     check(edited(as_tensorflow, exact) == BERT_OK && says("cls.predictions.decoder", "equal"), "TensorFlow: %s", said);
     check(edited(as_llama, TOLERANCE_DEFAULT) == BERT_OK && says("encoder.layer.0.attention.self.scores", ""),
           "llama.cpp: %s", said);
+    table = false;
+    check(edited(transpose, exact) == BERT_OK && says("transposed in OTHER", ": 1 tensors (see -v)"), "without -v: %s",
+          said);
     end();
 }
 
@@ -1223,8 +1241,7 @@ static void names_that_nobody_knows_are_listed(void)
     check(edited(own_names, TOLERANCE_DEFAULT) == BERT_OK &&
           says("unknown names in OTHER: enc0.out", ", enc0.out3\\x0a, ") && !strstr(said, " more"), "compare: %s",
           said);
-    check(strstr(said, "unknown") > strstr(said, "ulp\n") && strstr(said, "\nno difference\n"), "near the end: %s",
-          said);
+    check(strstr(said, "unknown") > said && strstr(said, "\nno difference\n"), "after the verdict: %s", said);
     renamed = 0;
     check(edited(two_blocks_own_names, TOLERANCE_DEFAULT) == BERT_OK &&
           says("unknown names in OTHER: mine.", ", ... and 4 more"), "twenty at most: %s", said);
@@ -1289,6 +1306,79 @@ static void compare_says_what_is_wrong(void)
               "20 dB: %s", said);
         remove(right);
     }
+    end();
+}
+
+/* The longest line that was printed. */
+static size_t longest_line(void)
+{
+    size_t longest = 0;
+    for (const char *line = printed; *line; ) {
+        const size_t length = strcspn(line, "\n");
+        if (length > longest) longest = length;
+        line += length + (line[length] != 0);
+    }
+    return longest;
+}
+
+static int count_lines(void)
+{
+    int lines = 0;
+    for (const char *at = printed; (at = strchr(at, '\n')) != NULL; at++) lines++;
+    return lines;
+}
+
+/* The first line is the verdict, a screenful holds it all, and the table is there with -v. */
+static void the_answer_comes_first(void)
+{
+    char right[600];
+    int lines;
+    if (!begin()) return;
+    snprintf(right, sizeof right, "%s.right", trace);
+    if (write_wrong(right, nothing) && write_wrong(trace, output_bias)) {
+        check(verify_file(right, false) == BERT_OK, "a right trace passes");
+        check_text("a right trace", printed, "no tensor differs: 35 compared, all equal\nno difference\n");
+        check(compare_files(right, right, (Tolerance){.kind = TOLERANCE_CLOSE, .atol = 0.5, .rtol = 0.25}) == BERT_OK &&
+              says("no tensor differs: 35 compared, every number within 0.5 + 0.25 |x|", ""), "atol, rtol: %s", said);
+        check(compare_files(right, right, (Tolerance){.kind = TOLERANCE_EXACT}) == BERT_OK &&
+              says("no tensor differs: 35 compared, equal number by number", ""), "exact: %s", said);
+        check(verify_file(trace, false) == BERT_DIFFERENT, "a wrong one does not");
+        const char *verdict = "9 of 35 tensors differ, the first is encoder.layer.1.output.dense\n"
+                              "its largest difference: token ";
+        check(!strncmp(printed, verdict, strlen(verdict)), "the verdict is first: %s", printed);
+        check(says("encoder.layer.1.output.dense ", "  DIFFERENT") && says("... and 4 more that differ: -v shows all", "") &&
+              !says("encoder.layer.1.intermediate ", ""), "five rows that differ: %s", said);
+        check(count_lines() == 11 && longest_line() <= 120, "%d lines, up to %zu columns: %s", count_lines(),
+              longest_line(), printed);
+        verify_file(trace, true);
+        check(!strncmp(printed, "1 of 35 tensors differs: encoder.layer.1.output.dense\nits ", 58), "isolated: %s",
+              printed);
+        lines = count_lines();
+        table = true;
+        verify_file(trace, true);
+        check(count_lines() == lines + 34 && longest_line() <= 120, "-v shows %d lines for %d: %s", count_lines(), lines,
+              printed);
+        table = false;
+    }
+    remove(right);
+    end();
+}
+
+/* Every line that a wrong trace can cause, in a model whose names are as long as BERT-Large's. */
+static void lines_have_120_columns(void)
+{
+    if (!begin()) return;
+    for (int i = 0; i < 2 * PLANTS && write_wrong(trace, plants[i / 2].spoil); i++) {
+        table = i % 2;
+        verify_file(trace, true);
+        check(longest_line() <= 120, "%s: %zu columns: %s", plants[i / 2].what, longest_line(), printed);
+    }
+    table = false;
+    check(edited(only_hidden_states, TOLERANCE_DEFAULT) == BERT_OK && longest_line() <= 120 && longest_line() > 100,
+          "what is missing is wrapped: %s", printed);
+    renamed = 0;
+    check(edited(two_blocks_own_names, TOLERANCE_DEFAULT) == BERT_OK && longest_line() <= 120 &&
+          longest_line() > 100, "and unknown names: %s", printed);
     end();
 }
 
@@ -1463,6 +1553,8 @@ const Test verify_tests[] = {
     {"shapes_of_tensors_without_elements_are_shown", shapes_of_tensors_without_elements_are_shown},
     {"traces_of_many_tensors_take_linear_time", traces_of_many_tensors_take_linear_time},
     {"pieces_cannot_control_the_terminal", pieces_cannot_control_the_terminal},
+    {"the_answer_comes_first", the_answer_comes_first},
+    {"lines_have_120_columns", lines_have_120_columns},
     {"a_float32_trace_passes_against_its_float64_trace", a_float32_trace_passes_against_its_float64_trace},
     {NULL, NULL},
 };

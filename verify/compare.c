@@ -1,6 +1,6 @@
 /* compare.c - two traces against each other, tensor by tensor, in the order of the data.
  *
- *     names of both -> ours -> the order of the data -> ids first -> one line per tensor -> the first difference
+ *     names of both -> ours -> the order of the data -> ids first -> tensor by tensor -> the first difference
  *
  * A wrong number spoils everything after it. So the tensors are compared in the order in which they are computed, and
  * the first that differs is where to look: everything before it is right, everything after it may only be a victim.
@@ -126,7 +126,7 @@ static const Alias aliases[] = {
 enum { ALIASES = sizeof aliases / sizeof *aliases, MOST_LAYERS = 1 << 20 };
 
 /* The three rows of ids, and what else they are called. */
-static const char *const id_names[3][3] = {
+const char *const id_names[3][3] = {
     {"input_ids", "input_word_ids", "tokens"},
     {"token_type_ids", "input_type_ids", "segment_ids"},
     {"attention_mask", "input_mask", "one_zero_attention_mask"},
@@ -317,7 +317,8 @@ Status view_make(TraceView *view, const char *path, const SafeTensor *tensors, s
 
 void view_free(TraceView *view)
 {
-    free(view->entries), free(view->unknown);
+    free(view->entries);
+    free(view->unknown);
     *view = (TraceView){0};
 }
 
@@ -557,7 +558,7 @@ double decibel(double ratio)
     return ratio > 0 ? 10 * log10(ratio) : -INFINITY;
 }
 
-/* For people: whole decibels are enough. 0.0 is added because -0.3 rounds to -0. */
+/* For people, whole decibels are enough. 0.0 is added because -0.3 rounds to -0. */
 void put_decibel(char text[24], double ratio)
 {
     if (ratio == 0) snprintf(text, 24, "equal");
@@ -574,166 +575,54 @@ void put_place(char text[96], const TraceEntry *t, size_t i)
     else snprintf(text + n, 96 - (size_t)n, "head %zu query %zu key %zu", p.head, p.row, p.col);
 }
 
-/* =====================================================================================================================
- * The report
- * ================================================================================================================== */
-/* (22, 768), as Python writes it: what the user will compare it with. Trap: snprintf returns what it would have
- * written, which may be more than there is room for; with 8 dimensions of 20 digits that would go beyond the end. */
-static void put_shape(char text[96], const SafeTensor *t)
+/* The same as an index in Python: (7,381). */
+void put_place_index(char text[96], const TraceEntry *t, size_t i)
 {
+    const Place p = place_of(t, i);
     int n = snprintf(text, 96, "(");
-    int i = 0;
-    for (; i < t->rank && n < 66; i++)                                  /* 22 more, ", ...)" and the NUL fit */
-        n += snprintf(text + n, 96 - (size_t)n, "%s%zu", i ? ", " : "", t->shape[i]);
-    snprintf(text + n, 96 - (size_t)n, i < t->rank ? ", ...)" : t->rank == 1 ? ",)" : ")");
+    if (t->B > 1) n += snprintf(text + n, 96 - (size_t)n, "%zu,", p.b);
+    if (t->form == FORM_TOKENS) snprintf(text + n, 96 - (size_t)n, "%zu,%zu)", p.row, p.col);
+    else if (t->form == FORM_WHOLE) snprintf(text + n, 96 - (size_t)n, t->B > 1 ? "%zu)" : "%zu,)", p.col);
+    else snprintf(text + n, 96 - (size_t)n, "%zu,%zu,%zu)", p.head, p.row, p.col);
 }
 
-/* max abs, at, and rms are of the differences x - y; ulp is the largest difference in units of the last digit of the
- * coarser of the two types. Near zero it is large and means little: NMSE decides. */
-void print_head(FILE *out)
+/* =====================================================================================================================
+ * One trace against another
+ * ================================================================================================================== */
+
+/* Finds each tensor of REF on the other side, and compares it. What was allocated is freed by comparison_free. */
+Status comparison_new(TraceComparison *c, const TraceView *ref, const TraceView *other, const Criteria *criteria,
+                      Error *e)
 {
-    fprintf(out, "%-46s %-15s %9s  %-26s %9s %8s %12s %8s\n", "name", "shape", "max abs", "at", "rms", "NMSE", "cosine",
-            "ulp");
+    *c = (TraceComparison){.ref = ref, .other = other, .criteria = *criteria};
+    c->pairs = calloc(ref->count + 1, sizeof *c->pairs);
+    c->results = calloc(ref->count + 1, sizeof *c->results);
+    if (!c->pairs || !c->results) return fail(e, BERT_SYSTEM, "%s: out of memory", other->path);
+    for (size_t i = 0; i < ref->count; i++) c->pairs[i] = view_find(other, &ref->entries[i]);
+    comparison_run(c);
+    return BERT_OK;
 }
 
-/* One line of the table. What is remarkable stands at its end: DIFFERENT, transposed, masked rows that differ. */
-void print_result(const TraceEntry *ref, const Result *r, FILE *out)
+/* All pairs, and what they come to: how many there are, how many differ, and the first of those. */
+void comparison_run(TraceComparison *c)
 {
-    char shape[96], where[96] = "-", nmse[24];
-    put_shape(shape, &ref->tensor);
-    fprintf(out, "%-46s %-15s ", ref->name, shape);
-    if (!r->comparable) {
-        fprintf(out, "another %s  DIFFERENT\n", r->word);
-        return;
+    c->compared = c->different = 0;
+    c->first = c->ref->count;
+    for (size_t i = 0; i < c->ref->count; i++) {
+        if (!c->pairs[i]) continue;
+        compare_entries(&c->results[i], &c->ref->entries[i], c->pairs[i], &c->criteria);
+        c->compared++;
+        if (c->results[i].passes) continue;
+        if (!c->different) c->first = i;
+        c->different++;
     }
-    if (r->max_abs > 0 || r->word) put_place(where, ref, r->where);
-    put_decibel(nmse, r->nmse);
-    if (r->word) fprintf(out, "%9s  %-26s %9s %8s %12s %8s", r->word, where, "-", "-", "-", "-");
-    else fprintf(out, "%9.2e  %-26s %9.2e %8s %12.9f %8.3g", r->max_abs, where, r->rms, nmse, r->cosine, r->ulp);
-    if (!r->passes) fprintf(out, "  DIFFERENT");
-    if (r->transposed) fprintf(out, "  transposed");
-    if (r->masked_max > 10 * r->max_abs) fprintf(out, "  (masked: up to %.2g)", r->masked_max);
-    if (!r->counted) fprintf(out, "  (all masked)");
-    fputc('\n', out);
 }
 
-/* encoder.layer.* for a layer's name, so that a part that all layers lack is said once. */
-static void pattern_of(char pattern[96], const TraceEntry *t)
+void comparison_free(TraceComparison *c)
 {
-    snprintf(pattern, 96, "%s", t->layer >= 0 ? trace_table[t->row].name : t->name);
-}
-
-/* What only one side has, on one line. A user's trace of hidden states alone would otherwise get a hundred names:
- *
- *     not in OTHER: embeddings.LayerNorm, encoder.layer.*.attention.self.query, encoder.layer.*.output.dense (2 of 12)
- */
-void print_missing(const TraceView *has, const TraceView *lacks, const char *whose, FILE *out)
-{
-    size_t all[TRACE_COUNT][2] = {{0}}, missing[TRACE_COUNT][2] = {{0}};    /* of each row; [1]: those of a layer */
-    const char *separator = "";
-    for (size_t i = 0; i < has->count; i++) {
-        const TraceEntry *t = &has->entries[i];
-        all[t->row][t->layer >= 0]++;
-        if (!view_find(lacks, t)) missing[t->row][t->layer >= 0]++;
-    }
-    for (size_t i = 0; i < has->count; i++) {
-        const TraceEntry *t = &has->entries[i];
-        const size_t of = all[t->row][t->layer >= 0], lost = missing[t->row][t->layer >= 0];
-        char pattern[96];
-        if (!lost || view_find(lacks, t)) continue;
-        missing[t->row][t->layer >= 0] = 0;                            /* said once */
-        pattern_of(pattern, t);
-        if (!*separator) fprintf(out, "not in %s: ", whose);
-        fprintf(out, "%s%s", separator, pattern);
-        if (lost < of) fprintf(out, " (%zu of %zu)", lost, of);
-        separator = ", ";
-    }
-    if (*separator) fputc('\n', out);
-}
-
-/* What was left out because nobody here knows the name, so that a misspelled one is not missed in silence:
- *
- *     unknown names in OTHER: enc0.out, layer3_out
- */
-void print_unknown(const TraceView *view, const char *whose, FILE *out)
-{
-    enum { MOST = 20 };
-    char name[128];
-    for (size_t i = 0; i < view->unknown_count && i < MOST; i++) {
-        escape(name, sizeof name, view->unknown[i]);
-        if (i == 0) fprintf(out, "unknown names in %s: %s", whose, name);
-        else fprintf(out, ", %s", name);
-    }
-    if (view->unknown_count > MOST) fprintf(out, ", ... and %zu more", view->unknown_count - MOST);
-    if (view->unknown_count) fputc('\n', out);
-}
-
-/* Nothing can be compared: which names there are, and where to see which there should be. */
-Status fail_unknown(const TraceView *view, Error *e)
-{
-    enum { MOST = 5 };
-    char found[MOST * 130 + 64] = "", name[128];
-    size_t n = 0, i = 0;
-    for (; i < view->unknown_count && i < MOST; i++) {
-        escape(name, sizeof name, view->unknown[i]);
-        n += (size_t)snprintf(found + n, sizeof found - n, "%s%s", i ? ", " : "", name);
-    }
-    if (i < view->unknown_count) snprintf(found + n, sizeof found - n, " and %zu more", view->unknown_count - i);
-    return fail(e, BERT_FILE, "%.200s: none of its tensors has a name that is known here (found: %s); `bert trace "
-                              "TEXT` lists the names, `bert compare --help` their aliases", view->path,
-                *found ? found : "nothing but ids");
-}
-
-/* The last line, after `first difference: `. The name comes first, so that scripts can cut it out at the colon. */
-void put_difference(char sentence[512], const TraceEntry *ref, const TraceEntry *other, const Result *r)
-{
-    char where[96], nmse[24], theirs[96], ours[96];
-    if (!r->comparable) {
-        put_shape(ours, &ref->tensor), put_shape(theirs, &other->tensor);
-        snprintf(sentence, 512, "%s: %s %s %s, expected %s %s", ref->name, r->word, dtype_name(other->tensor.dtype),
-                 theirs, dtype_name(ref->tensor.dtype), ours);
-        return;
-    }
-    put_place(where, ref, r->where), put_decibel(nmse, r->nmse);
-    if (r->word)
-        snprintf(sentence, 512, "%s: %s at %s: %.9g, expected %.9g", ref->name, r->word, where, r->found, r->expected);
-    else
-        snprintf(sentence, 512, "%s: NMSE %s, largest difference %.3g at %s: %.9g, expected %.9g", ref->name, nmse,
-                 r->max_abs, where, r->found, r->expected);
-}
-
-/*  (is), the piece behind an id, if there is a vocabulary; safe on a terminal, and cut between characters. */
-static void put_piece(char text[64], const Tokenizer *tokenizer, int64_t id)
-{
-    char piece[50];
-    text[0] = 0;
-    if (!tokenizer || id < 0 || id >= tokenizer->V) return;
-    escape(piece, sizeof piece, tokenizer_piece(tokenizer, (int)id));
-    snprintf(text, 64, " (%s)", piece);
-}
-
-/* Tokens before anything else: if they differ, no number after them can be right, and the mistake is in the tokenizer
- * or in the inputs, not in the model. What only one side has is not compared. Exact, of course. */
-void compare_ids(char sentence[256], const TraceView *ref, const TraceView *other, const Tokenizer *tokenizer)
-{
-    sentence[0] = 0;
-    for (int k = 0; k < 3; k++) {
-        const SafeTensor *x = &ref->ids[k], *y = &other->ids[k];
-        if (!x->data || !y->data) continue;
-        if (x->count != y->count) {
-            snprintf(sentence, 256, "%s: %zu tokens, expected %zu", id_names[k][0], y->count, x->count);
-            return;
-        }
-        for (size_t i = 0; i < x->count; i++) {
-            const int64_t expected = integer_element(x, i), found = integer_element(y, i);
-            char piece[64], wanted[64];
-            if (expected == found) continue;
-            put_piece(piece, k ? NULL : tokenizer, found), put_piece(wanted, k ? NULL : tokenizer, expected);
-            snprintf(sentence, 256, "%s: token %zu is %lld%s, expected %lld%s", id_names[k][0], i, (long long)found,
-                     piece, (long long)expected, wanted);
-            return;
-        }
-    }
+    free(c->pairs);
+    free(c->results);
+    *c = (TraceComparison){0};
 }
 
 /* =====================================================================================================================
@@ -752,44 +641,33 @@ static Status read_criteria(Criteria *criteria, int32_t **mask, const TraceView 
     criteria->H = query ? query->cols : 0;
     *mask = NULL;
     if (!t->data || t->rank < 1 || t->count == 0) return BERT_OK;
-    criteria->T = t->shape[t->rank - 1], criteria->B = t->count / criteria->T;
+    criteria->T = t->shape[t->rank - 1];
+    criteria->B = t->count / criteria->T;
     criteria->mask = *mask = calloc(t->count, sizeof **mask);
     if (!*mask) return fail(e, BERT_SYSTEM, "out of memory");
     for (size_t i = 0; i < t->count; i++) (*mask)[i] = integer_element(t, i) != 0;
     return BERT_OK;
 }
 
-/* The table, what is missing, and the last line. No tensor in common is an error, not a success. */
-static Status report(const TraceView *ref, const TraceView *other, const Criteria *criteria, FILE *out, Error *e)
+/* No tensor in common is an error, not a success. */
+static Status judge(const TraceComparison *c, bool table, FILE *out, Error *e)
 {
-    char sentence[512] = "";
-    size_t compared = 0;
-    print_head(out);
-    for (size_t i = 0; i < ref->count; i++) {
-        const TraceEntry *x = &ref->entries[i], *y = view_find(other, x);
-        Result r;
-        if (!y) continue;
-        compare_entries(&r, x, y, criteria);
-        print_result(x, &r, out);
-        compared++;
-        if (!r.passes && !*sentence) put_difference(sentence, x, y, &r);
-    }
-    if (!compared && (!ref->count || !other->count)) return fail_unknown(other->count ? ref : other, e);
-    if (!compared) return fail(e, BERT_FILE, "%s and %s have no tensor in common under any name that is known here",
-                               ref->path, other->path);
-    print_missing(ref, other, "OTHER", out);
-    print_missing(other, ref, "REF", out);
-    print_unknown(other, "OTHER", out);
-    if (!*sentence) return fprintf(out, "no difference\n"), BERT_OK;
-    fprintf(out, "first difference: %s\n", sentence);
-    return fail(e, BERT_DIFFERENT, "%s differs from %s", other->path, ref->path);
+    const TraceView *ref = c->ref, *other = c->other;
+    if (!c->compared && (!ref->count || !other->count)) return fail_unknown(other->count ? ref : other, e);
+    if (!c->compared)
+        return fail(e, BERT_FILE, "%s and %s have no tensor in common under any name that is known here", ref->path,
+                    other->path);
+    print_comparison(c, "REF", table, out);
+    print_last_line(c, out);
+    return c->different ? fail(e, BERT_DIFFERENT, "%s differs from %s", other->path, ref->path) : BERT_OK;
 }
 
 /* Ids first. If they differ nothing else is printed: a table of consequences would only distract. */
-static Status compare_views(const TraceView *ref, const TraceView *other, const Tolerance *tolerance, FILE *out,
-                            Error *e)
+static Status compare_views(const TraceView views[2], const Tolerance *tolerance, bool table, FILE *out, Error *e)
 {
+    const TraceView *ref = &views[0], *other = &views[1];
     Criteria criteria = {.tolerance = *tolerance};
+    TraceComparison c = {0};
     int32_t *mask;
     char sentence[256];
     compare_ids(sentence, ref, other, NULL);
@@ -798,13 +676,15 @@ static Status compare_views(const TraceView *ref, const TraceView *other, const 
         return fail(e, BERT_DIFFERENT, "%s was made from other ids than %s", other->path, ref->path);
     }
     Status status = read_criteria(&criteria, &mask, ref, other, e);
-    if (status == BERT_OK) status = report(ref, other, &criteria, out, e);
+    if (status == BERT_OK) status = comparison_new(&c, ref, other, &criteria, e);
+    if (status == BERT_OK) status = judge(&c, table, out, e);
+    comparison_free(&c);
     free(mask);
     return status;
 }
 
 /* Two files, opened and checked as hostile as any; then two views, which agree on which layer is the last one. */
-Status compare_traces(const char *ref, const char *other, const Tolerance *tolerance, FILE *out, Error *e)
+Status compare_traces(const char *ref, const char *other, const Tolerance *tolerance, bool table, FILE *out, Error *e)
 {
     Safetensors files[2];
     TraceView views[2] = {{0}};
@@ -819,7 +699,7 @@ Status compare_traces(const char *ref, const char *other, const Tolerance *toler
     }
     for (int i = 0; i < 2 && status == BERT_OK; i++)
         status = view_make(&views[i], paths[i], files[i].tensors, files[i].count, last, e);
-    if (status == BERT_OK) status = compare_views(&views[0], &views[1], tolerance, out, e);
+    if (status == BERT_OK) status = compare_views(views, tolerance, table, out, e);
     for (int i = 0; i < 2; i++) {
         view_free(&views[i]);
         if (files[i].tensors) safetensors_close(&files[i]);

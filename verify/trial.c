@@ -167,13 +167,13 @@ static void forget(const Verification *v, size_t first, size_t last)
  * not be taken over as if it were right; the mistake is to show in the next tensor, the probabilities. */
 static void feed(const Verification *v, size_t i)
 {
-    const TraceEntry *mine = &v->mine.entries[i], *other = v->pairs[i];
+    const TraceEntry *mine = &v->mine.entries[i], *other = v->c.pairs[i];
     real *data = (real *)(uintptr_t)mine->tensor.data;                  /* the trial's own buffer */
-    const Result *r = &v->results[i];
+    const Result *r = &v->c.results[i];
     if (!other || !r->comparable) return;
     for (size_t k = 0; k < mine->tensor.count; k++) {
-        double y = other_element(mine, other, r, &v->criteria, k);
-        if (mine->row == TRACE_SCORES && !element_counts(mine, &v->criteria, k)) continue;
+        double y = other_element(mine, other, r, &v->c.criteria, k);
+        if (mine->row == TRACE_SCORES && !element_counts(mine, &v->c.criteria, k)) continue;
         if (fabs(y) <= (double)FLT_MAX) data[k] = (real)y;
     }
 }
@@ -200,8 +200,8 @@ static void run_fed(Verification *v, size_t first, size_t last, const TraceView 
 void run_isolated(Verification *v)
 {
     trial_reset(&v->trial);
-    forget(v, 0, v->ours->count - 1);
-    run_fed(v, 0, v->ours->count - 1, v->ours);
+    forget(v, 0, v->c.ref->count - 1);
+    run_fed(v, 0, v->c.ref->count - 1, v->c.ref);
 }
 
 /* The tensor from which a trial for tensor `x` starts: the one after the last hidden state before x that OTHER has,
@@ -210,9 +210,9 @@ void run_isolated(Verification *v)
 size_t start_for(const Verification *v, size_t x)
 {
     for (size_t i = x; i > 0; i--) {
-        const TraceEntry *t = &v->ours->entries[i - 1];
+        const TraceEntry *t = &v->c.ref->entries[i - 1];
         const bool hidden = t->row == TRACE_EMBEDDING_NORM || t->row == TRACE_OUTPUT_NORM;
-        if (hidden && v->pairs[i - 1] && v->results[i - 1].comparable) return i;
+        if (hidden && v->c.pairs[i - 1] && v->c.results[i - 1].comparable) return i;
     }
     return 0;
 }
@@ -220,10 +220,10 @@ size_t start_for(const Verification *v, size_t x)
 /* The next tensor of the same block that can be held against OTHER's too; x itself if there is none. */
 static size_t next_after(const Verification *v, size_t x)
 {
-    const TraceEntry *t = &v->ours->entries[x];
-    for (size_t i = x + 1; i < v->ours->count && t->layer >= 0; i++) {
-        if (v->ours->entries[i].layer != t->layer) return x;
-        if (v->pairs[i] && v->results[i].comparable) return i;
+    const TraceEntry *t = &v->c.ref->entries[x];
+    for (size_t i = x + 1; i < v->c.ref->count && t->layer >= 0; i++) {
+        if (v->c.ref->entries[i].layer != t->layer) return x;
+        if (v->c.pairs[i] && v->c.results[i].comparable) return i;
     }
     return x;
 }
@@ -235,14 +235,14 @@ void measure(Verification *v, size_t first, size_t x, Result *r, Result *next)
     const size_t y = next_after(v, x);
     forget(v, first > 0 ? first - 1 : 0, y);
     if (first > 0) {
-        overwrite(&v->mine.entries[first - 1], v->ours->entries[first - 1].tensor.data);
+        overwrite(&v->mine.entries[first - 1], v->c.ref->entries[first - 1].tensor.data);
         feed(v, first - 1);
     }
     run_fed(v, first, x, NULL);
-    compare_entries(r, &v->mine.entries[x], v->pairs[x], &v->criteria);
+    compare_entries(r, &v->mine.entries[x], v->c.pairs[x], &v->c.criteria);
     *next = (Result){0};
     if (y == x) return;
     feed(v, x);
     run_fed(v, x + 1, y, NULL);
-    compare_entries(next, &v->mine.entries[y], v->pairs[y], &v->criteria);
+    compare_entries(next, &v->mine.entries[y], v->c.pairs[y], &v->c.criteria);
 }

@@ -1,5 +1,5 @@
-/* verify.c - someone else's intermediates against ours: runs bert.c's steps with numbers and mistakes of others
- * (mistakes.c), and compares by compare.c. The first tensor that differs names the step that is wrong.
+/* verify.c - someone else's intermediates against ours: computes the reference from the other side's ids, compares
+ * (compare.c), and looks for the known mistake (mistakes.c) that explains the first difference, by trials (trial.c).
  */
 #include "verify/verify.h"
 #include <float.h>
@@ -67,7 +67,7 @@ static bool same_evidence(const Candidate *x, const Candidate *y)
  * a wrong embedding would be tried with every bias of the encoder. */
 static bool takes_part(const Search *search, const TensorSpec *spec)
 {
-    const TraceEntry *from = &search->v->ours->entries[search->first], *to = &search->v->ours->entries[search->x];
+    const TraceEntry *from = &search->v->c.ref->entries[search->first], *to = &search->v->c.ref->entries[search->x];
     if (spec->group == GROUP_POOLER || spec->group == GROUP_NSP) return to->form == FORM_WHOLE;
     if (spec->group == GROUP_MLM) return !strncmp(to->name, "cls.predictions", 15);
     if (!spec_per_layer(spec)) return from->row <= TRACE_EMBEDDING_NORM;
@@ -112,7 +112,7 @@ static Status try_mistake(Search *search, const Mistake *mistake, const TensorSp
     if (!r.comparable || r.word) return BERT_OK;
     Candidate *c = &search->list[search->count++];
     if (spec) module_name(module, spec, t);
-    snprintf(c->sentence, sizeof c->sentence, "%s%s %s", spec ? module : search->v->ours->entries[search->x].name,
+    snprintf(c->sentence, sizeof c->sentence, "%s%s %s", spec ? module : search->v->c.ref->entries[search->x].name,
              spec ? "" : ":", mistake->sentence);
     c->nmse = r.nmse;
     c->nmse_all = r.nmse_all;
@@ -124,7 +124,7 @@ static Status try_mistake(Search *search, const Mistake *mistake, const TensorSp
 static bool runs(const Search *search, TraceName row)
 {
     for (size_t i = search->first; i <= search->x; i++)
-        if (search->v->ours->entries[i].row == row) return true;
+        if (search->v->c.ref->entries[i].row == row) return true;
     return false;
 }
 
@@ -148,42 +148,54 @@ static Status try_all(Search *search, Error *e)
     return status;
 }
 
-/* The sentences. `without` is how far OTHER's tensor is from the truth, given OTHER's own inputs: if that is nothing,
- * the step is right, and the difference has grown in the steps before, each of which passed.
+/* What can be said of a tensor that no known mistake explains. If it is right given OTHER's own inputs, the difference
+ * has grown in the steps before, each of which passed. */
+static void print_no_explanation(const char *name, const Result *without, FILE *out)
+{
+    const bool unlike = fabs(without->cosine) < 0.2;
+    char nmse[24], line[512];
+    put_decibel(nmse, without->nmse);
+    if (without->passes) {
+        snprintf(line, sizeof line, "given OTHER's own inputs, %s is right (NMSE %s): the difference was handed down "
+                 "to it", name, nmse);
+        print_wrapped(out, line);
+        return;
+    }
+    snprintf(line, sizeof line, "no known mistake explains %s (NMSE %s, cosine %.3f)%s", name, nmse, without->cosine,
+             unlike ? ": the two have nothing in common. Other weights?" : "");
+    print_wrapped(out, line);
+    if (unlike && !strcmp(name, trace_table[TRACE_DECODER].name))
+        fprintf(out, "cls.predictions.decoder has other weights: it is not tied to the word embeddings\n");
+}
+
+/* The sentences. `without` is how far OTHER's tensor is from the truth, given OTHER's own inputs.
  *
- *     best explanation: encoder.layer.3.output.dense lacks its bias (NMSE -26 dB without, -137 dB with this mistake)
+ *     best explanation: encoder.layer.3.output.dense lacks its bias (-26 dB without, -137 dB with it)
  *
  * One that gains little is called a part; two that are equally good are both named. Neither is worth a line unless it
  * comes near OTHER itself: of two bad guesses none is better for having a second beside it. */
 static void print_explanation(const Search *search, const Result *without, FILE *out)
 {
-    const char *name = search->v->ours->entries[search->x].name;
+    const char *name = search->v->c.ref->entries[search->x].name;
     const Candidate *list = search->list;
     const size_t count = search->count;
-    char truth[24], with[24];
+    char truth[24], with[24], line[512];
     const double d = decibel(without->nmse);
     const double best = count ? decibel(list[0].nmse) : INFINITY, gained = d - best;
-    const bool any = gained >= EXPLAINS_DB || (gained > HINT_DB && best <= CLOSE_DB);
+    if (gained < EXPLAINS_DB && !(gained > HINT_DB && best <= CLOSE_DB)) {
+        print_no_explanation(name, without, out);
+        return;
+    }
     put_decibel(truth, without->nmse);
-    if (!any && without->passes) {
-        fprintf(out, "given OTHER's own inputs, %s is right (NMSE %s): the difference was handed down to it\n",
-                name, truth);
-        return;
-    }
-    if (!any) {
-        fprintf(out, "no known mistake explains %s (NMSE %s, cosine %.3f)%s\n", name, truth,
-                without->cosine, fabs(without->cosine) < 0.2 ? ": the two have nothing in common. Other weights?" : "");
-        if (fabs(without->cosine) < 0.2 && !strcmp(name, "cls.predictions.decoder"))
-            fprintf(out, "cls.predictions.decoder has other weights: it is not tied to the word embeddings\n");
-        return;
-    }
     put_decibel(with, list[0].nmse);
-    fprintf(out, "%s: %s (NMSE %s without, %s with this mistake)\n",
-            gained >= EXPLAINS_DB ? "best explanation" : "a part of it, perhaps", list[0].sentence, truth, with);
+    snprintf(line, sizeof line, "%s: %s (%s without, %s with it)",
+             gained >= EXPLAINS_DB ? "best explanation" : "a part of it, perhaps", list[0].sentence, truth, with);
+    print_wrapped(out, line);
     for (size_t i = 1; i < count && same_evidence(&list[0], &list[i]); i++) {
         if (decibel(list[i].nmse) > CLOSE_DB || decibel(list[i].nmse) >= d) break;
         put_decibel(with, list[i].nmse);
-        fprintf(out, "cannot be told apart from: %s (%s with this mistake)\n", list[i].sentence, with);
+        snprintf(line, sizeof line, "cannot be told apart from: %s (%s with it)", list[i].sentence, with);
+        print_wrapped(out, line);
     }
 }
 
@@ -192,9 +204,9 @@ static Status explain(Verification *v, size_t x, FILE *out, Error *e)
 {
     Trial *t = &v->trial;
     Search search = {.v = v, .first = start_for(v, x), .x = x};
-    const TraceEntry *from = &v->ours->entries[search.first], *to = &v->ours->entries[x];
+    const TraceEntry *from = &v->c.ref->entries[search.first], *to = &v->c.ref->entries[x];
     Result without, next;
-    if (!v->results[x].comparable || v->results[x].word) return BERT_OK;
+    if (!v->c.results[x].comparable || v->c.results[x].word) return BERT_OK;
     t->first_layer = from->layer >= 0 ? from->layer : 0;
     t->last_layer = to->layer >= 0 ? to->layer : to->row <= TRACE_EMBEDDING_NORM ? 0 : t->model.config.L - 1;
     trial_reset(t);
@@ -220,7 +232,8 @@ typedef struct {
 /* Gives everything back; safe on a zeroed struct. */
 static void ids_free(Ids *x)
 {
-    free(x->T), free(x->rows);
+    free(x->T);
+    free(x->rows);
     for (int k = 0; k < 3; k++) free(x->ids[k]);
     *x = (Ids){0};
 }
@@ -232,12 +245,16 @@ static Status ids_new(Ids *x, const char *path, size_t B, size_t T, Error *e)
     size_t N;
     if (!B || !T || !size_mul(B, T, &N) || N > (1 << 24))
         return fail(e, BERT_FILE, "%s: input_ids has %zu rows of %zu tokens", path, B, T);
-    x->T = calloc(B, sizeof *x->T), x->rows = calloc(N, sizeof *x->rows);
+    x->T = calloc(B, sizeof *x->T);
+    x->rows = calloc(N, sizeof *x->rows);
     for (int k = 0; k < 3; k++) x->ids[k] = calloc(N, sizeof *x->ids[k]);
     if (!x->T || !x->rows || !x->ids[0] || !x->ids[1] || !x->ids[2])
         return fail(e, BERT_SYSTEM, "%s: out of memory for its ids", path);
     for (size_t b = 0; b < B; b++) x->T[b] = (int)T;
-    for (size_t i = 0; i < N; i++) x->rows[i] = (int)i, x->ids[2][i] = 1;
+    for (size_t i = 0; i < N; i++) {
+        x->rows[i] = (int)i;
+        x->ids[2][i] = 1;
+    }
     x->batch = (Batch){(int)B, x->T, x->ids[0], x->ids[1], x->ids[2]};
     return BERT_OK;
 }
@@ -306,16 +323,28 @@ static Status check_text(const TraceView *other, const VerifyOptions *options, F
     return fail(e, BERT_DIFFERENT, "%s was made from other ids than the text has", other->path);
 }
 
-/* The trace of `a` as a view, like a file's; *tensors and *list are malloc'ed, and the view points into both. */
-static Status view_of(TraceView *view, const Bert *m, const Activations *a, TraceTensor **list, SafeTensor **tensors,
-                      Error *e)
+/* The trace of a run as a view, like a file's; the view points into both lists. */
+typedef struct {
+    TraceTensor *list;
+    SafeTensor *tensors;
+    TraceView view;
+} RunView;
+
+static Status view_of(RunView *r, const Bert *m, const Activations *a, Error *e)
 {
     size_t count;
-    if (trace_list(m, a, list, &count, e) != BERT_OK) return e->status;
-    *tensors = calloc(count + 1, sizeof **tensors);
-    if (!*tensors) return fail(e, BERT_SYSTEM, "out of memory for the names of a trace");
-    for (size_t i = 0; i < count; i++) (*tensors)[i] = as_file_tensor(&(*list)[i], (size_t)a->batch.B);
-    return view_make(view, "the reference", *tensors, count, m->config.L - 1, e);
+    if (trace_list(m, a, &r->list, &count, e) != BERT_OK) return e->status;
+    r->tensors = calloc(count + 1, sizeof *r->tensors);
+    if (!r->tensors) return fail(e, BERT_SYSTEM, "out of memory for the names of a trace");
+    for (size_t i = 0; i < count; i++) r->tensors[i] = as_file_tensor(&r->list[i], (size_t)a->batch.B);
+    return view_make(&r->view, "the reference", r->tensors, count, m->config.L - 1, e);
+}
+
+static void run_view_free(RunView *r)
+{
+    view_free(&r->view);
+    free(r->tensors);
+    free(r->list);
 }
 
 /* What was taken for ids that OTHER does not have: a trace of a pair without its segments differs from the first sum
@@ -327,71 +356,41 @@ static void print_assumed(const bool assumed[3], FILE *out)
                 assumed[1] && assumed[2] ? ", " : "", assumed[2] ? "attention_mask 1" : "");
 }
 
-/* Compares every tensor that both have, prints the table, and returns the first that differs (ours->count if none). */
-static size_t compare_all(Verification *v, FILE *out)
-{
-    size_t first = v->ours->count;
-    print_head(out);
-    for (size_t i = 0; i < v->ours->count; i++) {
-        if (!v->pairs[i]) continue;
-        compare_entries(&v->results[i], &v->ours->entries[i], v->pairs[i], &v->criteria);
-        print_result(&v->ours->entries[i], &v->results[i], out);
-        if (!v->results[i].passes && first == v->ours->count) first = i;
-    }
-    print_missing(v->ours, v->other, "OTHER", out);
-    print_missing(v->other, v->ours, "the reference", out);
-    print_unknown(v->other, "OTHER", out);
-    print_assumed(v->assumed, out);
-    return first;
-}
-
-/* Finds each tensor of ours on the other side, and how it lies there: feed needs the layouts. False: not one is
- * there. */
-static bool pair_up(Verification *v)
-{
-    bool any = false;
-    for (size_t i = 0; i < v->ours->count; i++) {
-        const TraceEntry *ours = &v->ours->entries[i];
-        v->pairs[i] = view_find(v->other, ours);
-        if (!v->pairs[i]) continue;
-        compare_entries(&v->results[i], ours, v->pairs[i], &v->criteria);      /* feed needs the layouts */
-        any = true;
-    }
-    return any;
-}
-
 /* The first that differs is explained. Isolated, each that differs is wrong by itself, and the first few are. */
 static Status explain_all(Verification *v, size_t x, bool isolated, FILE *out, Error *e)
 {
     enum { MOST = 5 };
     size_t explained = 0, more = 0;
     Status status = BERT_OK;
-    for (size_t i = x; status == BERT_OK && i < (isolated ? v->ours->count : x + 1); i++) {
-        const Result *r = &v->results[i];
-        if (!v->pairs[i] || r->passes || !r->comparable || r->word) continue;
+    for (size_t i = x; status == BERT_OK && i < (isolated ? v->c.ref->count : x + 1); i++) {
+        const Result *r = &v->c.results[i];
+        if (!v->c.pairs[i] || r->passes || !r->comparable || r->word) continue;
         if (explained == MOST) more++;
-        else status = explain(v, i, out, e), explained++;
+        else {
+            status = explain(v, i, out, e);
+            explained++;
+        }
     }
     if (more) fprintf(out, "... and %zu more that differ\n", more);
     return status;
 }
 
-/* Isolated or not, the table, the explanations, the last line. */
+/* Isolated or not, what differs, the explanations, the last line. */
 static Status verdict(Verification *v, const VerifyOptions *options, FILE *out, Error *e)
 {
-    char sentence[512];
-    if (!pair_up(v))
+    TraceComparison *c = &v->c;
+    if (!c->compared)
         return fail(e, BERT_FILE, "%s: none of its tensors is in the reference: `bert trace TEXT` lists what is",
-                    v->other->path);
+                    c->other->path);
     if (options->isolate) {
         run_isolated(v);
+        comparison_run(c);
     }
-    size_t x = compare_all(v, out);
-    if (x == v->ours->count) return fprintf(out, "no difference\n"), BERT_OK;
-    if (explain_all(v, x, options->isolate, out, e) != BERT_OK) return e->status;
-    put_difference(sentence, &v->ours->entries[x], v->pairs[x], &v->results[x]);
-    fprintf(out, "first difference: %s\n", sentence);
-    return fail(e, BERT_DIFFERENT, "%s differs from the reference", v->other->path);
+    print_comparison(c, "the reference", options->table, out);
+    print_assumed(v->assumed, out);
+    if (c->different && explain_all(v, c->first, options->isolate, out, e) != BERT_OK) return e->status;
+    print_last_line(c, out);
+    return c->different ? fail(e, BERT_DIFFERENT, "%s differs from the reference", c->other->path) : BERT_OK;
 }
 
 /* The reference, the trial beside it, and the comparison. Three traces meet here, under one list of names: OTHER's,
@@ -402,29 +401,25 @@ static Status verify_ids(const Bert *m, const TraceView *other, const Ids *ids, 
     const size_t B = (size_t)ids->batch.B, T = (size_t)ids->T[0], N = B * T;
     const Request request = {.keep = KEEP_EVERYTHING, .pooler = m->has_pooler, .nsp = m->has_nsp && m->has_pooler,
                              .mlm_rows = ids->rows, .M = m->has_mlm ? (int)N : 0};
+    const Criteria criteria = {options->tolerance, B, T, ids->ids[2], (size_t)m->config.H};
     Activations a = {0};
-    TraceTensor *lists[2] = {NULL, NULL};
-    SafeTensor *tensors[2] = {NULL, NULL};
-    TraceView ours = {0};
-    Verification v = {.ours = &ours, .other = other, .assumed = ids->assumed};
-    v.criteria = (Criteria){options->tolerance, B, T, ids->ids[2], (size_t)m->config.H};
+    RunView ours = {0}, mine = {0};
+    Verification v = {.assumed = ids->assumed};
     Status status = activations_new(&a, m, &ids->batch, &request, e);
     if (status == BERT_OK) status = trial_new(&v.trial, m, &ids->batch, &request, e);
     if (status == BERT_OK) {
         forward(m, &a);
-        status = view_of(&ours, m, &a, &lists[0], &tensors[0], e);
+        status = view_of(&ours, m, &a, e);
     }
-    if (status == BERT_OK) status = view_of(&v.mine, m, &v.trial.a, &lists[1], &tensors[1], e);
-    if (status == BERT_OK) {
-        v.pairs = calloc(ours.count, sizeof *v.pairs);
-        v.results = calloc(ours.count, sizeof *v.results);
-        if (!v.pairs || !v.results) status = fail(e, BERT_SYSTEM, "out of memory");
-        else status = verdict(&v, options, out, e);
-    }
-    for (int i = 0; i < 2; i++) free(lists[i]), free(tensors[i]);
-    view_free(&ours), view_free(&v.mine);
-    free(v.pairs), free(v.results);
-    trial_free(&v.trial), activations_free(&a);
+    if (status == BERT_OK) status = view_of(&mine, m, &v.trial.a, e);
+    if (status == BERT_OK) status = comparison_new(&v.c, &ours.view, other, &criteria, e);
+    v.mine = mine.view;
+    if (status == BERT_OK) status = verdict(&v, options, out, e);
+    comparison_free(&v.c);
+    run_view_free(&ours);
+    run_view_free(&mine);
+    trial_free(&v.trial);
+    activations_free(&a);
     return status;
 }
 

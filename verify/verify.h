@@ -67,7 +67,7 @@ Status trace_put(const Bert *m, const Activations *a, FILE *out, const char *mod
 SafeTensor as_file_tensor(TraceTensor *t, size_t B);
 
 /* =====================================================================================================================
- * compare.c, verify.c, mistakes.c - two traces against each other, and the first wrong number of someone else's BERT
+ * The other files - two traces against each other, and the first wrong number of someone else's BERT
  * ================================================================================================================== */
 typedef enum { TOLERANCE_NMSE, TOLERANCE_EXACT, TOLERANCE_CLOSE } ToleranceKind;
 typedef struct {                    /* when a tensor passes */
@@ -77,13 +77,14 @@ typedef struct {                    /* when a tensor passes */
 } Tolerance;
 #define TOLERANCE_DEFAULT ((Tolerance){.kind = TOLERANCE_NMSE, .decibel = -80})
 
-/* Prints the table of differences between two trace files, and a last line `no difference` (BERT_OK) or
+/* Prints what two trace files differ by, with `table` tensor by tensor, and a last line `no difference` (BERT_OK) or
  * `first difference: NAME ...` (BERT_DIFFERENT). */
-Status compare_traces(const char *ref, const char *other, const Tolerance *tolerance, FILE *out, Error *e);
+Status compare_traces(const char *ref, const char *other, const Tolerance *tolerance, bool table, FILE *out, Error *e);
 
 typedef struct {
     Tolerance tolerance;
     bool isolate;                   /* feed each step OTHER's own inputs */
+    bool table;                     /* print every tensor, not only what is odd */
     const Encoding *text;           /* the ids that OTHER should have; or NULL */
     const Tokenizer *tokenizer;     /* shows pieces beside ids; or NULL */
 } VerifyOptions;
@@ -125,6 +126,7 @@ int last_layer(const SafeTensor *tensors, size_t count);
 void view_free(TraceView *view);
 const TraceEntry *view_find(const TraceView *view, const TraceEntry *like); /* of the same name; NULL: there is none */
 int64_t integer_element(const SafeTensor *t, size_t i);                     /* of any integer dtype */
+extern const char *const id_names[3][3];                                    /* the three rows of ids; [k][0] is ours */
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * One tensor against another (compare.c)
@@ -153,7 +155,8 @@ typedef struct {
 void compare_entries(Result *r, const TraceEntry *ref, const TraceEntry *other, const Criteria *criteria);
 double decibel(double ratio);                                               /* 10 log10; -inf for 0 */
 void put_decibel(char text[24], double ratio);                              /* "-142 dB", "equal" */
-void put_place(char text[96], const TraceEntry *t, size_t i);               /* "token 7, feature 381" */
+void put_place(char text[96], const TraceEntry *t, size_t i);               /* "token 7 feature 381" */
+void put_place_index(char text[96], const TraceEntry *t, size_t i);               /* "(7,381)" */
 
 /* Reads element i of OTHER in REF's order, whatever OTHER's layout is; only after compare_entries said comparable. */
 double other_element(const TraceEntry *ref, const TraceEntry *other, const Result *r, const Criteria *criteria,
@@ -161,17 +164,27 @@ double other_element(const TraceEntry *ref, const TraceEntry *other, const Resul
 bool element_counts(const TraceEntry *t, const Criteria *criteria, size_t i);     /* no masked row, no masked key */
 
 /* ---------------------------------------------------------------------------------------------------------------------
- * The report (compare.c)
+ * One trace against another (compare.c), and what is said of it (report.c)
  * ------------------------------------------------------------------------------------------------------------------ */
+typedef struct {
+    const TraceView *ref, *other;
+    Criteria criteria;
+    const TraceEntry **pairs;       /* for each of REF's entries OTHER's, or NULL */
+    Result *results;                /* for each pair */
+    size_t compared, different;     /* pairs */
+    size_t first;                   /* the first that differs; ref->count if none does */
+} TraceComparison;
+Status comparison_new(TraceComparison *c, const TraceView *ref, const TraceView *other, const Criteria *criteria,
+                      Error *e);
+void comparison_run(TraceComparison *c);                                            /* once more, from the same pairs */
+void comparison_free(TraceComparison *c);
+
 /* Ids of both against each other; the sentence of the first difference into `sentence`, "" if there is none. */
 void compare_ids(char sentence[256], const TraceView *ref, const TraceView *other, const Tokenizer *tokenizer);
-void print_head(FILE *out);
-void print_result(const TraceEntry *ref, const Result *r, FILE *out);
-void print_missing(const TraceView *has, const TraceView *lacks, const char *whose, FILE *out);
-void print_unknown(const TraceView *view, const char *whose, FILE *out);    /* nothing if all names are known */
+void print_comparison(const TraceComparison *c, const char *ref_name, bool table, FILE *out);
+void print_last_line(const TraceComparison *c, FILE *out);
+void print_wrapped(FILE *out, const char *text);                            /* in lines of at most 120 columns */
 Status fail_unknown(const TraceView *view, Error *e);                       /* not one name is known: quotes some */
-/* "NAME: NMSE -17 dB, largest 0.63 at token 7, feature 381 (0.62 in REF, 1.25 in OTHER)" */
-void put_difference(char sentence[512], const TraceEntry *ref, const TraceEntry *other, const Result *r);
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * A trial: a forward pass that can be fed and spoiled (trial.c)
@@ -214,16 +227,13 @@ void trial_step(Trial *t, TraceName row, int layer);    /* makes that tensor, wi
 void ordinary_step(Trial *t, TraceName row);            /* as bert.c does, but for t->norm; in t->layer */
 Norm norm_of(Trial *t, TraceName row);                  /* the LayerNorm that makes that tensor, in t->layer */
 
-/* One verification: both traces, and the trial, whose buffers are a third one. The entries of `ours` and `mine` have
- * the same names in the same places. */
+/* One verification: both traces, and the trial, whose buffers are a third one. The entries of `c.ref` and `mine`
+ * have the same names in the same places. */
 typedef struct {
-    const TraceView *ours, *other;  /* the reference; the other side */
+    TraceComparison c;                   /* the reference, REF here, against OTHER */
     TraceView mine;                 /* the trial's buffers */
     Trial trial;
-    Criteria criteria;
     const bool *assumed;            /* which of the ids nobody gave */
-    const TraceEntry **pairs;       /* for each of ours, OTHER's, or NULL */
-    Result *results;                /* for each pair */
 } Verification;
 void run_isolated(Verification *v);
 size_t start_for(const Verification *v, size_t x);

@@ -1,6 +1,7 @@
 /* model.c - the table of all tensors of a BERT, and the weights of a file bound to a Bert by it. */
 #include "weights/weights.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -307,8 +308,28 @@ static Status check_groups(Bert *m, const GroupTally tally[], Error *e)
                         tally[g].missing, names[g], tally[g].names);
         if (has[g]) *has[g] = complete;
     }
-    if (!m->decoder.data) m->decoder = m->word_embeddings;      /* tied */
     return BERT_OK;
+}
+
+/* The row of the table with that name. */
+static const TensorSpec *spec_named(const char *name)
+{
+    const TensorSpec *spec = tensor_table;
+    while (spec < tensor_table + tensor_table_size && strcmp(spec->name, name)) spec++;
+    assert(spec < tensor_table + tensor_table_size);
+    return spec;
+}
+
+/* A matrix that the file lacks and that is tied to another one is that one: the same bytes, not a copy. */
+static void bind_tied(Bert *m)
+{
+    for (const TensorSpec *spec = tensor_table; spec < tensor_table + tensor_table_size; spec++) {
+        if (!spec->tied) continue;
+        const TensorSpec *other = spec_named(spec->tied);
+        assert(spec->rows && other->rows && !spec_per_layer(spec) && !spec_per_layer(other));
+        Tensor *field = (Tensor *)(void *)((char *)m + spec->field);
+        if (!field->data) *field = *(const Tensor *)(const void *)((const char *)m + other->field);
+    }
 }
 
 /* tie_word_embeddings false: the decoder has a matrix and a bias of its own, and both must be in the file. Without them
@@ -466,6 +487,7 @@ static Status load_tensors(Bert *m, const char *path, Error *e)
     m->owned = calloc((size_t)m->config.L * tensor_table_size + tensor_table_size, sizeof *m->owned);
     if (!m->layers || !m->owned) return fail(e, BERT_SYSTEM, "%s: out of memory", path);
     s = bind_all(m, tally, e);
+    bind_tied(m);
     if (s == BERT_OK) s = check_groups(m, tally, e);
     return s ? s : check_untied(m, e);
 }

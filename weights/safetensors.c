@@ -171,10 +171,13 @@ static Status header_size(Reader *r)
     if (size < 8)                                                                                           /* rule 1 */
         return fail(r->e, BERT_FILE, "%s: found %zu bytes, expected at least 8 (the header's length)", r->path, size);
     for (int i = 7; i >= 0; i--) N = N << 8 | bytes[i];
+    if (N > HEADER_LIMIT && size > 8 && bytes[8] != '{')                    /* a text, an archive, a checkpoint, ... */
+        return fail(r->e, BERT_FILE, "%s is not a safetensors file: found no header, expected its length at byte 0 and "
+                    "'{' at byte 8", r->path);
     /* rule 2, before N becomes a size_t */
     if (N > HEADER_LIMIT)
         return fail(r->e, BERT_FILE,
-                    "%s: header length at byte 0: found %llu, expected at most %d: no safetensors file?",
+                    "%s: header length at byte 0: found %llu, expected at most %d",
                     r->path, (unsigned long long)N, (int)HEADER_LIMIT);
     /* rule 3: never N + 8, which may wrap */
     if (N > size - 8)

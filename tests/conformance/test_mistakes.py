@@ -371,7 +371,7 @@ def inputs_of(kind, padding=None):
 
 def explanations(said):
     """What verify names: (the best explanation, those that it cannot tell apart from it)."""
-    lines = said.splitlines()
+    lines = said.replace("\n    ", " ").splitlines()                # long lines are wrapped
     best = [line for line in lines if line.startswith("best explanation") or line.endswith("not tied to the word embeddings")]
     return " ".join(best), " ".join(line for line in lines if "cannot be told apart from" in line)
 
@@ -424,7 +424,7 @@ def two_at_once(count, model, kind, directory, work):
     bias_missing(f"bert.encoder.layer.{last}.output.dense")(spoiled)
     planted = ["embeddings.LayerNorm", f"encoder.layer.{last}.output.dense"]
     for options, right in (((), False), (("--isolate",), True)):
-        code, said = ask(spoiled, kind, directory, inputs_of(kind), work, *options)
+        code, said = ask(spoiled, kind, directory, inputs_of(kind), work, "-v", *options)
         named = [line.split()[0] for line in said.splitlines() if line.endswith("DIFFERENT")]
         count.check(code == 1 and named[:1] == planted[:1] and (named == planted) == right,
                     f"{kind}, two at once {options}: {code}, {named}")

@@ -38,16 +38,17 @@ static void check_output(const char *text, size_t size, Status s)
                 text + last);
 }
 
-/* One comparison of two files, or of a file with the model. `isolate` counts for verify only. */
+/* One comparison of two files, or of a file with the model. `isolate` counts for verify only; it prints the table, too. */
 static Status run(const char *ref, const char *other, const Tolerance *tolerance, bool isolate)
 {
     char *text = NULL;
     size_t size = 0;
     Error e = {0};
-    const VerifyOptions options = {.tolerance = *tolerance, .isolate = isolate};
+    const VerifyOptions options = {.tolerance = *tolerance, .isolate = isolate, .table = isolate};
     FILE *out = open_memstream(&text, &size);
     fuzz_expect(out != NULL, "no memory stream");
-    Status s = ref ? compare_traces(ref, other, tolerance, out, &e) : verify_trace(model(), other, &options, out, &e);
+    Status s = ref ? compare_traces(ref, other, tolerance, isolate, out, &e)
+                   : verify_trace(model(), other, &options, out, &e);
     fclose(out);
     fuzz_expect_status(s, &e, ref ? "13" : "134");
     if (s == BERT_OK || s == BERT_DIFFERENT) check_output(text, size, s);
@@ -136,7 +137,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_put("ref", parts[0].bytes, parts[0].size);
     fuzz_put("other", parts[1].bytes, parts[1].size);
     const char *ref = fuzz_path("ref"), *other = fuzz_path("other");
-    Status s = run(ref, other, tolerance, false);
+    Status s = run(ref, other, tolerance, options & 8);
     if (s == BERT_OK || s == BERT_DIFFERENT) check_files(ref, other);
     if (options & 4) run(NULL, other, tolerance, options & 8);
     return 0;

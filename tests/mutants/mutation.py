@@ -24,7 +24,7 @@ import time
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 HERE = os.path.join(ROOT, "build", "mutation")
 FAST = {"bert.c", "tensor.c"}                       # -O3, or the tests take minutes; the rest is compiled in less time
-NO_NONSENSE = "-Werror=incompatible-pointer-types -Werror=int-conversion -Werror=return-type -Werror=discarded-qualifiers"
+NO_NONSENSE = "-Werror=incompatible-pointer-types -Werror=int-conversion -Werror=return-type -Werror=discarded-qualifiers -Wformat -Werror=format"
 SANITIZE = "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all"
 
 Fault = collections.namedtuple("Fault", "file line kind before after")

@@ -1,0 +1,351 @@
+/* report.c - what compare and verify print: the verdict, then what is odd, then the last line for scripts.
+ *
+ *     111 of 199 tensors differ, the first is encoder.layer.3.output.dense
+ *     its largest difference: token 5 feature 308 is -0.894001842, expected -1.50235963
+ *     (the first rows that differ, or with -v the whole table)
+ *     not in OTHER: ...
+ *     first difference: encoder.layer.3.output.dense: NMSE -22 dB, up to 0.608 at token 5 feature 308
+ *
+ * A line that would be longer than 120 columns goes on in the next line, indented by four; the last one never does.
+ */
+#include "verify/verify.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { COLUMNS = 120, INDENT = 4, NAME = 43, SHAPE = 12, SHOWN = 5 };
+
+/* =====================================================================================================================
+ * Lines
+ * ================================================================================================================== */
+
+/* A line that is being written, and how much of it there is. */
+typedef struct {
+    FILE *out;
+    size_t column;
+} Line;
+
+/* The next word, in a new line if this one is full. */
+static void put_word(Line *line, const char *word)
+{
+    const size_t length = strlen(word);
+    if (line->column > 0 && line->column + 1 + length > COLUMNS) {
+        fprintf(line->out, "\n%*s", INDENT, "");
+        line->column = INDENT;
+    } else if (line->column > 0) {
+        fputc(' ', line->out);
+        line->column++;
+    }
+    fputs(word, line->out);
+    line->column += length;
+}
+
+/* A sentence, wrapped between its words; what stands in brackets is not torn apart. */
+void print_wrapped(FILE *out, const char *text)
+{
+    Line line = {.out = out};
+    char word[COLUMNS + 1];
+    while (*text) {
+        size_t length = *text == '(' ? strcspn(text, ")") : 0;
+        length += strcspn(text + length, " ");
+        snprintf(word, sizeof word, "%.*s", (int)length, text);
+        put_word(&line, word);
+        text += length;
+        text += strspn(text, " ");
+    }
+    fputc('\n', out);
+}
+
+/* (22, 768), as Python writes it: what the user will compare it with. snprintf returns what it would have written,
+ * which may be more than there is room for: 8 dimensions of 20 digits would go beyond the end. */
+static void put_shape(char text[96], const SafeTensor *t)
+{
+    int n = snprintf(text, 96, "(");
+    int i = 0;
+    for (; i < t->rank && n < 66; i++)                                  /* 22 more, ", ...)" and the NUL fit */
+        n += snprintf(text + n, 96 - (size_t)n, "%s%zu", i ? ", " : "", t->shape[i]);
+    snprintf(text + n, 96 - (size_t)n, i < t->rank ? ", ...)" : t->rank == 1 ? ",)" : ")");
+}
+
+/* An ulp in five columns: 3, 0.5, 4e+04. */
+static void put_ulp(char text[24], double ulp)
+{
+    snprintf(text, 24, ulp >= 1000 ? "%.0e" : ulp >= 1 ? "%.3g" : "%.2g", ulp);
+}
+
+/* =====================================================================================================================
+ * The table
+ *
+ * max abs, at, and rms are of the differences x - y; ulp is the largest difference in units of the last digit of the
+ * coarser of the two types. Near zero it is large and means little: NMSE decides.
+ * ================================================================================================================== */
+static void print_head(FILE *out)
+{
+    fprintf(out, "%-*s %*s %7s %-12s %7s %7s %9s %5s\n", NAME, "name", SHAPE, "shape", "max abs", "at", "rms", "NMSE",
+            "cosine", "ulp");
+}
+
+/* One line of the table, and a second one for what else is remarkable. A short name leaves room for a long shape. */
+static void print_row(const TraceEntry *ref, const Result *r, FILE *out)
+{
+    char shape[96], where[96] = "-", nmse[24], ulp[24];
+    const int used = (int)strlen(ref->name), room = NAME + 1 + SHAPE - used;
+    put_shape(shape, &ref->tensor);
+    fprintf(out, "%s %*s", ref->name, room > 1 ? room - 1 : 0, shape);
+    if (!r->comparable) {
+        fprintf(out, " another %s  DIFFERENT\n", r->word);
+        return;
+    }
+    if (r->max_abs > 0 || r->word) put_place_index(where, ref, r->where);
+    put_decibel(nmse, r->nmse);
+    put_ulp(ulp, r->ulp);
+    if (r->word) fprintf(out, " %7s %-12s %7s %7s %9s %5s", r->word, where, "-", "-", "-", "-");
+    else fprintf(out, " %7.1e %-12s %7.1e %7s %9.6f %5s", r->max_abs, where, r->rms, nmse, r->cosine, ulp);
+    fprintf(out, r->passes ? "\n" : "  DIFFERENT\n");
+    if (r->transposed) fprintf(out, "%*stransposed: OTHER has (features, tokens)\n", INDENT, "");
+    if (r->masked_max > 10 * r->max_abs)
+        fprintf(out, "%*smasked tokens differ by up to %.2g, which does not count\n", INDENT, "", r->masked_max);
+    if (!r->counted) fprintf(out, "%*sall masked: nothing counts\n", INDENT, "");
+}
+
+/* The whole table, or its first rows that differ. */
+static void print_rows(const TraceComparison *c, bool table, FILE *out)
+{
+    size_t shown = 0;
+    if (table || c->different) print_head(out);
+    for (size_t i = 0; i < c->ref->count; i++) {
+        if (!c->pairs[i] || (!table && (c->results[i].passes || shown == SHOWN))) continue;
+        print_row(&c->ref->entries[i], &c->results[i], out);
+        shown++;
+    }
+    if (!table && c->different > shown)
+        fprintf(out, "... and %zu more that %s: -v shows all\n", c->different - shown,
+                c->different - shown == 1 ? "differs" : "differ");
+}
+
+/* =====================================================================================================================
+ * The verdict
+ * ================================================================================================================== */
+
+/* How well all tensors agree, in the measure that was asked for. The largest NMSE is worth a look even if it passes. */
+static void put_agreement(char text[256], const TraceComparison *c)
+{
+    const Tolerance *t = &c->criteria.tolerance;
+    size_t worst = c->ref->count;
+    char nmse[24];
+    for (size_t i = 0; i < c->ref->count; i++)
+        if (c->pairs[i] && (worst == c->ref->count || c->results[i].nmse > c->results[worst].nmse)) worst = i;
+    put_decibel(nmse, c->results[worst].nmse);
+    if (t->kind == TOLERANCE_EXACT) snprintf(text, 256, "equal number by number");
+    else if (t->kind == TOLERANCE_CLOSE)
+        snprintf(text, 256, "every number within %g + %g |x|", t->atol, t->rtol);
+    else if (c->results[worst].nmse == 0) snprintf(text, 256, "all equal");
+    else
+        snprintf(text, 256, "NMSE at most %s (%s), allowed are %g dB", nmse, c->ref->entries[worst].name, t->decibel);
+}
+
+/* The two numbers that are farthest apart in the first tensor that differs. */
+static void print_largest(const TraceComparison *c, FILE *out)
+{
+    const Result *r = &c->results[c->first];
+    char where[96];
+    if (!r->comparable || r->word) return;
+    put_place(where, &c->ref->entries[c->first], r->where);
+    fprintf(out, "its largest difference: %s is %.9g, expected %.9g\n", where, r->found, r->expected);
+}
+
+/* The answer in one line. */
+static void print_verdict(const TraceComparison *c, FILE *out)
+{
+    char text[512], agreement[256];
+    put_agreement(agreement, c);
+    if (!c->different)
+        snprintf(text, sizeof text, "no tensor differs: %zu compared, %s", c->compared, agreement);
+    else if (c->different == 1)
+        snprintf(text, sizeof text, "1 of %zu tensors differs: %s", c->compared, c->ref->entries[c->first].name);
+    else
+        snprintf(text, sizeof text, "%zu of %zu tensors differ, the first is %s", c->different, c->compared,
+                 c->ref->entries[c->first].name);
+    print_wrapped(out, text);
+    if (c->different) print_largest(c, out);
+}
+
+/* What is odd about tensors that pass, where the table does not show it. */
+static void print_oddities(const TraceComparison *c, FILE *out)
+{
+    size_t transposed = 0, masked = 0, unseen = 0;
+    double largest = 0;
+    for (size_t i = 0; i < c->ref->count; i++) {
+        const Result *r = &c->results[i];
+        if (!c->pairs[i] || !r->comparable) continue;
+        transposed += r->transposed;
+        unseen += r->counted == 0;
+        if (r->masked_max <= 10 * r->max_abs) continue;
+        masked++;
+        if (r->masked_max > largest) largest = r->masked_max;
+    }
+    if (transposed) fprintf(out, "transposed in OTHER, (features, tokens): %zu tensors (see -v)\n", transposed);
+    if (masked)
+        fprintf(out, "masked tokens differ by up to %.2g in %zu tensors, which does not count (see -v)\n", largest,
+                masked);
+    if (unseen) fprintf(out, "all masked, so that nothing counts: %zu tensors (see -v)\n", unseen);
+}
+
+/* encoder.layer.* for a layer's name, so that a part that all layers lack is said once. */
+static const char *pattern_of(const TraceEntry *t)
+{
+    return t->layer >= 0 ? trace_table[t->row].name : t->name;
+}
+
+/* What only one side has. A user's trace of hidden states alone would otherwise get a hundred names:
+ *
+ *     not in OTHER: embeddings.LayerNorm, encoder.layer.*.attention.self.query, encoder.layer.*.output.dense (2 of 12)
+ */
+static void print_missing(const TraceView *has, const TraceView *lacks, const char *whose, FILE *out)
+{
+    size_t all[TRACE_COUNT][2] = {{0}}, missing[TRACE_COUNT][2] = {{0}};    /* of each row; [1]: those of a layer */
+    size_t items = 0;
+    Line line = {.out = out};
+    for (size_t i = 0; i < has->count; i++) {
+        const TraceEntry *t = &has->entries[i];
+        all[t->row][t->layer >= 0]++;
+        if (view_find(lacks, t)) continue;
+        if (!missing[t->row][t->layer >= 0]++) items++;
+    }
+    for (size_t i = 0; i < has->count && items; i++) {
+        const TraceEntry *t = &has->entries[i];
+        const size_t of = all[t->row][t->layer >= 0], lost = missing[t->row][t->layer >= 0];
+        char item[160];
+        if (!lost || view_find(lacks, t)) continue;
+        missing[t->row][t->layer >= 0] = 0;                             /* said once */
+        items--;
+        if (line.column == 0) {
+            snprintf(item, sizeof item, "not in %s:", whose);
+            put_word(&line, item);
+        }
+        int n = snprintf(item, sizeof item, "%s", pattern_of(t));
+        if (lost < of) n += snprintf(item + n, sizeof item - (size_t)n, " (%zu of %zu)", lost, of);
+        if (items) snprintf(item + n, sizeof item - (size_t)n, ",");
+        put_word(&line, item);
+    }
+    if (line.column) fputc('\n', out);
+}
+
+/* What was left out because nobody here knows the name, so that a misspelled one is not missed in silence:
+ *
+ *     unknown names in OTHER: enc0.out, layer3_out
+ */
+static void print_unknown(const TraceView *view, FILE *out)
+{
+    enum { MOST = 20 };
+    Line line = {.out = out};
+    char name[100], item[128];
+    if (!view->unknown_count) return;
+    put_word(&line, "unknown names in OTHER:");
+    for (size_t i = 0; i < view->unknown_count && i < MOST; i++) {
+        escape(name, sizeof name, view->unknown[i]);
+        snprintf(item, sizeof item, "%s%s", name, i + 1 < view->unknown_count ? "," : "");
+        put_word(&line, item);
+    }
+    snprintf(item, sizeof item, "... and %zu more", view->unknown_count - MOST);
+    if (view->unknown_count > MOST) put_word(&line, item);
+    fputc('\n', out);
+}
+
+/* The verdict and what is odd; with `table` every tensor. REF is called by that name. */
+void print_comparison(const TraceComparison *c, const char *ref_name, bool table, FILE *out)
+{
+    print_verdict(c, out);
+    print_rows(c, table, out);
+    if (!table) print_oddities(c, out);
+    print_missing(c->ref, c->other, "OTHER", out);
+    print_missing(c->other, c->ref, ref_name, out);
+    print_unknown(c->other, out);
+}
+
+/* =====================================================================================================================
+ * The first difference
+ * ================================================================================================================== */
+/* The last line, after `first difference: `. The name comes first, so that scripts can cut it out at the colon. */
+static void put_difference(char sentence[512], const TraceEntry *ref, const TraceEntry *other, const Result *r)
+{
+    char where[96], nmse[24], theirs[96], ours[96];
+    if (!r->comparable) {
+        put_shape(ours, &ref->tensor);
+        put_shape(theirs, &other->tensor);
+        snprintf(sentence, 512, "%s: %s %s %s, expected %s %s", ref->name, r->word, dtype_name(other->tensor.dtype),
+                 theirs, dtype_name(ref->tensor.dtype), ours);
+        return;
+    }
+    put_place(where, ref, r->where);
+    put_decibel(nmse, r->nmse);
+    if (r->word)
+        snprintf(sentence, 512, "%s: %s at %s: %.9g, expected %.9g", ref->name, r->word, where, r->found, r->expected);
+    else
+        snprintf(sentence, 512, "%s: NMSE %s, up to %.3g at %s", ref->name, nmse, r->max_abs, where);
+}
+
+/* no difference, or first difference: NAME ... */
+void print_last_line(const TraceComparison *c, FILE *out)
+{
+    char sentence[512];
+    if (!c->different) {
+        fprintf(out, "no difference\n");
+        return;
+    }
+    put_difference(sentence, &c->ref->entries[c->first], c->pairs[c->first], &c->results[c->first]);
+    fprintf(out, "first difference: %s\n", sentence);
+}
+
+/*  (is), the piece behind an id, if there is a vocabulary; safe on a terminal, and cut between characters. */
+static void put_piece(char text[64], const Tokenizer *tokenizer, int64_t id)
+{
+    char piece[50];
+    text[0] = 0;
+    if (!tokenizer || id < 0 || id >= tokenizer->V) return;
+    escape(piece, sizeof piece, tokenizer_piece(tokenizer, (int)id));
+    snprintf(text, 64, " (%s)", piece);
+}
+
+/* Tokens before anything else: if they differ, no number after them can be right, and the mistake is in the tokenizer
+ * or in the inputs, not in the model. What only one side has is not compared. Exact, of course. */
+void compare_ids(char sentence[256], const TraceView *ref, const TraceView *other, const Tokenizer *tokenizer)
+{
+    sentence[0] = 0;
+    for (int k = 0; k < 3; k++) {
+        const SafeTensor *x = &ref->ids[k], *y = &other->ids[k];
+        if (!x->data || !y->data) continue;
+        if (x->count != y->count) {
+            snprintf(sentence, 256, "%s: %zu tokens, expected %zu", id_names[k][0], y->count, x->count);
+            return;
+        }
+        for (size_t i = 0; i < x->count; i++) {
+            const int64_t expected = integer_element(x, i), found = integer_element(y, i);
+            char piece[64], wanted[64];
+            if (expected == found) continue;
+            put_piece(piece, k ? NULL : tokenizer, found);
+            put_piece(wanted, k ? NULL : tokenizer, expected);
+            snprintf(sentence, 256, "%s: token %zu is %lld%s, expected %lld%s", id_names[k][0], i, (long long)found,
+                     piece, (long long)expected, wanted);
+            return;
+        }
+    }
+}
+
+
+/* Nothing can be compared: which names there are, and where to see which there should be. */
+Status fail_unknown(const TraceView *view, Error *e)
+{
+    enum { MOST = 5 };
+    char found[MOST * 130 + 64] = "", name[128];
+    size_t n = 0, i = 0;
+    for (; i < view->unknown_count && i < MOST; i++) {
+        escape(name, sizeof name, view->unknown[i]);
+        n += (size_t)snprintf(found + n, sizeof found - n, "%s%s", i ? ", " : "", name);
+    }
+    if (i < view->unknown_count) snprintf(found + n, sizeof found - n, " and %zu more", view->unknown_count - i);
+    return fail(e, BERT_FILE, "%.200s: none of its tensors has a name that is known here (found: %s); `bert trace "
+                              "TEXT` lists the names, `bert compare --help` their aliases", view->path,
+                *found ? found : "nothing but ids");
+}
