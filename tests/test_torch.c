@@ -262,6 +262,7 @@ static void every_other_opcode_and_name_is_refused(void)
         CASE("\x80\2ccollections\nOrderedDict\nN\x85R.", "an OrderedDict with arguments"),
         CASE("\x80\2ctorch._utils\n_rebuild_tensor_v2\n)R.", "a tensor with other arguments"),
         CASE("\x80\2ctorch._utils\n_rebuild_parameter\n)R.", "a parameter with other arguments"),
+        CASE("\x80\2ctorch._utils\n_rebuild_tensor_v2\n(NNNNNNtR.", "a tensor with other arguments"),
         CASE("\x80\2NQ.", "a persistent id that is no storage"), CASE("\x80\2(NNNNNtQ.", "a persistent id that is no storage"),
         CASE("\x80\2h\0.", "memory that is empty"), CASE("\x80\2j\0\0\0\0.", "memory that is empty"),
         CASE("\x80\2Nq\1.", "not the next one"), CASE("\x80\2Nr\0\0\0\1.", "not the next one"), CASE("\x80\2q\0.", "not the next one"),
@@ -317,6 +318,8 @@ static void dictionaries_are_chosen_by_name(void)
         DICT("\x80\2}X\6\0\0\0module}" NAMED("x") TENSOR "ss.", 1, 0),
         DICT("\x80\2}" NAMED("x") "ctorch._utils\n_rebuild_parameter\n" TENSOR "\x88}\x87Rs.", 1, 0),
         DICT("\x80\2}(" NAMED("x") TENSOR "X\5\0\0\0model}" NAMED("y") TENSOR "su.", 1, 1),
+        DICT("\x80\2}(" NAMED("x") TENSOR NAMED("y") "](K\1K\2eu.", 1, 1),
+        DICT("\x80\2}q\0q\1q\0" NAMED("x") TENSOR "s.", 1, 0),
         DICT("\x80\2}X\5\0\0\0other}" NAMED("x") TENSOR "ss.", 0, 0)};
     if (!begin()) return;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -454,6 +457,35 @@ static void fields_of_a_zip_are_checked(void)
     Error e = {0};
     if (check(torch_open(&file, in_directory("t.bin"), &e) == BERT_OK, "unchanged it opens: %s", e.message)) torch_close(&file);
     free(a.file.data);
+    end();
+}
+
+/* Sizes and offsets of the directory in 64 bits, behind other extra fields or not; and extra fields that lack them. */
+static void zip64_fields_are_read(void)
+{
+    static const float numbers[2] = {1, 2};
+    static const char pickle[] = "\x80\2}" NAMED("x") TENSOR "s.";
+    TorchFile t;
+    Error e = {0};
+    if (!begin()) return;
+    for (int kind = 0; kind < 4; kind++) {
+        Archive a = {.wide = true, .no_zip64 = kind == 1};
+        archive_add(&a, "m/data.pkl", pickle, sizeof pickle - 1);
+        archive_add(&a, "m/data/0", numbers, sizeof numbers);
+        unsigned char *extra = a.directory.data + a.directory.size - 28;
+        if (kind == 2) extra[2] = 16, extra[20] = 'F', extra[21] = 'B', extra[22] = 4, extra[23] = 0;  /* two numbers of three */
+        if (kind == 3) memset(extra + 4 + 16, 255, 8);                                              /* an offset of 2^64-1 */
+        put_archive("t.bin", &a);
+        if (kind == 2) expect_refused("too few numbers", "do not fill their room");
+        else if (kind == 3) expect_refused("an offset beyond", "found no header");
+        else if (check(torch_open(&t, in_directory("t.bin"), &e) == BERT_OK && t.count == 1, "zip64: %s", e.message))
+            torch_close(&t);
+    }
+    Archive a = {0};
+    archive_add(&a, "m/data.pkl", pickle, sizeof pickle - 1);
+    a.count = 9;
+    put_archive("t.bin", &a);
+    expect_refused("nine entries in the room of one", "more entries than the directory has room for");
     end();
 }
 
@@ -640,6 +672,7 @@ const Test torch_tests[] = {
     {"shared_storages_are_bounded", shared_storages_are_bounded},
     {"other_files_are_refused_by_name", other_files_are_refused_by_name},
     {"fields_of_a_zip_are_checked", fields_of_a_zip_are_checked},
+    {"zip64_fields_are_read", zip64_fields_are_read},
     {"damaged_archives_do_no_harm", damaged_archives_do_no_harm},
     {"long_pickles_take_linear_time", long_pickles_take_linear_time},
     {"a_model_is_converted_bit_for_bit", a_model_is_converted_bit_for_bit},

@@ -54,10 +54,14 @@ void archive_add(Archive *a, const char *name, const void *data, size_t size)
     bytes_text(&a->directory, "PK\1\2");
     bytes_number(&a->directory, 0, 4), bytes_number(&a->directory, 0x808, 2), bytes_number(&a->directory, 0, 2);
     bytes_number(&a->directory, 0, 4), bytes_number(&a->directory, crc32_zip(data, size), 4);
-    bytes_number(&a->directory, size, 4), bytes_number(&a->directory, size, 4);
-    bytes_number(&a->directory, length, 2), bytes_number(&a->directory, 0, 4), bytes_number(&a->directory, 0, 8);
-    bytes_number(&a->directory, at, 4);
+    bytes_number(&a->directory, a->wide ? UINT32_MAX : size, 4), bytes_number(&a->directory, a->wide ? UINT32_MAX : size, 4);
+    bytes_number(&a->directory, length, 2), bytes_number(&a->directory, a->wide ? 28 : 0, 4);
+    bytes_number(&a->directory, 0, 8), bytes_number(&a->directory, a->wide ? UINT32_MAX : at, 4);
     bytes_text(&a->directory, name);
+    if (a->wide) {
+        bytes_number(&a->directory, 1, 2), bytes_number(&a->directory, 24, 2);
+        bytes_number(&a->directory, size, 8), bytes_number(&a->directory, size, 8), bytes_number(&a->directory, at, 8);
+    }
     a->count++;
 }
 

@@ -16,6 +16,7 @@ typedef struct {
     Bytes file, directory;
     size_t count;
     bool no_zip64;                  /* leave out the zip64 end record and its locator, as other writers do */
+    bool wide;                      /* sizes and offsets of the directory as 64 bits, as for files of more than 4 GB */
 } Archive;
 void archive_add(Archive *a, const char *name, const void *data, size_t size);
 void archive_finish(Archive *a);    /* directory and end records: a->file is the archive */

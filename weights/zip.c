@@ -249,7 +249,8 @@ const unsigned char *zip_data(const Zip *zip, ZipEntry *entry, Error *e)
     const uint32_t found = entry->verified ? entry->crc : crc32_zip(data, entry->size);
     entry->verified = found == entry->crc;
     if (entry->verified) return data;
-    fail(e, BERT_FILE, "%s: zip: entry '%.*s': checksum: found %08x, expected %08x: the file is damaged, or was saved without "
-         "checksums", zip->file.path, entry->name_length < 200 ? (int)entry->name_length : 200, entry->name, found, entry->crc);
-    return NULL;
+    const int shown = entry->name_length < 200 ? (int)entry->name_length : 200;
+    const Status s = fail(e, BERT_FILE, "%s: zip: entry '%.*s': checksum: found %08x, expected %08x: the file is damaged, or "
+                          "was saved without checksums", zip->file.path, shown, entry->name, found, entry->crc);
+    return s == BERT_OK ? data : NULL;
 }
