@@ -795,6 +795,14 @@ static void files_that_say_what_the_vectors_are_come_along(void)
             file_close(&f);
         }
     }
+    shell("mkdir -p up/down && cp -r *.json 0_Transformer 1_Pooling 2_Dense up/down%s%s", "", "");
+    expect_taken("the older layout below another directory", "up");
+    check(file_exists(in_directory("w/mine"), "2_Dense/model.safetensors"), "with its modules");
+    shell("mv up/down/0_Transformer/* up/down%s%s", "", "");
+    snprintf(text, sizeof text, modules, "", "2_Dense");
+    put_text("up/down/modules.json", text);
+    expect_taken("a module's weights are no second model", "up");
+    shell("rm -r up%s%s", "", "");
     static const char *const bad[] = {"../up", "/etc", "a/../..", "a b", "$(x)"};
     shell("mv 0_Transformer/* .%s%s", "", "");
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

