@@ -1,8 +1,7 @@
 /* test_explain.c - `bert explain` from outside, and the places in the sources that it and the README name. The values
  * are compared with those of `bert trace`; most runs use a tiny model made by formula.c. */
 #include "steps.h"
-#include "formula.h"
-#include "test.h"
+#include "shell.h"
 #include <ctype.h>
 #include <math.h>
 #include <stdarg.h>
@@ -11,31 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char tiny[256];              /* V 101, P 32, L 2, H 24, A 3 */
-static char output[1 << 20];
-
-static int run(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static int run(const char *format, ...)
-{
-    char command[4096];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(command, sizeof command, format, args);
-    va_end(args);
-    fflush(stdout);
-    FILE *pipe = popen(command, "r");
-    if (!pipe) return -1;
-    output[fread(output, 1, sizeof output - 1, pipe)] = 0;
-    int status = pclose(pipe);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static bool tiny_model(void)
-{
-    Error e = {0};
-    bool ok = formula_directory(tiny) && formula_model(tiny, "tiny", &e) == BERT_OK;
-    return check(ok, "the tiny model is written: %s", e.message);
-}
 
 /* =====================================================================================================================
  * The output as a whole
