@@ -193,7 +193,8 @@ static Status verb_info(Session *s, Error *e)
     if (s->options.gelu != UNSET) in.config.gelu = (GeluKind)s->options.gelu;
     print_configuration(s, &in.config);
     if (s->weights && !(weights = strdup(s->weights))) return fail(e, BERT_SYSTEM, "out of memory");
-    if (!alone && !weights) status = model_file_if_any(&weights, s->directory, e);  /* two, or none readable: an error */
+    if (!alone && !weights)
+        status = model_file_if_any(&weights, s->directory, e);  /* two, or none readable: an error */
     if (status == BERT_OK && !weights) {
         fprintf(s->out, "weights     %s\n", alone ? "not looked for" : "none: the directory holds no *.safetensors");
     } else if (status == BERT_OK) {

@@ -89,8 +89,8 @@ Status refuse_file(const char *path, Error *e)
 {
     struct stat kind;
     if (stat(path, &kind) != 0 || S_ISDIR(kind.st_mode)) return BERT_OK;
-    return fail(e, BERT_FILE, "%s: is a file: -m wants the directory that has config.json, vocab.txt and *.safetensors, "
-                "or one file of weights", path);
+    return fail(e, BERT_FILE, "%s: is a file: -m wants the directory that has config.json, vocab.txt and "
+                "*.safetensors, or one file of weights", path);
 }
 
 /* With --cased, or without it, a word with a capital letter must have a chance to be in the vocabulary. */

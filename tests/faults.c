@@ -319,8 +319,8 @@ static long torture(int code, char **argv)
 /* ---------------------------------------------------------------------------------------------------------------------
  * The commands
  * ------------------------------------------------------------------------------------------------------------------ */
-/* A model as large as the documents' one, for goldens and demo, which refuse any other: all zeros, in a file that takes no
- * room on the disk. Nothing is computed with it, which would take minutes: all that forward makes is zero. */
+/* A model as large as the documents' one, for goldens and demo, which refuse any other: all zeros, in a file that takes
+ * no room on the disk. Nothing is computed with it, which would take minutes: all that forward makes is zero. */
 void __real_forward(const Bert *m, Activations *a);
 void __wrap_forward(const Bert *m, Activations *a);
 void __wrap_forward(const Bert *m, Activations *a)
@@ -365,7 +365,8 @@ static void write_documents_model(void)
     spew("documents/config.json", "{\"hidden_act\": \"gelu\", \"hidden_size\": 768, \"intermediate_size\": 3072, "
          "\"max_position_embeddings\": 512, \"num_attention_heads\": 12, \"num_hidden_layers\": 12, "
          "\"type_vocab_size\": 2, \"vocab_size\": 30522, \"layer_norm_eps\": 1e-12, \"model_type\": \"bert\"}");
-    snprintf(command, sizeof command, "cp weights/bert-base-uncased/vocab.txt '%s'", in_directory("documents/vocab.txt"));
+    snprintf(command, sizeof command, "cp weights/bert-base-uncased/vocab.txt '%s'",
+             in_directory("documents/vocab.txt"));
     if (system(command)) abort();
 }
 
@@ -410,14 +411,16 @@ static long torture_bert(void)
         {0, {"bert", "embed", MODEL, "-f", many, NULL}},                /* 64 inputs in one batch */
         {3, {"bert", "goldens", MODEL, NULL}},                          /* not the documents' model */
         {3, {"bert", "demo", MODEL, NULL}},
-        {1, {"bert", "goldens", "-m", documents, NULL}},                /* as large as theirs, and every number missed */
+        /* as large as theirs, and every number missed */
+        {1, {"bert", "goldens", "-m", documents, NULL}},
         {1, {"bert", "goldens", "-m", documents, "-o", answer, NULL}},
         {0, {"bert", "demo", "-m", documents, NULL}},
         {0, {"bert", "info", "-v", MODEL, NULL}},
         {0, {"bert", "help", NULL}},
     };
     long points = 0;
-    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) points += torture(commands[i].code, commands[i].argv);
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        points += torture(commands[i].code, commands[i].argv);
     remove(trace), remove(wrong);
     return points;
 }
@@ -474,10 +477,12 @@ static void write_torch_and_shards(void)
 
 static void clean_up(void)
 {
-    static const char *const names[] = {"torch/t.bin", "torch", "s-1.safetensors", "s-2.safetensors", "s.index.json", "joined",
+    static const char *const names[] = {"torch/t.bin", "torch", "s-1.safetensors", "s-2.safetensors", "s.index.json",
+                                        "joined",
                                         "1_Pooling/config.json", "1_Pooling", "tokenizer_config.json", "lines", "out",
                                         "err", "answer", "many", "documents/config.json",
-                                        "documents/vocab.txt", "documents/model.safetensors", "documents", "c.index", "c.data-00000-of-00002", "c.data-00001-of-00002"};
+                                        "documents/vocab.txt", "documents/model.safetensors", "documents", "c.index",
+                                        "c.data-00000-of-00002", "c.data-00001-of-00002"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) remove(in_directory(names[i]));
     formula_remove(directory);
 }

@@ -1,6 +1,6 @@
 /* test_bring.c - weights as people have them: shards, variants beside the model, float64, names behind a prefix, other
- * spellings of the configuration, a decoder with a matrix and a bias of its own. Each is the tiny formula model in another
- * dress, and computes the same bits, or is refused in a sentence that names what is wrong. */
+ * spellings of the configuration, a decoder with a matrix and a bias of its own. Each is the tiny formula model in
+ * another dress, and computes the same bits, or is refused in a sentence that names what is wrong. */
 #include "formula.h"
 #include "test.h"
 #include "torch_file.h"
@@ -93,7 +93,8 @@ static void put_text(const char *name, const char *text)
 static void put_weights(const char *name, const SafeTensor *t, size_t count)
 {
     Error e;
-    check(safetensors_write(in_directory(name), t, count, NULL, 0, &e) == BERT_OK, "%s is written: %s", name, e.message);
+    check(safetensors_write(in_directory(name), t, count, NULL, 0, &e) == BERT_OK, "%s is written: %s", name,
+          e.message);
 }
 
 /* The path computes what the model as it was made does, bit for bit. */
@@ -184,13 +185,16 @@ static void two_models_in_one_file_are_refused(void)
 {
     static const struct { const char *one, *other, *says; } cases[] = {
         {"question_encoder.bert_model.", "ctx_encoder.bert_model.",
-         "holds two models, one with 'ctx_encoder.bert_model.' before its names and one with 'question_encoder.bert_model.'"},
+         "holds two models, one with 'ctx_encoder.bert_model.' before its names and one with "
+         "'question_encoder.bert_model.'"},
         {"", "bert.", "holds two models, one with 'bert.' before its names and one with ''"},
-        {"bert.", "teacher.", NULL}, {"teacher.", "", NULL}, {"a.", "bert.", NULL}};        /* the library takes the usual */
+        /* the library takes the usual */
+        {"bert.", "teacher.", NULL}, {"teacher.", "", NULL}, {"a.", "bert.", NULL}};
     SafeTensor t[3 * MOST];
     if (!begin()) return;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        bool second = cases[i].says == NULL && strcmp(cases[i].one, "bert.");               /* the usual one is the second */
+        /* the usual one is the second */
+        bool second = cases[i].says == NULL && strcmp(cases[i].one, "bert.");
         size_t n = rename_all(t, 0, cases[i].one, second ? "other." : "");
         n = rename_all(t, n, cases[i].other, second ? "" : "other.");
         put_weights("model.safetensors", t, n);
@@ -207,7 +211,8 @@ static void a_prefix_ends_with_a_dot(void)
     SafeTensor t[2 * MOST];
     if (!begin()) return;
     put_weights("model.safetensors", t, rename_all(t, 0, "my_", ""));
-    expect_refused("my_embeddings", directory, "the encoder's tensors are missing: embeddings.word_embeddings.weight, ");
+    expect_refused("my_embeddings", directory, "the encoder's tensors are missing: embeddings.word_embeddings.weight, "
+                   "");
     memset(longer, 'p', sizeof longer);
     memcpy(longer + PREFIX_LIMIT, ".", 2);
     put_weights("model.safetensors", t, rename_all(t, 0, longer, ""));
@@ -292,12 +297,16 @@ static void a_bad_tensor_of_a_shard_is_found_there(void)
 static void bad_indexes_are_refused_by_name(void)
 {
     static const struct { const char *text, *part; } cases[] = {
-        {"{}", "found no \"weight_map\""}, {"{\"weight_map\": {}}", "found no \"weight_map\""}, {"[]", "index.json: JSON, byte"},
-        {"{\"weight_map\": [\"a\"]}", "index.json: JSON, byte"}, {"{\"weight_map\": {\"a\": 1}}", "index.json: JSON, byte"},
+        {"{}", "found no \"weight_map\""}, {"{\"weight_map\": {}}", "found no \"weight_map\""}, {"[]",
+                                                                                                 "index.json: JSON, "
+                                                                                                 "byte"},
+        {"{\"weight_map\": [\"a\"]}", "index.json: JSON, byte"}, {"{\"weight_map\": {\"a\": 1}}",
+                                                                  "index.json: JSON, byte"},
         {"{\"weight_map\": {\"a\": \"model-00001-of-00003.safetensors\"}, \"weight_map\": {}}", "\"weight_map\" twice"},
         {"{\"weight_map\": {\"a\": \"model-00001-of-00003.safetensors\", \"a\": \"model-00002-of-00003.safetensors\"}}",
          "tensor 'a': found it twice"},
-        {"{\"weight_map\": {\"a\": \"../model.safetensors\"}}", "shard '../model.safetensors', expected the name of a file"},
+        {"{\"weight_map\": {\"a\": \"../model.safetensors\"}}", "shard '../model.safetensors', expected the name of a "
+         "file"},
         {"{\"weight_map\": {\"a\": \"/etc/passwd\"}}", "shard '/etc/passwd'"},
         {"{\"weight_map\": {\"a\": \"sub/model.safetensors\"}}", "shard 'sub/model"},
         {"{\"weight_map\": {\"a\": \"sub\\\\model.safetensors\"}}", "shard 'sub\\model"},
@@ -318,7 +327,8 @@ static void bad_indexes_are_refused_by_name(void)
     size_t used = 0;
     if (!many) abort();
     used += (size_t)sprintf(many, "{\"weight_map\": {");
-    for (int i = 0; i < 300; i++) used += (size_t)sprintf(many + used, "%s\"t%d\": \"s%d.safetensors\"", i ? ", " : "", i, i);
+    for (int i = 0; i < 300; i++)
+        used += (size_t)sprintf(many + used, "%s\"t%d\": \"s%d.safetensors\"", i ? ", " : "", i, i);
     sprintf(many + used, "}}");
     put_text("model.safetensors.index.json", many);
     expect_refused("300 shards", directory, "names more than 256 shards");
@@ -392,7 +402,8 @@ static void a_path_is_a_directory_or_a_file_of_weights(void)
             Error e;
             if (!check(model_place(cases[i].path, &place, &weights, &e) == BERT_OK, "%s", e.message)) continue;
             check_text(cases[i].path, place, cases[i].directory);
-            check(!weights == !cases[i].file && (!weights || !strcmp(weights, cases[i].path)), "%s: a file", cases[i].path);
+            check(!weights == !cases[i].file && (!weights || !strcmp(weights, cases[i].path)), "%s: a file",
+                  cases[i].path);
             free(place), free(weights);
         }
         unlink(in_directory("model.safetensors"));
@@ -418,7 +429,8 @@ static void weights_of_other_formats_are_named(void)
         expect_refused(cases[i][0], directory, cases[i][1]);
         if (i < 3) unlink(in_directory(cases[i][0]));
     }
-    expect_refused("a file of torch.save by itself", in_directory("pytorch_model.bin"), "but one of torch.save: `build/convert");
+    expect_refused("a file of torch.save by itself", in_directory("pytorch_model.bin"),
+                   "but one of torch.save: `build/convert");
     put_weights("model.safetensors", tensors, tensor_count);
     expect_usual("safetensors beside them", directory);
     put_text("adapter_config.json", "{}");
@@ -430,8 +442,8 @@ static void weights_of_other_formats_are_named(void)
  * Numbers
  * ------------------------------------------------------------------------------------------------------------------ */
 
-/* Float64 weights: in the float program those of a float32 file with each number rounded once; in bert64 each as it is, at
- * aligned addresses and at others. */
+/* Float64 weights: in the float program those of a float32 file with each number rounded once; in bert64 each as it is,
+ * at aligned addresses and at others. */
 static void float64_weights_are_read(void)
 {
     static double wide[40000];
@@ -494,7 +506,8 @@ static void float64_beyond_floats_is_infinite(void)
     if (check(bert_load(&m, directory, &e) == BERT_OK, "%s", e.message)) {
         real row[24];
         const real *r = tensor_rows(&m.word_embeddings, 0, 1, row);
-        if (sizeof(real) == sizeof(float)) check(isinf(r[0]) && r[0] > 0 && isinf(r[1]) && r[1] < 0 && r[2] == 0, "rounded");
+        if (sizeof(real) == sizeof(float))
+            check(isinf(r[0]) && r[0] > 0 && isinf(r[1]) && r[1] < 0 && r[2] == 0, "rounded");
         else check((double)r[0] == 1e300 && (double)r[1] == -1e300 && (double)r[2] == 1e-300, "kept");
         bert_free(&m);
     }
@@ -512,8 +525,10 @@ static void every_name_of_a_gelu_is_known(void)
 {
     static const struct { const char *name; int gelu; } cases[] = {
         {"gelu", GELU_ERF}, {"gelu_python", GELU_ERF}, {"gelu_new", GELU_TANH}, {"gelu_fast", GELU_TANH},
-        {"gelu_accurate", GELU_TANH}, {"gelu_pytorch_tanh", GELU_TANH}, {"gelu_python_tanh", GELU_TANH}, {"gelu_10", -1},
-        {"quick_gelu", -1}, {"relu", -1}, {"silu", -1}, {"swish", -1}, {"relu6", -1}, {"mish", -1}, {"GELU", -1}, {"", -1},
+        {"gelu_accurate", GELU_TANH}, {"gelu_pytorch_tanh", GELU_TANH}, {"gelu_python_tanh", GELU_TANH}, {"gelu_10",
+                                                                                                          -1},
+        {"quick_gelu", -1}, {"relu", -1}, {"silu", -1}, {"swish", -1}, {"relu6", -1}, {"mish", -1}, {"GELU", -1}, {"",
+                                                                                                                   -1},
         {"gelu ", -1}, {"tanh", -1}, {"gelu_", -1}};
     if (!begin()) return;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -532,7 +547,8 @@ static void every_name_of_a_gelu_is_known(void)
     end();
 }
 
-/* Each size left out in turn: BERT-Base's is filled in and noted, and where the weights have another shape they say so. */
+/* Each size left out in turn: BERT-Base's is filled in and noted, and where the weights have another shape
+ * they say so. */
 static void sizes_that_are_left_out_are_those_of_bert_base(void)
 {
     static const struct { const char *key; int here, base; } keys[] = {
@@ -545,7 +561,8 @@ static void sizes_that_are_left_out_are_those_of_bert_base(void)
         BertConfig config;
         Error e = {0};
         for (size_t i = 0; i < 7; i++)
-            if (i != left) snprintf(text + strlen(text), sizeof text - strlen(text), ", \"%s\": %d", keys[i].key, keys[i].here);
+            if (i != left)
+                snprintf(text + strlen(text), sizeof text - strlen(text), ", \"%s\": %d", keys[i].key, keys[i].here);
         strcat(text, "}");
         put_text("config.json", text);
         Status s = config_load(&config, in_directory("config.json"), &e);
@@ -558,7 +575,8 @@ static void sizes_that_are_left_out_are_those_of_bert_base(void)
         if (left == 7) expect_usual("all sizes", directory);
         else if (left == 2) {                                           /* no shape knows the heads */
             Answer a;
-            check(answer(directory, &a, &e) && memcmp(a.hidden, usual.hidden, sizeof a.hidden), "12 heads: other numbers");
+            check(answer(directory, &a, &e) && memcmp(a.hidden, usual.hidden, sizeof a.hidden),
+                  "12 heads: other numbers");
         } else expect_refused(keys[left].key, directory, left == 0 ? "encoder.layer.2." : "config.json makes it");
     }
     end();
@@ -577,8 +595,10 @@ static void expect_bias(const char *what, const float *bias)
     Error e;
     if (!check(answer(directory, &a, &e), "%s loads: %s", what, e.message)) return;
     for (int v = 0; v < PIECES; v++) {
-        double usual_bias = tensor_element(tied, (size_t)v), expected = (double)usual.logits[v] - usual_bias + (double)bias[v];
-        if (!check(fabs((double)a.logits[v] - expected) < 1e-5, "%s, piece %d: %g, expected %g", what, v, (double)a.logits[v],
+        double usual_bias = tensor_element(tied, (size_t)v),
+        expected = (double)usual.logits[v] - usual_bias + (double)bias[v];
+        if (!check(fabs((double)a.logits[v] - expected) < 1e-5, "%s, piece %d: %g, expected %g", what, v,
+                   (double)a.logits[v],
                    expected)) break;
     }
 }
@@ -599,7 +619,8 @@ static void the_decoders_own_bias_counts(void)
     memcpy(t, tensors, sizeof t);
     t[tensor_count] = *named("bert.embeddings.LayerNorm.weight"), t[tensor_count].name = both;
     put_weights("model.safetensors", t, tensor_count + 1);
-    expect_refused("gamma and weight", directory, "has both 'bert.embeddings.LayerNorm.weight' and 'bert.embeddings.LayerNorm.g");
+    expect_refused("gamma and weight", directory, "has both 'bert.embeddings.LayerNorm.weight' and "
+                   "'bert.embeddings.LayerNorm.g");
     end();
 }
 
@@ -613,7 +634,8 @@ static void an_untied_decoder_must_be_whole(void)
     for (int v = 0; v < PIECES; v++) more_bias[v] = (float)tensor_element(bias, (size_t)v) * 2;
     for (int tie = 0; tie < 3; tie++)
         for (int have = 0; have < 4; have++) {
-            static const char *const says[] = {"", ", \"tie_word_embeddings\": true", ", \"tie_word_embeddings\": false"};
+            static const char *const says[] = {"", ", \"tie_word_embeddings\": true",
+                                               ", \"tie_word_embeddings\": false"};
             char text[500], what[64];
             size_t n = tensor_count;
             memcpy(t, tensors, sizeof t);
@@ -634,7 +656,8 @@ static void an_untied_decoder_must_be_whole(void)
             for (int v = 0; v < PIECES; v++) {
                 double b = tensor_element(bias, (size_t)v), product = (double)usual.logits[v] - b;
                 double expected = product * (have & 1 ? 2 : 1) + b * (have & 2 ? 2 : 1);
-                if (!check(fabs((double)a.logits[v] - expected) < 1e-5, "%s: %g, expected %g", what, (double)a.logits[v],
+                if (!check(fabs((double)a.logits[v] - expected) < 1e-5, "%s: %g, expected %g", what,
+                           (double)a.logits[v],
                            expected)) break;
             }
         }
@@ -660,7 +683,8 @@ static char said[8192];
 static int take(const char *from)
 {
     char command[1500];
-    snprintf(command, sizeof command, "rm -rf %s/w; WEIGHTS=%s/w MODEL=mine FROM=%s/%s sh weights/fetch.sh 2>&1 < /dev/null",
+    snprintf(command, sizeof command, "rm -rf %s/w; WEIGHTS=%s/w MODEL=mine FROM=%s/%s sh weights/fetch.sh 2>&1 < "
+             "/dev/null",
              directory, directory, directory, from);
     FILE *f = popen(command, "r");
     if (!f) return -1;
@@ -694,7 +718,8 @@ static void expect_taken(const char *what, const char *from)
 {
     const int code = take(from);
     if (!check(code == 0, "%s: exit %d: %s", what, code, said)) return;
-    check(strstr(said, "w/mine is complete: 2L/24H/3A, 101 pieces, ") != NULL, "%s says what was opened: %s", what, said);
+    check(strstr(said, "w/mine is complete: 2L/24H/3A, 101 pieces, ") != NULL, "%s says what was opened: %s", what,
+          said);
     expect_usual(what, in_directory("w/mine"));
 }
 
@@ -702,7 +727,8 @@ static void expect_not_taken(const char *what, const char *from, const char *par
 {
     const int code = take(from);
     check(code == 3 && strstr(said, part), "%s: exit %d: %s; expected \"%s\"", what, code, said, part);
-    check(!file_exists(in_directory("w"), "mine/model.safetensors") && !strstr(said, "is complete"), "%s: nothing is left", what);
+    check(!file_exists(in_directory("w"), "mine/model.safetensors") && !strstr(said, "is complete"),
+          "%s: nothing is left", what);
 }
 
 /* The output directory of a training has the model, and two states of it on the way. */
@@ -754,7 +780,8 @@ static void what_cannot_be_opened_is_not_complete(void)
     expect_not_taken("no vocabulary of BERT", ".", "vocab.txt");
     shell("rm vocab.txt%s%s", "", "");
     expect_not_taken("no vocabulary", ".", "found no vocab.txt");
-    put_text("config.json", "{\"model_type\": \"roberta\"}"), put_text("vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n");
+    put_text("config.json", "{\"model_type\": \"roberta\"}"), put_text("vocab.txt",
+                                                                       "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n");
     expect_not_taken("another architecture", ".", "roberta");
     put_text("config.json", "{" SIZES ", \"type_vocab_size\": 3}"), put_text("model.safetensors", "");
     expect_not_taken("an empty file", ".", "model.safetensors: found 0 bytes");
@@ -762,10 +789,12 @@ static void what_cannot_be_opened_is_not_complete(void)
     end();
 }
 
-/* What says how the vectors are made comes along; an older layout's model goes on top, and the list of modules says so. */
+/* What says how the vectors are made comes along; an older layout's model goes on top, and the list of
+ * modules says so. */
 static void files_that_say_what_the_vectors_are_come_along(void)
 {
-    static const char *const names[] = {"modules.json", "sentence_bert_config.json", "config_sentence_transformers.json",
+    static const char *const names[] = {"modules.json", "sentence_bert_config.json",
+                                        "config_sentence_transformers.json",
         "1_Pooling/config.json", "2_Dense/config.json", "2_Dense/model.safetensors", "tokenizer_config.json",
         "special_tokens_map.json", "added_tokens.json"};
     static const char modules[] = "[\n  {\"idx\": 0, \"name\": \"0\", \"path\": \"%s\", \"type\": \"t.Transformer\"},\n"
@@ -785,7 +814,8 @@ static void files_that_say_what_the_vectors_are_come_along(void)
         expect_taken(old ? "the older layout" : "a module's directory", ".");
         for (size_t i = 0; i < sizeof names / sizeof *names; i++)
             check(file_exists(in_directory("w/mine"), names[i]), "%s comes along", names[i]);
-        check(!file_exists(in_directory("w/mine"), "README.md") && !file_exists(in_directory("w/mine"), "0_Transformer"),
+        check(!file_exists(in_directory("w/mine"), "README.md") && !file_exists(in_directory("w/mine"),
+                                                                                "0_Transformer"),
               "and nothing else");
         FileView f;
         Error e;

@@ -1,6 +1,7 @@
-/* test_torch.c - pytorch_model.bin: a zip, a pickle, numbers. What torch.save writes becomes the same tensors; what else a
- * zip or a pickle may hold is refused in a sentence that names it. All files are made here, and nothing in them would do
- * anything if it were run. (tests/conformance/test_weights.py does the same with files that torch itself has written.) */
+/* test_torch.c - pytorch_model.bin: a zip, a pickle, numbers. What torch.save writes becomes the same tensors; what
+ * else a zip or a pickle may hold is refused in a sentence that names it. All files are made here, and nothing in them
+ * would do anything if it were run. (tests/conformance/test_weights.py does the same with files that torch itself has
+ * written.) */
 #include "formula.h"
 #include "test.h"
 #include "torch_file.h"
@@ -76,7 +77,8 @@ static void expect_refused(const char *what, const char *part)
     TorchFile t;
     Error e = {0};
     Status s = torch_open(&t, in_directory("t.bin"), &e);
-    check(s == BERT_FILE && strstr(e.message, part), "%s: status %d, \"%s\" says \"%s\"", what, (int)s, e.message, part);
+    check(s == BERT_FILE && strstr(e.message, part), "%s: status %d, \"%s\" says \"%s\"", what, (int)s, e.message,
+          part);
     if (s == BERT_OK) torch_close(&t);
 }
 
@@ -159,7 +161,8 @@ static void views_are_gathered_row_by_row(void)
 {
     const Strided cases[] = {
         {0, 2, {4, 6}, {6, 1}, "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23", NULL},
-        {0, 2, {6, 4}, {1, 6}, "0 6 12 18 1 7 13 19 2 8 14 20 3 9 15 21 4 10 16 22 5 11 17 23", NULL},     /* transposed */
+        /* transposed */
+        {0, 2, {6, 4}, {1, 6}, "0 6 12 18 1 7 13 19 2 8 14 20 3 9 15 21 4 10 16 22 5 11 17 23", NULL},
         {7, 2, {2, 2}, {6, 2}, "7 9 13 15", NULL}, {5, 1, {3}, {4}, "5 9 13", NULL}, {23, 0, {0}, {0}, "23", NULL},
         {0, 3, {2, 3, 4}, {1, 2, 6}, "0 6 12 18 2 8 14 20 4 10 16 22 1 7 13 19 3 9 15 21 5 11 17 23", NULL},
         {20, 2, {1, 4}, {99, 1}, "20 21 22 23", NULL}, {0, 2, {2, 2}, {0, 1}, "0 1 0 1", NULL},
@@ -182,7 +185,8 @@ static void views_are_gathered_row_by_row(void)
         pickle_begin(&p);
         bytes_text(&p, "X\1"), bytes_number(&p, 0, 3), bytes_text(&p, "x");
         bytes_text(&p, "ctorch._utils\n_rebuild_tensor_v2\n((X\7"), bytes_number(&p, 0, 3), bytes_text(&p, "storage");
-        bytes_text(&p, "ctorch\nFloatStorage\nX\1"), bytes_number(&p, 0, 3), bytes_text(&p, "0X\3"), bytes_number(&p, 0, 3);
+        bytes_text(&p, "ctorch\nFloatStorage\nX\1"), bytes_number(&p, 0, 3), bytes_text(&p, "0X\3"), bytes_number(&p, 0,
+                                                                                                                  3);
         bytes_text(&p, "cpuK\30tQ");
         bytes_text(&p, "\x8a\10"), bytes_number(&p, c->offset, 8);
         bytes_text(&p, "(");
@@ -201,7 +205,8 @@ static void views_are_gathered_row_by_row(void)
         Status s = torch_open(&t, in_directory("t.bin"), &e);
         if (!check(s == BERT_OK, "view %zu: %s", k, e.message)) continue;
         for (size_t i = 0; i < t.tensors[0].count; i++)
-            snprintf(text + strlen(text), sizeof text - strlen(text), "%s%g", i ? " " : "", tensor_element(&t.tensors[0], i));
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%s%g", i ? " " : "",
+                     tensor_element(&t.tensors[0], i));
         check_text("elements", text, c->expected);
         torch_close(&t);
     }
@@ -221,7 +226,8 @@ static void no_product_of_a_view_wraps(void)
         pickle_begin(&p);
         bytes_text(&p, "X\1"), bytes_number(&p, 0, 3), bytes_text(&p, "x");
         bytes_text(&p, "ctorch._utils\n_rebuild_tensor_v2\n((X\7"), bytes_number(&p, 0, 3), bytes_text(&p, "storage");
-        bytes_text(&p, "ctorch\nFloatStorage\nX\1"), bytes_number(&p, 0, 3), bytes_text(&p, "0X\3"), bytes_number(&p, 0, 3);
+        bytes_text(&p, "ctorch\nFloatStorage\nX\1"), bytes_number(&p, 0, 3), bytes_text(&p, "0X\3"), bytes_number(&p, 0,
+                                                                                                                  3);
         bytes_text(&p, "cpuK\2tQ\x8a\10"), bytes_number(&p, cases[k][0], 8);
         bytes_text(&p, "\x8a\10"), bytes_number(&p, cases[k][1], 8), bytes_text(&p, "\x85\x8a\10");
         bytes_number(&p, cases[k][2], 8), bytes_text(&p, "\x85\x89}tRu.");
@@ -244,8 +250,10 @@ static void every_other_opcode_and_name_is_refused(void)
 {
     static const struct { const char *bytes; size_t size; const char *part; } cases[] = {
         CASE("", "no protocol number"), CASE("\x80", "no protocol number"), CASE("(.", "no protocol number"),
-        CASE("\x80\2", "found no end"), CASE("\x80\2.", "too few values"), CASE("\x80\2N.", "something else than one dictionary"),
-        CASE("\x80\2}}.", "something else than one dictionary"), CASE("\x80\2(}.", "something else than one dictionary"),
+        CASE("\x80\2", "found no end"), CASE("\x80\2.", "too few values"), CASE("\x80\2N.",
+                                                                                "something else than one dictionary"),
+        CASE("\x80\2}}.", "something else than one dictionary"), CASE("\x80\2(}.",
+                                                                      "something else than one dictionary"),
         CASE("\x80\2}.", "found no tensors in the dictionary"), CASE("\x80\2}.N", "bytes behind the pickle's end"),
         CASE("\x80\2cos\ngetcwd\n.", "found the name 'os.getcwd'"), CASE("\x80\2cbuiltins\nlen\n.", "'builtins.len'"),
         CASE("\x80\2ccollections\nordereddict\n.", "'collections.ordereddict'"),
@@ -253,9 +261,12 @@ static void every_other_opcode_and_name_is_refused(void)
         CASE("\x80\2ctorch\nFloatStorage", "a name without an end"), CASE("\x80\2ctorch", "a name without an end"),
         CASE("\x80\2ctorch\nFloatStorage.\n.", "'torch.FloatStorage.'"),
         CASE("\x80\2c\x1b[2J\nx\n.", "found the name '\\x1b[2J.x'"),
-        CASE("\x80\4\x8c\2os\x8c\6getcwd\x93.", "found the name 'os.getcwd'"), CASE("\x80\4K\1K\1\x93.", "a name that is no text"),
-        CASE("\x80\2i", "opcode 69"), CASE("\x80\2o", "opcode 6f"), CASE("\x80\2\x81", "opcode 81"), CASE("\x80\2\x82\1", "opcode 82"),
-        CASE("\x80\2P", "opcode 50"), CASE("\x80\2\x97", "opcode 97"), CASE("\x80\2" "0", "opcode 30"), CASE("\x80\2\xff", "opcode ff"),
+        CASE("\x80\4\x8c\2os\x8c\6getcwd\x93.", "found the name 'os.getcwd'"), CASE("\x80\4K\1K\1\x93.",
+                                                                                    "a name that is no text"),
+        CASE("\x80\2i", "opcode 69"), CASE("\x80\2o", "opcode 6f"), CASE("\x80\2\x81", "opcode 81"),
+        CASE("\x80\2\x82\1", "opcode 82"),
+        CASE("\x80\2P", "opcode 50"), CASE("\x80\2\x97", "opcode 97"), CASE("\x80\2" "0", "opcode 30"),
+        CASE("\x80\2\xff", "opcode ff"),
         CASE("\x80\2)R.", "too few values"), CASE("\x80\2N)R.", "a call of something else"),
         CASE("\x80\2ctorch\nFloatStorage\n)R.", "a call of a storage's type"),
         CASE("\x80\2ccollections\nOrderedDict\n}R.", "a call of something else"),
@@ -263,18 +274,30 @@ static void every_other_opcode_and_name_is_refused(void)
         CASE("\x80\2ctorch._utils\n_rebuild_tensor_v2\n)R.", "a tensor with other arguments"),
         CASE("\x80\2ctorch._utils\n_rebuild_parameter\n)R.", "a parameter with other arguments"),
         CASE("\x80\2ctorch._utils\n_rebuild_tensor_v2\n(NNNNNNtR.", "a tensor with other arguments"),
-        CASE("\x80\2NQ.", "a persistent id that is no storage"), CASE("\x80\2(NNNNNtQ.", "a persistent id that is no storage"),
+        CASE("\x80\2NQ.", "a persistent id that is no storage"), CASE("\x80\2(NNNNNtQ.",
+                                                                      "a persistent id that is no storage"),
         CASE("\x80\2h\0.", "memory that is empty"), CASE("\x80\2j\0\0\0\0.", "memory that is empty"),
-        CASE("\x80\2Nq\1.", "not the next one"), CASE("\x80\2Nr\0\0\0\1.", "not the next one"), CASE("\x80\2q\0.", "not the next one"),
-        CASE("\x80\2(q\0.", "a mark to be remembered"), CASE("\x80\2t.", "found no mark"), CASE("\x80\2u.", "found no mark"),
-        CASE("\x80\2" "e.", "found no mark"), CASE("\x80\2\x85.", "too few values"), CASE("\x80\2(\x85.", "a mark inside"),
-        CASE("\x80\2s.", "too few values"), CASE("\x80\2NNNs.", "members without a dictionary"), CASE("\x80\2}(Nu.", "members without"),
-        CASE("\x80\2(NNu.", "members without"), CASE("\x80\2}(Ns.", "mark as a member"), CASE("\x80\2Na.", "without a list"),
-        CASE("\x80\2" "NNa.", "without a list"), CASE("\x80\2N(Ne.", "without a list"), CASE("\x80\2N}b.", "attributes of something"),
+        CASE("\x80\2Nq\1.", "not the next one"), CASE("\x80\2Nr\0\0\0\1.", "not the next one"), CASE("\x80\2q\0.",
+                                                                                                     "not the next "
+                                                                                                     "one"),
+        CASE("\x80\2(q\0.", "a mark to be remembered"), CASE("\x80\2t.", "found no mark"), CASE("\x80\2u.",
+                                                                                                "found no mark"),
+        CASE("\x80\2" "e.", "found no mark"), CASE("\x80\2\x85.", "too few values"), CASE("\x80\2(\x85.",
+                                                                                          "a mark inside"),
+        CASE("\x80\2s.", "too few values"), CASE("\x80\2NNNs.", "members without a dictionary"), CASE("\x80\2}(Nu.",
+                                                                                                      "members "
+                                                                                                      "without"),
+        CASE("\x80\2(NNu.", "members without"), CASE("\x80\2}(Ns.", "mark as a member"), CASE("\x80\2Na.",
+                                                                                              "without a list"),
+        CASE("\x80\2" "NNa.", "without a list"), CASE("\x80\2N(Ne.", "without a list"), CASE("\x80\2N}b.",
+                                                                                             "attributes of something"),
         CASE("\x80\2}Nb.", "attributes of something"), CASE("\x80\2X\5\0\0\0abc", "longer than the pickle"),
-        CASE("\x80\2X\377\377\377\377abc", "longer than the pickle"), CASE("\x80\2X\1\0\0\0\377.", "not UTF-8, or with a NUL"),
-        CASE("\x80\2X\1\0\0\0\0.", "not UTF-8, or with a NUL"), CASE("\x80\2X\2\0\0\0\303.", "not UTF-8, or with a NUL"),
-        CASE("\x80\2J\1", "the end of the pickle"), CASE("\x80\2G\0", "the end of the pickle"), CASE("\x80\2\x8a\t123456789.", "64 bits"),
+        CASE("\x80\2X\377\377\377\377abc", "longer than the pickle"), CASE("\x80\2X\1\0\0\0\377.",
+                                                                           "not UTF-8, or with a NUL"),
+        CASE("\x80\2X\1\0\0\0\0.", "not UTF-8, or with a NUL"), CASE("\x80\2X\2\0\0\0\303.",
+                                                                     "not UTF-8, or with a NUL"),
+        CASE("\x80\2J\1", "the end of the pickle"), CASE("\x80\2G\0", "the end of the pickle"),
+        CASE("\x80\2\x8a\t123456789.", "64 bits"),
         CASE("\x80\4\x95\0\0", "the end of the pickle"), CASE("\x80\2K", "the end of the pickle"),
         CASE("\x80\2}(K\1" TENSOR "u.", "whose name is no text"),
         CASE("\x80\2}(" NAMED("x") TENSOR NAMED("x") TENSOR "u.", "tensor 'x': found it twice"),
@@ -331,7 +354,8 @@ static void dictionaries_are_chosen_by_name(void)
             continue;
         }
         if (!check(torch_open(&t, in_directory("t.bin"), &e) == BERT_OK, "case %zu: %s", i, e.message)) continue;
-        check(t.count == cases[i].count && t.left_out == cases[i].left_out, "case %zu: %zu tensors, %zu left out", i, t.count,
+        check(t.count == cases[i].count && t.left_out == cases[i].left_out, "case %zu: %zu tensors, %zu left out", i,
+              t.count,
               t.left_out);
         check(tensor_element(&t.tensors[0], 0) == 1 && tensor_element(&t.tensors[0], 1) == 2, "its numbers");
         torch_close(&t);
@@ -381,7 +405,8 @@ static void shared_storages_are_bounded(void)
         put_archive("t.bin", &a);
         bytes_free(&p);
         if (many) expect_refused("a thousand times", "more than twice the file");
-        else if (check(torch_open(&t, in_directory("t.bin"), &e) == BERT_OK && t.count == 10, "ten slices: %s", e.message))
+        else if (check(torch_open(&t, in_directory("t.bin"), &e) == BERT_OK && t.count == 10, "ten slices: %s",
+                       e.message))
             torch_close(&t);
     }
     end();
@@ -434,7 +459,8 @@ static void fields_of_a_zip_are_checked(void)
         {size - 2, 1, "found a comment"}, {size - 18, 1, "in several files"}, {size - 14, 9, "in several files"},
         {size - 22, 'Q', "no end record"}, {size - 10, 1, "two end records"}, {size - 6, 1, "two end records"},
         {size - 42, 'Q', "directory that ends elsewhere"}, {size - 34, 9, "where the zip64 end record is"},
-        {size - 38, 1, "in several files"}, {size - 26, 2, "in several files"}, {size - 98, 'Q', "where the zip64 end record is"},
+        {size - 38, 1, "in several files"}, {size - 26, 2, "in several files"}, {size - 98, 'Q',
+                                                                                 "where the zip64 end record is"},
         {size - 94, 45, "of another length"}, {size - 82, 1, "in several files"}, {size - 74, 9, "two end records"},
         {size - 66, 9, "two end records"}, {size - 58, 1, "two end records"}, {size - 50, 1, "two end records"},
         {central, 'Q', "no entry of the directory"}, {central + 8, 9, "an encrypted entry"},
@@ -455,7 +481,8 @@ static void fields_of_a_zip_are_checked(void)
     put("t.bin", a.file.data, size);
     TorchFile file;
     Error e = {0};
-    if (check(torch_open(&file, in_directory("t.bin"), &e) == BERT_OK, "unchanged it opens: %s", e.message)) torch_close(&file);
+    if (check(torch_open(&file, in_directory("t.bin"), &e) == BERT_OK, "unchanged it opens: %s", e.message))
+        torch_close(&file);
     free(a.file.data);
     end();
 }
@@ -473,8 +500,10 @@ static void zip64_fields_are_read(void)
         archive_add(&a, "m/data.pkl", pickle, sizeof pickle - 1);
         archive_add(&a, "m/data/0", numbers, sizeof numbers);
         unsigned char *extra = a.directory.data + a.directory.size - 28;
-        if (kind == 2) extra[2] = 16, extra[20] = 'F', extra[21] = 'B', extra[22] = 4, extra[23] = 0;  /* two numbers of three */
-        if (kind == 3) memset(extra + 4 + 16, 255, 8);                                              /* an offset of 2^64-1 */
+        if (kind == 2)
+            extra[2] = 16, extra[20] = 'F', extra[21] = 'B', extra[22] = 4, extra[23] = 0;  /* two numbers of three */
+        if (kind == 3)
+            memset(extra + 4 + 16, 255, 8);                                              /* an offset of 2^64-1 */
         put_archive("t.bin", &a);
         if (kind == 2) expect_refused("too few numbers", "do not fill their room");
         else if (kind == 3) expect_refused("an offset beyond", "found no header");
@@ -489,8 +518,8 @@ static void zip64_fields_are_read(void)
     end();
 }
 
-/* Every bit of a small file flipped, and the file cut at every length: refused, or the same tensor with the same numbers
- * (a time stamp, the padding, a version). */
+/* Every bit of a small file flipped, and the file cut at every length: refused, or the same tensor with the same
+ * numbers (a time stamp, the padding, a version). */
 static void damaged_archives_do_no_harm(void)
 {
     static const float numbers[3] = {1, 2, 3};
@@ -540,7 +569,8 @@ static void long_pickles_take_linear_time(void)
         bytes_text(&p, ".");
         put_pickle(p.data, p.size);
         bytes_free(&p);
-        expect_refused("a long pickle", kind == 0 ? "too few values" : kind == 3 ? "found no tensors" : "something else than one");
+        expect_refused("a long pickle", kind == 0 ? "too few values" : kind == 3 ? "found no tensors" : "something "
+                       "else than one");
     }
     end();
 }
@@ -563,9 +593,11 @@ static void a_model_is_converted_bit_for_bit(void)
     for (size_t i = 0; i < count; i++)
         if (strstr(t[i].name, "word_embeddings")) words = &t[i];
     check(torch_write(in_directory("pytorch_model.bin"), t, count, &e) == BERT_OK, "%s", e.message);
-    check(convert_torch(directory, NULL, nowhere, &e) == BERT_FILE && strstr(e.message, "is there already"), "%s", e.message);
+    check(convert_torch(directory, NULL, nowhere, &e) == BERT_FILE && strstr(e.message, "is there already"), "%s",
+          e.message);
     unlink(in_directory("model.safetensors"));
-    const char *const sources[] = {directory, in_directory("pytorch_model.bin")}, *const places[] = {NULL, in_directory("out")};
+    const char *const sources[] = {directory, in_directory("pytorch_model.bin")}, *const places[] = {NULL,
+                                                                                                     in_directory("out")};
     for (int i = 0; i < 2; i++) {
         if (!check(convert_torch(sources[i], places[i], nowhere, &e) == BERT_OK, "%s", e.message)) continue;
         const char *where = i ? "out/model.safetensors" : "model.safetensors";
@@ -576,23 +608,27 @@ static void a_model_is_converted_bit_for_bit(void)
     check(file_exists(in_directory("out"), "config.json") && words, "with its configuration");
     check(convert_torch(in_directory("none"), NULL, nowhere, &e) == BERT_FILE, "no such file");
     unlink(in_directory("pytorch_model.bin"));
-    check(convert_torch(directory, NULL, nowhere, &e) == BERT_FILE && strstr(e.message, "holds no pytorch_model.bin"), "%s",
+    check(convert_torch(directory, NULL, nowhere, &e) == BERT_FILE && strstr(e.message, "holds no pytorch_model.bin"),
+          "%s",
           e.message);
     unlink(in_directory("config.json")), unlink(in_directory("model.safetensors"));
     check(torch_write(in_directory("x.pt"), t, count, &e) == BERT_OK, "%s", e.message);
     check(convert_torch(in_directory("x.pt"), NULL, nowhere, &e) == BERT_OK, "without a configuration: %s", e.message);
     put("config.json", "{\"model_type\": \"roberta\"}", 25);
-    check(convert_torch(in_directory("x.pt"), in_directory("out"), nowhere, &e) == BERT_FILE && strstr(e.message, "roberta"),
+    check(convert_torch(in_directory("x.pt"), in_directory("out"), nowhere, &e) == BERT_FILE && strstr(e.message,
+                                                                                                       "roberta"),
           "another architecture: %s", e.message);
     safetensors_close(&st);
     end();
 }
 
-/* A tied decoder shares its storage with the word embeddings: one of them is written. With a storage of its own both are. */
+/* A tied decoder shares its storage with the word embeddings: one of them is written. With a storage of its own
+ * both are. */
 static void a_tied_decoder_is_written_once(void)
 {
     static const float numbers[4] = {1, 2, 3, 4};
-    static const char *const names[] = {"module.bert.embeddings.word_embeddings.weight", "module.cls.predictions.decoder.weight"};
+    static const char *const names[] = {"module.bert.embeddings.word_embeddings.weight",
+                                        "module.cls.predictions.decoder.weight"};
     const size_t shape[] = {2, 2}, stride[] = {2, 1}, across[] = {1, 2};
     if (!begin()) return;
     for (int kind = 0; kind < 3; kind++) {                              /* shared; its own; shared, but transposed */
@@ -649,12 +685,14 @@ static void shards_of_torch_are_converted_together(void)
         unlink(in_directory("model.safetensors"));
     }
     check(torch_write(in_directory("part-1.bin"), part[0], count[0], &e) == BERT_OK, "%s", e.message);
-    check(convert_torch(directory, NULL, nowhere, &e) == BERT_FILE && strstr(e.message, "expects in part-0.bin"), "%s", e.message);
+    check(convert_torch(directory, NULL, nowhere, &e) == BERT_FILE && strstr(e.message, "expects in part-0.bin"), "%s",
+          e.message);
     check(torch_write(in_directory("part-1.bin"), part[1], count[1] - 1, &e) == BERT_OK, "%s", e.message);
     check(convert_torch(in_directory("pytorch_model.bin.index.json"), NULL, nowhere, &e) == BERT_FILE &&
           strstr(e.message, "tensors, but "), "%s", e.message);
     unlink(in_directory("part-1.bin"));
-    check(convert_torch(directory, NULL, nowhere, &e) == BERT_FILE && strstr(e.message, "part-1.bin: cannot be opened"), "%s",
+    check(convert_torch(directory, NULL, nowhere, &e) == BERT_FILE && strstr(e.message, "part-1.bin: cannot be opened"),
+          "%s",
           e.message);
     safetensors_close(&st);
     end();

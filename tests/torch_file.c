@@ -1,5 +1,5 @@
-/* torch_file.c - writes what torch.save writes, opcode by opcode and record by record, after Python's pickletools and the
- * published description of zip. */
+/* torch_file.c - writes what torch.save writes, opcode by opcode and record by record, after Python's pickletools and
+ * the published description of zip. */
 #include "torch_file.h"
 
 #include <stdlib.h>
@@ -54,7 +54,8 @@ void archive_add(Archive *a, const char *name, const void *data, size_t size)
     bytes_text(&a->directory, "PK\1\2");
     bytes_number(&a->directory, 0, 4), bytes_number(&a->directory, 0x808, 2), bytes_number(&a->directory, 0, 2);
     bytes_number(&a->directory, 0, 4), bytes_number(&a->directory, crc32_zip(data, size), 4);
-    bytes_number(&a->directory, a->wide ? UINT32_MAX : size, 4), bytes_number(&a->directory, a->wide ? UINT32_MAX : size, 4);
+    bytes_number(&a->directory, a->wide ? UINT32_MAX : size, 4), bytes_number(&a->directory,
+                                                                              a->wide ? UINT32_MAX : size, 4);
     bytes_number(&a->directory, length, 2), bytes_number(&a->directory, a->wide ? 28 : 0, 4);
     bytes_number(&a->directory, 0, 8), bytes_number(&a->directory, a->wide ? UINT32_MAX : at, 4);
     bytes_text(&a->directory, name);
@@ -115,7 +116,8 @@ void pickle_begin(Bytes *p)
     bytes_text(p, ")R(");
 }
 
-void pickle_tensor(Bytes *p, const char *name, const char *storage, const char *key, size_t count, size_t offset, int rank,
+void pickle_tensor(Bytes *p, const char *name, const char *storage, const char *key, size_t count, size_t offset,
+                   int rank,
                    const size_t *shape, const size_t *stride)
 {
     add_text(p, name);
@@ -153,7 +155,8 @@ void pickle_end(Bytes *p)
  * ------------------------------------------------------------------------------------------------------------------ */
 Archive torch_archive(const SafeTensor *tensors, size_t count)
 {
-    static const char *const storages[] = {"FloatStorage", "DoubleStorage", "HalfStorage", "BFloat16Storage", "LongStorage",
+    static const char *const storages[] = {"FloatStorage", "DoubleStorage", "HalfStorage", "BFloat16Storage",
+                                           "LongStorage",
                                            "IntStorage", "ShortStorage", "CharStorage", "ByteStorage", "BoolStorage"};
     Archive a = {0};
     Bytes p = {0};

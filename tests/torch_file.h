@@ -23,7 +23,8 @@ void archive_finish(Archive *a);    /* directory and end records: a->file is the
 
 /* A pickle of a state dict: begin, tensors, end. Shapes and strides of `rank` numbers below 2^31. */
 void pickle_begin(Bytes *p);
-void pickle_tensor(Bytes *p, const char *name, const char *storage, const char *key, size_t count, size_t offset, int rank,
+void pickle_tensor(Bytes *p, const char *name, const char *storage, const char *key, size_t count, size_t offset,
+                   int rank,
                    const size_t *shape, const size_t *stride);
 void pickle_end(Bytes *p);
 

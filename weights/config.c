@@ -90,8 +90,8 @@ static Status read_activation(JsonReader *j, BertConfig *config, Error *e)
         config->gelu = activations[i].gelu;
         return BERT_OK;
     }
-    return fail(e, BERT_FILE, "%s: hidden_act is \"%s\", expected \"gelu\" or \"gelu_new\" (or another name of these two: "
-                "gelu_python; gelu_fast, gelu_accurate, gelu_pytorch_tanh, gelu_python_tanh)", j->path, name);
+    return fail(e, BERT_FILE, "%s: hidden_act is \"%s\", expected \"gelu\" or \"gelu_new\" (or another name of these "
+                "two: gelu_python; gelu_fast, gelu_accurate, gelu_pytorch_tanh, gelu_python_tanh)", j->path, name);
 }
 
 /* A key with one legal value, whose other values mean another architecture.
@@ -178,8 +178,8 @@ static Status fill_in(BertConfig *config, const char *path, Error *e)
         missing++;
     }
     if (missing == CONFIG_KEYS)
-        return fail(e, BERT_FILE, "%s: has none of a BERT's sizes (num_hidden_layers, hidden_size, ...): is it the model's "
-                    "configuration?", path);
+        return fail(e, BERT_FILE, "%s: has none of a BERT's sizes (num_hidden_layers, hidden_size, ...): is it the "
+                    "model's configuration?", path);
     return BERT_OK;
 }
 

@@ -1,5 +1,5 @@
-/* convert.c - a program of its own: a TensorFlow checkpoint, or a file of torch.save, becomes
- * a model directory that `bert` can read.
+/* convert.c - a program of its own: a TensorFlow checkpoint, or a file of torch.save,
+ * becomes a model directory that `bert` can read.
  *
  *     build/convert CHECKPOINT_PREFIX OUTPUT_DIRECTORY
  *     build/convert DIRECTORY_OR_FILE [OUTPUT_DIRECTORY]      pytorch_model.bin: see torch.c, and the end of this file
@@ -526,8 +526,8 @@ static Status open_source(TorchConversion *c)
     return s;
 }
 
-/* A tied decoder is the word embeddings once more: the same bytes under a second name. safetensors has no second names, and
- * without it the model is tied all the same. */
+/* A tied decoder is the word embeddings once more: the same bytes under a second name. safetensors has no second names,
+ * and without it the model is tied all the same. */
 static bool is_tied_copy(const SafeTensor *t, const SafeTensor *words)
 {
     return words && t != words && ends_with(t->name, "cls.predictions.decoder.weight") && t->data == words->data &&
@@ -540,8 +540,10 @@ static Status list_tensors(TorchConversion *c, FILE *log)
     const SafeTensor *words = NULL;
     size_t count = 0, left_out = 0;
     for (size_t i = 0; i < c->file_count; i++) {
-        for (size_t k = 0; !words && k < c->files[i].count; k++)
-            if (ends_with(c->files[i].tensors[k].name, "embeddings.word_embeddings.weight")) words = &c->files[i].tensors[k];
+        for (size_t k = 0; !words && k < c->files[i].count; k++) {
+            const SafeTensor *t = &c->files[i].tensors[k];
+            if (ends_with(t->name, "embeddings.word_embeddings.weight")) words = t;
+        }
         count += c->files[i].count;
         left_out += c->files[i].left_out;
     }
@@ -675,7 +677,8 @@ static Status check_model(const char *directory, char text[200], Error *e)
     if (s) return s;
     const BertConfig *k = &model.config;
     if (pieces > k->V)
-        s = fail(e, BERT_FILE, "%s: found %d pieces, but vocab_size %d: they do not belong together", directory, pieces, k->V);
+        s = fail(e, BERT_FILE, "%s: found %d pieces, but vocab_size %d: they do not belong together", directory, pieces,
+                 k->V);
     snprintf(text, 200, "%dL/%dH/%dA, %d pieces, %zu tensors%s%s%s", k->L, k->H, k->A, pieces, model.file->count,
              model.has_pooler ? ", pooler" : "", model.has_mlm ? ", MLM head" : "", model.has_nsp ? ", NSP head" : "");
     bert_free(&model);
@@ -745,7 +748,7 @@ Status fingerprint(const char *path, char hex[65], Error *e)
  * ------------------------------------------------------------------------------------------------------------------ */
 static const char usage[] =
     "convert CHECKPOINT_PREFIX OUTPUT_DIRECTORY     a TensorFlow checkpoint to model.safetensors and config.json\n"
-    "convert DIRECTORY_OR_FILE [OUTPUT_DIRECTORY]   pytorch_model.bin of torch.save, or its shards, to model.safetensors\n"
+    "convert DIRECTORY_OR_FILE [OUTPUT_DIRECTORY]   torch's pytorch_model.bin, or its shards, to model.safetensors\n"
     "convert --join FILE.index.json FILE            the shards of a safetensors index as one file\n"
     "convert --check DIRECTORY                      opens a model as `bert` does, and says what it is\n"
     "convert --fingerprint FILE.safetensors         SHA-256 of its weights, whatever their names and order\n"

@@ -64,7 +64,8 @@ typedef struct {
 Status zip_open(Zip *zip, const char *path, Error *e);
 void zip_close(Zip *zip);
 ZipEntry *zip_find(const Zip *zip, const char *name);     /* NULL if there is none */
-/* The entry's bytes, in the mapped file and perhaps misaligned, after their checksum was verified; NULL if it is wrong. */
+/* The entry's bytes, in the mapped file and perhaps misaligned, after their checksum was verified; NULL if it
+ * is wrong. */
 const unsigned char *zip_data(const Zip *zip, ZipEntry *entry, Error *e);
 uint32_t crc32_zip(const void *data, size_t size);
 
@@ -93,9 +94,9 @@ bool is_torch_file(const unsigned char *data, size_t size);     /* by its first 
 /* Writes directory/model.safetensors and directory/config.json; says what it found and left out on `log`. */
 Status convert(const char *prefix, const char *directory, FILE *log, Error *e);
 
-/* The same of torch.save's pytorch_model.bin or of its index (`source`: the file, or the directory that has one). Writes
- * directory/model.safetensors, and a copy of the config.json beside the source unless it is the same directory, which it is
- * if `directory` is NULL. */
+/* The same of torch.save's pytorch_model.bin or of its index (`source`: the file, or the directory that has one).
+ * Writes directory/model.safetensors, and a copy of the config.json beside the source unless it is the same directory,
+ * which it is if `directory` is NULL. */
 Status convert_torch(const char *source, const char *directory, FILE *log, Error *e);
 
 /* SHA-256 over name, shape and bytes of every float32 tensor of encoder, pooler and MLM head, in the order of

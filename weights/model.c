@@ -164,7 +164,8 @@ static const SafeTensor *find_behind(const Safetensors *file, const char *prefix
     return safetensors_find(file, name);
 }
 
-/* A tensor by a name of the table: the encoder's behind the whole prefix, a head's (`cls.`) behind its own part of it. */
+/* A tensor by a name of the table: the encoder's behind the whole prefix, a head's (`cls.`) behind its own
+ * part of it. */
 static const SafeTensor *find_named(const Safetensors *file, const char *pattern, int layer)
 {
     if (file->prefix)
@@ -271,7 +272,8 @@ static Status check_names(const Bert *m, const TensorSpec *spec, int layer, Erro
     if (spec->kind != KIND_NORM) return BERT_OK;
     const SafeTensor *old = find_named(m->file, spec->alias, layer), *t = find_named(m->file, spec->name, layer);
     if (!old || !t) return BERT_OK;
-    return fail(e, BERT_FILE, "%s: has both '%s' and '%s', expected one of them", m->file->file.path, t->name, old->name);
+    return fail(e, BERT_FILE, "%s: has both '%s' and '%s', expected one of them", m->file->file.path, t->name,
+                old->name);
 }
 
 /* Binds every row of the table, for every layer where it has one, and counts what was found of each group.
@@ -370,8 +372,8 @@ static Status compare_names(char **best, const char *directory, const char *name
     size_t length = strlen(name), end = sizeof suffix - 1;
     if (length <= end || strcmp(name + length - end, suffix) || name[0] == '.') return BERT_OK;
     if (*best)
-        return fail(e, BERT_FILE, "%s: holds %s and %s, expected one *.safetensors, or model.safetensors: name the file "
-                    "with --model", directory, strrchr(*best, '/') + 1, name);
+        return fail(e, BERT_FILE, "%s: holds %s and %s, expected one *.safetensors, or model.safetensors: name the "
+                    "file with --model", directory, strrchr(*best, '/') + 1, name);
     return put_path(best, directory, name, e);
 }
 
@@ -406,8 +408,8 @@ static Status only_file(char **path, const char *directory, Error *e)
 static Status refuse_adapter(const char *directory, Error *e)
 {
     if (!file_exists(directory, "adapter_config.json")) return BERT_OK;
-    return fail(e, BERT_FILE, "%s: has adapter_config.json: an adapter of another model's weights, which is not applied here: "
-                "merge it into the model first", directory);
+    return fail(e, BERT_FILE, "%s: has adapter_config.json: an adapter of another model's weights, which is not "
+                "applied here: merge it into the model first", directory);
 }
 
 Status model_file_if_any(char **path, const char *directory, Error *e)
@@ -467,7 +469,8 @@ Status model_place(const char *path, char **directory, char **weights, Error *e)
     if (size_add(length, 1, &size)) *directory = malloc(size);
     if (file) *weights = strdup(path);
     if (!*directory || (file && !*weights)) {
-        free(*directory), free(*weights);
+        free(*directory);
+        free(*weights);
         *directory = *weights = NULL;
         return fail(e, BERT_SYSTEM, "%s: out of memory", path);
     }

@@ -2,9 +2,9 @@
  *
  * A large model is often cut into shards, with an index beside them that says which file has which tensor:
  *
- *     model.safetensors.index.json    {"metadata": {"total_size": 147456},
- *                                      "weight_map": {"embeddings.LayerNorm.bias": "model-00001-of-00003.safetensors",
- *                                                     "pooler.dense.bias":         "model-00003-of-00003.safetensors", ...}}
+ *     {"metadata": {"total_size": 147456},                               model.safetensors.index.json
+ *      "weight_map": {"embeddings.LayerNorm.bias": "model-00001-of-00003.safetensors",
+ *                     "pooler.dense.bias":         "model-00003-of-00003.safetensors", ...}}
  *
  * Opened together they are one list of tensors, as if they stood in one file; each is still used where its file has it.
  * An index is a claim like everything else, and is held against the files:
@@ -49,7 +49,8 @@ static Status shard_number(ShardList *list, const char *name, bool *is_new, size
     for (*number = 0; *number < list->shard_count; ++*number)
         if (!strcmp(list->shards[*number], name)) return BERT_OK;
     if (!is_plain_name(name))
-        return fail(e, BERT_FILE, "%s: found the shard '%.200s', expected the name of a file beside the index", path, name);
+        return fail(e, BERT_FILE, "%s: found the shard '%.200s', expected the name of a file beside the index", path,
+                    name);
     if (list->shard_count == SHARDS_LIMIT)
         return fail(e, BERT_FILE, "%s: names more than %d shards", path, (int)SHARDS_LIMIT);
     *is_new = true;
@@ -100,7 +101,8 @@ static int by_tensor(const void *a, const void *b)
     return strcmp(x->tensor, y->tensor);
 }
 
-/* Sorted by name, so that shard_of can search by halving; a name given twice would leave it to the reader which counts. */
+/* Sorted by name, so that shard_check can search by halving. A name given twice would leave it to the reader which of
+ * the two counts. */
 static Status sort_entries(ShardList *list, Error *e)
 {
     const char *path = list->index.path;
@@ -167,7 +169,8 @@ Status shard_path(const ShardList *list, size_t shard, char **path, Error *e)
 }
 
 /* Rules 2 and 3, for one shard. */
-Status shard_check(const ShardList *list, size_t shard, const char *path, const char *const *names, size_t count, Error *e)
+Status shard_check(const ShardList *list, size_t shard, const char *path, const char *const *names, size_t count,
+                   Error *e)
 {
     size_t expected = 0;
     for (size_t i = 0; i < count; i++) {
@@ -210,7 +213,8 @@ static Status open_shard(Safetensors *st, const ShardList *list, size_t shard, E
     return s;
 }
 
-/* The tensors of all shards in one list. (Names that are equal cannot be: each is in the one shard that the index says.) */
+/* The tensors of all shards in one list. (Names that are equal cannot be: each is in the one shard that the
+ * index says.) */
 static Status merge_shards(Safetensors *st, Error *e)
 {
     size_t count = 0;
@@ -268,13 +272,13 @@ size_t weights_size(const Safetensors *st)
  * What stands before the names
  *
  *     embeddings.word_embeddings.weight                               a BertModel, saved alone
- *     bert.embeddings.word_embeddings.weight                          with heads: they are beside it, `cls.predictions...`
+ *     bert.embeddings.word_embeddings.weight                          with heads: `cls.predictions...` beside it
  *     module.bert.embeddings... and module.cls.predictions...         saved out of DataParallel
  *     _orig_mod.bert.embeddings...                                    saved out of torch.compile
  *     question_encoder.bert_model.embeddings...                       one half of a bi-encoder
  *
- * No list of prefixes: what stands before the word embeddings' name is the encoder's, and the heads are where the `bert.`
- * at its end begins.
+ * No list of prefixes: what stands before the word embeddings' name is the encoder's, and the heads are where the
+ * `bert.` at its end begins.
  * ------------------------------------------------------------------------------------------------------------------ */
 static const char word_embeddings[] = "embeddings.word_embeddings.weight";
 
@@ -297,11 +301,12 @@ static bool is_usual(const char *name, size_t length)
 /* The two names that are in doubt, in the words of their prefixes. */
 static Status ambiguous(const Safetensors *st, const char *a, size_t a_length, const char *b, size_t b_length, Error *e)
 {
-    return fail(e, BERT_FILE, "%s: holds two models, one with '%.*s' before its names and one with '%.*s': expected one",
+    return fail(e, BERT_FILE, "%s: holds two models, one with '%.*s' before its names and one with '%.*s': expected "
+                "one",
                 st->file.path, a_length < 200 ? (int)a_length : 200, a, b_length < 200 ? (int)b_length : 200, b);
 }
 
-/* Sets st->prefix and st->head_prefix, unless the file has no word embeddings: what is missing is said later, by name. */
+/* Sets st->prefix and st->head_prefix, unless the file has no word embeddings: what is missing is said later. */
 static Status find_prefix(Safetensors *st, Error *e)
 {
     const char *best = NULL;
@@ -337,8 +342,8 @@ bool is_shard_index(const char *path)
     return n >= m && !strcmp(path + n - m, suffix);
 }
 
-/* A file that is none of safetensors': one of torch.save gets the advice that helps. It is a zip, or in older versions a
- * pickle; only the converter reads it. */
+/* A file that is none of safetensors': one of torch.save gets the advice that helps. It is a zip, or in older versions
+ * a pickle; only the converter reads it. */
 static Status refuse_torch(const char *path, Error *e)
 {
     FileView file;
@@ -347,8 +352,8 @@ static Status refuse_torch(const char *path, Error *e)
     const bool torch = file.size > 3 && (!memcmp(file.data, "PK\3\4", 4) || file.data[0] == 0x80);
     file_close(&file);
     if (!torch) return e->status;
-    return fail(e, BERT_FILE, "%s: is no safetensors file, but one of torch.save: `build/convert %s` makes model.safetensors "
-                "of it", path, path);
+    return fail(e, BERT_FILE, "%s: is no safetensors file, but one of torch.save: `build/convert %s` makes "
+                "model.safetensors of it", path, path);
 }
 
 Status weights_open(Safetensors *st, const char *path, Error *e)

@@ -10,12 +10,13 @@
  *     constants (None, True, numbers, texts), tuples, lists, dictionaries, and a memory of what was there before
  *     six names: OrderedDict, the two functions that make a tensor and a parameter, and the types of storages
  *
- * and "calling" one of these notes what it says. Any other opcode or name is refused by name. Nothing in the file is run,
- * unpacked or taken for a path. The machine has no loop and no jump: each opcode is read once, and makes at most one value.
+ * and "calling" one of these notes what it says. Any other opcode or name is refused by name. Nothing in the file is
+ * run, unpacked or taken for a path. The machine has no loop and no jump: each opcode is read once, and makes at most
+ * one value.
  *
  * Every number is a claim: a storage must have exactly the bytes that the zip has for it, a tensor must lie inside its
- * storage, and a tensor has at most as many elements as its storage, all of them together at most twice the file: strides
- * of 0 could else make terabytes of one number.
+ * storage, and a tensor has at most as many elements as its storage, all of them together at most twice the file:
+ * strides of 0 could else make terabytes of one number.
  */
 #include "weights/convert.h"
 
@@ -32,7 +33,7 @@ typedef enum {
 
 typedef struct {
     ValueKind kind;
-    size_t at, count;                   /* text: bytes of the pickle; tuple: places of `items`; else at: a number of its kind */
+    size_t at, count;                   /* text: bytes of the pickle; tuple: places of `items`; else at: its number */
     int64_t number;
 } Value;
 
@@ -74,7 +75,8 @@ static Value *stack_of(const Machine *m) { return m->stack.items; }
 /* A sentence about the pickle, with the place. */
 static Status refuse(const Machine *m, const char *what)
 {
-    return fail(m->e, BERT_FILE, "%s: data.pkl, byte %zu: %s: expected a dictionary of tensors; nothing in the file was run",
+    return fail(m->e, BERT_FILE, "%s: data.pkl, byte %zu: %s: expected a dictionary of tensors; nothing in the file "
+                "was run",
                 m->path, m->opcode, what);
 }
 
@@ -117,7 +119,8 @@ static Status push_kind(Machine *m, ValueKind kind)
 /* Takes the top value, which must not be a mark. */
 static Status pop(Machine *m, Value *value)
 {
-    if (m->stack.count == 0 || stack_of(m)[m->stack.count - 1].kind == VALUE_MARK) return refuse(m, "found too few values");
+    if (m->stack.count == 0 || stack_of(m)[m->stack.count - 1].kind == VALUE_MARK)
+        return refuse(m, "found too few values");
     *value = stack_of(m)[--m->stack.count];
     return BERT_OK;
 }
@@ -141,7 +144,8 @@ static Status find_mark(const Machine *m, size_t *mark)
 static Status operand(Machine *m, size_t bytes, uint64_t *value)
 {
     *value = 0;
-    if (bytes > 8 || bytes > m->size - m->at) return refuse(m, "found the end of the pickle, or a number of more than 64 bits");
+    if (bytes > 8 || bytes > m->size - m->at)
+        return refuse(m, "found the end of the pickle, or a number of more than 64 bits");
     for (size_t i = bytes; i-- > 0; ) *value = *value << 8 | m->bytes[m->at + i];
     m->at += bytes;
     return BERT_OK;
@@ -261,7 +265,8 @@ static Status remember(Machine *m, size_t bytes)
 {
     uint64_t place = m->memo.count;
     if (bytes && operand(m, bytes, &place) != BERT_OK) return m->e->status;
-    if (m->stack.count == 0 || place > m->memo.count) return refuse(m, "found a place of the memory that is not the next one");
+    if (m->stack.count == 0 || place > m->memo.count)
+        return refuse(m, "found a place of the memory that is not the next one");
     const Value top = stack_of(m)[m->stack.count - 1];
     if (top.kind == VALUE_MARK) return refuse(m, "found a mark to be remembered");
     if (place == m->memo.count) return append_value(m, &m->memo, top);
@@ -317,7 +322,8 @@ static Status set_items(Machine *m, size_t first, bool mark)
         Member *member = grow(m, &m->members, sizeof *member);
         if (!member) return m->e->status;
         *member = (Member){stack_of(m)[below - 1].at, stack_of(m)[i], stack_of(m)[i + 1]};
-        if (member->key.kind == VALUE_MARK || member->value.kind == VALUE_MARK) return refuse(m, "found a mark as a member");
+        if (member->key.kind == VALUE_MARK || member->value.kind == VALUE_MARK)
+            return refuse(m, "found a mark as a member");
     }
     m->stack.count = below;
     return BERT_OK;
@@ -508,9 +514,11 @@ static Status run_pickle(Machine *m, Value *result)
     while (m->at < m->size && m->bytes[m->at] != '.')
         if (step(m) != BERT_OK) return m->e->status;
     m->opcode = m->at;
-    if (m->at + 1 != m->size) return refuse(m, m->at < m->size ? "found bytes behind the pickle's end" : "found no end");
+    if (m->at == m->size) return refuse(m, "found no end");
+    if (m->at + 1 != m->size) return refuse(m, "found bytes behind the pickle's end");
     if (pop(m, result) != BERT_OK) return m->e->status;
-    return m->stack.count == 0 && result->kind == VALUE_DICT ? BERT_OK : refuse(m, "found something else than one dictionary");
+    if (m->stack.count == 0 && result->kind == VALUE_DICT) return BERT_OK;
+    return refuse(m, "found something else than one dictionary");
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------
@@ -548,7 +556,8 @@ static Status choose_dict(Machine *m, const Value *result, size_t *dict)
     if (count_tensors(m, *dict)) return BERT_OK;
     for (size_t k = 0; k < sizeof usual / sizeof *usual; k++)
         if (find_dict(m, result->at, usual[k], dict) && count_tensors(m, *dict)) return BERT_OK;
-    return refuse(m, "found no tensors in the dictionary, nor in one called state_dict, model_state_dict, model or module");
+    return refuse(m, "found no tensors in the dictionary, nor in one called state_dict, model_state_dict, model or "
+                  "module");
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------
@@ -572,7 +581,8 @@ static ZipEntry *find_entry(const TorchReader *r, const char *name, const unsign
 {
     char path[400];
     if (r->folder_length + strlen(name) + key_length >= sizeof path) return NULL;
-    snprintf(path, sizeof path, "%.*s%s%.*s", (int)r->folder_length, r->folder, name, (int)key_length, (const char *)key);
+    snprintf(path, sizeof path, "%.*s%s%.*s", (int)r->folder_length, r->folder, name, (int)key_length,
+             (const char *)key);
     return zip_find(&r->file->zip, path);
 }
 
@@ -617,7 +627,8 @@ static Status gather(TorchReader *r, SafeTensor *t, const View *v, const char *d
 {
     const size_t size = dtype_size(t->dtype);
     char *copy = malloc(t->count * size);               /* at most the size of the storage, which is in the file */
-    if (!copy) return fail(r->machine.e, BERT_SYSTEM, "%s: out of memory for tensor '%.200s'", r->machine.path, t->name);
+    if (!copy)
+        return fail(r->machine.e, BERT_SYSTEM, "%s: out of memory for tensor '%.200s'", r->machine.path, t->name);
     r->file->copies[r->file->copy_count++] = copy;
     size_t index[MAX_RANK] = {0}, at = v->offset;
     for (size_t n = 0; n < t->count; n++) {
@@ -644,7 +655,8 @@ static Status read_tensor(TorchReader *r, SafeTensor *t, const View *v)
     t->count = 1;
     memcpy(t->shape, v->shape, sizeof t->shape);
     for (int i = 0; i < v->rank; i++)
-        if (!size_mul(t->count, v->shape[i], &t->count)) return tensor_fail(r, t, "found more elements than a size can count");
+        if (!size_mul(t->count, v->shape[i], &t->count))
+            return tensor_fail(r, t, "found more elements than a size can count");
     if (storage_data(r, t, v->storage, &data) != BERT_OK) return r->machine.e->status;
     if (t->count > storage->count)
         return tensor_fail(r, t, "found more elements than its storage has: an expanded tensor");
@@ -701,7 +713,8 @@ static Status check_names(const TorchReader *r)
     for (size_t i = 0; i < f->count; i++) sorted[i] = &f->tensors[i];
     qsort(sorted, f->count, sizeof *sorted, by_name);
     for (size_t i = 1; i < f->count && s == BERT_OK; i++)
-        if (!strcmp(sorted[i - 1]->name, sorted[i]->name)) s = tensor_fail(r, sorted[i], "found it twice, expected it once");
+        if (!strcmp(sorted[i - 1]->name, sorted[i]->name))
+            s = tensor_fail(r, sorted[i], "found it twice, expected it once");
     free(sorted);
     return s;
 }
@@ -740,11 +753,13 @@ static Status find_folder(TorchReader *r, ZipEntry **pickle)
     for (size_t i = 0; i < zip->count; i++) {
         ZipEntry *entry = &zip->entries[i];
         if (entry->name_length < length || memcmp(entry->name + entry->name_length - length, last, length)) continue;
-        if (*pickle) return fail(r->machine.e, BERT_FILE, "%s: found two entries data.pkl, expected one", zip->file.path);
+        if (*pickle)
+            return fail(r->machine.e, BERT_FILE, "%s: found two entries data.pkl, expected one", zip->file.path);
         *pickle = entry;
     }
     if (!*pickle)
-        return fail(r->machine.e, BERT_FILE, "%s: found a zip without data.pkl, expected a file of torch.save", zip->file.path);
+        return fail(r->machine.e, BERT_FILE, "%s: found a zip without data.pkl, expected a file of torch.save",
+                    zip->file.path);
     r->folder = (*pickle)->name;
     r->folder_length = (*pickle)->name_length - length + 1;
     return BERT_OK;
@@ -756,7 +771,8 @@ static Status check_archive(TorchReader *r)
     static const unsigned char nothing[] = "";
     ZipEntry *order = find_entry(r, "byteorder", nothing, 0);
     if (find_entry(r, "constants.pkl", nothing, 0))
-        return fail(r->machine.e, BERT_FILE, "%s: is a program of TorchScript, expected a dictionary of tensors: it is not run",
+        return fail(r->machine.e, BERT_FILE, "%s: is a program of TorchScript, expected a dictionary of tensors: it is "
+                    "not run",
                     r->machine.path);
     if (!order) return BERT_OK;                         /* before torch 2.1 */
     const unsigned char *text = zip_data(&r->file->zip, order, r->machine.e);
@@ -791,8 +807,8 @@ static Status refuse_old(const char *path, Error *e)
     const bool old = file.size > 0 && file.data[0] == 0x80;
     file_close(&file);
     if (!old) return BERT_OK;
-    return fail(e, BERT_FILE, "%s: is a pickle without a zip, as torch.save wrote it before version 1.6: not read; load it with "
-                "torch and save it again", path);
+    return fail(e, BERT_FILE, "%s: is a pickle without a zip, as torch.save wrote it before version 1.6: not read; "
+                "load it with torch and save it again", path);
 }
 
 bool is_torch_file(const unsigned char *data, size_t size)

@@ -117,9 +117,11 @@ typedef struct Safetensors {
     char *names;                    /* the one allocation behind all names */
     char *metadata;                 /* the __metadata__ object as its JSON text, or NULL */
     /* set by weights_open only: */
-    struct Safetensors *shards;     /* (shard_count) the files behind an index, whose tensors are listed above; or NULL */
+    /* (shard_count) the files behind an index, whose tensors are listed above; or NULL */
+    struct Safetensors *shards;
     size_t shard_count;
-    char *prefix;                   /* what stands before the encoder's names: "bert.", "", "module.bert." ...; NULL: not known */
+    /* what stands before the encoder's names: "bert.", "", "module.bert." ...; NULL: not known */
+    char *prefix;
     size_t head_prefix;             /* so much of it stands before the heads' names */
 } Safetensors;
 
@@ -147,8 +149,8 @@ float bfloat16_to_float(uint16_t h);
  * ================================================================================================================== */
 enum { PREFIX_LIMIT = 400 };            /* a longer prefix is not looked for */
 
-/* As safetensors_open, and the same function closes it; a path that ends with .index.json is that of several files, which
- * are opened together. Finds what stands before the names; two models in one file are refused. */
+/* As safetensors_open, and the same function closes it; a path that ends with .index.json is that of several files,
+ * which are opened together. Finds what stands before the names; two models in one file are refused. */
 Status weights_open(Safetensors *st, const char *path, Error *e);
 bool is_shard_index(const char *path);
 bool prefix_is_usual(const Safetensors *st);            /* `bert.` or nothing, as Hugging Face's library has it */
@@ -173,14 +175,16 @@ Status shard_list_open(ShardList *list, const char *path, Error *e);
 void shard_list_close(ShardList *list);
 Status shard_path(const ShardList *list, size_t shard, char **path, Error *e);     /* malloc'ed */
 /* BERT_FILE unless the shard, whose tensors are `names`, has exactly those that the index says. */
-Status shard_check(const ShardList *list, size_t shard, const char *path, const char *const *names, size_t count, Error *e);
+Status shard_check(const ShardList *list, size_t shard, const char *path, const char *const *names, size_t count,
+                   Error *e);
 
 /* =====================================================================================================================
  * weights/config.c, weights/model.c - config.json, and the one table of tensors
  * ================================================================================================================== */
 /* BERT_FILE with the key, what was found and what was expected; other model types are refused by name. */
 Status config_load(BertConfig *config, const char *path, Error *e);
-/* The sizes that the file left out and that were filled in, as "type_vocab_size 2, ..." for a message; false if none. */
+/* The sizes that the file left out and that were filled in, as "type_vocab_size 2, ..." for a message;
+ * false if none. */
 bool config_filled_in(const BertConfig *config, char *text, size_t capacity);
 
 /* weights/pooling.c: what a sentence-transformers directory says about its vectors. BERT_FILE if it cannot be obeyed.
@@ -210,8 +214,8 @@ void spec_name(const char *pattern, int layer, char *name, size_t capacity);    
 size_t symbol_size(char symbol, const BertConfig *config);      /* 'H' -> 768; 1 for what is no letter of the table */
 size_t spec_rows(const TensorSpec *spec, const BertConfig *config);             /* 1 for one-dimensional tensors */
 size_t spec_cols(const TensorSpec *spec, const BertConfig *config);
-/* The tensor of a row in a file, or NULL: behind the file's prefix (in a file that weights_open has not seen: `bert.` or
- * nothing), under its alias or its name. Whoever looks for a tensor asks here, so that all see the same one. */
+/* The tensor of a row in a file, or NULL: behind the file's prefix (in a file that weights_open has not seen: `bert.`
+ * or nothing), under its alias or its name. Whoever looks for a tensor asks here, so that all see the same one. */
 const SafeTensor *spec_find(const TensorSpec *spec, int layer, const Safetensors *file);
 
 /* Path of a model directory's weights, malloc'ed: model.safetensors, else model.safetensors.index.json, else the one

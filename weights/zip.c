@@ -2,9 +2,9 @@
  *
  *     header, name, data of the first entry | ... of the second | ... | directory | end records
  *
- * The directory repeats every header and says where its entry is; the end record says where the directory is. (The zip64
- * forms of the records, with 64 bits for sizes, are read as well; torch always writes one.) So a zip can say everything
- * twice, and differently, and programs differ in what they believe. Here both must agree:
+ * The directory repeats every header and says where its entry is; the end record says where the directory is. (The
+ * zip64 forms of the records, with 64 bits for sizes, are read as well; torch always writes one.) So a zip can say
+ * everything twice, and differently, and programs differ in what they believe. Here both must agree:
  *
  *      1  the end record is the end of the file: no comment, nothing behind it
  *      2  the directory ends where the end records begin, and its entries fill it, as many as it says
@@ -74,7 +74,8 @@ static Status read_end(const Zip *zip, Directory *d, Error *e)
 {
     const size_t size = zip->file.size;
     if (size < END_SIZE || !is_record(zip, size - END_SIZE, "PK\5\6"))
-        return zip_fail(zip, "found no end record at the end of the file: is it cut off, or has it a comment?", size, e);
+        return zip_fail(zip, "found no end record at the end of the file: is it cut off, or has it a comment?", size,
+                        e);
     const size_t at = size - END_SIZE;
     const unsigned char *p = zip->file.data + at;
     if (number(p + 20, 2)) return zip_fail(zip, "found a comment, expected none", at, e);
@@ -84,7 +85,8 @@ static Status read_end(const Zip *zip, Directory *d, Error *e)
     if (at >= LOCATOR_SIZE && is_record(zip, at - LOCATOR_SIZE, "PK\6\7"))
         if (read_end64(zip, at - LOCATOR_SIZE, d, e) != BERT_OK) return e->status;
     if (d->offset > d->end || d->size != d->end - d->offset)
-        return zip_fail(zip, "found a directory that ends elsewhere, expected it to end at the end records", d->offset, e);
+        return zip_fail(zip, "found a directory that ends elsewhere, expected it to end at the end records", d->offset,
+                        e);
     if (d->count > d->size / ENTRY_SIZE)
         return zip_fail(zip, "found more entries than the directory has room for", d->offset, e);
     return BERT_OK;
@@ -94,8 +96,8 @@ static Status read_end(const Zip *zip, Directory *d, Error *e)
  * The directory: rules 3 and 4
  * ------------------------------------------------------------------------------------------------------------------ */
 
-/* The zip64 field among an entry's extra fields: 64-bit numbers for those of the three whose 32 bits are all set, in this
- * order. Other fields (torch pads with one called FB) are passed over. */
+/* The zip64 field among an entry's extra fields: 64-bit numbers for those of the three whose 32 bits are all set, in
+ * this order. Other fields (torch pads with one called FB) are passed over. */
 static bool read_extra(const unsigned char *p, size_t size, uint64_t *values[3])
 {
     while (size >= 4) {
@@ -113,8 +115,8 @@ static bool read_extra(const unsigned char *p, size_t size, uint64_t *values[3])
     return size == 0;
 }
 
-/* The header in front of an entry's data: rule 4. Its sizes are not looked at: torch leaves them 0 and writes them behind
- * the data. */
+/* The header in front of an entry's data: rule 4. Its sizes are not looked at: torch leaves them 0 and writes them
+ * behind the data. */
 static Status check_header(const Zip *zip, ZipEntry *entry, uint64_t at, size_t directory, Error *e)
 {
     const unsigned char *data = zip->file.data;
@@ -125,7 +127,8 @@ static Status check_header(const Zip *zip, ZipEntry *entry, uint64_t at, size_t 
     size_t begin = (size_t)at + HEADER_SIZE;
     if (name + extra > directory - begin || entry->size > directory - begin - name - extra)
         return zip_fail(zip, "found an entry that reaches into the directory or beyond the file", at, e);
-    if (name != entry->name_length || memcmp(data + begin, entry->name, name) || number(p + 8, 2) || number(p + 6, 2) & 1)
+    const bool packed = number(p + 8, 2) || number(p + 6, 2) & 1;
+    if (packed || name != entry->name_length || memcmp(data + begin, entry->name, name))
         return zip_fail(zip, "found a header that says something else than the directory", at, e);
     entry->header = (size_t)at;
     entry->begin = begin + name + extra;
@@ -138,13 +141,15 @@ static Status read_entry(const Zip *zip, ZipEntry *entry, size_t *at, const Dire
     const unsigned char *p = zip->file.data + *at;
     if (d->end - *at < ENTRY_SIZE || !is_record(zip, *at, "PK\1\2"))
         return zip_fail(zip, "found no entry of the directory, expected one", *at, e);
-    const size_t name = (size_t)number(p + 28, 2), extra = (size_t)number(p + 30, 2), comment = (size_t)number(p + 32, 2);
+    const size_t name = (size_t)number(p + 28, 2), extra = (size_t)number(p + 30, 2);
+    const size_t comment = (size_t)number(p + 32, 2);
     if (name + extra + comment > d->end - *at - ENTRY_SIZE)
         return zip_fail(zip, "found an entry that is longer than the directory", *at, e);
     uint64_t packed = number(p + 20, 4), size = number(p + 24, 4), header = number(p + 42, 4);
     if (!read_extra(p + ENTRY_SIZE + name, extra, (uint64_t *[3]){&size, &packed, &header}))
         return zip_fail(zip, "found extra fields that do not fill their room", *at, e);
-    if (number(p + 8, 2) & 1) return zip_fail(zip, "found an encrypted entry, expected it to be stored as it is", *at, e);
+    if (number(p + 8, 2) & 1)
+        return zip_fail(zip, "found an encrypted entry, expected it to be stored as it is", *at, e);
     if (number(p + 10, 2) || packed != size)
         return zip_fail(zip, "found a compressed entry, expected it to be stored as torch.save does", *at, e);
     if (number(p + 34, 2)) return zip_fail(zip, "found an archive in several files, expected one file", *at, e);
@@ -250,7 +255,8 @@ const unsigned char *zip_data(const Zip *zip, ZipEntry *entry, Error *e)
     entry->verified = found == entry->crc;
     if (entry->verified) return data;
     const int shown = entry->name_length < 200 ? (int)entry->name_length : 200;
-    const Status s = fail(e, BERT_FILE, "%s: zip: entry '%.*s': checksum: found %08x, expected %08x: the file is damaged, or "
-                          "was saved without checksums", zip->file.path, shown, entry->name, found, entry->crc);
+    const Status s = fail(e, BERT_FILE, "%s: zip: entry '%.*s': checksum: found %08x, expected %08x: the file is "
+                          "damaged, or was saved without checksums", zip->file.path, shown, entry->name, found,
+                          entry->crc);
     return s == BERT_OK ? data : NULL;
 }

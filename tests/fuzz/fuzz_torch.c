@@ -1,8 +1,8 @@
-/* fuzz_torch.c - any bytes as a file of torch.save: refused with a sentence, or a list of tensors all of whose numbers can be
- * read, and which is the same list when it was written as safetensors.
+/* fuzz_torch.c - any bytes as a file of torch.save: refused with a sentence, or a list of tensors all of whose numbers
+ * can be read, and which is the same list when it was written as safetensors.
  *
- * Options: bit 0: the first part is the whole file, else the pickle of an archive whose storages are the other parts and
- * whose checksums are right, so that the machine behind them is reached; bit 1: the archive has no zip64 records.
+ * Options: bit 0: the first part is the whole file, else the pickle of an archive whose storages are the other parts
+ * and whose checksums are right, so that the machine behind them is reached; bit 1: the archive has no zip64 records.
  */
 #include "fuzz.h"
 #include "tests/torch_file.h"
