@@ -16,8 +16,9 @@
 /* =====================================================================================================================
  * The model
  *
- * A directory with config.json, vocab.txt and one *.safetensors, as Hugging Face publishes them. It is looked for in
- * a fixed order, and found by what the command needs: tokenize is content with a vocabulary.
+ * A directory with config.json, vocab.txt and weights, as Hugging Face's library saves them, or one file of weights in
+ * such a directory. Without --model it is looked for in a fixed order, and found by what the command needs: tokenize is
+ * content with a vocabulary.
  * ================================================================================================================== */
 
 /* a/b, malloc'ed; NULL if memory runs out. */

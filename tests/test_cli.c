@@ -131,7 +131,7 @@ static void help_has_one_form(void)
     run("./bert help options | grep -c '^  -'");
     check_text("common options", output, "16\n");
     run("./bert help options");
-    check(strstr(output, "\n  -m, --model DIRECTORY  config.json") && strstr(output, "\n  --segments auto|0|1 "),
+    check(strstr(output, "\n  -m, --model PATH     a directory with config.json") && strstr(output, "\n  --segments auto|0|1 "),
           "placeholders: %s", output);
     run("./bert embed --help");
     check(strstr(output, "\n  --pooling none|cls|mean|max|pooler  ") && strstr(output, "\n  --layers LIST  "),
