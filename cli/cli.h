@@ -106,6 +106,7 @@ struct Session {
     const Verb *verb;
     Options options;
     char *directory;                /* the model's */
+    char *weights;                  /* the file of weights that --model names, or NULL */
     Tokenizer tokenizer;
     Bert model;                     /* NEEDS_MODEL only */
     int P;                          /* positions of the model; 0 where no model is loaded: no limit */
