@@ -259,7 +259,7 @@ Status added_resolve(Tokenizer *t, TokenizerFiles *f, Error *e)
     if (!s) s = add_decoder(&a, &f->decoder);
     if (!s) s = add_named(&a, f);
     if (!s) s = add_list(&a, &f->own, true);
-    if (!s) s = add_list(&a, f->extra.count ? &f->extra : &f->additional, false);
+    if (!s) s = add_list(&a, f->extra.count ? &f->extra : f->additional.count ? &f->additional : &f->map_additional, false);
     if (s) return s;
     take_named(t, f);
     return extend_pieces(t, e);

@@ -154,7 +154,8 @@ static Status decoder_member(JsonReader *j, const char *key, void *context, Erro
     return s ? s : added_append(&f->decoder, &r.token, e);
 }
 
-/* {"[E1]": 46, ...}. Those that are named elsewhere are special; that is settled when all is read. */
+/* {"[E1]": 46, ...}. Those that are named elsewhere are special, but not by special_tokens_map.json's
+ * additional_special_tokens: so it is in the library. */
 static Status added_member(JsonReader *j, const char *key, void *context, Error *e)
 {
     TokenizerFiles *f = context;
@@ -199,13 +200,13 @@ static Status own_member(JsonReader *j, const char *key, void *context, Error *e
 }
 
 /* extra_special_tokens: a list, or an object of tokens with names of their own. Formerly additional_special_tokens, which
- * counts where there is no extra_special_tokens; of two files that have it, the second one counts. */
+ * counts where there is no extra_special_tokens, first that of tokenizer_config.json. */
 static Status read_extra(JsonReader *j, TokenizerFiles *f, bool formerly, Error *e)
 {
     const char kind = json_peek(j);
-    if (formerly) added_list_free(&f->additional);
     if (kind == '{') return read_object(j, own_member, &f->own, e);
-    return kind == 'n' ? json_skip(j, e) : read_tokens(j, formerly ? &f->additional : &f->extra, f->in_map, e);
+    if (kind == 'n') return json_skip(j, e);
+    return read_tokens(j, !formerly ? &f->extra : f->in_map ? &f->map_additional : &f->additional, f->in_map, e);
 }
 
 /* Keys that both files have: tokens. *taken is false for any other key. */
@@ -606,6 +607,7 @@ void tokenizer_files_free(TokenizerFiles *f)
     added_list_free(&f->own);
     added_list_free(&f->extra);
     added_list_free(&f->additional);
+    added_list_free(&f->map_additional);
     added_list_free(&f->decoder);
     added_list_free(&f->added);
 }

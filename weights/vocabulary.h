@@ -89,7 +89,7 @@ typedef struct {
     AddedToken named[NAMED_TOKENS]; /* content NULL: not said */
     bool none[NAMED_TOKENS];        /* said to be null */
     AddedList own, extra;           /* other keys that end in _token; extra_special_tokens */
-    AddedList additional;           /* additional_special_tokens: where there are no extra ones */
+    AddedList additional, map_additional;   /* additional_special_tokens of either file: where there are no extra ones */
     bool in_map;                    /* special_tokens_map.json is being read, where all tokens are special */
     AddedList decoder;              /* added_tokens_decoder, or added_tokens.json */
     bool has_decoder;
