@@ -31,7 +31,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TEXT_CHUNK = 1024, LONGEST_WORD = 100 };
+enum { TEXT_CHUNK = 1024 };
 
 typedef struct {
     uint32_t code;                  /* what the character is now: 'e' ... */
@@ -58,7 +58,7 @@ typedef struct {
     const Tokenizer *t;
     bool plain;                     /* special tokens in the text are plain text */
     CharList chars, next;           /* step 1: the chunk now, and after the next stage */
-    Char word[LONGEST_WORD + 1];    /* step 2: the word being read; its last place stands for letter 101 and on */
+    Char word[LONGEST_WORD + 1];    /* step 2: the word being read; its last place stands for all letters behind */
     int letters;                    /* places of `word` that are taken */
     size_t taken;                   /* bytes of the text that added tokens have taken: to the end of the last one */
     size_t barred;                  /* no added token is looked for before this byte */
@@ -261,7 +261,8 @@ static bool is_punctuation(uint32_t c)
     return unicode_is_punctuation(c);
 }
 
-/* A word of more than 100 characters will be one [UNK]. Of its letters from 101 on, only the last one is remembered. */
+/* A word of more than 100 characters (or what the files say, at most LONGEST_WORD) will be one [UNK]. Of its letters behind
+ * LONGEST_WORD only the last one is remembered. */
 static void add_letter(Pipeline *p, Char c)
 {
     if (p->letters <= LONGEST_WORD) p->letters++;
@@ -380,7 +381,8 @@ static int cut_word(const Pipeline *p, int *ids, int (*ends)[2])
  * Trap: if any part of the word has no piece, the whole word is one [UNK]; pieces found before that part are dropped.
  * Trap: a word of over 100 characters is one [UNK], too, and they are counted after step 1. 100 times "e with U+0301"
  *       is short enough for an uncased model, and 200 characters long for a cased one.
- * Differs: [tf] later raised the limit to 200 characters; here it is 100, as when the weights were made. */
+ * Differs: [tf] later raised the limit to 200 characters; here it is 100, as when the weights were made, unless
+ *          tokenizer.json says otherwise. */
 static Status end_word(Pipeline *p)
 {
     int ids[LONGEST_WORD], ends[LONGEST_WORD][2];

@@ -933,7 +933,7 @@ static void a_tokenizer_that_is_not_berts_is_refused_by_file_and_key(void)
         {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {" PIECES "}, \"merges\": []}"), NULL, "model.merges"},
         {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"type\": \"Unigram\", \"vocab\": []}"), NULL, "model.type: found 'Unigram'"},
         {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"continuing_subword_prefix\": \"@@\"}"), NULL, "found '@@', expected '##'"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"max_input_chars_per_word\": 1000}"), NULL, "max_input_chars_per_word: found 1000"},
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"max_input_chars_per_word\": 201}"), NULL, "max_input_chars_per_word: found 201"},
         {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"max_input_chars_per_word\": 50, \"vocab\": {" PIECES "}}"), NULL,
          "max_input_chars_per_word: found 50, but a BertTokenizer has 100"},
         {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{}"), NULL, "model.vocab: found nothing"},
@@ -942,7 +942,7 @@ static void a_tokenizer_that_is_not_berts_is_refused_by_file_and_key(void)
         {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {\"a\": -1}}"), NULL, "'a' has id -1"},
         {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {\"a\": 16000000}}"), NULL, "'a' has id 16000000"},
         {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {}, \"vocab\": {}}"), NULL, "model.vocab: found twice"},
-        {WHOLE(SPECIAL(7, "[E1]"), NORMALIZER, SPLITTER, TEMPLATE, MODEL), NULL, "'[E1]' has id 7 in its file, but by its place it is 9"},
+        {WHOLE(SPECIAL(7, "[E1]"), NORMALIZER, SPLITTER, TEMPLATE, MODEL), NULL, "tokenizer.json: the added token '[E1]' has id 7, but by its place it is 9"},
         {WHOLE(FIVE, "{\"type\": \"BertNormalizer\", \"lowercase\": false, \"handle_chinese_chars\": true}", SPLITTER, TEMPLATE, MODEL),
          NULL, "normalizer.lowercase: found false, but tokenizer_config.json, which decides for a BertTokenizer, has no do_lower_case"},
     };

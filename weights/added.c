@@ -1,5 +1,6 @@
-/* added.c - the tokens that were added to a vocabulary, beside its pieces: [CLS] and [MASK], markers such as [E1], words of
- * a field. They are found in the text before WordPiece sees it; here is which ones there are, their ids, and the search.
+/* added.c - the tokens that were added to a vocabulary, beside its pieces: [CLS] and [MASK], markers such as [E1], words
+ * of a field. They are found in the text before WordPiece sees it; here is which ones there are, their ids, and the
+ * search.
  *
  *     "the [E1]cat"  ->  the   [E1]   cat        [E1]: id 46, the row after the pieces 0 to 45
  *
@@ -53,7 +54,7 @@ static char *copy_of(const char *bytes, size_t length)
 Status added_append(AddedList *list, const AddedToken *token, Error *e)
 {
     if (list->count >= ADDED_LIMIT)
-        return fail(e, BERT_FILE, "more than %d added tokens: found '%.64s'", ADDED_LIMIT, token->content);
+        return fail(e, BERT_FILE, "%s: found more than %d added tokens", token->file, ADDED_LIMIT);
     if (list->count == list->capacity) {
         size_t capacity = 2 * list->capacity + 8, bytes;
         AddedToken *items = size_mul(capacity, sizeof *items, &bytes) ? realloc(list->items, bytes) : NULL;
@@ -97,6 +98,7 @@ static void begin_adding(Adding *a)
 /* Once special, always special; the rest is as it was said last. */
 static void take_flags(AddedToken *to, const AddedToken *from)
 {
+    to->file = from->file;
     to->special = to->special || from->special;
     to->lstrip = from->lstrip;
     to->rstrip = from->rstrip;
@@ -118,8 +120,8 @@ static Status add_one(Adding *a, const AddedToken *token, bool implied)
         a->next++;
     }
     if (token->declared >= 0 && token->declared != id)
-        return fail(a->e, BERT_FILE, "%s: the added token '%s' has id %lld in its file, but by its place it is %d: "
-                    "Hugging Face's library would use the second", a->files->directory, token->content,
+        return fail(a->e, BERT_FILE, "%s/%s: the added token '%s' has id %lld, but by its place it is %d: "
+                    "Hugging Face's library would use the second", a->files->directory, token->file, token->content,
                     (long long)token->declared, id);
     if (!there) {
         Status s = added_append(&a->v->added, token, a->e);
@@ -155,8 +157,9 @@ static Status add_decoder(Adding *a, AddedList *list)
         AddedToken *token = &list->items[i];
         if (i + 1 < list->count && list->items[i + 1].declared == token->declared &&
             strcmp(list->items[i + 1].content, token->content))
-            return fail(a->e, BERT_FILE, "%s: the added tokens '%s' and '%s' have one id, %lld", a->files->directory,
-                        token->content, list->items[i + 1].content, (long long)token->declared);
+            return fail(a->e, BERT_FILE, "%s/%s: the added tokens '%s' and '%s' have one id, %lld",
+                        a->files->directory, token->file, token->content, list->items[i + 1].content,
+                        (long long)token->declared);
         token->special = token->special || is_named(a->files, token);
         Status s = add_one(a, token, false);
         if (s) return s;
@@ -180,7 +183,7 @@ static Status add_named(Adding *a, TokenizerFiles *f)
         AddedToken *token = &f->named[i];
         bool implied = !token->content && !f->none[i] && names[i].content && !f->whole;
         if (implied) {
-            *token = (AddedToken){.declared = -1, .special = true, .length = strlen(names[i].content)};
+            *token = (AddedToken){.declared = -1, .special = true, .length = strlen(names[i].content), .file = "vocab.txt"};
             token->content = copy_of(names[i].content, token->length);
             if (!token->content) return fail(a->e, BERT_SYSTEM, "out of memory for added tokens");
         }
@@ -225,8 +228,10 @@ static Status extend_pieces(Tokenizer *t, Error *e)
 {
     Vocabulary *v = t->vocabulary;
     size_t count = (size_t)v->count, bytes;
-    for (size_t i = 0; i < v->added.count; i++)
-        if (v->added.items[i].id >= 0 && (size_t)v->added.items[i].id >= count) count = (size_t)v->added.items[i].id + 1;
+    for (size_t i = 0; i < v->added.count; i++) {
+        const int id = v->added.items[i].id;
+        if (id >= 0 && (size_t)id >= count) count = (size_t)id + 1;
+    }
     if (count > (size_t)v->count) {
         struct Piece *pieces = size_mul(count, sizeof *pieces, &bytes) ? realloc(v->pieces, bytes) : NULL;
         if (!pieces) return fail(e, BERT_SYSTEM, "out of memory for added tokens");
@@ -259,7 +264,8 @@ Status added_resolve(Tokenizer *t, TokenizerFiles *f, Error *e)
     if (!s) s = add_decoder(&a, &f->decoder);
     if (!s) s = add_named(&a, f);
     if (!s) s = add_list(&a, &f->own, true);
-    if (!s) s = add_list(&a, f->extra.count ? &f->extra : f->additional.count ? &f->additional : &f->map_additional, false);
+    const AddedList *formerly = f->additional.count ? &f->additional : &f->map_additional;
+    if (!s) s = add_list(&a, f->extra.count ? &f->extra : formerly, false);
     if (s) return s;
     take_named(t, f);
     return extend_pieces(t, e);
@@ -297,14 +303,14 @@ static Status sort_patterns(struct Patterns *p, const char *directory, Error *e)
     for (size_t i = 0; i < p->count; i++) {
         const AddedToken *token = p->sorted[i];
         if (token->pattern_length == 0)
-            return fail(e, BERT_FILE, "%s: nothing is left of the added token '%s' after normalization", directory,
-                        token->content);
+            return fail(e, BERT_FILE, "%s/%s: nothing is left of the added token '%s' after normalization", directory,
+                        token->file, token->content);
         if (i && by_pattern(&p->sorted[i - 1], &p->sorted[i]) == 0)
-            return fail(e, BERT_FILE, "%s: the added tokens '%s' and '%s' are the same after normalization", directory,
-                        p->sorted[i - 1]->content, token->content);
+            return fail(e, BERT_FILE, "%s/%s: the added tokens '%s' and '%s' are the same after normalization",
+                        directory, token->file, p->sorted[i - 1]->content, token->content);
         if (strips && begins_white(token))
-            return fail(e, BERT_FILE, "%s: the added token '%s' begins with white space, and another one has rstrip: "
-                        "not supported", directory, token->content);
+            return fail(e, BERT_FILE, "%s/%s: the added token '%s' begins with white space, and another one has rstrip: "
+                        "not supported", directory, token->file, token->content);
         p->first[(unsigned char)token->pattern[0]] = true;
     }
     return BERT_OK;
@@ -338,7 +344,7 @@ void added_begin(AddedSearch *s, const Vocabulary *v, int list)
     *s = (AddedSearch){&v->patterns[list], 0, v->patterns[list].count, 0, NULL};
 }
 
-/* The first pattern of [low, high) whose byte at `depth` is `byte` or more; one that ends there has none, and is less. */
+/* The first pattern of [low, high) whose byte at `depth` is `byte` or more; one that ends there has none: it is less. */
 static size_t lower_bound(const AddedSearch *s, int byte)
 {
     size_t low = s->low, high = s->high;

@@ -1,6 +1,6 @@
 /* tokenizer_json.c - what a directory's JSON files say about its tokenizer: tokenizer.json, tokenizer_config.json,
- * special_tokens_map.json, added_tokens.json. What is not BERT's is refused by file, key and what was found; vocabulary.c
- * makes a tokenizer of the rest.
+ * special_tokens_map.json, added_tokens.json. What is not BERT's is refused by file, key and what was found;
+ * vocabulary.c makes a tokenizer of the rest.
  *
  *     tokenizer.json   {"added_tokens": [{"id": 2, "content": "[CLS]", "special": true, ...}, ...],
  *                       "normalizer": {"type": "BertNormalizer", "lowercase": true, ...},
@@ -48,7 +48,7 @@ static Status read_file(const char *path, Member *f, void *context, Error *e)
     return s;
 }
 
-/* A value that is true, false or null; null says nothing. Anything else, 1 or "true", is an error rather than a guess. */
+/* A value that is true, false or null; null says nothing. Anything else, 1 or "true", is an error, not a guess. */
 static Status read_saying(JsonReader *j, Saying *saying, Error *e)
 {
     bool yes;
@@ -71,6 +71,17 @@ static Status expect_string(JsonReader *j, const char *key, const char *wanted, 
 /* ---------------------------------------------------------------------------------------------------------------------
  * Added tokens
  * ------------------------------------------------------------------------------------------------------------------ */
+
+/* The name of a file, without its directory, as a constant. */
+static const char *name_of(const char *path)
+{
+    static const char *const names[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"};
+    const char *slash = strrchr(path, '/');
+    for (size_t i = 0; slash && i < sizeof names / sizeof *names; i++)
+        if (!strcmp(slash + 1, names[i])) return names[i];
+    return "added_tokens.json";
+}
+
 typedef struct {
     AddedToken token;               /* content points to text */
     char text[LONGEST_ADDED + 1];
@@ -96,7 +107,7 @@ static Status token_member(JsonReader *j, const char *key, void *context, Error 
  * object does not say `normalized`, special tokens are not and others are. */
 static Status read_token(JsonReader *j, bool special, TokenReader *r, Error *e)
 {
-    *r = (TokenReader){.token = {.declared = -1, .special = special}};
+    *r = (TokenReader){.token = {.declared = -1, .special = special, .file = name_of(j->path)}};
     Status s;
     if (json_peek(j) == '"') {
         r->token.special = true;
@@ -159,7 +170,7 @@ static Status decoder_member(JsonReader *j, const char *key, void *context, Erro
 static Status added_member(JsonReader *j, const char *key, void *context, Error *e)
 {
     TokenizerFiles *f = context;
-    AddedToken token = {.content = (char *)key, .length = strlen(key), .normalized = true};
+    AddedToken token = {.content = (char *)key, .length = strlen(key), .normalized = true, .file = name_of(j->path)};
     Status s = json_integer(j, &token.declared, e);
     token.special = added_find(f->extra.count ? &f->extra : &f->additional, key, token.length) != NULL;
     for (int i = 0; i < NAMED_TOKENS; i++)
@@ -251,8 +262,8 @@ static Status read_class(JsonReader *j, TokenizerFiles *f, Error *e)
             f->whole = i >= first_whole;
             return BERT_OK;
         }
-    return fail(e, BERT_FILE, "%s: tokenizer_class: found '%s', expected 'BertTokenizer': another way to split words is not "
-                "supported", j->path, f->class_name);
+    return fail(e, BERT_FILE, "%s: tokenizer_class: found '%s', expected 'BertTokenizer': another way to split words is "
+                "not supported", j->path, f->class_name);
 }
 
 /* "left" or "right". */
@@ -395,8 +406,8 @@ static Status read_template(JsonReader *j, Template *t, Error *e)
     Status s = json_begin(j, '[', e);
     while (!s && !(s = json_next_element(j, &more, e)) && more) {
         if (t->count == TEMPLATE_LIMIT)
-            return fail(e, BERT_FILE, "%s: post_processor: found more than %d places, expected [CLS] A [SEP] B [SEP]: not "
-                        "supported", j->path, TEMPLATE_LIMIT);
+            return fail(e, BERT_FILE, "%s: post_processor: found more than %d places, expected [CLS] A [SEP] B [SEP]: "
+                        "not supported", j->path, TEMPLATE_LIMIT);
         t->places[t->count] = (struct Place){0};
         s = read_object(j, part_member, &t->places[t->count++], e);
     }
@@ -421,8 +432,8 @@ static Status names_member(JsonReader *j, const char *key, void *context, Error 
 {
     JsonFile *r = context;
     if (r->named == TEMPLATE_NAMES)
-        return fail(e, BERT_FILE, "%s: post_processor.special_tokens: found more than %d tokens: not supported", j->path,
-                    TEMPLATE_NAMES);
+        return fail(e, BERT_FILE, "%s: post_processor.special_tokens: found more than %d tokens: not supported",
+                    j->path, TEMPLATE_NAMES);
     r->names[r->named].id = -1;
     r->names[r->named].ids = 0;
     snprintf(r->names[r->named++].token, sizeof r->names->token, "%s", key);
@@ -496,22 +507,22 @@ static Status settle_processor(JsonFile *r, const char *path, Error *e)
         f->sep_id = template_id(r, r->single.places[2].id);
         if (f->cls_id >= 0 && f->sep_id >= 0) return BERT_OK;
     }
-    return fail(e, BERT_FILE, "%s: post_processor: found another template, expected [CLS] A [SEP] B [SEP] with segments "
-                "0 0 0 1 1: not supported", path);
+    return fail(e, BERT_FILE, "%s: post_processor: found another template, expected [CLS] A [SEP] B [SEP] with "
+                "segments 0 0 0 1 1: not supported", path);
 }
 
 /* {"the": 5, ...}: as many keys as there are quotation marks, at most. */
 static Status read_vocabulary(JsonReader *j, JsonFile *r, Error *e)
 {
-    size_t quotes = 0;
+    size_t quotes = 0, capacity;
     for (size_t i = 0; i < j->size; i++) quotes += j->text[i] == '"';
-    char *piece = malloc(j->size + 1);
+    char *piece = size_add(j->size, 1, &capacity) ? malloc(capacity) : NULL;
     bool more;
     int64_t id = 0;
     if (!piece) return fail(e, BERT_SYSTEM, "%s: out of memory", j->path);
-    Status s = vocabulary_start(r->v, j->path, quotes / 2, quotes / 2 + 65536, j->size, e);
+    Status s = vocabulary_start(r->v, j->path, quotes / 2, quotes / 2 + 4096, j->size, e);
     if (!s) s = json_begin(j, '{', e);
-    while (!s && !(s = json_next_key(j, piece, j->size + 1, &more, e)) && more)
+    while (!s && !(s = json_next_key(j, piece, capacity, &more, e)) && more)
         if (!(s = json_integer(j, &id, e))) s = vocabulary_add(r->v, j->path, piece, strlen(piece), id, e);
     free(piece);
     return s;
@@ -536,9 +547,9 @@ static Status model_member(JsonReader *j, const char *key, void *context, Error 
     if (strcmp(key, "max_input_chars_per_word")) return json_skip(j, e);
     Status s = json_integer(j, &limit, e);
     if (s) return s;
-    if (limit < 1 || limit > 100)
-        return fail(e, BERT_FILE, "%s: model.max_input_chars_per_word: found %lld, expected 1 to 100: not supported",
-                    j->path, (long long)limit);
+    if (limit < 1 || limit > LONGEST_WORD)
+        return fail(e, BERT_FILE, "%s: model.max_input_chars_per_word: found %lld, expected 1 to %d: not supported",
+                    j->path, (long long)limit, LONGEST_WORD);
     r->files->longest_word = (int)limit;
     return BERT_OK;
 }
@@ -567,7 +578,7 @@ static Status json_member(JsonReader *j, const char *key, void *context, Error *
     JsonFile *r = context;
     TokenizerFiles *f = r->files;
     Status s;
-    if (!strcmp(key, "added_tokens")) return json_peek(j) == 'n' ? json_skip(j, e) : read_tokens(j, &f->added, false, e);
+    if (!strcmp(key, "added_tokens") && json_peek(j) == '[') return read_tokens(j, &f->added, false, e);
     if (!strcmp(key, "model")) return read_part(j, r, &r->model, model_member, e);
     if (!strcmp(key, "normalizer")) {
         s = read_part(j, r, &r->normalizer, normalizer_member, e);
@@ -595,8 +606,10 @@ Status read_tokenizer_json(TokenizerFiles *f, Vocabulary *v, const char *path, E
     f->has_json = true;
     Status s = read_file(path, json_member, r, e);
     const char *missing = !r->model || !v->pieces ? "model.vocab" : !r->normalizer ? "normalizer" :
-                          !r->pre_tokenizer ? "pre_tokenizer" : f->whole && !r->post_processor ? "post_processor" : NULL;
-    if (!s && missing) s = fail(e, BERT_FILE, "%s: %s: found nothing, expected that of BERT: not supported", path, missing);
+                          !r->pre_tokenizer ? "pre_tokenizer" :
+                          f->whole && !r->post_processor ? "post_processor" : NULL;
+    if (!s && missing)
+        s = fail(e, BERT_FILE, "%s: %s: found nothing, expected that of BERT: not supported", path, missing);
     free(r);
     return s;
 }

@@ -1,5 +1,5 @@
-/* vocabulary.c - reads vocab.txt, and makes a tokenizer of what a directory's files say: the pieces, the case, the added
- * tokens. (The JSON files are read by tokenizer_json.c, the added tokens are found by added.c.)
+/* vocabulary.c - reads vocab.txt, and makes a tokenizer of what a directory's files say: the pieces, the case, the
+ * added tokens. (The JSON files are read by tokenizer_json.c, the added tokens are found by added.c.)
  *
  *     vocab.txt, one piece a line; its id is the number of its line, from 0:   0 [PAD] ... 101 [CLS] ... 2924 bank ...
  *
@@ -173,7 +173,7 @@ Status vocabulary_add(Vocabulary *v, const char *path, const char *bytes, size_t
                     v->ids - 1);
     if (v->pieces[id].bytes || vocabulary_id(v, bytes, length) >= 0)
         return fail(e, BERT_FILE, "%s: model.vocab: '%.64s', id %lld: found twice", path, bytes, (long long)id);
-    memcpy(v->text + v->used, bytes, length + 1);                   /* with its NUL: each has quotation marks in the file */
+    memcpy(v->text + v->used, bytes, length + 1);                   /* with its NUL: the file has quotation marks */
     v->pieces[id] = (struct Piece){v->text + v->used, length};
     v->used += length + 1;
     if (id >= v->count) v->count = (int)id + 1;
@@ -301,7 +301,7 @@ static bool has_many_capitals(const Tokenizer *t)
 static void decide_case(Tokenizer *t, const TokenizerFiles *f, CaseChoice choice)
 {
     const Saying said = f->whole ? f->json_lower : f->lower_case;
-    const char *source = f->whole ? "tokenizer.json" : "tokenizer_config.json";     /* kept for -v: users must be able to ask */
+    const char *source = f->whole ? "tokenizer.json" : "tokenizer_config.json";     /* kept for -v: users may ask */
     if (choice != CASE_AUTO) {
         t->lower_case = choice == CASE_UNCASED;
         source = t->lower_case ? "--uncased" : "--cased";
@@ -311,21 +311,22 @@ static void decide_case(Tokenizer *t, const TokenizerFiles *f, CaseChoice choice
     } else {
         t->lower_case = !has_many_capitals(t);
         source = !t->lower_case ? "vocab.txt has capital letters" :
-                 vocabulary_has_capitals(t) ? "vocab.txt has hardly any capital letters" : "vocab.txt has no capital letters";
+                 vocabulary_has_capitals(t) ? "vocab.txt has hardly any capital letters" :
+                 "vocab.txt has no capital letters";
     }
     memcpy(t->case_source, source, strlen(source) + 1);
 }
 
-/* "path: KEY: found ..., but ..." where the class takes a setting from tokenizer_config.json, which does not say it, and
- * tokenizer.json says something else than the class does by itself.
+/* Refuses where the class takes a setting from tokenizer_config.json, which does not say it, and tokenizer.json says
+ * something else than the class does by itself.
  * Differs: Hugging Face's library passes over what tokenizer.json says. */
 static Status settle_setting(const TokenizerFiles *f, const char *key, const char *name, Saying config, Saying json,
                              Saying usual, Error *e)
 {
     static const char *const words[] = {"null", "false", "true"};
     if (f->whole || !f->has_json || config != UNSAID || json == usual) return BERT_OK;
-    return fail(e, BERT_FILE, "%s/tokenizer.json: normalizer.%s: found %s, but tokenizer_config.json, which decides for a "
-                "BertTokenizer, has no %s", f->directory, key, words[json], name);
+    return fail(e, BERT_FILE, "%s/tokenizer.json: normalizer.%s: found %s, but tokenizer_config.json, which decides "
+                "for a BertTokenizer, has no %s", f->directory, key, words[json], name);
 }
 
 /* The settings: from tokenizer.json as a whole, or from tokenizer_config.json. */
@@ -338,9 +339,10 @@ static Status settle(Tokenizer *t, const TokenizerFiles *f, CaseChoice choice, E
     if (!s) s = settle_setting(f, "handle_chinese_chars", "tokenize_chinese_chars", f->chinese_chars, f->json_chinese,
                                SAID_YES, e);
     if (s) return s;
-    const Saying strip = f->whole ? f->json_strip : f->strip_accents, chinese = f->whole ? f->json_chinese : f->chinese_chars;
+    const Saying strip = f->whole ? f->json_strip : f->strip_accents;
+    const Saying chinese = f->whole ? f->json_chinese : f->chinese_chars;
     decide_case(t, f, choice);
-    t->strip_accents = strip == UNSAID ? t->lower_case : strip == SAID_YES;     /* as in the original: the two go together */
+    t->strip_accents = strip == UNSAID ? t->lower_case : strip == SAID_YES;     /* the two go together in the original */
     t->chinese_chars = chinese != SAID_NO;                          /* all models have it, unless their file says no */
     t->truncate_left = f->truncate_left == SAID_YES;
     t->pad_left = f->pad_left == SAID_YES;
@@ -353,11 +355,11 @@ static Status settle(Tokenizer *t, const TokenizerFiles *f, CaseChoice choice, E
 }
 
 /* A vocabulary without any of these is another kind of file. */
-static Status expect_specials(const Tokenizer *t, const char *directory, Error *e)
+static Status expect_specials(const Tokenizer *t, const TokenizerFiles *f, Error *e)
 {
     if (t->unk_id >= 0 || t->cls_id >= 0 || t->sep_id >= 0) return BERT_OK;
-    return fail(e, BERT_FILE, "%s: %d pieces, but none is [UNK], [CLS] or [SEP]: not a BERT vocabulary", directory,
-                t->vocabulary->count);
+    return fail(e, BERT_FILE, "%s/%s: %d pieces, but none is [UNK], [CLS] or [SEP]: not a BERT vocabulary", f->directory,
+                f->has_json ? "tokenizer.json" : "vocab.txt", t->vocabulary->count);
 }
 
 /* Reads directory/name by `f` if it is there. */
@@ -375,8 +377,8 @@ static Status read_pieces(Vocabulary *v, TokenizerFiles *f, char *path, size_t c
     Vocabulary lines = {0};
     const bool json = file_exists(f->directory, "tokenizer.json"), txt = file_exists(f->directory, "vocab.txt");
     if (f->whole && !json)
-        return fail(e, BERT_FILE, "%s: tokenizer_config.json names the class %s, which needs tokenizer.json: it is missing",
-                    f->directory, f->class_name);
+        return fail(e, BERT_FILE, "%s: tokenizer_config.json names the class %s, which needs tokenizer.json: it is "
+                    "missing", f->directory, f->class_name);
     snprintf(path, capacity, "%s/vocab.txt", f->directory);
     if (!json) return read_vocab_txt(v, path, e);
     Status s = txt ? read_vocab_txt(&lines, path, e) : BERT_OK;
@@ -396,11 +398,12 @@ static Status load(Tokenizer *t, TokenizerFiles *f, CaseChoice choice, char *pat
 {
     Status s = read_if_any(f, "tokenizer_config.json", path, capacity, read_tokenizer_config, e);
     if (!s) s = read_pieces(t->vocabulary, f, path, capacity, e);
-    if (!s && !f->has_decoder) s = read_if_any(f, "special_tokens_map.json", path, capacity, read_special_tokens_map, e);
+    if (!s && !f->has_decoder)
+        s = read_if_any(f, "special_tokens_map.json", path, capacity, read_special_tokens_map, e);
     if (!s && !f->has_decoder) s = read_if_any(f, "added_tokens.json", path, capacity, read_added_tokens, e);
     if (!s) s = settle(t, f, choice, e);
     if (!s) s = added_resolve(t, f, e);
-    if (!s) s = expect_specials(t, f->directory, e);
+    if (!s) s = expect_specials(t, f, e);
     return s ? s : added_prepare(t, f->directory, e);
 }
 

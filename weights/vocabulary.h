@@ -11,6 +11,7 @@ typedef struct {
     size_t length;
     char *pattern;                  /* what is searched for: the content, for `normalized` ones after step 1. malloc'ed */
     size_t pattern_length;
+    const char *file;               /* that speaks of it: "tokenizer.json" ... */
     int64_t declared;               /* the id that its file gives it, or -1 */
     int id;                         /* -1: no file gives it one, and the vocabulary has none */
     bool special;                   /* --no-special makes plain text of these only */
@@ -51,7 +52,7 @@ struct Vocabulary {
 /* WordPiece's search: the longest piece with which the `size` bytes begin, its id, or -1, and its length, which is more
  * than `prefix`: 2 if the bytes begin with ##, else 0. The definition is in tokenizer.c; the fast one that runs, for at
  * most LONGEST_TEXT bytes, in vocabulary.c. */
-enum { LONGEST_TEXT = 512 };
+enum { LONGEST_TEXT = 1024, LONGEST_WORD = 200 };     /* bytes; characters of a word that is cut, at most */
 int longest_piece_ref(const Tokenizer *t, const char *bytes, size_t prefix, size_t size, size_t *length);
 int longest_piece(const Tokenizer *t, const char *bytes, size_t prefix, size_t size, size_t *length);
 
