@@ -28,7 +28,7 @@ typedef struct {
     const char *without_effect;     /* an option that changes nothing for this command, or NULL */
     int verbose, quiet;
     /* understood by some */
-    const char *format, *layers, *word, *targets;
+    const char *format, *layers, *word, *targets, *prompt;
     int trace, no_add_special, normalize, by_layer;
     int combine, pooling;           /* UNSET, or Combine and Pooling */
     int top_k, layer, head, step, all;
@@ -106,6 +106,12 @@ struct Session {
     const Verb *verb;
     Options options;
     char *directory;                /* the model's */
+    char *sentence_directory;       /* of sentence-transformers, if the model's is below it; else NULL */
+    SentenceText sentence_text;     /* what it says about texts */
+    SentenceModel sentence;         /* and about vectors; read by read_recipe */
+    bool cuts;                      /* texts are cut to its length */
+    char *prompt;                   /* put before every text, or NULL */
+    int prompt_tokens;              /* its tokens, [CLS] among them */
     Tokenizer tokenizer;
     Bert model;                     /* NEEDS_MODEL only */
     int P;                          /* positions of the model; 0 where no model is loaded: no limit */
@@ -149,6 +155,7 @@ Status next_text(Session *s, Input *input, bool *more, Error *e);
 /* Would next_text return at once? Not if it had to wait for someone to write a line. */
 bool input_at_hand(Session *s);
 EncodeOptions encode_options(const Session *s);
+Status encode_prompted(const Session *s, Text a, const Text *b, Encoding *x, Error *e);    /* with the prompt before it */
 void input_free(Input *input);
 /* Puts where the input stands ("FILE: line 3: ") before e's message; returns e->status. */
 Status at_input(const Session *s, const Input *input, Error *e);
@@ -204,11 +211,29 @@ typedef struct {                    /* how vectors are made from hidden states *
     Combine combine;
     Pooling pooling;
     bool normalize;
+    bool sentence;                  /* the session's SentenceModel makes them, of the last hidden state */
     size_t dim;
 } Recipe;
 
 /* From the options, else from `layers`, which may be NULL, and from the model's directory. */
-Status read_recipe(const Session *s, Recipe *r, const char *layers, Combine combine, Error *e);
+Status read_recipe(Session *s, Recipe *r, const char *layers, Combine combine, Error *e);
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Directories of sentence-transformers (sentence.c)
+ * ------------------------------------------------------------------------------------------------------------------ */
+typedef struct {                    /* the last hidden state of one sequence */
+    const real *vectors;            /* (T,H) */
+    const int32_t *attention_mask, *mask;   /* (T) of the sequence, and of what is pooled */
+    double *weight;                 /* (T) working memory */
+    size_t T, H;
+} Tokens;
+
+Status enter_sentence_directory(Session *s, Error *e);          /* after s->directory is known */
+const char *sentence_directory(const Session *s);               /* NULL if it is none */
+Status prepare_sentences(Session *s, Error *e);                 /* before the first text: its prompt and its length */
+/* out (s->sentence.dim) <- vectors (T,H) with attention_mask; mask and weight are not read */
+Status sentence_vector(real *out, const Session *s, const Tokens *tokens, Error *e);
+bool sentence_is_plain(const SentenceModel *m, Pooling *pooling, bool *normalized);
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * Numbers and texts on paper. No locale: the program never calls setlocale, so printf's point is a point

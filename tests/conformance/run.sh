@@ -78,6 +78,7 @@ step 'ONNX Runtime notices a wrong eps' fails "$python" tests/vectors/runner_onn
 
 step 'trace against forward hooks' "$python" tests/conformance/test_trace.py
 step 'planted mistakes are named' "$python" tests/conformance/test_mistakes.py
+step 'sentence-transformers: equal vectors, or refused by name' "$python" tests/conformance/test_sentence_transformers.py
 step 'ONNX Runtime and OpenVINO pass' "$python" tests/conformance/test_runtimes.py
 step 'the guide, with NumPy' guide 1
 if [ -f $weights ] || [ -n "${CI:-}" ]; then
