@@ -51,7 +51,7 @@ CLI     = $(addprefix cli/, main.c options.c inputs.c output.c tokenize.c vector
           explain.c explain_cards.c explain_tables.c goldens.c info.c demo.c)
 CORE    = $(BOOK) $(WEIGHTS)
 PARTS   = $(CORE) $(VERIFY) $(CLI)
-TESTS   = $(CORE) $(VERIFY) weights/tensorbundle.c tests/formula.c tests/checksum.c tests/run.c $(wildcard tests/test_*.c)
+TESTS   = $(CORE) $(VERIFY) weights/tensorbundle.c tests/formula.c tests/checksum.c tests/shell.c tests/run.c $(wildcard tests/test_*.c)
 HEADERS = $(wildcard *.h weights/*.h verify/*.h cli/*.h tests/*.h) weights/convert.c build/steps.h
 
 bert:

@@ -11,7 +11,7 @@
  *     2. forward: the summary
  *     3. the memory for the intermediates
  *
- * A function makes one tensor, which has a name in a trace (`Verify:`). To see the model as a whole, begin with
+ * Each function makes one tensor, which has a name in a trace (`Verify:`). To see the model as a whole, begin with
  * `forward` and `encoder_block`, the two lists of these functions. Nothing here prints, exits, or knows what the
  * results are for. One block, in the paper's words [attn, paper]:
  *
@@ -66,7 +66,7 @@ void embeddings_word(const Bert *m, Activations *a)
 }
 
 /* Step 5, continued: the segment, sentence A or B.
- * Trap: a single sentence is segment 0 in pre-training, not 1 as in document 001.
+ * Trap: a single sentence is segment 0 in pre-training, not 1 as in the word-embedding tutorial.
  * Verify: embeddings.token_type_embeddings */
 void embeddings_token_type(const Bert *m, Activations *a)
 {
@@ -76,7 +76,7 @@ void embeddings_token_type(const Bert *m, Activations *a)
 }
 
 /* Step 5, continued: the position.
- * Differs: document 001 says that positions are sinusoids. That is [attn]; BERT learns the table, as its paper says.
+ * Differs: the encyclopedia says that positions are sinusoids. [attn] has those; BERT learns the table [paper].
  * Trap: positions count from 0 in every sequence, padding included. So left padding shifts the words and changes the
  * result, even with a perfect mask.
  * Verify: embeddings.position_embeddings */
@@ -93,8 +93,8 @@ void embeddings_position(const Bert *m, Activations *a)
  *     h = LayerNorm(word + token_type + position)
  *
  * Source: [hf] BertEmbeddings.LayerNorm; [tf] layer_norm_and_dropout. [paper] does not mention it.
- * Trap: forget it and every number after it is wrong, yet the vectors still look alive. (Dropout, here and later, only
- * exists in training.)
+ * Trap: without this LayerNorm every later number is wrong, yet the vectors still look alive. (Dropout, here and later,
+ * exists in training only.)
  * Verify: embeddings.LayerNorm. The three "bank"s of the bank sentence differ here by their position alone. */
 void embeddings_norm(const Bert *m, Activations *a)
 {
@@ -117,7 +117,8 @@ void embeddings_norm(const Bert *m, Activations *a)
  * Why heads: softmax gives a token one pattern of weights; A heads give it A patterns, each for D of the H columns, at
  * the same cost.
  * Source: [attn] 3.2.2; [hf] BertSelfAttention; [tf] attention_layer.
- * Trap: heads are slices, not interleaved: reshape to (N,A,D), never to (N,D,A). Trap: all three have a bias.
+ * Trap: heads are slices, not interleaved: reshape to (N,A,D), never to (N,D,A).
+ * Trap: all three layers have a bias.
  * Verify: encoder.layer.l.attention.self.query */
 void attention_query(const Bert *m, Activations *a, int l)
 {
@@ -161,9 +162,9 @@ static real *head_map(const Activations *a, real *maps, int b, int h)
  * scores that large, softmax would give nearly everything to the largest.
  * Trap: the mask belongs to the keys j (columns): no token looks at padding. What padding computes is never used.
  * Trap: a masked score is replaced by a very low number, not multiplied by 0: a score of 0 would still get e^0 = 1.
- * Why not minus infinity: a row with nothing but masked keys would be infinity minus infinity in softmax, which is NaN.
- * Differs: Google adds -10000 to it, Hugging Face the lowest float; the results are equal unless a row has no token
- * left to look at. There is no causal mask: BERT looks both ways, the B of its name.
+ * Why not minus infinity: in a row of masked keys only, softmax would compute infinity minus infinity, which is NaN.
+ * Differs: Google adds -10000 to a masked score, Hugging Face the lowest float. The results are equal unless a row has
+ * no token left to look at. There is no causal mask: BERT looks both ways, which is the B of its name.
  * Verify: encoder.layer.l.attention.self.scores */
 void attention_scores(const Bert *m, Activations *a, int l, int b, int h)
 {
@@ -179,14 +180,14 @@ void attention_scores(const Bert *m, Activations *a, int l, int b, int h)
         for (size_t j = 0; j < T; j++) scores[i * T + j] = mask[j] ? scores[i * T + j] * scale : -FLT_MAX;
 }
 
-/* STEP 9 - softmax: each row of scores to weights that sum to 1, (T,T) for each head: what bertviz and our heat maps
- * show.
+/* STEP 9 - softmax: each row of scores becomes weights that add up to 1, (T,T) for each head. These are the maps that
+ * bertviz and `bert attention` show.
  *
  *     p_ij = e^score_ij / sum over j' of e^score_ij'
  *
  * Source: [attn] equation 1; [hf] the `attentions` output.
- * A masked key gets exactly +0: e to the power of -FLT_MAX is less than any number.
- * Trap: over the keys j, the last index, so that rows sum to 1; columns do not.
+ * A masked key gets exactly +0: e to the power of -FLT_MAX is smaller than any float.
+ * Trap: softmax runs over the keys j, the last index, so that rows add up to 1; columns do not.
  * Verify: encoder.layer.l.attention.self.probs */
 void attention_probs(const Bert *m, Activations *a, int l, int b, int h)
 {
@@ -266,7 +267,7 @@ static void gelu(const Bert *m, real *out, const real *x, size_t n)
  *
  * Here the dense layer. Two thirds of a block's weights are in W1 and in step 13's W2.
  * Source: [attn] 3.3 (there with ReLU), [paper] 3; [hf] BertIntermediate.
- * Differs: document 001 says that F is always 4H; config.json decides.
+ * Differs: the encyclopedia says that F is always 4H; config.json decides.
  * Verify: encoder.layer.l.intermediate.dense */
 void feed_forward_up(const Bert *m, Activations *a, int l)
 {
@@ -279,7 +280,7 @@ void feed_forward_up(const Bert *m, Activations *a, int l)
 }
 
 /* Step 12, continued: GELU, number by number.
- * Why: a curve is what is not linear here. Without one between them, W1 and W2 would be no more than one matrix.
+ * Why: GELU is not linear. Without a curve between them, W1 and W2 could be multiplied to one matrix.
  * Verify: encoder.layer.l.intermediate */
 void feed_forward_gelu(const Bert *m, Activations *a, int l)
 {
@@ -316,8 +317,8 @@ void feed_forward_norm(const Bert *m, Activations *a, int l)
     layer_norm(s->output_norm, a->sum, w->output_gamma, w->output_beta, (real)m->config.eps, N, H);
 }
 
-/* One transformer block. Everything that a token learns from other tokens it learns in steps 8 to 10; the rest treats
- * each token by itself. */
+/* One transformer block. All that a token gets from other tokens it gets in steps 8 to 10; the other steps treat each
+ * token by itself. */
 void encoder_block(const Bert *m, Activations *a, int l)
 {
     attention_query(m, a, l);
@@ -349,8 +350,9 @@ void encoder_block(const Bert *m, Activations *a, int l)
  * Source: [hf] BertPooler; [tf] BertModel.pooled_output; not in [paper].
  * Why: NSP was trained on this vector, not on the raw row of [CLS]. It is made for that question; as a sentence's
  * vector a mean over tokens is usually better (step 16).
- * Trap: the pooled output is not the [CLS] row of the last hidden state, and not a mean. Differs: document 001 says
- * that the pooler "simply discards" the other tokens; the dense layer and tanh are there too, trained by the NSP task.
+ * Trap: the pooled output is not the [CLS] row of the last hidden state, and not a mean.
+ * Differs: the encyclopedia says that the pooler "simply discards" the other tokens. It also has the dense layer and
+ * tanh, which were trained by the NSP task.
  * Verify: pooler.dense */
 void pooler_dense(const Bert *m, Activations *a)
 {
@@ -384,10 +386,11 @@ void nsp_head(const Bert *m, Activations *a)
  *     t = LayerNorm(GELU(h W^T + b))          (M,H)        the transform
  *     logits = t E^T + c                      (M,V)        the decoder: E (V,H) is the word embedding matrix
  *
- * softmax(logits), which the caller takes, are the probabilities of [MASK]'s fillers. Here the transform's dense layer.
+ * softmax(logits), which the caller takes, gives the probabilities of what [MASK] hides. Here the transform's dense
+ * layer.
  * Source: [paper] 3.1 task 1; [hf] BertLMPredictionHead; [tf] get_masked_lm_output.
- * Differs: document 001 calls it "a basic affine transformation". Before that stand a dense layer, GELU and LayerNorm,
- * and the affine map has only its bias of its own: 30,522 numbers instead of 23 million.
+ * Differs: the encyclopedia calls it "a basic affine transformation". A dense layer, GELU and LayerNorm come before
+ * that one, and only its bias is its own: 30,522 numbers instead of 23 million.
  * Verify: cls.predictions.transform.dense */
 void mlm_dense(const Bert *m, Activations *a)
 {
@@ -422,7 +425,8 @@ void mlm_decoder(const Bert *m, Activations *a)
  *
  *     cat: side by side, in the order given, (T, count*H)        sum, mean: number by number, (T,H)
  *
- * Source: [paper] 5.3, where six choices are compared; document 001 takes the sum of the last four.
+ * Source: [paper] 5.3, where six choices are compared; the word-embedding tutorial takes the sum of
+ * the last four.
  * Trap: there are L+1 hidden states, 0 to L. 0 is the embedding output; -2 in Python is hidden state L-1, the input of
  * the last block. */
 void token_vectors(real *out, const Bert *m, const Activations *a, int b, const int *layers, int count, Combine combine)
@@ -440,9 +444,9 @@ void token_vectors(real *out, const Bert *m, const Activations *a, int b, const 
         for (size_t i = 0; i < T * H; i++) out[i] /= (real)count;
 }
 
-/* Step 16, continued. Sentence vectors: the tokens' vectors to one, out (dim) <- vectors (T,dim).
- * Trap: [CLS] and [SEP] count, as in document 001's torch.mean and in sentence-transformers; padding (mask 0) does not.
- * POOL_POOLER is no pooling of vectors: it is step 14. With no token at all the result is zero. */
+/* Step 16, continued. Sentence vectors: one vector from those of the tokens, out (dim) <- vectors (T,dim).
+ * Trap: [CLS] and [SEP] count, as in the word-embedding tutorial and in sentence-transformers; padding does not.
+ * POOL_POOLER is not a pooling of vectors: it is step 14. With no token at all the result is zero. */
 void pool_tokens(real *out, const real *vectors, const int32_t *mask, size_t T, size_t dim, Pooling pooling)
 {
     size_t count = 0;

@@ -128,7 +128,7 @@ Status fail(Error *e, Status status, const char *format, ...)
 #endif
     ;
 
-/* The same for BERT_TEXT with a byte of the text: "byte 17: ..." or, of a second text, "byte 17 of the second text: ...". */
+/* The same for BERT_TEXT and a byte of the text: "byte 17: ..." or, of text 2, "byte 17 of the second text: ...". */
 Status fail_text(Error *e, int text, size_t byte, const char *format, ...)
 #ifdef __GNUC__
     __attribute__((format(printf, 4, 5)))
@@ -238,17 +238,7 @@ enum { ROW_GROUP = 48 };            /* weight rows that are worked on at once, a
  * (count * cols reals). Exact in both cases: every F16, BF16 and F32 value is a float and a double. */
 const real *tensor_rows(const Tensor *W, size_t first, size_t count, real *rows);
 
-real fma_real(real a, real b, real c);                  /* a*b + c, rounded once */
-bool fma_is_fast(void);                                 /* this build uses the processor's own */
-float fma_without_instruction(float a, float b, float c);   /* the form for processors that lack fma, for the test */
-
-/* The project's own curves, out[i] = f(x[i]); out may be x. Every float input is tested by `make curves`. */
-void exp_all(real *out, const real *x, size_t n);
-void tanh_all(real *out, const real *x, size_t n);
-void gelu_erf(real *out, const real *x, size_t n);      /* x (1 + erf(x / sqrt 2)) / 2 */
-void gelu_tanh(real *out, const real *x, size_t n);     /* its approximation by tanh */
-
-/* Each function that has a _ref beside it gives the same bits: _ref is the definition, the other one is fast. */
+/* Of two functions x and x_ref, x_ref is the definition, in plain loops, and x is fast. Both give the same bits. */
 
 /* out (N,O) <- x (N,K) and w, every sum in chunks of 128; out_stride is the distance from row to row of out.
  *     BY_ROWS       w (O,K)   out[n][o] = sum over k of x[n][k] * w[o][k]
@@ -272,8 +262,19 @@ void layer_norm_ref(real *out, const real *x, const real *gamma, const real *bet
 void layer_norm(real *out, const real *x, const real *gamma, const real *beta, real eps, size_t N, size_t H);
 void softmax_ref(real *out, const real *x, size_t rows, size_t cols);
 void softmax(real *out, const real *x, size_t rows, size_t cols);
-void add(real *out, const real *a, const real *b, size_t n);
+
+void add(real *out, const real *a, const real *b, size_t n);    /* out may be a or b */
 double cosine(const real *a, const real *b, size_t n);
+
+/* The project's own curves, out[i] = f(x[i]); out may be x. Every float input is tested by `make curves`. */
+void exp_all(real *out, const real *x, size_t n);
+void tanh_all(real *out, const real *x, size_t n);
+void gelu_erf(real *out, const real *x, size_t n);      /* x (1 + erf(x / sqrt 2)) / 2 */
+void gelu_tanh(real *out, const real *x, size_t n);     /* its approximation by tanh */
+
+real fma_real(real a, real b, real c);                  /* a*b + c, rounded once */
+bool fma_is_fast(void);                                 /* this build uses the processor's own */
+float fma_without_instruction(float a, float b, float c);   /* the form for processors that lack fma, for the test */
 
 /* =====================================================================================================================
  * bert.c - steps 5 to 16. The weights come from weights/model.c
@@ -328,7 +329,8 @@ void bert_free(Bert *model);
 
 /* A batch is packed: the sequences' tokens one after another, without padding, N = T1 + T2 + ... rows. Positions start
  * at 0 in each sequence, and each attends only to itself; all other layers treat every row alike. So a sentence gets
- * the same bits alone or in a batch. Padding, for those who compute that way, is ordinary tokens whose mask is 0. */
+ * the same bits alone or in a batch. Padding, for those who compute that way, is ordinary tokens whose mask is 0; why
+ * it changes no bit of the real ones: PADDING in tensor.c. */
 typedef struct {
     int B;
     const int *T;                   /* (B) lengths, each 1 .. P */

@@ -615,8 +615,8 @@ void softmax(real *out, const real *x, size_t rows, size_t cols)
  * A PANEL is the rows of up to 24 tokens (48 with vectors of 64 bytes), laid side by side feature by feature, so that
  * panel[k][token] fills a vector from one place. N rows are packed as panels, one after another; places behind the last
  * token are zero, up to a multiple of 8. So N packed rows take as much room as scratch_rows(N) rows, which is N rounded
- * up to 8. Two others must know: who allocates packed rows (`layout` in bert.c), and who applies a curve to them (step
- * 12: GELU runs over the places behind the last token, too). Everybody else sees rows.
+ * up to 8. Two others must know: the code that allocates packed rows (layout_steps and layout_scratch in bert.c), and
+ * feed_forward_gelu, which runs over the places behind the last token, too. Everybody else sees rows.
  *
  * Why 12 sums: with so many in flight, a processor that starts two multiply-adds per cycle and needs 4 or 5 cycles for
  * each never waits; and with the loaded x and the weight, they are what 16 registers hold. Fewer tokens make narrower

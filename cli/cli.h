@@ -84,7 +84,7 @@ void print_common_options(FILE *out);                   /* bert help options */
 bool nearest_word(const char *typed, const char *list, char *found, size_t capacity);
 
 /* ---------------------------------------------------------------------------------------------------------------------
- * The session: one command from its options to its exit code
+ * The session: one command from its options to its exit code (the values of Status, in bert.h)
  * ------------------------------------------------------------------------------------------------------------------ */
 typedef struct {                    /* where inputs come from */
     bool opened;

@@ -394,7 +394,8 @@ static void put_next_sentence(const View *v)
                   unsigned_nan((double)logits[0]), unsigned_nan((double)logits[1]), unsigned_nan((double)p[0]),
                   unsigned_nan((double)p[1]),
                   v->refitted ? "refitted to these weights, which come without their own" : "checkpoint");
-    if (!is_pair(v)) put_paragraph(v, "", "(this is one text, and the head was trained on pairs; --pair TEXT gives a pair)");
+    if (!is_pair(v))
+        put_paragraph(v, "", "(this is one text, and the head was trained on pairs; --pair TEXT gives a pair)");
 }
 
 /* Step 14: the row of [CLS] on its way to the answer. */
@@ -519,8 +520,8 @@ static void show_vectors(const View *v)
 /* =====================================================================================================================
  * The sixteen
  * ================================================================================================================== */
-/* The one table of what is told of a step. The first formula and `what` also stand on its card, which has 59 columns for
- * each. cli/steps.sh reads the functions' names off the rows' first lines. */
+/* The one table of what is told of a step. The first formula and `what` also stand on its card, which has 59 columns
+ * for each. cli/steps.sh reads the functions' names off the rows' first lines. */
 const Step explain_steps[STEPS] = {
     {"TOKENIZER", "clean", "normalize_text",
      "delete the invisible; uncased: no accents, no capitals   a space around each ideograph",

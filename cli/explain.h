@@ -1,6 +1,7 @@
 /* explain.h - what the three files of `bert explain` share.
  *
- *     explain.c           the sixteen steps: their texts, what is shown of each, the few numbers computed for showing, the verb
+ *     explain.c           the sixteen steps: their texts, what is shown of each, the few numbers that are computed for
+ *                         showing, and the verb
  *     explain_cards.c     the answer, and three lines for each step: what is printed by default
  *     explain_tables.c    tables and paragraphs for a terminal of 80 columns
  */

@@ -1,5 +1,5 @@
-/* explain_cards.c - what `bert explain` says first: the answer, and a card of three lines for each of the sixteen steps:
- * what the step is for, its formula, and one telling number of this text.
+/* explain_cards.c - what `bert explain` says first: the answer, and a card of three lines for each of the sixteen
+ * steps: what the step is for, its formula, and one telling number of this text.
  *
  *      9 softmax           Each row becomes weights with sum 1: where token i looks.
  *                          p_ij = e^score_ij / sum over k of e^score_ik
@@ -68,9 +68,10 @@ static double row_length(const View *v, const real *x, int t)
 /* =====================================================================================================================
  * Which layer and head are worth showing
  *
- * The rule: the followed [MASK], or else any word, looks at another word, three or more places away; the layer and head
- * are shown in which it does so most. Why three: the greatest probabilities of all, near 1, are those of heads that look
- * at the next token or the one before, whatever it is. Far looks are about the words.
+ * The rule: the followed [MASK], or else any word, looks at another word, three or more places away. The layer and head
+ * are shown in which it does so most.
+ * Why: the greatest probabilities of all, near 1, belong to heads that look at the next token or at the one before,
+ * whatever it is. Looks that go farther are about the words.
  * ================================================================================================================== */
 typedef struct {
     int layer, head, i, j;          /* token i looks at token j */
@@ -316,7 +317,7 @@ static void card_clean(const View *v, const Look *look, LineText text)
     const char *before = text_after(v, 0, 0), *after = text_after(v, 1, 0);
     (void)look;
     if (!strcmp(before, after)) append(text, ANY, "unchanged: %.400s", after);
-    else if (!append(text, TEXT, "%.200s -> %.200s", before, after)) append(text, ANY, "-> %.400s", after);
+    else if (!append(text, TEXT, "%.300s -> %.300s", before, after)) append(text, ANY, "-> %.400s", after);
 }
 
 /* Of both texts, if there are two. */

@@ -1,4 +1,4 @@
-/* explain_tables.c - tables for a terminal of 80 columns: cells of a fixed width, numbers under their headings, paragraphs.
+/* explain_tables.c - tables for a terminal of 80 columns: cells of a fixed width, numbers under headings, paragraphs.
  *
  * What is shown of BERT stands in explain.c; here a text or a number only gets its place. A table has a label of 18
  * columns, and then six numbers of ten; its rows are tokens (with --step up to 24), or what became of one token.

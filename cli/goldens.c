@@ -164,8 +164,8 @@ static void show(Ledger *l, const char *what, const char *printed, const char *c
  * Every check runs the model anew on its own sentence: 0.1 seconds each, and no check depends on another.
  * ================================================================================================================== */
 
-/* Ids of a sentence and perhaps a second one; segments -1 as usual (0 for A, 1 for B), 0 or 1 throughout. Where it fails
- * there is nothing to free. */
+/* Ids of a sentence and perhaps a second one; segments -1 as usual (0 for A, 1 for B), 0 or 1 throughout. Where it
+ * fails there is nothing to free. */
 static bool encode_text(Ledger *l, const char *a, const char *b, int segments, Encoding *x)
 {
     const EncodeOptions options = {.segments = segments, .max_length = 512};
@@ -258,7 +258,8 @@ static bool check_blog(Ledger *l)
     phrase(l, blog, "print (tokenized_text)",
            "['[CLS]', 'this', 'blog', 'post', 'explains', 'pre', 'trained', 'word', 'em', '##bed', '##ding', '##s', "
            "'[SEP]']");
-    if (!judge_pieces(l, text, "[CLS] this blog post explains pre trained word em ##bed ##ding ##s [SEP]")) return false;
+    if (!judge_pieces(l, text, "[CLS] this blog post explains pre trained word em ##bed ##ding ##s [SEP]"))
+        return false;
     phrase(l, blog, "concatenating the last four layers of the output to get the embeddings",
            "tensor([[[ 0.1508, -0.0126, -0.0503, ..., 0.0346, 0.4191, 0.2692], ...   (segment 0; back: hidden state "
            "9)");

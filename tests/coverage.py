@@ -43,7 +43,7 @@ def build(compiler, wraps):
             objects.append(target)
         run(f"{compiler} --coverage {flags} {links} {' '.join(objects)} -o {name}/{name} -lm")
     tests = sorted(os.path.relpath(t, HERE) for t in glob.glob(HERE + "/tests/test_*.c"))
-    program("suite", CORE + ["weights/tensorbundle.c", "tests/formula.c", "tests/checksum.c", "tests/run.c"] + tests, "")
+    program("suite", CORE + ["weights/tensorbundle.c", "tests/formula.c", "tests/checksum.c", "tests/shell.c", "tests/run.c"] + tests, "")
     program("faults", CORE + CLI + ["cli/main.c", "weights/tensorbundle.c", "tests/formula.c", "tests/faults.c",
                                            "tests/checkpoint.c"],
             "-fsanitize=leak -DCOVERAGE", wraps)

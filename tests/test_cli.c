@@ -1,11 +1,7 @@
 /* test_cli.c - the command line from outside: ./bert is started by a shell, as users start it, and what it prints and
  * its exit code are checked. What needs the real weights is skipped without them; the rest uses a tiny model made by
  * formula.c. */
-#define _XOPEN_SOURCE 700           /* for posix_openpt */
-#include "formula.h"
-#include "test.h"
-#include <fcntl.h>
-#include <stdarg.h>
+#include "shell.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,70 +9,8 @@
 #include <unistd.h>
 
 /* =====================================================================================================================
- * Running a command
+ * What a command printed
  * ================================================================================================================== */
-static char tiny[256];              /* a directory that holds the model "tiny": V 101, P 32, L 2, H 24, A 3 */
-static char output[1 << 20];        /* what the last command printed, NUL-terminated */
-static size_t output_length;
-
-/* Runs a shell command (printf rules); its stdout goes to `output`. Returns its exit code, -1 if it did not exit. */
-static int run(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static int run(const char *format, ...)
-{
-    char command[4096];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(command, sizeof command, format, args);
-    va_end(args);
-    output_length = 0;
-    output[0] = 0;
-    fflush(stdout);
-    FILE *pipe = popen(command, "r");
-    if (!pipe) return -1;
-    output_length = fread(output, 1, sizeof output - 1, pipe);
-    output[output_length] = 0;
-    int status = pclose(pipe);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-/* The same with a terminal as its stdout, as a pseudo-terminal is one. It writes CR LF for LF; the CRs go. stderr is
- * not heard. -1 if the system has no terminal to give. */
-static int run_on_terminal(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static int run_on_terminal(const char *format, ...)
-{
-    char command[4096];
-    int status = -1;
-    va_list args;
-    va_start(args, format);
-    vsnprintf(command, sizeof command, format, args);
-    va_end(args);
-    output_length = 0;
-    output[0] = 0;
-    fflush(stdout);
-    const int ours = posix_openpt(O_RDWR | O_NOCTTY);
-    const int theirs = ours >= 0 && !grantpt(ours) && !unlockpt(ours) ? open(ptsname(ours), O_RDWR | O_NOCTTY) : -1;
-    const pid_t child = theirs < 0 ? -1 : fork();
-    if (child == 0) {
-        dup2(theirs, STDOUT_FILENO);
-        freopen("/dev/null", "w", stderr);
-        close(ours);
-        close(theirs);
-        execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-        _exit(127);
-    }
-    if (theirs >= 0) close(theirs);
-    for (ssize_t n; child > 0 && (n = read(ours, output + output_length, sizeof output - 1 - output_length)) > 0; )
-        output_length += (size_t)n;
-    output[output_length] = 0;
-    if (child > 0) waitpid(child, &status, 0);
-    if (ours >= 0) close(ours);
-    char *to = output;
-    for (const char *from = output; *from; from++)
-        if (*from != '\r') *to++ = *from;
-    *to = 0;
-    return child > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
 static int lines(const char *text)
 {
     int n = 0;
@@ -129,13 +63,6 @@ static const char *with_tiny(const char *format, const char *directory)
     if (!place) return format;
     snprintf(command, sizeof command, "%.*s%s%s", (int)(place - format), format, directory, place + 2);
     return command;
-}
-
-static bool tiny_model(void)
-{
-    Error e = {0};
-    bool ok = formula_directory(tiny) && formula_model(tiny, "tiny", &e) == BERT_OK;
-    return check(ok, "the tiny model is written: %s", e.message);
 }
 
 /* The tutorial's sentence, as a word of the shell. */

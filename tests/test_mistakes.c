@@ -209,7 +209,7 @@ static int count_named(const char *sentence, bool *found)
     *found = false;
     for (const char *line = said; *line; line += strcspn(line, "\n"), line += *line == '\n') {
         if (strncmp(line, "best explanation: ", 18) && strncmp(line, "cannot be told apart from: ", 27)) continue;
-        const char *end = strchr(line, '\n'), *at = strstr(line, sentence), *equal = strstr(line, "equal with it)");
+        const char *end = strchr(line, '\n'), *at = strstr(line, sentence), *equal = strstr(line, "with it equal)");
         *found |= at && end && at < end && equal && equal < end;
         count++;
     }

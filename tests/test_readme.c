@@ -1,8 +1,7 @@
 /* test_readme.c - README.md says nothing that cannot be seen: every number in it is compared with what a command prints
  * or a file holds, every command in it runs, every link of every page leads somewhere, and the functions that it names
  * head their steps. A number that no check has claimed fails. Nothing here depends on line numbers. */
-#include "formula.h"
-#include "test.h"
+#include "shell.h"
 #include <ctype.h>
 #include <glob.h>
 #include <stdarg.h>
@@ -14,30 +13,12 @@
 
 #define BANK "After stealing money from the bank vault, the bank robber was seen fishing on the Mississippi river bank."
 
-static char output[1 << 18];        /* what the last command printed, NUL-terminated */
 static char readme[1 << 15];        /* README.md */
 static bool claimed[1 << 15];       /* which of its bytes a claim has read */
 
 /* =====================================================================================================================
  * Running commands, reading files
  * ================================================================================================================== */
-
-/* Runs a shell command (printf rules); its stdout goes to `output`. Returns its exit code, -1 if it did not exit. */
-static int run(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static int run(const char *format, ...)
-{
-    char command[4096];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(command, sizeof command, format, args);
-    va_end(args);
-    fflush(stdout);
-    FILE *pipe = popen(command, "r");
-    if (!pipe) return -1;
-    output[fread(output, 1, sizeof output - 1, pipe)] = 0;
-    int status = pclose(pipe);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
 
 /* A file as a string that the caller frees; NULL if it cannot be read. */
 static char *text_of(const char *path)

@@ -800,11 +800,9 @@ static bool explained_by(const char *mistake)
 {
     for (const char *line = said; *line; line += strcspn(line, "\n"), line += *line == '\n') {
         if (strncmp(line, "best explanation: ", 18) && strncmp(line, "cannot be told apart from: ", 27)) continue;
-        const char *end = line + strcspn(line, "\n"), *at = strstr(line, mistake), *with = strstr(line, " with this mistake)");
+        const char *end = line + strcspn(line, "\n"), *at = strstr(line, mistake), *with = strstr(line, "with it ");
         if (!at || at > end || !with || with > end) continue;
-        if (!strncmp(with - 5, "equal", 5)) return true;
-        while (with > at && *with != ',' && *with != '(') with--;       /* ", -137 dB with", or "(-137 dB with" */
-        if (atoi(with + 1) <= -115) return true;
+        if (!strncmp(with + 8, "equal)", 6) || atoi(with + 8) <= -115) return true;
     }
     return false;
 }
@@ -875,6 +873,23 @@ static void the_step_list_gives_the_bits_of_forward(void)
         check(verify_trace(&model, trace, &options, out, &e) == BERT_OK, "equal to the bit: %s", e.message);
     if (out) fclose(out);
     end();
+}
+
+/* One function makes each traced tensor, for the whole run, for a block or for a head as its name says; the steps of the
+ * table are those of the model, in order, but for NSP, which belongs to step 14 and comes last in a trace. */
+static void the_table_of_traced_tensors_is_whole(void)
+{
+    int step = 5;
+    for (TraceName row = 0; row < TRACE_COUNT; row++) {
+        const TraceSpec *spec = &trace_table[row];
+        const int functions = (spec->once != NULL) + (spec->in_block != NULL) + (spec->in_head != NULL);
+        if (!check(spec->name && functions == 1, "row %d has a name and one function", (int)row)) return;
+        check(trace_per_layer(spec) == !spec->once, "%s: one for each block?", spec->name);
+        check((spec->form == FORM_SCORES) == !spec->width, "%s: scores have no features", spec->name);
+        if (row == TRACE_NSP) check(spec->step == 14, "NSP is a part of step 14");
+        else check(spec->step == step || spec->step == step + 1, "%s: step %d after %d", spec->name, spec->step, step);
+        step = spec->step;
+    }
 }
 
 /* Weights that no formula knows: said by their having nothing in common. */
@@ -1536,6 +1551,7 @@ static void pieces_cannot_control_the_terminal(void)
 const Test verify_tests[] = {
     {"verify_finds_nothing_in_a_right_bert", verify_finds_nothing_in_a_right_bert},
     {"the_step_list_gives_the_bits_of_forward", the_step_list_gives_the_bits_of_forward},
+    {"the_table_of_traced_tensors_is_whole", the_table_of_traced_tensors_is_whole},
     {"verify_names_the_tensor_and_the_mistake", verify_names_the_tensor_and_the_mistake},
     {"what_the_model_has_of_its_own_is_missed", what_the_model_has_of_its_own_is_missed},
     {"an_untied_decoder_is_suspected", an_untied_decoder_is_suspected},

@@ -475,6 +475,9 @@ static void lengths_of_headers_are_claims(void)
         expect_failure("length", safetensors_open(&st, in_scratch("t.safetensors"), &e), &e, BERT_FILE,
                        cases[i].message);
     }
+    put_file("t.safetensors", "# A text, as it is\n", 19);
+    expect_failure("a text", safetensors_open(&st, in_scratch("t.safetensors"), &e), &e, BERT_FILE,
+                   "t.safetensors is not a safetensors file: found no header, expected its length at byte 0");
     put_file("t.safetensors", "1234567", 7);
     expect_failure("7 bytes", safetensors_open(&st, in_scratch("t.safetensors"), &e), &e, BERT_FILE,
                    "found 7 bytes, expected at least 8");

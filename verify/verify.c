@@ -168,9 +168,10 @@ static void print_no_explanation(const char *name, const Result *without, FILE *
         fprintf(out, "cls.predictions.decoder has other weights: it is not tied to the word embeddings\n");
 }
 
-/* The sentences. `without` is how far OTHER's tensor is from the truth, given OTHER's own inputs.
+/* The sentences. `without` is how far OTHER's tensor is from the truth, given OTHER's own inputs:
+ * the first NMSE below. The second is what remains of it if the same mistake is made here.
  *
- *     best explanation: encoder.layer.3.output.dense lacks its bias (-26 dB without, -137 dB with it)
+ *     best explanation: encoder.layer.3.output.dense lacks its bias (-26 dB, with it -137 dB)
  *
  * One that gains little is called a part; two that are equally good are both named. Neither is worth a line unless it
  * comes near OTHER itself: of two bad guesses none is better for having a second beside it. */
@@ -188,13 +189,13 @@ static void print_explanation(const Search *search, const Result *without, FILE 
     }
     put_decibel(truth, without->nmse);
     put_decibel(with, list[0].nmse);
-    snprintf(line, sizeof line, "%s: %s (%s without, %s with it)",
+    snprintf(line, sizeof line, "%s: %s (%s, with it %s)",
              gained >= EXPLAINS_DB ? "best explanation" : "a part of it, perhaps", list[0].sentence, truth, with);
     print_wrapped(out, line);
     for (size_t i = 1; i < count && same_evidence(&list[0], &list[i]); i++) {
         if (decibel(list[i].nmse) > CLOSE_DB || decibel(list[i].nmse) >= d) break;
         put_decibel(with, list[i].nmse);
-        snprintf(line, sizeof line, "cannot be told apart from: %s (%s with it)", list[i].sentence, with);
+        snprintf(line, sizeof line, "cannot be told apart from: %s (with it %s)", list[i].sentence, with);
         print_wrapped(out, line);
     }
 }

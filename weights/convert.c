@@ -17,7 +17,7 @@
  *     bert/encoder/layer_0/output/LayerNorm/gamma   bert.encoder.layer.0.output.LayerNorm.weight
  *     cls/predictions/output_bias                   cls.predictions.bias
  *
- * All of that stands in one place, tensor_table of bert.c; this file only walks it. The
+ * All of that stands in one place, tensor_table of weights/model.c; this file only walks it. The
  * same checkpoint gives the same bytes wherever it is converted, so that weights/README.md
  * can list their checksums.
  */

@@ -1,5 +1,5 @@
-/* json.c - a JSON reader that is pulled value by value: no recursion, no allocation. The subset of RFC 8259 is all of it,
- * but for one thing: the outermost value is an object.
+/* json.c - a JSON reader that is pulled value by value: no recursion, no allocation. All of RFC 8259 is read, but
+ * for one thing: the outermost value must be an object.
  */
 #include "weights/weights.h"
 

@@ -1,5 +1,5 @@
-/* sha256.c - SHA-256 (FIPS 180-4), to say which file a number belongs to: 64 bytes at a time are mixed into eight 32-bit
- * words, in 64 rounds.
+/* sha256.c - SHA-256 (FIPS 180-4), to say which file a number belongs to: 64 bytes at a time are mixed into eight
+ * 32-bit words, in 64 rounds.
  */
 #include "weights/weights.h"
 

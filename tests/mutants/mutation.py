@@ -24,7 +24,7 @@ import time
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 HERE = os.path.join(ROOT, "build", "mutation")
 FAST = {"bert.c", "tensor.c"}                       # -O3, or the tests take minutes; the rest is compiled in less time
-NO_NONSENSE = "-Werror=incompatible-pointer-types -Werror=int-conversion -Werror=return-type -Werror=discarded-qualifiers"
+NO_NONSENSE = "-Werror=incompatible-pointer-types -Werror=int-conversion -Werror=return-type -Werror=discarded-qualifiers -Wformat -Werror=format"
 SANITIZE = "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all"
 
 Fault = collections.namedtuple("Fault", "file line kind before after")
@@ -130,9 +130,9 @@ def changes(line, code):
         yield "returns early", line[:len(statement.group(1))] + "return BERT_OK; " + line[len(statement.group(1)):]
 
 
-def faults_of(file):
+def faults_of(file, root=ROOT):
     """All faults of a file, one list for each line that has some."""
-    with open(os.path.join(ROOT, file), encoding="utf-8") as f:
+    with open(os.path.join(root, file), encoding="utf-8") as f:
         text = f.read()
     lines, codes = text.split("\n"), code_only(text).split("\n")
     for n in function_lines(lines):
@@ -144,11 +144,11 @@ def faults_of(file):
             yield found
 
 
-def choose(files, count, generator):
-    """An endless line of faults, one file after another, no line twice."""
+def choose(files, root, generator):
+    """A line of faults of the sources in `root`, one file after another, no line twice."""
     waiting = {}
     for file in files:
-        by_line = list(faults_of(file))
+        by_line = list(faults_of(file, root))
         generator.shuffle(by_line)
         waiting[file] = []
         for found in by_line:                               # first the kind: a line has more numbers than conditions
@@ -356,7 +356,7 @@ def run_all(options):
     print(f"{len(tests)} tests, {sum(seconds for seconds, _ in tests):.0f} s; the slowest: " +
           ", ".join(f"{name} {seconds:.1f} s" for seconds, name in reversed(tests[-5:])), flush=True)
     files = [file for file in sorted(set(options.parts) | set(options.convert)) if options.only in file]
-    line = choose(files, options.count, random.Random(options.seed))
+    line = choose(files, copies[0].here, random.Random(options.seed))    # (the sources may change meanwhile)
     results, lock = [], threading.Lock()
 
     def work(copy):

@@ -1,4 +1,4 @@
-/* test_printed.c - every figure that a command prints has a reader here. A figure that is computed rightly and printed
+/* test_output.c - every figure that a command prints has a reader here. A figure that is computed rightly and printed
  * wrongly (another row, another scale, a bar that is too short) misleads as much as one that is computed wrongly.
  *
  * Each test reads the text as a user does and compares it with numbers that come another way: the file that `bert trace
@@ -86,6 +86,25 @@ static void tokenize_traces_one_text_and_a_pair(void)
     run("./bert tokenize -m %s --trace 'Caf\303\251 a-b' | grep -v '^4'", tiny);
     check(strstr(output, "1 drop marks   Cafe a-b\n1 lower case   cafe a-b\n2 split        cafe a - b \n") != NULL,
           "the stages: %s", output);
+    formula_remove(tiny);
+}
+
+/* Where an answer is several lines, a blank line stands between two of them, and only there. */
+static void a_blank_line_parts_the_tables_of_two_texts(void)
+{
+    static const char *const blocks[] = {"tokenize", "tokenize --trace", "fill-mask --top-k 2"};
+    static const char *const single[] = {"tokenize --format ids", "tokenize --format json", "embed", "vocab"};
+    if (!tiny_model()) return;
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
+        run("b=$PWD/bert; cd %s; { $b %s -m . 'a [MASK]'; echo; $b %s -m . 'the [MASK]'; echo; $b %s -m . '[MASK]'; } > want; "
+            "$b %s -m . 'a [MASK]' 'the [MASK]' '[MASK]' | diff want - && wc -l < want; rm want", tiny, blocks[i], blocks[i],
+            blocks[i], blocks[i]);
+        check(atoi(output) >= 8, "%s: %s", blocks[i], output);
+    }
+    for (size_t i = 0; i < sizeof single / sizeof *single; i++) {
+        run("./bert %s -m %s a the cat", single[i], tiny);
+        check(count_lines("", "") == 3 && !strstr(output, "\n\n"), "%s: a line each: %s", single[i], output);
+    }
     formula_remove(tiny);
 }
 
@@ -597,6 +616,11 @@ static void verify_takes_a_file_and_a_text(void)
     check(run("./bert verify -m %s %s/trace 'the cat sat' 2>&1", tiny, tiny) == 1 &&
           strstr(output, "input_ids: 4 tokens, expected 5"), "a longer text: %s", output);
     check(run("echo 'the cat' | ./bert verify -m %s %s/trace -f - 2>&1", tiny, tiny) == 0, "a text by -f: %s", output);
+    check(run("echo 'the dog' | ./bert verify -m %s %s/trace -f - 2>&1", tiny, tiny) == 1, "another by -f: %s", output);
+    check(run("./bert trace -m %s -o %s/other 'the dog'; ./bert verify -m %s %s/trace --inputs %s/trace 2>&1", tiny, tiny,
+              tiny, tiny, tiny) == 0, "ids by --inputs: %s", output);
+    check(run("./bert verify -m %s %s/trace --inputs %s/other 2>&1; s=$?; rm %s/other; exit $s", tiny, tiny, tiny, tiny) == 1,
+          "other ids by --inputs: %s", output);
     check(run("./bert verify -m %s %s/trace the cat 2>&1", tiny, tiny) == 2 && strstr(output, "one TEXT, not 2"),
           "two texts: %s", output);
     run("rm %s/trace", tiny);
@@ -650,8 +674,9 @@ static void the_documents_numbers_are_all_counted(void)
           "each document has its own GELU: %s", output);
 }
 
-const Test printed_tests[] = {
+const Test output_tests[] = {
     {"tokenize_traces_one_text_and_a_pair", tokenize_traces_one_text_and_a_pair},
+    {"a_blank_line_parts_the_tables_of_two_texts", a_blank_line_parts_the_tables_of_two_texts},
     {"the_json_of_a_pair_has_its_segments_and_offsets", the_json_of_a_pair_has_its_segments_and_offsets},
     {"a_stdin_that_cannot_be_read_is_an_error", a_stdin_that_cannot_be_read_is_an_error},
     {"the_table_of_a_trace_is_that_of_its_file", the_table_of_a_trace_is_that_of_its_file},

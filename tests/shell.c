@@ -1,0 +1,72 @@
+/* shell.c - see shell.h. */
+#define _XOPEN_SOURCE 700           /* posix_openpt */
+#include "shell.h"
+#include <fcntl.h>
+#include <stdarg.h>
+#include <sys/wait.h>
+
+char tiny[256];
+char output[1 << 20];
+size_t output_length;
+
+int run(const char *format, ...)
+{
+    char command[4096];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(command, sizeof command, format, args);
+    va_end(args);
+    output_length = 0;
+    output[0] = 0;
+    fflush(stdout);
+    FILE *pipe = popen(command, "r");
+    if (!pipe) return -1;
+    output_length = fread(output, 1, sizeof output - 1, pipe);
+    output[output_length] = 0;
+    int status = pclose(pipe);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* The same with a terminal as its stdout, as a pseudo-terminal is one. It writes CR LF for LF; the CRs go. stderr is
+ * not heard. -1 if the system has no terminal to give. */
+int run_on_terminal(const char *format, ...)
+{
+    char command[4096];
+    int status = -1;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(command, sizeof command, format, args);
+    va_end(args);
+    output_length = 0;
+    output[0] = 0;
+    fflush(stdout);
+    const int ours = posix_openpt(O_RDWR | O_NOCTTY);
+    const int theirs = ours >= 0 && !grantpt(ours) && !unlockpt(ours) ? open(ptsname(ours), O_RDWR | O_NOCTTY) : -1;
+    const pid_t child = theirs < 0 ? -1 : fork();
+    if (child == 0) {
+        dup2(theirs, STDOUT_FILENO);
+        freopen("/dev/null", "w", stderr);
+        close(ours);
+        close(theirs);
+        execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+        _exit(127);
+    }
+    if (theirs >= 0) close(theirs);
+    for (ssize_t n; child > 0 && (n = read(ours, output + output_length, sizeof output - 1 - output_length)) > 0; )
+        output_length += (size_t)n;
+    output[output_length] = 0;
+    if (child > 0) waitpid(child, &status, 0);
+    if (ours >= 0) close(ours);
+    char *to = output;
+    for (const char *from = output; *from; from++)
+        if (*from != '\r') *to++ = *from;
+    *to = 0;
+    return child > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+bool tiny_model(void)
+{
+    Error e = {0};
+    bool ok = formula_directory(tiny) && formula_model(tiny, "tiny", &e) == BERT_OK;
+    return check(ok, "the tiny model is written: %s", e.message);
+}
