@@ -221,8 +221,8 @@ Status read_recipe(Session *s, Recipe *r, const char *layers, Combine combine, E
 /* ---------------------------------------------------------------------------------------------------------------------
  * Directories of sentence-transformers (sentence.c)
  * ------------------------------------------------------------------------------------------------------------------ */
-typedef struct {                    /* the last hidden state of one sequence */
-    const real *vectors;            /* (T,H) */
+typedef struct {                    /* the last hidden state of one sequence, or its logits */
+    const real *vectors;            /* (T,H); where the MLM head's logits are pooled (T,V), and H is V */
     const int32_t *attention_mask, *mask;   /* (T) of the sequence, and of what is pooled */
     double *weight;                 /* (T) working memory */
     size_t T, H;
@@ -231,8 +231,11 @@ typedef struct {                    /* the last hidden state of one sequence */
 Status enter_sentence_directory(Session *s, Error *e);          /* after s->directory is known */
 const char *sentence_directory(const Session *s);               /* NULL if it is none */
 Status prepare_sentences(Session *s, Error *e);                 /* before the first text: its prompt and its length */
+/* Rows of the batch whose logits are wanted, malloc'ed, into the request: all of them, for SpladePooling. */
+Status request_logits(Request *request, int **rows, const Session *s, size_t tokens, Error *e);
 /* out (s->sentence.dim) <- vectors (T,H) with attention_mask; mask and weight are not read */
 Status sentence_vector(real *out, const Session *s, const Tokens *tokens, Error *e);
+Status put_weights(const Session *s, const real *vector, size_t most, Error *e);    /* those that are not 0, best first */
 bool sentence_is_plain(const SentenceModel *m, Pooling *pooling, bool *normalized);
 
 /* ---------------------------------------------------------------------------------------------------------------------

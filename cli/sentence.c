@@ -131,6 +131,81 @@ static void mask_prompt(int32_t *mask, const Tokens *x, int prompt_tokens)
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------
+ * SPLADE: a weight for every piece of the vocabulary, most of them 0
+ *
+ *     w(piece) = max, or sum, over the tokens t of log(1 + max(0, logit(t, piece)))
+ *
+ * The MLM head says which pieces could stand where a token stands: the text's own, and others of like meaning.
+ * ------------------------------------------------------------------------------------------------------------------ */
+Status request_logits(Request *request, int **rows, const Session *s, size_t tokens, Error *e)
+{
+    *rows = NULL;
+    if (!s->sentence.splade) return BERT_OK;
+    if (!s->model.has_mlm)
+        return fail(e, BERT_HEAD, "the weights have no masked-language-model head, which SpladePooling needs");
+    size_t bytes;
+    *rows = size_mul(tokens, sizeof **rows, &bytes) ? malloc(bytes) : NULL;
+    if (!*rows) return fail(e, BERT_SYSTEM, "out of memory");
+    for (size_t t = 0; t < tokens; t++) (*rows)[t] = (int)t;
+    request->mlm_rows = *rows;
+    request->M = (int)tokens;
+    return BERT_OK;
+}
+
+/* One piece. A NaN stays one. */
+static real splade_weight(const SentenceModel *m, const Tokens *x, size_t piece)
+{
+    double all = 0;
+    for (size_t t = 0; t < x->T; t++) {
+        const double logit = (double)x->vectors[t * x->H + piece];
+        if (!x->attention_mask[t] || logit <= 0) continue;
+        const double w = m->splade_twice ? log1p(log1p(logit)) : log1p(logit);
+        if (m->splade_sum || isnan(w)) all += w;
+        else if (w > all) all = w;
+    }
+    return (real)all;
+}
+
+typedef struct {
+    real weight;
+    size_t piece;
+} Weighted;
+
+static int by_weight(const void *a, const void *b)
+{
+    const Weighted *x = a, *y = b;
+    if (x->weight != y->weight && !isnan(x->weight) && !isnan(y->weight)) return x->weight < y->weight ? 1 : -1;
+    return x->piece < y->piece ? -1 : 1;
+}
+
+/* {"cat": 1.25, "dog": 0.5}, or on a terminal: cat 1.2500 dog 0.5000 ... (12 pieces). */
+Status put_weights(const Session *s, const real *vector, size_t most, Error *e)
+{
+    const size_t V = s->sentence.dim;
+    const bool json = format_is(s, "json");
+    size_t n = 0;
+    Weighted *all = calloc(V, sizeof *all);
+    if (!all) return fail(e, BERT_SYSTEM, "out of memory for the weights");
+    for (size_t i = 0; i < V; i++)
+        if (vector[i] != 0) all[n++] = (Weighted){vector[i], i};
+    if (n) qsort(all, n, sizeof *all, by_weight);
+    if (json) fputc('{', s->out);
+    for (size_t i = 0; i < n && i < most; i++) {
+        const char *piece = piece_of(s, (int)all[i].piece);
+        if (i) fputs(json ? ", " : " ", s->out);
+        if (json) json_put_text(s->out, piece, strlen(piece));
+        else put_safely(s->out, piece);
+        if (json) fputs(": ", s->out);
+        if (json) json_put_number(s->out, (double)all[i].weight);
+        else fprintf(s->out, " %.4f", (double)all[i].weight);
+    }
+    if (json) fputc('}', s->out);
+    else fprintf(s->out, "%s (%zu pieces)", n > most ? " ..." : "", n);
+    free(all);
+    return BERT_OK;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
  * What comes after the pooling
  * ------------------------------------------------------------------------------------------------------------------ */
 /* out (out) <- W (out,in) x + b, every sum one of doubles; then tanh, or nothing. */
@@ -178,6 +253,8 @@ Status sentence_vector(real *out, const Session *s, const Tokens *tokens, Error 
 {
     const SentenceModel *m = &s->sentence;
     Tokens x = *tokens;
+    for (size_t i = 0; m->splade && i < m->dim; i++) out[i] = splade_weight(m, &x, i);
+    if (m->splade) return BERT_OK;
     const size_t room = widest(m, x.H);
     int32_t *mask = malloc(x.T * sizeof *mask);
     real *a = malloc(2 * room * sizeof *a);
@@ -200,7 +277,7 @@ Status sentence_vector(real *out, const Session *s, const Tokens *tokens, Error 
 bool sentence_is_plain(const SentenceModel *m, Pooling *pooling, bool *normalized)
 {
     static const Pooling plain[] = {[POOLED_CLS] = POOL_CLS, [POOLED_MAX] = POOL_MAX, [POOLED_MEAN] = POOL_MEAN};
-    if (m->pooling_count != 1 || m->poolings[0] > POOLED_MEAN || !m->include_prompt) return false;
+    if (m->splade || m->pooling_count != 1 || m->poolings[0] > POOLED_MEAN || !m->include_prompt) return false;
     for (int i = 0; i < m->count; i++)
         if (m->modules[i].kind != MODULE_NORMALIZE) return false;
     *pooling = plain[m->poolings[0]];

@@ -87,13 +87,14 @@ static Status parse_layers(const char *text, int L, Recipe *r, Error *e)
 static Status read_directory_recipe(Session *s, Recipe *r, const char *directory, Error *e)
 {
     const Options *o = &s->options;
+    const size_t H = (size_t)s->model.config.H, V = (size_t)s->model.config.V;
     bool others = false;
     if (o->pooling != UNSET) {
         const Status status = sentence_modules_named(directory, &r->normalize, &others, e);
         if (status == BERT_OK && others) note(s, "--pooling leaves out the other modules of %s/modules.json", directory);
         return status;
     }
-    if (sentence_model_read(directory, (size_t)s->model.config.H, &s->sentence, e) != BERT_OK) return e->status;
+    if (sentence_model_read(directory, H, V, &s->sentence, e) != BERT_OK) return e->status;
     r->sentence = !sentence_is_plain(&s->sentence, &r->pooling, &r->normalize);
     if (r->sentence && (o->layers || o->combine != UNSET))
         return fail(e, BERT_USAGE, "%s makes its vectors of the last hidden state: with --layers or --combine give "
@@ -132,8 +133,11 @@ static Status pool(real *to, real *tokens, const Recipe *r, const Session *s, co
 {
     const size_t T = (size_t)run->batch.T[b];
     const int32_t *mask = run->batch.attention_mask + run->a.start[b];
+    const size_t V = (size_t)s->model.config.V;
+    Tokens x = {.vectors = tokens, .attention_mask = mask, .T = T, .H = (size_t)s->model.config.H};
     token_vectors(tokens, &s->model, &run->a, b, r->layers, r->count, r->combine);
-    const Tokens x = {.vectors = tokens, .attention_mask = mask, .T = T, .H = (size_t)s->model.config.H};
+    if (s->sentence.splade) x.vectors = run->a.logits + run->a.start[b] * V;
+    if (s->sentence.splade) x.H = V;
     if (r->sentence) return sentence_vector(to, s, &x, e);
     if (r->pooling == POOL_NONE) memcpy(to, tokens, T * r->dim * sizeof *to);
     else pool_tokens(to, tokens, mask, T, r->dim, r->pooling);
@@ -186,8 +190,16 @@ static Request recipe_request(const Session *s, const Recipe *r)
 
 static Status run_recipe(const Session *s, const Recipe *r, const Inputs *inputs, ModelRun *run, Error *e)
 {
-    const Request request = recipe_request(s, r);
-    return run_inputs(run, &s->model, inputs, &request, e);
+    Request request = recipe_request(s, r);
+    int *rows;
+    size_t tokens = 0;
+    for (size_t i = 0; i < inputs->count; i++) tokens += (size_t)inputs->input[i].encoding.T;
+    *run = (ModelRun){0};
+    Status status = request_logits(&request, &rows, s, tokens, e);
+    if (status == BERT_OK) status = run_inputs(run, &s->model, inputs, &request, e);
+    run->a.request.mlm_rows = NULL;
+    free(rows);
+    return status;
 }
 
 /* =====================================================================================================================
@@ -206,7 +218,8 @@ static const char embed_help[] =
     "Formats:\n"
     "  text     numbers separated by blanks, one vector a line; on a terminal, where nobody reads 768\n"
     "           of them, the first eight with four decimals, unless --format text asks for all\n"
-    "  json     one object per line: text, vector; with --pooling none: pieces, vectors\n"
+    "  json     one object per line: text, vector; with --pooling none: pieces, vectors; of a SPLADE\n"
+    "           model also weights, the pieces whose weight is not 0, best first\n"
     "  npy      float32 (inputs, dim); with --pooling none (tokens, dim), one input only\n";
 static const char embed_examples[] =
     "  bert embed 'After stealing money from the bank vault'\n"
@@ -215,6 +228,16 @@ static const char embed_examples[] =
     "  bert embed --gelu tanh --pooling pooler --format json 'Example sentence 1' 'Example sentence 2'\n";
 
 enum { SHOWN_TO_EYES = 8 };         /* numbers of a vector on a terminal */
+
+/* A SPLADE model's vector on a terminal: its heaviest pieces. */
+static Status print_heaviest(const Session *s, const Rows *rows, Error *e)
+{
+    for (size_t r = 0; r < rows->count; r++) {
+        if (put_weights(s, rows->data + r * rows->dim, SHOWN_TO_EYES, e) != BERT_OK) return e->status;
+        fputc('\n', s->out);
+    }
+    return BERT_OK;
+}
 
 /* Numbers separated by blanks, a vector a line. %.9g has enough digits to read back the same float, %.17g the same
  * double (bert64): what is printed loses nothing. On a terminal a vector is what someone can look at, unless the format
@@ -239,7 +262,7 @@ static void print_vectors_text(const Session *s, const Rows *rows)
 /* {"text": "my dog is cute", "vector": [0.1, ...]} or, one vector per token, {"pieces": ["[CLS]", ...], "vectors":
  * [[...], ...]}
  */
-static void print_vectors_json(const Session *s, const Input *input, const Rows *rows, bool per_token)
+static Status print_vectors_json(const Session *s, const Input *input, const Rows *rows, bool per_token, Error *e)
 {
     fputc('{', s->out);
     if (per_token) {
@@ -249,6 +272,8 @@ static void print_vectors_json(const Session *s, const Input *input, const Rows 
         fputs("\"text\": ", s->out);
         if (input->has_text) json_put_text(s->out, input->whole.bytes, input->whole.length);
         else fputs("null", s->out);
+        if (s->sentence.splade) fputs(", \"weights\": ", s->out);
+        if (s->sentence.splade && put_weights(s, rows->data, rows->dim, e) != BERT_OK) return e->status;
         fputs(", \"vector\": ", s->out);
     }
     for (size_t r = 0; r < rows->count; r++) {
@@ -256,6 +281,7 @@ static void print_vectors_json(const Session *s, const Input *input, const Rows 
         json_put_vector(s->out, rows->data + r * rows->dim, rows->dim);
     }
     fputs(per_token ? "]}\n" : "}\n", s->out);
+    return BERT_OK;
 }
 
 /* npy is written in one piece: its header holds the number of rows. */
@@ -274,9 +300,10 @@ static Status embed_one(Session *s, const Recipe *r, const Input *input, const M
     if (!npy) rows->count = 0;
     Status status = append_vectors(rows, r, s, run, b, e);
     if (status != BERT_OK || npy) return status;
-    if (format_is(s, "json")) print_vectors_json(s, input, rows, r->pooling == POOL_NONE);
+    if (format_is(s, "json")) status = print_vectors_json(s, input, rows, r->pooling == POOL_NONE, e);
+    else if (s->sentence.splade && s->for_eyes && !s->options.format) status = print_heaviest(s, rows, e);
     else print_vectors_text(s, rows);
-    return answer_done(s, e);
+    return status == BERT_OK ? answer_done(s, e) : status;
 }
 
 /* The vectors of inputs that run together, in their order. */
@@ -665,13 +692,16 @@ static Status rank_settle(Options *o, Error *e)
 static Status embed_query(const Session *s, const Recipe *r, Rows *rows, Error *e)
 {
     const Text query = {s->options.query, strlen(s->options.query)};
-    const Request request = recipe_request(s, r);
+    Request request = recipe_request(s, r);
     Encoding x = {0};
     ModelRun run = {0};
+    int *rows_wanted = NULL;
     Status status = encode_prompted(s, query, NULL, &x, e);
+    if (status == BERT_OK) status = request_logits(&request, &rows_wanted, s, (size_t)x.T, e);
     if (status == BERT_OK) status = run_model(&run, &s->model, &x, &request, e);
     if (status == BERT_OK) status = append_vectors(rows, r, s, &run, 0, e);
     run_free(&run);
+    free(rows_wanted);
     encoding_free(&x);
     return status == BERT_OK ? status : fail(e, status, "QUERY: %.900s", e->message);
 }

@@ -443,7 +443,67 @@ static void words_are_compared_without_the_recipe(void)
     sentence_remove();
 }
 
+/* =====================================================================================================================
+ * SPLADE
+ * ================================================================================================================== */
+enum { V = 101 };
+
+/* By the definition, of the logits of a trace: (tokens, V). */
+static void splade_by_hand(double *want, const char *trace, bool sum, bool twice)
+{
+    Safetensors st;
+    Error e = {0};
+    memset(want, 0, V * sizeof *want);
+    if (!check(safetensors_open(&st, trace, &e) == BERT_OK, "the trace is there: %s", e.message)) return;
+    const SafeTensor *logits = safetensors_find(&st, "cls.predictions.decoder");
+    for (size_t i = 0; logits && i < logits->count; i++) {
+        const double x = tensor_element(logits, i), w = x > 0 ? log1p(x) : 0, y = twice ? log1p(w) : w;
+        want[i % V] = sum ? want[i % V] + y : fmax(want[i % V], y);
+    }
+    check(logits != NULL && logits->count == 4 * V, "a row of logits for every token");
+    safetensors_close(&st);
+}
+
+static void splade_weighs_every_piece(void)
+{
+    double want[V], got[V];
+    char trace[300];
+    if (!sentence_model()) return;
+    snprintf(trace, sizeof trace, "%s/pairs", tiny);
+    check(run("./bert trace -q -m %s -o %s 'the cat' 2>&1", tiny, trace) == 0, "a trace: %s", output);
+    put_modules("Transformer: sentence_transformers.sparse_encoder.models.SpladePooling:1_Pooling");
+    put("sentence_bert_config.json", "{\"transformer_task\": \"fill-mask\"}");
+    for (int i = 0; i < 4; i++) {
+        put("1_Pooling/config.json", "{\"pooling_strategy\": \"%s\", \"activation_function\": \"%s\", "
+            "\"embedding_dimension\": null}", i & 1 ? "sum" : "max", i & 2 ? "log1p_relu" : "relu");
+        embed("'the cat'", got, V);
+        splade_by_hand(want, trace, i & 1, i & 2);
+        near("weights", got, want, V);
+    }
+    put("1_Pooling/config.json", "{}");
+    check(run("./bert embed -m %s --format json 'the cat'", tiny) == 0 && strstr(output, "\"weights\": {\"") &&
+          strstr(output, "\"vector\": ["), "weights with their pieces: %s", output);
+    check(run("./bert rank -m %s 'the cat' 'a dog' 'the cat'", tiny) == 0 && strstr(output, "\tthe cat\n") == strchr(output, '\t'),
+          "the query finds itself: %s", output);
+    check(run_on_terminal("./bert embed -q -m %s 'the cat'", tiny) == 0 && strstr(output, " pieces)"), "on a terminal: %s", output);
+    put("1_Pooling/config.json", "{\"pooling_strategy\": \"mean\"}");
+    refused("a", 3, "1_Pooling/config.json", "pooling_strategy");
+    put("1_Pooling/config.json", "{\"other\": 1}");
+    refused("a", 3, "1_Pooling/config.json", "other");
+    put("1_Pooling/config.json", "{}");
+    put("sentence_bert_config.json", "{\"max_seq_length\": 8}");
+    refused("a", 3, "transformer_task", "fill-mask");
+    put("sentence_bert_config.json", "{\"transformer_task\": \"fill-mask\", \"modality_config\": {\"text\": "
+        "{\"method_output_name\": \"last_hidden_state\"}}}");
+    refused("a", 3, "method_output_name", "logits");
+    put_modules("sentence_transformers.sparse_encoder.models.MLMTransformer: Pooling:1_Pooling");
+    put("sentence_bert_config.json", "{\"max_seq_length\": 8}");
+    refused("a", 3, "transformer_task", "feature-extraction");
+    sentence_remove();
+}
+
 const Test sentence_tests[] = {
+    {"splade_weighs_every_piece", splade_weighs_every_piece},
     {"every_pooling_is_its_definition", every_pooling_is_its_definition},
     {"several_poolings_stand_one_after_another", several_poolings_stand_one_after_another},
     {"poolings_know_padding_on_the_left", poolings_know_padding_on_the_left},

@@ -2,7 +2,7 @@
  *
  *     modules.json                         the list: Transformer, Pooling, then Dense, LayerNorm, Normalize, Dropout
  *     sentence_bert_config.json            of the Transformer: max_seq_length, do_lower_case
- *     1_Pooling/config.json                of the Pooling: which of six, or several of them
+ *     1_Pooling/config.json                of the Pooling: which of six, or several of them; or of SpladePooling
  *     2_Dense/config.json, model.safetensors
  *     config_sentence_transformers.json    prompts, and the name of the one that is put before every text
  *
@@ -133,19 +133,41 @@ static Status read_length(JsonReader *j, const char *key, int *length, Error *e)
     return BERT_OK;
 }
 
-/* A string that must be one of two; the second one may be NULL. */
-static Status expect_word(JsonReader *j, const char *key, const char *one, const char *other, Error *e)
+/* A string that must be one of two, into word, or NULL; the second one may be NULL. */
+static Status read_word(JsonReader *j, const char *key, const char *one, const char *other, char *out, Error *e)
 {
     char word[128];
     if (json_string(j, word, sizeof word, e) != BERT_OK) return e->status;
-    if (!strcmp(word, one) || (other && !strcmp(word, other))) return BERT_OK;
+    const bool first = !strcmp(word, one);
+    if (first || (other && !strcmp(word, other))) {
+        if (out) strcpy(out, first ? one : other);
+        return BERT_OK;
+    }
     return fail(e, BERT_FILE, "%s: %s is \"%s\", expected \"%s\"%s%s%s", j->path, key, word, one,
                 other ? " or \"" : "", other ? other : "", other ? "\"" : "");
 }
 
+static Status expect_word(JsonReader *j, const char *key, const char *word, Error *e)
+{
+    return read_word(j, key, word, NULL, NULL, e);
+}
+
+static Status read_task(JsonReader *j, const char *key, SentenceText *text, Error *e)
+{
+    char task[32];
+    const Status status = read_word(j, key, "feature-extraction", "fill-mask", task, e);
+    if (status == BERT_OK) text->fill_mask = !strcmp(task, "fill-mask");
+    return status;
+}
+
+static Status read_output_name(JsonReader *j, const char *key, SentenceText *text, Error *e)
+{
+    return read_word(j, key, "last_hidden_state", "logits", text->output, e);
+}
+
 /* modality_config: {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}: what is done with
  * texts. Of images and the like there are none. */
-static Status read_modalities(JsonReader *j, Error *e)
+static Status read_modalities(JsonReader *j, SentenceText *text, Error *e)
 {
     char key[64];
     bool more, more_inside;
@@ -157,8 +179,8 @@ static Status read_modalities(JsonReader *j, Error *e)
         }
         s = json_begin(j, '{', e);
         while (s == BERT_OK && (s = json_next_key(j, key, sizeof key, &more_inside, e)) == BERT_OK && more_inside) {
-            if (!strcmp(key, "method")) s = expect_word(j, key, "forward", NULL, e);
-            else if (!strcmp(key, "method_output_name")) s = expect_word(j, key, "last_hidden_state", "logits", e);
+            if (!strcmp(key, "method")) s = expect_word(j, key, "forward", e);
+            else if (!strcmp(key, "method_output_name")) s = read_output_name(j, key, text, e);
             else s = json_skip(j, e);
         }
     }
@@ -197,9 +219,9 @@ static Status read_strict_key(JsonReader *j, const char *key, SentenceText *text
         if (!strcmp(key, passed[i])) return json_skip(j, e);
     for (size_t i = 0; i < sizeof arguments / sizeof *arguments; i++)
         if (!strcmp(key, arguments[i])) return read_arguments(j, key, &text->max_length, e);
-    if (!strcmp(key, "transformer_task")) return expect_word(j, key, "feature-extraction", "fill-mask", e);
-    if (!strcmp(key, "module_output_name")) return expect_word(j, key, "token_embeddings", NULL, e);
-    if (!strcmp(key, "modality_config")) return read_modalities(j, e);
+    if (!strcmp(key, "transformer_task")) return read_task(j, key, text, e);
+    if (!strcmp(key, "module_output_name")) return expect_word(j, key, "token_embeddings", e);
+    if (!strcmp(key, "modality_config")) return read_modalities(j, text, e);
     if (!strcmp(key, "tokenizer_name_or_path") && read_null(j)) return BERT_OK;
     return refuse_key(j, key, e);
 }
@@ -377,6 +399,40 @@ static Status read_pooling(const char *path, SentenceModel *m, Error *e)
     return s;
 }
 
+/* SpladePooling, of the MLM head's logits: log(1 + max(0, x)), for log1p_relu the logarithm once more, and of every piece
+ * the maximum or the sum over the tokens. */
+static Status read_splade_key(JsonReader *j, const char *key, SentenceModel *m, Error *e)
+{
+    char word[32];
+    Status s = BERT_OK;
+    if (!strcmp(key, "pooling_strategy")) {
+        if ((s = read_word(j, key, "max", "sum", word, e)) == BERT_OK) m->splade_sum = !strcmp(word, "sum");
+    } else if (!strcmp(key, "activation_function")) {
+        if ((s = read_word(j, key, "relu", "log1p_relu", word, e)) == BERT_OK) m->splade_twice = strcmp(word, "relu") != 0;
+    } else if (!strcmp(key, "embedding_dimension") || !strcmp(key, "word_embedding_dimension") || !strcmp(key, "chunk_size")) {
+        s = json_skip(j, e);
+    } else {
+        s = refuse_key(j, key, e);
+    }
+    return s;
+}
+
+static Status read_splade(const char *path, SentenceModel *m, Error *e)
+{
+    FileView file;
+    JsonReader j;
+    char key[64];
+    bool more;
+    m->splade = true;
+    if (file_open(&file, path, e) != BERT_OK) return e->status;
+    Status s = json_open(&j, path, file.data, file.size, 0, e);
+    while (s == BERT_OK && (s = json_next_key(&j, key, sizeof key, &more, e)) == BERT_OK && more)
+        s = read_splade_key(&j, key, m, e);
+    if (s == BERT_OK) s = json_end(&j, e);
+    file_close(&file);
+    return s;
+}
+
 /* ---------------------------------------------------------------------------------------------------------------------
  * What comes after the Pooling
  * ------------------------------------------------------------------------------------------------------------------ */
@@ -435,7 +491,7 @@ static Status read_activation(JsonReader *j, SentenceModule *module, Error *e)
 /* module_input_name and module_output_name: only a sentence's vector is worked on here. */
 static Status read_module_name(JsonReader *j, const char *key, Error *e)
 {
-    return read_null(j) ? BERT_OK : expect_word(j, key, "sentence_embedding", NULL, e);
+    return read_null(j) ? BERT_OK : expect_word(j, key, "sentence_embedding", e);
 }
 
 static Status read_residual(JsonReader *j, Error *e)
@@ -534,15 +590,16 @@ static Status check_entry(const char *directory, const List *list, int i, Error 
 {
     static const char *const after[] = {"Dense", "LayerNorm", "Normalize", "Dropout"};
     const Entry *entry = &list->entry[i];
-    bool known = i == 0 ? is_transformer(entry) : i == 1 && !strcmp(entry->class, "Pooling");
-    for (size_t k = 0; i > 1 && k < sizeof after / sizeof *after; k++) known |= !strcmp(entry->class, after[k]);
+    const bool splade = i > 0 && !strcmp(list->entry[1].class, "SpladePooling");
+    bool known = i == 0 ? is_transformer(entry) : i == 1 && (splade || !strcmp(entry->class, "Pooling"));
+    for (size_t k = 0; i > 1 && !splade && k < sizeof after / sizeof *after; k++) known |= !strcmp(entry->class, after[k]);
     for (int k = 0; k < i; k++)
         if (!strcmp(entry->name, list->entry[k].name))
             return fail(e, BERT_FILE, "%s/modules.json: two modules have the name \"%s\"", directory, entry->name);
     if (known && is_of_the_library(entry)) return BERT_OK;
     return fail(e, BERT_FILE, "%s/modules.json: \"type\" of module %d is \"%s\", expected sentence_transformers' %s",
-                directory, i, entry->type, i == 0 ? "Transformer" : i == 1 ? "Pooling" :
-                "Dense, LayerNorm, Normalize or Dropout");
+                directory, i, entry->type, i == 0 ? "Transformer" : i == 1 ? "Pooling or SpladePooling" :
+                splade ? "list to end with SpladePooling" : "Dense, LayerNorm, Normalize or Dropout");
 }
 
 /* Without modules.json: is there a directory 2_Normalize? */
@@ -581,10 +638,24 @@ Status sentence_modules_named(const char *directory, bool *normalize, bool *othe
     return BERT_OK;
 }
 
+/* The Transformer makes what the pooling takes: hidden states, or for SpladePooling the logits of the MLM head. */
+static Status check_task(const char *directory, const SentenceText *text, bool splade, Error *e)
+{
+    if (text->fill_mask != splade)
+        return fail(e, BERT_FILE, "%s: transformer_task is \"%s\", expected \"%s\" before %s", directory,
+                    splade ? "feature-extraction" : "fill-mask", splade ? "fill-mask" : "feature-extraction",
+                    splade ? "SpladePooling" : "Pooling");
+    if (*text->output && !strcmp(text->output, "logits") != splade)
+        return fail(e, BERT_FILE, "%s: method_output_name is \"%s\", expected \"%s\"", directory, text->output,
+                    splade ? "logits" : "last_hidden_state");
+    return BERT_OK;
+}
+
 static Status read_modules(const char *directory, const List *list, size_t H, SentenceModel *m, Error *e)
 {
     char path[4800];
-    SentenceText text = {.max_length = 0};
+    const bool splade = list->count > 1 && !strcmp(list->entry[1].class, "SpladePooling");
+    SentenceText text = {.fill_mask = list->count && !strcmp(list->entry[0].class, "MLMTransformer")};
     if (list->count < 2)
         return fail(e, BERT_FILE, "%s/modules.json: %d modules, expected a Transformer and a Pooling", directory,
                     list->count);
@@ -593,7 +664,8 @@ static Status read_modules(const char *directory, const List *list, size_t H, Se
     snprintf(text.model, sizeof text.model, "%s", list->entry[0].path);
     if (find_text_settings(directory, true, &text, e) != BERT_OK) return e->status;
     snprintf(path, sizeof path, "%.4096s/%s/config.json", directory, list->entry[1].path);
-    if (read_pooling(path, m, e) != BERT_OK) return e->status;
+    if (check_task(directory, &text, splade, e) != BERT_OK) return e->status;
+    if ((splade ? read_splade(path, m, e) : read_pooling(path, m, e)) != BERT_OK) return e->status;
     size_t size = (size_t)m->pooling_count * H;
     for (int i = 2; i < list->count; i++)
         if (read_module(directory, &list->entry[i], m, &size, e) != BERT_OK) return e->status;
@@ -601,7 +673,7 @@ static Status read_modules(const char *directory, const List *list, size_t H, Se
     return BERT_OK;
 }
 
-Status sentence_model_read(const char *directory, size_t H, SentenceModel *m, Error *e)
+Status sentence_model_read(const char *directory, size_t H, size_t V, SentenceModel *m, Error *e)
 {
     List list;
     *m = (SentenceModel){.include_prompt = true};
@@ -609,6 +681,7 @@ Status sentence_model_read(const char *directory, size_t H, SentenceModel *m, Er
     Status s = listed ? read_list(directory, &list, e) : read_without_list(directory, m, e);
     if (s == BERT_OK && listed) s = read_modules(directory, &list, H, m, e);
     if (s == BERT_OK && !listed) m->dim = (size_t)m->pooling_count * H;
+    if (s == BERT_OK && m->splade) m->dim = V;
     if (s != BERT_OK) sentence_model_free(m);
     return s;
 }

@@ -151,6 +151,8 @@ typedef struct {
     int max_length;                 /* max_seq_length: tokens that a text is cut to; 0: nothing is said */
     bool cuts;                      /* a text that is too long is cut, not refused, where a vector is made of it */
     bool lower_case;                /* do_lower_case: for a cased vocabulary; accents stay */
+    bool fill_mask;                 /* transformer_task: the logits of the MLM head are pooled, not hidden states */
+    char output[32];                /* method_output_name of texts, if it is said: "last_hidden_state" or "logits" */
 } SentenceText;
 
 /* Tokens' vectors (T,H) to one (H). */
@@ -167,6 +169,9 @@ typedef struct {
 typedef struct {
     TokenPooling poolings[MAX_POOLINGS];    /* their vectors one after another */
     int pooling_count;
+    bool splade;                    /* SpladePooling instead: the weight of every piece, from its logits */
+    bool splade_sum;                /* over the tokens; else the maximum */
+    bool splade_twice;              /* log(1 + log(1 + x)) instead of log(1 + x) */
     bool include_prompt;            /* false: the tokens of the prompt are not pooled */
     SentenceModule modules[MAX_MODULES];    /* what comes after the pooling, in this order */
     int count;
@@ -176,8 +181,8 @@ typedef struct {
 bool is_sentence_directory(const char *directory);
 /* Where the model is and how it wants its texts; zeros if the directory is none of sentence-transformers. */
 Status sentence_text_read(const char *directory, SentenceText *text, Error *e);
-/* How vectors are made of the last hidden state, H numbers a token. *m is empty if it fails. */
-Status sentence_model_read(const char *directory, size_t H, SentenceModel *m, Error *e);
+/* How vectors are made of the last hidden state, H numbers a token, or of V logits. *m is empty if it fails. */
+Status sentence_model_read(const char *directory, size_t H, size_t V, SentenceModel *m, Error *e);
 void sentence_model_free(SentenceModel *m);
 /* The names of the modules only, for a recipe of one's own: is Normalize among them, and any that is left out then? */
 Status sentence_modules_named(const char *directory, bool *normalize, bool *others, Error *e);

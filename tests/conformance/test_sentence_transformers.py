@@ -16,9 +16,10 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 warnings.filterwarnings("ignore")
 import numpy as np
 import torch
-from sentence_transformers import SentenceTransformer
+from sentence_transformers import SentenceTransformer, SparseEncoder
 from sentence_transformers.sentence_transformer.modules import Dense, Dropout, LayerNorm, Normalize, Pooling, Transformer
-from transformers import BertConfig, BertModel, BertTokenizer
+from sentence_transformers.sparse_encoder.modules import SpladePooling
+from transformers import BertConfig, BertForMaskedLM, BertModel, BertTokenizer
 from transformers.utils import logging
 
 import common
@@ -71,15 +72,15 @@ def random_modules(r, width):
     return modules
 
 
-def base_model(r, work):
-    """A BertModel with its tokenizer and vocab.txt; lower case or not."""
+def base_model(r, work, cls=BertModel):
+    """A model with its tokenizer and vocab.txt; lower case or not."""
     path = os.path.join(work, "base")
     os.makedirs(path)
     with open(path + "/vocab.txt", "w", encoding="utf-8") as f:
         f.write("\n".join(WORDS) + "\n")
     config = BertConfig(vocab_size=len(WORDS), hidden_size=16, num_hidden_layers=r.choice((1, 2)), num_attention_heads=2,
                         intermediate_size=24, max_position_embeddings=r.choice((20, 32)), initializer_range=0.3)
-    shaken(BertModel(config)).eval().save_pretrained(path)
+    shaken(cls(config)).eval().save_pretrained(path)
     BertTokenizer.from_pretrained(path, do_lower_case=r.random() < 0.6).save_pretrained(path)
     with open(path + "/vocab.txt", "w", encoding="utf-8") as f:
         f.write("\n".join(WORDS) + "\n")
@@ -137,6 +138,24 @@ def random_directory(r, work):
     return path, "%s %s%s" % ("old" if old else "new", "+".join(modes), "".join(" " + type(m).__name__ for m in after))
 
 
+def random_splade(r, work):
+    torch.manual_seed(r.randrange(1 << 30))
+    path = os.path.join(work, "model")
+    base = base_model(r, work, BertForMaskedLM)
+    pooling = SpladePooling(pooling_strategy=r.choice(("max", "sum")), activation_function=r.choice(("relu", "log1p_relu")))
+    transformer = Transformer(base, transformer_task="fill-mask", **({"max_seq_length": 8} if r.random() < 0.5 else {}))
+    SparseEncoder(modules=[transformer, pooling], device="cpu", prompts={"query": "find: "},
+                  default_prompt_name=r.choice((None, "query"))).save_pretrained(path)
+    shutil.copy(base + "/vocab.txt", path)
+    if r.random() < 0.5:                # as the first versions with sparse models left it
+        modules = load(path + "/modules.json")
+        modules[0]["type"] = "sentence_transformers.sparse_encoder.models.MLMTransformer"
+        modules[1]["type"] = "sentence_transformers.sparse_encoder.models.SpladePooling"
+        store(path + "/modules.json", modules)
+        store(path + "/sentence_bert_config.json", {"max_seq_length": 11, "do_lower_case": False})
+    return path, "SPLADE " + pooling.pooling_strategy + " " + pooling.activation_function
+
+
 def random_text(r):
     words = [w for w in WORDS[5:] if not w.startswith("##")] + ["unable", "played", "CAT", "cats", "xyz", "Éa"]
     return " ".join(r.choice(words) for _ in range(r.choice((0, 1, 3, 8, 30))))
@@ -161,15 +180,17 @@ def distance(got, want):
 
 
 def compare(r, number, work):
-    path, what = random_directory(r, work)
+    sparse = r.random() < 0.2
+    path, what = (random_splade if sparse else random_directory)(r, work)
     texts = [random_text(r) for _ in range(3)]
-    name = r.choice((None, None, "query", "document", "s"))
+    name = r.choice((None, None, "query") if sparse else (None, None, "query", "document", "s"))
     more = ["--prompt", name] if name else []
-    model = SentenceTransformer(path, device="cpu")
+    model = (SparseEncoder if sparse else SentenceTransformer)(path, device="cpu")
     good = True
     for binary, limit, kind in ((common.BERT, EQUAL, "float"), (common.BERT64, EQUAL64, "double")):
         model = model.double() if kind == "double" else model
-        want = np.stack([model.encode(t, prompt_name=name) for t in texts])
+        want = [model.encode(t, prompt_name=name) for t in texts]
+        want = np.stack([w.to_dense().numpy() if sparse else w for w in want])
         code, got = ours(binary, path, texts, *more)
         far = distance(got, want.astype(float)) if code == 0 else float("inf")
         if not far <= limit:
@@ -207,7 +228,9 @@ def refusals():
     yield set_key(dense, module_input_name="token_embeddings"), (dense, "module_input_name", "token_embeddings")
     yield set_key(dense, in_features=15), (dense, "15", "16")
     yield set_key("1_Pooling/config.json", pooling_mode="median"), ("1_Pooling/config.json", "pooling_mode", "median")
+    yield retyped(1, "sentence_transformers.sparse_encoder.models.SpladePooling"), ("modules.json", "module 2", "SpladePooling")
     text = "sentence_bert_config.json"
+    yield set_key(text, transformer_task="fill-mask"), ("transformer_task", "fill-mask", "Pooling")
     yield set_key(text, transformer_task="sequence-classification"), (text, "transformer_task", "sequence-classification")
     yield set_key(text, model_args={"dtype": "float16"}), (text, "model_args", "dtype")
     yield set_key(text, tokenizer_name_or_path="other"), (text, "tokenizer_name_or_path")
