@@ -106,6 +106,7 @@ struct Session {
     const Verb *verb;
     Options options;
     char *directory;                /* the model's */
+    char *weights;                  /* the file of weights that --model names, or NULL */
     char *sentence_directory;       /* of sentence-transformers, if the model's is below it; else NULL */
     SentenceText sentence_text;     /* what it says about texts */
     SentenceModel sentence;         /* and about vectors; read by read_recipe */
@@ -155,7 +156,8 @@ Status next_text(Session *s, Input *input, bool *more, Error *e);
 /* Would next_text return at once? Not if it had to wait for someone to write a line. */
 bool input_at_hand(Session *s);
 EncodeOptions encode_options(const Session *s);
-Status encode_prompted(const Session *s, Text a, const Text *b, Encoding *x, Error *e);    /* with the prompt before it */
+/* The same for a text, with the session's prompt before it. */
+Status encode_prompted(const Session *s, Text a, const Text *b, Encoding *x, Error *e);
 void input_free(Input *input);
 /* Puts where the input stands ("FILE: line 3: ") before e's message; returns e->status. */
 Status at_input(const Session *s, const Input *input, Error *e);
@@ -235,7 +237,8 @@ Status prepare_sentences(Session *s, Error *e);                 /* before the fi
 Status request_logits(Request *request, int **rows, const Session *s, size_t tokens, Error *e);
 /* out (s->sentence.dim) <- vectors (T,H) with attention_mask; mask and weight are not read */
 Status sentence_vector(real *out, const Session *s, const Tokens *tokens, Error *e);
-Status put_weights(const Session *s, const real *vector, size_t most, Error *e);    /* those that are not 0, best first */
+/* Of a vector of SPLADE's the pieces whose weight is not 0, best first, `most` of them. */
+Status put_weights(const Session *s, const real *vector, size_t most, Error *e);
 bool sentence_is_plain(const SentenceModel *m, Pooling *pooling, bool *normalized);
 
 /* ---------------------------------------------------------------------------------------------------------------------

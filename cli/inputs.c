@@ -16,8 +16,9 @@
 /* =====================================================================================================================
  * The model
  *
- * A directory with config.json, vocab.txt and one *.safetensors, as Hugging Face publishes them. It is looked for in
- * a fixed order, and found by what the command needs: tokenize is content with a vocabulary.
+ * A directory with config.json, vocab.txt and weights, as Hugging Face's library saves them, or one file of weights in
+ * such a directory. Without --model it is looked for in a fixed order, and found by what the command needs: tokenize is
+ * content with a vocabulary.
  * ================================================================================================================== */
 
 /* a/b, malloc'ed; NULL if memory runs out. */
@@ -60,10 +61,7 @@ static Status find_model(Session *s, Error *e)
     static const char place[] = "weights/bert-base-uncased";
     char roots[2][4096] = {"."};
     const char *given = s->options.model ? s->options.model : getenv("BERT_MODEL");
-    if (given && *given) {
-        s->directory = strdup(given);
-        return s->directory ? BERT_OK : fail(e, BERT_SYSTEM, "out of memory");
-    }
+    if (given && *given) return model_place(given, &s->directory, &s->weights, e);
     beside_program(s->program, roots[1]);
     for (int root = 0; root < 2; root++) {
         s->directory = root ? join(roots[root], place) : strdup(place);
@@ -76,13 +74,24 @@ static Status find_model(Session *s, Error *e)
                 "fetch one with `make weights`, or name a directory with --model or BERT_MODEL");
 }
 
+/* -v: what loading found out that the files do not say by themselves. */
+static void note_weights(Session *s)
+{
+    char sizes[400];
+    if (!s->options.verbose) return;
+    note(s, "weights %s", s->model.file->file.path);
+    if (!prefix_is_usual(s->model.file)) note(s, "the weights' names begin with '%s'", s->model.file->prefix);
+    if (config_filled_in(&s->model.config, sizes, sizeof sizes))
+        note(s, "config.json leaves out sizes, which are then those of BERT-Base: %s", sizes);
+}
+
 /* -m (or BERT_MODEL) names a file: said before the loader looks for DIRECTORY/config.json below it. */
 Status refuse_file(const char *path, Error *e)
 {
     struct stat kind;
     if (stat(path, &kind) != 0 || S_ISDIR(kind.st_mode)) return BERT_OK;
-    return fail(e, BERT_FILE, "%s: is a file: -m wants the directory that has config.json, vocab.txt and *.safetensors",
-                path);
+    return fail(e, BERT_FILE, "%s: is a file: -m wants the directory that has config.json, vocab.txt and "
+                "*.safetensors, or one file of weights", path);
 }
 
 /* With --cased, or without it, a word with a capital letter must have a chance to be in the vocabulary. */
@@ -122,8 +131,9 @@ static Status load_model(Session *s, Error *e)
     if (!fma_is_fast() && sizeof(real) == sizeof(float))
         note(s, "this build has no fused multiply-add instruction and computes it in double: the same bits, slower "
                 "(the default CFLAGS have -march=native)");
-    status = bert_load(&s->model, s->directory, e);
+    status = bert_load(&s->model, s->weights ? s->weights : s->directory, e);
     if (status != BERT_OK) return status;
+    note_weights(s);
     if (s->tokenizer.V > s->model.config.V)
         return fail(e, BERT_FILE, "%s: vocab.txt has %d pieces, but config.json says vocab_size %d: they do not "
                                   "belong together",
@@ -263,6 +273,7 @@ Status session_close(Session *s, Status status, Error *e)
     bert_free(&s->model);
     tokenizer_free(&s->tokenizer);
     free(s->directory);
+    free(s->weights);
     free(s->sentence_directory);
     sentence_model_free(&s->sentence);
     free(s->prompt);

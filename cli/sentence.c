@@ -1,7 +1,7 @@
 /* sentence.c - vectors as a sentence-transformers directory says: how its texts are prepared, and what is done with the
  * last hidden state. weights/modules.c reads the files, vectors.c calls what is here.
  *
- *     prompt + text  --tokenizer, cut-->  tokens  --BERT-->  (T,H)  --Pooling-->  (P H)  --Dense, LayerNorm, ...-->  (dim)
+ *     prompt + text  --tokenizer, cut-->  tokens  --BERT-->  (T,H)  --Pooling-->  (P H)  --Dense, ...-->  (dim)
  */
 #include "cli/cli.h"
 #include <math.h>

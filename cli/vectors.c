@@ -91,7 +91,8 @@ static Status read_directory_recipe(Session *s, Recipe *r, const char *directory
     bool others = false;
     if (o->pooling != UNSET) {
         const Status status = sentence_modules_named(directory, &r->normalize, &others, e);
-        if (status == BERT_OK && others) note(s, "--pooling leaves out the other modules of %s/modules.json", directory);
+        if (status == BERT_OK && others)
+            note(s, "--pooling leaves out the other modules of %s/modules.json", directory);
         return status;
     }
     if (sentence_model_read(directory, H, V, &s->sentence, e) != BERT_OK) return e->status;
@@ -590,8 +591,9 @@ static Status start_comparison(Comparison *c, Session *s, Error *e)
     if (status != BERT_OK) return status;
     if (s->options.by_layer && c->recipe.pooling == POOL_POOLER)
         return fail(e, BERT_USAGE, "--by-layer shows every hidden state, and --pooling pooler has the last one only");
-    if (!word) return c->recipe.pooling == POOL_NONE ? fail(e, BERT_USAGE, "similarity needs one vector per input: "
-                                                            "--pooling none goes with --word only") : prepare_sentences(s, e);
+    if (!word && c->recipe.pooling == POOL_NONE)
+        return fail(e, BERT_USAGE, "similarity needs one vector per input: --pooling none goes with --word only");
+    if (!word) return prepare_sentences(s, e);
     if (s->options.pooling > 0) return fail(e, BERT_USAGE, "--word takes the mean of the word's pieces: leave "
                                                            "--pooling out");
     c->recipe.pooling = POOL_NONE;

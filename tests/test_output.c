@@ -96,8 +96,10 @@ static void a_blank_line_parts_the_tables_of_two_texts(void)
     static const char *const single[] = {"tokenize --format ids", "tokenize --format json", "embed", "vocab"};
     if (!tiny_model()) return;
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
-        run("b=$PWD/bert; cd %s; { $b %s -m . 'a [MASK]'; echo; $b %s -m . 'the [MASK]'; echo; $b %s -m . '[MASK]'; } > want; "
-            "$b %s -m . 'a [MASK]' 'the [MASK]' '[MASK]' | diff want - && wc -l < want; rm want", tiny, blocks[i], blocks[i],
+        run("b=$PWD/bert; cd %s; { $b %s -m . 'a [MASK]'; echo; $b %s -m . 'the [MASK]'; echo; $b %s -m . '[MASK]'; } "
+            "> want; "
+            "$b %s -m . 'a [MASK]' 'the [MASK]' '[MASK]' | diff want - && wc -l < want; rm want", tiny, blocks[i],
+                blocks[i],
             blocks[i], blocks[i]);
         check(atoi(output) >= 8, "%s: %s", blocks[i], output);
     }
@@ -140,9 +142,11 @@ static void the_json_of_a_pair_has_its_segments_and_offsets(void)
 static void a_stdin_that_cannot_be_read_is_an_error(void)
 {
     if (!tiny_model()) return;
-    const int code = run("./bert tokenize -m %s < / 2>&1 & ours=$!; { sleep 10; kill $ours; } > /dev/null 2>&1 & late=$!; "
+    const int code = run("./bert tokenize -m %s < / 2>&1 & ours=$!; { sleep 10; kill $ours; } > /dev/null 2>&1 & "
+                         "late=$!; "
                          "wait $ours; s=$?; kill $late 2> /dev/null; exit $s", tiny);
-    check(code == 3 && !strncmp(output, "bert: ", 6) && strstr(output, "cannot be read"), "exit code %d: %s", code, output);
+    check(code == 3 && !strncmp(output, "bert: ", 6) && strstr(output, "cannot be read"), "exit code %d: %s", code,
+          output);
     formula_remove(tiny);
 }
 
@@ -399,6 +403,33 @@ static void terms_add_up_to_their_sums(void)
     formula_remove(tiny);
 }
 
+/* All steps at once show of the token that is followed what each shows by itself: the same rows of the same numbers. */
+static void all_steps_at_once_show_the_rows_of_each(void)
+{
+    static const struct { int step; const char *row; } rows[] = {
+        {5, "sum "}, {11, "x (residual)"}, {11, "their sum"}, {11, "LayerNorm"}, {12, "GELU"}, {13, "y (residual)"},
+        {13, "LayerNorm"}, {14, "tanh: the pooled"}, {15, "LayerNorm"}, {15, "logits"}};
+    static char all[sizeof output];
+    if (!tiny_model()) return;
+    check(run("./bert explain --all -m %s --layer 1 --head 2 " MASKED, tiny) == 0, "exit code 0");
+    strcpy(all, output);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char heading[16], row[40];
+        double x[6], y[6];
+        snprintf(heading, sizeof heading, "\nSTEP %d ", rows[i].step);
+        snprintf(row, sizeof row, "\n  %s", rows[i].row);
+        run("./bert explain -m %s --layer 1 --head 2 --step %d " MASKED, tiny, rows[i].step);
+        const char *step = strstr(all, heading), *one = step ? strstr(step, row) : NULL;
+        const char *own = strstr(output, rows[i].step == 14 ? "\n  [CLS]" : "\n    3 [MASK]"), *other = own ?
+            strstr(own, row) : NULL;
+        if (!check(one && other && read_row(one + 1, x, 6) == 6 && read_row(other + 1, y, 6) == 6, "step %d has %s: %s",
+                   rows[i].step, rows[i].row, all)) continue;
+        for (int k = 0; k < 6; k++)
+            check(fabs(x[k] - y[k]) < 1e-9, "step %d, %s: %g and %g", rows[i].step, rows[i].row, x[k], y[k]);
+    }
+    formula_remove(tiny);
+}
+
 /* Reads `count` numbers of a trace's tensor. */
 static void read_trace(const char *path, const char *name, size_t at, size_t count, double *x)
 {
@@ -481,7 +512,8 @@ static void the_heads_explained_are_those_of_the_commands(void)
     static char guesses[4096];
     if (!tiny_model()) return;
     run("./bert next-sentence -m %s 'the cat' 'a dog'", tiny);
-    const int read = sscanf(output, "label 0 P(IsNext) %lf logit %lf label 1 P(NotNext) %lf logit %lf", &p[0], &logit[0],
+    const int read = sscanf(output, "label 0 P(IsNext) %lf logit %lf label 1 P(NotNext) %lf logit %lf", &p[0],
+                            &logit[0],
                             &p[1], &logit[1]);
     check(read == 4 && fabs(p[0] + p[1] - 1) < 2e-6, "two probabilities: %s", output);
     check(is_printed(p[0], 1 / (1 + exp(logit[1] - logit[0])), 5), "softmax of the logits: %s", output);
@@ -507,8 +539,7 @@ static void the_heads_explained_are_those_of_the_commands(void)
     formula_remove(tiny);
 }
 
-/* Step 16 without --step: the three words that are nearest to the one that is followed, by cosine of the sums of the last
- * hidden states; with it, the whole matrix. */
+/* Step 16: the cosines of the word vectors, which are sums of the last hidden states. */
 static void step_16_shows_the_cosines_of_the_word_vectors(void)
 {
     char path[300];
@@ -517,7 +548,8 @@ static void step_16_shows_the_cosines_of_the_word_vectors(void)
     snprintf(path, sizeof path, "%s/trace", tiny);
     run("./bert trace -m %s -o %s " MASKED, tiny, path);
     for (int l = 0; l < 2; l++)
-        read_trace(path, l ? "encoder.layer.1.output.LayerNorm" : "encoder.layer.0.output.LayerNorm", 0, 5 * 24, state[l]);
+        read_trace(path, l ? "encoder.layer.1.output.LayerNorm" : "encoder.layer.0.output.LayerNorm", 0, 5 * 24,
+                   state[l]);
     run("./bert explain -m %s --step 16 " MASKED, tiny);
     const char *matrix = strstr(output, "cosine of i and j");
     if (check(matrix != NULL, "a matrix: %s", output))
@@ -617,13 +649,46 @@ static void verify_takes_a_file_and_a_text(void)
           strstr(output, "input_ids: 4 tokens, expected 5"), "a longer text: %s", output);
     check(run("echo 'the cat' | ./bert verify -m %s %s/trace -f - 2>&1", tiny, tiny) == 0, "a text by -f: %s", output);
     check(run("echo 'the dog' | ./bert verify -m %s %s/trace -f - 2>&1", tiny, tiny) == 1, "another by -f: %s", output);
-    check(run("./bert trace -m %s -o %s/other 'the dog'; ./bert verify -m %s %s/trace --inputs %s/trace 2>&1", tiny, tiny,
+    check(run("./bert trace -m %s -o %s/other 'the dog'; ./bert verify -m %s %s/trace --inputs %s/trace 2>&1", tiny,
+              tiny,
               tiny, tiny, tiny) == 0, "ids by --inputs: %s", output);
-    check(run("./bert verify -m %s %s/trace --inputs %s/other 2>&1; s=$?; rm %s/other; exit $s", tiny, tiny, tiny, tiny) == 1,
+    check(run("./bert verify -m %s %s/trace --inputs %s/other 2>&1; s=$?; rm %s/other; exit $s", tiny, tiny, tiny,
+              tiny) == 1,
           "other ids by --inputs: %s", output);
     check(run("./bert verify -m %s %s/trace the cat 2>&1", tiny, tiny) == 2 && strstr(output, "one TEXT, not 2"),
           "two texts: %s", output);
     run("rm %s/trace", tiny);
+    formula_remove(tiny);
+}
+
+/* Each of the three rows of --inputs has its own range: 101 pieces, three segments, a mask of 0 and 1. Row and token count
+ * from 1 and from 0, as in all messages. */
+static void ids_beyond_their_range_are_named(void)
+{
+    static const struct { const char *name; int64_t last; } ids[] = {
+        {"input_ids", 100}, {"token_type_ids", 2}, {"attention_mask", 1}};
+    char path[300], expected[120];
+    Error e = {0};
+    if (!tiny_model()) return;
+    snprintf(path, sizeof path, "%s/ids", tiny);
+    for (int k = 0; k < 3; k++)
+        for (int beyond = -1; beyond < 2; beyond++) {                   /* -1 itself, the last one, one more */
+            const int64_t wrong = beyond < 0 ? -1 : ids[k].last + beyond;
+            int64_t values[3][6] = {{2, 61, 3, 2, 62, 3}, {0}, {1, 1, 1, 1, 1, 1}};
+            SafeTensor t[3];
+            for (int i = 0; i < 3; i++)
+                t[i] = (SafeTensor){.name = (char *)(uintptr_t)ids[i].name, .dtype = DTYPE_I64, .rank = 2, .shape = {2, 3},
+                                    .count = 6, .data = values[i]};
+            values[k][4] = wrong;
+            check(safetensors_write(path, t, 3, NULL, 0, &e) == BERT_OK, "%s", e.message);
+            const int code = run("./bert embed -m %s --inputs %s 2>&1", tiny, path);
+            snprintf(expected, sizeof expected, ": row 2, token 1: %s has %lld, expected 0 to %lld\n", ids[k].name,
+                     (long long)wrong, (long long)ids[k].last);
+            if (beyond == 0) check(code == 0 && count_lines("", "") == 2, "%s %lld fits: %s", ids[k].name, (long long)wrong,
+                                   output);
+            else check(code == 4 && strstr(output, expected), "%s: %s", expected, output);
+        }
+    remove(path);
     formula_remove(tiny);
 }
 
@@ -685,6 +750,7 @@ const Test output_tests[] = {
     {"numbers_that_are_not_finite_are_counted", numbers_that_are_not_finite_are_counted},
     {"each_step_has_its_shapes_and_its_trap", each_step_has_its_shapes_and_its_trap},
     {"terms_add_up_to_their_sums", terms_add_up_to_their_sums},
+    {"all_steps_at_once_show_the_rows_of_each", all_steps_at_once_show_the_rows_of_each},
     {"terms_of_the_context_are_weights_times_values", terms_of_the_context_are_weights_times_values},
     {"step_12_counts_what_is_above_zero", step_12_counts_what_is_above_zero},
     {"the_heads_explained_are_those_of_the_commands", the_heads_explained_are_those_of_the_commands},
@@ -692,6 +758,7 @@ const Test output_tests[] = {
     {"the_heat_map_shows_the_probabilities", the_heat_map_shows_the_probabilities},
     {"cosines_are_those_of_the_vectors_of_embed", cosines_are_those_of_the_vectors_of_embed},
     {"verify_takes_a_file_and_a_text", verify_takes_a_file_and_a_text},
+    {"ids_beyond_their_range_are_named", ids_beyond_their_range_are_named},
     {"the_bars_of_the_demonstration_are_as_long_as_its_numbers",
      the_bars_of_the_demonstration_are_as_long_as_its_numbers},
     {"the_documents_numbers_are_all_counted", the_documents_numbers_are_all_counted},

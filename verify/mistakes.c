@@ -113,7 +113,7 @@ static void positions_unpadded(Trial *t)
         }
 }
 
-/* The sinusoids of "Attention Is All You Need" [attn 3.5], which document 001 and several tutorials give to BERT:
+/* The sinusoids of "Attention Is All You Need" [attn 3.5], which the encyclopedia and several tutorials give to BERT:
  *
  *     PE(t, 2i) = sin(t / 10000^(2i/H))        PE(t, 2i+1) = cos(t / 10000^(2i/H))
  *
@@ -755,7 +755,7 @@ static void pooler_of_another(Trial *t)
     linear(t->a.pooler_dense, t->a.first_token, &t->model.Wpool, t->model.bpool, B, &t->a.scratch);
 }
 
-/* The decoder on the last hidden state itself. Who does it: document 001 calls the MLM head "a basic affine
+/* The decoder on the last hidden state itself. Who does it: the encyclopedia calls the MLM head "a basic affine
  * transformation". The transform's own tensors are usually missing from such a trace; if they are there, they are
  * right, and only the logits are wrong. */
 static void decoder_without_transform(Trial *t)

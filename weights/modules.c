@@ -300,7 +300,8 @@ Status sentence_text_read(const char *directory, SentenceText *text, Error *e)
     if (file_exists(directory, "modules.json")) {
         if (read_list(directory, &list, e) != BERT_OK) return e->status;
         text->cuts = true;
-        if (list.count && is_transformer(&list.entry[0])) snprintf(text->model, sizeof text->model, "%s", list.entry[0].path);
+        if (list.count && is_transformer(&list.entry[0]))
+            snprintf(text->model, sizeof text->model, "%s", list.entry[0].path);
     }
     for (size_t n = strlen(text->model); n > 0 && text->model[n - 1] == '/'; ) text->model[--n] = 0;
     if (find_text_settings(directory, false, text, e) != BERT_OK) return e->status;
@@ -399,22 +400,25 @@ static Status read_pooling(const char *path, SentenceModel *m, Error *e)
     return s;
 }
 
-/* SpladePooling, of the MLM head's logits: log(1 + max(0, x)), for log1p_relu the logarithm once more, and of every piece
- * the maximum or the sum over the tokens. */
+/* SpladePooling, of the MLM head's logits: log(1 + max(0, x)), for log1p_relu the logarithm once more, and of every
+ * piece the maximum or the sum over the tokens. */
 static Status read_splade_key(JsonReader *j, const char *key, SentenceModel *m, Error *e)
 {
-    char word[32];
-    Status s = BERT_OK;
+    static const char *const passed[] = {"embedding_dimension", "word_embedding_dimension", "chunk_size"};
+    char word[32] = "";
+    for (size_t i = 0; i < sizeof passed / sizeof *passed; i++)
+        if (!strcmp(key, passed[i])) return json_skip(j, e);
     if (!strcmp(key, "pooling_strategy")) {
-        if ((s = read_word(j, key, "max", "sum", word, e)) == BERT_OK) m->splade_sum = !strcmp(word, "sum");
-    } else if (!strcmp(key, "activation_function")) {
-        if ((s = read_word(j, key, "relu", "log1p_relu", word, e)) == BERT_OK) m->splade_twice = strcmp(word, "relu") != 0;
-    } else if (!strcmp(key, "embedding_dimension") || !strcmp(key, "word_embedding_dimension") || !strcmp(key, "chunk_size")) {
-        s = json_skip(j, e);
-    } else {
-        s = refuse_key(j, key, e);
+        const Status s = read_word(j, key, "max", "sum", word, e);
+        m->splade_sum = !strcmp(word, "sum");
+        return s;
     }
-    return s;
+    if (!strcmp(key, "activation_function")) {
+        const Status s = read_word(j, key, "relu", "log1p_relu", word, e);
+        m->splade_twice = !strcmp(word, "log1p_relu");
+        return s;
+    }
+    return refuse_key(j, key, e);
 }
 
 static Status read_splade(const char *path, SentenceModel *m, Error *e)
@@ -555,8 +559,8 @@ static Status read_weighted(const char *directory, SentenceModule *module, size_
     if (read_module_config(path, module, &bias, e) != BERT_OK) return e->status;
     if (module->kind == MODULE_LAYER_NORM) module->out = module->in;
     if (!module->in || !module->out)
-        return fail(e, BERT_FILE, "%s: the key \"%s\" is missing", path, module->kind == MODULE_LAYER_NORM ? "dimension" :
-                    module->in ? "out_features" : "in_features");
+        return fail(e, BERT_FILE, "%s: the key \"%s\" is missing", path,
+                    module->kind == MODULE_LAYER_NORM ? "dimension" : module->in ? "out_features" : "in_features");
     if (module->in != *size)
         return fail(e, BERT_FILE, "%s: takes vectors of %zu numbers, but the module before it makes %zu", path,
                     module->in, *size);
@@ -592,7 +596,8 @@ static Status check_entry(const char *directory, const List *list, int i, Error 
     const Entry *entry = &list->entry[i];
     const bool splade = i > 0 && !strcmp(list->entry[1].class, "SpladePooling");
     bool known = i == 0 ? is_transformer(entry) : i == 1 && (splade || !strcmp(entry->class, "Pooling"));
-    for (size_t k = 0; i > 1 && !splade && k < sizeof after / sizeof *after; k++) known |= !strcmp(entry->class, after[k]);
+    for (size_t k = 0; i > 1 && !splade && k < sizeof after / sizeof *after; k++)
+        known |= !strcmp(entry->class, after[k]);
     for (int k = 0; k < i; k++)
         if (!strcmp(entry->name, list->entry[k].name))
             return fail(e, BERT_FILE, "%s/modules.json: two modules have the name \"%s\"", directory, entry->name);
@@ -632,8 +637,9 @@ Status sentence_modules_named(const char *directory, bool *normalize, bool *othe
     if (read_list(directory, &list, e) != BERT_OK) return e->status;
     for (int i = 0; i < list.count; i++) {
         const char *class = list.entry[i].class;
+        const bool passed = is_transformer(&list.entry[i]) || !strcmp(class, "Pooling") || !strcmp(class, "Dropout");
         if (!strcmp(class, "Normalize")) *normalize = true;
-        else if (!is_transformer(&list.entry[i]) && strcmp(class, "Pooling") && strcmp(class, "Dropout")) *others = true;
+        else if (!passed) *others = true;
     }
     return BERT_OK;
 }
