@@ -428,6 +428,40 @@ static void keys_that_cannot_be_obeyed_are_refused_by_name(void)
     sentence_remove();
 }
 
+/* Of lists there are limits; of other numbers, too. */
+static void lists_and_numbers_have_limits(void)
+{
+    char list[512] = "Transformer: Pooling:1_Pooling";
+    if (!sentence_model()) return;
+    while (strlen(list) < 440) strcat(list, " Normalize:");
+    put_modules(list);
+    refused("a", 3, "modules.json", "more than 16");
+    put_modules("Transformer: Pooling:1_Pooling");
+    put("1_Pooling/config.json", "{\"pooling_mode\": [\"cls\", \"cls\", \"cls\", \"cls\", \"cls\", \"cls\", \"cls\", "
+        "\"cls\", \"cls\"]}");
+    refused("a", 3, "1_Pooling/config.json", "more than 8");
+    put("1_Pooling/config.json", "{\"pooling_mode\": \"mean\"}");
+    put("tokenizer_config.json", "{\"model_max_length\": 2}");
+    refused("a", 3, "tokenizer_config.json", "model_max_length");
+    run("rm %s/modules.json %s/tokenizer_config.json; ln -s 2_Normalize %s/2_Normalize", tiny, tiny, tiny);
+    refused("a", 3, "2_Normalize", "");
+    run("rm -r %s/2_Normalize %s/1_Pooling", tiny, tiny);
+    refused("--prompt query a", 2, "--prompt", "sentence-transformers");
+    sentence_remove();
+}
+
+/* Normalize may say which vector it is about; of another module's keys some say nothing. */
+static void normalize_has_a_file_in_newer_directories(void)
+{
+    if (!sentence_model()) return;
+    put_modules("Transformer: Pooling:1_Pooling Normalize:other/n");
+    put("other/n/config.json", "{\"module_input_name\": \"sentence_embedding\", \"other\": 1}");
+    same("'the cat'", "--pooling mean --layers -1 'the cat'");
+    put("other/n/config.json", "{\"module_input_name\": \"token_embeddings\"}");
+    refused("a", 3, "other/n/config.json", "module_input_name");
+    sentence_remove();
+}
+
 /* Word vectors are no sentence vectors: nothing of the directory's recipe is in them. */
 static void words_are_compared_without_the_recipe(void)
 {
@@ -516,6 +550,8 @@ const Test sentence_tests[] = {
     {"lower_case_is_asked_for_by_the_transformer", lower_case_is_asked_for_by_the_transformer},
     {"modules_that_cannot_be_obeyed_are_refused_by_name", modules_that_cannot_be_obeyed_are_refused_by_name},
     {"keys_that_cannot_be_obeyed_are_refused_by_name", keys_that_cannot_be_obeyed_are_refused_by_name},
+    {"lists_and_numbers_have_limits", lists_and_numbers_have_limits},
+    {"normalize_has_a_file_in_newer_directories", normalize_has_a_file_in_newer_directories},
     {"words_are_compared_without_the_recipe", words_are_compared_without_the_recipe},
     {NULL, NULL},
 };
