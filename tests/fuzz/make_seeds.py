@@ -365,13 +365,27 @@ def config_seeds():
     text(2, "pooling", pooling)
     text(2, "pooling-two", {**pooling, "pooling_mode_cls_token": True})
     text(2, "pooling-none", {**pooling, "pooling_mode_mean_tokens": False})
-    text(2, "pooling-unknown", {**pooling, "pooling_mode_lasttoken": True})
+    text(2, "pooling-last", {**pooling, "pooling_mode_lasttoken": True})
+    text(2, "pooling-unknown", {**pooling, "pooling_mode_median": True})
     text(2, "pooling-by-name", {"pooling_mode": "max"})
+    text(2, "pooling-by-names", {"pooling_mode": ["weightedmean", "mean_sqrt_len_tokens", "cls"], "include_prompt": False})
     modules = [{"idx": i, "name": str(i), "path": "", "type": "sentence_transformers.models." + t}
                for i, t in enumerate(("Transformer", "Pooling", "Normalize"))]
     text(3, "modules", modules)
+    text(3, "modules-dense", [*modules[:2], {**modules[2], "path": "2_Dense", "type": "sentence_transformers.models.Dense"}])
+    text(3, "modules-upwards", [{**modules[0], "path": "a/../.."}, *modules[1:]])
+    text(3, "modules-name-twice", [modules[0], modules[0]])
+    text(3, "modules-not-the-library", [{**modules[0], "type": "own.Transformer"}])
     text(3, "modules-object", {"0": modules[0]})
     text(3, "modules-empty", [])
+    text(5, "prompts", {"prompts": {"query": "find: ", "document": ""}, "default_prompt_name": "query"})
+    text(5, "prompts-none", {"prompts": {"query": None}, "default_prompt_name": None})
+    text(5, "prompts-unknown", {"prompts": {"a": "b"}, "default_prompt_name": "c"})
+    text(6, "text", {"max_seq_length": 256, "do_lower_case": False})
+    text(6, "text-new", {"transformer_task": "feature-extraction", "module_output_name": "token_embeddings", "modality_config":
+                         {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}, "query_length": None})
+    text(6, "text-arguments", {"max_seq_length": None, "model_args": {}, "tokenizer_args": {"model_max_length": 8}})
+    text(6, "text-refused", {"model_args": {"dtype": "float16"}})
     for i, t in enumerate(('{"a":[1,[2,{"c":null}],true,false]}',
                            '{"a":-0.5e+10,"b":"\\u0041\\ud83d\\ude00\\"\\\\\\/\\b\\f\\n\\r\\t"}',
                            '{"":{}}', '{"a":[1,]}', '{"a":"\\ud800"}', '{"a":"\\u0000"}', '{"a":tru}', '{"a":1.}',
