@@ -119,7 +119,7 @@ static void the_columns_of_compare_say_what_they_are_called(void)
         for (int i = 0; i < 36; i++) {
             x[k][i] = sin(1 + i + 40 * k) * (k + 1);
             y[k][i] = x[k][i] * (1 + 1e-6 * ((i * 7 + k) % 5));
-            const int b = k == 1 ? i / 18 : i / 12, query = k == 1 ? i / 3 % 3 : i / 4 % 3, key = i % 3;
+            const int b = k == 1 ? i / 18 : i / 12 % 2, query = k == 1 ? i / 3 % 3 : i / 4 % 3, key = i % 3;
             counts[k][i] = k == 2 || (mask[b * 3 + query] && (k == 0 || mask[b * 3 + key]));
         }
     y[0][21] += 0.25, y[0][9] += 3;                             /* input 1 token 2 feature 1; a masked one */
