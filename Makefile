@@ -7,7 +7,7 @@
 #                   all-MiniLM-L6-v2; FROM=FILE takes a copy at hand instead of the network
 #   make demo       the documents' bank sentence
 #   make check      the tests on formula models, in seconds: what to run after changing a line
-#   make test       every test; fetches the weights if they are missing. OFFLINE=1: does not, and skips aloud
+#   make test       every test, some minutes; fetches the weights if they are missing. OFFLINE=1: does not, and skips aloud
 #   make mutants    plants known mistakes, one at a time, and names the first test that fails; fails if one survives
 #   make mutation   plants small random faults, one at a time, and says which of them no test sees: SEED=1 COUNT=200 JOBS=1
 #   make curves     exp, tanh and both GELUs against libm for every float there is (some minutes)
@@ -24,7 +24,9 @@
 #   make notebooks  runs every notebook again and compares what it prints (notebooks/requirements.txt says what it needs);
 #                   fetches the models that are missing. PYTHON=python3 says which
 #   make documents  runs every command of notebooks/ERRATA.md and compares what it prints
+#   make install    the program, its manual page, libbert.a and bert.h: PREFIX=/usr/local; uninstall
 #   make clean      removes what was built; fetched models stay
+#   make help       this list
 #
 # make CC=clang CFLAGS=-O0 honours both. What the numbers need is added whatever CFLAGS says.
 
@@ -45,13 +47,17 @@ COMPILE = $(CC) $(CFLAGS) -Wall -Wextra -Wpedantic -Wno-psabi $(NUMBERS) $(DEFIN
 
 # The rooms. Calls go one way: cli -> verify -> book -> weights.
 BOOK    = tokenizer.c tensor.c bert.c
-WEIGHTS = $(addprefix weights/, files.c json.c sha256.c safetensors.c config.c model.c vocabulary.c added.c tokenizer_json.c pooling.c program.c)
+WEIGHTS = $(addprefix weights/, files.c json.c sha256.c safetensors.c shards.c config.c model.c vocabulary.c added.c \
+          tokenizer_json.c modules.c program.c)
 VERIFY  = $(addprefix verify/, trace.c compare.c report.c trial.c verify.c mistakes.c)
-CLI     = $(addprefix cli/, main.c options.c inputs.c output.c tokenize.c vectors.c predict.c attention.c traces.c \
+CLI     = $(addprefix cli/, main.c options.c inputs.c output.c tokenize.c vectors.c sentence.c predict.c attention.c traces.c \
           explain.c explain_cards.c explain_tables.c goldens.c info.c demo.c)
 CORE    = $(BOOK) $(WEIGHTS)
+# What only the converter reads.
+FOREIGN = $(addprefix weights/, tensorbundle.c zip.c torch.c)
 PARTS   = $(CORE) $(VERIFY) $(CLI)
-TESTS   = $(CORE) $(VERIFY) weights/tensorbundle.c tests/formula.c tests/checksum.c tests/shell.c tests/run.c $(wildcard tests/test_*.c)
+TESTS   = $(CORE) $(VERIFY) $(FOREIGN) tests/formula.c tests/torch_file.c tests/checksum.c tests/shell.c \
+          tests/run.c $(wildcard tests/test_*.c)
 HEADERS = $(wildcard *.h weights/*.h verify/*.h cli/*.h tests/*.h) weights/convert.c build/steps.h
 
 bert:
@@ -94,7 +100,7 @@ bert-plain: $(call objects,plain,$(PARTS))
 plain: bert-plain
 
 # The converter is a program of its own: TensorFlow checkpoint -> safetensors.
-CONVERT = $(CORE) weights/tensorbundle.c weights/convert.c
+CONVERT = $(CORE) $(FOREIGN) weights/convert.c
 build/convert: $(call objects,float,$(CONVERT))
 	@$(call link,float,$(CONVERT))
 
@@ -148,7 +154,7 @@ weights: build/convert
 # The weights of bert-base-uncased, fetched if they are missing, unless OFFLINE=1.
 weights/bert-base-uncased/model.safetensors:
 	@if [ '$(OFFLINE)' = 1 ]; then echo 'OFFLINE=1: the weights are missing and are not fetched'; \
-	else $(MAKE) weights MODEL=bert-base-uncased; fi
+	else $(MAKE) --no-print-directory weights MODEL=bert-base-uncased; fi
 
 # In float64, because it shows eight digits.
 demo: bert bert64 weights/bert-base-uncased/model.safetensors
@@ -156,7 +162,7 @@ demo: bert bert64 weights/bert-base-uncased/model.safetensors
 
 # The formula models alone, in seconds: what to run after changing a line. No download; real weights are not looked at.
 check: bert bert-plain build/tests
-	@FORMULA=1 build/tests > build/check.log; ok=$$?; grep -v '^[A-Za-z0-9_]*$$\|SKIPPED\|^ *[a-z_]* *largest error' build/check.log; exit $$ok
+	@sh tests/check.sh
 
 # In float64 only what has to do with numbers; equal bits between builds; two processes on one copy of the weights;
 # then the whole suite in float32, whose last line is the count.
@@ -194,10 +200,10 @@ bench: bert linear weights/bert-base-uncased/model.safetensors
 # Every small damage to every kind of file. The linker sends file_open and malloc to tests/sweep.c; what includes files
 # of the tests needs not use all of them.
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all
-build/sweep: $(CORE) $(VERIFY) weights/tensorbundle.c tests/formula.c tests/sweep.c tests/test_weights.c $(HEADERS)
+build/sweep: $(CORE) $(VERIFY) $(FOREIGN) tests/formula.c tests/torch_file.c tests/sweep.c tests/test_weights.c $(HEADERS)
 	@mkdir -p build
 	$(COMPILE) -O2 -g $(SANITIZE) -Wl,--wrap=file_open,--wrap=malloc,--wrap=calloc,--wrap=realloc \
-	    $(CORE) $(VERIFY) weights/tensorbundle.c tests/formula.c tests/sweep.c -o $@ -lm
+	    $(CORE) $(VERIFY) $(FOREIGN) tests/formula.c tests/torch_file.c tests/sweep.c -o $@ -lm
 sweep: build/sweep
 	build/sweep
 
@@ -205,17 +211,17 @@ sweep: build/sweep
 WRAPPED = malloc calloc realloc strdup mmap read fstat stat opendir readdir fopen realpath mkstemp fdopen fchmod fflush \
     rename mkdir dup open fwrite fclose forward
 comma = ,
-build/faults: $(PARTS) weights/tensorbundle.c weights/convert.c tests/formula.c tests/faults.c tests/checkpoint.c $(HEADERS)
+build/faults: $(PARTS) $(FOREIGN) weights/convert.c tests/formula.c tests/torch_file.c tests/faults.c tests/checkpoint.c $(HEADERS)
 	@mkdir -p build
 	$(COMPILE) -O1 -g $(SANITIZE) -Dmain=bert_main -c cli/main.c -o build/faults_main.o
 	$(COMPILE) -O1 -g $(SANITIZE) $(patsubst %,-Wl$(comma)--wrap=%,$(WRAPPED)) $(filter-out cli/main.c,$(PARTS)) \
-	    build/faults_main.o weights/tensorbundle.c tests/formula.c tests/faults.c tests/checkpoint.c -o $@ -lm
+	    build/faults_main.o $(FOREIGN) tests/formula.c tests/torch_file.c tests/faults.c tests/checkpoint.c -o $@ -lm
 faults: bert build/faults build/convert build/formula
 	build/faults
 	sh tests/faults.sh
 
 # Which lines of the readers, the JSON reader and the tokenizer no test reaches: tests/COVERAGE-readers.md has the reasons.
-READERS = $(filter-out weights/config.c weights/model.c,$(WEIGHTS)) weights/tensorbundle.c weights/convert.c tokenizer.c
+READERS = $(filter-out weights/config.c weights/model.c,$(WEIGHTS)) $(FOREIGN) weights/convert.c tokenizer.c
 coverage:
 	python3 tests/coverage.py '$(CC) -std=c11 $(DEFINES) -Wno-psabi' '$(patsubst %,-Wl$(comma)--wrap=%,$(WRAPPED))' $(READERS)
 
@@ -229,7 +235,7 @@ valgrind: build/plain-tests
 # Two programs that read programs. What they still say, and why it stays, is in tests/COVERAGE-readers.md.
 analyze:
 	sh tests/lint_sizes.sh
-	sh tests/analyze.sh $(PARTS) weights/tensorbundle.c weights/convert.c
+	sh tests/analyze.sh $(PARTS) $(FOREIGN) weights/convert.c
 
 curves: build/tests
 	CURVES=1 build/tests curves_are_within
@@ -238,7 +244,8 @@ curves: build/tests
 # are read into memory of their size, so that a step beyond is seen. An archive: what a target includes is not linked
 # twice. (trace-cmp: libFuzzer watches every comparison. The tokenizer's searches in tables would take most of the time.)
 FUZZ_TARGETS = $(notdir $(basename $(wildcard tests/fuzz/fuzz_*.c)))
-FUZZ_PARTS   = $(CORE) $(VERIFY) $(filter-out cli/main.c,$(CLI)) weights/tensorbundle.c tests/formula.c tests/fuzz/fuzz.c
+FUZZ_PARTS   = $(CORE) $(VERIFY) $(filter-out cli/main.c,$(CLI)) $(FOREIGN) tests/formula.c tests/torch_file.c \
+               tests/fuzz/fuzz.c
 FUZZ_COMPILE = clang -g -O2 -march=native -fno-omit-frame-pointer -Wall -Wextra -Wpedantic -Wno-psabi $(NUMBERS) \
                -DNO_MMAP $(DEFINES) -fsanitize=address,undefined,float-cast-overflow \
                -fno-sanitize-recover=all
@@ -281,10 +288,13 @@ mutation: build/steps.h
 	    --compile '$(CC) -march=native -mtune=generic $(NUMBERS) $(DEFINES)' --parts '$(PARTS)' --tests '$(TESTS)' \
 	    --convert '$(CONVERT)'
 
+help:
+	@sed -n 's/^#   make /make /p; s/^#    /    /p' Makefile
+
 FORCE:
 
 clean:
 	rm -rf bert bert64 bert-plain build
 
-.PHONY: plain weights demo check install uninstall test pipes linear fuzz replay sweep faults coverage valgrind analyze bench curves \
+.PHONY: plain weights demo check install uninstall help test pipes linear fuzz replay sweep faults coverage valgrind analyze bench curves \
     notebooks documents mutants mutation clean FORCE

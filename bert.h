@@ -222,7 +222,7 @@ typedef enum {
 /* A weight where its file has it: (rows, cols), one row per output feature, as PyTorch's nn.Linear stores it. */
 typedef struct {
     const void *data;
-    DType dtype;                    /* F32, F16 or BF16 */
+    DType dtype;                    /* F32, F16, BF16; in bert64 also F64 */
     size_t rows, cols;
 } Tensor;
 
@@ -292,6 +292,8 @@ typedef struct {                    /* config.json */
                                        vocab_size max_position_embeddings type_vocab_size */
     GeluKind gelu;                  /* hidden_act */
     double eps;                     /* layer_norm_eps */
+    bool untied;                    /* tie_word_embeddings is false: the MLM decoder has weights of its own */
+    unsigned filled_in;             /* a bit for each size that the file leaves out: config_filled_in in weights.h */
 } BertConfig;
 
 typedef struct {                    /* one block; matrices are (out, in), used as y = x W^T + b */
@@ -328,9 +330,10 @@ typedef struct {
     size_t owned_count;
 } Bert;
 
-/* Loads directory/config.json and its one *.safetensors. BERT_FILE lists the missing tensors of the encoder. A head is
+/* Loads a directory's config.json and weights (weights.h: model_file); or one file of weights, and the config.json beside
+ * it. BERT_FILE lists the missing tensors of the encoder. A head is
  * there or not as a whole; a head of which only a part is there is an error. */
-Status bert_load(Bert *model, const char *directory, Error *e);
+Status bert_load(Bert *model, const char *path, Error *e);
 void bert_free(Bert *model);
 
 /* A batch is packed: the sequences' tokens one after another, without padding, N = T1 + T2 + ... rows. Positions start

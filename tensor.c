@@ -94,15 +94,15 @@ static real dot_in_chunks(const real *x, const real *w, size_t w_step, size_t K)
     return total;
 }
 
-/* Rows first .. first+count-1 of a weight as reals: see bert.h. In place for float32 weights in the float program
- * (a misaligned tensor was copied when it was loaded). Otherwise they are converted into `rows`, exactly: every
- * half-precision number is a float, and every float a double. */
+/* Rows first .. first+count-1 of a weight as reals: see bert.h. In place where they are reals already: float32 in
+ * the float program, float64 in bert64 (a misaligned tensor was copied when it was loaded). Otherwise they are converted
+ * into `rows`, exactly: every half-precision number is a float, and every float a double. */
 const real *tensor_rows(const Tensor *W, size_t first, size_t count, real *rows)
 {
     size_t begin = first * W->cols, n = count * W->cols;
     const float *singles = W->data;
     const unsigned char *halves = (const unsigned char *)W->data + begin * sizeof(uint16_t);
-    if (W->dtype == DTYPE_F32 && !is_double) return (const real *)W->data + begin;
+    if (W->dtype == (is_double ? DTYPE_F64 : DTYPE_F32)) return (const real *)W->data + begin;
     if (W->dtype == DTYPE_F32)
         for (size_t i = 0; i < n; i++) rows[i] = (real)singles[begin + i];
     else

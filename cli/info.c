@@ -52,7 +52,7 @@ static long long count_parameters(const BertConfig *config, Group group)
  * does not follow from H for every model. */
 static void print_configuration(const Session *s, const BertConfig *c)
 {
-    char V[32], base[32], all[32];
+    char V[32], base[32], all[32], sizes[400];
     long long body = count_parameters(c, GROUP_ENCODER) + count_parameters(c, GROUP_POOLER);
     put_thousands(V, c->V);
     put_thousands(base, body);
@@ -65,6 +65,7 @@ static void print_configuration(const Session *s, const BertConfig *c)
     fprintf(s->out, "inputs      %s pieces, %d positions, %d segments\n", V, c->P, c->S);
     fprintf(s->out, "numbers     GELU %s, LayerNorm eps %g, computed in float%d\n",
             c->gelu == GELU_ERF ? "erf" : "tanh", c->eps, (int)sizeof(real) * 8);
+    if (config_filled_in(c, sizes, sizeof sizes)) fprintf(s->out, "filled in   %s (not in config.json)\n", sizes);
     fprintf(s->out, "parameters  %s (encoder and pooler); %s with both pre-training heads\n", base, all);
 }
 
@@ -145,13 +146,19 @@ static Status inspect_weights(Inspection *in, const char *path, Error *e)
     FILE *out = in->s->out;
     char bytes[32];
     size_t unexpected = 0;
-    if (safetensors_open(&in->file, path, e) != BERT_OK) return e->status;
+    if (weights_open(&in->file, path, e) != BERT_OK) return e->status;
     in->known = calloc(in->file.count + 1, sizeof *in->known);
     if (!in->known) return fail(e, BERT_SYSTEM, "out of memory");
-    put_thousands(bytes, (long long)in->file.file.size);
+    put_thousands(bytes, (long long)weights_size(&in->file));
     fputs("weights     ", out);
     put_safely(out, path);
     fprintf(out, ": %zu tensors, %s bytes\n", in->file.count, bytes);
+    if (in->file.shard_count) fprintf(out, "shards      %zu files\n", in->file.shard_count);
+    if (!prefix_is_usual(&in->file)) {
+        fputs("prefix      ", out);
+        put_safely(out, in->file.prefix);
+        fputc('\n', out);
+    }
     list_missing(in);
     print_heads(in);
     for (size_t i = 0; i < in->file.count; i++) {
@@ -185,13 +192,15 @@ static Status verb_info(Session *s, Error *e)
     if (status != BERT_OK) return status;
     if (s->options.gelu != UNSET) in.config.gelu = (GeluKind)s->options.gelu;
     print_configuration(s, &in.config);
-    if (!alone) status = model_file_if_any(&weights, s->directory, e);      /* two files, or none readable: an error */
+    if (s->weights && !(weights = strdup(s->weights))) return fail(e, BERT_SYSTEM, "out of memory");
+    if (!alone && !weights)
+        status = model_file_if_any(&weights, s->directory, e);  /* two, or none readable: an error */
     if (status == BERT_OK && !weights) {
         fprintf(s->out, "weights     %s\n", alone ? "not looked for" : "none: the directory holds no *.safetensors");
     } else if (status == BERT_OK) {
         Bert model = {0};                                   /* loading checks what is not listed: shapes, ... */
         status = inspect_weights(&in, weights, e);
-        if (status == BERT_OK) status = bert_load(&model, s->directory, e);
+        if (status == BERT_OK) status = bert_load(&model, s->weights ? s->weights : s->directory, e);
         bert_free(&model);
     }
     free(weights);

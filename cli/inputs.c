@@ -16,8 +16,9 @@
 /* =====================================================================================================================
  * The model
  *
- * A directory with config.json, vocab.txt and one *.safetensors, as Hugging Face publishes them. It is looked for in
- * a fixed order, and found by what the command needs: tokenize is content with a vocabulary.
+ * A directory with config.json, vocab.txt and weights, as Hugging Face's library saves them, or one file of weights in
+ * such a directory. Without --model it is looked for in a fixed order, and found by what the command needs: tokenize is
+ * content with a vocabulary.
  * ================================================================================================================== */
 
 /* a/b, malloc'ed; NULL if memory runs out. */
@@ -60,10 +61,7 @@ static Status find_model(Session *s, Error *e)
     static const char place[] = "weights/bert-base-uncased";
     char roots[2][4096] = {"."};
     const char *given = s->options.model ? s->options.model : getenv("BERT_MODEL");
-    if (given && *given) {
-        s->directory = strdup(given);
-        return s->directory ? BERT_OK : fail(e, BERT_SYSTEM, "out of memory");
-    }
+    if (given && *given) return model_place(given, &s->directory, &s->weights, e);
     beside_program(s->program, roots[1]);
     for (int root = 0; root < 2; root++) {
         s->directory = root ? join(roots[root], place) : strdup(place);
@@ -76,13 +74,24 @@ static Status find_model(Session *s, Error *e)
                 "fetch one with `make weights`, or name a directory with --model or BERT_MODEL");
 }
 
+/* -v: what loading found out that the files do not say by themselves. */
+static void note_weights(Session *s)
+{
+    char sizes[400];
+    if (!s->options.verbose) return;
+    note(s, "weights %s", s->model.file->file.path);
+    if (!prefix_is_usual(s->model.file)) note(s, "the weights' names begin with '%s'", s->model.file->prefix);
+    if (config_filled_in(&s->model.config, sizes, sizeof sizes))
+        note(s, "config.json leaves out sizes, which are then those of BERT-Base: %s", sizes);
+}
+
 /* -m (or BERT_MODEL) names a file: said before the loader looks for DIRECTORY/config.json below it. */
 Status refuse_file(const char *path, Error *e)
 {
     struct stat kind;
     if (stat(path, &kind) != 0 || S_ISDIR(kind.st_mode)) return BERT_OK;
-    return fail(e, BERT_FILE, "%s: is a file: -m wants the directory that has config.json, vocab.txt and *.safetensors",
-                path);
+    return fail(e, BERT_FILE, "%s: is a file: -m wants the directory that has config.json, vocab.txt and "
+                "*.safetensors, or one file of weights", path);
 }
 
 /* With --cased, or without it, a word with a capital letter must have a chance to be in the vocabulary. */
@@ -92,6 +101,16 @@ static void note_about_case(const Session *s)
     if (s->options.verbose) note(s, "%s (%s)", t->lower_case ? "uncased" : "cased", t->case_source);
     if (s->options.case_choice == CASE_CASED && !vocabulary_has_capitals(t))
         note(s, "--cased: this vocabulary has no capital letters, so a word that has one becomes [UNK]");
+}
+
+/* do_lower_case of a sentence-transformers directory: small letters before anything else is done, accents as they are.
+ * It makes an uncased vocabulary no more so; `false`, which stands in most files, says nothing. */
+static void obey_lower_case(Session *s)
+{
+    Tokenizer *t = &s->tokenizer;
+    if (!s->sentence_text.lower_case || t->lower_case || s->options.case_choice != CASE_AUTO) return;
+    t->lower_case = true;
+    snprintf(t->case_source, sizeof t->case_source, "do_lower_case of sentence-transformers");
 }
 
 /* The vocabulary, and the model unless it is not needed. Both must belong together: an id of the vocabulary is a row
@@ -105,14 +124,16 @@ static Status load_model(Session *s, Error *e)
         return fail(e, BERT_FILE, "%s: no such model directory; `make weights` fetches one", s->directory);
     Status status = tokenizer_load(&s->tokenizer, s->directory, (CaseChoice)o->case_choice, e);
     if (status != BERT_OK) return status;
+    obey_lower_case(s);
     if (o->verbose) note(s, "model %s", s->directory);
     note_about_case(s);
     if (s->verb->needs == NEEDS_VOCABULARY) return BERT_OK;
     if (!fma_is_fast() && sizeof(real) == sizeof(float))
         note(s, "this build has no fused multiply-add instruction and computes it in double: the same bits, slower "
                 "(the default CFLAGS have -march=native)");
-    status = bert_load(&s->model, s->directory, e);
+    status = bert_load(&s->model, s->weights ? s->weights : s->directory, e);
     if (status != BERT_OK) return status;
+    note_weights(s);
     if (tokenizer_rows(&s->tokenizer) > s->model.config.V)
         return fail(e, BERT_FILE, "%s: the vocabulary has %d pieces, but config.json says vocab_size %d: they do not "
                                   "belong together",
@@ -190,6 +211,7 @@ Status session_open(Session *s, Error *e)
     if (s->options.format && format_is(s, "npy") && !s->options.output && isatty(STDOUT_FILENO))
         return fail(e, BERT_USAGE, "--format npy is binary: send it to a file (-o FILE, or > FILE)");
     Status status = s->verb->needs == NEEDS_NOTHING ? BERT_OK : find_model(s, e);
+    if (status == BERT_OK && s->verb->needs != NEEDS_NOTHING) status = enter_sentence_directory(s, e);
     if (status == BERT_OK && s->verb->needs != NEEDS_NOTHING) status = load_model(s, e);
     if (status == BERT_OK && s->options.output && !s->verb->opens_output) {
         status = output_open(&s->file, s->options.output, e);
@@ -251,6 +273,10 @@ Status session_close(Session *s, Status status, Error *e)
     bert_free(&s->model);
     tokenizer_free(&s->tokenizer);
     free(s->directory);
+    free(s->weights);
+    free(s->sentence_directory);
+    sentence_model_free(&s->sentence);
+    free(s->prompt);
     free(s->options.texts);
     return status;
 }
@@ -498,16 +524,34 @@ static void split_pair(const Session *s, Input *input)
         }
 }
 
-/* The tokenizer's options from the command line's. The limit is --max-length, else model_max_length, but at most the
- * model's positions: position 512 has no row in the table of position embeddings, so token 513 cannot be computed. */
+/* The tokenizer's options from the command line's. The limit is --max-length, else what a sentence-transformers
+ * directory cuts to, else model_max_length, but never more than the model's positions: position 512 has no row in the
+ * table of position embeddings, so token 513 cannot be computed. */
 EncodeOptions encode_options(const Session *s)
 {
     const Options *o = &s->options;
     int limit = o->max_length;
+    if (!limit && s->cuts) limit = s->sentence_text.max_length;
+    if (!limit && s->P) limit = s->tokenizer.max_length;
     if (s->P && (!limit || limit > s->P)) limit = s->P;
-    if (s->P && s->tokenizer.max_length && !o->max_length && limit > s->tokenizer.max_length) limit = s->tokenizer.max_length;
     return (EncodeOptions){.plain = o->plain, .no_add_special = o->no_add_special, .max_length = limit,
-                           .truncate = o->truncate, .pad = o->pad, .segments = o->segments - 1};
+                           .truncate = o->truncate || s->cuts, .pad = o->pad, .segments = o->segments - 1};
+}
+
+/* The text, or with a prompt the prompt and the text in one. Bytes in messages are the text's own. */
+Status encode_prompted(const Session *s, Text a, const Text *b, Encoding *x, Error *e)
+{
+    const EncodeOptions options = encode_options(s);
+    if (!s->prompt) return encode(&s->tokenizer, a, b, &options, x, e);
+    const size_t before = strlen(s->prompt);
+    char *whole = malloc(before + a.length + 1);
+    if (!whole) return fail(e, BERT_SYSTEM, "out of memory");
+    memcpy(whole, s->prompt, before);
+    if (a.length) memcpy(whole + before, a.bytes, a.length);
+    const Status status = encode(&s->tokenizer, (Text){whole, before + a.length}, b, &options, x, e);
+    if (status != BERT_OK && e->text != 2 && e->byte > before) e->byte -= before;
+    free(whole);
+    return status;
 }
 
 /* "FILE: line 3, byte 17: 0xC0 is not valid UTF-8", "text 1: 600 tokens, ...". The tokenizer counts the bytes of B from
@@ -539,9 +583,8 @@ Status next_input(Session *s, Input *input, bool *more, Error *e)
 {
     Status status = next_text(s, input, more, e);
     if (status != BERT_OK || !*more || !input->has_text) return status;
-    EncodeOptions options = encode_options(s);
     split_pair(s, input);
-    status = encode(&s->tokenizer, input->a, input->has_pair ? &input->b : NULL, &options, &input->encoding, e);
+    status = encode_prompted(s, input->a, input->has_pair ? &input->b : NULL, &input->encoding, e);
     return status == BERT_OK ? BERT_OK : at_input(s, input, e);
 }
 

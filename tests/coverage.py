@@ -14,7 +14,8 @@ import sys
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), ".."))
 HERE = os.path.join(ROOT, "build", "coverage")
-OTHER_PROGRAM = ["weights/convert.c", "weights/tensorbundle.c"]
+FOREIGN = ["weights/tensorbundle.c", "weights/zip.c", "weights/torch.c"]
+OTHER_PROGRAM = ["weights/convert.c"] + FOREIGN
 
 
 def sources(*rooms):
@@ -43,11 +44,12 @@ def build(compiler, wraps):
             objects.append(target)
         run(f"{compiler} --coverage {flags} {links} {' '.join(objects)} -o {name}/{name} -lm")
     tests = sorted(os.path.relpath(t, HERE) for t in glob.glob(HERE + "/tests/test_*.c"))
-    program("suite", CORE + ["weights/tensorbundle.c", "tests/formula.c", "tests/checksum.c", "tests/shell.c", "tests/run.c"] + tests, "")
-    program("faults", CORE + CLI + ["cli/main.c", "weights/tensorbundle.c", "tests/formula.c", "tests/faults.c",
-                                           "tests/checkpoint.c"],
+    program("suite", CORE + FOREIGN + ["tests/formula.c", "tests/torch_file.c", "tests/checksum.c", "tests/shell.c",
+                                     "tests/run.c"] + tests, "")
+    program("faults", CORE + CLI + FOREIGN + ["cli/main.c", "tests/formula.c", "tests/torch_file.c", "tests/faults.c",
+                                                     "tests/checkpoint.c"],
             "-fsanitize=leak -DCOVERAGE", wraps)
-    program("sweep", CORE + ["weights/tensorbundle.c", "tests/formula.c", "tests/sweep.c"], "",
+    program("sweep", CORE + FOREIGN + ["tests/formula.c", "tests/torch_file.c", "tests/sweep.c"], "",
             "-Wl,--wrap=file_open,--wrap=malloc,--wrap=calloc,--wrap=realloc")
     program("cli", CORE + CLI + ["cli/main.c"], "")
     shutil.copy(os.path.join(HERE, "cli", "cli"), os.path.join(HERE, "bert"))

@@ -16,6 +16,7 @@
  * with limits and full disks.
  */
 #include "formula.h"
+#include "torch_file.h"
 #include "weights/convert.h"
 #include <dirent.h>
 #include <errno.h>
@@ -318,8 +319,8 @@ static long torture(int code, char **argv)
 /* ---------------------------------------------------------------------------------------------------------------------
  * The commands
  * ------------------------------------------------------------------------------------------------------------------ */
-/* A model as large as the documents' one, for goldens and demo, which refuse any other: all zeros, in a file that takes no
- * room on the disk. Nothing is computed with it, which would take minutes: all that forward makes is zero. */
+/* A model as large as the documents' one, for goldens and demo, which refuse any other: all zeros, in a file that takes
+ * no room on the disk. Nothing is computed with it, which would take minutes: all that forward makes is zero. */
 void __real_forward(const Bert *m, Activations *a);
 void __wrap_forward(const Bert *m, Activations *a);
 void __wrap_forward(const Bert *m, Activations *a)
@@ -364,7 +365,8 @@ static void write_documents_model(void)
     spew("documents/config.json", "{\"hidden_act\": \"gelu\", \"hidden_size\": 768, \"intermediate_size\": 3072, "
          "\"max_position_embeddings\": 512, \"num_attention_heads\": 12, \"num_hidden_layers\": 12, "
          "\"type_vocab_size\": 2, \"vocab_size\": 30522, \"layer_norm_eps\": 1e-12, \"model_type\": \"bert\"}");
-    snprintf(command, sizeof command, "cp weights/bert-base-uncased/vocab.txt '%s'", in_directory("documents/vocab.txt"));
+    snprintf(command, sizeof command, "cp weights/bert-base-uncased/vocab.txt '%s'",
+             in_directory("documents/vocab.txt"));
     if (system(command)) abort();
 }
 
@@ -381,8 +383,9 @@ static void write_tokenizer(void)
 #define MODEL "-m", directory
 static long torture_bert(void)
 {
-    char trace[512], wrong[512], many[512], documents[512], pieces[512];
+    char trace[512], wrong[512], many[512], documents[512], index[512], pieces[512];
     snprintf(pieces, sizeof pieces, "%s", in_directory("pieces"));
+    snprintf(index, sizeof index, "%s", in_directory("s.index.json"));
     snprintf(trace, sizeof trace, "%s", in_directory("trace"));
     snprintf(many, sizeof many, "%s", in_directory("many"));
     snprintf(documents, sizeof documents, "%s", in_directory("documents"));
@@ -398,6 +401,8 @@ static long torture_bert(void)
         {0, {"bert", "tokenize", MODEL, "--format", "json", "-o", answer, "the cat", NULL}},
         {0, {"bert", "vocab", MODEL, "9:11", "cat", NULL}},
         {0, {"bert", "embed", MODEL, "-f", "-", NULL}},
+        {0, {"bert", "embed", "-m", index, "the cat", NULL}},                /* shards */
+        {0, {"bert", "info", "-m", index, NULL}},
         {0, {"bert", "embed", MODEL, "--format", "npy", "-o", answer, "the cat", "on", NULL}},
         {0, {"bert", "embed", MODEL, "--inputs", trace, "--pooling", "none", NULL}},
         {0, {"bert", "similarity", MODEL, "--word", "bank", "the bank", "a bank", NULL}},
@@ -418,14 +423,16 @@ static long torture_bert(void)
         {0, {"bert", "embed", MODEL, "-f", many, NULL}},                /* 64 inputs in one batch */
         {3, {"bert", "goldens", MODEL, NULL}},                          /* not the documents' model */
         {3, {"bert", "demo", MODEL, NULL}},
-        {1, {"bert", "goldens", "-m", documents, NULL}},                /* as large as theirs, and every number missed */
+        /* as large as theirs, and every number missed */
+        {1, {"bert", "goldens", "-m", documents, NULL}},
         {1, {"bert", "goldens", "-m", documents, "-o", answer, NULL}},
         {0, {"bert", "demo", "-m", documents, NULL}},
         {0, {"bert", "info", "-v", MODEL, NULL}},
         {0, {"bert", "help", NULL}},
     };
     long points = 0;
-    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) points += torture(commands[i].code, commands[i].argv);
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        points += torture(commands[i].code, commands[i].argv);
     remove(trace), remove(wrong);
     return points;
 }
@@ -433,23 +440,62 @@ static long torture_bert(void)
 /* The converter, on the checkpoint that tests/checkpoint.c wrote there. */
 static long torture_convert(void)
 {
-    char prefix[512], model[512], weights[512];
+    char prefix[512], model[512], weights[512], torch[512], index[512], joined[512];
     snprintf(prefix, sizeof prefix, "%s", in_directory("c"));
     snprintf(model, sizeof model, "%s", in_directory("model"));
     snprintf(weights, sizeof weights, "%s", in_directory("model.safetensors"));
-    char *commands[][4] = {{"convert", prefix, model, NULL}, {"convert", "--fingerprint", weights, NULL},
-                           {"convert", "--sha256", weights, NULL}};
+    snprintf(torch, sizeof torch, "%s", in_directory("torch/t.bin"));
+    snprintf(index, sizeof index, "%s", in_directory("s.index.json"));
+    snprintf(joined, sizeof joined, "%s", in_directory("joined"));
+    char *commands[][5] = {{"convert", prefix, model, NULL}, {"convert", "--fingerprint", weights, NULL},
+                           {"convert", "--sha256", weights, NULL}, {"convert", torch, model, NULL},
+                           {"convert", "--join", index, joined, NULL}, {"convert", "--check", directory, NULL}};
     long points = 0;
-    for (size_t i = 0; i < 3; i++) points += torture(0, commands[i]);
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) points += torture(0, commands[i]);
     return points;
+}
+
+/* The tiny model as a file of torch.save, one of its tensors transposed; and in two shards with an index. */
+static void write_torch_and_shards(void)
+{
+    static const size_t shape[] = {8, 3}, across[] = {1, 8};
+    Safetensors st;
+    SafeTensor *t;
+    Error e;
+    Archive a = {0};
+    Bytes p = {0};
+    if (safetensors_open(&st, in_directory("model.safetensors"), &e) != BERT_OK) abort();
+    t = st.tensors;
+    if (safetensors_write(in_directory("s-1.safetensors"), t, 9, NULL, 0, &e) != BERT_OK ||
+        safetensors_write(in_directory("s-2.safetensors"), t + 9, st.count - 9, NULL, 0, &e) != BERT_OK) abort();
+    FILE *f = fopen(in_directory("s.index.json"), "wb");
+    if (!f) abort();
+    fputs("{\"weight_map\": {", f);
+    for (size_t i = 0; i < st.count; i++)
+        fprintf(f, "%s\"%s\": \"s-%d.safetensors\"", i ? ", " : "", t[i].name, i < 9 ? 1 : 2);
+    if (fputs("}}\n", f) < 0 || fclose(f)) abort();
+    pickle_begin(&p);
+    pickle_tensor(&p, "x", "FloatStorage", "0", 24, 0, 2, shape, across);
+    pickle_end(&p);
+    archive_add(&a, "m/data.pkl", p.data, p.size);
+    archive_add(&a, "m/byteorder", "little", 6);
+    archive_add(&a, "m/data/0", t[0].data, 96);
+    archive_finish(&a);
+    f = mkdir(in_directory("torch"), 0777) ? NULL : fopen(in_directory("torch/t.bin"), "wb");
+    if (!f || fwrite(a.file.data, 1, a.file.size, f) != a.file.size || fclose(f)) abort();
+    bytes_free(&a.file), bytes_free(&p);
+    safetensors_close(&st);
 }
 
 static void clean_up(void)
 {
-    static const char *const names[] = {"1_Pooling/config.json", "1_Pooling", "tokenizer_config.json", "special_tokens_map.json",
-                                        "added_tokens.json", "pieces/tokenizer.json", "pieces", "lines", "out",
+    static const char *const names[] = {"torch/t.bin", "torch", "s-1.safetensors", "s-2.safetensors", "s.index.json",
+                                        "joined",
+                                        "1_Pooling/config.json", "1_Pooling", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+                                        "pieces/tokenizer.json", "pieces", "lines", "out",
                                         "err", "answer", "many", "documents/config.json",
-                                        "documents/vocab.txt", "documents/model.safetensors", "documents", "c.index", "c.data-00000-of-00002", "c.data-00001-of-00002"};
+                                        "documents/vocab.txt", "documents/model.safetensors", "documents", "c.index",
+                                        "c.data-00000-of-00002", "c.data-00001-of-00002"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) remove(in_directory(names[i]));
     formula_remove(directory);
 }
@@ -477,6 +523,7 @@ int main(int argc, char **argv)
     spew("many", lines);
     write_documents_model();
     write_checkpoint(directory);
+    write_torch_and_shards();
     long points = torture_convert() + torture_bert();
     clean_up();
     printf("%ld failures judged, %d complaints\n", points, complaints);

@@ -23,6 +23,7 @@
 #define weights_tests tests_that_are_not_run_here
 #include "test_weights.c"                       /* its checkpoint, made by hand, is what is damaged here */
 #include "formula.h"
+#include "torch_file.h"
 #include <stdarg.h>
 
 /* ---------------------------------------------------------------------------------------------------------------------
@@ -53,6 +54,11 @@ bool check_text(const char *what, const char *got, const char *want)
 void skip(const char *why)
 {
     check(false, "%s", why);
+}
+
+bool too_slow(void)
+{
+    return true;
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------
@@ -212,6 +218,29 @@ static Status open_bundle(const char *path, Error *e)
     snprintf(prefix, sizeof prefix, "%.*s", (int)(strrchr(path, '/') + 2 - path), path);    /* DIRECTORY/c */
     Status s = bundle_open(&b, prefix, e);
     if (s == BERT_OK) bundle_close(&b);
+    return s;
+}
+
+static volatile unsigned char sink;             /* so that no read is left out */
+
+/* Every byte of every tensor is read. */
+static Status open_torch(const char *path, Error *e)
+{
+    TorchFile t;
+    Status s = torch_open(&t, path, e);
+    if (s != BERT_OK) return s;
+    for (size_t i = 0; i < t.count; i++)
+        for (size_t k = 0; k < t.tensors[i].count * dtype_size(t.tensors[i].dtype); k++)
+            sink ^= ((const unsigned char *)t.tensors[i].data)[k];
+    torch_close(&t);
+    return s;
+}
+
+static Status open_weights(const char *path, Error *e)
+{
+    Safetensors st;
+    Status s = weights_open(&st, path, e);
+    if (s == BERT_OK) safetensors_close(&st);
     return s;
 }
 
@@ -707,14 +736,14 @@ static void sweep_shapes(const Safetensors *base, size_t which, const void *zero
     }
 }
 
-/* Other dtypes: half precision is a model, everything else is refused. */
+/* Other dtypes: the floating ones are a model, everything else is refused. */
 static void sweep_dtypes(const Safetensors *base, size_t which, const void *zeros)
 {
     for (int dtype = DTYPE_F64; dtype <= DTYPE_BOOL; dtype++) {
         SafeTensor t = base->tensors[which];
         t.dtype = (DType)dtype;
         t.data = zeros;
-        if (dtype == DTYPE_F16 || dtype == DTYPE_BF16) {
+        if (dtype <= DTYPE_BF16) {
             Bert m;
             Error e = {0};
             if (load_changed(base, which, &t, &m, &e)) bert_free(&m);
@@ -775,6 +804,132 @@ static void sweep_tensors(void)
     }
     free(zeros);
     safetensors_close(&base);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Shards, and files of torch.save
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* Two shards of three tensors and their index. The message may be about a shard: all names have this beginning. */
+static void sweep_index(void)
+{
+    static const float numbers[4] = {1, 2, 3, 4};
+    static char names[3][8] = {"a", "b.c", "d"};
+    SafeTensor t[3];
+    Error e;
+    for (int i = 0; i < 3; i++) t[i] = (SafeTensor){names[i], DTYPE_F32, 1, {2}, 2, numbers + i};
+    if (safetensors_write(in_scratch("s-1.safetensors"), t, 2, NULL, 0, &e) != BERT_OK ||
+        safetensors_write(in_scratch("s-2.safetensors"), t + 2, 1, NULL, 0, &e) != BERT_OK) abort();
+    static const char text[] = "{\"metadata\": {\"total_size\": 24}, \"weight_map\": {\"a\": \"s-1.safetensors\", "
+        "\"b.c\": \"s-1.safetensors\", \"d\": \"s-2.safetensors\"}}\n";
+    put_file("s.index.json", text, sizeof text - 1);
+    sweep_cuts(in_scratch("s.index.json"), open_weights, true);         /* without the newline at its end */
+    Buffer b = load(in_scratch("s.index.json"));
+    serve(0, "s.index.json", b.data, b.size);
+    for (size_t at = 0; at < b.size; at++) {
+        const unsigned char before = b.data[at];
+        for (int value = 0; value < 256; value++) {
+            b.data[at] = (unsigned char)value;
+            allocated = 0;
+            bool ok = verdict(open_weights(in_scratch("s.index.json"), &e), &e, scratch, b.size, "index, byte", at);
+            check(ok || value != before, "it is accepted as it was: %s", e.message);
+        }
+        b.data[at] = before;
+    }
+    serve_nothing();
+    clear(&b);
+}
+
+/* A small file of torch.save: two tensors, one of them transposed, in two storages; where its pickle is. */
+static void make_torch(const char *name, size_t *begin, size_t *size)
+{
+    static const float numbers[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    static const size_t shape[] = {2, 3}, across[] = {1, 2}, two[] = {2}, one[] = {1};
+    Archive a = {0};
+    Bytes p = {0};
+    pickle_begin(&p);
+    pickle_tensor(&p, "weight", "FloatStorage", "0", 6, 0, 2, shape, across);
+    pickle_tensor(&p, "bias", "FloatStorage", "1", 2, 0, 1, two, one);
+    pickle_end(&p);
+    *size = p.size;
+    archive_add(&a, "m/data.pkl", p.data, p.size);
+    *begin = a.file.size - 16 - p.size;
+    archive_add(&a, "m/byteorder", "little", 6);
+    archive_add(&a, "m/data/0", numbers, 24);
+    archive_add(&a, "m/data/1", numbers + 6, 8);
+    archive_finish(&a);
+    put_file(name, a.file.data, a.file.size);
+    bytes_free(&a.file), bytes_free(&p);
+}
+
+static void sweep_torch_cuts(void)
+{
+    size_t begin, size;
+    make_torch("t.bin", &begin, &size);
+    sweep_cuts(in_scratch("t.bin"), open_torch, false);
+}
+
+/* All values of every byte: of the pickle with its checksum made right again, so that the machine is reached; of the rest
+ * as they are. */
+static void sweep_torch_bytes(void)
+{
+    size_t begin, size;
+    make_torch("t.bin", &begin, &size);
+    Buffer b = load(in_scratch("t.bin"));
+    unsigned char *crc = b.data;
+    while (memcmp(crc, "PK\1\2", 4)) crc++;
+    crc += 16;                                                          /* of the first entry, the pickle */
+    const uint32_t right = crc32_zip(b.data + begin, size);
+    serve(0, "t.bin", b.data, b.size);
+    for (size_t at = 0; at < b.size; at++) {
+        const unsigned char before = b.data[at];
+        const bool inside = at >= begin && at < begin + size;
+        for (int value = 0; value < 256; value++) {
+            Error e = {0};
+            b.data[at] = (unsigned char)value;
+            const uint32_t made = inside ? crc32_zip(b.data + begin, size) : right;
+            for (int k = 0; inside && k < 4; k++) crc[k] = (unsigned char)(made >> 8 * k);
+            allocated = 0;
+            bool ok = verdict(open_torch(in_scratch("t.bin"), &e), &e, "t.bin", b.size, "torch, byte", at);
+            check(ok || value != before, "it is accepted as it was: %s", e.message);
+        }
+        b.data[at] = before;
+        for (int k = 0; inside && k < 4; k++) crc[k] = (unsigned char)(right >> 8 * k);
+    }
+    serve_nothing();
+    clear(&b);
+}
+
+/* Every number of a tensor at the extremes: elements of the storage, offset, shape, strides. */
+static void sweep_torch_numbers(void)
+{
+    for (int field = 0; field < 6; field++)
+        for (int i = 0; i < EXTREMES; i++) {
+            uint64_t n[6] = {6, 0, 2, 3, 3, 1};
+            Archive a = {0};
+            Bytes p = {0};
+            Error e = {0};
+            n[field] = extremes[i];
+            pickle_begin(&p);
+            bytes_text(&p, "X\1"), bytes_number(&p, 0, 3);
+            bytes_text(&p, "xctorch._utils\n_rebuild_tensor_v2\n((X\7"), bytes_number(&p, 0, 3);
+            bytes_text(&p, "storagectorch\nFloatStorage\nX\1"), bytes_number(&p, 0, 3);
+            bytes_text(&p, "0X\3"), bytes_number(&p, 0, 3), bytes_text(&p, "cpu");
+            for (int k = 0; k < 6; k++) {
+                if (k == 1) bytes_text(&p, "tQ");
+                bytes_text(&p, "\x8a\10"), bytes_number(&p, n[k], 8);
+                if (k == 3 || k == 5) bytes_text(&p, "\x86");
+            }
+            bytes_text(&p, "\x89}tRu.");
+            archive_add(&a, "m/data.pkl", p.data, p.size);
+            archive_add(&a, "m/data/0", "123456789abcdef012345678", 24);
+            archive_finish(&a);
+            serve(0, "t.bin", a.file.data, a.file.size);
+            allocated = 0;
+            verdict(open_torch(in_scratch("t.bin"), &e), &e, "t.bin", a.file.size, "number", (size_t)field);
+            bytes_free(&a.file), bytes_free(&p);
+        }
+    serve_nothing();
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------
@@ -977,6 +1132,10 @@ static const struct {
     {"checkpoint: every byte of the data", sweep_data_bytes},
     {"checkpoint: 256 values of each byte, CRC repaired", sweep_repaired_index},
     {"checkpoint: each number at its extremes", sweep_index_numbers},
+    {"shards: the index cut, and 256 values of each byte", sweep_index},
+    {"torch: cut at every length", sweep_torch_cuts},
+    {"torch: 256 values of each byte, the pickle's CRC repaired", sweep_torch_bytes},
+    {"torch: each number of a tensor at its extremes", sweep_torch_numbers},
     {"traces: bits of the header, compared and verified", sweep_traces},
 };
 

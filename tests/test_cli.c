@@ -131,7 +131,7 @@ static void help_has_one_form(void)
     run("./bert help options | grep -c '^  -'");
     check_text("common options", output, "16\n");
     run("./bert help options");
-    check(strstr(output, "\n  -m, --model DIRECTORY  config.json") && strstr(output, "\n  --segments auto|0|1 "),
+    check(strstr(output, "\n  -m, --model PATH     a directory with config.json") && strstr(output, "\n  --segments auto|0|1 "),
           "placeholders: %s", output);
     run("./bert embed --help");
     check(strstr(output, "\n  --pooling none|cls|mean|max|pooler  ") && strstr(output, "\n  --layers LIST  "),
@@ -162,7 +162,7 @@ static void the_mistakes_of_newcomers_get_the_sentence_that_helps(void)
     fails(4, "text 1: there is no [MASK] to fill\n", with_tiny("./bert fill-mask -m %s 'the cat'", tiny));
     fails(3, "/config.json: is a file: -m wants the directory", with_tiny("./bert embed -m %s/config.json x", tiny));
     fails(3, "/vocab.txt: is a file: -m wants", with_tiny("./bert tokenize -m %s/vocab.txt x", tiny));
-    fails(3, "is a file: -m wants", with_tiny("./bert info -m %s/model.safetensors", tiny));
+    fails(3, "is a file: -m wants", with_tiny("./bert info -m %s/vocab.txt", tiny));
     fails(3, "is a file: -m wants", with_tiny("BERT_MODEL=%s/vocab.txt ./bert tokenize x", tiny));
     notes("no capital letters", with_tiny("./bert tokenize -m %s --cased 'The cat'", tiny));
     notes_nothing(with_tiny("./bert tokenize -m %s --uncased 'The cat'", tiny));
@@ -754,8 +754,8 @@ static void a_sentence_transformers_directory_brings_its_recipe(void)
 {
     static const char *const wrong[] = {"{}", "{\"pooling_mode_mean_tokens\": \"true\"}",
         "{\"pooling_mode_mean_tokens\": 1}", "{\"pooling_mode_mean_tokens\": false}",
-        "{\"pooling_mode_mean_tokens\": true} x", "{\"pooling_mode\": \"lasttoken\"}",
-        "{\"pooling_mode_mean_tokens\": true, \"pooling_mode_max_tokens\": true}"};
+        "{\"pooling_mode_mean_tokens\": true} x", "{\"pooling_mode\": \"median\"}",
+        "{\"pooling_mode\": []}", "{\"pooling_mode_median_tokens\": true}", "{\"mode\": \"mean\"}"};
     static char expected[sizeof output];
     if (!tiny_model()) return;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -771,7 +771,9 @@ static void a_sentence_transformers_directory_brings_its_recipe(void)
     prints(expected, with_tiny("./bert embed -m %s 'the cat'", tiny));
     run("./bert embed -m %s --layers -1 --pooling max --normalize 'the cat'", tiny);
     strcpy(expected, output);
-    run("echo '[{\"idx\": 2, \"type\": \"sentence_transformers.models.Normalize\"}]' > %s/modules.json", tiny);
+    run("printf '[{\"name\": \"0\", \"path\": \"\", \"type\": \"sentence_transformers.models.Transformer\"}, {\"name\": \"1\", "
+        "\"path\": \"1_Pooling\", \"type\": \"sentence_transformers.models.Pooling\"}, {\"name\": \"2\", \"path\": "
+        "\"2_Normalize\", \"type\": \"sentence_transformers.models.Normalize\"}]' > %s/modules.json", tiny);
     prints(expected, with_tiny("./bert embed -m %s --pooling max 'the cat'", tiny));
     run("rm %s/modules.json; mkdir %s/2_Normalize", tiny, tiny);
     prints(expected, with_tiny("./bert embed -m %s --pooling max 'the cat'", tiny));
@@ -937,9 +939,12 @@ static void info_is_as_strict_as_loading(void)
     Error e = {0};
     Safetensors st;
     if (!tiny_model()) return;
-    run("cp %s/model.safetensors %s/two.safetensors", tiny, tiny);
+    run("cp %s/model.safetensors %s/two.safetensors; mv %s/model.safetensors %s/one.safetensors", tiny, tiny, tiny, tiny);
     check(run("./bert info -m %s 2>/dev/null", tiny) == 3, "two files");
-    run("mv %s/two.safetensors %s/model.safetensors", tiny, tiny);
+    check(run("./bert info -m %s/one.safetensors 2>/dev/null", tiny) == 0 && strstr(output, "/one.safetensors: "), "named");
+    check(run("./bert fill-mask -v -m %s/two.safetensors 'the [MASK]' 2>&1", tiny) == 0 &&
+          strstr(output, "/two.safetensors\n"), "named: %s", output);
+    run("mv %s/two.safetensors %s/model.safetensors; rm %s/one.safetensors", tiny, tiny, tiny);
     snprintf(twin, sizeof twin, "%s/model.safetensors", tiny);
     if (!check(safetensors_open(&st, twin, &e) == BERT_OK, "%s", e.message)) return;
     SafeTensor *t = malloc((st.count + 1) * sizeof *t);

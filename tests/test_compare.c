@@ -1,5 +1,5 @@
-/* test_compare.c - compare and verify on small files made by hand: what the columns of the table say, which layer is the
- * last, which ids count, and what becomes of numbers that are none. */
+/* test_compare.c - compare and verify on small files made by hand: what the columns of the table say, which layer is
+ * the last, which ids count, and what becomes of numbers that are none. */
 #include "shell.h"
 #include "verify/verify.h"
 #include <float.h>
@@ -91,7 +91,8 @@ static void check_columns(const char *name, const char *shape, const double *x, 
     const char *at = strstr(row, shape);
     double shown[5] = {0};
     char where[40] = "";
-    const int read = at ? sscanf(at + strlen(shape), "%lf %39s %lf %lf dB %lf %lf", &shown[0], where, &shown[1], &shown[2],
+    const int read = at ? sscanf(at + strlen(shape), "%lf %39s %lf %lf dB %lf %lf", &shown[0], where, &shown[1],
+                                 &shown[2],
                                  &shown[3], &shown[4]) : 0;
     if (!check(read == 6, "six figures behind %s: %s", shape, row)) return;
     check_text(name, where, place);
@@ -138,7 +139,8 @@ static void the_columns_of_compare_say_what_they_are_called(void)
     check_columns("encoder.layer.0.attention.self.scores", "(2, 2, 3, 3)", x[1], y[1], counts[1], 36,
                   "(1,1,2,1)");
     check_columns("pooler", "(2, 4)", x[2], y[2], counts[2], 8, "(1,2)");
-    check(strstr(output, "masked tokens differ by up to 3, which does not count") != NULL, "what is masked is shown: %s",
+    check(strstr(output, "masked tokens differ by up to 3, which does not count") != NULL,
+          "what is masked is shown: %s",
           output);
     check(strstr(output, "3 of 3 tensors differ, the first is embeddings.LayerNorm\nits largest difference: "
                          "input 1 token 2 feature 1 is ") &&
@@ -213,8 +215,8 @@ static void each_of_the_ids_is_compared_where_others_are_missing(void)
  * Numbers that are none
  * ================================================================================================================== */
 
-/* OTHER's hidden state 0 has a NaN, and its scores are not divided by sqrt(D). Queries and keys are missing, so that they
- * are computed from hidden state 0: from our number where OTHER has none, whatever was tried before. */
+/* OTHER's hidden state 0 has a NaN, and its scores are not divided by sqrt(D). Queries and keys are missing, so that
+ * they are computed from hidden state 0: from our number where OTHER has none, whatever was tried before. */
 static void a_nan_in_a_hidden_state_does_not_hide_the_mistake_behind_it(void)
 {
     static char first[sizeof output];
@@ -238,7 +240,8 @@ static void a_nan_in_a_hidden_state_does_not_hide_the_mistake_behind_it(void)
         add_tensor(&m, "input_ids", DTYPE_I64, one, wide), add_tensor(&m, "hidden_states.0", DTYPE_F32, hidden, x);
         add_tensor(&m, "encoder.layer.0.attention.self.scores", DTYPE_F32, square, scores), write_made(&m, "other");
         check(run("./bert verify -m %s --isolate %s/other 2>&1", tiny, tiny) == 1, "it differs: %s", output);
-        check(strstr(output, "\nbest explanation: encoder.layer.0.attention.self.scores: scores are not divided by sqrt(D)")
+        check(strstr(output, "\nbest explanation: encoder.layer.0.attention.self.scores: "
+                             "scores are not divided by sqrt(D)")
               != NULL, "NaN %d: the mistake is found: %s", nan, output);
         check(!nan || strstr(output, "first difference: embeddings.LayerNorm: NaN at token 1 feature 5"),
               "the NaN comes first: %s", output);
@@ -275,7 +278,7 @@ static void wrong_scores_are_taken_over_behind_masked_keys(void)
         if (is_scores) scores = x; else probs = x;
     }
     if (check(scores && probs, "scores and probabilities")) {
-        for (size_t row = 0; row < 3 * 9; row++) {                      /* head 0 .. 2, query 0 .. 8; keys 5 .. 8 masked */
+        for (size_t row = 0; row < 3 * 9; row++) {              /* head 0 .. 2, query 0 .. 8; keys 5 .. 8 masked */
             double sum = 0;
             for (size_t k = 0; k < 5; k++) scores[row * 9 + k] *= 1.5f, sum += exp((double)scores[row * 9 + k]);
             for (size_t k = 0; k < 5; k++) probs[row * 9 + k] = (float)(exp((double)scores[row * 9 + k]) / sum);

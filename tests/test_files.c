@@ -104,7 +104,8 @@ static void check_same(const char *what)
     if (!check(file_open(&mapped, path, &e) == BERT_OK && mapped.mapped, "it is mapped: %s", e.message)) return;
     const bool opened = plain_file_open(&plain, path, &e) == BERT_OK;
     if (check(opened && !plain.mapped, "%s: it is read: %s", what, e.message))
-        check(plain.size == mapped.size && !memcmp(plain.data, mapped.data, mapped.size), "%s: the same %zu bytes", what,
+        check(plain.size == mapped.size && !memcmp(plain.data, mapped.data, mapped.size), "%s: the same %zu bytes",
+              what,
               mapped.size);
     if (opened) plain_file_close(&plain);
     file_close(&mapped);
@@ -136,7 +137,8 @@ static void files_that_fail_while_they_are_read_are_refused(void)
               "a disk that fails: %s", e.message);
         read_as(0, 0, after, 0);
         snprintf(expected, sizeof expected, "/bytes: ended at byte %ld, expected 3000003 bytes", after << 20);
-        check(plain_file_open(&file, path, &e) == BERT_FILE && strstr(e.message, expected), "it was cut: %s", e.message);
+        check(plain_file_open(&file, path, &e) == BERT_FILE && strstr(e.message, expected), "it was cut: %s",
+              e.message);
     }
     remove_file();
     if (!make_file(0)) return;
@@ -207,11 +209,12 @@ static void no_beginning_of_json_is_read_beyond_its_end(void)
     munmap(pages, 2 * page);
 }
 
-/* The same for the tokenizer, whose texts are no C strings either: every beginning, at the edge and with the rest behind
- * it, gives the same ids or the same refusal. */
+/* The same for the tokenizer, whose texts are no C strings either: every beginning, at the edge and with the rest
+ * behind it, gives the same ids or the same refusal. */
 static void no_beginning_of_a_text_is_read_beyond_its_end(void)
 {
-    static const char text[] = "the [MASK] caf\xc3\xa9 \xe4\xb8\xad\xe6\x96\x87 a\xcc\x88\xcc\xa7 [SEP]x\xf0\x9f\x98\x80 "
+static const char text[] = "the [MASK] caf\xc3\xa9 \xe4\xb8\xad\xe6\x96\x87 a\xcc\x88\xcc\xa7 [SEP]x\xf0\x9f\x98\x80"
+                               " "
                                "\xef\xac\x81 bank-er\xe2\x80\xa6 [CL";
     const EncodeOptions options = {.segments = -1};
     Tokenizer tokenizer;
@@ -234,8 +237,8 @@ static void no_beginning_of_a_text_is_read_beyond_its_end(void)
     munmap(pages, 2 * page);
 }
 
-/* Half a million pieces in no order: as many as large honest vocabularies have, of which none is refused as one that was
- * made to collide. */
+/* Half a million pieces in no order: as many as large honest vocabularies have, of which none is refused as one that
+ * was made to collide. */
 static void a_vocabulary_of_half_a_million_pieces_is_read(void)
 {
     enum { PIECES = 520000 };

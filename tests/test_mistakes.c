@@ -2,8 +2,8 @@
  * wrong BERT would write it, and verify must find that row again, name it by its sentence, and come out equal with it.
  *
  * This says that no row is mute, that none hides another, and that each works for several sequences, for padding on
- * either side, for three segments. That a row computes what its sentence says is the matter of tests/test_verify.c: there
- * the mistakes are made a second time, by other means. */
+ * either side, for three segments. That a row computes what its sentence says is the matter of tests/test_verify.c:
+ * there the mistakes are made a second time, by other means. */
 #include "formula.h"
 #include "test.h"
 #include "verify/verify.h"
@@ -89,8 +89,8 @@ static void run_steps(Trial *t)
  * What verify must say of each row
  * ================================================================================================================== */
 
-/* What an input must have for the mistake to change anything that is compared. WHOLE: the pooled vector and what follows
- * from it do not count where [CLS] is padding. */
+/* What an input must have for the mistake to change anything that is compared. WHOLE: the pooled vector and what
+ * follows from it do not count where [CLS] is padding. */
 typedef enum { ANY, SEGMENTS, PADDING, LEFT, TANH, WHOLE } Needs;
 
 /* The table once more, with the first tensor that differs ("" where that is each module in turn). */
@@ -278,7 +278,7 @@ static Status verify_it(bool isolate)
     return status;
 }
 
-/* The verdict on the trace of row i: it differs first where it should, the row is named, equal, and its twin with it. */
+/* The verdict on the trace of row i: it differs first where it should; the row is named, equal; its twin with it. */
 static void check_verdict(size_t i, const char *module, const char *what, bool isolate)
 {
     char sentence[256], first[200];
@@ -355,11 +355,13 @@ static void check_alone(const Trial *both, const Trial *alone, size_t b, const c
     TraceTensor *x = NULL, *y = NULL;
     size_t count = 0, same = 0, n;
     Error e = {0};
-    bool ok = trace_list(&model, &both->a, &x, &count, &e) == BERT_OK && trace_list(&model, &alone->a, &y, &n, &e) == BERT_OK;
+    bool ok = trace_list(&model, &both->a, &x, &count, &e) == BERT_OK && trace_list(&model, &alone->a, &y, &n,
+                                                                                    &e) == BERT_OK;
     for (size_t i = 0; check(ok && n == count, "two lists: %s", e.message) && i < count; i++) {
         size_t numbers = 1;
         for (int k = 0; k < x[i].rank; k++) numbers *= x[i].shape[k];
-        same += check(!memcmp(x[i].data + b * numbers, y[i].data, numbers * sizeof(real)), "%s: %s of sequence %zu", what,
+        same += check(!memcmp(x[i].data + b * numbers, y[i].data, numbers * sizeof(real)), "%s: %s of sequence %zu",
+                      what,
                       x[i].name, b);
     }
     check(same == count && count > 40, "%s: %zu of %zu tensors are the same", what, same, count);
@@ -393,6 +395,7 @@ static void a_mistake_makes_of_a_sequence_what_it_makes_of_it_alone(void)
 
 const Test mistake_tests[] = {
     {"every_row_of_the_table_is_found_and_named", every_row_of_the_table_is_found_and_named},
-    {"a_mistake_makes_of_a_sequence_what_it_makes_of_it_alone", a_mistake_makes_of_a_sequence_what_it_makes_of_it_alone},
+    {"a_mistake_makes_of_a_sequence_what_it_makes_of_it_alone",
+     a_mistake_makes_of_a_sequence_what_it_makes_of_it_alone},
     {NULL, NULL},
 };

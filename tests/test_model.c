@@ -375,7 +375,7 @@ static void bad_weights_are_refused_by_name(void)
         {drop_two_biases, "2 of the encoder's tensors are missing: encoder.layer.1.attention.self.key.bias, encoder.layer.0.output.dense.bias"},
         {drop_half_a_head, "1 of the MLM head's tensors are missing: cls.predictions.transform.dense.bias"},
         {transpose_one, "intermediate.dense.weight' has shape (24,56), config.json makes it (56,24)"},
-        {make_integers, "layer.1.output.dense.weight' has dtype I32, expected F32, F16 or BF16"},
+        {make_integers, "layer.1.output.dense.weight' has dtype I32, expected F32, F64, F16 or BF16"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         Bert m;
@@ -425,8 +425,10 @@ static void bad_configurations_are_refused_by_key(void)
         write_text("config.json", text);
         expect_refusal(BERT_FILE, cases[i].part[0] ? cases[i].part : "config.json");
     }
-    write_text("config.json", "{\"hidden_size\": 24}");
-    expect_refusal(BERT_FILE, "\"num_hidden_layers\" is missing");
+    write_text("config.json", "{\"hidden_size\": 24}");                  /* the rest is BERT-Base's, and the shapes are not */
+    expect_refusal(BERT_FILE, "config.json makes it (30522,24)");
+    write_text("config.json", "{\"model_type\": \"bert\"}");
+    expect_refusal(BERT_FILE, "has none of a BERT's sizes");
     close_model(&m);
 }
 

@@ -567,7 +567,8 @@ static void norm_inside(Wrong *w, Moment moment, int l)
 {
     BlockActivations *s = &w->a.block[l > 0];
     if (moment != ATTENTION) return;
-    layer_norm(w->saved, s->attention_dense, w->layers[l].attention_gamma, w->layers[l].attention_beta, (real)0.01, N(w), H);
+    layer_norm(w->saved, s->attention_dense, w->layers[l].attention_gamma, w->layers[l].attention_beta, (real)0.01,
+               N(w), H);
     for (size_t i = 0; i < N(w) * H; i++) s->attention_norm[i] = w->saved[i] + hidden_state(&w->a, l)[i];
 }
 
@@ -630,7 +631,8 @@ static void last_pooler(Wrong *w, Moment moment, int l)
 {
     (void)l;
     if (moment != POOLER) return;
-    linear_ref(w->a.pooler_dense, w->a.block[1].output_norm + (N(w) - 1) * H, &w->m.Wpool, w->m.bpool, 1, &w->a.scratch);
+    linear_ref(w->a.pooler_dense, w->a.block[1].output_norm + (N(w) - 1) * H, &w->m.Wpool, w->m.bpool, 1,
+               &w->a.scratch);
     tanh_all(w->a.pooler, w->a.pooler_dense, H);
 }
 
@@ -755,24 +757,28 @@ static const Plant plants[] = {
     {"eps 1e-3", eps_1e3, "embeddings.LayerNorm:", "layer_norm_eps is 1e-3"},
     {"unbiased, eps outside", unbiased_outside, "embeddings.LayerNorm:", "an unbiased deviation plus eps"},
     {"no gamma, no beta", no_gamma_no_beta, "embeddings.LayerNorm:", "(gamma, beta) were not loaded"},
-    {"gamma missing", no_gamma, "encoder.layer.1.output.LayerNorm:", "encoder.layer.1.output.LayerNorm lacks its weight"},
+    {"gamma missing", no_gamma, "encoder.layer.1.output.LayerNorm:",
+     "encoder.layer.1.output.LayerNorm lacks its weight"},
     {"scaled by D", scale_d, BLOCK_0 "attention.self.scores:", "divided by D"},
     {"mask added", mask_added, BLOCK_0 "attention.self.scores:", "are added to the scores"},
     {"mask inverted", mask_inverted, BLOCK_0 "attention.self.scores:", "mask is inverted"},
     {"heads reshaped", heads_reshaped, BLOCK_0 "attention.self.scores:", "heads are split without a transposition"},
     {"heads merged interleaved", merged_interleaved, BLOCK_0 "attention.self.context:", "put together interleaved"},
-    {"heads merged reshaped", merged_reshaped, BLOCK_0 "attention.self.context:", "put together without a transposition"},
+    {"heads merged reshaped", merged_reshaped, BLOCK_0 "attention.self.context:",
+     "put together without a transposition"},
     {"norm inside", norm_inside, BLOCK_0 "attention.output.LayerNorm:", "residual is added after LayerNorm ("},
     {"no attention norm", no_attention_norm, BLOCK_0 "attention.output.LayerNorm:", "no LayerNorm after the attention"},
     {"no output norm", no_output_norm, BLOCK_0 "output.LayerNorm:", "no LayerNorm after the feed-forward part"},
-    {"no second residual", no_second_residual, BLOCK_0 "output.LayerNorm:", "feed-forward part's residual is not added"},
+    {"no second residual", no_second_residual, BLOCK_0 "output.LayerNorm:",
+     "feed-forward part's residual is not added"},
     {"residual before the norm", residual_before_norm, BLOCK_0 "output.LayerNorm:", "before the first LayerNorm"},
     {"states shifted", states_shifted, BLOCK_0 "output.LayerNorm:", "off by one"},
     {"ReLU", relu, BLOCK_0 "intermediate:", "ReLU instead of GELU"},
     {"GELU by a sigmoid", sigmoid_gelu, BLOCK_0 "intermediate:", "x sigmoid(1.702 x)"},
     {"no activation", no_activation, BLOCK_0 "intermediate:", "no activation"},
     {"pooler on the last", last_pooler, "pooler.dense:", "takes the last token"},
-    {"no LayerNorm in the transform", no_transform_norm, "cls.predictions.transform.LayerNorm:", "transform has no LayerNorm"},
+    {"no LayerNorm in the transform", no_transform_norm, "cls.predictions.transform.LayerNorm:",
+     "transform has no LayerNorm"},
     {"probabilities", probabilities, "cls.predictions.decoder:", "probabilities, not logits"},
     {"NSP swapped", nsp_swapped, "cls.seq_relationship:", "are swapped"},
     {"softmax over queries", softmax_over_queries, BLOCK_0 "attention.self.probs:", "over the queries"},
@@ -794,8 +800,8 @@ static void end(void)
     close_tiny();
 }
 
-/* Is this mistake named, as the best explanation or as one that cannot be told apart from it, and does OTHER become equal
- * with it, or nearly so? In float32 a mistake made by hand is some -130 dB from the one in the table. */
+/* Is this mistake named, as the best explanation or as one that cannot be told apart from it, and does OTHER become
+ * equal with it, or nearly so? In float32 a mistake made by hand is some -130 dB from the one in the table. */
 static bool explained_by(const char *mistake)
 {
     for (const char *line = said; *line; line += strcspn(line, "\n"), line += *line == '\n') {

@@ -1224,6 +1224,46 @@ static void fingerprint_is_that_of_the_weights(void)
     safetensors_close(&st);
 }
 
+/* FROM=DIRECTORY with several states of a training: the one that TensorFlow's file `checkpoint` names. */
+static void the_checkpoint_that_is_named_is_taken(void)
+{
+    static const struct { const char *text; int code; const char *says; } cases[] = {
+        {"model_checkpoint_path: \"model.ckpt-343\"\nall_model_checkpoint_paths: \"model.ckpt-0\"\n", 0, "is complete: "},
+        {"model_checkpoint_path: \"/elsewhere/model.ckpt-343\"\n", 0, "is complete: "},
+        {"model_checkpoint_path: \"model.ckpt-9\"\n", 3, "names 'model.ckpt-9', which is not there"},
+        {"", 3, "names '', which is not there"}, {NULL, 3, "holds model.ckpt-0.index and model.ckpt-343.index: name one"}};
+    char command[1000], said[4096];
+    if (too_slow()) return;
+    if (access("build/convert", X_OK) || access("weights/fetch.sh", R_OK)) {
+        skip("build/convert is missing: make build/convert");
+        return;
+    }
+    put_checkpoint(SOUND);
+    const char *place = scratch;
+    for (int i = 0; i < 2; i++) {
+        snprintf(command, sizeof command, "cd %s && mkdir -p tf && for f in index data-00000-of-00002 data-00001-of-00002; do "
+                 "cp c.$f tf/model.ckpt-%s.$f; done", place, i ? "343" : "0");
+        check(system(command) == 0, "copies");
+    }
+    /* the other one is broken, so that taking it would show */
+    snprintf(command, sizeof command, "cd %s/tf && : > model.ckpt-0.data-00000-of-00002 && printf '[PAD]\\n[UNK]\\n[CLS]\\n[SEP]\\n"
+             "[MASK]\\n' > vocab.txt", place);
+    check(system(command) == 0, "breaks");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (cases[i].text) put_file("tf/checkpoint", cases[i].text, strlen(cases[i].text));
+        else unlink(in_scratch("tf/checkpoint"));
+        snprintf(command, sizeof command, "rm -rf %s/w; WEIGHTS=%s/w MODEL=mine FROM=%s/tf sh weights/fetch.sh 2>&1", place,
+                 place, place);
+        FILE *f = popen(command, "r");
+        if (!f) abort();
+        said[fread(said, 1, sizeof said - 1, f)] = 0;
+        int closed = pclose(f), code = WIFEXITED(closed) ? WEXITSTATUS(closed) : -1;
+        check(code == cases[i].code && strstr(said, cases[i].says), "%s: exit %d: %s", cases[i].says, code, said);
+    }
+    snprintf(command, sizeof command, "rm -rf %s/w %s/tf", place, place);
+    check(system(command) == 0, "removes");
+}
+
 /* What the converter's program prints, and its exit code. */
 static int run_convert(char answer[4000], const char *format, const char *path)
 {
@@ -1274,6 +1314,7 @@ static void the_converter_is_a_program(void)
 }
 
 const Test weights_tests[] = {
+    {"the_checkpoint_that_is_named_is_taken", the_checkpoint_that_is_named_is_taken},
     {"messages_cannot_control_the_terminal", messages_cannot_control_the_terminal},
     {"sizes_do_not_wrap", sizes_do_not_wrap},
     {"only_regular_files_are_opened", only_regular_files_are_opened},

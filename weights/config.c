@@ -24,19 +24,22 @@
  * 64-bit number can count them. */
 enum { MAX_SIZE = 1 << 24, MAX_LAYERS = 1024 };
 
-/* Hugging Face's name of a size, and the paper's letter for it, as the place of an int in BertConfig. */
+/* Hugging Face's name of a size, the paper's letter for it, as the place of an int in BertConfig, and what a file
+ * without the key means: the size of BERT-Base, as in Hugging Face's library. */
 typedef struct {
     const char *key;
     size_t field;               /* offset of the int */
-    int largest;
+    int largest, usual;
 } ConfigKey;
 
 static const ConfigKey config_keys[] = {
-    {"num_hidden_layers", offsetof(BertConfig, L), MAX_LAYERS}, {"hidden_size", offsetof(BertConfig, H), MAX_SIZE},
-    {"num_attention_heads", offsetof(BertConfig, A), MAX_SIZE},
-    {"intermediate_size", offsetof(BertConfig, F), MAX_SIZE},
-    {"vocab_size", offsetof(BertConfig, V), MAX_SIZE}, {"max_position_embeddings", offsetof(BertConfig, P), MAX_SIZE},
-    {"type_vocab_size", offsetof(BertConfig, S), MAX_SIZE},
+    {"num_hidden_layers", offsetof(BertConfig, L), MAX_LAYERS, 12},
+    {"hidden_size", offsetof(BertConfig, H), MAX_SIZE, 768},
+    {"num_attention_heads", offsetof(BertConfig, A), MAX_SIZE, 12},
+    {"intermediate_size", offsetof(BertConfig, F), MAX_SIZE, 3072},
+    {"vocab_size", offsetof(BertConfig, V), MAX_SIZE, 30522},
+    {"max_position_embeddings", offsetof(BertConfig, P), MAX_SIZE, 512},
+    {"type_vocab_size", offsetof(BertConfig, S), MAX_SIZE, 2},
 };
 enum { CONFIG_KEYS = sizeof config_keys / sizeof *config_keys };
 
@@ -58,6 +61,22 @@ static Status read_size(JsonReader *j, BertConfig *config, int key, Error *e)
     return BERT_OK;
 }
 
+/* Hugging Face's names for the two GELUs. gelu_python is the erf form as Python code. The others are the tanh form:
+ *
+ *     gelu_new, gelu_accurate, gelu_python_tanh     x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
+ *     gelu_fast                                     x/2 (1 + tanh(0.7978845608 x (1 + 0.044715 x^2)))
+ *     gelu_pytorch_tanh                             the first, by PyTorch's own function
+ *
+ * 0.7978845608 is sqrt(2/pi) to ten digits, and the same float. Functions of another shape (gelu_10 is cut off at -10
+ * and 10, quick_gelu is x sigmoid(1.702 x), relu, silu ...) are not in the list, and are refused by name. */
+static const struct {
+    const char *name;
+    GeluKind gelu;
+} activations[] = {
+    {"gelu", GELU_ERF}, {"gelu_python", GELU_ERF}, {"gelu_new", GELU_TANH}, {"gelu_fast", GELU_TANH},
+    {"gelu_accurate", GELU_TANH}, {"gelu_pytorch_tanh", GELU_TANH}, {"gelu_python_tanh", GELU_TANH},
+};
+
 /* hidden_act: which GELU.   Differs: Hugging Face's "gelu" is the one with erf. Google's code, whose bert_config.json
  * also says "gelu", computed erf in 2018 and the tanh approximation since February 2019. The name decides here, as for
  * Hugging Face; --gelu overrides it. */
@@ -66,11 +85,13 @@ static Status read_activation(JsonReader *j, BertConfig *config, Error *e)
     char name[64];
     Status s = json_string(j, name, sizeof name, e);
     if (s) return s;
-    if (!strcmp(name, "gelu")) config->gelu = GELU_ERF;
-    else if (!strcmp(name, "gelu_new") || !strcmp(name, "gelu_pytorch_tanh")) config->gelu = GELU_TANH;
-    else
-        return fail(e, BERT_FILE, "%s: hidden_act is \"%s\", expected \"gelu\" or \"gelu_new\"", j->path, name);
-    return BERT_OK;
+    for (size_t i = 0; i < sizeof activations / sizeof *activations; i++) {
+        if (strcmp(name, activations[i].name)) continue;
+        config->gelu = activations[i].gelu;
+        return BERT_OK;
+    }
+    return fail(e, BERT_FILE, "%s: hidden_act is \"%s\", expected \"gelu\" or \"gelu_new\" (or another name of these "
+                "two: gelu_python; gelu_fast, gelu_accurate, gelu_pytorch_tanh, gelu_python_tanh)", j->path, name);
 }
 
 /* A key with one legal value, whose other values mean another architecture.
@@ -108,6 +129,15 @@ static Status read_decoder_flag(JsonReader *j, Error *e)
     return s;
 }
 
+/* tie_word_embeddings false: the MLM decoder has weights of its own. Whether they are there, model.c looks. */
+static Status read_tie(JsonReader *j, BertConfig *config, Error *e)
+{
+    bool tied;
+    Status s = json_bool(j, &tied, e);
+    if (s == BERT_OK) config->untied = !tied;
+    return s;
+}
+
 /* One member of the configuration; keys that do not change the computation are skipped. */
 static Status read_config_value(JsonReader *j, const char *key, BertConfig *config, Error *e)
 {
@@ -116,6 +146,7 @@ static Status read_config_value(JsonReader *j, const char *key, BertConfig *conf
     if (!strcmp(key, "hidden_act")) return read_activation(j, config, e);
     if (!strcmp(key, "layer_norm_eps")) return read_eps(j, config, e);
     if (!strcmp(key, "is_decoder")) return read_decoder_flag(j, e);
+    if (!strcmp(key, "tie_word_embeddings")) return read_tie(j, config, e);
     if (!strcmp(key, "model_type"))
         return expect_text(j, key, "bert", "another architecture, which would give wrong numbers if run as BERT", e);
     if (!strcmp(key, "position_embedding_type"))
@@ -134,12 +165,40 @@ static Status read_config_key(JsonReader *j, const char *key, BertConfig *config
     return s;
 }
 
-/* What must hold between the sizes, once all of them are known; and the one that is derived, D = H/A. */
+/* Sizes that the file leaves out are those of BERT-Base, as in Hugging Face's library; the shapes of the weights show
+ * whether that is so. Trap: the number of heads leaves no trace in the shapes. So each such key is noted, and -v says
+ * it. A file without any of the seven is not this model's. */
+static Status fill_in(BertConfig *config, const char *path, Error *e)
+{
+    int missing = 0;
+    for (int i = 0; i < CONFIG_KEYS; i++) {
+        if (*config_size(config, i)) continue;
+        *config_size(config, i) = config_keys[i].usual;
+        config->filled_in |= 1u << i;
+        missing++;
+    }
+    if (missing == CONFIG_KEYS)
+        return fail(e, BERT_FILE, "%s: has none of a BERT's sizes (num_hidden_layers, hidden_size, ...): is it the "
+                    "model's configuration?", path);
+    return BERT_OK;
+}
+
+bool config_filled_in(const BertConfig *config, char *text, size_t capacity)
+{
+    size_t used = 0;
+    text[0] = 0;
+    for (int i = 0; i < CONFIG_KEYS; i++)
+        if (config->filled_in >> i & 1 && used < capacity)
+            used += (size_t)snprintf(text + used, capacity - used, "%s%s %d", used ? ", " : "", config_keys[i].key,
+                                     config_keys[i].usual);
+    return used > 0;
+}
+
+/* What must hold between the sizes; and the one that is derived, D = H/A. */
 static Status config_check(BertConfig *config, const char *path, Error *e)
 {
-    for (int i = 0; i < CONFIG_KEYS; i++)
-        if (*config_size(config, i) == 0)
-            return fail(e, BERT_FILE, "%s: the key \"%s\" is missing", path, config_keys[i].key);
+    Status s = fill_in(config, path, e);
+    if (s) return s;
     if (config->H % config->A != 0)         /* the heads share the columns of a vector evenly: see step 7 */
         return fail(e, BERT_FILE, "%s: hidden_size is %d, expected a multiple of num_attention_heads %d", path,
                     config->H, config->A);

@@ -1,7 +1,8 @@
-/* convert.c - a program of its own: a TensorFlow checkpoint becomes a model directory that
- * `bert` can read.
+/* convert.c - a program of its own: a TensorFlow checkpoint, or a file of torch.save,
+ * becomes a model directory that `bert` can read.
  *
  *     build/convert CHECKPOINT_PREFIX OUTPUT_DIRECTORY
+ *     build/convert DIRECTORY_OR_FILE [OUTPUT_DIRECTORY]      pytorch_model.bin: see torch.c, and the end of this file
  *
  *     checkpoint    uncased_L-12_H-768_A-12/bert_model.ckpt   + .index, .data-00000-of-00001
  *     out           model.safetensors, config.json            (vocab.txt is copied by hand or by fetch.sh)
@@ -457,6 +458,233 @@ Status convert(const char *prefix, const char *directory, FILE *log, Error *e)
     return status;
 }
 
+static const char wrong_use[] = "expected CHECKPOINT_PREFIX OUTPUT_DIRECTORY, or DIRECTORY_OR_FILE; see convert --help";
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * torch.save's files: the same tensors under the same names, in the other format
+ * ------------------------------------------------------------------------------------------------------------------ */
+typedef struct {
+    char *source;                       /* the file, or the index of several */
+    char *directory;                    /* that it is in */
+    TorchFile *files;                   /* (file_count) */
+    size_t file_count;
+    SafeTensor *tensors;                /* (count) of all files */
+    size_t count;
+    Error *e;
+} TorchConversion;
+
+/* What is meant by a path: the file, or in a directory the one with the usual name, or its index. */
+static Status find_source(TorchConversion *c, const char *path)
+{
+    static const char *const usual[] = {"pytorch_model.bin", "pytorch_model.bin.index.json"};
+    char whole[PATH_LIMIT];
+    struct stat kind;
+    const bool directory = stat(path, &kind) == 0 && S_ISDIR(kind.st_mode);
+    const char *slash = strrchr(path, '/');
+    c->directory = strdup(directory ? path : slash ? path : ".");
+    if (!c->directory) return fail(c->e, BERT_SYSTEM, "%s: out of memory", path);
+    if (!directory && slash) c->directory[slash == path ? 1 : slash - path] = 0;
+    if (directory) {
+        const char *name = file_exists(path, usual[0]) ? usual[0] : file_exists(path, usual[1]) ? usual[1] : NULL;
+        if (!name) return fail(c->e, BERT_FILE, "%s: holds no pytorch_model.bin, expected one", path);
+        if (join(whole, path, name, c->e) != BERT_OK) return c->e->status;
+    }
+    c->source = strdup(directory ? whole : path);
+    return c->source ? BERT_OK : fail(c->e, BERT_SYSTEM, "%s: out of memory", path);
+}
+
+/* One file of several, held against their index. */
+static Status open_part(TorchConversion *c, const ShardList *list, size_t shard)
+{
+    char *path = NULL;
+    TorchFile *file = &c->files[shard];
+    Status s = shard_path(list, shard, &path, c->e);
+    if (s == BERT_OK) s = torch_open(file, path, c->e);
+    const char **names = s == BERT_OK ? calloc(file->count, sizeof *names) : NULL;
+    if (s == BERT_OK && !names) s = fail(c->e, BERT_SYSTEM, "%s: out of memory", path);
+    for (size_t i = 0; s == BERT_OK && i < file->count; i++) names[i] = file->tensors[i].name;
+    if (s == BERT_OK) s = shard_check(list, shard, path, names, file->count, c->e);
+    free(names);
+    free(path);
+    return s;
+}
+
+/* The file, or all files of the index. */
+static Status open_source(TorchConversion *c)
+{
+    ShardList list = {.shard_count = 1};
+    const bool several = is_shard_index(c->source);
+    Status s = several ? shard_list_open(&list, c->source, c->e) : BERT_OK;
+    if (s) return s;
+    c->files = calloc(list.shard_count, sizeof *c->files);
+    if (!c->files) s = fail(c->e, BERT_SYSTEM, "%s: out of memory", c->source);
+    for (size_t i = 0; s == BERT_OK && i < list.shard_count; i++) {
+        c->file_count++;
+        s = several ? open_part(c, &list, i) : torch_open(&c->files[i], c->source, c->e);
+    }
+    if (several) shard_list_close(&list);
+    return s;
+}
+
+/* A tied decoder is the word embeddings once more: the same bytes under a second name. safetensors has no second names,
+ * and without it the model is tied all the same. */
+static bool is_tied_copy(const SafeTensor *t, const SafeTensor *words)
+{
+    return words && t != words && ends_with(t->name, "cls.predictions.decoder.weight") && t->data == words->data &&
+           t->dtype == words->dtype && t->rank == words->rank && !memcmp(t->shape, words->shape, sizeof t->shape);
+}
+
+/* The tensors of all files in one list. */
+static Status list_tensors(TorchConversion *c, FILE *log)
+{
+    const SafeTensor *words = NULL;
+    size_t count = 0, left_out = 0;
+    for (size_t i = 0; i < c->file_count; i++) {
+        for (size_t k = 0; !words && k < c->files[i].count; k++) {
+            const SafeTensor *t = &c->files[i].tensors[k];
+            if (ends_with(t->name, "embeddings.word_embeddings.weight")) words = t;
+        }
+        count += c->files[i].count;
+        left_out += c->files[i].left_out;
+    }
+    c->tensors = calloc(count, sizeof *c->tensors);
+    if (!c->tensors) return fail(c->e, BERT_SYSTEM, "%s: out of memory (%zu tensors)", c->source, count);
+    for (size_t i = 0; i < c->file_count; i++)
+        for (size_t k = 0; k < c->files[i].count; k++)
+            if (!is_tied_copy(&c->files[i].tensors[k], words)) c->tensors[c->count++] = c->files[i].tensors[k];
+    if (left_out) fprintf(log, "convert: left out %zu values that are no tensors\n", left_out);
+    if (c->count < count) fprintf(log, "convert: the MLM decoder is the word embeddings (tied): stored once\n");
+    return BERT_OK;
+}
+
+/* A copy of the configuration that lies beside the source. */
+static Status copy_config(const char *from, const char *to, Error *e)
+{
+    FileView file;
+    OutputFile out;
+    Status s = file_open(&file, from, e);
+    if (s) return s;
+    s = output_open(&out, to, e);
+    if (s == BERT_OK) {
+        fwrite(file.data, 1, file.size, out.stream);
+        s = output_commit(&out, e);
+    }
+    file_close(&file);
+    return s;
+}
+
+/* Is the result a model? Without a configuration nobody can say. */
+static Status check_result(const TorchConversion *c, const char *directory, FILE *log)
+{
+    Bert model;
+    if (!file_exists(directory, "config.json")) {
+        fprintf(log, "convert: %zu tensors; there is no config.json, which a model needs beside them\n", c->count);
+        return BERT_OK;
+    }
+    Status s = bert_load(&model, directory, c->e);
+    if (s) return s;
+    fprintf(log, "convert: %zu tensors, %dL/%dH/%dA\n", c->count, model.config.L, model.config.H, model.config.A);
+    bert_free(&model);
+    return BERT_OK;
+}
+
+/* model.safetensors and config.json; what is wrong with the configuration shows before anything is written. */
+static Status write_torch(TorchConversion *c, const char *directory)
+{
+    static const char *const metadata[][2] = {{"format", "pt"}};
+    char weights[PATH_LIMIT], config[PATH_LIMIT], copy[PATH_LIMIT];
+    BertConfig sizes;
+    const char *to = directory ? directory : c->directory;
+    Status s = join(weights, to, "model.safetensors", c->e);
+    if (s == BERT_OK) s = join(config, c->directory, "config.json", c->e);
+    if (s == BERT_OK) s = join(copy, to, "config.json", c->e);
+    if (s != BERT_OK) return s;
+    const bool has_config = file_exists(c->directory, "config.json");
+    if (!directory && file_exists(to, "model.safetensors"))
+        return fail(c->e, BERT_FILE, "%s: is there already: name another directory", weights);
+    if (has_config) s = config_load(&sizes, config, c->e);
+    if (s == BERT_OK && directory && mkdir(directory, 0777) && errno != EEXIST)
+        s = fail(c->e, BERT_SYSTEM, "%s: cannot be created: %s", directory, strerror(errno));
+    if (s == BERT_OK) s = safetensors_write(weights, c->tensors, c->count, metadata, 1, c->e);
+    return s == BERT_OK && has_config && directory ? copy_config(config, copy, c->e) : s;
+}
+
+Status convert_torch(const char *source, const char *directory, FILE *log, Error *e)
+{
+    TorchConversion c = {.e = e};
+    Status s = find_source(&c, source);
+    if (s == BERT_OK) s = open_source(&c);
+    if (s == BERT_OK) s = list_tensors(&c, log);
+    if (s == BERT_OK) s = write_torch(&c, directory);
+    if (s == BERT_OK) s = check_result(&c, directory ? directory : c.directory, log);
+    for (size_t i = 0; i < c.file_count; i++) torch_close(&c.files[i]);
+    free(c.files);
+    free(c.tensors);
+    free(c.source);
+    free(c.directory);
+    return s;
+}
+
+/* Whether convert_torch is meant: a directory, torch's index, or a file that begins as one of torch's does. */
+static Status is_torch_source(const char *path, bool *torch, Error *e)
+{
+    FileView file;
+    struct stat kind;
+    *torch = false;
+    if (stat(path, &kind)) return BERT_OK;                          /* the prefix of a checkpoint is no file */
+    *torch = S_ISDIR(kind.st_mode) || ends_with(path, ".bin.index.json");
+    if (*torch) return BERT_OK;
+    Status s = file_open(&file, path, e);
+    if (s) return s;
+    *torch = is_torch_file(file.data, file.size);
+    file_close(&file);
+    return BERT_OK;
+}
+
+/* A model directory from whatever `from` is; `to` is NULL where none was given. */
+static Status convert_any(const char *from, const char *to, Error *e)
+{
+    bool torch;
+    Status s = is_torch_source(from, &torch, e);
+    if (s) return s;
+    if (torch) return convert_torch(from, to, stderr, e);
+    return to ? convert(from, to, stderr, e) : fail(e, BERT_USAGE, "%s", wrong_use);
+}
+
+/* The shards of a safetensors index as one file. */
+static Status join_shards(const char *index, const char *path, Error *e)
+{
+    static const char *const metadata[][2] = {{"format", "pt"}};
+    Safetensors st;
+    if (!is_shard_index(index)) return fail(e, BERT_USAGE, "%s: expected a file that ends with .index.json", index);
+    Status s = weights_open(&st, index, e);
+    if (s) return s;
+    s = safetensors_write(path, st.tensors, st.count, metadata, 1, e);
+    safetensors_close(&st);
+    return s;
+}
+
+/* A model directory as the commands open it: the configuration, the pieces, all weights. */
+static Status check_model(const char *directory, char text[200], Error *e)
+{
+    Tokenizer tokenizer;
+    Bert model;
+    Status s = tokenizer_load(&tokenizer, directory, CASE_AUTO, e);
+    if (s) return s;
+    const int pieces = tokenizer.V;
+    tokenizer_free(&tokenizer);
+    s = bert_load(&model, directory, e);
+    if (s) return s;
+    const BertConfig *k = &model.config;
+    if (pieces > k->V)
+        s = fail(e, BERT_FILE, "%s: found %d pieces, but vocab_size %d: they do not belong together", directory, pieces,
+                 k->V);
+    snprintf(text, 200, "%dL/%dH/%dA, %d pieces, %zu tensors%s%s%s", k->L, k->H, k->A, pieces, model.file->count,
+             model.has_pooler ? ", pooler" : "", model.has_mlm ? ", MLM head" : "", model.has_nsp ? ", NSP head" : "");
+    bert_free(&model);
+    return s;
+}
+
 /* ---------------------------------------------------------------------------------------------------------------------
  * Are these the weights? Two files may hold the same numbers under other names, in another order, with or without the
  * NSP head; their SHA-256 then differs. The fingerprint does not.
@@ -490,7 +718,7 @@ Status fingerprint(const char *path, char hex[65], Error *e)
     Safetensors st;
     Sha256 sha;
     size_t count, used = 0;
-    Status status = safetensors_open(&st, path, e);
+    Status status = weights_open(&st, path, e);
     if (status != BERT_OK) return status;
     const int L = count_layers(&st);
     Row *rows = L <= MAX_LAYERS ? list_rows(L, &count) : NULL;
@@ -520,11 +748,15 @@ Status fingerprint(const char *path, char hex[65], Error *e)
  * ------------------------------------------------------------------------------------------------------------------ */
 static const char usage[] =
     "convert CHECKPOINT_PREFIX OUTPUT_DIRECTORY     a TensorFlow checkpoint to model.safetensors and config.json\n"
+    "convert DIRECTORY_OR_FILE [OUTPUT_DIRECTORY]   torch's pytorch_model.bin, or its shards, to model.safetensors\n"
+    "convert --join FILE.index.json FILE            the shards of a safetensors index as one file\n"
+    "convert --check DIRECTORY                      opens a model as `bert` does, and says what it is\n"
     "convert --fingerprint FILE.safetensors         SHA-256 of its weights, whatever their names and order\n"
     "convert --sha256 FILE                          SHA-256 of a file\n"
     "\n"
     "CHECKPOINT_PREFIX is what the files .index and .data-00000-of-00001 have in common. bert_config.json is used\n"
     "if it is beside them; if not, all sizes are taken from the shapes, and the number of heads is hidden size / 64.\n"
+    "A file of torch.save is read without running anything in it; config.json must be beside it, or be put there.\n"
     "Exit codes: 0 done, 2 usage, 3 a file is missing or damaged, 6 out of memory or write error.\n";
 
 /* So that fetch.sh needs no tool that only some systems have. */
@@ -552,7 +784,7 @@ static Status print(const char *text, Error *e)
 int main(int argc, char **argv)
 {
     Error e = {0};
-    char hex[65];
+    char hex[65], text[200];
     Status status;
     program_start("convert");
     if (argc == 2 && !strcmp(argv[1], "--help")) status = print(usage, &e);
@@ -562,8 +794,14 @@ int main(int argc, char **argv)
     } else if (argc == 3 && !strcmp(argv[1], "--sha256")) {
         status = sha256_of_file(argv[2], hex, &e);
         if (status == BERT_OK) status = print(hex, &e);
-    } else if (argc == 3 && argv[1][0] != '-') status = convert(argv[1], argv[2], stderr, &e);
-    else status = fail(&e, BERT_USAGE, "expected CHECKPOINT_PREFIX OUTPUT_DIRECTORY; see convert --help");
+    } else if (argc == 4 && !strcmp(argv[1], "--join")) {
+        status = join_shards(argv[2], argv[3], &e);
+    } else if (argc == 3 && !strcmp(argv[1], "--check")) {
+        status = check_model(argv[2], text, &e);
+        if (status == BERT_OK) status = print(text, &e);
+    } else if ((argc == 2 || argc == 3) && argv[1][0] != '-') {
+        status = convert_any(argv[1], argc == 3 ? argv[2] : NULL, &e);
+    } else status = fail(&e, BERT_USAGE, "%s", wrong_use);
     if (status != BERT_OK) fprintf(stderr, "convert: %s\n", e.message);
     return (int)status;
 }

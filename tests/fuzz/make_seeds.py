@@ -7,6 +7,7 @@ reader of these formats has shipped with, so that a fuzzer starts where others w
 
 A seed's name says what it is; the files with 40 hexadecimal digits beside it were found by libFuzzer. Needs no package.
 """
+import binascii
 import json
 import os
 import pathlib
@@ -364,13 +365,27 @@ def config_seeds():
     text(2, "pooling", pooling)
     text(2, "pooling-two", {**pooling, "pooling_mode_cls_token": True})
     text(2, "pooling-none", {**pooling, "pooling_mode_mean_tokens": False})
-    text(2, "pooling-unknown", {**pooling, "pooling_mode_lasttoken": True})
+    text(2, "pooling-last", {**pooling, "pooling_mode_lasttoken": True})
+    text(2, "pooling-unknown", {**pooling, "pooling_mode_median": True})
     text(2, "pooling-by-name", {"pooling_mode": "max"})
+    text(2, "pooling-by-names", {"pooling_mode": ["weightedmean", "mean_sqrt_len_tokens", "cls"], "include_prompt": False})
     modules = [{"idx": i, "name": str(i), "path": "", "type": "sentence_transformers.models." + t}
                for i, t in enumerate(("Transformer", "Pooling", "Normalize"))]
     text(3, "modules", modules)
+    text(3, "modules-dense", [*modules[:2], {**modules[2], "path": "2_Dense", "type": "sentence_transformers.models.Dense"}])
+    text(3, "modules-upwards", [{**modules[0], "path": "a/../.."}, *modules[1:]])
+    text(3, "modules-name-twice", [modules[0], modules[0]])
+    text(3, "modules-not-the-library", [{**modules[0], "type": "own.Transformer"}])
     text(3, "modules-object", {"0": modules[0]})
     text(3, "modules-empty", [])
+    text(5, "prompts", {"prompts": {"query": "find: ", "document": ""}, "default_prompt_name": "query"})
+    text(5, "prompts-none", {"prompts": {"query": None}, "default_prompt_name": None})
+    text(5, "prompts-unknown", {"prompts": {"a": "b"}, "default_prompt_name": "c"})
+    text(6, "text", {"max_seq_length": 256, "do_lower_case": False})
+    text(6, "text-new", {"transformer_task": "feature-extraction", "module_output_name": "token_embeddings", "modality_config":
+                         {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}, "query_length": None})
+    text(6, "text-arguments", {"max_seq_length": None, "model_args": {}, "tokenizer_args": {"model_max_length": 8}})
+    text(6, "text-refused", {"model_args": {"dtype": "float16"}})
     for i, t in enumerate(('{"a":[1,[2,{"c":null}],true,false]}',
                            '{"a":-0.5e+10,"b":"\\u0041\\ud83d\\ude00\\"\\\\\\/\\b\\f\\n\\r\\t"}',
                            '{"":{}}', '{"a":[1,]}', '{"a":"\\ud800"}', '{"a":"\\u0000"}', '{"a":tru}', '{"a":1.}',
@@ -629,6 +644,124 @@ def run_seeds(model, trace):
     seed("fuzz_run", "vocabulary-too-long", parts(5, config, vocab + b"d\n", b"", weights, b"", b"", b"a\n"))
 
 
+# ---------------------------------------------------------------------------------------------------------------- torch
+def text(s):
+    s = s if isinstance(s, bytes) else s.encode()
+    return b"X" + struct.pack("<I", len(s)) + s
+
+
+def number(n):
+    return b"K" + bytes([n]) if 0 <= n < 256 else b"\x8a\x08" + struct.pack("<q", n)
+
+
+def numbers(values):
+    return b"(" + b"".join(map(number, values)) + b"t"
+
+
+def torch_tensor(name, shape, stride=None, storage="FloatStorage", key="0", count=None, offset=0, hooks=b"h\0)R"):
+    """The opcodes of one member of a state dict, as torch.save writes them. (h 0: OrderedDict, from the beginning.)"""
+    steps, step = [], 1
+    for n in reversed(shape):
+        steps.insert(0, step)
+        step *= n
+    return text(name) + b"ctorch._utils\n_rebuild_tensor_v2\n((" + text("storage") + b"ctorch\n" + storage.encode() + b"\n" + \
+        text(key) + text("cpu") + number(step if count is None else count) + b"tQ" + number(offset) + numbers(shape) + \
+        numbers(steps if stride is None else stride) + b"\x89" + hooks + b"tR"
+
+
+def state_dict(*members, end=b"u}" + text("_metadata") + b"}sb."):
+    return b"\x80\2ccollections\nOrderedDict\nq\0)R(" + b"".join(members) + end
+
+
+def archive(entries, zip64=True, comment=b""):
+    """A zip of stored entries, with sizes behind the data, as torch.save writes it."""
+    out, directory = b"", b""
+    for name, data in entries:
+        name, crc = name.encode(), binascii.crc32(data)
+        directory += b"PK\1\2" + struct.pack("<HHHHIIIIHHHHHII", 0, 0, 0x808, 0, 0, crc, len(data), len(data), len(name), 0,
+                                              0, 0, 0, 0, len(out)) + name
+        out += b"PK\3\4" + struct.pack("<HHHIIIIHH", 0, 0x808, 0, 0, 0, 0, 0, len(name), 0) + name + data + \
+            b"PK\7\10" + struct.pack("<III", crc, len(data), len(data))
+    at, end = len(out), len(out) + len(directory)
+    out += directory
+    if zip64:
+        out += b"PK\6\6" + struct.pack("<QHHIIQQQQ", 44, 0, 0, 0, 0, len(entries), len(entries), len(directory), at)
+        out += b"PK\6\7" + struct.pack("<IQI", 0, end, 1)
+    return out + b"PK\5\6" + struct.pack("<HHHHIIH", 0, 0, len(entries), len(entries), len(directory), at,
+                                         len(comment)) + comment
+
+
+def torch_seeds():
+    data = floats(6)
+
+    def small(name, pickle, *storages, options=0):
+        seed("fuzz_torch", name, parts(options, pickle, *(storages or (data,)), *[b""] * (3 - max(1, len(storages)))))
+    one = torch_tensor("x", [2, 3])
+    small("one", state_dict(one))
+    small("one-without-zip64", state_dict(one), options=2)
+    small("transposed", state_dict(torch_tensor("x", [3, 2], [1, 3])))
+    small("slice", state_dict(torch_tensor("x", [2], [3], count=6, offset=1)))
+    small("shared", state_dict(one, torch_tensor("y", [3, 2])))
+    small("two-storages", state_dict(one, torch_tensor("y", [2], key="1")), data, floats(2, 5))
+    small("all-types", state_dict(*(torch_tensor(s, [24 // n], storage=s + "Storage") for s, n in (
+        ("Float", 4), ("Double", 8), ("Half", 2), ("BFloat16", 2), ("Long", 8), ("Int", 4), ("Short", 2), ("Char", 1),
+        ("Byte", 1), ("Bool", 1)))))
+    small("parameter", state_dict(text("x") + b"ctorch._utils\n_rebuild_parameter\n" + one[6:] + b"\x88}\x87R"))
+    small("checkpoint-of-a-training", b"\x80\2}(" + text("epoch") + b"K\3" + text("lr") + b"G" + struct.pack(">d", 0.1) +
+          text("state_dict") + b"}(" + torch_tensor("x", [6], hooks=b"}") + b"u" + text("betas") + b"](K\1K\2eu.")
+    small("protocol-4", b"\x80\4\x95" + bytes(8) + b"\x8c\x0bcollections\x8c\x0bOrderedDict\x93\x94)R" +
+          torch_tensor("x", [6], hooks=b"}") + b"s.")
+    small("empty-tensor", state_dict(torch_tensor("x", [0, 3])), b"")
+    small("scalar", state_dict(torch_tensor("x", [])), floats(1))
+    small("no-tensors", state_dict(text("x"), b"N"))
+    small("name-twice", state_dict(one, one))
+    small("name-of-metadata", state_dict(torch_tensor("__metadata__", [6])))
+    small("name-with-escape", state_dict(torch_tensor("\x1b[2J", [7])))
+    small("name-invalid-utf-8", state_dict(torch_tensor(b"\xff", [6])))
+    small("beyond-the-storage", state_dict(torch_tensor("x", [6], count=6, offset=1)))
+    small("expanded", state_dict(torch_tensor("x", [1000], [0], count=6)))
+    small("shape-2-62-squared", state_dict(torch_tensor("x", [1 << 62, 4], [0, 0], count=6)))
+    small("stride-2-63-minus-1", state_dict(torch_tensor("x", [3], [(1 << 63) - 1], count=6)))
+    small("offset-2-63-minus-1", state_dict(torch_tensor("x", [1], [1], count=6, offset=(1 << 63) - 1)))
+    small("shape-minus-1", state_dict(torch_tensor("x", [-1], [1], count=6)))
+    small("nine-dimensions", state_dict(torch_tensor("x", [1] * 9)))
+    small("strides-of-another-rank", state_dict(torch_tensor("x", [2, 3], [1])))
+    small("storage-of-another-size", state_dict(torch_tensor("x", [6], count=7)))
+    small("storage-of-2-62", state_dict(torch_tensor("x", [6], count=1 << 62)))
+    small("storage-missing", state_dict(torch_tensor("x", [6], key="9")))
+    small("storage-named-as-a-path", state_dict(torch_tensor("x", [6], key="../data.pkl")))
+    small("another-name", b"\x80\2ccollections\nCounter\n)R.")
+    small("another-opcode", b"\x80\2}\x81.")
+    small("dict-of-itself", b"\x80\2}q\0" + text("x") + b"h\0s.")
+    small("tuple-of-itself", b"\x80\2(q\0h\0t.")
+    small("marks", b"\x80\2" + b"(" * 500 + b".")
+    small("memory-out-of-order", b"\x80\2}r\xff\xff\xff\xff.")
+    small("long-of-255-bytes", b"\x80\2\x8a\xff" + bytes(255) + b".")
+    small("text-of-2-32-minus-1", b"\x80\2X\xff\xff\xff\xff.")
+    small("bytes-behind-the-end", state_dict(one) + b"}")
+
+    def whole(name, file):
+        seed("fuzz_torch", name, parts(1, file, b"", b"", b""))
+    entries = [("m/data.pkl", state_dict(one)), ("m/byteorder", b"little"), ("m/data/0", data)]
+    file = archive(entries)
+    whole("file", file)
+    whole("file-without-zip64", archive(entries, zip64=False))
+    whole("file-with-comment", archive(entries, comment=b"hello"))
+    whole("file-entry-twice", archive(entries + [entries[2]]))
+    whole("file-big-endian", archive([entries[0], ("m/byteorder", b"big"), entries[2]]))
+    whole("file-torchscript", archive(entries + [("m/constants.pkl", b"\x80\2).")]))
+    whole("file-two-pickles", archive(entries + [("n/data.pkl", state_dict(one))]))
+    whole("file-path-upwards", archive([("../data.pkl", state_dict(one)), ("../data/0", data)]))
+    whole("file-cut", file[:-1])
+    whole("file-before-1.6", b"\x80\2\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.")
+    at = file.index(b"PK\1\2")
+    whole("file-compressed", file[:at + 10] + b"\x08" + file[at + 11:])
+    whole("file-encrypted", file[:at + 8] + b"\x09" + file[at + 9:])
+    whole("file-size-2-32-minus-1", file[:at + 20] + b"\xff" * 8 + file[at + 28:])
+    whole("file-wrong-checksum", file.replace(data, data[:-1] + b"\1"))
+    whole("file-entries-2-16-minus-1", file[:-14] + b"\xff" * 4 + file[-10:])
+
+
 def main():
     with tempfile.TemporaryDirectory() as directory:
         model = pathlib.Path(directory)
@@ -636,6 +769,7 @@ def main():
         subprocess.run([ROOT / "bert", "trace", "-q", "-m", model, "-o", model / "trace", "a"], check=True)
         trace = read(model / "trace")
         safetensors_seeds(), bundle_seeds(), config_seeds(), vocab_seeds(), piece_seeds(), tokenizer_seeds()
+        torch_seeds()
         compare_seeds(trace), run_seeds(model, trace)
     wrong = 0
     for (target, name), data in sorted(seeds.items()):

@@ -274,7 +274,7 @@ def test_names(options):
     names = []
     for test in options.tests:
         with open(os.path.join(ROOT, test), encoding="utf-8") as f:
-            lists = re.findall(r"const Test \w+\[\] = \{(.*?)\n\};", f.read(), flags=re.S)
+            lists = re.findall(r"const Test \w+\[\] = \{(.*?)\{NULL, NULL\}", f.read(), flags=re.S)
         names += re.findall(r'\{"(\w+)"', "".join(lists))
     return names
 
