@@ -370,10 +370,21 @@ static void write_documents_model(void)
     if (system(command)) abort();
 }
 
+/* A directory with tokenizer.json alone. */
+static void write_tokenizer(void)
+{
+    if (mkdir(in_directory("pieces"), 0777)) abort();
+    spew("pieces/tokenizer.json", "{\"added_tokens\": [{\"id\": 4, \"content\": \"[E1]\"}], \"normalizer\": {\"type\": "
+         "\"BertNormalizer\", \"lowercase\": true, \"handle_chinese_chars\": true}, \"pre_tokenizer\": {\"type\": "
+         "\"BertPreTokenizer\"}, \"model\": {\"type\": \"WordPiece\", \"vocab\": {\"[UNK]\": 0, \"[CLS]\": 1, \"[SEP]\": 2, "
+         "\"a\": 3}}}");
+}
+
 #define MODEL "-m", directory
 static long torture_bert(void)
 {
-    char trace[512], wrong[512], many[512], documents[512], index[512];
+    char trace[512], wrong[512], many[512], documents[512], index[512], pieces[512];
+    snprintf(pieces, sizeof pieces, "%s", in_directory("pieces"));
     snprintf(index, sizeof index, "%s", in_directory("s.index.json"));
     snprintf(trace, sizeof trace, "%s", in_directory("trace"));
     snprintf(many, sizeof many, "%s", in_directory("many"));
@@ -386,6 +397,7 @@ static long torture_bert(void)
     struct { int code; char *argv[14]; } commands[] = {
         {0, {"bert", "tokenize", MODEL, NULL}},                              /* three lines of stdin */
         {0, {"bert", "tokenize", MODEL, "--trace", "the [MASK] sat", NULL}},
+        {0, {"bert", "tokenize", "-m", pieces, "a [E1] b", NULL}},
         {0, {"bert", "tokenize", MODEL, "--format", "json", "-o", answer, "the cat", NULL}},
         {0, {"bert", "vocab", MODEL, "9:11", "cat", NULL}},
         {0, {"bert", "embed", MODEL, "-f", "-", NULL}},
@@ -479,7 +491,8 @@ static void clean_up(void)
 {
     static const char *const names[] = {"torch/t.bin", "torch", "s-1.safetensors", "s-2.safetensors", "s.index.json",
                                         "joined",
-                                        "1_Pooling/config.json", "1_Pooling", "tokenizer_config.json", "lines", "out",
+                                        "1_Pooling/config.json", "1_Pooling", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+                                        "pieces/tokenizer.json", "pieces", "lines", "out",
                                         "err", "answer", "many", "documents/config.json",
                                         "documents/vocab.txt", "documents/model.safetensors", "documents", "c.index",
                                         "c.data-00000-of-00002", "c.data-00001-of-00002"};
@@ -501,6 +514,9 @@ int main(int argc, char **argv)
     spew("lines", "the cat\n\nsat on The mat\n");
     /* two files that may be missing: to take one for missing because it could not be asked for changes the answers */
     spew("tokenizer_config.json", "{\"do_lower_case\": false}");
+    spew("special_tokens_map.json", "{\"additional_special_tokens\": [\"sat\"]}");
+    spew("added_tokens.json", "{\"the\": 61}");
+    write_tokenizer();
     if (mkdir(in_directory("1_Pooling"), 0777)) return printf("no directory\n"), 1;
     spew("1_Pooling/config.json", "{\"pooling_mode\": \"max\"}");
     for (int i = 0; i < 64; i++) strcat(lines, i % 3 ? "a cat\n" : "the\n");

@@ -929,6 +929,8 @@ static void a_tokenizer_that_is_not_berts_is_refused_by_file_and_key(void)
                ", \"special_tokens\": " IDS "}", MODEL), NULL, "post_processor: found another template"},
         {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"type\": \"TemplateProcessing\", \"single\": " SINGLE ", \"pair\": " PAIR(1)
                ", \"special_tokens\": {}}", MODEL), NULL, "post_processor: found another template"},
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"type\": \"BertProcessing\", \"sep\": [\"[SEP]\", 9], \"cls\": [\"[CLS]\", 2]}", MODEL), FAST,
+         "post_processor: found the ids 2 and 9, expected 0 to 8"},
         {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"type\": \"BPE\", \"vocab\": {}}"), NULL, "model.type: found 'BPE'"},
         {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {" PIECES "}, \"merges\": []}"), NULL, "model.merges"},
         {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"type\": \"Unigram\", \"vocab\": []}"), NULL, "model.type: found 'Unigram'"},

@@ -268,7 +268,10 @@ Status added_resolve(Tokenizer *t, TokenizerFiles *f, Error *e)
     if (!s) s = add_list(&a, f->extra.count ? &f->extra : formerly, false);
     if (s) return s;
     take_named(t, f);
-    return extend_pieces(t, e);
+    s = extend_pieces(t, e);
+    if (s || (t->cls_id < t->V && t->sep_id < t->V)) return s;
+    return fail(e, BERT_FILE, "%s/tokenizer.json: post_processor: found the ids %d and %d, expected 0 to %d", f->directory,
+                t->cls_id, t->sep_id, t->V - 1);
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------
