@@ -33,7 +33,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Hidden state l, (N,H): 0 is the embedding output, l the output of the l-th block; L + 1 of them in all. With L = 12,
+/* Hidden state l, (N,H): 0 is the embedding output, l+1 the output of block l; L + 1 of them in all. With L = 12,
  * hidden state 11 is what the last block reads: hidden_states[-2] in Python. Without KEEP_HIDDEN all are one place,
  * where the last block that ran left its output. */
 const real *hidden_state(const Activations *a, int l)
@@ -42,7 +42,8 @@ const real *hidden_state(const Activations *a, int l)
 }
 
 /* =====================================================================================================================
- * EMBEDDING
+ * EMBEDDING. In which order all steps run is written in two lists: `forward`, at their end, and for a block (steps 7 to
+ * 13) `encoder_block`.
  * ================================================================================================================== */
 
 /* out (H) <- row `index` of a table (V,H), (S,H) or (P,H) */
@@ -114,8 +115,8 @@ void embeddings_norm(const Bert *m, Activations *a)
  *
  * The query says what a token looks for, the key what it offers, the value what it hands on.
  * The A heads lie side by side in the H columns: head h owns the columns h*D .. h*D+D-1 of q, k and v.
- * Why heads: softmax gives a token one pattern of weights; A heads give it A patterns, each for D of the H columns, at
- * the same cost.
+ * Why heads: softmax gives a token one pattern of probabilities; A heads give it A patterns, each for D of the H
+ * columns, at the same cost.
  * Source: [attn] 3.2.2; [hf] BertSelfAttention; [tf] attention_layer.
  * Trap: heads are slices, not interleaved: reshape to (N,A,D), never to (N,D,A).
  * Trap: all three layers have a bias.
@@ -160,11 +161,15 @@ static real *head_map(const Activations *a, real *maps, int b, int h)
  * Source: [attn] 3.2.1; [hf] eager_attention_forward; [tf] attention_layer.
  * Why divide: a sum of D products of independent numbers of variance 1 has the standard deviation sqrt(D), 8 here. With
  * scores that large, softmax would give nearly everything to the largest.
- * Trap: the mask belongs to the keys j (columns): no token looks at padding. What padding computes is never used.
+ * Trap: the mask belongs to the keys j (columns): no token looks at padding. Padding has its rows of numbers, too, but
+ * what is computed for a padding token reaches no real token.
  * Trap: a masked score is replaced by a very low number, not multiplied by 0: a score of 0 would still get e^0 = 1.
  * Why not minus infinity: in a row of masked keys only, softmax would compute infinity minus infinity, which is NaN.
- * Differs: Google adds -10000 to a masked score, Hugging Face the lowest float. The results are equal unless a row has
- * no token left to look at. There is no causal mask: BERT looks both ways, which is the B of its name.
+ * With -FLT_MAX every place of such a row gets 1/T; in any other row a masked place gets exactly +0.
+ * Differs: Google adds -10000 to a masked score, Hugging Face the lowest float. We replace the score by the lowest
+ * float, which gives Hugging Face's result: beside a number that large the score is lost in rounding. Google's is the
+ * same, too, unless a row has no token left to look at.
+ * There is no causal mask: BERT looks both ways, which is the B of its name.
  * Verify: encoder.layer.l.attention.self.scores */
 void attention_scores(const Bert *m, Activations *a, int l, int b, int h)
 {
@@ -180,13 +185,14 @@ void attention_scores(const Bert *m, Activations *a, int l, int b, int h)
         for (size_t j = 0; j < T; j++) scores[i * T + j] = mask[j] ? scores[i * T + j] * scale : -FLT_MAX;
 }
 
-/* STEP 9 - softmax: each row of scores becomes weights that add up to 1, (T,T) for each head. These are the maps that
- * bertviz and `bert attention` show.
+/* STEP 9 - softmax: each row of scores becomes probabilities, which add up to 1, (T,T) for each head. These are the
+ * maps that bertviz and `bert attention` show.
  *
  *     p_ij = e^score_ij / sum over j' of e^score_ij'
  *
  * Source: [attn] equation 1; [hf] the `attentions` output.
- * A masked key gets exactly +0: e to the power of -FLT_MAX is smaller than any float.
+ * A masked key gets exactly +0, since e to the power of -FLT_MAX is smaller than any float; unless all keys are masked:
+ * then each gets 1/T.
  * Trap: softmax runs over the keys j, the last index, so that rows add up to 1; columns do not.
  * Verify: encoder.layer.l.attention.self.probs */
 void attention_probs(const Bert *m, Activations *a, int l, int b, int h)
@@ -197,13 +203,12 @@ void attention_probs(const Bert *m, Activations *a, int l, int b, int h)
     softmax(head_map(a, s->probs, b, h), head_map(a, s->scores, b, h), T, T);
 }
 
-/* STEP 10 - context: each token's new content, the weighted mean of all value rows, p_ij being the weight of token j;
+/* STEP 10 - context: each token's new content, the weighted mean of all value rows, p_ij being the share of token j;
  * heads side by side again.
  *
  *     context_i = sum over j of p_ij v_j          (N,H), head h in the columns h*D .. h*D+D-1
  *
- * Why padding at the end changes no bit of the real tokens: a masked key j has p_ij = +0, and fma(0, v_j, sum) is sum;
- * the sum over the real tokens before it is cut into the same chunks, whatever T is (tensor.c).
+ * Why padding at the end changes no bit of the real tokens, in steps 9 and 10: see PADDING in tensor.c.
  * Source: [attn] 3.2.1; [hf] eager_attention_forward, before the output projection.
  * Verify: encoder.layer.l.attention.self.context */
 void attention_context(const Bert *m, Activations *a, int l, int b, int h)
@@ -247,8 +252,8 @@ void attention_norm(const Bert *m, Activations *a, int l)
     layer_norm(s->attention_norm, a->sum, w->attention_gamma, w->attention_beta, (real)m->config.eps, N, H);
 }
 
-/* Is what steps 7 to 13 make kept for every block? If not, z stays as the kernel packs it between steps 12 and 13: only
- * step 13 reads it. */
+/* Does every block keep its own arrays of steps 7 to 13, the attention maps aside? If not, the result z of step 12
+ * stays in panels, because only step 13 reads it. */
 static bool keeps_steps(const Activations *a)
 {
     return a->request.keep & KEEP_STEPS;
@@ -279,7 +284,8 @@ void feed_forward_up(const Bert *m, Activations *a, int l)
     linear_packed(s->intermediate_dense, packing, a->scratch.packed, &w->W1, w->b1, N, &a->scratch);
 }
 
-/* Step 12, continued: GELU, number by number.
+/* Step 12, continued: GELU, number by number. Panels go through it whole, scratch_rows(N) rows of F: their unused
+ * places lie between the used ones.
  * Why: GELU is not linear. Without a curve between them, W1 and W2 could be multiplied to one matrix.
  * Verify: encoder.layer.l.intermediate */
 void feed_forward_gelu(const Bert *m, Activations *a, int l)
@@ -384,21 +390,22 @@ void nsp_head(const Bert *m, Activations *a)
  * tokens were hidden or changed and had to be guessed by this head; any row can be asked for, [MASK] or not.
  *
  *     t = LayerNorm(GELU(h W^T + b))          (M,H)        the transform
- *     logits = t E^T + c                      (M,V)        the decoder: E (V,H) is the word embedding matrix
+ *     logits = t E^T + c                      (M,V)        the decoder: E (V,H) is the word embedding matrix,
+ *                                                          if tied (bert.h)
  *
  * softmax(logits), which the caller takes, gives the probabilities of what [MASK] hides. Here the transform's dense
  * layer.
  * Source: [paper] 3.1 task 1; [hf] BertLMPredictionHead; [tf] get_masked_lm_output.
  * Differs: the encyclopedia calls it "a basic affine transformation". A dense layer, GELU and LayerNorm come before
- * that one, and only its bias is its own: 30,522 numbers instead of 23 million.
+ * that one; and when tied, it has only the bias of its own: 30,522 numbers instead of 23 million.
  * Verify: cls.predictions.transform.dense */
 void mlm_dense(const Bert *m, Activations *a)
 {
     size_t H = (size_t)m->config.H, M = (size_t)a->request.M;
     const real *last = hidden_state(a, m->config.L);
     for (size_t i = 0; i < M; i++)
-        memcpy(a->masked + i * H, last + (size_t)a->request.mlm_rows[i] * H, H * sizeof(real));
-    linear(a->transform_dense, a->masked, &m->Wtransform, m->btransform, M, &a->scratch);
+        memcpy(a->mlm_hidden + i * H, last + (size_t)a->request.mlm_rows[i] * H, H * sizeof(real));
+    linear(a->transform_dense, a->mlm_hidden, &m->Wtransform, m->btransform, M, &a->scratch);
 }
 
 /* Step 15, continued: the transform's GELU. Verify: cls.predictions.transform.transform_act_fn */
@@ -414,7 +421,7 @@ void mlm_norm(const Bert *m, Activations *a)
                (size_t)a->request.M, (size_t)m->config.H);
 }
 
-/* Step 15, continued: the decoder. A logit is the dot product of t with a piece's embedding, plus that piece's bias.
+/* Step 15, continued: the decoder. A logit is the dot product of t with a piece's row of E, plus that piece's bias.
  * Verify: cls.predictions.decoder */
 void mlm_decoder(const Bert *m, Activations *a)
 {
@@ -429,13 +436,13 @@ void mlm_decoder(const Bert *m, Activations *a)
  * the last four.
  * Trap: there are L+1 hidden states, 0 to L. 0 is the embedding output; -2 in Python is hidden state L-1, the input of
  * the last block. */
-void token_vectors(real *out, const Bert *m, const Activations *a, int b, const int *layers, int count, Combine combine)
+void token_vectors(real *out, const Bert *m, const Activations *a, int b, const int *states, int count, Combine combine)
 {
     size_t H = (size_t)m->config.H, T = a->start[b + 1] - a->start[b];
     size_t dim = combine == COMBINE_CAT ? H * (size_t)count : H;
     for (size_t t = 0; t < T; t++)
         for (int i = 0; i < count; i++) {
-            const real *h = hidden_state(a, layers[i]) + (a->start[b] + t) * H;
+            const real *h = hidden_state(a, states[i]) + (a->start[b] + t) * H;
             real *row = out + t * dim + (combine == COMBINE_CAT ? (size_t)i * H : 0);
             if (combine == COMBINE_CAT || i == 0) memcpy(row, h, H * sizeof(real));
             else add(row, row, h, H);
@@ -446,7 +453,7 @@ void token_vectors(real *out, const Bert *m, const Activations *a, int b, const 
 
 /* Step 16, continued. Sentence vectors: one vector from those of the tokens, out (dim) <- vectors (T,dim).
  * Trap: [CLS] and [SEP] count, as in the word-embedding tutorial and in sentence-transformers; padding does not.
- * POOL_POOLER is not a pooling of vectors: it is step 14. With no token at all the result is zero. */
+ * POOL_POOLER is not a pooling of vectors: it is step 14. Where no token has mask 1, mean and maximum are zero. */
 void pool_tokens(real *out, const real *vectors, const int32_t *mask, size_t T, size_t dim, Pooling pooling)
 {
     size_t count = 0;
@@ -513,7 +520,8 @@ void forward(const Bert *m, Activations *a)
  *                       is overwritten block by block
  *     KEEP_HIDDEN       each block has its own output_norm: the L+1 hidden states
  *     KEEP_ATTENTION    each block has its own probs: L x A attention maps
- *     KEEP_STEPS        each block has its own arrays for everything else
+ *     KEEP_STEPS        each block has its own arrays for everything else of steps 7 to 13; scores only together
+ *                       with KEEP_ATTENTION
  *     KEEP_EVERYTHING   all three: each name of each block has memory of its own, what a trace needs
  *
  * For 22 tokens of BERT-Base that is 1.8 MB without keeping anything, and 15 MB with everything. The steps compute the
@@ -591,7 +599,7 @@ static void layout_heads(Activations *a, const BertConfig *c, Arena *arena)
     a->pooler_dense = take(arena, B, H);
     a->pooler = take(arena, B, H);
     a->nsp_logits = take(arena, B, 2);
-    a->masked = take(arena, M, H);
+    a->mlm_hidden = take(arena, M, H);
     a->transform_dense = take(arena, M, H);
     a->transform_act = take(arena, M, H);
     a->transform_norm = take(arena, M, H);
@@ -628,7 +636,7 @@ static void layout(Activations *a, const BertConfig *c, Arena *arena)
     layout_scratch(a, c, arena);
 }
 
-/* Where each sequence begins among the packed tokens, and among the scores: (A,T,T) for each sequence. */
+/* Where each sequence begins among the tokens of the batch, and among the scores: (A,T,T) for each sequence. */
 static bool lay_out_sequences(Activations *a, const BertConfig *c)
 {
     size_t B = (size_t)a->batch.B, tokens = 0, scores = 0;

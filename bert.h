@@ -16,6 +16,7 @@
  *     D  head size, H/A       64      F  feed-forward size      3,072     M  rows that the MLM head is asked for
  *
  *     K  inputs of one matrix product                     O  outputs of one matrix product
+ *     l  a block, 0 .. L-1, or a hidden state, 0 .. L
  *
  * The numbers are those of BERT-Base. A shape such as (N,H) is N rows of H numbers, the last index running fastest.
  * In attention i is always the query (the token that looks) and j the key (the token that is looked at). (In
@@ -27,14 +28,18 @@
  *     weight         a learned number, or a tensor of them; the parameters of a model are all its weights
  *     token          a word or a piece of one; the vocabulary lists V of them
  *     embedding      the row of H learned numbers that stands for a token, before any context
- *     hidden state   those rows after some blocks, (N,H); hidden state 0 is the input of the first block
+ *     hidden state   hidden state l is those rows after l blocks, (N,H): 0 is the first block's input, L the last one's
+ *                    output. Blocks count from 0: block l makes hidden state l+1 of hidden state l. Python's
+ *                    hidden_states[l] has the same l, and its -1 is L
+ *     batch          sequences that are computed together, their tokens end to end (concatenated)
+ *     packed         of rows of numbers: laid out as panels, the order in which the kernel of tensor.c reads them
  *     dense, linear  a layer y = x W^T + b with a learned matrix W and a learned vector b, the bias
  *     feed-forward   two dense layers with a curve (GELU) between, each token by itself
  *     attention head one of A independent ways to look at the other tokens, each on D of the H columns
  *     residual       the input of a layer, which is added to its output
  *     LayerNorm      each row shifted and scaled to mean 0 and variance 1, then by learned numbers
  *     task head      the last layers, which turn hidden states into an answer
- *     softmax        turns any scores into positive numbers that add up to 1, the larger the score the larger
+ *     softmax        turns any scores into numbers from 0 to 1 that add up to 1, the larger the score the larger
  *     logit          a score before softmax has made probabilities of the scores
  *     segment        which of the two texts of a pair a token is in: 0 or 1
  *     padding, mask  tokens that only fill up a sequence to a given length; the attention mask says 0 for them
@@ -45,8 +50,8 @@
  *
  *     Why:      the reason for what is done                  Trap:     where other programs have gone wrong
  *     Differs:  the paper, Google's code, Hugging Face's or a document disagree; and whom we follow
- *     Verify:   the name of these numbers in `bert trace`, for comparing them with another program's
- *     Source:   where it is defined
+ *     Verify:   the name of these numbers in `bert trace`, for comparing them with another program's; or a test
+ *     Source:   where it is defined                          Example:  some numbers, and what they become
  *
  * DOCUMENTS: four public explanations of BERT, whose numbers are computed again here (README.md has their links)
  *
@@ -91,7 +96,7 @@
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * The number type. All arithmetic is written once over `real`: float in `bert`, double in `bert64` (-DREAL=double),
- * the same program with 29 more bits, against which the error of the float program is measured.
+ * the same program with 29 more bits of precision, against which the error of the float program is measured.
  * ------------------------------------------------------------------------------------------------------------------ */
 #ifndef REAL
 #define REAL float
@@ -237,7 +242,8 @@ typedef struct {
     real *packed;                   /* activations as panels: see "A PANEL" in tensor.c */
     real *rows;                     /* ROW_GROUP weight rows converted to real, where they cannot be used in place */
 } Scratch;
-size_t scratch_rows(size_t N);      /* rows of memory for N packed rows: N rounded up to a multiple of 8 */
+size_t scratch_rows(size_t N);      /* rows of memory for N packed rows: N rounded up to a multiple of 8, as panels hold
+                                     * whole vectors; N itself in `make plain` */
 enum { ROW_GROUP = 48 };            /* weight rows that are worked on at once, at most */
 
 /* Rows first .. first+count-1 as reals: a pointer into the file when the type fits, else converted into `rows`
@@ -255,9 +261,9 @@ void product(real *out, size_t out_stride, Matrix x, Matrix w, Along along, cons
 /* out (N,O) <- x (N,K), W (O,K), b (O): out = x W^T + b */
 void linear_ref(real *out, const real *x, const Tensor *W, const real *b, size_t N, const Scratch *scratch);
 void linear(real *out, const real *x, const Tensor *W, const real *b, size_t N, const Scratch *scratch);
-/* linear in two parts, for steps that can save one: x is packed once for several layers, or the result stays packed, as
- * the next layer's x. N packed rows of K take scratch_rows(N) * K reals. linear and product pack into scratch->packed,
- * linear_packed only reads. */
+/* linear in two parts, for steps that can skip one of the two: x is packed once for several layers, or the result stays
+ * packed, as the next layer's x. N packed rows of K take scratch_rows(N) * K reals. linear and product pack into
+ * scratch->packed, linear_packed only reads. */
 typedef enum { AS_ROWS, AS_PANELS } Packing;
 void pack_rows(real *panels, const real *x, size_t N, size_t K);
 void linear_packed(real *out, Packing packing, const real *panels, const Tensor *W, const real *b, size_t N,
@@ -292,7 +298,7 @@ typedef struct {                    /* config.json */
                                        vocab_size max_position_embeddings type_vocab_size */
     GeluKind gelu;                  /* hidden_act */
     double eps;                     /* layer_norm_eps */
-    bool untied;                    /* tie_word_embeddings is false: the MLM decoder has weights of its own */
+    bool untied;                    /* tie_word_embeddings is false: the MLM decoder's own weights must be there */
     unsigned filled_in;             /* a bit for each size that the file leaves out: config_filled_in in weights.h */
 } BertConfig;
 
@@ -320,7 +326,8 @@ typedef struct {
     const real *bpool;
     Tensor Wtransform;              /* (H,H) cls.predictions.transform.dense.weight */
     const real *btransform, *transform_gamma, *transform_beta;
-    Tensor decoder;                 /* (V,H) cls.predictions.decoder.weight: the word embeddings, if tied */
+    Tensor decoder;                 /* (V,H) cls.predictions.decoder.weight; if the file has none, it is
+                                     * word_embeddings ("tied"), unless config.untied */
     const real *decoder_bias;       /* (V) cls.predictions.bias */
     Tensor Wnsp;                    /* (2,H) cls.seq_relationship.weight */
     const real *bnsp;               /* (2) */
@@ -330,16 +337,18 @@ typedef struct {
     size_t owned_count;
 } Bert;
 
-/* Loads a directory's config.json and weights (weights.h: model_file); or one file of weights, and the config.json beside
- * it. BERT_FILE lists the missing tensors of the encoder. A head is
- * there or not as a whole; a head of which only a part is there is an error. */
+/* Loads a directory's config.json and weights (weights.h: model_file); or one file of weights, and the config.json
+ * beside it. BERT_FILE lists the missing tensors of the encoder. A head is there or not as a whole; a head of which a
+ * part is missing is an error, except for the decoder's matrix, which may be tied. */
 Status bert_load(Bert *model, const char *path, Error *e);
 void bert_free(Bert *model);
 
-/* A batch is packed: the sequences' tokens one after another, without padding, N = T1 + T2 + ... rows. Positions start
- * at 0 in each sequence, and each attends only to itself; all other layers treat every row alike. So a sentence gets
- * the same bits alone or in a batch. Padding, for those who compute that way, is ordinary tokens whose mask is 0; why
- * it changes no bit of the real ones: PADDING in tensor.c. */
+/* A batch is its sequences end to end: their tokens one after another, without padding, N = T1 + T2 + ... rows.
+ * Positions start at 0 in each sequence.
+ * Why a sentence gets the same bits alone or in a batch: each sequence attends only to itself, all other layers compute
+ * each row by itself, and no sum's order depends on N (THE PROMISE in tensor.c).
+ * Padding, for a caller who wants it, is tokens with mask 0 at the end of a sequence; in front they would shift the
+ * positions. Why it changes no bit of the real tokens: PADDING in tensor.c. */
 typedef struct {
     int B;
     const int *T;                   /* (B) lengths, each 1 .. P */
@@ -352,22 +361,23 @@ typedef enum {                      /* a set: what is kept for every layer, inst
     KEEP_NOTHING = 0,
     KEEP_HIDDEN = 1,                /* the L+1 hidden states */
     KEEP_ATTENTION = 2,             /* the attention maps, probs */
-    KEEP_STEPS = 4,                 /* what all other steps make: query, key, ... (scores need KEEP_ATTENTION, too) */
+    KEEP_STEPS = 4,                 /* everything else of steps 7 to 13; scores only together with KEEP_ATTENTION */
     KEEP_EVERYTHING = KEEP_HIDDEN | KEEP_ATTENTION | KEEP_STEPS
 } Keep;
 
 typedef struct {                    /* what is to be computed beside the hidden states */
     Keep keep;
     bool pooler, nsp;               /* nsp computes the pooler, too */
-    const int *mlm_rows;            /* (M) rows of the packed batch whose logits are wanted */
+    const int *mlm_rows;            /* (M) rows of the batch, 0 .. N-1, whose logits are wanted */
     int M;
     int unused_blocks;              /* the last blocks, whose output nobody reads: 0 with any of the heads */
 } Request;
 
 typedef struct {                    /* the intermediates of one block, in the order of the data */
     real *query, *key, *value;      /*  7 (N,H) */
-    real *scores, *probs;           /*  8, 9: for each sequence (A,T,T); (T,T) for all in turn unless KEEP_ATTENTION.
-                                     * scores is probs unless KEEP_STEPS, too */
+    real *scores, *probs;           /*  8, 9: with KEEP_ATTENTION (A,T,T) for each sequence, else one (T,T) that each
+                                     * head overwrites. scores is a separate array only with both KEEP_ATTENTION and
+                                     * KEEP_STEPS, else it is probs, where softmax works in place */
     real *context;                  /* 10 (N,H) */
     real *attention_dense;          /* 11 (N,H) attention.output.dense: before the residual */
     real *attention_norm;           /*    (N,H) attention.output.LayerNorm */
@@ -387,11 +397,12 @@ typedef struct {
     real *word, *token_type, *position;     /*  5 (N,H) the three addends */
     real *embedding_norm;                   /*  6 (N,H) = hidden state 0 */
     BlockActivations *block;                /* (L) */
-    real *sum;                              /* (N,H) x + layer(x), before a LayerNorm; never kept */
+    real *sum;                              /* (N,H) x + layer(x), before a LayerNorm; never kept. Unless
+                                             * KEEP_STEPS, attention_dense and output_dense are it, too */
     real *first_token;                      /* 14 (B,H) hidden state L of each [CLS] */
     real *pooler_dense, *pooler;            /*    (B,H) before and after tanh */
     real *nsp_logits;                       /*    (B,2) */
-    real *masked;                           /* 15 (M,H) hidden state L of the rows asked for */
+    real *mlm_hidden;                       /* 15 (M,H) hidden state L of the rows asked for */
     real *transform_dense, *transform_act, *transform_norm; /* (M,H) */
     real *logits;                           /*    (M,V) */
     Scratch scratch;
@@ -433,8 +444,8 @@ void forward(const Bert *m, Activations *a);                            /* steps
 /* Step 16: vectors from hidden states. */
 typedef enum { COMBINE_CAT, COMBINE_SUM, COMBINE_MEAN } Combine;
 typedef enum { POOL_NONE, POOL_CLS, POOL_MEAN, POOL_MAX, POOL_POOLER } Pooling;
-/* out (T, dim) <- the hidden states `layers` (count of them, each 0..L) of sequence b; dim = H, cat: count*H */
-void token_vectors(real *out, const Bert *m, const Activations *a, int b, const int *layers, int count,
+/* out (T, dim) <- the hidden states `states` (count of them, each 0..L) of sequence b; dim = H, cat: count*H */
+void token_vectors(real *out, const Bert *m, const Activations *a, int b, const int *states, int count,
                    Combine combine);
 /* out (dim) <- vectors (T, dim), over the tokens with mask 1; POOL_CLS takes token 0 */
 void pool_tokens(real *out, const real *vectors, const int32_t *mask, size_t T, size_t dim, Pooling pooling);

@@ -14,16 +14,22 @@
  *   3. The compiler may not rearrange any of it: -ffp-contract=off, never -ffast-math. (A NaN's sign and payload are
  *      not promised; and denormal numbers must be on, as they are unless a program turns them off.)
  *
- * PADDING adds terms to the sums of steps 9 and 10, and the bits of the real tokens stay the same, for three reasons.
- * The probability of a masked token is exactly +0, because e^x of a masked score is +0. A term of +0 changes no sum:
- * s + 0 is s, and fma(0, v, s) is s for every value v. And padding comes last, while sums are cut at multiples of 8 and
- * 128 counted from the first term; so every real term keeps its place in the order, however many terms follow.
+ * PADDING adds terms to the sums of steps 9 and 10, and the bits of the real tokens stay the same, for four reasons.
+ *
+ *   1. A masked score is -FLT_MAX, which never raises the maximum of a row.
+ *   2. The probability of a masked token is exactly +0, because e^x of a masked score is +0. (Unless the whole row is
+ *      masked: then every place gets 1/cols. With a real token in the sequence no row is.)
+ *   3. A term of +0 changes no sum: s + 0 is s, and fma(0, v, s) is s for every finite v. (Where s is -0, it may become
+ *      +0. But only a chunk's sum can be -0; a total starts at +0, so it never is, and gets the same bits from both.)
+ *   4. Padding comes last, and a term's index alone says where it is added: softmax's sum deals its terms in turn to
+ *      eight sums, a product has chunks of 128. So every real term keeps its place, however many terms follow.
  *
  * THE ORDER OF THE FILE is from the definition to the fast. First each operation as a plain loop: dot_in_chunks is the
  * definition of every product in BERT, and the functions whose names end in _ref are the definitions of the rest. Then
  * the curves. Then the same operations on vectors, and last the one kernel that is written for speed. The fast forms
  * must give the bits of the plain ones: tests compare the two, and `make plain` builds the whole program from the
- * definitions alone. A reader who wants to know what BERT computes can stop before "THE CURVES" and go on to bert.c.
+ * definitions alone. A reader who wants to know what BERT computes can stop at "CURVES OF OUR OWN", after the two
+ * GELUs, and go on to bert.c.
  */
 #include "bert.h"
 #include "weights/weights.h"
@@ -80,8 +86,9 @@ enum { SUM_CHUNK = 128 };           /* products in one chain */
  * added in order. Why: rounding errors grow with the length of a chain. One chain of 768 or 3,072 random terms has (in
  * the root mean square) 2.4 or 4.5 times the error of six or 24 short ones. And a fast kernel can keep a chunk's sum in
  * a register.
- * Why 128: of 12 inputs that were measured against float64, chunks of 128 keep our error at or below PyTorch's on 11,
- * chunks of 256 on 9, one chain of 768 on 5; and they cost less than 3 % of the time. */
+ * Why 128: the aim is an error at or below PyTorch's. Of 12 inputs that were measured against float64, chunks of 128
+ * reach it on 11, chunks of 256 on 9, one chain of 768 on 5; and against one long chain they add less than 3 % to the
+ * time. */
 static real dot_in_chunks(const real *x, const real *w, size_t w_step, size_t K)
 {
     real total = 0;
@@ -95,8 +102,8 @@ static real dot_in_chunks(const real *x, const real *w, size_t w_step, size_t K)
 }
 
 /* Rows first .. first+count-1 of a weight as reals: see bert.h. In place where they are reals already: float32 in
- * the float program, float64 in bert64 (a misaligned tensor was copied when it was loaded). Otherwise they are converted
- * into `rows`, exactly: every half-precision number is a float, and every float a double. */
+ * the float program, float64 in bert64 (a misaligned tensor was copied when it was loaded). Otherwise they are
+ * converted into `rows`, exactly: every half-precision number is a float, and every float a double. */
 const real *tensor_rows(const Tensor *W, size_t first, size_t count, real *rows)
 {
     size_t begin = first * W->cols, n = count * W->cols;
@@ -192,7 +199,7 @@ void layer_norm_ref(real *out, const real *x, const real *gamma, const real *bet
  *     out_j = e^(x_j - m) / sum over k of e^(x_k - m)            out (rows,cols) <- x (rows,cols); out may be x
  *
  * m is the row's maximum: the quotient is the same for every m, and with this one no e^x can overflow.
- * A masked score of -FLT_MAX gives exactly +0. A row that is masked everywhere gives 1/cols everywhere.
+ * A masked score, -FLT_MAX, gives exactly +0, unless the whole row is masked: then every place gets 1/cols.
  * Example: 1 2 3 -> 0.0900 0.2447 0.6652 */
 void softmax_ref(real *out, const real *x, size_t rows, size_t cols)
 {
@@ -259,8 +266,8 @@ static double gelu_tanh_libm(double x)
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------
- * So far the definitions, which bert64 uses as they stand, with the C library's exp, tanh and erfc. The float program
- * has curves of its own, by rule 2.
+ * CURVES OF OUR OWN. So far the definitions, which bert64 uses as they stand, with the C library's exp, tanh and erfc.
+ * The float program has curves of its own, by rule 2.
  *
  * Why double: a float result needs 24 good bits. Computed in double with an error below 2^-29 and rounded once, it is
  * the correctly rounded one in all but a few cases in a hundred, and then off by one bit. No compensation tricks are
@@ -394,7 +401,7 @@ static inline dvec gelu_tanh_curve(dvec x)
 
 /* e^x on floats: the same three steps as exp_bounded in float, at most 1.02 ulp off.
  * Why not in double, as the others: softmax asks for A T^2 of them in each block, 38 million in a pass of BERT-Base
- * over 512 tokens. In float it takes 0.4 of the time, and a context, the mean of many values, forgives a last bit.
+ * over 512 tokens. In float it takes 40 % of the time, and a context, the mean of many values, forgives a last bit.
  *
  * ln 2 is taken away in two parts, because a float's ln 2 is 2e-9 off, and n times that would show. The first part,
  * 355/512, is so short that x - n 355/512 is exact; only the second step rounds. The polynomial gives e^r - 1, of
@@ -613,10 +620,12 @@ void softmax(real *out, const real *x, size_t rows, size_t cols)
  *      w, row o+3  ->    *          *           *
  *
  * A PANEL is the rows of up to 24 tokens (48 with vectors of 64 bytes), laid side by side feature by feature, so that
- * panel[k][token] fills a vector from one place. N rows are packed as panels, one after another; places behind the last
- * token are zero, up to a multiple of 8. So N packed rows take as much room as scratch_rows(N) rows, which is N rounded
- * up to 8. Two others must know: the code that allocates packed rows (layout_steps and layout_scratch in bert.c), and
- * feed_forward_gelu, which runs over the places behind the last token, too. Everybody else sees rows.
+ * panel[k][token] fills a vector from one place. N rows are packed as panels, one after another. The places behind the
+ * last token, up to a multiple of 8, are zero when packed; after a layer they hold numbers that nobody reads. So N
+ * packed rows take as much room as scratch_rows(N) rows, which is N rounded up to a multiple of 8. In bert.c two must
+ * know: the code that allocates packed rows (layout_steps, layout_scratch), and feed_forward_gelu, which runs over the
+ * places behind the last token, too. Steps 7, 12 and 13 (attention_query, _key, _value, feed_forward_up and _down) hand
+ * packed rows on without looking into them. Everybody else sees rows.
  *
  * Why 12 sums: with so many in flight, a processor that starts two multiply-adds per cycle and needs 4 or 5 cycles for
  * each never waits; and with the loaded x and the weight, they are what 16 registers hold. Fewer tokens make narrower
@@ -636,7 +645,7 @@ void softmax(real *out, const real *x, size_t rows, size_t cols)
  * the next group is prefetched, from beginning to end as it lies in the file, which is how memory is fastest. And since
  * total is itself a panel, with the rows as the next layer's k, the result can stay packed: from step 12 to step 13.
  * In product() the roles change: both sides are activations, w is packed, and lanes run over its rows (in step 8, the
- * keys j) or columns (in step 10, the features d).
+ * keys j) or columns (in step 10, the features d). Read "weight rows" as rows of x there.
  * ================================================================================================================== */
 enum { PANEL = VECTOR_BYTES == 64 ? 48 : 24 };                              /* tokens in the widest panel */
 enum { LANES = 32 / sizeof(real), LONG_LANES = 64 / sizeof(real) };         /* 8 and 16 floats; 4 and 8 doubles */
@@ -898,7 +907,11 @@ void product(real *out, size_t out_stride, Matrix x, Matrix w, Along along, cons
 
 #endif
 
-/* linear_ref's bits, fast, from rows to rows. scratch->packed holds scratch_rows(N) * K numbers. */
+/* =====================================================================================================================
+ * IN BOTH BUILDS: pack, then multiply.
+ * ================================================================================================================== */
+
+/* linear_ref's bits, from rows to rows. scratch->packed holds scratch_rows(N) * K numbers. */
 void linear(real *out, const real *x, const Tensor *W, const real *b, size_t N, const Scratch *scratch)
 {
     pack_rows(scratch->packed, x, N, W->cols);

@@ -34,9 +34,9 @@
 enum { TEXT_CHUNK = 1024 };
 
 typedef struct {
-    uint32_t code;                  /* what the character is now: 'e' ... */
+    uint32_t code;                  /* what the character is now: an e that was an E with accent */
     bool first;                     /* the first of those that one character of the text became: see sort_by_class */
-    size_t begin, end;              /* ... and the bytes of the text that it stands for: those of an E with accent */
+    size_t begin, end;              /* the bytes of the text that it stands for: those of that E with accent */
 } Char;
 
 typedef struct {
@@ -214,7 +214,7 @@ static Status stage(Pipeline *p, void (*f)(const CharList *in, CharList *out), s
     if (!size_mul(p->chars.count, growth, &room)) return fail(p->e, BERT_SYSTEM, "the text is too long");
     Status s = reserve(&p->next, room, p->e);
     if (s) return s;
-    CharList in = p->chars, out = p->next;          /* copies of the two heads, not of the characters */
+    CharList in = p->chars, out = p->next;          /* copies of the two structs, not of the characters */
     out.count = 0;
     f(&in, &out);
     p->chars = out;
@@ -225,7 +225,8 @@ static Status stage(Pipeline *p, void (*f)(const CharList *in, CharList *out), s
 
 /* Step 1 as a whole, for one chunk. The names are those that `tokenize --trace` prints.
  *
- * Differs: [tf] lowers the case before it strips accents. For a single character the order makes no difference.
+ * Differs: [tf] lowers the case before it strips accents. The tokens are the same: for every character both orders give
+ *          the same letters. (Only the sigma that ends a word makes a difference: see `lower`.)
  * Verify: test `where_googles_code_gives_other_tokens_hugging_face_is_followed` has an example for each `Differs:`. */
 static Status normalize_text(Pipeline *p)
 {
@@ -270,8 +271,8 @@ static void add_letter(Pipeline *p, Char c)
     if (p->stages) show(p, SPLIT, &p->word[p->letters - 1], 1);
 }
 
-/* The next character that step 1 left: a word goes to step 3 as soon as its end is seen; the last one of a chunk may go
- * on in the next. All white space is U+0020 by now: step 1 has seen to that. */
+/* Takes the next character that step 1 left. A word goes to step 3 as soon as its end is seen; the last one of a chunk
+ * may go on in the next. All white space is U+0020 by now: step 1 has seen to that. */
 static inline Status split(Pipeline *p, Char c)
 {
     Status s = BERT_OK;
@@ -285,16 +286,16 @@ static inline Status split(Pipeline *p, Char c)
 /* =====================================================================================================================
  * STEP 3 - WordPiece: a word that is no piece of the vocabulary is cut into the longest pieces, from left to right.
  *
- *     embeddings?  embedding?  ...  emb?  em!     ##beddings?  ...  ##bed!     ##dings?  ...  ##ding!     ##s!
- *     -> em ##bed ##ding ##s
+ *     a piece?   embeddings no, embedding no ... em yes     ##beddings no ... ##bed yes     ##dings no ... ##ding yes
+ *                ##s yes     -> em ##bed ##ding ##s
  *
  * `##` marks a piece that continues a word: bed (2793) and ##bed (8270) are two rows of the embedding table.
  * Why pieces: 30,522 rows are enough for any word, because rare words are made of the pieces of common ones.
  * Taking the longest piece first is greedy: there may be a cut into fewer pieces. But the model was trained with it.
  * [paper] section 3; [tf] WordpieceTokenizer.
  *
- * Trap: a piece is looked up as it is. "characteristically" has no id of its own: it is 8281 3973, and to ask the
- *       vocabulary for the whole word gives -1 here, and [UNK], 100, in Python.
+ * Trap: a piece is looked up as it is. "characteristically" has no id of its own, only its pieces have: characteristic
+ *       (8281) and ##ally (3973). Looking up the whole word gives -1 here; in Python it gives the id of [UNK], 100.
  * ================================================================================================================== */
 
 /* Makes room for n tokens. The room is doubled each time, so that a million tokens cost 14 copies and not a million. */
@@ -351,7 +352,7 @@ int longest_piece_ref(const Tokenizer *t, const char *bytes, size_t prefix, size
 /* Cuts the word: ids of the pieces, first and last letter of each; returns how many, or 0 if it cannot be cut.
  *
  *     buffer   . . e m b e d d i n g s       "em" is the longest piece that it begins with,
- *              . . # # b e d d i n g s       then "##beddings" is looked up, which ends as "##bed",
+ *              . . # # b e d d i n g s       then "##beddings", shortened until "##bed" is found,
  *              . . # # b # # d i n g s       then "##dings", and so on
  *
  * Why: ## is written over the two bytes before the rest, which have been used: no copy for each look-up. As the first
@@ -410,8 +411,9 @@ static Status end_word(Pipeline *p)
  * 1 as a whole, and its characters through step 2 one by one. Step 3 comes whenever a word ends.
  * ================================================================================================================== */
 
-/* May a chunk end before this character? Yes, if it stays and neither is a mark nor decomposes into marks only. Then a
- * run of marks ends there, and `sort_marks`, the only stage that looks at neighbours, does not look across. */
+/* May a chunk end before this character? Yes, if it stays and neither is a mark nor decomposes into marks only (a
+ * control character never, to be safe). Then a run of marks ends there, and `sort_marks`, the only stage that looks at
+ * neighbours, does not look across. */
 static bool starts_afresh(uint32_t code)
 {
     uint32_t to[4];

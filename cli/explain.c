@@ -448,7 +448,7 @@ static void show_mlm(const View *v)
         char label[300];
         token_label(v, v->asked[m], label);
         put_features(v, label, 0, H);
-        put_numbers(v, "last hidden state", v->a->masked + (size_t)m * H, H);
+        put_numbers(v, "last hidden state", v->a->mlm_hidden + (size_t)m * H, H);
         put_numbers(v, "dense", v->a->transform_dense + (size_t)m * H, H);
         put_numbers(v, "GELU", v->a->transform_act + (size_t)m * H, H);
         put_numbers(v, "LayerNorm", v->a->transform_norm + (size_t)m * H, H);

@@ -760,7 +760,7 @@ static void pooler_of_another(Trial *t)
  * right, and only the logits are wrong. */
 static void decoder_without_transform(Trial *t)
 {
-    linear(t->a.logits, t->a.masked, &t->model.decoder, t->model.decoder_bias, tokens(t), &t->a.scratch);
+    linear(t->a.logits, t->a.mlm_hidden, &t->model.decoder, t->model.decoder_bias, tokens(t), &t->a.scratch);
 }
 
 /* The transform without its LayerNorm: dense and GELU are what one expects of a head, a LayerNorm there is not. */
