@@ -36,7 +36,7 @@ static bool serves(const char *directory, Needs needs)
 {
     Error ignored;
     char *path = NULL;
-    if (needs == NEEDS_VOCABULARY) return file_exists(directory, "vocab.txt");
+    if (needs == NEEDS_VOCABULARY) return file_exists(directory, "vocab.txt") || file_exists(directory, "tokenizer.json");
     if (!file_exists(directory, "config.json")) return false;
     if (needs == NEEDS_CONFIG) return true;
     bool found = model_file(&path, directory, &ignored) == BERT_OK;
@@ -134,10 +134,10 @@ static Status load_model(Session *s, Error *e)
     status = bert_load(&s->model, s->weights ? s->weights : s->directory, e);
     if (status != BERT_OK) return status;
     note_weights(s);
-    if (s->tokenizer.V > s->model.config.V)
-        return fail(e, BERT_FILE, "%s: vocab.txt has %d pieces, but config.json says vocab_size %d: they do not "
+    if (tokenizer_rows(&s->tokenizer) > s->model.config.V)
+        return fail(e, BERT_FILE, "%s: the vocabulary has %d pieces, but config.json says vocab_size %d: they do not "
                                   "belong together",
-                    s->directory, s->tokenizer.V, s->model.config.V);
+                    s->directory, tokenizer_rows(&s->tokenizer), s->model.config.V);
     if (o->gelu != UNSET) s->model.config.gelu = (GeluKind)o->gelu;
     s->P = s->model.config.P;
     if (o->pad && o->max_length > s->P)
@@ -465,7 +465,7 @@ static Status next_row(Session *s, Input *input, bool *more, Error *e)
         int64_t id = id_at(source->ids, first + i);
         int64_t type = source->types ? id_at(source->types, first + i) : 0;
         int64_t mask = source->mask ? id_at(source->mask, first + i) : 1;
-        if (check_id(s, input, i, "input_ids", id, s->tokenizer.V - 1, e) != BERT_OK ||
+        if (check_id(s, input, i, "input_ids", id, (s->P ? s->model.config.V : s->tokenizer.V) - 1, e) != BERT_OK ||
             check_id(s, input, i, "token_type_ids", type, segments - 1, e) != BERT_OK ||
             check_id(s, input, i, "attention_mask", mask, 1, e) != BERT_OK)
             return e->status;
@@ -525,13 +525,14 @@ static void split_pair(const Session *s, Input *input)
 }
 
 /* The tokenizer's options from the command line's. The limit is --max-length, else what a sentence-transformers
- * directory cuts to, but never more than the model's positions: position 512 has no row in the table of position
- * embeddings, so token 513 cannot be computed. */
+ * directory cuts to, else model_max_length, but never more than the model's positions: position 512 has no row in the
+ * table of position embeddings, so token 513 cannot be computed. */
 EncodeOptions encode_options(const Session *s)
 {
     const Options *o = &s->options;
     int limit = o->max_length;
     if (!limit && s->cuts) limit = s->sentence_text.max_length;
+    if (!limit && s->P) limit = s->tokenizer.max_length;
     if (s->P && (!limit || limit > s->P)) limit = s->P;
     return (EncodeOptions){.plain = o->plain, .no_add_special = o->no_add_special, .max_length = limit,
                            .truncate = o->truncate || s->cuts, .pad = o->pad, .segments = o->segments - 1};

@@ -250,7 +250,7 @@ static Status push_global(Machine *m)
 /* The same from two texts on the stack. */
 static Status push_stack_global(Machine *m)
 {
-    Value name, module;
+    Value name = {0}, module = {0};
     if (pop(m, &name) != BERT_OK || pop(m, &module) != BERT_OK) return m->e->status;
     if (name.kind != VALUE_TEXT || module.kind != VALUE_TEXT) return refuse(m, "found a name that is no text");
     return push_name(m, m->bytes + module.at, module.count, m->bytes + name.at, name.count);
@@ -344,7 +344,7 @@ static Status set_marked(Machine *m)
 /* What is appended to a list is forgotten: no list holds anything of a model. */
 static Status append_one(Machine *m)
 {
-    Value value;
+    Value value = {0};
     if (pop(m, &value) != BERT_OK) return m->e->status;
     if (m->stack.count == 0 || stack_of(m)[m->stack.count - 1].kind != VALUE_LIST)
         return refuse(m, "found an element without a list");
@@ -373,7 +373,7 @@ static Value item_of(const Machine *m, const Value *tuple, size_t i)
 /* ('storage', type, key, device, number of elements) */
 static Status push_storage(Machine *m)
 {
-    Value id, part[5];
+    Value id = {0}, part[5] = {{0}};
     if (pop(m, &id) != BERT_OK) return m->e->status;
     if (id.kind != VALUE_TUPLE || id.count != 5) return refuse(m, "found a persistent id that is no storage");
     for (size_t i = 0; i < 5; i++) part[i] = item_of(m, &id, i);
@@ -431,7 +431,7 @@ static Status push_parameter(Machine *m, const Value *arguments)
 /* A name of the table "called" with a tuple. */
 static Status reduce(Machine *m)
 {
-    Value arguments, name;
+    Value arguments = {0}, name = {0};
     if (pop(m, &arguments) != BERT_OK || pop(m, &name) != BERT_OK) return m->e->status;
     if (arguments.kind != VALUE_TUPLE || name.kind != VALUE_NAME) return refuse(m, "found a call of something else");
     switch (names[name.at].call) {
@@ -445,7 +445,7 @@ static Status reduce(Machine *m)
 /* A dictionary's attributes: a state dict has _metadata, the versions of modules. Nothing of them is needed. */
 static Status build(Machine *m)
 {
-    Value state;
+    Value state = {0};
     if (pop(m, &state) != BERT_OK) return m->e->status;
     if (state.kind != VALUE_DICT || m->stack.count == 0 || stack_of(m)[m->stack.count - 1].kind != VALUE_DICT)
         return refuse(m, "found attributes of something else than a dictionary");
@@ -785,7 +785,7 @@ static Status read_torch(TorchReader *r)
 {
     Machine *m = &r->machine;
     ZipEntry *pickle;
-    Value result;
+    Value result = {0};
     size_t dict = 0;
     Status s = find_folder(r, &pickle);
     if (s == BERT_OK) s = check_archive(r);
