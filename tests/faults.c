@@ -383,13 +383,14 @@ static void write_tokenizer(void)
 #define MODEL "-m", directory
 static long torture_bert(void)
 {
-    char trace[512], wrong[512], many[512], documents[512], index[512], pieces[512];
+    char trace[512], wrong[512], many[512], documents[512], index[512], pieces[512], sentences[512];
     snprintf(pieces, sizeof pieces, "%s", in_directory("pieces"));
     snprintf(index, sizeof index, "%s", in_directory("s.index.json"));
     snprintf(trace, sizeof trace, "%s", in_directory("trace"));
     snprintf(many, sizeof many, "%s", in_directory("many"));
     snprintf(documents, sizeof documents, "%s", in_directory("documents"));
     snprintf(wrong, sizeof wrong, "%s", in_directory("wrong"));
+    snprintf(sentences, sizeof sentences, "%s", in_directory("st"));
     char *made[] = {"bert", "trace", MODEL, "-q", "-o", trace, "the cat", NULL};
     char *different[] = {"bert", "trace", MODEL, "-q", "--gelu", "tanh", "-o", wrong, "the cat", NULL};
     Outcome o = run(made, -1, false), p = run(different, -1, false);
@@ -428,6 +429,8 @@ static long torture_bert(void)
         {1, {"bert", "goldens", "-m", documents, "-o", answer, NULL}},
         {0, {"bert", "demo", "-m", documents, NULL}},
         {0, {"bert", "info", "-v", MODEL, NULL}},
+        {0, {"bert", "embed", "-m", sentences, "sat", "--format", "json", NULL}},
+        {0, {"bert", "rank", "-m", sentences, "cat", "the dog", "the cat", "--prompt", "q", NULL}},
         {0, {"bert", "help", NULL}},
     };
     long points = 0;
@@ -487,9 +490,32 @@ static void write_torch_and_shards(void)
     safetensors_close(&st);
 }
 
+/* A directory of sentence-transformers, its model in another one: a prompt, a length, and a module with weights. */
+static void write_sentence_model(void)
+{
+    static const char list[] = "[{\"name\": \"0\", \"path\": \"model\", \"type\": \"sentence_transformers.models.Transformer\"}, "
+        "{\"name\": \"1\", \"path\": \"1\", \"type\": \"sentence_transformers.models.Pooling\"}, "
+        "{\"name\": \"2\", \"path\": \"2\", \"type\": \"sentence_transformers.models.LayerNorm\"}]";
+    static const float numbers[24] = {1, 2, 3, 4};
+    const SafeTensor both[] = {{.name = "norm.weight", .rank = 1, .shape = {24}, .count = 24, .data = numbers, .dtype = DTYPE_F32},
+                               {.name = "norm.bias", .rank = 1, .shape = {24}, .count = 24, .data = numbers, .dtype = DTYPE_F32}};
+    Error e;
+    if (mkdir(in_directory("st"), 0777) || mkdir(in_directory("st/1"), 0777) || mkdir(in_directory("st/2"), 0777) ||
+        symlink("..", in_directory("st/model")) ||
+        safetensors_write(in_directory("st/2/model.safetensors"), both, 2, NULL, 0, &e) != BERT_OK)
+        exit(printf("no directory of sentence-transformers\n"));
+    spew("st/modules.json", list);
+    spew("st/1/config.json", "{\"pooling_mode\": [\"weightedmean\"], \"include_prompt\": false}");
+    spew("st/2/config.json", "{\"dimension\": 24}");
+    spew("st/config_sentence_transformers.json", "{\"prompts\": {\"q\": \"the cat \"}, \"default_prompt_name\": \"q\"}");
+    spew("sentence_bert_config.json", "{\"max_seq_length\": 7}");
+}
+
 static void clean_up(void)
 {
-    static const char *const names[] = {"torch/t.bin", "torch", "s-1.safetensors", "s-2.safetensors", "s.index.json",
+    static const char *const names[] = {"st/2/model.safetensors", "st/2/config.json", "st/2", "st/1/config.json", "st/1",
+                                        "st/config_sentence_transformers.json", "st/modules.json", "st/model", "st",
+                                        "sentence_bert_config.json", "torch/t.bin", "torch", "s-1.safetensors", "s-2.safetensors", "s.index.json",
                                         "joined",
                                         "1_Pooling/config.json", "1_Pooling", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
                                         "pieces/tokenizer.json", "pieces", "lines", "out",
@@ -522,6 +548,7 @@ int main(int argc, char **argv)
     for (int i = 0; i < 64; i++) strcat(lines, i % 3 ? "a cat\n" : "the\n");
     spew("many", lines);
     write_documents_model();
+    write_sentence_model();
     write_checkpoint(directory);
     write_torch_and_shards();
     long points = torture_convert() + torture_bert();
