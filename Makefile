@@ -7,7 +7,7 @@
 #                   all-MiniLM-L6-v2; FROM=FILE takes a copy at hand instead of the network
 #   make demo       the documents' bank sentence
 #   make check      the tests on formula models, in seconds: what to run after changing a line
-#   make test       every test; fetches the weights if they are missing. OFFLINE=1: does not, and skips aloud
+#   make test       every test, some minutes; fetches the weights if they are missing. OFFLINE=1: does not, and skips aloud
 #   make mutants    plants known mistakes, one at a time, and names the first test that fails; fails if one survives
 #   make mutation   plants small random faults, one at a time, and says which of them no test sees: SEED=1 COUNT=200 JOBS=1
 #   make curves     exp, tanh and both GELUs against libm for every float there is (some minutes)
@@ -24,7 +24,9 @@
 #   make notebooks  runs every notebook again and compares what it prints (notebooks/requirements.txt says what it needs);
 #                   fetches the models that are missing. PYTHON=python3 says which
 #   make documents  runs every command of notebooks/ERRATA.md and compares what it prints
+#   make install    the program, its manual page, libbert.a and bert.h: PREFIX=/usr/local; uninstall
 #   make clean      removes what was built; fetched models stay
+#   make help       this list
 #
 # make CC=clang CFLAGS=-O0 honours both. What the numbers need is added whatever CFLAGS says.
 
@@ -45,10 +47,10 @@ COMPILE = $(CC) $(CFLAGS) -Wall -Wextra -Wpedantic -Wno-psabi $(NUMBERS) $(DEFIN
 
 # The rooms. Calls go one way: cli -> verify -> book -> weights.
 BOOK    = tokenizer.c tensor.c bert.c
-WEIGHTS = $(addprefix weights/, files.c json.c sha256.c safetensors.c shards.c config.c model.c vocabulary.c \
-          pooling.c program.c)
+WEIGHTS = $(addprefix weights/, files.c json.c sha256.c safetensors.c shards.c config.c model.c vocabulary.c added.c \
+          tokenizer_json.c modules.c program.c)
 VERIFY  = $(addprefix verify/, trace.c compare.c report.c trial.c verify.c mistakes.c)
-CLI     = $(addprefix cli/, main.c options.c inputs.c output.c tokenize.c vectors.c predict.c attention.c traces.c \
+CLI     = $(addprefix cli/, main.c options.c inputs.c output.c tokenize.c vectors.c sentence.c predict.c attention.c traces.c \
           explain.c explain_cards.c explain_tables.c goldens.c info.c demo.c)
 CORE    = $(BOOK) $(WEIGHTS)
 # What only the converter reads.
@@ -152,7 +154,7 @@ weights: build/convert
 # The weights of bert-base-uncased, fetched if they are missing, unless OFFLINE=1.
 weights/bert-base-uncased/model.safetensors:
 	@if [ '$(OFFLINE)' = 1 ]; then echo 'OFFLINE=1: the weights are missing and are not fetched'; \
-	else $(MAKE) weights MODEL=bert-base-uncased; fi
+	else $(MAKE) --no-print-directory weights MODEL=bert-base-uncased; fi
 
 # In float64, because it shows eight digits.
 demo: bert bert64 weights/bert-base-uncased/model.safetensors
@@ -160,7 +162,7 @@ demo: bert bert64 weights/bert-base-uncased/model.safetensors
 
 # The formula models alone, in seconds: what to run after changing a line. No download; real weights are not looked at.
 check: bert bert-plain build/tests
-	@FORMULA=1 build/tests > build/check.log; ok=$$?; grep -v '^[A-Za-z0-9_]*$$\|SKIPPED\|^ *[a-z_]* *largest error' build/check.log; exit $$ok
+	@sh tests/check.sh
 
 # In float64 only what has to do with numbers; equal bits between builds; two processes on one copy of the weights;
 # then the whole suite in float32, whose last line is the count.
@@ -286,10 +288,13 @@ mutation: build/steps.h
 	    --compile '$(CC) -march=native -mtune=generic $(NUMBERS) $(DEFINES)' --parts '$(PARTS)' --tests '$(TESTS)' \
 	    --convert '$(CONVERT)'
 
+help:
+	@sed -n 's/^#   make /make /p; s/^#    /    /p' Makefile
+
 FORCE:
 
 clean:
 	rm -rf bert bert64 bert-plain build
 
-.PHONY: plain weights demo check install uninstall test pipes linear fuzz replay sweep faults coverage valgrind analyze bench curves \
+.PHONY: plain weights demo check install uninstall help test pipes linear fuzz replay sweep faults coverage valgrind analyze bench curves \
     notebooks documents mutants mutation clean FORCE

@@ -147,21 +147,27 @@ typedef struct Vocabulary Vocabulary;                   /* pieces and their look
 typedef struct {
     Vocabulary *vocabulary;
     int V;
-    int pad_id, unk_id, cls_id, sep_id, mask_id;    /* of [PAD] [UNK] [CLS] [SEP] [MASK]: looked up, never assumed */
+    int pad_id, unk_id, cls_id, sep_id, mask_id;    /* of [PAD] [UNK] [CLS] [SEP] [MASK], or whatever the files call
+                                                     * them: looked up, never assumed. -1: there is none */
     bool lower_case, strip_accents, chinese_chars;
+    bool plain;                                         /* special tokens in the text are always plain text */
+    bool truncate_left, pad_left;                       /* the side on which too long texts are cut, short ones filled */
+    int max_length;                                     /* model_max_length of tokenizer_config.json, or 0 */
+    int longest_word;                                   /* characters; a longer word is one [UNK] */
     char case_source[64];                               /* who decided lower_case: "--cased", ... */
 } Tokenizer;
 
 typedef enum { CASE_AUTO, CASE_CASED, CASE_UNCASED } CaseChoice;
 
-/* Reads directory/vocab.txt and, if there is one, directory/tokenizer_config.json (do_lower_case, strip_accents,
- * tokenize_chinese_chars). `choice` overrides; with neither, a vocabulary that has pieces with capital letters (other
- * than bracketed ones such as [CLS]) is taken as cased. BERT_FILE: missing, invalid UTF-8, or one of the five special
- * tokens is not there. */
+/* Reads the pieces from directory/tokenizer.json or vocab.txt (where both are there, they must agree), and what
+ * tokenizer_config.json, special_tokens_map.json and added_tokens.json say. `choice` overrides do_lower_case; with
+ * neither, a vocab.txt in which many pieces have capital letters is taken as cased. BERT_FILE: missing, malformed,
+ * or not what tokenizer.c does (file, key, what was found). */
 Status tokenizer_load(Tokenizer *t, const char *directory, CaseChoice choice, Error *e);
 void tokenizer_free(Tokenizer *t);
 const char *tokenizer_piece(const Tokenizer *t, int id);                        /* 0 <= id < V */
 int tokenizer_id(const Tokenizer *t, const char *piece, size_t length);         /* -1 if it is no piece */
+int tokenizer_rows(const Tokenizer *t);     /* rows that a model needs for the pieces: the last one's id, and 1 */
 
 typedef struct {
     const char *bytes;              /* UTF-8; not NUL-terminated: a NUL is a character like any other */

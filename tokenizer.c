@@ -31,7 +31,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TEXT_CHUNK = 1024, LONGEST_WORD = 100 };
+enum { TEXT_CHUNK = 1024 };
 
 typedef struct {
     uint32_t code;                  /* what the character is now: 'e' ... */
@@ -58,8 +58,10 @@ typedef struct {
     const Tokenizer *t;
     bool plain;                     /* special tokens in the text are plain text */
     CharList chars, next;           /* step 1: the chunk now, and after the next stage */
-    Char word[LONGEST_WORD + 1];    /* step 2: the word being read; its last place stands for letter 101 and on */
+    Char word[LONGEST_WORD + 1];    /* step 2: the word being read; its last place stands for all letters behind */
     int letters;                    /* places of `word` that are taken */
+    size_t taken;                   /* bytes of the text that added tokens have taken: to the end of the last one */
+    size_t barred;                  /* no added token is looked for before this byte */
     Encoding *out;                  /* step 3 appends here, step 4 puts it in order */
     StageText *stages;              /* (STAGES), or NULL where nothing is to be shown */
     Error *e;
@@ -259,7 +261,8 @@ static bool is_punctuation(uint32_t c)
     return unicode_is_punctuation(c);
 }
 
-/* A word of more than 100 characters will be one [UNK]. Of its letters from 101 on, only the last one is remembered. */
+/* A word of more than 100 characters (or what the files say, at most LONGEST_WORD) will be one [UNK]. Of its letters behind
+ * LONGEST_WORD only the last one is remembered. */
 static void add_letter(Pipeline *p, Char c)
 {
     if (p->letters <= LONGEST_WORD) p->letters++;
@@ -332,7 +335,7 @@ int longest_piece_ref(const Tokenizer *t, const char *bytes, size_t prefix, size
 {
     for (size_t n = size; n > prefix; n--) {
         if (n < size && (bytes[n] & 0xC0) == 0x80) continue;        /* the next byte belongs to the last character */
-        int id = tokenizer_id(t, bytes, n);
+        int id = vocabulary_id(t->vocabulary, bytes, n);
         *length = n;
         if (id >= 0) return id;
     }
@@ -378,18 +381,21 @@ static int cut_word(const Pipeline *p, int *ids, int (*ends)[2])
  * Trap: if any part of the word has no piece, the whole word is one [UNK]; pieces found before that part are dropped.
  * Trap: a word of over 100 characters is one [UNK], too, and they are counted after step 1. 100 times "e with U+0301"
  *       is short enough for an uncased model, and 200 characters long for a cased one.
- * Differs: [tf] later raised the limit to 200 characters; here it is 100, as when the weights were made. */
+ * Differs: [tf] later raised the limit to 200 characters; here it is 100, as when the weights were made, unless
+ *          tokenizer.json says otherwise. */
 static Status end_word(Pipeline *p)
 {
     int ids[LONGEST_WORD], ends[LONGEST_WORD][2];
     int letters = p->letters;
+    assert(p->t->longest_word <= LONGEST_WORD);
     if (letters == 0) return BERT_OK;
     if (p->stages) {
         show(p, SPLIT, &(Char){.code = ' '}, 1);
         p->stages[SPLIT].count++;
     }
-    int count = letters > LONGEST_WORD ? 0 : cut_word(p, ids, ends);
+    int count = letters > p->t->longest_word ? 0 : cut_word(p, ids, ends);
     p->letters = 0;                                 /* `word` keeps its letters until the next one is added */
+    if (count == 0 && p->t->unk_id < 0) return fail(p->e, BERT_FILE, "a word needs [UNK], which the vocabulary lacks");
     if (count == 0) return add_token(p, p->t->unk_id, p->word[0].begin, p->word[letters - 1].end);
     Status s = BERT_OK;
     for (int i = 0; i < count && !s; i++)
@@ -422,11 +428,14 @@ static Status add_char(Pipeline *p, Char c)
     return s;
 }
 
+static Status split_normalized(Pipeline *p);        /* see "ADDED TOKENS" */
+
 /* Steps 1 and 2 for the characters read so far; step 3 comes with the end of each word. The chunk is then empty. */
 static Status end_chunk(Pipeline *p)
 {
     Status s = p->chars.count ? normalize_text(p) : BERT_OK;
-    for (size_t i = 0; !s && i < p->chars.count; i++) s = split(p, p->chars.items[i]);
+    if (!s && p->t->vocabulary->patterns[1].count) s = split_normalized(p);
+    else for (size_t i = 0; !s && i < p->chars.count; i++) s = split(p, p->chars.items[i]);
     p->chars.count = 0;
     return s;
 }
@@ -444,18 +453,137 @@ static Status ascii(Pipeline *p, Char c)
     return split(p, c);
 }
 
-/* A special token in the text ends the word before it and becomes its id, past steps 1 to 3.
+/* ---------------------------------------------------------------------------------------------------------------------
+ * ADDED TOKENS: [MASK] and friends, and what people add to a vocabulary. They go past WordPiece.
  *
  *     "x[MASK]y"  ->  x [MASK] y        "[mask]"  ->  [ mask ]: only as it stands in the vocabulary
  *
- * Differs: [tf] splits it like any text. Tutorials that write "[CLS] " and " [SEP]" into the text need this.
- * Trap: a text from outside can contain a [SEP], and so pretend to be two. For such text there is --no-special. */
-static Status add_special(Pipeline *p, int id, size_t at, size_t length)
+ * Most are looked for in the text as it came. Those that are `normalized` are looked for behind step 1, between the
+ * others: "covid" is found in "COVID". At each place the longest one counts.
+ *
+ * Differs: [tf] splits them like any text. Tutorials that write "[CLS] " and " [SEP]" into the text need this.
+ * Trap: a text from outside can contain a [SEP], and so pretend to be two. For such text there is --no-special.
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* The character that ends before that byte: its code, and where it begins. */
+static size_t before(Text text, size_t at, uint32_t *code)
 {
+    size_t begin = at - 1;
+    while (begin > 0 && (text.bytes[begin] & 0xC0) == 0x80) begin--;
+    return utf8_decode(text.bytes + begin, at - begin, code) ? begin : at;
+}
+
+/* Is it to be taken? Not if special tokens are plain text, nor if it must stand alone and letters stand beside it
+ * (code 0: nothing does). */
+static bool may_take(const Pipeline *p, const AddedToken *token, uint32_t left, uint32_t right)
+{
+    if (p->plain && token->special) return false;
+    return !token->single_word || !((left && is_word_character(left)) || (right && is_word_character(right)));
+}
+
+/* Ends the word before the token, which becomes its id. `from` is the first stage that does not show it yet. */
+static Status take(Pipeline *p, const AddedToken *token, int from, size_t begin, size_t end)
+{
+    Status s = end_word(p);
+    if (!s && token->id < 0)
+        s = fail(p->e, BERT_FILE, "the text has %s, but the vocabulary has no such token", token->content);
+    for (int stage = from; !s && p->stages && stage <= SPLIT; stage++) show_piece(p, stage, token->id);
+    return s ? s : add_token(p, token->id, begin, end);
+}
+
+/* The token that the text has at `at`; *n bytes are taken, or 0. White space before it, with `lstrip`, has been read
+ * already, and is taken back. */
+static Status take_added(Pipeline *p, Text text, size_t at, size_t *n)
+{
+    AddedSearch search;
+    uint32_t left = 0, right = 0, code = ' ';
+    size_t begin = at, length;
+    added_begin(&search, p->t->vocabulary, 0);
+    for (size_t i = at; i < text.length && added_byte(&search, text.bytes[i]); i++) {}
+    const AddedToken *token = search.found;
+    *n = 0;
+    if (!token) return BERT_OK;
+    size_t end = at + token->pattern_length;
+    if (at > 0) before(text, at, &left);
+    if (end < text.length && !utf8_decode(text.bytes + end, text.length - end, &right)) right = 0;
+    if (!may_take(p, token, left, right)) {
+        p->barred = end;
+        return BERT_OK;
+    }
+    while (token->lstrip && begin > p->taken && before(text, begin, &code) < begin && unicode_is_white(code))
+        begin = before(text, begin, &code);
+    while (token->rstrip && end < text.length && (length = utf8_decode(text.bytes + end, text.length - end, &code)) &&
+           unicode_is_white(code))
+        end += length;
+    while (p->chars.count && p->chars.items[p->chars.count - 1].begin >= begin) p->chars.count--;
     Status s = end_chunk(p);
-    if (!s) s = end_word(p);
-    for (int stage = AS_IT_CAME; p->stages && stage <= SPLIT; stage++) show_piece(p, stage, id);
-    return s ? s : add_token(p, id, at, at + length);
+    p->taken = end;
+    *n = end - at;
+    return s ? s : take(p, token, AS_IT_CAME, begin, end);
+}
+
+/* The longest token that the characters of step 1 have at i; *end: the character behind it. */
+static const AddedToken *find_normalized(const Pipeline *p, size_t i, size_t *end)
+{
+    AddedSearch search;
+    const AddedToken *found = NULL;
+    bool more = true;
+    char bytes[4];
+    added_begin(&search, p->t->vocabulary, 1);
+    for (; more && i < p->chars.count; i++) {
+        size_t n = utf8_encode(p->chars.items[i].code, bytes);
+        for (size_t k = 0; more && k < n; k++) more = added_byte(&search, bytes[k]);
+        if (search.found != found) *end = i + 1;
+        found = search.found;
+    }
+    return found;
+}
+
+/* Step 2 for what step 1 left, where tokens are looked for in it. */
+static Status split_normalized(Pipeline *p)
+{
+    const Char *c = p->chars.items;
+    const size_t n = p->chars.count;
+    size_t taken = 0, barred = 0, i = 0;
+    Status s = BERT_OK;
+    while (!s && i < n) {
+        size_t begin = i, end = i;
+        const AddedToken *token = i >= barred ? find_normalized(p, i, &end) : NULL;
+        if (token && !may_take(p, token, i ? c[i - 1].code : 0, end < n ? c[end].code : 0)) {
+            barred = end;
+            token = NULL;
+        }
+        if (!token) {
+            s = split(p, c[i++]);
+            continue;
+        }
+        while (token->lstrip && begin > taken && c[begin - 1].code == ' ') begin--;
+        while (token->rstrip && end < n && c[end].code == ' ') end++;
+        s = take(p, token, SPLIT, c[begin].begin, c[end - 1].end);
+        i = taken = end;
+    }
+    return s;
+}
+
+/* The text as step 1 leaves it: what a `normalized` token is searched by. */
+Status normalized_text(const Tokenizer *t, Text text, char **out, size_t *length, Error *e)
+{
+    Pipeline p = {.t = t, .e = e};
+    Status s = BERT_OK;
+    size_t size = 0;
+    for (size_t at = 0, n = 1; !s && n && at < text.length; at += n) {
+        Char c = {.first = true};
+        n = utf8_decode(text.bytes + at, text.length - at, &c.code);
+        if (n) s = add_char(&p, c);
+    }
+    if (!s && p.chars.count) s = normalize_text(&p);
+    if (!s && (!size_mul(p.chars.count, 4, &size) || !(*out = malloc(size ? size : 1))))
+        s = fail(e, BERT_SYSTEM, "out of memory for added tokens");
+    *length = 0;
+    for (size_t i = 0; !s && i < p.chars.count; i++) *length += utf8_encode(p.chars.items[i].code, *out + *length);
+    free(p.chars.items);
+    free(p.next.items);
+    return s;
 }
 
 /* Steps 1 to 3 for one text; its tokens are appended to p->out.
@@ -464,21 +592,22 @@ static Status add_special(Pipeline *p, int id, size_t at, size_t length)
  *      In the message the first byte is byte 1, as the first line is line 1. Offsets count from 0. */
 static Status text_tokens(Pipeline *p, Text text, int number)
 {
+    const Vocabulary *v = p->t->vocabulary;
+    const bool whole = v->patterns[1].count > 0;    /* a token can be as long as it likes: no end of a chunk may cut it */
     Status s = BERT_OK;
+    p->taken = p->barred = 0;
     for (size_t at = 0, n = 0; !s && at < text.length; at += n) {
         uint32_t code;
-        bool maybe = text.bytes[at] == '[' && !p->plain;
-        int id = maybe ? vocabulary_special(p->t, text.bytes + at, text.length - at, &n) : -1;
-        if (id >= 0) {
-            s = add_special(p, id, at, n);          /* before everything else: these bytes never see step 1 */
-            continue;
+        if (v->patterns[0].first[(unsigned char)text.bytes[at]] && at >= p->barred) {
+            s = take_added(p, text, at, &n);        /* before everything else: these bytes never see step 1 */
+            if (s || n) continue;
         }
         n = utf8_decode(text.bytes + at, text.length - at, &code);
         if (n == 0) return fail_text(p->e, number, at + 1, "0x%02X is not valid UTF-8",
                                      (unsigned)(unsigned char)text.bytes[at]);
         /* A chunk grows to TEXT_CHUNK characters; but ASCII ends any chunk that is open (at 1), to go the short way. */
-        bool simple = code < 0x80 && !p->stages;
-        if (p->chars.count >= (simple ? 1 : TEXT_CHUNK) && starts_afresh(code)) s = end_chunk(p);
+        bool simple = code < 0x80 && !p->stages && !whole;
+        if (!whole && p->chars.count >= (simple ? 1 : TEXT_CHUNK) && starts_afresh(code)) s = end_chunk(p);
         if (s) break;
         Char c = {code, true, at, at + n};
         s = simple && p->chars.count == 0 ? ascii(p, c) : add_char(p, c);
@@ -526,6 +655,28 @@ static void put_special(Encoding *out, size_t at, int id)
     out->offsets[at][0] = out->offsets[at][1] = 0;
 }
 
+/* The special tokens that are needed must be there. */
+static Status expect_tokens(const Tokenizer *t, bool specials, bool padding, Error *e)
+{
+    const char *missing = specials && t->cls_id < 0 ? "[CLS]" : specials && t->sep_id < 0 ? "[SEP]" :
+                          padding && t->pad_id < 0 ? "[PAD]" : NULL;
+    return missing ? fail(e, BERT_FILE, "%s is needed, which the vocabulary lacks", missing) : BERT_OK;
+}
+
+/* Moves the padding, which is behind `total` tokens, to the front, where a directory asks for it ("padding_side"). */
+static void pad_left(Encoding *out, size_t total, int pad_id, int type)
+{
+    const size_t T = (size_t)out->T, padding = T - total;
+    move_tokens(out, padding, 0, total);
+    memmove(out->token_type_ids + padding, out->token_type_ids, total * sizeof *out->token_type_ids);
+    memmove(out->attention_mask + padding, out->attention_mask, total * sizeof *out->attention_mask);
+    for (size_t i = 0; i < padding; i++) {
+        put_special(out, i, pad_id);
+        out->token_type_ids[i] = type;
+        out->attention_mask[i] = 0;
+    }
+}
+
 /* Before, `out` holds nA tokens of A, then nB of B. They are cut, moved to their places, and framed by special tokens:
  *
  *     A A A A B B   ->   [CLS] A A A A [SEP] B B [SEP]
@@ -537,16 +688,19 @@ static Status frame(const Tokenizer *t, const EncodeOptions *o, size_t nA, size_
                     Encoding *out, Error *e)
 {
     size_t one = o->no_add_special ? 0 : 1, specials = one * (pair ? 3 : 2);    /* [CLS] and a [SEP] for each text */
-    size_t total = nA + nB + specials, most = o->max_length ? (size_t)o->max_length : SIZE_MAX, oldB = nA;
+    size_t total = nA + nB + specials, most = o->max_length ? (size_t)o->max_length : SIZE_MAX, oldB = nA, oldnB = nB;
     if (total > most && !o->truncate) return fail(e, BERT_TEXT, "%zu tokens, at most %zu: use --truncate", total, most);
     if (specials > most) return fail(e, BERT_USAGE, "%zu special tokens, but at most %zu tokens", specials, most);
     truncate_longest(&nA, &nB, most - specials);
     total = nA + nB + specials;
     size_t T = o->pad && o->max_length ? most : total, newB = nA + 2 * one;     /* B stands behind [CLS] A [SEP] */
-    Status s = reserve_tokens(out, T, e);
+    Status s = expect_tokens(t, one, T > total, e);
+    if (!s) s = reserve_tokens(out, T, e);
     if (s) return s;
-    move_tokens(out, newB, oldB, nB);               /* B first: its new place does not reach into what is left of A */
-    move_tokens(out, one, 0, nA);
+    size_t cutA = t->truncate_left ? oldB - nA : 0, cutB = t->truncate_left ? oldnB - nB : 0;
+    if (nA < oldB) move_tokens(out, one, cutA, nA); /* a cut A leaves room for its [CLS]; a whole one needs B's place, */
+    move_tokens(out, newB, oldB + cutB, nB);        /* and then B goes first, to the right of it all */
+    if (nA == oldB) move_tokens(out, one, 0, nA);
     if (one) put_special(out, 0, t->cls_id);
     if (one) put_special(out, newB - 1, t->sep_id);
     if (one && pair) put_special(out, total - 1, t->sep_id);
@@ -556,6 +710,7 @@ static Status frame(const Tokenizer *t, const EncodeOptions *o, size_t nA, size_
         out->attention_mask[i] = i < total;
     }
     out->T = (int)T;
+    if (t->pad_left) pad_left(out, total, t->pad_id, o->segments >= 0 ? o->segments : 0);
     return BERT_OK;
 }
 
@@ -564,7 +719,7 @@ static Status encode_texts(const Tokenizer *t, Text a, const Text *b, const Enco
                            StageText (*stages)[STAGES], Error *e)
 {
     assert(options->max_length >= 0 && options->segments >= -1);
-    Pipeline p = {.t = t, .plain = options->plain, .out = out, .stages = stages ? stages[0] : NULL, .e = e};
+    Pipeline p = {.t = t, .plain = options->plain || t->plain, .out = out, .stages = stages ? stages[0] : NULL, .e = e};
     out->T = 0;
     Status s = text_tokens(&p, a, 1);
     size_t nA = (size_t)out->T;

@@ -28,7 +28,7 @@ typedef struct {
     const char *without_effect;     /* an option that changes nothing for this command, or NULL */
     int verbose, quiet;
     /* understood by some */
-    const char *format, *layers, *word, *targets;
+    const char *format, *layers, *word, *targets, *prompt;
     int trace, no_add_special, normalize, by_layer;
     int combine, pooling;           /* UNSET, or Combine and Pooling */
     int top_k, layer, head, step, all;
@@ -107,6 +107,12 @@ struct Session {
     Options options;
     char *directory;                /* the model's */
     char *weights;                  /* the file of weights that --model names, or NULL */
+    char *sentence_directory;       /* of sentence-transformers, if the model's is below it; else NULL */
+    SentenceText sentence_text;     /* what it says about texts */
+    SentenceModel sentence;         /* and about vectors; read by read_recipe */
+    bool cuts;                      /* texts are cut to its length */
+    char *prompt;                   /* put before every text, or NULL */
+    int prompt_tokens;              /* its tokens, [CLS] among them */
     Tokenizer tokenizer;
     Bert model;                     /* NEEDS_MODEL only */
     int P;                          /* positions of the model; 0 where no model is loaded: no limit */
@@ -150,6 +156,8 @@ Status next_text(Session *s, Input *input, bool *more, Error *e);
 /* Would next_text return at once? Not if it had to wait for someone to write a line. */
 bool input_at_hand(Session *s);
 EncodeOptions encode_options(const Session *s);
+/* The same for a text, with the session's prompt before it. */
+Status encode_prompted(const Session *s, Text a, const Text *b, Encoding *x, Error *e);
 void input_free(Input *input);
 /* Puts where the input stands ("FILE: line 3: ") before e's message; returns e->status. */
 Status at_input(const Session *s, const Input *input, Error *e);
@@ -205,11 +213,33 @@ typedef struct {                    /* how vectors are made from hidden states *
     Combine combine;
     Pooling pooling;
     bool normalize;
+    bool sentence;                  /* the session's SentenceModel makes them, of the last hidden state */
     size_t dim;
 } Recipe;
 
 /* From the options, else from `layers`, which may be NULL, and from the model's directory. */
-Status read_recipe(const Session *s, Recipe *r, const char *layers, Combine combine, Error *e);
+Status read_recipe(Session *s, Recipe *r, const char *layers, Combine combine, Error *e);
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Directories of sentence-transformers (sentence.c)
+ * ------------------------------------------------------------------------------------------------------------------ */
+typedef struct {                    /* the last hidden state of one sequence, or its logits */
+    const real *vectors;            /* (T,H); where the MLM head's logits are pooled (T,V), and H is V */
+    const int32_t *attention_mask, *mask;   /* (T) of the sequence, and of what is pooled */
+    double *weight;                 /* (T) working memory */
+    size_t T, H;
+} Tokens;
+
+Status enter_sentence_directory(Session *s, Error *e);          /* after s->directory is known */
+const char *sentence_directory(const Session *s);               /* NULL if it is none */
+Status prepare_sentences(Session *s, Error *e);                 /* before the first text: its prompt and its length */
+/* Rows of the batch whose logits are wanted, malloc'ed, into the request: all of them, for SpladePooling. */
+Status request_logits(Request *request, int **rows, const Session *s, size_t tokens, Error *e);
+/* out (s->sentence.dim) <- vectors (T,H) with attention_mask; mask and weight are not read */
+Status sentence_vector(real *out, const Session *s, const Tokens *tokens, Error *e);
+/* Of a vector of SPLADE's the pieces whose weight is not 0, best first, `most` of them. */
+Status put_weights(const Session *s, const real *vector, size_t most, Error *e);
+bool sentence_is_plain(const SentenceModel *m, Pooling *pooling, bool *normalized);
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * Numbers and texts on paper. No locale: the program never calls setlocale, so printf's point is a point

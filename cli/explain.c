@@ -919,6 +919,18 @@ static Status explain_one(Session *s, const Input *input, View *v, Error *e)
     return status == BERT_OK ? answer_done(s, e) : status;
 }
 
+/* Step 16 tells how one hidden state is pooled. Where a directory does more than that, or puts a prompt before the
+ * text, its vector is not that of this text: *no_recipe says so. */
+static void check_plain_sentence(const Session *s, const Recipe *recipe, Error *no_recipe)
+{
+    const char *directory = sentence_directory(s);
+    char *prompt = NULL;
+    if (directory && prompt_read(directory, NULL, &prompt, no_recipe) != BERT_OK) return;
+    if (prompt) fail(no_recipe, BERT_USAGE, "its default prompt comes before the text: see `bert embed`");
+    if (recipe->sentence) fail(no_recipe, BERT_USAGE, "it has more modules than one pooling: see `bert embed`");
+    free(prompt);
+}
+
 /* Whether the model has a next-sentence head is found out once: for a refitted one the pooler is hashed. A recipe that
  * cannot be read spoils one line of step 16, and nothing else. */
 static Status verb_explain(Session *s, Error *e)
@@ -936,6 +948,7 @@ static Status verb_explain(Session *s, Error *e)
         *e = no_recipe;
         status = BERT_SYSTEM;
     }
+    if (no_recipe.status == BERT_OK) check_plain_sentence(s, &recipe, &no_recipe);
     v.has_nsp = next_sentence_head(&s->model, &v.refitted, &no_head) == BERT_OK;
     while (status == BERT_OK && (status = next_input(s, &input, &more, e)) == BERT_OK && more)
         status = explain_one(s, &input, &v, e);

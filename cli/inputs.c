@@ -37,7 +37,7 @@ static bool serves(const char *directory, Needs needs)
 {
     Error ignored;
     char *path = NULL;
-    if (needs == NEEDS_VOCABULARY) return file_exists(directory, "vocab.txt");
+    if (needs == NEEDS_VOCABULARY) return file_exists(directory, "vocab.txt") || file_exists(directory, "tokenizer.json");
     if (!file_exists(directory, "config.json")) return false;
     if (needs == NEEDS_CONFIG) return true;
     bool found = model_file(&path, directory, &ignored) == BERT_OK;
@@ -165,6 +165,16 @@ static void note_about_case(const Session *s)
         note(s, "--cased: this vocabulary has no capital letters, so a word that has one becomes [UNK]");
 }
 
+/* do_lower_case of a sentence-transformers directory: small letters before anything else is done, accents as they are.
+ * It makes an uncased vocabulary no more so; `false`, which stands in most files, says nothing. */
+static void obey_lower_case(Session *s)
+{
+    Tokenizer *t = &s->tokenizer;
+    if (!s->sentence_text.lower_case || t->lower_case || s->options.case_choice != CASE_AUTO) return;
+    t->lower_case = true;
+    snprintf(t->case_source, sizeof t->case_source, "do_lower_case of sentence-transformers");
+}
+
 /* The vocabulary, and the model unless it is not needed. Both must belong together: an id of the vocabulary is a row
  * of the word embeddings, and one that is too large would be read from beyond them. */
 static Status load_model(Session *s, Error *e)
@@ -175,6 +185,7 @@ static Status load_model(Session *s, Error *e)
     if (s->verb->needs == NEEDS_CONFIG) return BERT_OK;                 /* the verb looks at the parts itself */
     Status status = tokenizer_load(&s->tokenizer, s->directory, (CaseChoice)o->case_choice, e);
     if (status != BERT_OK) return status;
+    obey_lower_case(s);
     if (o->verbose) note(s, "model %s", s->directory);
     note_about_case(s);
     if (s->verb->needs == NEEDS_VOCABULARY) return BERT_OK;
@@ -184,10 +195,10 @@ static Status load_model(Session *s, Error *e)
     status = bert_load(&s->model, s->weights ? s->weights : s->directory, e);
     if (status != BERT_OK) return status;
     note_weights(s);
-    if (s->tokenizer.V > s->model.config.V)
-        return fail(e, BERT_FILE, "%s: vocab.txt has %d pieces, but config.json says vocab_size %d: they do not "
+    if (tokenizer_rows(&s->tokenizer) > s->model.config.V)
+        return fail(e, BERT_FILE, "%s: the vocabulary has %d pieces, but config.json says vocab_size %d: they do not "
                                   "belong together",
-                    s->directory, s->tokenizer.V, s->model.config.V);
+                    s->directory, tokenizer_rows(&s->tokenizer), s->model.config.V);
     if (o->gelu != UNSET) s->model.config.gelu = (GeluKind)o->gelu;
     s->P = s->model.config.P;
     if (o->pad && o->max_length > s->P)
@@ -261,6 +272,7 @@ Status session_open(Session *s, Error *e)
     if (s->options.format && format_is(s, "npy") && !s->options.output && isatty(STDOUT_FILENO))
         return fail(e, BERT_USAGE, "--format npy is binary: send it to a file (-o FILE, or > FILE)");
     Status status = s->verb->needs == NEEDS_NOTHING ? BERT_OK : find_model(s, e);
+    if (status == BERT_OK && s->verb->needs != NEEDS_NOTHING) status = enter_sentence_directory(s, e);
     if (status == BERT_OK && s->verb->needs != NEEDS_NOTHING) status = load_model(s, e);
     if (status == BERT_OK && s->options.output && !s->verb->opens_output) {
         status = output_open(&s->file, s->options.output, e);
@@ -323,6 +335,9 @@ Status session_close(Session *s, Status status, Error *e)
     tokenizer_free(&s->tokenizer);
     free(s->directory);
     free(s->weights);
+    free(s->sentence_directory);
+    sentence_model_free(&s->sentence);
+    free(s->prompt);
     free(s->options.texts);
     return status;
 }
@@ -511,7 +526,7 @@ static Status next_row(Session *s, Input *input, bool *more, Error *e)
         int64_t id = id_at(source->ids, first + i);
         int64_t type = source->types ? id_at(source->types, first + i) : 0;
         int64_t mask = source->mask ? id_at(source->mask, first + i) : 1;
-        if (check_id(s, input, i, "input_ids", id, s->tokenizer.V - 1, e) != BERT_OK ||
+        if (check_id(s, input, i, "input_ids", id, (s->P ? s->model.config.V : s->tokenizer.V) - 1, e) != BERT_OK ||
             check_id(s, input, i, "token_type_ids", type, segments - 1, e) != BERT_OK ||
             check_id(s, input, i, "attention_mask", mask, 1, e) != BERT_OK)
             return e->status;
@@ -570,15 +585,34 @@ static void split_pair(const Session *s, Input *input)
         }
 }
 
-/* The tokenizer's options from the command line's. The limit is --max-length or the model's positions, whichever is
- * less: position 512 has no row in the table of position embeddings, so token 513 cannot be computed. */
+/* The tokenizer's options from the command line's. The limit is --max-length, else what a sentence-transformers
+ * directory cuts to, else model_max_length, but never more than the model's positions: position 512 has no row in the
+ * table of position embeddings, so token 513 cannot be computed. */
 EncodeOptions encode_options(const Session *s)
 {
     const Options *o = &s->options;
     int limit = o->max_length;
+    if (!limit && s->cuts) limit = s->sentence_text.max_length;
+    if (!limit && s->P) limit = s->tokenizer.max_length;
     if (s->P && (!limit || limit > s->P)) limit = s->P;
     return (EncodeOptions){.plain = o->plain, .no_add_special = o->no_add_special, .max_length = limit,
-                           .truncate = o->truncate, .pad = o->pad, .segments = o->segments - 1};
+                           .truncate = o->truncate || s->cuts, .pad = o->pad, .segments = o->segments - 1};
+}
+
+/* The text, or with a prompt the prompt and the text in one. Bytes in messages are the text's own. */
+Status encode_prompted(const Session *s, Text a, const Text *b, Encoding *x, Error *e)
+{
+    const EncodeOptions options = encode_options(s);
+    if (!s->prompt) return encode(&s->tokenizer, a, b, &options, x, e);
+    const size_t before = strlen(s->prompt);
+    char *whole = malloc(before + a.length + 1);
+    if (!whole) return fail(e, BERT_SYSTEM, "out of memory");
+    memcpy(whole, s->prompt, before);
+    if (a.length) memcpy(whole + before, a.bytes, a.length);
+    const Status status = encode(&s->tokenizer, (Text){whole, before + a.length}, b, &options, x, e);
+    if (status != BERT_OK && e->text != 2 && e->byte > before) e->byte -= before;
+    free(whole);
+    return status;
 }
 
 /* "FILE: line 3, byte 17: 0xC0 is not valid UTF-8", "text 1: 600 tokens, ...". The tokenizer counts the bytes of B from
@@ -610,9 +644,8 @@ Status next_input(Session *s, Input *input, bool *more, Error *e)
 {
     Status status = next_text(s, input, more, e);
     if (status != BERT_OK || !*more || !input->has_text) return status;
-    EncodeOptions options = encode_options(s);
     split_pair(s, input);
-    status = encode(&s->tokenizer, input->a, input->has_pair ? &input->b : NULL, &options, &input->encoding, e);
+    status = encode_prompted(s, input->a, input->has_pair ? &input->b : NULL, &input->encoding, e);
     return status == BERT_OK ? BERT_OK : at_input(s, input, e);
 }
 

@@ -69,6 +69,8 @@ static const Option option_table[] = {
     {"--pooling", 0, 0, OPTION_CHOICE, AT(pooling), 0, "none cls mean max pooler",
      "the tokens' vectors into one"},
     {"--normalize", 0, 0, OPTION_FLAG, AT(normalize), 1, NULL, "vectors of length 1"},
+    {"--prompt", 0, 0, OPTION_STRING, AT(prompt), 0, "NAME",
+     "put this prompt of config_sentence_transformers.json before every text (default: default_prompt_name)"},
     {"--word", 0, 0, OPTION_STRING, AT(word), 0, "WORD", "compare its occurrences, not whole inputs"},
     {"--by-layer", 0, 0, OPTION_FLAG, AT(by_layer), 1, NULL, "the same for every hidden state, 0 to L"},
     {"--top-k", 0, 0, OPTION_NUMBER, AT(top_k), 1, "N", "the best N only"},
@@ -254,7 +256,7 @@ static Status check_inputs(const Options *o, Error *e)
     const bool only_ids = !o->query && !o->word;
     const char *unused = o->pairs ? "--pairs" : o->segments ? "--segments" : o->truncate ? "--truncate" :
                          o->max_length ? "--max-length" : o->pad ? "--pad" : o->plain && only_ids ? "--no-special" :
-                         o->no_add_special ? "--no-add-special" : NULL;
+                         o->no_add_special ? "--no-add-special" : o->prompt && !o->query ? "--prompt" : NULL;
     if (!o->inputs || !unused) return BERT_OK;
     return fail(e, BERT_USAGE, "--inputs holds ids that are taken as they are: leave %s out", unused);
 }
@@ -274,6 +276,7 @@ static Status check_options(const Options *o, const Verb *verb, Error *e)
     if (o->trace && o->format) return fail(e, BERT_USAGE, "--trace and --format exclude each other");
     if (o->pooling == POOL_POOLER && o->combine != UNSET)
         return fail(e, BERT_USAGE, "--pooling pooler always uses the last hidden state: leave --combine out");
+    if (o->prompt && o->word) return fail(e, BERT_USAGE, "--word compares words, not sentences: leave --prompt out");
     if (o->output && !*o->output) return fail(e, BERT_USAGE, "--output needs a file name");
     if (verb->needs == NEEDS_VOCABULARY && (o->pad || o->truncate) && !o->max_length)
         return fail(e, BERT_USAGE, "%s has no limit of its own: %s needs --max-length N", verb->name,

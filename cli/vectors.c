@@ -82,30 +82,67 @@ static Status parse_layers(const char *text, int L, Recipe *r, Error *e)
     return BERT_OK;
 }
 
+/* What a sentence-transformers directory brings. Its Dense and LayerNorm were trained on the vectors of its own pooling
+ * of the last hidden state: where --pooling makes others they are left out, and that is said; Normalize fits any. */
+static Status read_directory_recipe(Session *s, Recipe *r, const char *directory, Error *e)
+{
+    const Options *o = &s->options;
+    const size_t H = (size_t)s->model.config.H, V = (size_t)s->model.config.V;
+    bool others = false;
+    if (o->pooling != UNSET) {
+        const Status status = sentence_modules_named(directory, &r->normalize, &others, e);
+        if (status == BERT_OK && others)
+            note(s, "--pooling leaves out the other modules of %s/modules.json", directory);
+        return status;
+    }
+    if (sentence_model_read(directory, H, V, &s->sentence, e) != BERT_OK) return e->status;
+    r->sentence = !sentence_is_plain(&s->sentence, &r->pooling, &r->normalize);
+    if (r->sentence && (o->layers || o->combine != UNSET))
+        return fail(e, BERT_USAGE, "%s makes its vectors of the last hidden state: with --layers or --combine give "
+                    "--pooling, too", directory);
+    return BERT_OK;
+}
+
 /* The recipe from the options. `layers` is the default; without one, the word-embedding tutorial's sentence vector (the
  * mean over the tokens of the second to last hidden state), or what a sentence-transformers directory brings. An option
  * that is given overrides its own part only.
  * Why the second to last: the last one is already bent towards the two tasks of pre-training, says bert-as-service's
  * author.
  */
-Status read_recipe(const Session *s, Recipe *r, const char *layers, Combine combine, Error *e)
+Status read_recipe(Session *s, Recipe *r, const char *layers, Combine combine, Error *e)
 {
     const Options *o = &s->options;
     const int L = s->model.config.L;
+    const char *directory = layers ? NULL : sentence_directory(s);
     *r = (Recipe){.combine = o->combine == UNSET ? combine : (Combine)o->combine, .pooling = POOL_MEAN};
-    if (!layers && file_exists(s->directory, "1_Pooling/config.json")) {
-        layers = "-1";
-        if (o->pooling == UNSET && pooling_read(s->directory, &r->pooling, e) != BERT_OK) return e->status;
-        if (normalize_read(s->directory, &r->normalize, e) != BERT_OK) return e->status;
-    }
+    if (directory && read_directory_recipe(s, r, directory, e) != BERT_OK) return e->status;
+    if (directory) layers = "-1";
     if (parse_layers(o->layers ? o->layers : layers ? layers : "-2", L, r, e) != BERT_OK) return e->status;
     if (o->pooling != UNSET) r->pooling = (Pooling)o->pooling;
     if (o->normalize) r->normalize = true;
     r->dim = (size_t)s->model.config.H * (r->combine == COMBINE_CAT ? (size_t)r->count : 1);
+    if (r->sentence) r->dim = s->sentence.dim;
     if (r->pooling != POOL_POOLER) return BERT_OK;
     r->dim = (size_t)s->model.config.H;
     if (o->layers) return fail(e, BERT_USAGE, "--pooling pooler always uses the last hidden state: leave --layers out");
     return s->model.has_pooler ? BERT_OK : fail(e, BERT_HEAD, "the weights have no pooler: choose another --pooling");
+}
+
+/* The tokens' vectors of sequence b pooled, to (dim); or, with --pooling none, as they are, (T,dim). `tokens` has room
+ * for the tokens' vectors. */
+static Status pool(real *to, real *tokens, const Recipe *r, const Session *s, const ModelRun *run, int b, Error *e)
+{
+    const size_t T = (size_t)run->batch.T[b];
+    const int32_t *mask = run->batch.attention_mask + run->a.start[b];
+    const size_t V = (size_t)s->model.config.V;
+    Tokens x = {.vectors = tokens, .attention_mask = mask, .T = T, .H = (size_t)s->model.config.H};
+    token_vectors(tokens, &s->model, &run->a, b, r->layers, r->count, r->combine);
+    if (s->sentence.splade) x.vectors = run->a.logits + run->a.start[b] * V;
+    if (s->sentence.splade) x.H = V;
+    if (r->sentence) return sentence_vector(to, s, &x, e);
+    if (r->pooling == POOL_NONE) memcpy(to, tokens, T * r->dim * sizeof *to);
+    else pool_tokens(to, tokens, mask, T, r->dim, r->pooling);
+    return BERT_OK;
 }
 
 /* One vector of sequence b of the run, or with --pooling none one per token, appended to rows (dim = r->dim):
@@ -113,26 +150,23 @@ Status read_recipe(const Session *s, Recipe *r, const char *layers, Combine comb
  *     hidden states (T,H) each  --combine-->  (T,dim)  --pooling-->  (dim)  --normalize-->  (dim)
  *
  * The pooler's output is ready made, (H): [CLS] of the last hidden state through a dense layer and tanh. */
-static Status append_vectors(Rows *rows, const Recipe *r, const Bert *model, const ModelRun *run, int b, Error *e)
+static Status append_vectors(Rows *rows, const Recipe *r, const Session *s, const ModelRun *run, int b, Error *e)
 {
     const size_t T = (size_t)run->batch.T[b], n = r->pooling == POOL_NONE ? T : 1;
+    const size_t width = r->sentence ? (size_t)s->model.config.H : r->dim;
+    Status status = BERT_OK;
     rows->dim = r->dim;
     real *to = rows_add(rows, n);
-    real *tokens = malloc(T * r->dim * sizeof *tokens);
+    real *tokens = malloc(T * width * sizeof *tokens);
     if (!to || !tokens) {
         free(tokens);
         return fail(e, BERT_SYSTEM, "out of memory for vectors");
     }
-    if (r->pooling == POOL_POOLER) {
-        memcpy(to, run->a.pooler + (size_t)b * r->dim, r->dim * sizeof *to);
-    } else {
-        token_vectors(tokens, model, &run->a, b, r->layers, r->count, r->combine);
-        if (r->pooling == POOL_NONE) memcpy(to, tokens, T * r->dim * sizeof *to);
-        else pool_tokens(to, tokens, run->batch.attention_mask + run->a.start[b], T, r->dim, r->pooling);
-    }
+    if (r->pooling == POOL_POOLER) memcpy(to, run->a.pooler + (size_t)b * r->dim, r->dim * sizeof *to);
+    else status = pool(to, tokens, r, s, run, b, e);
     for (size_t i = 0; r->normalize && i < n; i++) normalize(to + i * r->dim, r->dim);
     free(tokens);
-    return BERT_OK;
+    return status;
 }
 
 /* What a recipe asks of a run: it goes as far as the highest hidden state that is read afterwards: --layers -2 needs no
@@ -157,8 +191,16 @@ static Request recipe_request(const Session *s, const Recipe *r)
 
 static Status run_recipe(const Session *s, const Recipe *r, const Inputs *inputs, ModelRun *run, Error *e)
 {
-    const Request request = recipe_request(s, r);
-    return run_inputs(run, &s->model, inputs, &request, e);
+    Request request = recipe_request(s, r);
+    int *rows;
+    size_t tokens = 0;
+    for (size_t i = 0; i < inputs->count; i++) tokens += (size_t)inputs->input[i].encoding.T;
+    *run = (ModelRun){0};
+    Status status = request_logits(&request, &rows, s, tokens, e);
+    if (status == BERT_OK) status = run_inputs(run, &s->model, inputs, &request, e);
+    run->a.request.mlm_rows = NULL;
+    free(rows);
+    return status;
 }
 
 /* =====================================================================================================================
@@ -169,17 +211,19 @@ static Status run_recipe(const Session *s, const Recipe *r, const Inputs *inputs
  * ================================================================================================================== */
 static const char embed_help[] =
     "Default: the sentence vector of the word-embedding tutorial, --layers -2\n"
-    "--pooling mean; a directory of sentence-transformers brings its own. Several\n"
-    "--layers go through --combine (default cat, in the order given). --pooling is\n"
-    "over all tokens with attention mask 1; none gives one vector per token, pooler\n"
-    "the pooled output.\n"
+    "--pooling mean; a directory of sentence-transformers brings its own: pooling,\n"
+    "Dense, LayerNorm, Normalize, the prompt before a text, and the length that texts\n"
+    "are cut to. Several --layers go through --combine (default cat, in the order\n"
+    "given). --pooling is over all tokens with attention mask 1; none gives one\n"
+    "vector per token, pooler the pooled output.\n"
     "\n"
     "Formats:\n"
     "  text     numbers separated by blanks, one vector a line; on a terminal, where\n"
     "           nobody reads 768 of them, the first eight with four decimals, unless\n"
     "           --format text asks for all\n"
     "  json     one object per line: text, vector; with --pooling none: pieces,\n"
-    "           vectors\n"
+    "           vectors; of a SPLADE model also weights, the pieces whose weight is\n"
+    "           not 0, best first\n"
     "  npy      float32 (inputs, dim); with --pooling none (tokens, dim), one input\n"
     "           only\n";
 static const char embed_examples[] =
@@ -189,6 +233,16 @@ static const char embed_examples[] =
     "  bert embed --gelu tanh --pooling pooler --format json 'Example sentence 1'\n";
 
 enum { SHOWN_TO_EYES = 8 };         /* numbers of a vector on a terminal */
+
+/* A SPLADE model's vector on a terminal: its heaviest pieces. */
+static Status print_heaviest(const Session *s, const Rows *rows, Error *e)
+{
+    for (size_t r = 0; r < rows->count; r++) {
+        if (put_weights(s, rows->data + r * rows->dim, SHOWN_TO_EYES, e) != BERT_OK) return e->status;
+        fputc('\n', s->out);
+    }
+    return BERT_OK;
+}
 
 /* Numbers separated by blanks, a vector a line. %.9g has enough digits to read back the same float, %.17g the same
  * double (bert64): what is printed loses nothing. On a terminal a vector is what someone can look at, unless the format
@@ -213,7 +267,7 @@ static void print_vectors_text(const Session *s, const Rows *rows)
 /* {"text": "my dog is cute", "vector": [0.1, ...]} or, one vector per token, {"pieces": ["[CLS]", ...], "vectors":
  * [[...], ...]}
  */
-static void print_vectors_json(const Session *s, const Input *input, const Rows *rows, bool per_token)
+static Status print_vectors_json(const Session *s, const Input *input, const Rows *rows, bool per_token, Error *e)
 {
     fputc('{', s->out);
     if (per_token) {
@@ -223,6 +277,8 @@ static void print_vectors_json(const Session *s, const Input *input, const Rows 
         fputs("\"text\": ", s->out);
         if (input->has_text) json_put_text(s->out, input->whole.bytes, input->whole.length);
         else fputs("null", s->out);
+        if (s->sentence.splade) fputs(", \"weights\": ", s->out);
+        if (s->sentence.splade && put_weights(s, rows->data, rows->dim, e) != BERT_OK) return e->status;
         fputs(", \"vector\": ", s->out);
     }
     for (size_t r = 0; r < rows->count; r++) {
@@ -230,6 +286,7 @@ static void print_vectors_json(const Session *s, const Input *input, const Rows 
         json_put_vector(s->out, rows->data + r * rows->dim, rows->dim);
     }
     fputs(per_token ? "]}\n" : "}\n", s->out);
+    return BERT_OK;
 }
 
 /* npy is written in one piece: its header holds the number of rows. */
@@ -246,11 +303,12 @@ static Status embed_one(Session *s, const Recipe *r, const Input *input, const M
 {
     bool npy = format_is(s, "npy");
     if (!npy) rows->count = 0;
-    Status status = append_vectors(rows, r, &s->model, run, b, e);
+    Status status = append_vectors(rows, r, s, run, b, e);
     if (status != BERT_OK || npy) return status;
-    if (format_is(s, "json")) print_vectors_json(s, input, rows, r->pooling == POOL_NONE);
+    if (format_is(s, "json")) status = print_vectors_json(s, input, rows, r->pooling == POOL_NONE, e);
+    else if (s->sentence.splade && s->for_eyes && !s->options.format) status = print_heaviest(s, rows, e);
     else print_vectors_text(s, rows);
-    return answer_done(s, e);
+    return status == BERT_OK ? answer_done(s, e) : status;
 }
 
 /* The vectors of inputs that run together, in their order. */
@@ -274,6 +332,7 @@ static Status verb_embed(Session *s, Error *e)
     Rows rows = {0};
     Inputs inputs = {0};
     Status status = read_recipe(s, &recipe, NULL, COMBINE_CAT, e);
+    if (status == BERT_OK) status = prepare_sentences(s, e);
     rows.dim = recipe.dim;
     while (status == BERT_OK && (status = next_inputs(s, &inputs, e)) == BERT_OK && inputs.count > 0)
         status = embed_inputs(s, &recipe, &inputs, &rows, e);
@@ -287,7 +346,7 @@ static Status verb_embed(Session *s, Error *e)
 
 const Verb embed_verb = {
     .name = "embed", .run = verb_embed, .needs = NEEDS_MODEL,
-    .own = "--layers --combine --pooling --normalize --format", .formats = "text json npy",
+    .own = "--layers --combine --pooling --normalize --prompt --format", .formats = "text json npy",
     .arguments = " [TEXT ...]", .summary = "vectors of texts or of tokens",
     .help = embed_help, .examples = embed_examples,
 };
@@ -359,8 +418,8 @@ static Status append_thing(Comparison *c, const Session *s, const ModelRun *run,
     const Recipe *r = layer < 0 ? &c->recipe : &alone;
     Rows *rows = layer < 0 ? &c->vectors : &c->layers;
     Rows tokens = {0};
-    if (!c->words) return append_vectors(rows, r, &s->model, run, b, e);
-    Status status = append_vectors(&tokens, r, &s->model, run, b, e);
+    if (!c->words) return append_vectors(rows, r, s, run, b, e);
+    Status status = append_vectors(&tokens, r, s, run, b, e);
     if (status == BERT_OK) status = append_mean(rows, &tokens, (size_t)first, (size_t)c->word.T, e);
     free(tokens.data);
     return status;
@@ -550,14 +609,15 @@ static void note_comparison(const Session *s, const Comparison *c)
     put_layers(layers, sizeof layers, r);
     snprintf(states, sizeof states, r->count == 1 ? "hidden state %s" : combined[r->combine], layers);
     const char *length = r->normalize ? ", length 1" : "";
-    if (r->pooling == POOL_POOLER) note(s, "compared: the pooler's output%s", length);
+    if (r->sentence) note(s, "compared: vectors as the model's modules.json makes them%s", length);
+    else if (r->pooling == POOL_POOLER) note(s, "compared: the pooler's output%s", length);
     else note(s, "compared: %s, %s%s%s", states, pooled[r->pooling], length,
               c->words ? "; 1:6 is input 1, token 6 (from 0)" : "");
 }
 
 /* Recipe and, with --word, the word's pieces, without [CLS] and [SEP]. A word that cannot be written in pieces would
  * find every other such word, since all of them are [UNK]. */
-static Status start_comparison(Comparison *c, const Session *s, Error *e)
+static Status start_comparison(Comparison *c, Session *s, Error *e)
 {
     const char *word = s->options.word;
     const EncodeOptions bare = {.plain = s->options.plain, .no_add_special = true};
@@ -568,8 +628,9 @@ static Status start_comparison(Comparison *c, const Session *s, Error *e)
     if (status != BERT_OK) return status;
     if (s->options.by_layer && c->recipe.pooling == POOL_POOLER)
         return fail(e, BERT_USAGE, "--by-layer shows every hidden state, and --pooling pooler has the last one only");
-    if (!word) return c->recipe.pooling == POOL_NONE ? fail(e, BERT_USAGE, "similarity needs one vector per input: "
-                                                            "--pooling none goes with --word only") : BERT_OK;
+    if (!word && c->recipe.pooling == POOL_NONE)
+        return fail(e, BERT_USAGE, "similarity needs one vector per input: --pooling none goes with --word only");
+    if (!word) return prepare_sentences(s, e);
     if (s->options.pooling > 0) return fail(e, BERT_USAGE, "--word takes the mean of the word's pieces: leave "
                                                            "--pooling out");
     c->recipe.pooling = POOL_NONE;
@@ -611,7 +672,7 @@ static Status verb_similarity(Session *s, Error *e)
 
 const Verb similarity_verb = {
     .name = "similarity", .run = verb_similarity, .needs = NEEDS_MODEL,
-    .own = "--word --by-layer --layers --combine --pooling --normalize --format", .formats = "text json",
+    .own = "--word --by-layer --layers --combine --pooling --normalize --prompt --format", .formats = "text json",
     .arguments = " [A B ...]", .summary = "cosines of texts, or of a word's occurrences",
     .help = similarity_help, .examples = similarity_examples,
 };
@@ -671,14 +732,16 @@ static Status rank_settle(Options *o, Error *e)
 static Status embed_query(const Session *s, const Recipe *r, Rows *rows, Error *e)
 {
     const Text query = {s->options.query, strlen(s->options.query)};
-    const EncodeOptions options = encode_options(s);
-    const Request request = recipe_request(s, r);
+    Request request = recipe_request(s, r);
     Encoding x = {0};
     ModelRun run = {0};
-    Status status = encode(&s->tokenizer, query, NULL, &options, &x, e);
+    int *rows_wanted = NULL;
+    Status status = encode_prompted(s, query, NULL, &x, e);
+    if (status == BERT_OK) status = request_logits(&request, &rows_wanted, s, (size_t)x.T, e);
     if (status == BERT_OK) status = run_model(&run, &s->model, &x, &request, e);
-    if (status == BERT_OK) status = append_vectors(rows, r, &s->model, &run, 0, e);
+    if (status == BERT_OK) status = append_vectors(rows, r, s, &run, 0, e);
     run_free(&run);
+    free(rows_wanted);
     encoding_free(&x);
     return status == BERT_OK ? status : fail(e, status, "QUERY: %.900s", e->message);
 }
@@ -696,7 +759,7 @@ static Status rank_one(const Session *s, const Input *input, const ModelRun *run
 {
     Rows *rows = &all->rows;
     rows->count = 1;
-    Status status = append_vectors(rows, &all->recipe, &s->model, run, b, e);
+    Status status = append_vectors(rows, &all->recipe, s, run, b, e);
     if (status != BERT_OK) return status;
     const size_t n = input->has_text ? input->whole.length : 0;
     const double score = cosine(rows->data, rows->data + rows->dim, rows->dim);
@@ -746,11 +809,12 @@ static Status verb_rank(Session *s, Error *e)
     Inputs inputs = {0};
     Ranking all = {0};
     Status status = read_recipe(s, &all.recipe, NULL, COMBINE_CAT, e);
+    if (status == BERT_OK) status = prepare_sentences(s, e);
     if (status == BERT_OK) status = embed_query(s, &all.recipe, &all.rows, e);
     while (status == BERT_OK && (status = next_inputs(s, &inputs, e)) == BERT_OK && inputs.count > 0)
         status = rank_inputs(s, &inputs, &all, e);
     if (status == BERT_OK) print_ranked(s, all.line, all.count);
-    if (status == BERT_OK && !file_exists(s->directory, "1_Pooling/config.json"))
+    if (status == BERT_OK && !sentence_directory(s))
         note(s, "raw BERT was not trained to compare sentences; this model was: -m weights/all-MiniLM-L6-v2");
     for (size_t i = 0; i < all.count; i++) free(all.line[i].text);
     free(all.line);
@@ -761,7 +825,7 @@ static Status verb_rank(Session *s, Error *e)
 
 const Verb rank_verb = {
     .name = "rank", .run = verb_rank, .settle = rank_settle, .needs = NEEDS_MODEL, .sentences = true,
-    .own = "--top-k --layers --combine --pooling --normalize --format", .formats = "text json",
+    .own = "--top-k --layers --combine --pooling --normalize --prompt --format", .formats = "text json",
     .arguments = " QUERY [TEXT ...]", .summary = "lines by their likeness to a query",
     .help = rank_help, .examples = rank_examples,
 };

@@ -12,9 +12,9 @@ if ! gcc -fanalyzer -x c -c /dev/null -o /dev/null 2> /dev/null || ! command -v 
     exit
 fi
 for file in "$@"; do
-    gcc -O1 -std=c11 -Wno-psabi -D_POSIX_C_SOURCE=200809L -fdiagnostics-plain-output -fanalyzer -c "$file" -o /dev/null 2>> "$log"
+    gcc -O1 -std=c11 -Wno-psabi -I. -Ibuild -D_POSIX_C_SOURCE=200809L -fdiagnostics-plain-output -fanalyzer -c "$file" -o /dev/null 2>> "$log"
 done
-cppcheck --quiet --std=c11 --enable=warning,performance,portability -D__GNUC__ --template='{file}:{line}:{column}: warning: {message} [cppcheck-{id}]' \
+cppcheck --quiet --std=c11 -I. -Ibuild --enable=warning,performance,portability -D__GNUC__ --template='{file}:{line}:{column}: warning: {message} [cppcheck-{id}]' \
     "$@" 2>> "$log"
 sed -n 's/^\([a-z_./]*\.[ch]\):.*warning: .*\[-W\(analyzer[a-z-]*\)\].*/\1 \2/p; s/^\([a-z_./]*\.[ch]\):.*warning: .*\[\(cppcheck-[A-Za-z]*\)\]/\1 \2/p' "$log" |
     sort -u > "$reports"

@@ -191,7 +191,7 @@ static Status open_config(const char *path, Error *e)
     return s;
 }
 
-/* vocab.txt or tokenizer_config.json: both are read by tokenizer_load, from the directory of the path. */
+/* vocab.txt or one of the JSON files: all are read by tokenizer_load, from the directory of the path. */
 static Status open_tokenizer(const char *path, Error *e)
 {
     Tokenizer t;
@@ -200,7 +200,7 @@ static Status open_tokenizer(const char *path, Error *e)
     Status s = tokenizer_load(&t, directory, CASE_AUTO, e);
     if (s != BERT_OK) return s;
     const int ids[] = {t.pad_id, t.unk_id, t.cls_id, t.sep_id, t.mask_id};
-    for (int i = 0; i < 5; i++) check(ids[i] >= 0 && ids[i] < t.V, "a special token has an id of the vocabulary");
+    for (int i = 0; i < 5; i++) check(ids[i] >= -1 && ids[i] < t.V, "a special token has an id of the vocabulary, or none");
     for (int id = 0; id < t.V; id++) {
         const char *piece = tokenizer_piece(&t, id);
         int found = tokenizer_id(&t, piece, strlen(piece));
@@ -1077,6 +1077,45 @@ static void change_texts(void)
     remove(in_model("tokenizer_config.json"));
 }
 
+static void change_file(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    if (!f || fputs(text, f) < 0 || fclose(f)) abort();
+    sweep_cuts(path, open_tokenizer, true);
+    sweep_bytes(path, open_tokenizer);
+}
+
+/* A small tokenizer.json, alone; then the two older files beside vocab.txt. */
+static void change_tokenizers(void)
+{
+    static const char json[] =
+        "{\"added_tokens\": [{\"id\": 2, \"content\": \"[C]\", \"special\": true}, {\"id\": 5, \"content\": \"\\u00e9\", "
+        "\"lstrip\": true, \"normalized\": true}], \"normalizer\": {\"type\": \"BertNormalizer\", \"lowercase\": true}, "
+        "\"pre_tokenizer\": {\"type\": \"BertPreTokenizer\"}, \"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": "
+        "[{\"SpecialToken\": {\"id\": \"[C]\", \"type_id\": 0}}, {\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}, "
+        "{\"SpecialToken\": {\"id\": \"[S]\", \"type_id\": 0}}], \"pair\": [{\"SpecialToken\": {\"id\": \"[C]\", "
+        "\"type_id\": 0}}, {\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}, {\"SpecialToken\": {\"id\": \"[S]\", "
+        "\"type_id\": 0}}, {\"Sequence\": {\"id\": \"B\", \"type_id\": 1}}, {\"SpecialToken\": {\"id\": \"[S]\", "
+        "\"type_id\": 1}}], \"special_tokens\": {\"[C]\": {\"ids\": [2]}, \"[S]\": {\"ids\": [3]}}}, \"model\": "
+        "{\"type\": \"WordPiece\", \"unk_token\": \"[U]\", \"continuing_subword_prefix\": \"##\", "
+        "\"max_input_chars_per_word\": 100, \"vocab\": {\"a\": 0, \"[U]\": 1, \"[C]\": 2, \"[S]\": 3, \"##b\": 4}}}\n";
+    char kept[600];
+    snprintf(kept, sizeof kept, "%s", in_model("vocab.txt.kept"));
+    if (rename(in_model("vocab.txt"), kept)) abort();
+    FILE *f = fopen(in_model("tokenizer_config.json"), "w");
+    if (!f || fputs("{\"tokenizer_class\": \"TokenizersBackend\", \"pad_token\": \"a\"}\n", f) < 0 || fclose(f)) abort();
+    change_file(in_model("tokenizer.json"), json);
+    remove(in_model("tokenizer.json"));
+    remove(in_model("tokenizer_config.json"));
+    if (rename(kept, in_model("vocab.txt"))) abort();
+    change_file(in_model("added_tokens.json"), "{\"[E1]\": 101, \"caf\\u00e9\": 102}\n");
+    change_file(in_model("special_tokens_map.json"),
+                "{\"cls_token\": {\"content\": \"[CLS]\", \"rstrip\": true}, \"mask_token\": null, "
+                "\"additional_special_tokens\": [\"[E1]\", \"x\"], \"a_token\": \"y\"}\n");
+    remove(in_model("added_tokens.json"));
+    remove(in_model("special_tokens_map.json"));
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -1086,6 +1125,7 @@ static const struct {
     {"safetensors: the header's length at its extremes", sweep_header_length},
     {"safetensors: each number of the header at its extremes", sweep_header_numbers},
     {"texts: 256 values of each byte", change_texts},
+    {"files of tokenizers: cut, and 256 values of each byte", change_tokenizers},
     {"config.json: each key with bad values", sweep_keys},
     {"tensors: missing, misshapen, other dtypes, not finite", sweep_tensors},
     {"checkpoint: every bit of the index", sweep_index_bits},

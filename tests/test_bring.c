@@ -679,8 +679,8 @@ static void an_untied_decoder_must_be_whole(void)
  * ------------------------------------------------------------------------------------------------------------------ */
 static char said[8192];
 
-/* Whether the script and the converter are there; if not, the running test ends as skipped. The script starts some thirty
- * processes, which takes more than half a second. */
+/* Whether the script and the converter are there; if not, the running test ends as skipped. The script starts some
+ * thirty processes, which takes more than half a second. */
 static bool can_take(void)
 {
     if (too_slow()) return false;
@@ -854,7 +854,36 @@ static void files_that_say_what_the_vectors_are_come_along(void)
     end();
 }
 
+/* What loading found out is said: by info, and by every command with -v. */
+static void what_was_found_out_is_said(void)
+{
+    static const char *const commands[] = {"info -m %s", "embed -v -m %s 'a' 2>&1", "embed -m %s 'a' 2>&1"};
+    static const char *const lines[3][2] = {
+        {"\nprefix      module.bert.\n", "\nfilled in   type_vocab_size 2 (not in config.json)\n"},
+        {"bert: the weights' names begin with 'module.bert.'\n", "those of BERT-Base: type_vocab_size 2\n"}, {"", ""}};
+    static float two[2 * 24];
+    SafeTensor t[2 * MOST];
+    if (!begin()) return;
+    const size_t count = rename_all(t, 0, "module.bert.", "module.");
+    for (size_t i = 0; i < count; i++)
+        if (strstr(t[i].name, "token_type")) t[i].shape[0] = 2, t[i].count = 2 * 24, t[i].data = two;
+    put_weights("model.safetensors", t, count);
+    put_text("config.json", "{" SIZES "}");
+    for (int i = 0; i < 3; i++) {
+        char arguments[400], command[500];
+        snprintf(arguments, sizeof arguments, commands[i], directory);
+        snprintf(command, sizeof command, "./bert %s", arguments);
+        FILE *f = popen(command, "r");
+        if (!f) abort();
+        said[fread(said, 1, sizeof said - 1, f)] = 0;
+        check(pclose(f) == 0 && strstr(said, lines[i][0]) && strstr(said, lines[i][1]), "%s: %s", commands[i], said);
+        if (i == 2) check(!strstr(said, "module") && !strstr(said, "BERT-Base"), "without -v nothing: %s", said);
+    }
+    end();
+}
+
 const Test bring_tests[] = {
+    {"what_was_found_out_is_said", what_was_found_out_is_said},
     {"the_directorys_own_model_is_taken", the_directorys_own_model_is_taken},
     {"shards_and_torch_are_taken", shards_and_torch_are_taken},
     {"what_cannot_be_opened_is_not_complete", what_cannot_be_opened_is_not_complete},

@@ -819,8 +819,8 @@ static void a_sentence_transformers_directory_brings_its_recipe(void)
 {
     static const char *const wrong[] = {"{}", "{\"pooling_mode_mean_tokens\": \"true\"}",
         "{\"pooling_mode_mean_tokens\": 1}", "{\"pooling_mode_mean_tokens\": false}",
-        "{\"pooling_mode_mean_tokens\": true} x", "{\"pooling_mode\": \"lasttoken\"}",
-        "{\"pooling_mode_mean_tokens\": true, \"pooling_mode_max_tokens\": true}"};
+        "{\"pooling_mode_mean_tokens\": true} x", "{\"pooling_mode\": \"median\"}",
+        "{\"pooling_mode\": []}", "{\"pooling_mode_median_tokens\": true}", "{\"mode\": \"mean\"}"};
     static char expected[sizeof output];
     if (!tiny_model()) return;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
@@ -836,7 +836,9 @@ static void a_sentence_transformers_directory_brings_its_recipe(void)
     prints(expected, with_tiny("./bert embed -m %s 'the cat'", tiny));
     run("./bert embed -m %s --layers -1 --pooling max --normalize 'the cat'", tiny);
     strcpy(expected, output);
-    run("echo '[{\"idx\": 2, \"type\": \"sentence_transformers.models.Normalize\"}]' > %s/modules.json", tiny);
+    run("printf '[{\"name\": \"0\", \"path\": \"\", \"type\": \"sentence_transformers.models.Transformer\"}, {\"name\": \"1\", "
+        "\"path\": \"1_Pooling\", \"type\": \"sentence_transformers.models.Pooling\"}, {\"name\": \"2\", \"path\": "
+        "\"2_Normalize\", \"type\": \"sentence_transformers.models.Normalize\"}]' > %s/modules.json", tiny);
     prints(expected, with_tiny("./bert embed -m %s --pooling max 'the cat'", tiny));
     run("rm %s/modules.json; mkdir %s/2_Normalize", tiny, tiny);
     prints(expected, with_tiny("./bert embed -m %s --pooling max 'the cat'", tiny));

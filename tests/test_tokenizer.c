@@ -110,6 +110,34 @@ static Status load_made(Tokenizer *t, const char *vocab, size_t size, const char
     return s;
 }
 
+/* The files of a directory that are not NULL, in this order. */
+static const char *const file_names[] = {"vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+                                         "added_tokens.json"};
+enum { TXT, JSON, CONFIG, MAP, ADDED, FILES };
+
+static Status load_files(Tokenizer *t, const char *const files[FILES], CaseChoice choice, Error *e)
+{
+    const char *base = getenv("TMPDIR");
+    char directory[2048], path[4096];
+    snprintf(directory, sizeof directory, "%s/bert-test-XXXXXX", base ? base : "/tmp");
+    check(mkdtemp(directory) != NULL, "a directory can be made");
+    for (int i = 0; i < FILES; i++) {
+        snprintf(path, sizeof path, "%s/%s", directory, file_names[i]);
+        FILE *f = files[i] ? fopen(path, "wb") : NULL;
+        if (f) {
+            fputs(files[i], f);
+            fclose(f);
+        }
+    }
+    Status s = tokenizer_load(t, directory, choice, e);
+    for (int i = 0; i < FILES; i++) {
+        snprintf(path, sizeof path, "%s/%s", directory, file_names[i]);
+        unlink(path);
+    }
+    rmdir(directory);
+    return s;
+}
+
 /* ---------------------------------------------------------------------------------------------------------------------
  * The documents
  * ------------------------------------------------------------------------------------------------------------------ */
@@ -686,8 +714,8 @@ static void the_id_is_the_line_and_the_last_duplicate_wins(void)
 static void a_file_that_is_no_vocabulary_is_refused_with_the_reason(void)
 {
     static const struct { const char *vocab, *why; } cases[] = {
-        {"", "[PAD]"}, {"[PAD]\n[UNK]\n[CLS]\n[SEP]\n", "none is [MASK]"},
-        {"[PAD]\n[CLS]\n[SEP]\n[MASK]\n", "none is [UNK]"},
+        {"", "0 pieces, but none is [UNK], [CLS] or [SEP]: not a BERT vocabulary"},
+        {"the\nquick\nfox\n", "3 pieces, but none is [UNK], [CLS] or [SEP]: not a BERT vocabulary"},
         {"\xEF\xBB\xBF" SPECIALS, "byte order mark"}, {SPECIALS "\xFF\n", "byte 32: 0xFF is not valid UTF-8"},
     };
     Tokenizer t;
@@ -820,6 +848,295 @@ static void a_vocabulary_that_was_made_to_collide_is_refused(void)
     }
 }
 
+/* ---------------------------------------------------------------------------------------------------------------------
+ * The files that others bring: tokenizer.json, tokenizer_config.json, special_tokens_map.json, added_tokens.json. Random
+ * ones are compared with the library by tests/conformance/test_tokenizers.py.
+ * ------------------------------------------------------------------------------------------------------------------ */
+#define SPECIAL(id, name) \
+    "{\"id\": " #id ", \"content\": \"" name "\", \"lstrip\": false, \"rstrip\": false, \"single_word\": false, " \
+    "\"normalized\": false, \"special\": true}"
+#define FIVE SPECIAL(0, "[PAD]") ", " SPECIAL(1, "[UNK]") ", " SPECIAL(2, "[CLS]") ", " SPECIAL(3, "[SEP]") ", " SPECIAL(4, "[MASK]")
+#define NORMALIZER "{\"type\": \"BertNormalizer\", \"clean_text\": true, \"handle_chinese_chars\": true, " \
+                   "\"strip_accents\": null, \"lowercase\": true}"
+#define PIECES "\"[PAD]\": 0, \"[UNK]\": 1, \"[CLS]\": 2, \"[SEP]\": 3, \"[MASK]\": 4, \"the\": 5, \"cat\": 6, \"##s\": 7, \"e\": 8"
+#define MODEL "{\"type\": \"WordPiece\", \"unk_token\": \"[UNK]\", \"continuing_subword_prefix\": \"##\", " \
+              "\"max_input_chars_per_word\": 100, \"vocab\": {" PIECES "}}"
+#define PLACE(kind, id, segment) "{\"" kind "\": {\"id\": \"" id "\", \"type_id\": " #segment "}}"
+#define SINGLE "[" PLACE("SpecialToken", "[CLS]", 0) ", " PLACE("Sequence", "A", 0) ", " PLACE("SpecialToken", "[SEP]", 0) "]"
+#define PAIR(segment) "[" PLACE("SpecialToken", "[CLS]", 0) ", " PLACE("Sequence", "A", 0) ", " PLACE("SpecialToken", "[SEP]", 0) ", " \
+             PLACE("Sequence", "B", segment) ", " PLACE("SpecialToken", "[SEP]", segment) "]"
+#define IDS "{\"[CLS]\": {\"id\": \"[CLS]\", \"ids\": [2], \"tokens\": [\"[CLS]\"]}, " \
+            "\"[SEP]\": {\"id\": \"[SEP]\", \"ids\": [3], \"tokens\": [\"[SEP]\"]}}"
+#define TEMPLATE "{\"type\": \"TemplateProcessing\", \"single\": " SINGLE ", \"pair\": " PAIR(1) ", \"special_tokens\": " IDS "}"
+#define WHOLE(added, normalizer, splitter, processor, model) \
+    "{\"version\": \"1.0\", \"truncation\": null, \"padding\": null, \"added_tokens\": [" added "], \"normalizer\": " normalizer \
+    ", \"pre_tokenizer\": " splitter ", \"post_processor\": " processor ", \"decoder\": null, \"model\": " model "}"
+#define SPLITTER "{\"type\": \"BertPreTokenizer\"}"
+#define USUAL WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, MODEL)
+#define FAST "{\"tokenizer_class\": \"PreTrainedTokenizerFast\", \"pad_token\": \"[PAD]\", \"mask_token\": \"[MASK]\"}"
+
+static void tokenizer_json_is_enough(void)
+{
+    static const char *const configs[] = {NULL, "{}", "{\"tokenizer_class\": \"BertTokenizer\", \"do_lower_case\": true}", FAST};
+    Tokenizer t;
+    Error e;
+    for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
+        const char *const files[FILES] = {[JSON] = USUAL, [CONFIG] = configs[i]};
+        if (!check(load_files(&t, files, CASE_AUTO, &e) == BERT_OK, "case %zu: %s", i, e.message)) continue;
+        check(t.V == 9 && t.lower_case && t.chinese_chars && t.mask_id == 4, "case %zu: %d pieces", i, t.V);
+        check_ids(&t, "The cats [MASK]", NULL, &plain_options, "2 5 6 7 4 3");
+        check_ids(&t, "the", "dog", &plain_options, "2 5 3 1 3");
+        tokenizer_free(&t);
+    }
+}
+
+static void vocab_txt_beside_tokenizer_json_must_agree(void)
+{
+    static const struct { const char *txt, *why; } cases[] = {
+        {SPECIALS "the\ncat\n##s\ne\n", NULL}, {SPECIALS "the\ncat\n##s\ne", NULL}, {SPECIALS "the\ncat\n##s\ne\n\n", NULL},
+        {SPECIALS "cat\nthe\n##s\ne\n", "vocab.txt, line 6: found 'cat', but tokenizer.json has 'the'"},
+        {SPECIALS "the\ncat\n##s\n", "vocab.txt, line 9: found '', but tokenizer.json has 'e'"},
+        {SPECIALS "the\ncat\n##s\ne\nx\n", "vocab.txt, line 10: found 'x', but tokenizer.json has ''"},
+    };
+    Tokenizer t;
+    Error e;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *const files[FILES] = {[TXT] = cases[i].txt, [JSON] = USUAL};
+        Status s = load_files(&t, files, CASE_AUTO, &e);
+        if (cases[i].why) check(s == BERT_FILE && strstr(e.message, cases[i].why), "case %zu: %s", i, e.message);
+        else if (check(s == BERT_OK, "case %zu: %s", i, e.message)) tokenizer_free(&t);
+    }
+}
+
+#define CLASS(name) "{\"tokenizer_class\": \"" name "\"}"
+static void a_tokenizer_that_is_not_berts_is_refused_by_file_and_key(void)
+{
+    static const struct { const char *json, *config, *why; } cases[] = {
+        {NULL, CLASS("BertJapaneseTokenizer"), "tokenizer_config.json: tokenizer_class: found 'BertJapaneseTokenizer'"},
+        {NULL, CLASS("TokenizersBackend"), "names the class TokenizersBackend, which needs tokenizer.json"},
+        {NULL, "{\"auto_map\": {\"AutoTokenizer\": [\"x.Y\", null]}}", "auto_map"},
+        {NULL, "{\"truncation_side\": \"middle\"}", "truncation_side: found 'middle'"},
+        {NULL, "{\"model_max_length\": -1}", "model_max_length: found -1"},
+        {NULL, "{\"added_tokens_decoder\": {\"x\": {\"content\": \"y\"}}}", "added_tokens_decoder: found 'x'"},
+        {WHOLE(FIVE, "{\"type\": \"Lowercase\"}", SPLITTER, TEMPLATE, MODEL), NULL, "normalizer.type: found 'Lowercase'"},
+        {WHOLE(FIVE, "null", SPLITTER, TEMPLATE, MODEL), NULL, "tokenizer.json: normalizer: found nothing"},
+        {WHOLE(FIVE, "{\"type\": \"BertNormalizer\", \"clean_text\": false}", SPLITTER, TEMPLATE, MODEL), NULL, "clean_text"},
+        {WHOLE(FIVE, NORMALIZER, "{\"type\": \"Whitespace\"}", TEMPLATE, MODEL), NULL, "pre_tokenizer.type: found 'Whitespace'"},
+        {WHOLE(FIVE, NORMALIZER, "null", TEMPLATE, MODEL), NULL, "pre_tokenizer: found nothing"},
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"type\": \"RobertaProcessing\"}", MODEL), NULL, "post_processor.type: found 'Roberta"},
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, "null", MODEL), FAST, "post_processor: found nothing"},
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"type\": \"TemplateProcessing\", \"single\": " SINGLE ", \"pair\": " PAIR(0)
+               ", \"special_tokens\": " IDS "}", MODEL), NULL, "post_processor: found another template"},
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"type\": \"TemplateProcessing\", \"single\": " SINGLE ", \"pair\": " PAIR(1)
+               ", \"special_tokens\": {}}", MODEL), NULL, "post_processor: found another template"},
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"type\": \"BPE\", \"vocab\": {}}"), NULL, "model.type: found 'BPE'"},
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {" PIECES "}, \"merges\": []}"), NULL, "model.merges"},
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"type\": \"Unigram\", \"vocab\": []}"), NULL, "model.type: found 'Unigram'"},
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"continuing_subword_prefix\": \"@@\"}"), NULL, "found '@@', expected '##'"},
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"max_input_chars_per_word\": 201}"), NULL, "max_input_chars_per_word: found 201"},
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"max_input_chars_per_word\": 50, \"vocab\": {" PIECES "}}"), NULL,
+         "max_input_chars_per_word: found 50, but a BertTokenizer has 100"},
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{}"), NULL, "model.vocab: found nothing"},
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {\"a\": 0, \"b\": 0}}"), NULL, "'b', id 0: found twice"},
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {\"a\": 0, \"a\": 1}}"), NULL, "'a', id 1: found twice"},
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {\"a\": -1}}"), NULL, "'a' has id -1"},
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {\"a\": 16000000}}"), NULL, "'a' has id 16000000"},
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {}, \"vocab\": {}}"), NULL, "model.vocab: found twice"},
+        {WHOLE(SPECIAL(7, "[E1]"), NORMALIZER, SPLITTER, TEMPLATE, MODEL), NULL, "tokenizer.json: the added token '[E1]' has id 7, but by its place it is 9"},
+        {WHOLE(FIVE, "{\"type\": \"BertNormalizer\", \"lowercase\": false, \"handle_chinese_chars\": true}", SPLITTER, TEMPLATE, MODEL),
+         NULL, "normalizer.lowercase: found false, but tokenizer_config.json, which decides for a BertTokenizer, has no do_lower_case"},
+    };
+    Tokenizer t;
+    Error e;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *const files[FILES] = {[TXT] = cases[i].json ? NULL : SPECIALS "a\n", [JSON] = cases[i].json, [CONFIG] = cases[i].config};
+        Status s = load_files(&t, files, CASE_AUTO, &e);
+        check(s == BERT_FILE && strstr(e.message, cases[i].why), "case %zu says '%s': %s", i, cases[i].why, s ? e.message : "nothing");
+        check(t.vocabulary == NULL, "case %zu: nothing is left over", i);
+        if (!s) tokenizer_free(&t);
+    }
+}
+
+/* The class TokenizersBackend reads settings from tokenizer.json, and BertTokenizer from tokenizer_config.json. */
+static void the_class_says_which_file_has_the_settings(void)
+{
+    static const char keeps[] = WHOLE(FIVE, "{\"type\": \"BertNormalizer\", \"lowercase\": false, \"strip_accents\": true, "
+        "\"handle_chinese_chars\": false}", SPLITTER, "{\"type\": \"BertProcessing\", \"sep\": [\"[SEP]\", 3], \"cls\": [\"[CLS]\", 2]}",
+        "{\"type\": \"WordPiece\", \"unk_token\": \"[UNK]\", \"max_input_chars_per_word\": 3, \"vocab\": {" PIECES "}}");
+    static const char config[] = "{\"do_lower_case\": true, \"strip_accents\": false, \"tokenize_chinese_chars\": true, "
+                                 "\"tokenizer_class\": \"TokenizersBackend\"}";
+    const char *const files[FILES] = {[JSON] = keeps, [CONFIG] = config};
+    Tokenizer t;
+    Error e;
+    if (!check(load_files(&t, files, CASE_AUTO, &e) == BERT_OK, "%s", e.message)) return;
+    check(!t.lower_case && t.strip_accents && !t.chinese_chars && t.longest_word == 3, "settings of tokenizer.json");
+    check(t.cls_id == 2 && t.sep_id == 3 && t.pad_id == -1 && t.mask_id == -1, "no file names [PAD] or [MASK]");
+    check_text("source", t.case_source, "tokenizer.json");
+    check_ids(&t, "the cats The \xC3\xA9", NULL, &plain_options, "2 5 1 1 8 3");
+    tokenizer_free(&t);
+    if (!check(load_files(&t, files, CASE_UNCASED, &e) == BERT_OK, "%s", e.message)) return;
+    check_ids(&t, "The", NULL, &plain_options, "2 5 3");
+    tokenizer_free(&t);
+}
+
+#define ADD(id, name, flags, normalized) "{\"id\": " #id ", \"content\": \"" name "\", " flags ", \"normalized\": " normalized "}"
+static void added_tokens_take_what_their_flags_say(void)
+{
+    static const char json[] = WHOLE(FIVE ", " ADD(9, "[E1]", "\"special\": true", "false") ", "
+        ADD(10, "Covid", "\"single_word\": true", "true") ", " ADD(11, "<l>", "\"lstrip\": true", "false") ", "
+        ADD(12, "<r>", "\"rstrip\": true", "false") ", " ADD(13, "LR", "\"lstrip\": true, \"rstrip\": true", "true") ", "
+        ADD(14, "[E1]x", "\"special\": false", "false"), NORMALIZER, SPLITTER, TEMPLATE, MODEL);
+    static const struct { const char *text, *ids, *plain; } cases[] = {
+        {"the[E1]cat", "2 5 9 6 3", "2 5 1 1 1 6 3"}, {"[e1]", "2 1 1 1 3", "2 1 1 1 3"},
+        {"[E1]x [E1]", "2 14 9 3", "2 14 1 1 1 3"},                     /* the longest one; --no-special is about special ones */
+        {"COVID the co\xCC\x81vid", "2 10 5 10 3", "2 10 5 10 3"},     /* after step 1 */
+        {"covids xcovid covid-", "2 1 1 10 1 3", "2 1 1 10 1 3"}, {"covid\xC3\x9F", "2 1 3", "2 1 3"},
+        {"the <l> cat<r>  the", "2 5 11 6 12 5 3", "2 5 11 6 12 5 3"}, {"cat  lr  cats", "2 6 13 6 7 3", "2 6 13 6 7 3"},
+        {"[MASK]", "2 4 3", "2 1 1 1 3"},
+    };
+    const char *const files[FILES] = {[JSON] = json};
+    const EncodeOptions plain = {.segments = -1, .plain = true};
+    Tokenizer t;
+    Error e;
+    Encoding x = {0};
+    if (!check(load_files(&t, files, CASE_AUTO, &e) == BERT_OK, "%s", e.message)) return;
+    check(t.V == 15 && tokenizer_rows(&t) == 9, "%d ids, %d rows", t.V, tokenizer_rows(&t));
+    check(tokenizer_id(&t, "[E1]", 4) == 9 && !strcmp(tokenizer_piece(&t, 10), "Covid"), "they have ids and texts");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        check_ids(&t, cases[i].text, NULL, &plain_options, cases[i].ids);
+        check_ids(&t, cases[i].text, NULL, &plain, cases[i].plain);
+    }
+    Status s = encode(&t, text_of("the \xC2\xA0<l> cat<r>  the \t lr  "), NULL, &plain_options, &x, &e);
+    check(s == BERT_OK && x.T == 8, "%d tokens", x.T);
+    static const size_t offsets[8][2] = {{0, 0}, {0, 3}, {3, 9}, {10, 13}, {13, 18}, {18, 21}, {21, 28}, {0, 0}};
+    for (int i = 0; i < x.T && i < 8; i++)
+        check(x.offsets[i][0] == offsets[i][0] && x.offsets[i][1] == offsets[i][1], "token %d: %zu to %zu", i, x.offsets[i][0],
+              x.offsets[i][1]);
+    encoding_free(&x);
+    tokenizer_free(&t);
+}
+
+static void added_tokens_that_cannot_be_told_apart_are_refused(void)
+{
+    static const struct { const char *json, *why; } cases[] = {
+        {WHOLE(FIVE ", " ADD(9, "AB", "\"special\": false", "true") ", " ADD(10, "ab", "\"special\": false", "true"), NORMALIZER,
+               SPLITTER, TEMPLATE, MODEL), "'AB' and 'ab' are the same after normalization"},
+        {WHOLE(FIVE ", " ADD(9, "\\u00ad", "\"special\": false", "true"), NORMALIZER, SPLITTER, TEMPLATE, MODEL), "nothing is left"},
+        {WHOLE(FIVE ", " ADD(9, " x", "\"special\": false", "false") ", " ADD(10, "y", "\"rstrip\": true", "false"), NORMALIZER,
+               SPLITTER, TEMPLATE, MODEL), "' x' begins with white space"},
+        {WHOLE(FIVE ", " ADD(9, "x", "\"special\": true", "false") ", " ADD(9, "y", "\"special\": true", "false"), NORMALIZER,
+               SPLITTER, TEMPLATE, MODEL), "have one id, 9"},
+    };
+    Tokenizer t;
+    Error e;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *const files[FILES] = {[JSON] = cases[i].json};
+        Status s = load_files(&t, files, CASE_AUTO, &e);
+        check(s == BERT_FILE && strstr(e.message, cases[i].why), "case %zu says '%s': %s", i, cases[i].why, s ? e.message : "nothing");
+        if (!s) tokenizer_free(&t);
+    }
+}
+
+/* vocab.txt with the files of transformers 4, each of which can bring tokens; and names that are not [PAD] ... */
+static void special_and_added_tokens_come_from_all_four_files(void)
+{
+    static const char names[] = "<pad>\n<unk>\n<s>\n</s>\n<mask>\nthe\ncat\n";
+    static const struct { const char *txt, *config, *map, *added, *text, *ids; } cases[] = {
+        {names, "{\"pad_token\": \"<pad>\", \"unk_token\": \"<unk>\", \"cls_token\": \"<s>\", \"sep_token\": \"</s>\", "
+                "\"mask_token\": {\"__type\": \"AddedToken\", \"content\": \"<mask>\", \"lstrip\": true, \"special\": true}}",
+         NULL, NULL, "the <mask> [x", "2 5 4 1 1 3"},
+        {names, NULL, "{\"pad_token\": \"<pad>\", \"unk_token\": \"<unk>\", \"cls_token\": {\"content\": \"<s>\", \"lstrip\": false}, "
+                      "\"sep_token\": \"</s>\", \"mask_token\": \"<mask>\"}", NULL, "the <mask>", "2 5 4 3"},
+        {SPECIALS "the\n", "{\"extra_special_tokens\": [\"[E1]\", \"[E2]\"]}", NULL, NULL, "[E2] the[E1]", "2 7 5 6 3"},
+        {SPECIALS "the\n", "{\"additional_special_tokens\": [\"[E1]\"], \"my_token\": \"[M]\"}", NULL, NULL, "[E1][M]", "2 7 6 3"},
+        {SPECIALS "the\n", "{\"extra_special_tokens\": {\"a_token\": \"[A]\"}}", NULL, NULL, "[A]", "2 6 3"},
+        {SPECIALS "the\n", NULL, "{\"additional_special_tokens\": [\"[E1]\"]}", "{\"[E1]\": 7, \"Covid\": 6}", "[E1] COVID", "2 7 6 3"},
+        {SPECIALS "the\n", "{\"added_tokens_decoder\": {\"7\": {\"content\": \"b\", \"normalized\": false}, \"6\": {\"content\": \"a\"}}}",
+         "{\"mask_token\": \"no\"}", "{\"no\": 99}", "ba[MASK]", "2 7 6 4 3"},
+        {SPECIALS "[unused1]\nthe\n", "{\"extra_special_tokens\": [\"[unused1]\"]}", NULL, NULL, "the [unused1]", "2 6 5 3"},
+        {SPECIALS "the\n\n", "{\"extra_special_tokens\": [\"[E1]\"]}", NULL, NULL, "[E1]", "2 7 3"},
+        {SPECIALS "the\n", "{\"split_special_tokens\": true}", NULL, NULL, "the [MASK]", "2 5 1 1 1 3"},
+    };
+    Tokenizer t;
+    Error e;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *const files[FILES] = {[TXT] = cases[i].txt, [CONFIG] = cases[i].config, [MAP] = cases[i].map, [ADDED] = cases[i].added};
+        if (!check(load_files(&t, files, CASE_UNCASED, &e) == BERT_OK, "case %zu: %s", i, e.message)) continue;
+        check_ids(&t, cases[i].text, NULL, &plain_options, cases[i].ids);
+        tokenizer_free(&t);
+    }
+}
+
+/* Only who needs a special token misses it. */
+static void a_missing_special_token_matters_where_it_is_needed(void)
+{
+    static const struct { const char *vocab, *text, *why; EncodeOptions options; } cases[] = {
+        {"[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n", "a", NULL, {.segments = -1}},
+        {"[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n", "a [MASK]", "the text has [MASK], but the vocabulary has no such token", {.segments = -1}},
+        {"[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n", "a [MASK]", NULL, {.segments = -1, .plain = true}},
+        {"[UNK]\n[CLS]\n[SEP]\na\n", "a", NULL, {.segments = -1}},
+        {"[UNK]\n[CLS]\n[SEP]\na\n", "a", "[PAD] is needed", {.segments = -1, .pad = true, .max_length = 9}},
+        {"[CLS]\n[SEP]\na\n", "a", NULL, {.segments = -1}},
+        {"[CLS]\n[SEP]\na\n", "a b", "a word needs [UNK]", {.segments = -1}},
+        {"[UNK]\n[SEP]\na\n", "a", "[CLS] is needed", {.segments = -1}},
+        {"[UNK]\n[CLS]\na\n", "a", "[SEP] is needed", {.segments = -1}},
+        {"[UNK]\n[CLS]\na\n", "a", NULL, {.segments = -1, .no_add_special = true}},
+    };
+    Tokenizer t;
+    Error e;
+    Encoding x = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Status s = load_made(&t, cases[i].vocab, strlen(cases[i].vocab), NULL, CASE_UNCASED, &e);
+        if (!check(s == BERT_OK, "case %zu: %s", i, e.message)) continue;
+        s = encode(&t, text_of(cases[i].text), NULL, &cases[i].options, &x, &e);
+        if (cases[i].why) check(s == BERT_FILE && strstr(e.message, cases[i].why), "case %zu: %s", i, s ? e.message : "nothing");
+        else check(s == BERT_OK, "case %zu: %s", i, e.message);
+        tokenizer_free(&t);
+    }
+    encoding_free(&x);
+}
+
+static void a_few_stray_capitals_do_not_make_a_vocabulary_cased(void)
+{
+    static const struct { const char *vocab; bool lower; const char *source; } cases[] = {
+        {SPECIALS "apple\niphone\n\xE5\x85\xAC\nI\nK\nT\nM\n\xE2\x85\xAB\n<S>\n", true, "vocab.txt has hardly any capital letters"},
+        {SPECIALS "the\ncat\n<URL>\n[USER]\n", true, "vocab.txt has no capital letters"},
+        {SPECIALS "L\nA\nG\nV\n", false, "vocab.txt has capital letters"},
+        {SPECIALS "the\nThe\n##ing\n", false, "vocab.txt has capital letters"},
+        {SPECIALS "a\nb\nc\n1\n.\n", true, "vocab.txt has no capital letters"},
+    };
+    Tokenizer t;
+    Error e;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (!check(load_made(&t, cases[i].vocab, strlen(cases[i].vocab), NULL, CASE_AUTO, &e) == BERT_OK, "%s", e.message)) continue;
+        check(t.lower_case == cases[i].lower, "case %zu: lower case %d", i, t.lower_case);
+        check_text("source", t.case_source, cases[i].source);
+        tokenizer_free(&t);
+    }
+}
+
+static void the_directory_says_where_to_cut_and_to_fill(void)
+{
+    static const char left[] = "{\"truncation_side\": \"left\", \"padding_side\": \"Left\", \"model_max_length\": 6}";
+    static const char vocab[] = SPECIALS "a\nb\nc\nd\n";
+    EncodeOptions o = {.segments = -1, .truncate = true, .pad = true, .max_length = 5};
+    Tokenizer t;
+    Error e;
+    if (!check(load_made(&t, vocab, sizeof vocab - 1, left, CASE_AUTO, &e) == BERT_OK, "%s", e.message)) return;
+    check(t.max_length == 6, "model_max_length: %d", t.max_length);
+    check_ids(&t, "a b c d", NULL, &o, "2 6 7 8 3");
+    check_ids(&t, "a", NULL, &o, "0 0 2 5 3");
+    o.max_length = 7;
+    check_ids(&t, "a b c d", "b c d", &o, "2 7 8 3 7 8 3");
+    check_ids(&t, "a", "a b c d", &o, "2 5 3 6 7 8 3");
+    check_ids(&t, "a b c d", "a", &o, "2 6 7 8 3 5 3");
+    tokenizer_free(&t);
+    if (!check(load_made(&t, vocab, sizeof vocab - 1, "{\"model_max_length\": 1000000000000000019884624838656}", CASE_AUTO, &e) == BERT_OK,
+               "%s", e.message)) return;
+    check(t.max_length == 0 && !t.truncate_left, "a number that means none");
+    tokenizer_free(&t);
+}
+
 const Test tokenizer_tests[] = {
     {"texts_of_the_documents_have_their_ids", texts_of_the_documents_have_their_ids},
     {"ids_5000_to_5019_are_those_that_document_001_prints", ids_5000_to_5019_are_those_that_document_001_prints},
@@ -851,6 +1168,17 @@ const Test tokenizer_tests[] = {
     {"a_file_that_is_no_vocabulary_is_refused_with_the_reason",
      a_file_that_is_no_vocabulary_is_refused_with_the_reason},
     {"a_vocabulary_that_was_made_to_collide_is_refused", a_vocabulary_that_was_made_to_collide_is_refused},
+    {"tokenizer_json_is_enough", tokenizer_json_is_enough},
+    {"vocab_txt_beside_tokenizer_json_must_agree", vocab_txt_beside_tokenizer_json_must_agree},
+    {"a_tokenizer_that_is_not_berts_is_refused_by_file_and_key",
+     a_tokenizer_that_is_not_berts_is_refused_by_file_and_key},
+    {"the_class_says_which_file_has_the_settings", the_class_says_which_file_has_the_settings},
+    {"added_tokens_take_what_their_flags_say", added_tokens_take_what_their_flags_say},
+    {"added_tokens_that_cannot_be_told_apart_are_refused", added_tokens_that_cannot_be_told_apart_are_refused},
+    {"special_and_added_tokens_come_from_all_four_files", special_and_added_tokens_come_from_all_four_files},
+    {"a_missing_special_token_matters_where_it_is_needed", a_missing_special_token_matters_where_it_is_needed},
+    {"a_few_stray_capitals_do_not_make_a_vocabulary_cased", a_few_stray_capitals_do_not_make_a_vocabulary_cased},
+    {"the_directory_says_where_to_cut_and_to_fill", the_directory_says_where_to_cut_and_to_fill},
     {"the_case_comes_from_the_caller_then_the_file_then_the_pieces",
      the_case_comes_from_the_caller_then_the_file_then_the_pieces},
     {"the_published_vocabularies_are_recognised", the_published_vocabularies_are_recognised},

@@ -187,10 +187,52 @@ Status config_load(BertConfig *config, const char *path, Error *e);
  * false if none. */
 bool config_filled_in(const BertConfig *config, char *text, size_t capacity);
 
-/* weights/pooling.c: what a sentence-transformers directory says about its vectors. BERT_FILE if it cannot be obeyed.
- * The one pooling of 1_Pooling/config.json; whether vectors get length 1 afterwards, from modules.json. */
-Status pooling_read(const char *directory, Pooling *pooling, Error *e);
-Status normalize_read(const char *directory, bool *normalize, Error *e);
+/* weights/modules.c: what a sentence-transformers directory says about its vectors. BERT_FILE, with file and key, if it
+ * cannot be obeyed. */
+enum { MAX_MODULES = 16, MAX_POOLINGS = 8 };
+typedef struct {
+    char model[256];                /* where below the directory the BERT is; "": in it */
+    int max_length;                 /* max_seq_length: tokens that a text is cut to; 0: nothing is said */
+    bool cuts;                      /* a text that is too long is cut, not refused, where a vector is made of it */
+    bool lower_case;                /* do_lower_case: for a cased vocabulary; accents stay */
+    bool fill_mask;                 /* transformer_task: the logits of the MLM head are pooled, not hidden states */
+    char output[32];                /* method_output_name of texts, if it is said: "last_hidden_state" or "logits" */
+} SentenceText;
+
+/* Tokens' vectors (T,H) to one (H). */
+typedef enum { POOLED_CLS, POOLED_MAX, POOLED_MEAN, POOLED_MEAN_SQRT, POOLED_WEIGHTED, POOLED_LAST } TokenPooling;
+
+typedef enum { MODULE_DENSE, MODULE_LAYER_NORM, MODULE_NORMALIZE } ModuleKind;
+typedef struct {
+    ModuleKind kind;
+    size_t in, out;                 /* numbers of a vector before and after; 0 for MODULE_NORMALIZE */
+    bool tanh;                      /* MODULE_DENSE: of every number, at its end */
+    real *weight, *bias;            /* MODULE_DENSE: (out,in) and (out) or NULL; MODULE_LAYER_NORM: (in) both */
+} SentenceModule;
+
+typedef struct {
+    TokenPooling poolings[MAX_POOLINGS];    /* their vectors one after another */
+    int pooling_count;
+    bool splade;                    /* SpladePooling instead: the weight of every piece, from its logits */
+    bool splade_sum;                /* over the tokens; else the maximum */
+    bool splade_twice;              /* log(1 + log(1 + x)) instead of log(1 + x) */
+    bool include_prompt;            /* false: the tokens of the prompt are not pooled */
+    SentenceModule modules[MAX_MODULES];    /* what comes after the pooling, in this order */
+    int count;
+    size_t dim;                     /* numbers of the vector at the end */
+} SentenceModel;
+
+bool is_sentence_directory(const char *directory);
+/* Where the model is and how it wants its texts; zeros if the directory is none of sentence-transformers. */
+Status sentence_text_read(const char *directory, SentenceText *text, Error *e);
+/* How vectors are made of the last hidden state, H numbers a token, or of V logits. *m is empty if it fails. */
+Status sentence_model_read(const char *directory, size_t H, size_t V, SentenceModel *m, Error *e);
+void sentence_model_free(SentenceModel *m);
+/* The names of the modules only, for a recipe of one's own: is Normalize among them, and any that is left out then? */
+Status sentence_modules_named(const char *directory, bool *normalize, bool *others, Error *e);
+/* The prompt of that name, or with NULL the default one; malloc'ed, NULL if there is none or it is empty. BERT_USAGE if
+ * the directory has none of that name. */
+Status prompt_read(const char *directory, const char *name, char **prompt, Error *e);
 
 typedef enum { GROUP_ENCODER, GROUP_POOLER, GROUP_MLM, GROUP_NSP, GROUP_TASK } Group;
 typedef enum { KIND_MATRIX, KIND_BIAS, KIND_NORM, KIND_EMBEDDING } Kind;

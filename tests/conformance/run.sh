@@ -76,9 +76,12 @@ step 'PyTorch notices a wrong eps' fails "$python" tests/vectors/runner_torch.py
 step 'ONNX, exported: wrong' "$python" tests/conformance/export_onnx.py $work/wrong $work/wrong.onnx
 step 'ONNX Runtime notices a wrong eps' fails "$python" tests/vectors/runner_onnx.py $work/wrong.onnx tests/vectors/tiny-pair.safetensors
 
+step 'random tokenizers' "$python" tests/conformance/test_tokenizers.py 300
+step 'characters of a word' "$python" tests/unicode/words.py --check
 step 'trace against forward hooks' "$python" tests/conformance/test_trace.py
 step 'planted mistakes are named' "$python" tests/conformance/test_mistakes.py
 step 'weights as people bring them' "$python" tests/conformance/test_weights.py
+step 'sentence-transformers: equal vectors, or refused by name' "$python" tests/conformance/test_sentence_transformers.py
 step 'ONNX Runtime and OpenVINO pass' "$python" tests/conformance/test_runtimes.py
 step 'the guide, with NumPy' guide 1
 if [ -f $weights ] || [ -n "${CI:-}" ]; then

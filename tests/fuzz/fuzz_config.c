@@ -1,4 +1,4 @@
-/* fuzz_config.c - any text as one of the four JSON files of a model directory, and as JSON: refused with a sentence, or
+/* fuzz_config.c - any text as one of the seven JSON files of a model directory, and as JSON: refused with a sentence, or
  * read to values that are in range; and read to the same values with white space behind it, and not at all without its
  * last bracket.
  *
@@ -106,31 +106,52 @@ static Status read_tokenizer_config(Values *v, Error *e)
     return BERT_OK;
 }
 
-/* The two files of sentence-transformers. */
-static Status read_sentence_config(int kind, Values *v, Error *e)
+/* One of the files of sentence-transformers, the others beside it as they should be. */
+static const char modules_json[] =
+    "[{\"name\":\"0\",\"path\":\"\",\"type\":\"sentence_transformers.models.Transformer\"},"
+    "{\"name\":\"1\",\"path\":\"1_Pooling\",\"type\":\"sentence_transformers.models.Pooling\"},"
+    "{\"name\":\"2\",\"path\":\"\",\"type\":\"sentence_transformers.models.Normalize\"}]";
+
+static Status read_sentence_config(int kind, const char *name, Values *v, const uint8_t *text, size_t size, Error *e)
 {
-    Pooling pooling = POOL_NONE;
-    bool yes = false;
-    Status s = kind == 2 ? pooling_read(fuzz_path(""), &pooling, e) : normalize_read(fuzz_path(""), &yes, e);
-    fuzz_expect(kind != 2 || s != BERT_OK || (pooling >= POOL_CLS && pooling <= POOL_MAX), "pooling %d", (int)pooling);
-    note_value(v, &pooling, sizeof pooling), note_value(v, &yes, 1);
+    static const char pooling[] = "{\"pooling_mode\":\"mean\"}";
+    SentenceText texts = {.max_length = 0};
+    SentenceModel m = {.count = 0};
+    char *prompt = NULL;
+    fuzz_put("modules.json", (const uint8_t *)modules_json, sizeof modules_json - 1);
+    fuzz_put("1_Pooling/config.json", (const uint8_t *)pooling, sizeof pooling - 1);
+    fuzz_put(name, text, size);
+    Status s = sentence_text_read(fuzz_path(""), &texts, e);
+    if (s == BERT_OK) s = sentence_model_read(fuzz_path(""), 4, 8, &m, e);
+    if (s == BERT_OK && kind == 5) s = prompt_read(fuzz_path(""), NULL, &prompt, e);
+    fuzz_expect(texts.max_length >= 0 && texts.max_length <= 1 << 24, "max_length %d", texts.max_length);
+    fuzz_expect(!strstr(texts.model, "..") || strncmp(texts.model, "../", 3), "the path leads down: %s", texts.model);
+    fuzz_expect(s != BERT_OK || m.splade || (m.pooling_count >= 1 && m.pooling_count <= MAX_POOLINGS), "%d poolings", m.pooling_count);
+    fuzz_expect(s != BERT_OK || m.dim == (m.splade ? 8 : 4 * (size_t)m.pooling_count), "no module changes the size: %zu", m.dim);
+    note_value(v, &texts.max_length, sizeof texts.max_length), note_value(v, texts.model, strlen(texts.model));
+    note_value(v, m.poolings, (size_t)m.pooling_count * sizeof *m.poolings), note_value(v, &m.count, sizeof m.count);
+    if (prompt) note_value(v, prompt, strlen(prompt));
+    free(prompt);
+    sentence_model_free(&m);
+    fuzz_remove(name);
     return s;
 }
 
 static Status read_file(int kind, Values *v, const uint8_t *text, size_t size, Error *e)
 {
-    static const char *const names[] = {"config.json", "tokenizer_config.json", "1_Pooling/config.json",
-                                        "modules.json"};
+    static const char *const names[] = {"config.json", "tokenizer_config.json", "1_Pooling/config.json", "modules.json",
+                                        NULL, "config_sentence_transformers.json", "sentence_bert_config.json"};
     *v = 0;
-    if (kind < 4) fuzz_put(names[kind], text, size);
-    return kind == 0 ? read_config_json(v, e) : kind == 1 ? read_tokenizer_config(v, e) :
-           kind < 4 ? read_sentence_config(kind, v, e) : read_any(v, text, size, e);
+    if (kind == 4) return read_any(v, text, size, e);
+    if (kind >= 2) return read_sentence_config(kind, names[kind], v, text, size, e);
+    fuzz_put(names[kind], text, size);
+    return kind == 0 ? read_config_json(v, e) : read_tokenizer_config(v, e);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 1) return 0;
-    const int kind = data[0] % 5;
+    const int kind = data[0] % 7;
     const uint8_t *text = data + 1;
     size_t n = size - 1;
     Values v, again;

@@ -365,13 +365,27 @@ def config_seeds():
     text(2, "pooling", pooling)
     text(2, "pooling-two", {**pooling, "pooling_mode_cls_token": True})
     text(2, "pooling-none", {**pooling, "pooling_mode_mean_tokens": False})
-    text(2, "pooling-unknown", {**pooling, "pooling_mode_lasttoken": True})
+    text(2, "pooling-last", {**pooling, "pooling_mode_lasttoken": True})
+    text(2, "pooling-unknown", {**pooling, "pooling_mode_median": True})
     text(2, "pooling-by-name", {"pooling_mode": "max"})
+    text(2, "pooling-by-names", {"pooling_mode": ["weightedmean", "mean_sqrt_len_tokens", "cls"], "include_prompt": False})
     modules = [{"idx": i, "name": str(i), "path": "", "type": "sentence_transformers.models." + t}
                for i, t in enumerate(("Transformer", "Pooling", "Normalize"))]
     text(3, "modules", modules)
+    text(3, "modules-dense", [*modules[:2], {**modules[2], "path": "2_Dense", "type": "sentence_transformers.models.Dense"}])
+    text(3, "modules-upwards", [{**modules[0], "path": "a/../.."}, *modules[1:]])
+    text(3, "modules-name-twice", [modules[0], modules[0]])
+    text(3, "modules-not-the-library", [{**modules[0], "type": "own.Transformer"}])
     text(3, "modules-object", {"0": modules[0]})
     text(3, "modules-empty", [])
+    text(5, "prompts", {"prompts": {"query": "find: ", "document": ""}, "default_prompt_name": "query"})
+    text(5, "prompts-none", {"prompts": {"query": None}, "default_prompt_name": None})
+    text(5, "prompts-unknown", {"prompts": {"a": "b"}, "default_prompt_name": "c"})
+    text(6, "text", {"max_seq_length": 256, "do_lower_case": False})
+    text(6, "text-new", {"transformer_task": "feature-extraction", "module_output_name": "token_embeddings", "modality_config":
+                         {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}, "query_length": None})
+    text(6, "text-arguments", {"max_seq_length": None, "model_args": {}, "tokenizer_args": {"model_max_length": 8}})
+    text(6, "text-refused", {"model_args": {"dtype": "float16"}})
     for i, t in enumerate(('{"a":[1,[2,{"c":null}],true,false]}',
                            '{"a":-0.5e+10,"b":"\\u0041\\ud83d\\ude00\\"\\\\\\/\\b\\f\\n\\r\\t"}',
                            '{"":{}}', '{"a":[1,]}', '{"a":"\\ud800"}', '{"a":"\\u0000"}', '{"a":tru}', '{"a":1.}',
@@ -407,6 +421,50 @@ def vocab_seeds():
         seed("fuzz_vocab", name, text.encode())
     seed("fuzz_vocab", "invalid-utf-8", SPECIAL.encode() + b"a\n\xc3\n")
     seed("fuzz_vocab", "cut-character", SPECIAL.encode() + b"\xe4\xb8")
+
+
+def piece_seeds():
+    """The files of a tokenizer, and a text."""
+    def added(number, content, **flags):
+        return {"id": number, "content": content, "special": False, "normalized": False, **flags}
+    place = lambda kind, name, segment: {kind: {"id": name, "type_id": segment}}
+    five = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    pieces = five + ["the", "cat", "##s", "e"]
+    single = [place("SpecialToken", "[CLS]", 0), place("Sequence", "A", 0), place("SpecialToken", "[SEP]", 0)]
+    whole = {
+        "added_tokens": [added(i, t, special=True) for i, t in enumerate(five)] +
+                        [added(9, "[E1]", special=True, lstrip=True), added(10, "Caf\u00e9", normalized=True, single_word=True),
+                         added(11, "xx", normalized=True, lstrip=True, rstrip=True), added(12, "<r>", rstrip=True)],
+        "normalizer": {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None,
+                       "lowercase": True},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {"type": "TemplateProcessing", "single": single,
+                           "pair": single + [place("Sequence", "B", 1), place("SpecialToken", "[SEP]", 1)],
+                           "special_tokens": {t: {"id": t, "ids": [i], "tokens": [t]} for i, t in ((2, "[CLS]"), (3, "[SEP]"))}},
+        "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100,
+                  "vocab": {t: i for i, t in enumerate(pieces)}}}
+    text = "The [E1]cats <r>  caf\u00e9 XX \u4e2d[MASK] e\u0301"
+
+    def one(name, whole=None, lines=None, config=None, names=None, tokens=None, options=0):
+        files = [json.dumps(x, separators=(",", ":")) if x is not None else "" for x in (whole, config, names, tokens)]
+        vocabulary = "\n".join(lines) + "\n" if lines else ""
+        order = [files[0], vocabulary, *files[1:], text]
+        seed("fuzz_pieces", name, parts(options, *(x.encode() for x in order)))
+    one("json", whole)
+    one("json-and-lines", whole, pieces, options=2)
+    one("json-and-other-lines", whole, pieces[::-1])
+    one("whole", whole, config={"tokenizer_class": "TokenizersBackend", "mask_token": "[MASK]"})
+    one("bert-processing", {**whole, "post_processor": {"type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2]}},
+        config={"tokenizer_class": "PreTrainedTokenizerFast"})
+    one("holes", {**whole, "model": {**whole["model"], "vocab": {"[UNK]": 1, "[CLS]": 2, "[SEP]": 300}}, "added_tokens": []})
+    one("lines", None, pieces)
+    one("lines-and-tokens", None, pieces, {"do_lower_case": False, "truncation_side": "left", "model_max_length": 9,
+                                           "extra_special_tokens": ["[E1]"], "my_token": "xx"})
+    one("decoder", None, pieces, {"added_tokens_decoder": {"9": {"content": "[E1]", "lstrip": True}, "4": {"content": "[MASK]"}}})
+    one("map", None, pieces, None, {"cls_token": {"content": "[CLS]"}, "mask_token": None, "additional_special_tokens": ["[E1]"]},
+        {"[E1]": 9, "xx": 10}, options=1)
+    one("other-class", None, pieces, {"tokenizer_class": "BertJapaneseTokenizer"})
+    one("nothing-else")
 
 
 def tokenizer_seeds():
@@ -710,7 +768,8 @@ def main():
         subprocess.run([ROOT / "build/formula", "small", model], check=True)
         subprocess.run([ROOT / "bert", "trace", "-q", "-m", model, "-o", model / "trace", "a"], check=True)
         trace = read(model / "trace")
-        safetensors_seeds(), bundle_seeds(), config_seeds(), vocab_seeds(), tokenizer_seeds(), torch_seeds()
+        safetensors_seeds(), bundle_seeds(), config_seeds(), vocab_seeds(), piece_seeds(), tokenizer_seeds()
+        torch_seeds()
         compare_seeds(trace), run_seeds(model, trace)
     wrong = 0
     for (target, name), data in sorted(seeds.items()):

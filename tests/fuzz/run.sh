@@ -12,6 +12,7 @@ one() {
     case $target in
     fuzz_tokenizer) longest=600 ;;
     fuzz_vocab) longest=2048 ;;
+    fuzz_pieces) longest=4096 ;;
     fuzz_config | fuzz_safetensors) longest=4096 ;;
     fuzz_bundle) longest=20000 ;;
     *) longest=8192 ;;
