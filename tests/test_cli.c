@@ -206,6 +206,13 @@ static void similarity_says_what_was_compared(void)
         snprintf(command, sizeof command, "./bert similarity -m %%s %s 'the cat' 'my cat'", recipes[i].options);
         notes(recipes[i].said, with_tiny(command, tiny));
     }
+    run("mkdir %s/1_Pooling; echo '{\"pooling_mode\": \"lasttoken\"}' > %s/1_Pooling/config.json", tiny, tiny);
+    run("echo '[{\"name\": \"0\", \"path\": \"\", \"type\": \"sentence_transformers.models.Transformer\"}, "
+        "{\"name\": \"1\", \"path\": \"1_Pooling\", "
+        "\"type\": \"sentence_transformers.models.Pooling\"}]' > %s/modules.json", tiny);
+    notes("compared: vectors as the model's modules.json makes them\n",
+          with_tiny("./bert similarity -m %s 'the cat' 'my cat'", tiny));
+    run("rm -r %s/1_Pooling %s/modules.json", tiny, tiny);
     formula_remove(tiny);
 }
 
