@@ -16,18 +16,21 @@
  * See [attn] section 3.2; [hf] BertSelfAttention, output_attentions=True.
  * ================================================================================================================== */
 static const char attention_help[] =
-    "One head of one layer as a picture; --layer and --head count from 0, as in the names of a trace\n"
-    "(default 0 and 0 for the picture, all of them for npy and json). A row is the token that looks\n"
-    "(query), a column the token that is looked at (key), its number above it, tens over ones. On a\n"
-    "terminal with colours white is much attention and black none; in plain text ' .:-=+*#%@' from\n"
-    "none to all, so that @ is much. A row ends with the strongest key.\n"
+    "One head of one layer as a picture; --layer and --head count from 0, as in the\n"
+    "names of a trace (default 0 and 0 for the picture, all of them for npy and\n"
+    "json). A row is the token that looks (query), a column the token that is looked\n"
+    "at (key), its number above it, tens over ones. On a terminal with colours white\n"
+    "is much attention and black none; in plain text ' .:-=+*#%@' from none to all,\n"
+    "so that @ is much. A row ends with the strongest key.\n"
     "\n"
     "Formats:\n"
     "  text     the picture\n"
-    "  npy      float32 (L, A, T, T), without the dimension that --layer or --head fixes; one input only\n"
-    "  json     one object per line for bertviz: attn [layers][heads][T][T], left_text, right_text\n";
+    "  npy      float32 (L, A, T, T), without the dimension that --layer or --head\n"
+    "           fixes; one input only\n"
+    "  json     one object per line for bertviz: attn [layers][heads][T][T],\n"
+    "           left_text, right_text\n";
 static const char attention_examples[] =
-    "  bert attention --layer 8 --head 10 'The cat sat on the mat because it was tired.'\n"
+    "  bert attention --layer 8 --head 10 'The cat sat down because it was tired.'\n"
     "  bert attention --format npy 'my dog is cute' > attention.npy\n";
 
 /* A layer or head that is given fixes one; one that is left out means all of them, or the first for a heat map, of
@@ -68,6 +71,13 @@ static void print_cell(FILE *out, double p, bool colour)
     else fprintf(out, "%c%c", c, c);
 }
 
+/* How much each sign is: the probabilities in the middle of their ranges, to one digit. */
+static void print_legend(FILE *out, bool colour)
+{
+    fputs(colour ? "black: 0, white: 1\n"
+                 : "blank: 0, . 0.1, : 0.2, - 0.3, = 0.4, + 0.6, * 0.7, # 0.8, % 0.9, @ 1\n", out);
+}
+
 /* 0 to T-1 above the columns of cells, a row for each digit, the last one of the ones. */
 static void print_column_numbers(FILE *out, int T)
 {
@@ -90,8 +100,8 @@ static void print_column_numbers(FILE *out, int T)
  *        7 because      |  ::::==        ..        | 0.40 3 sat
  *        8 it           |  ..%%                    | 0.83 2 cat
  *
- * To the right of each row its strongest key, for those who read numbers rather than shades. Many heads look at [SEP]
- * most of the time: that is what a head does that has nothing to say about a token. */
+ * To the right of each row its strongest key, for those who read numbers rather than shades; below the last one a
+ * legend. Many heads look at [SEP] most of the time: that is what a head does that has nothing to say about a token. */
 static void print_heat_map(const Session *s, const Encoding *x, const ModelRun *run, const Window *w)
 {
     const bool colour = may_colour(s);
@@ -112,6 +122,7 @@ static void print_heat_map(const Session *s, const Encoding *x, const ModelRun *
         put_safely(s->out, piece_of(s, x->input_ids[best]));
         fputc('\n', s->out);
     }
+    print_legend(s->out, colour);
 }
 
 /* One head as [[...], ...]: T rows of T numbers. */
@@ -208,6 +219,10 @@ static Status verb_attention(Session *s, Error *e)
     if (status == BERT_OK && format_is(s, "npy")) return attention_npy(s, &window, e);
     while (status == BERT_OK && (status = next_input(s, &input, &more, e)) == BERT_OK && more)
         status = attention_one(s, &input, &window, e);
+    const bool first = s->options.layer == UNSET && s->options.head == UNSET;
+    if (status == BERT_OK && first && input.number && format_is(s, "text"))
+        note(s, "layer 0, head 0 of %d layers with %d heads each: --layer N and --head N choose others",
+             s->model.config.L, s->model.config.A);
     input_free(&input);
     return status;
 }

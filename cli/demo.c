@@ -5,9 +5,9 @@
 #include <string.h>
 
 static const char demo_help[] =
-    "The word `bank` stands three times in the word-embedding tutorial's sentence: how alike its\n"
-    "three vectors are, as the tutorial prints it and as it is computed here, and how that comes\n"
-    "about layer by layer.\n";
+    "The word `bank` stands three times in the word-embedding tutorial's sentence:\n"
+    "how alike its three vectors are, as the tutorial prints it and as it is computed\n"
+    "here, and how that comes about layer by layer.\n";
 static const char demo_examples[] =
     "  bert demo\n";
 

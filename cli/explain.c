@@ -5,8 +5,9 @@
  * LayerNorm (a->sum is overwritten), the mean and deviation of a row, the terms p_ij v_j of a context, lengths of
  * vectors, softmax over logits, the word and sentence vectors of step 16, and cosines.
  *
- * Every step follows one token, the first [MASK] or else the last word, and shows the beginnings of a few others. Steps
- * 7 to 13 exist L times and their heads A times: --layer and --head choose. --step shows one step with more numbers.
+ * Every step follows one token and shows the beginnings of a few others. Steps 7 to 13 exist L times and their heads A
+ * times. The rule in explain_cards.c chooses token, layer and head; --layer and --head leave it fewer to choose from.
+ * --step shows one step with more numbers.
  */
 #include "cli/explain.h"
 #include "steps.h"
@@ -767,19 +768,23 @@ static void explain(const View *v, int only)
  * The verb
  * ================================================================================================================== */
 static const char explain_help[] =
-    "What happens to this text. First the answer: what BERT puts in the place of [MASK]; of a pair,\n"
-    "whether B follows A; else which words are alike, and which one looks at which. Then a card of three\n"
-    "lines for each of the sixteen steps: what it is for, its formula, and one telling number of this\n"
-    "text. Cards 7 to 13 show the layer and head in which [MASK], or else a word, looks most at a word\n"
-    "three or more places away; --layer and --head choose others.\n"
+    "What happens to this text. First the answer: what BERT puts in the place of\n"
+    "[MASK]; of a pair, whether B follows A; else which words are alike, and which\n"
+    "one looks at which. Then a card of three lines for each of the sixteen steps:\n"
+    "what it is for, its formula, and one telling number of this text.\n"
     "\n"
-    "With --all or --step the numbers in full: shapes, the first values, why the step is there, where it\n"
-    "stands in the source; with --step also the usual mistake, and its names in `bert trace`. They follow\n"
-    "the first [MASK], or else the last word, in layer 0 and head 0 unless --layer and --head choose.\n";
+    "One token is followed, and steps 7 to 13 are shown in one layer and head: where\n"
+    "the first [MASK], or else a word of four letters or more that stands there\n"
+    "twice, or else any word, looks most at a word three or more places away. --layer\n"
+    "and --head choose others.\n"
+    "\n"
+    "With --all or --step the numbers in full, of the same token, layer and head:\n"
+    "shapes, the first values, why the step is there, where it stands in the source;\n"
+    "with --step also the usual mistake, and its names in `bert trace`.\n";
 static const char explain_examples[] =
     "  bert explain 'The cat sat on the [MASK].'\n"
     "  bert explain 'The cat sat on the mat because it was tired.'\n"
-    "  bert explain --step 9 --layer 8 --head 10 'The cat sat on the mat because it was tired.'\n"
+    "  bert explain --step 9 'The cat sat on the mat because it was tired.'\n"
     "  bert explain --step 14 --pair 'he likes playing' 'my dog is cute'\n"
     "  bert explain --all 'The cat sat on the [MASK].' | less\n";
 
@@ -860,7 +865,6 @@ static Status prepare_input(View *v, const Input *input, int *asked, Error *e)
     v->M = find_asked(v->s, v->x, asked);
     v->asked = asked;
     v->subject = asked[0];
-    choose_rows(v);
     return read_stages(v, e);
 }
 
@@ -873,20 +877,27 @@ static void release_input(View *v)
     free(v->space);
 }
 
-/* What a finished run holds: the overview, one step, or all of them. */
-static void put_view(View *v, const Activations *a)
+/* What a finished run holds: the overview, one step, or all of them, for what the rule finds: token, layer and head. */
+static void put_view(const View *view, const Activations *a)
 {
-    const Options *o = &v->s->options;
-    v->a = a;
-    v->block = &a->block[v->layer];
-    if (v->input->number > 1) fputc('\n', v->out);
+    const Options *o = &view->s->options;
+    View v = *view;
+    v.a = a;
+    v.block = &a->block[v.layer];
+    const Look look = find_look(&v);
+    v.layer = look.layer;
+    v.head = look.head;
+    v.subject = look.i;
+    v.block = &a->block[v.layer];
+    choose_rows(&v);
+    if (v.input->number > 1) fputc('\n', v.out);
     if (o->all || o->step != UNSET) {
-        explain(v, o->step);
+        explain(&v, o->step);
         return;
     }
-    make_sentence_vector(v);
-    make_word_vectors(v);
-    put_overview(v);
+    make_sentence_vector(&v);
+    make_word_vectors(&v);
+    put_overview(&v, &look);
 }
 
 /* One input: everything kept by one run, then what is said of it. */

@@ -34,7 +34,7 @@ typedef struct {                    /* one input, and how it is looked at */
     int stages;                     /* 0 if the ids came from a file */
     const Recipe *recipe;           /* of the sentence vector in step 16, as `bert embed` makes it */
     const Error *no_recipe;         /* why there is none, if its status is not BERT_OK */
-    int subject;                    /* the token that is followed */
+    int subject;                    /* the token that is followed: [MASK] or the last word, until the rule chooses */
     int rows[MOST_ROWS], count;     /* the tokens of which the first values are shown */
     const int *asked;               /* tokens that went through the MLM head, M of them */
     int M;
@@ -74,7 +74,15 @@ void next_sentence(const View *v, real logits[2], real p[2]);               /* o
 /* ---------------------------------------------------------------------------------------------------------------------
  * explain_cards.c
  * ------------------------------------------------------------------------------------------------------------------ */
-void put_overview(const View *v);
+typedef struct {
+    int layer, head, i, j;          /* token i looks at token j */
+    int distance;                   /* the least that was asked for: 3, else 2, else 1; 0: there are no two words */
+    int among;                      /* how many heads were asked */
+    double p;
+} Look;
+
+Look find_look(const View *v);                              /* what is followed, in which layer and head, by the rule */
+void put_overview(const View *v, const Look *look);         /* of a view that follows the look */
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * explain_tables.c. Widths are columns of a terminal; what does not fit ends with two dots

@@ -68,91 +68,19 @@ static double row_length(const View *v, const real *x, int t)
 /* =====================================================================================================================
  * Which layer and head are worth showing
  *
- * The rule: the followed [MASK], or else any word, looks at another word, three or more places away. The layer and head
- * are shown in which it does so most.
+ * The rule, for the cards and for the steps in full: the first [MASK], or else the longest word of four letters or more
+ * that stands there more than once, or else any word, looks at another word, three or more places away. The layer and
+ * head are shown in which it does so most, and the token is followed that does.
  * Why: the greatest probabilities of all, near 1, belong to heads that look at the next token or at the one before,
- * whatever it is. Looks that go farther are about the words.
+ * whatever it is. Looks that go farther are about the words. A word that comes back is what the first line tells of.
  * ================================================================================================================== */
-typedef struct {
-    int layer, head, i, j;          /* token i looks at token j */
-    int distance;                   /* the least that was asked for: 3, else 2, else 1; 0: there are no two words */
-    int among;                      /* how many heads were asked */
-    double p;
-} Look;
+enum { LONG = 4 };                              /* bytes of a word that is asked for: the, of, and are shorter */
 
 static bool is_seen_word(const View *v, int t)
 {
     const int id = v->x->input_ids[t];
     return v->x->attention_mask[t] && !is_special(v->s, id) && is_word(piece_of(v->s, id));
 }
-
-/* Is it token i's business to look, for this rule? */
-static bool may_look(const View *v, int i)
-{
-    const int mask = v->s->tokenizer.mask_id;
-    return v->x->input_ids[v->subject] == mask ? i == v->subject : is_seen_word(v, i);
-}
-
-/* The strongest look in one head that is farther than `distance`, if it is stronger than *best. */
-static void look_in_head(const View *v, int distance, Look *best)
-{
-    for (int i = 0; i < v->x->T; i++) {
-        if (!may_look(v, i)) continue;
-        for (int j = 0; j < v->x->T; j++) {
-            const int apart = i < j ? j - i : i - j;
-            const double p = prob_at(v, i, j);
-            if (apart < distance || !(p > best->p) || !is_seen_word(v, j)) continue;
-            if (v->x->input_ids[i] == v->x->input_ids[j]) continue;
-            *best = (Look){.layer = v->layer, .head = v->head, .i = i, .j = j, .distance = distance, .p = p};
-        }
-    }
-}
-
-/* Over all layers and heads, but for those that --layer and --head leave out. Without two words: the followed token and
- * the one that it looks at most, in the first of these heads. */
-static Look find_look(const View *view)
-{
-    const Options *o = &view->s->options;
-    View v = *view;
-    Look best = {.i = v.subject, .layer = v.layer, .head = v.head};
-    int among = 0;
-    for (int distance = 3; distance > 0 && !best.distance; distance--) {
-        among = 0;
-        for (int head = 0; head < v.c->L * v.c->A; head++) {
-            v.layer = head / v.c->A;
-            v.head = head % v.c->A;
-            if ((o->layer != UNSET && o->layer != v.layer) || (o->head != UNSET && o->head != v.head)) continue;
-            v.block = &v.a->block[v.layer];
-            look_in_head(&v, distance, &best);
-            among++;
-        }
-    }
-    best.among = among;
-    for (int j = 1; !best.distance && j < view->x->T; j++)
-        if (prob_at(view, best.i, j) > prob_at(view, best.i, best.j)) best.j = j;
-    return best;
-}
-
-/* Says which layer and head the cards show, and the rule. */
-static void put_look(const View *v, const Look *look)
-{
-    static const char *const far[] = {"", "another word", "a word two or more places away",
-                                      "a word three or more places away"};
-    const bool mask = v->x->input_ids[v->subject] == v->s->tokenizer.mask_id;
-    if (!look->distance)
-        put_formatted(v, NULL, "Steps 7 to 13 are of layer %d and head %d: there are no two words to choose by.",
-                      look->layer, look->head);
-    else if (look->among == 1)
-        put_formatted(v, NULL, "Steps 7 to 13 are of layer %d and head %d, as asked.", look->layer, look->head);
-    else
-        put_formatted(v, NULL, "Steps 7 to 13 are of layer %d and head %d (both count from 0): of %d heads the one in "
-                      "which %s looks most at %s.", look->layer, look->head, look->among, mask ? "[MASK]" : "a word",
-                      far[look->distance]);
-}
-
-/* =====================================================================================================================
- * How alike words are: one word at several places, or else the words nearest to the followed one
- * ================================================================================================================== */
 
 /* The id of the longest word that occurs more than once and has at least so many bytes; -1: there is none. */
 static int repeated_word(const View *v, size_t least)
@@ -170,6 +98,79 @@ static int repeated_word(const View *v, size_t least)
     }
     return best;
 }
+
+/* Is it token i's business to look, for this rule? `repeated` is an id, or -1. */
+static bool may_look(const View *v, int i, int repeated)
+{
+    const int mask = v->s->tokenizer.mask_id;
+    if (v->x->input_ids[v->subject] == mask) return i == v->subject;
+    return is_seen_word(v, i) && (repeated < 0 || v->x->input_ids[i] == repeated);
+}
+
+/* The strongest look in one head that is farther than `distance`, if it is stronger than *best. */
+static void look_in_head(const View *v, int distance, int repeated, Look *best)
+{
+    for (int i = 0; i < v->x->T; i++) {
+        if (!may_look(v, i, repeated)) continue;
+        for (int j = 0; j < v->x->T; j++) {
+            const int apart = i < j ? j - i : i - j;
+            const double p = prob_at(v, i, j);
+            if (apart < distance || !(p > best->p) || !is_seen_word(v, j)) continue;
+            if (v->x->input_ids[i] == v->x->input_ids[j]) continue;
+            *best = (Look){.layer = v->layer, .head = v->head, .i = i, .j = j, .distance = distance, .p = p};
+        }
+    }
+}
+
+/* Over all layers and heads, but for those that --layer and --head leave out. Without two words: the followed token and
+ * the one that it looks at most, in the first of these heads. */
+Look find_look(const View *view)
+{
+    const Options *o = &view->s->options;
+    const int repeated = repeated_word(view, LONG);
+    View v = *view;
+    Look best = {.i = v.subject, .layer = v.layer, .head = v.head};
+    int among = 0;
+    for (int distance = 3; distance > 0 && !best.distance; distance--) {
+        among = 0;
+        for (int head = 0; head < v.c->L * v.c->A; head++) {
+            v.layer = head / v.c->A;
+            v.head = head % v.c->A;
+            if ((o->layer != UNSET && o->layer != v.layer) || (o->head != UNSET && o->head != v.head)) continue;
+            v.block = &v.a->block[v.layer];
+            look_in_head(&v, distance, repeated, &best);
+            among++;
+        }
+    }
+    best.among = among;
+    for (int j = 1; !best.distance && j < view->x->T; j++)
+        if (prob_at(view, best.i, j) > prob_at(view, best.i, best.j)) best.j = j;
+    return best;
+}
+
+/* Says which layer and head the cards show, and the rule. */
+static void put_look(const View *v, const Look *look)
+{
+    static const char *const far[] = {"", "another word", "a word two or more places away",
+                                      "a word three or more places away"};
+    const bool mask = v->x->input_ids[look->i] == v->s->tokenizer.mask_id;
+    char word[80] = "[MASK]";
+    if (!mask && repeated_word(v, LONG) >= 0) quoted_token(v, look->i, word);
+    else if (!mask) strcpy(word, "a word");
+    if (!look->distance)
+        put_formatted(v, NULL, "Steps 7 to 13 are of layer %d and head %d: there are no two words to choose by.",
+                      look->layer, look->head);
+    else if (look->among == 1)
+        put_formatted(v, NULL, "Steps 7 to 13 are of layer %d and head %d, as asked.", look->layer, look->head);
+    else
+        put_formatted(v, NULL, "Steps 7 to 13 are of layer %d and head %d (both count from 0): of %d heads the one in "
+                      "which %s looks most at %s.", look->layer, look->head, look->among, word,
+                      far[look->distance]);
+}
+
+/* =====================================================================================================================
+ * How alike words are: one word at several places, or else the words nearest to the followed one
+ * ================================================================================================================== */
 
 /* "'bank' at 6 and 10: cosine 0.9386; at 6 and 19: 0.6851": the two places where it is most alike, and least. */
 static void say_repeated(const View *v, int id, LineText text)
@@ -254,6 +255,8 @@ static void put_judgement(const View *v)
     const bool follows = !(p[1] > p[0]);
     fprintf(v->out, "the second text %s the first: %s %.4f\n", follows ? "follows" : "does not follow",
             follows ? "P(IsNext)" : "P(NotNext)", unsigned_nan((double)p[!follows]));
+    if (v->refitted)
+        fputs("(by a head which this project fitted: these weights come without their own)\n", v->out);
 }
 
 /* A vector, where there is nothing better to say, or nothing else that the model was made for. */
@@ -278,7 +281,6 @@ static void put_vector(const View *v)
  * sentence vectors the vector; else which words are alike; and of one text who looks at whom. */
 static void put_answer(const View *v, const Look *look)
 {
-    enum { LONG = 4 };                                                      /* the, of, and: of them nobody asks */
     const bool judged = is_pair(v) && v->has_nsp, guessed = has_guesses(v);
     char i[80], j[80];
     LineText text = "";
@@ -500,7 +502,8 @@ static void card_pooler(const View *v, const Look *look, LineText text)
     } else if (v->has_nsp && is_pair(v)) {
         real logits[2], p[2];
         next_sentence(v, logits, p);
-        append(text, ANY, "P(IsNext) %.4f; logits %.4f and %.4f", unsigned_nan((double)p[0]),
+        append(text, ANY, v->refitted ? "P(IsNext) %.4f (refitted head); logits %.2f and %.2f"
+                                      : "P(IsNext) %.4f; logits %.4f and %.4f", unsigned_nan((double)p[0]),
                unsigned_nan((double)logits[0]), unsigned_nan((double)logits[1]));
     } else {
         for (int h = 0; h < H; h++) extreme += fabs((double)v->a->pooler[h]) > 0.9;
@@ -581,22 +584,16 @@ static void put_card(const View *v, int n, const Look *look)
 }
 
 /* The answer; what is followed, and where; the sixteen cards under their four modules. */
-void put_overview(const View *view)
+void put_overview(const View *v, const Look *look)
 {
-    const Look look = find_look(view);
-    View v = *view;
     char word[80];
-    v.layer = look.layer;
-    v.head = look.head;
-    v.block = &v.a->block[look.layer];
-    v.subject = look.i;
-    put_answer(&v, &look);
-    fprintf(v.out, "%d tokens; token %d, %s, is followed. In full: --all, or --step N\n", v.x->T, v.subject,
-            quoted_token(&v, v.subject, word));
-    put_look(view, &look);
+    put_answer(v, look);
+    fprintf(v->out, "%d tokens; token %d, %s, is followed. In full: --all, or --step N\n", v->x->T, v->subject,
+            quoted_token(v, v->subject, word));
+    put_look(v, look);
     for (int n = 1; n <= STEPS; n++) {
         if (explain_steps[n - 1].module)
-            fprintf(v.out, v.colour ? "\n\033[1;36m%s\033[0m\n" : "\n%s\n", explain_steps[n - 1].module);
-        put_card(&v, n, &look);
+            fprintf(v->out, v->colour ? "\n\033[1;36m%s\033[0m\n" : "\n%s\n", explain_steps[n - 1].module);
+        put_card(v, n, look);
     }
 }

@@ -654,10 +654,11 @@ Status goldens(const Bert *model, const Tokenizer *tokenizer, FILE *out, bool ev
  * wants to know whether it computes BERT or something like it. Both are answered by computing the same numbers again.
  * ================================================================================================================== */
 static const char goldens_help[] =
-    "Goldens are the numbers that the tutorials print. Each is computed again and judged. What is not\n"
-    "as printed is shown, and how many are; with -v every number: the printed phrase under its heading;\n"
-    "printed, computed, difference, verdict: `met` or `MISSED`; `shown` is not judged, and `erratum` is\n"
-    "where the document is wrong. Exit 1 if one is missed.\n";
+    "Goldens are the numbers that the tutorials print. Each is computed again and\n"
+    "judged. What is not as printed is shown, and how many are; with -v every number:\n"
+    "the printed phrase under its heading; printed, computed, difference, verdict:\n"
+    "`met` or `MISSED`; `shown` is not judged, and `erratum` is where the document is\n"
+    "wrong. Exit 1 if one is missed.\n";
 static const char goldens_examples[] =
     "  bert goldens\n"
     "  bert goldens -v | grep bank\n";

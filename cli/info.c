@@ -12,10 +12,10 @@
  * there must be, and under which names and shapes; the file of weights says what is there.
  * ================================================================================================================== */
 static const char info_help[] =
-    "Configuration, exact parameter counts (from a config.json alone, too), the heads that are there,\n"
-    "and the tensors that are missing, unexpected, or hold values that are not finite. -v: every\n"
-    "tensor with dtype, shape, rms, min, max and first three values. Exit 3 if a tensor that is\n"
-    "needed is missing.\n";
+    "Configuration, exact parameter counts (from a config.json alone, too), the heads\n"
+    "that are there, and the tensors that are missing, unexpected, or hold values\n"
+    "that are not finite. -v: every tensor with dtype, shape, rms, min, max and first\n"
+    "three values. Exit 3 if a tensor that is needed is missing.\n";
 static const char info_examples[] =
     "  bert info\n"
     "  bert info -v -m weights/bert-base-cased\n";

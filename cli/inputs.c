@@ -3,6 +3,7 @@
  */
 #include "cli/cli.h"
 #include "weights/vocabulary.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -94,6 +95,67 @@ Status refuse_file(const char *path, Error *e)
                 "*.safetensors, or one file of weights", path);
 }
 
+/* The three that `make weights` knows. */
+static const char *const fetched_models[] = {"bert-base-uncased", "bert-base-cased", "all-MiniLM-L6-v2"};
+enum { FETCHED_MODELS = 3, PLACE = 4096 };
+
+/* DIRECTORY/NAME, a place that someone may have meant: is it a model directory? */
+static bool is_model_in(const char *directory, const char *name, char place[PLACE])
+{
+    const size_t end = strlen(directory);
+    const char *slash = end && directory[end - 1] == '/' ? "" : "/";
+    const int length = snprintf(place, PLACE, "%s%s%s", directory, slash, name);
+    return length < PLACE && file_exists(place, "config.json");
+}
+
+/* A directory of model directories, and none itself: one of them, bert-base-uncased or else the first by its name. */
+static bool holds_models(const char *directory, char place[PLACE])
+{
+    static const char *const own[] = {"config.json", "vocab.txt", "tokenizer.json", "modules.json"};
+    char first[PLACE] = "";
+    for (int i = 0; i < 4; i++)
+        if (file_exists(directory, own[i])) return false;
+    if (is_model_in(directory, fetched_models[0], place)) return true;
+    DIR *d = opendir(directory);
+    for (struct dirent *entry; d && (entry = readdir(d)); ) {
+        if (entry->d_name[0] == '.' || !is_model_in(directory, entry->d_name, place)) continue;
+        if (!*first || strcmp(place, first) < 0) strcpy(first, place);
+    }
+    if (d) closedir(d);
+    strcpy(place, first);
+    return *first != 0;
+}
+
+/* A directory that is not there: which one was meant, or how it is fetched, if its name says so. */
+static Status missing_model(const Session *s, Error *e)
+{
+    char name[64] = "", place[PLACE];
+    size_t end = strlen(s->directory), begin;
+    while (end > 0 && s->directory[end - 1] == '/') end--;
+    for (begin = end; begin > 0 && s->directory[begin - 1] != '/'; ) begin--;
+    snprintf(name, sizeof name, "%.*s", (int)(end - begin < 63 ? end - begin : 63), s->directory + begin);
+    for (int i = 0; i < FETCHED_MODELS; i++) {
+        if (strcmp(name, fetched_models[i])) continue;
+        if (is_model_in("weights", name, place))
+            return fail(e, BERT_FILE, "%s: no such model directory; did you mean %s?", s->directory, place);
+        return fail(e, BERT_FILE, "%s: no such model directory; `make weights MODEL=%s` fetches weights/%s",
+                    s->directory, name, name);
+    }
+    if (s->verb->needs != NEEDS_MODEL) return BERT_OK;                  /* the loader names the file that it misses */
+    return fail(e, BERT_FILE, "%s: no such model directory; `make weights` fetches bert-base-uncased", s->directory);
+}
+
+/* What is wrong with the place itself is said before its first file is missed. */
+static Status check_place(const Session *s, Error *e)
+{
+    char place[PLACE];
+    struct stat kind;
+    if (stat(s->directory, &kind) == 0 && !S_ISDIR(kind.st_mode)) return BERT_OK;       /* info reads a config.json */
+    if (!file_exists(s->directory, ".")) return missing_model(s, e);
+    if (!holds_models(s->directory, place)) return BERT_OK;
+    return fail(e, BERT_FILE, "%s: holds model directories, and is none itself: did you mean %s?", s->directory, place);
+}
+
 /* With --cased, or without it, a word with a capital letter must have a chance to be in the vocabulary. */
 static void note_about_case(const Session *s)
 {
@@ -118,10 +180,9 @@ static void obey_lower_case(Session *s)
 static Status load_model(Session *s, Error *e)
 {
     const Options *o = &s->options;
+    if (s->verb->needs != NEEDS_CONFIG && refuse_file(s->directory, e) != BERT_OK) return e->status;
+    if (check_place(s, e) != BERT_OK) return e->status;
     if (s->verb->needs == NEEDS_CONFIG) return BERT_OK;                 /* the verb looks at the parts itself */
-    if (refuse_file(s->directory, e) != BERT_OK) return e->status;
-    if (s->verb->needs == NEEDS_MODEL && !file_exists(s->directory, "."))   /* before its first file is missed */
-        return fail(e, BERT_FILE, "%s: no such model directory; `make weights` fetches one", s->directory);
     Status status = tokenizer_load(&s->tokenizer, s->directory, (CaseChoice)o->case_choice, e);
     if (status != BERT_OK) return status;
     obey_lower_case(s);

@@ -39,14 +39,15 @@ static void print_help(FILE *out)
     }
     fprintf(out, "\nExamples:\n"
             "  bert fill-mask 'The cat sat on the [MASK].'\n"
-            "  bert similarity 'How old are you?' 'What is your age?' 'The cat sat on the mat.'\n"
+            "  bert similarity 'How old are you?' 'What is your age?' 'The cat sat on a mat.'\n"
             "\n"
             "A TEXT stands in quotes. Without TEXT, lines are read from -f FILE or stdin.\n"
-            "bert COMMAND --help says more; bert help options lists the options of every command.\n"
+            "bert COMMAND --help says more; bert help options lists what every command takes.\n"
             "\n"
-            "Exit codes: 0 done, or equal; 1 compared and different; 2 wrong usage; 3 a model or other input\n"
-            "file is missing or corrupt; 4 the input text is rejected; 5 the weights lack the head asked for;\n"
-            "6 out of memory, or a file could not be read or written.\n");
+            "Exit codes: 0 done, or equal; 1 compared and different; 2 wrong usage; 3 a model\n"
+            "or other input file is missing or corrupt; 4 the input text is rejected; 5 the\n"
+            "weights lack the head asked for; 6 out of memory, or a file could not be read or\n"
+            "written.\n");
 }
 
 /* The command of that name. NULL, with a message, if there is no such command: the nearest one is offered, if it is

@@ -32,7 +32,7 @@ done
 echo '.SH OPTIONS'
 body options | sed '/^Usage/,/^$/d' | verbatim
 echo '.SH "EXIT STATUS"'
-"$bert" --help | sed -n '/^Exit codes/,$p' | sed 's/^Exit codes: //' | tr '\n' ' ' | sed 's/; /\n.br\n/g; s/-/\\-/g'
+"$bert" --help | sed -n '/^Exit codes/,$p' | sed 's/^Exit codes: //' | tr '\n' ' ' | sed 's/\. *$//; s/; /\n.br\n/g; s/-/\\-/g'
 echo
 echo '.SH ENVIRONMENT'
 echo '.B BERT_MODEL'

@@ -151,6 +151,16 @@ bool nearest_word(const char *typed, const char *list, char *found, size_t capac
     return best < 3;
 }
 
+/* What other programs call an option of these. */
+static const char *other_name(const char *name)
+{
+    static const char *const names[][2] = {{"--weights", "--model"}, {"--model-path", "--model"}, {"-k", "--top-k"},
+                                           {"-n", "--top-k"}, {"--input", "--file"}, {"-l", "--layer"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(name, names[i][0])) return names[i][1];
+    return name;
+}
+
 /* Nobody has this option, or another command has it; and perhaps this one has a similar one. */
 static Status unknown_option(const Verb *verb, const char *typed, Error *e)
 {
@@ -161,8 +171,9 @@ static Status unknown_option(const Verb *verb, const char *typed, Error *e)
         if (!strcmp(option_table[i].name, name)) snprintf(what, sizeof what, "%s has no option %s", verb->name, name);
         if (has_effect(verb, &option_table[i])) strcat(strcat(own, option_table[i].name), " ");
     }
-    if (!nearest_word(name, own, near, sizeof near))
+    if (!nearest_word(other_name(name), own, near, sizeof near))
         return fail(e, BERT_USAGE, "%s: see `bert %s --help`", what, verb->name);
+    if (!strcmp(near, "--model")) strcpy(near, "--model (-m)");
     return fail(e, BERT_USAGE, "%s: did you mean %s? See `bert %s --help`", what, near, verb->name);
 }
 
@@ -183,16 +194,19 @@ static const Option *find_option(const Verb *verb, const char *arg, const char *
 }
 
 /* Digits only: no sign, no blank, no 1e3. A billion is more than enough for anything counted here, and far below
- * INT_MAX. */
+ * INT_MAX; it is spoken of where it is passed only. */
 enum { LARGEST_NUMBER = 1000000000 };
 static Status parse_number(const char *name, const char *text, int least, int *out, Error *e)
 {
     char *end;
     errno = 0;
     long n = strtol(text, &end, 10);
-    if (errno || end == text || *end || *text < '0' || *text > '9' || n > LARGEST_NUMBER || n < least)
+    const bool digits = end != text && !*end && *text >= '0' && *text <= '9';
+    if (digits && (errno || n > LARGEST_NUMBER))
         return fail(e, BERT_USAGE, "%s %s: a whole number from %d to %d is expected", name, text, least,
                     LARGEST_NUMBER);
+    if (!digits || n < least)
+        return fail(e, BERT_USAGE, "%s %s: a whole number is expected, %d or more", name, text, least);
     *out = (int)n;
     return BERT_OK;
 }
@@ -303,7 +317,7 @@ Status parse_options(Options *o, const Verb *verb, int argc, char **argv, bool *
 /* =====================================================================================================================
  * Help
  * ================================================================================================================== */
-enum { HELP_WIDTH = 98, NAME_WIDTH = 36 };              /* columns: of a line, and of an option with its value */
+enum { HELP_WIDTH = 80, NAME_WIDTH = 35 };              /* columns: of a line, and of an option with its value */
 
 /* "-m, --model DIRECTORY", "--gelu erf|tanh": an option as it is typed. */
 static void option_name(const Option *o, const Verb *verb, char *name, size_t capacity)
@@ -364,15 +378,15 @@ void print_verb_help(const Verb *verb, FILE *out)
         print_options(verb, out);
     }
     if (verb->examples) fprintf(out, "\nExamples:\n%s", verb->examples);
-    fprintf(out, "\nOptions of every command (-m DIRECTORY, -f FILE, -o FILE, --pair TEXT, ...): bert help options\n");
+    fprintf(out, "\nOptions of every command (-m PATH, -f FILE, -o FILE, ...): bert help options\n");
 }
 
 void print_common_options(FILE *out)
 {
     fprintf(out, "bert help options: the options that every command understands\n\n"
             "Usage: bert COMMAND [options] [TEXT ...]\n\n"
-            "Options and texts may stand in any order; -- ends the options. Where an option changes nothing,\n"
-            "a line on stderr says so.\n\nOptions:\n");
+            "Options and texts may stand in any order; -- ends the options. Where an option\n"
+            "changes nothing, a line on stderr says so.\n\nOptions:\n");
     print_options(NULL, out);
     fprintf(out, "\nExamples:\n"
             "  bert embed -m weights/all-MiniLM-L6-v2 -f lines.txt -o vectors.txt\n"

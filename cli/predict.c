@@ -20,15 +20,16 @@
  * elsewhere. See [paper] section 3.1, task 1; [hf] BertForMaskedLM.
  * ================================================================================================================== */
 static const char fill_mask_help[] =
-    "The pieces that fit each [MASK]: lines `probability<TAB>piece`, best first (default: five); an\n"
-    "empty line between two [MASK]s. On a terminal four decimals, else all digits. --targets asks for\n"
-    "these pieces only, all of them unless --top-k says less; each must be one piece. Their\n"
-    "probabilities are still among the whole vocabulary.\n"
+    "The pieces that fit each [MASK]: lines `probability<TAB>piece`, best first\n"
+    "(default: five); an empty line between two [MASK]s. On a terminal four decimals,\n"
+    "else all digits. --targets asks for these pieces only, all of them unless\n"
+    "--top-k says less; each must be one piece. Their probabilities are still among\n"
+    "the whole vocabulary.\n"
     "\n"
     "Formats:\n"
     "  text     probability and piece, a line each\n"
-    "  json     one object per [MASK]: input and position (both from 0), and predictions\n"
-    "           [{score, token, token_str}]\n";
+    "  json     one object per [MASK]: input and position (both from 0), and\n"
+    "           predictions [{score, token, token_str}]\n";
 static const char fill_mask_examples[] =
     "  bert fill-mask 'The cat sat on the [MASK].'\n"
     "  bert fill-mask --targets mat,floor 'The cat sat on the [MASK].'\n";
@@ -231,10 +232,11 @@ const Verb fill_mask_verb = {
  * See [paper] section 3.1, task 2; [hf] BertForNextSentencePrediction; [tf] get_next_sentence_output.
  * ================================================================================================================== */
 static const char next_sentence_help[] =
-    "Two TEXTs are A and B; else each line holds A ||| B. Prints, in the order of the labels,\n"
-    "probability and logit of 0 IsNext and 1 NotNext, and whose head it is: `checkpoint`, the\n"
-    "weights' own, or `refitted`, one that this project fitted to the pooled output of\n"
-    "bert-base-uncased, because many copies of those weights come without theirs.\n"
+    "Two TEXTs are A and B; else each line holds A ||| B. Prints, in the order of the\n"
+    "labels, probability and logit of 0 IsNext and 1 NotNext, and whose head it is:\n"
+    "`checkpoint`, the weights' own, or `refitted`, one that this project fitted to\n"
+    "the pooled output of bert-base-uncased, because many copies of those weights\n"
+    "come without theirs.\n"
     "\n"
     "Formats:\n"
     "  text     the two labels, a line each\n"

@@ -16,15 +16,16 @@
  * Verify: tests/test_tokenizer.c; HF's BertTokenizerFast gives the same ids.
  * ================================================================================================================== */
 static const char tokenize_help[] =
-    "Prints each piece and its id, as the word-embedding tutorial does; an empty line between two\n"
-    "inputs.\n"
+    "Prints each piece and its id, as the word-embedding tutorial does; an empty line\n"
+    "between two inputs.\n"
     "\n"
     "Formats:\n"
     "  table    piece and id, a line each\n"
     "  ids      one line per input, ids separated by single spaces\n"
     "  pieces   the same with pieces\n"
-    "  json     one object per line: pieces, ids, type_ids, attention_mask, offsets; an offset is the\n"
-    "           bytes [begin, end) of the piece in A or in B, and [0, 0] for [CLS], [SEP] and [PAD]\n";
+    "  json     one object per line: pieces, ids, type_ids, attention_mask, offsets;\n"
+    "           an offset is the bytes [begin, end) of the piece in A or in B, and\n"
+    "           [0, 0] for [CLS], [SEP] and [PAD]\n";
 static const char tokenize_examples[] =
     "  bert tokenize 'Here is the sentence I want embeddings for.'\n"
     "  bert tokenize --trace 'Héllo, embeddings'\n"
@@ -130,8 +131,9 @@ const Verb tokenize_verb = {
  * rare.
  * ================================================================================================================== */
 static const char vocab_help[] =
-    "Prints lines `id<TAB>piece`. A:B stands for the ids A to B-1, as in Python; every other argument\n"
-    "is a word, looked up as it is as one piece: the id of [UNK], and [UNK], if it is none.\n";
+    "Prints lines `id<TAB>piece`. A:B stands for the ids A to B-1, as in Python;\n"
+    "every other argument is a word, looked up as it is as one piece: the id of\n"
+    "[UNK], and [UNK], if it is none.\n";
 static const char vocab_examples[] =
     "  bert vocab 5000:5020\n"
     "  bert vocab characteristically characteristic '##ally'\n";

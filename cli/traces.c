@@ -16,10 +16,10 @@
  * Names and shapes are those of Hugging Face's modules; trace_table in verify/trace.c is the list.
  * ================================================================================================================== */
 static const char trace_help[] =
-    "Every intermediate of the forward pass: name, shape, rms, min, max, first three values, in the\n"
-    "order of the data. With -o FILE.safetensors instead all of them in a file, with input_ids,\n"
-    "token_type_ids and attention_mask. Several inputs need one length. Heads that the weights lack\n"
-    "are left out.\n";
+    "Every intermediate of the forward pass: name, shape, rms, min, max, first three\n"
+    "values, in the order of the data. With -o FILE.safetensors instead all of them\n"
+    "in a file, with input_ids, token_type_ids and attention_mask. Several inputs\n"
+    "need one length. Heads that the weights lack are left out.\n";
 static const char trace_examples[] =
     "  bert trace 'my dog is cute'\n"
     "  bert trace -o mine.safetensors 'my dog is cute'\n";
@@ -158,13 +158,15 @@ const Verb trace_verb = {
  * the reference from the ids that stand in it, and names the known mistake that explains the difference.
  * ================================================================================================================== */
 static const char compare_help[] =
-    "Two traces against each other, ids first, then tensor by tensor in the order of the data. Prints\n"
-    "how many tensors differ, the first of them, and what only one side has; -v prints all: largest\n"
-    "difference and where, rms of the differences, NMSE (sum of squared differences by sum of squares,\n"
-    "in dB), cosine, ulp. Ends with `no difference` (exit 0) or `first difference: NAME ...` (exit 1).\n"
-    "A tensor passes at -80 dB of NMSE. float16, bfloat16, float32 and float64 may be mixed, leading\n"
-    "dimensions of 1 do not matter, masked tokens do not count. Names of TransformerLens, of Google's\n"
-    "graph and of llama.cpp are understood: the table is in verify/compare.c.\n";
+    "Two traces against each other, ids first, then tensor by tensor in the order of\n"
+    "the data. Prints how many tensors differ, the first of them, and what only one\n"
+    "side has; -v prints all: largest difference and where, rms of the differences,\n"
+    "NMSE (sum of squared differences by sum of squares, in dB), cosine, ulp. Ends\n"
+    "with `no difference` (exit 0) or `first difference: NAME ...` (exit 1). A tensor\n"
+    "passes at -80 dB of NMSE. float16, bfloat16, float32 and float64 may be mixed,\n"
+    "leading dimensions of 1 do not matter, masked tokens do not count. Names of\n"
+    "TransformerLens, of Google's graph and of llama.cpp are understood: the table is\n"
+    "in verify/compare.c.\n";
 static const char compare_examples[] =
     "  bert compare ours.safetensors theirs.safetensors\n"
     "  bert compare --atol 1e-4 --rtol 1e-3 ours.safetensors theirs.safetensors\n"
@@ -220,13 +222,14 @@ const Verb compare_verb = {
 };
 
 static const char verify_help[] =
-    "OTHER is a safetensors file with input_ids and any intermediates of a BERT with these weights,\n"
-    "under the names of a trace or one of their aliases (see `bert compare --help`). The reference is\n"
-    "computed here from OTHER's ids (token_type_ids default to 0, attention_mask to 1); with TEXT,\n"
-    "OTHER's ids are checked first. Where the two differ, the known mistakes that explain it are\n"
-    "named. Prints and exits as `bert compare` does. --isolate gives each step OTHER's own inputs where\n"
-    "OTHER has them: a wrong step is not blamed on its successors, and each (of the first five) is\n"
-    "explained.\n";
+    "OTHER is a safetensors file with input_ids and any intermediates of a BERT with\n"
+    "these weights, under the names of a trace or one of their aliases (see\n"
+    "`bert compare --help`). The reference is computed here from OTHER's ids\n"
+    "(token_type_ids default to 0, attention_mask to 1); with TEXT, OTHER's ids are\n"
+    "checked first. Where the two differ, the known mistakes that explain it are\n"
+    "named. Prints and exits as `bert compare` does. --isolate gives each step\n"
+    "OTHER's own inputs where OTHER has them: a wrong step is not blamed on its\n"
+    "successors, and each (of the first five) is explained.\n";
 static const char verify_examples[] =
     "  bert verify theirs.safetensors\n"
     "  bert verify --isolate theirs.safetensors 'my dog is cute'\n";

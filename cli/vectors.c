@@ -210,23 +210,27 @@ static Status run_recipe(const Session *s, const Recipe *r, const Inputs *inputs
  * grouped, or given to a classifier. That is what the documents mean by feature extraction.
  * ================================================================================================================== */
 static const char embed_help[] =
-    "Default: the sentence vector of the word-embedding tutorial, --layers -2 --pooling mean; a\n"
-    "directory of sentence-transformers brings its own: pooling, Dense, LayerNorm, Normalize, the\n"
-    "prompt before a text, and the length that texts are cut to. Several --layers go through\n"
-    "--combine (default cat, in the order given). --pooling is over all tokens with attention mask\n"
-    "1; none gives one vector per token, pooler the pooled output.\n"
+    "Default: the sentence vector of the word-embedding tutorial, --layers -2\n"
+    "--pooling mean; a directory of sentence-transformers brings its own: pooling,\n"
+    "Dense, LayerNorm, Normalize, the prompt before a text, and the length that texts\n"
+    "are cut to. Several --layers go through --combine (default cat, in the order\n"
+    "given). --pooling is over all tokens with attention mask 1; none gives one\n"
+    "vector per token, pooler the pooled output.\n"
     "\n"
     "Formats:\n"
-    "  text     numbers separated by blanks, one vector a line; on a terminal, where nobody reads 768\n"
-    "           of them, the first eight with four decimals, unless --format text asks for all\n"
-    "  json     one object per line: text, vector; with --pooling none: pieces, vectors; of a SPLADE\n"
-    "           model also weights, the pieces whose weight is not 0, best first\n"
-    "  npy      float32 (inputs, dim); with --pooling none (tokens, dim), one input only\n";
+    "  text     numbers separated by blanks, one vector a line; on a terminal, where\n"
+    "           nobody reads 768 of them, the first eight with four decimals, unless\n"
+    "           --format text asks for all\n"
+    "  json     one object per line: text, vector; with --pooling none: pieces,\n"
+    "           vectors; of a SPLADE model also weights, the pieces whose weight is\n"
+    "           not 0, best first\n"
+    "  npy      float32 (inputs, dim); with --pooling none (tokens, dim), one input\n"
+    "           only\n";
 static const char embed_examples[] =
     "  bert embed 'After stealing money from the bank vault'\n"
     "  bert embed -f lines.txt --format npy -o vectors.npy\n"
-    "  bert embed --layers -4..-1 --combine sum --pooling none --format npy 'the river bank' > bank.npy\n"
-    "  bert embed --gelu tanh --pooling pooler --format json 'Example sentence 1' 'Example sentence 2'\n";
+    "  bert embed --layers -4..-1 --combine sum --pooling none --format json 'a bank'\n"
+    "  bert embed --gelu tanh --pooling pooler --format json 'Example sentence 1'\n";
 
 enum { SHOWN_TO_EYES = 8 };         /* numbers of a vector on a terminal */
 
@@ -357,19 +361,20 @@ const Verb embed_verb = {
  * cosines with each other, not with 0.
  * ================================================================================================================== */
 static const char similarity_help[] =
-    "The cosine of every two inputs' vectors (made as `bert embed` makes them), as a table; on a\n"
-    "terminal with four decimals. With --word WORD the things compared are all occurrences of WORD in\n"
-    "all inputs, each the mean of its pieces' vectors; default --layers -4..-1 --combine sum, as in\n"
-    "the word-embedding tutorial. A row ends with the input's number, the token's position (from 0)\n"
-    "and its neighbours. --by-layer adds the cosine of every pair for each hidden state, 0 (embedding\n"
+    "The cosine of every two inputs' vectors (made as `bert embed` makes them), as a\n"
+    "table; on a terminal with four decimals. With --word WORD the things compared\n"
+    "are all occurrences of WORD in all inputs, each the mean of its pieces' vectors;\n"
+    "default --layers -4..-1 --combine sum, as in the word-embedding tutorial. A row\n"
+    "ends with the input's number, the token's position (from 0) and its neighbours.\n"
+    "--by-layer adds the cosine of every pair for each hidden state, 0 (embedding\n"
     "output) to L.\n"
     "\n"
     "Formats:\n"
     "  text     the table\n"
     "  json     one object: labels, cosines, and by_layer [L+1][n][n]\n";
 static const char similarity_examples[] =
-    "  bert similarity 'How old are you?' 'What is your age?' 'The cat sat on the mat.'\n"
-    "  bert similarity --word bank --by-layer 'Money in the bank.' 'They sat on the river bank.'\n";
+    "  bert similarity 'How old are you?' 'What is your age?' 'The cat sat on a mat.'\n"
+    "  bert similarity --word bank --by-layer 'Money in the bank.' 'A river bank.'\n";
 
 typedef struct {                    /* the things that are compared */
     Recipe recipe;
@@ -578,6 +583,38 @@ static void print_similarity_json(const Session *s, const Comparison *c)
     fputs(s->options.by_layer ? "]}\n" : "}\n", s->out);
 }
 
+/* "9 to 12", or one after another. */
+static void put_layers(char *text, size_t size, const Recipe *r)
+{
+    size_t at = 0;
+    bool rising = true;
+    for (int i = 1; i < r->count; i++) rising &= r->layers[i] == r->layers[i - 1] + 1;
+    if (rising && r->count > 2) {
+        snprintf(text, size, "%d to %d", r->layers[0], r->layers[r->count - 1]);
+        return;
+    }
+    for (int i = 0; i < r->count && at < size; i++)
+        at += (size_t)snprintf(text + at, size - at, i ? ", %d" : "%d", r->layers[i]);
+}
+
+/* What was compared: a cosine says nothing without it. On stderr, for those who look there. */
+static void note_comparison(const Session *s, const Comparison *c)
+{
+    static const char *const combined[] = {"hidden states %s side by side", "sum of hidden states %s",
+                                           "mean of hidden states %s"};
+    static const char *const pooled[] = {"mean over the word's pieces", "row of [CLS]", "mean over the tokens",
+                                         "maximum over the tokens"};
+    const Recipe *r = &c->recipe;
+    char layers[5 * MAX_LAYERS], states[5 * MAX_LAYERS + 40];
+    put_layers(layers, sizeof layers, r);
+    snprintf(states, sizeof states, r->count == 1 ? "hidden state %s" : combined[r->combine], layers);
+    const char *length = r->normalize ? ", length 1" : "";
+    if (r->sentence) note(s, "compared: vectors as the model's modules.json makes them%s", length);
+    else if (r->pooling == POOL_POOLER) note(s, "compared: the pooler's output%s", length);
+    else note(s, "compared: %s, %s%s%s", states, pooled[r->pooling], length,
+              c->words ? "; 1:6 is input 1, token 6 (from 0)" : "");
+}
+
 /* Recipe and, with --word, the word's pieces, without [CLS] and [SEP]. A word that cannot be written in pieces would
  * find every other such word, since all of them are [UNK]. */
 static Status start_comparison(Comparison *c, Session *s, Error *e)
@@ -621,6 +658,7 @@ static Status verb_similarity(Session *s, Error *e)
     if (status == BERT_OK && format_is(s, "json")) {
         print_similarity_json(s, &c);
     } else if (status == BERT_OK) {
+        if (c.count > 1) note_comparison(s, &c);
         print_similarity(s, &c);
         if (s->options.by_layer) print_by_layer(s, &c);
     }
@@ -645,16 +683,16 @@ const Verb similarity_verb = {
  * The tutorial's use case: known answers, a new question; embed all of them and return the answers that are nearest.
  * ================================================================================================================== */
 static const char rank_help[] =
-    "Prints the lines of FILE (or of stdin, or the TEXTs after QUERY) as `score<TAB>line`, best first.\n"
-    "The score is the cosine of the line's vector to QUERY's; vectors are made as `bert embed` makes\n"
-    "them. Raw BERT was not trained for this; the example's model was. On a terminal four decimals,\n"
-    "else all digits.\n"
+    "Prints the lines of FILE (or of stdin, or the TEXTs after QUERY) as\n"
+    "`score<TAB>line`, best first. The score is the cosine of the line's vector to\n"
+    "QUERY's; vectors are made as `bert embed` makes them. Raw BERT was not trained\n"
+    "for this; the example's model was. On a terminal four decimals, else all digits.\n"
     "\n"
     "Formats:\n"
     "  text     score and line\n"
     "  json     one object per line: score, text\n";
 static const char rank_examples[] =
-    "  bert rank -m weights/all-MiniLM-L6-v2 'how do I get my money back' -f answers.txt --top-k 3\n";
+    "  bert rank -m weights/all-MiniLM-L6-v2 'my money back' -f answers.txt --top-k 3\n";
 
 typedef struct {
     double score;

@@ -103,7 +103,7 @@ static int verbs_of_the_help(char verb[32][32])
     return count;
 }
 
-/* No line that a terminal of 100 columns would break; the same parts in the same order; options with the place of their
+/* No line that a terminal of 80 columns would break; the same parts in the same order; options with the place of their
  * value; and the two ways to ask for it. */
 static void help_has_one_form(void)
 {
@@ -118,16 +118,20 @@ static void help_has_one_form(void)
         const char *a = strstr(output, usage), *b = strstr(output, "\n\nExamples:\n  bert ");
         check(!strncmp(output, "bert ", 5) && a && b && a < b && strstr(b, "\n\nOptions of every command ("),
               "%s: name, usage, examples, the other options: %s", v, output);
-        run("./bert %s --help | awk 'length > 100 || /^  -/ && !/^  (-[a-z], )?--[a-z-]+( [A-Za-z0-9,|]+)?  +[^ ]/'", v);
+        run("./bert %s --help | awk 'length > 80 || /^  -/ && !/^  (-[a-z], )?--[a-z-]+( [A-Za-z0-9,|]+)?  +[^ ]/'", v);
         check(!*output, "%s: lines that are too long, or options of another form: %s", v, output);
         check(run("[ \"$(./bert help %s)\" = \"$(./bert %s --help)\" ]", v, v) == 0, "bert help %s", v);
         check(run("./bert %s --help | grep -E '^  (-|--)(model|file|pair|pairs|quiet)'", v) == 1,
               "%s: common options are not listed: %s", v, output);
     }
-    run("{ ./bert --help; ./bert help options; } | awk 'length > 100'");
+    run("{ ./bert --help; ./bert help options; } | awk 'length > 80'");
     check(!*output, "lines that are too long: %s", output);
     run("./bert --help");
-    check(strstr(output, "6 out of memory, or a file could not be read or written") != NULL, "exit codes: %s", output);
+    check(strstr(output, "6 out of memory, or a file could not be read or\nwritten.\n") != NULL, "exit codes: %s",
+          output);
+    run("sh cli/man.sh ./bert | sed -n '/EXIT STATUS/,/ENVIRONMENT/p' | sed '1d;$d'");
+    check(strstr(output, "6 out of memory, or a file could not be read or written\n") != NULL,
+          "the page for man lists exit codes: %s", output);
     run("./bert help options | grep -c '^  -'");
     check_text("common options", output, "16\n");
     run("./bert help options");
@@ -145,6 +149,10 @@ static void the_mistakes_of_newcomers_get_the_sentence_that_helps(void)
     fails(2, "embed has no option --layer: did you mean --layers?", "./bert embed --layer -2 x");
     fails(2, "attention has no option --layers: did you mean --layer?", "./bert attention --layers 2 x");
     fails(2, "unknown option --max: did you mean --max-length?", "./bert embed --max 3 x");
+    fails(2, "unknown option --weights: did you mean --model (-m)?", "./bert embed --weights x y");
+    fails(2, "unknown option -k: did you mean --top-k?", "./bert fill-mask -k 3 x");
+    fails(2, "unknown option -k: see", "./bert tokenize -k 3 x");
+    fails(2, "--layer hello: a whole number is expected, 0 or more\n", "./bert attention --layer hello x");
     fails(2, "unknown command token: did you mean tokenize?", "./bert token x");
     fails(2, "the command comes first, texts follow", "./bert 'The cat sat on the [MASK].'");
     fails(2, "not 5 (put each in quotes)", "./bert next-sentence my dog is very cute");
@@ -171,10 +179,74 @@ static void the_mistakes_of_newcomers_get_the_sentence_that_helps(void)
     notes_nothing(with_tiny("echo banker | ./bert vocab -m %s", tiny));
     notes("one text is compared with itself", with_tiny("./bert similarity -m %s 'the cat'", tiny));
     notes("the word stands there once", with_tiny("./bert similarity -m %s --word cat 'the cat'", tiny));
-    notes_nothing(with_tiny("./bert similarity -m %s the cat", tiny));
+    notes_nothing(with_tiny("./bert similarity -m %s --format json the cat", tiny));
     notes("raw BERT was not trained to compare", with_tiny("./bert rank -m %s 'the cat' 'a dog'", tiny));
-    notes("3 texts were given, each of one word", with_tiny("./bert attention -m %s the cat sat", tiny));
-    notes_nothing(with_tiny("./bert attention -m %s 'the cat' sat mat", tiny));
+    notes("3 texts were given, each of one word", with_tiny("./bert attention -m %s --layer 0 the cat sat", tiny));
+    notes_nothing(with_tiny("./bert attention -m %s --layer 0 'the cat' sat mat", tiny));
+    notes_nothing(with_tiny("./bert attention -m %s --head 1 'the cat'", tiny));
+    notes_nothing(with_tiny("./bert attention -m %s --format json 'the cat'", tiny));
+    notes("layer 0, head 0 of 2 layers with 3 heads each: --layer N and", with_tiny("./bert attention -m %s x", tiny));
+    formula_remove(tiny);
+}
+
+/* A cosine says nothing without what was compared. */
+static void similarity_says_what_was_compared(void)
+{
+    static const struct { const char *options, *said; } recipes[] = {
+        {"", "compared: hidden state 1, mean over the tokens\n"},
+        {"--layers -1 --pooling max --normalize", "compared: hidden state 2, maximum over the tokens, length 1\n"},
+        {"--layers 0..2 --pooling cls", "compared: hidden states 0 to 2 side by side, row of [CLS]\n"},
+        {"--layers 2,1 --combine sum", "compared: sum of hidden states 2, 1, mean over the tokens\n"},
+        {"--layers 2,0,1 --combine mean", "compared: mean of hidden states 2, 0, 1, mean over the tokens\n"},
+        {"--pooling pooler", "compared: the pooler's output\n"},
+        {"--word cat", "compared: sum of hidden states 0 to 2, mean over the word's pieces; 1:6 is input 1, token 6 "}};
+    if (!tiny_model()) return;
+    for (size_t i = 0; i < sizeof recipes / sizeof *recipes; i++) {
+        char command[300];
+        snprintf(command, sizeof command, "./bert similarity -m %%s %s 'the cat' 'my cat'", recipes[i].options);
+        notes(recipes[i].said, with_tiny(command, tiny));
+    }
+    run("mkdir %s/1_Pooling; echo '{\"pooling_mode\": \"lasttoken\"}' > %s/1_Pooling/config.json", tiny, tiny);
+    run("echo '[{\"name\": \"0\", \"path\": \"\", \"type\": \"sentence_transformers.models.Transformer\"}, "
+        "{\"name\": \"1\", \"path\": \"1_Pooling\", "
+        "\"type\": \"sentence_transformers.models.Pooling\"}]' > %s/modules.json", tiny);
+    notes("compared: vectors as the model's modules.json makes them\n",
+          with_tiny("./bert similarity -m %s 'the cat' 'my cat'", tiny));
+    run("rm -r %s/1_Pooling %s/modules.json", tiny, tiny);
+    formula_remove(tiny);
+}
+
+/* The place that was meant, or how what is missing is fetched; for every command that needs a model. */
+static void a_model_directory_that_was_not_meant_names_the_one_that_was(void)
+{
+    static const char *const commands[] = {"embed -m %s x", "tokenize -m %s x", "info -m %s", "verify -m %s x"};
+    static const char *const fetched[] = {"bert-base-uncased", "bert-base-cased", "all-MiniLM-L6-v2"};
+    char command[300], said[100];
+    if (!tiny_model()) return;
+    run("mkdir -p %s/all/b-model %s/all/c-model %s/all/empty; cp %s/config.json %s/all/b-model; "
+        "cp %s/config.json %s/all/c-model", tiny, tiny, tiny, tiny, tiny, tiny, tiny);
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        const char *place = strstr(commands[i], "%s") + 2;
+        const int before = (int)(place - commands[i]) - 2;
+        snprintf(command, sizeof command, "./bert %.*s%%s/all%s", before, commands[i], place);
+        fails(3, "/all: holds model directories, and is none itself: did you mean /", with_tiny(command, tiny));
+        fails(3, "/all/b-model?\n", with_tiny(command, tiny));
+        snprintf(command, sizeof command, "./bert %.*s%%s/all/empty%s", before, commands[i], place);
+        run("%s 2>&1", with_tiny(command, tiny));
+        check(!strstr(output, "did you mean"), "%s: an empty directory: %s", command, output);
+        for (int m = 0; m < 3; m++) {
+            snprintf(command, sizeof command, "cd %%s && \"$OLDPWD/bert\" %.*ssome/%s/%s", before, commands[i],
+                     fetched[m], place);
+            snprintf(said, sizeof said, "; `make weights MODEL=%s` fetches weights/%s\n", fetched[m], fetched[m]);
+            fails(3, said, with_tiny(command, tiny));
+        }
+    }
+    run("mkdir -p %s/weights/bert-base-cased; cp %s/config.json %s/weights/bert-base-cased", tiny, tiny, tiny);
+    fails(3, "bert-base-cased: no such model directory; did you mean weights/bert-base-cased?\n",
+          with_tiny("cd %s && \"$OLDPWD/bert\" embed -m bert-base-cased x", tiny));
+    run("cp -r %s/weights/bert-base-cased %s/all/bert-base-uncased", tiny, tiny);
+    fails(3, "did you mean all/bert-base-uncased?\n", with_tiny("cd %s && \"$OLDPWD/bert\" embed -m all/ x", tiny));
+    run("rm -r %s/all %s/weights", tiny, tiny);
     formula_remove(tiny);
 }
 
@@ -1114,6 +1186,9 @@ const Test cli_tests[] = {
     {"help_has_one_form", help_has_one_form},
     {"wrong_usage_exits_2_with_one_line", wrong_usage_exits_2_with_one_line},
     {"the_mistakes_of_newcomers_get_the_sentence_that_helps", the_mistakes_of_newcomers_get_the_sentence_that_helps},
+    {"similarity_says_what_was_compared", similarity_says_what_was_compared},
+    {"a_model_directory_that_was_not_meant_names_the_one_that_was",
+     a_model_directory_that_was_not_meant_names_the_one_that_was},
     {"the_demonstration_refuses_what_would_change_its_numbers", the_demonstration_refuses_what_would_change_its_numbers},
     {"a_terminal_gets_four_decimals", a_terminal_gets_four_decimals},
     {"a_vector_on_a_terminal_is_its_beginning", a_vector_on_a_terminal_is_its_beginning},

@@ -132,10 +132,10 @@ static void the_first_line_names_what_is_shown(void)
     for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
         char option[24] = "--all";
         if (shown[i].step) snprintf(option, sizeof option, "--step %d", shown[i].step);
-        run("./bert explain -m %s --layer 1 --head 2 %s 'the cat' | head -1", tiny, option);
+        run("./bert explain -m %s --layer 1 --head 2 %s 'the [MASK]' | head -1", tiny, option);
         check(!strstr(output, "layer 1 of 0 to 1") == !shown[i].layer, "step %d: %s", shown[i].step, output);
         check(!strstr(output, "head 2 of 0 to 2") == !shown[i].head, "step %d: %s", shown[i].step, output);
-        check(strstr(output, "; token 2 cat\n") != NULL, "step %d: %s", shown[i].step, output);
+        check(strstr(output, "; token 2 [MASK]\n") != NULL, "step %d: %s", shown[i].step, output);
     }
     run("./bert explain -m %s --all ''", tiny);
     check(strstr(output, "; token 0 [CLS]\n") && strstr(output, "no word: the head is asked about [CLS])"),
@@ -304,14 +304,14 @@ static int read_columns(const char *line, int columns[32])
     return count;
 }
 
-/* Step 9 without --step has room for six columns; the last token is followed. Returns how many of its three strongest
- * keys lie beyond the first six. */
+/* Step 9 without --step has room for six columns; [MASK], the last word, is followed. Returns how many of its three
+ * strongest keys lie beyond the first six. */
 static int check_columns(const char *what)
 {
     int columns[32], key[3] = {-1, -1, -1}, beyond = 0;
     const char *step = strstr(output, "\nSTEP 9 "), *heading = step ? find_line(step + 1, "i looks at j:") : NULL;
     const char *most = heading ? find_line(heading, "i looks most at") : NULL;
-    const char *row = most ? find_line(most, "  9 cat") : NULL;
+    const char *row = most ? find_line(most, "  9 [MASK]") : NULL;
     if (!check(row != NULL, "%s: the tables: %s", what, output)) return 0;
     const int count = read_columns(heading, columns);
     check(count == 6, "%s: %d columns", what, count);
@@ -336,7 +336,7 @@ static void the_strongest_keys_of_the_followed_token_have_columns(void)
         for (int head = 0; head < 3; head++) {
             char what[48];
             snprintf(what, sizeof what, "layer %d, head %d", layer, head);
-            run("./bert explain -m %s --all --layer %d --head %d 'the cat sat on my the bank the cat'", tiny, layer,
+            run("./bert explain -m %s --all --layer %d --head %d 'the cat sat on my the bank the [MASK]'", tiny, layer,
                 head);
             beyond += check_columns(what);
         }
@@ -344,7 +344,8 @@ static void the_strongest_keys_of_the_followed_token_have_columns(void)
     formula_remove(tiny);
 }
 
-/* Of 32 tokens the first 24 have rows, and token 30, the last word. The headings say what the columns are. */
+/* Of 32 tokens the first 24 have rows, and token 30, the last word, which is followed. The headings say what the
+ * columns are. */
 static void the_followed_token_has_a_row_in_long_texts(void)
 {
     static const struct { int step; const char *table; } tables[] = {
@@ -352,14 +353,15 @@ static void the_followed_token_has_a_row_in_long_texts(void)
         {10, "context"}, {16, "word vectors"}, {16, "cosine of i and j"}};
     if (!tiny_model()) return;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
-        run("./bert explain -m %s --truncate --step %d \"$(yes the bank | head -40)\"", tiny, tables[i].step);
+        run("./bert explain -m %s --step %d \"$(yes the bank | head -14) my [MASK]\"", tiny,
+            tables[i].step);
         const char *table = find_line(output, tables[i].table), *last = table ? find_line(table, " 23 ") : NULL;
         const char *next = last ? strchr(last, '\n') : NULL;
-        check(next && !strncmp(next, "\n   30 bank", 11), "step %d, %s: %s", tables[i].step, tables[i].table, output);
+        check(next && !strncmp(next, "\n   30 [MASK]", 13), "step %d, %s: %s", tables[i].step, tables[i].table, output);
         check(strstr(output, "of 32 tokens, and token 30;") != NULL, "step %d says so: %s", tables[i].step, output);
     }
-    run("./bert explain -m %s --all --head 2 'the cat'", tiny);
-    check(find_line(output, "  2 cat           feature 16        17        18        19        20     21 ..\n") != NULL,
+    run("./bert explain -m %s --all --head 2 'the [MASK]'", tiny);
+    check(find_line(output, "  2 [MASK]        feature 16        17        18        19        20     21 ..\n") != NULL,
           "features are called so: %s", output);
     run("./bert explain -m %s --step 3 'the cat'", tiny);
     check(strstr(output, " stands for, end excluded\n") && strstr(output, " 0 to 3\n") && strstr(output, " 4 to 7\n"),
@@ -412,13 +414,15 @@ static void the_bank_sentence_explained(void)
               "Mississippi river bank.'") == 0, "exit code 0");
     check_headings("the bank sentence");
     check_layout("the bank sentence");
-    check(strstr(output, "22 tokens, 12L/768H/12A") && strstr(output, "token 19 bank"), "the last word is followed");
+    check(strstr(output, "22 tokens, 12L/768H/12A") && strstr(output, "token 19 bank"), "a bank is followed");
     check(strstr(output, "  6 and 10 bank         0.9386\n") && strstr(output, "  10 and 19 bank        0.6932\n"),
           "the two cosines: %s", strstr(output, "STEP 16"));
     check(run("./bert explain --all \"$(yes the bank | head -133) Mannschaft\"") == 0, "270 tokens");
-    check(!strncmp(output, "270 tokens, ", 12) && strstr(output, ";\ntoken 268 ##schaft\n"), "two lines: %.200s",
-          output);
+    check(!strncmp(output, "270 tokens, ", 12), "270 tokens: %.200s", output);
     check_layout("270 tokens");
+    run("./bert explain --step 9 --layer 10 --head 10 \"$(yes the Mannschaft | head -89)\"");
+    check(!strncmp(output, "269 tokens, ", 12) && strstr(output, ";\ntoken ") < strstr(output, " ##schaft\n"),
+          "two lines: %.200s", output);
     run("./bert explain --step 15 'The cat sat on the [MASK].'");
     check(strstr(output, "0.3145  floor") != NULL, "floor: %s", output);
     run("./bert explain --step 9 --layer 8 --head 10 'The cat sat on the mat because it was tired.'");
@@ -724,6 +728,59 @@ static void the_layer_and_head_worth_showing_are_chosen_by_a_rule(void)
     formula_remove(tiny);
 }
 
+/* "token 8", "layer 8" and the like: the number behind a word, from `from` on; -1: the word is not there. */
+static int number_behind(const char *from, const char *word)
+{
+    const char *at = from ? strstr(from, word) : NULL;
+    return at ? atoi(at + strlen(word)) : -1;
+}
+
+/* The cards follow a token in a layer and a head; the steps in full follow the same ones, whatever is asked for. */
+static void cards_and_steps_follow_the_same(void)
+{
+    static const char *const texts[] = {"'the cat sat on my mat'", "'the bank and the dog on my bank'", "'my cat'",
+                                        "'the [MASK] sat on my mat'", "--pair 'the dog' 'the cat sat'", "'the'",
+                                        "--head 1 'the cat sat on my mat'", "--layer 0 'the cat sat on my mat'",
+                                        "--layer 1 --head 2 'the cat sat on my mat'"};
+    int layers = 0;
+    if (!tiny_model()) return;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        run("./bert explain -m %s %s", tiny, texts[i]);
+        const char *rule = strstr(output, "\nSteps 7 to 13 ");
+        const int token = number_behind(output, " tokens; token "), layer = number_behind(rule, "of layer "),
+                  head = number_behind(rule, "and head ");
+        layers += layer > 0;
+        for (int step = 8; step <= 10; step++) {
+            char option[16] = "--all";
+            if (step < 10) snprintf(option, sizeof option, "--step %d", step);
+            run("./bert explain -m %s %s %s", tiny, option, texts[i]);
+            check(number_behind(output, "; token ") == token && number_behind(output, "; layer ") == layer &&
+                      number_behind(output, ", head ") == head, "%s %s follows token %d in layer %d, head %d: %.200s",
+                  option, texts[i], token, layer, head, output);
+        }
+    }
+    check(layers > 1, "not all of them are of layer 0");
+    formula_remove(tiny);
+}
+
+/* A word that the first line is about is followed, rather than a shorter word or one that stands there once. */
+static void a_word_that_comes_back_is_followed(void)
+{
+    static const char *const texts[] = {"'the bank and the dog on my bank'", "'bank sat bank'", "'bank bank the'",
+                                        "'the cat and the bank on my bank and cat'"};
+    if (!tiny_model()) return;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        run("./bert explain -m %s %s", tiny, texts[i]);
+        const char *followed = strstr(output, " tokens; token ");
+        check(!strncmp(output, "'bank' at ", 10), "%s: the answer: %.100s", texts[i], output);
+        check(followed && strstr(followed, ", 'bank', is followed.") && strstr(followed, "which 'bank' looks most at "),
+              "%s: bank is followed: %.300s", texts[i], output);
+    }
+    run("./bert explain -m %s 'the cat and the dog sat'", tiny);
+    check(strstr(output, "which a word looks most at ") != NULL, "of short words nobody asks: %.300s", output);
+    formula_remove(tiny);
+}
+
 /* The first line answers: fill-mask, next-sentence, embed and similarity say the same. */
 static void the_first_line_is_the_answer(void)
 {
@@ -798,11 +855,22 @@ static void the_cards_of_real_sentences(void)
     run("./bert explain 'The cat sat on the mat because it was tired.'");
     check(card_line(9, 3) && !strncmp(card_line(9, 3), "'it' looks at 'cat' with 0.83 (layer 8, head 10)\n", 49),
           "it looks at the cat: %s", output);
+    run("./bert explain --step 9 'The cat sat on the mat because it was tired.'");
+    check(strstr(output, "; layer 8 of 0 to 11, head 10 of 0 to 11; token 8 it\n") != NULL, "in full: %.200s", output);
     run("./bert explain 'I want embeddings'");
     check(card_line(3, 3) && !strncmp(card_line(3, 3), "'embeddings' -> em ##bed ##ding ##s\n", 36), "cut: %s", output);
     run("./bert explain 'After stealing money from the bank vault, the bank robber was seen fishing on the Mississippi "
         "river bank.'");
-    check(!strncmp(output, "'bank' at 6 and 10: cosine 0.9386; at 10 and 19: 0.6932\n", 55), "the banks: %s", output);
+    check(!strncmp(output, "'bank' at 6 and 10: cosine 0.9386; at 10 and 19: 0.6932\n'bank' looks at ", 72) &&
+              strstr(output, "; token 19, 'bank', is followed."), "the banks: %s", output);
+    run("./bert next-sentence -q 'my dog is cute' 'he likes playing' | grep -c 'head: refitted'");
+    const bool refitted = atoi(output) == 1;
+    run("./bert explain --pair 'he likes playing' 'my dog is cute'");
+    check(refitted == (strstr(output, "\n(by a head which this project fitted: ") != NULL) &&
+              refitted == (card_line(14, 3) && strstr(card_line(14, 3), " (refitted head); logits ")),
+          "whose head it is: %s", output);
+    check_layout("a pair");
+    check_cards("a pair");
     check(run("./bert explain --truncate \"$(yes the bank of | head -300)\"") == 0, "512 tokens");
     check_cards("512 tokens");
     check_layout("512 tokens");
@@ -901,6 +969,8 @@ const Test explain_tests[] = {
     {"the_word_of_most_pieces_is_shown", the_word_of_most_pieces_is_shown},
     {"cards_tell_the_numbers_of_the_other_commands", cards_tell_the_numbers_of_the_other_commands},
     {"the_layer_and_head_worth_showing_are_chosen_by_a_rule", the_layer_and_head_worth_showing_are_chosen_by_a_rule},
+    {"cards_and_steps_follow_the_same", cards_and_steps_follow_the_same},
+    {"a_word_that_comes_back_is_followed", a_word_that_comes_back_is_followed},
     {"the_first_line_is_the_answer", the_first_line_is_the_answer},
     {"words_at_several_places_are_compared", words_at_several_places_are_compared},
     {"the_cards_of_real_sentences", the_cards_of_real_sentences},

@@ -661,6 +661,17 @@ static void step_16_shows_the_cosines_of_the_word_vectors(void)
  * attention, similarity, verify
  * ================================================================================================================== */
 
+/* The last line of a heat map says of each sign what it stands for, to one digit. */
+static void check_legend(const char *scale)
+{
+    char expected[120] = "\nblank: 0";
+    for (int i = 1; i < 10; i++)
+        snprintf(expected + strlen(expected), sizeof expected - strlen(expected), ", %c %.1g", scale[i], i / 9.0);
+    strcat(expected, "\n");
+    const char *legend = strstr(output, "\nblank: ");
+    check(legend && !strcmp(legend, expected), "the legend is %s: %s", expected, output);
+}
+
 /* The heat map: two signs a key, the nearest of ten from 0 to 1; then the strongest key and its weight. */
 static void the_heat_map_shows_the_probabilities(void)
 {
@@ -676,6 +687,7 @@ static void the_heat_map_shows_the_probabilities(void)
             snprintf(name, sizeof name, "encoder.layer.%d.attention.self.probs", l);
             read_trace(path, name, (size_t)h * 16, 16, p);
             run("./bert attention -m %s --layer %d --head %d 'the cat'", tiny, l, h);
+            check_legend(scale);
             const char *row = strchr(output, '|');
             for (int i = 0; i < 4 && check(row != NULL, "row %d: %s", i, output); i++) {
                 char expected[64] = "|";
