@@ -1,13 +1,13 @@
 /* test_transcript.c - what the commands print, word for word: tests/golden/commands.txt on the model "tiny" and
  * tests/golden/documents.txt on bert-base-uncased. The numbers are the same on every machine, and so is the text.
  *
- * A transcript says that something is another text than it was; whether it is right is said by the tests that compare it
- * with numbers of other origin (test_output.c, test_explain.c). Where a change is meant:
+ * A transcript says that something is another text than it was; whether it is right is said by the tests that compare
+ * it with numbers of other origin (test_output.c, test_explain.c). Where a change is meant:
  *
  *     NEW_TRANSCRIPT=1 build/tests transcript        writes both files anew; then read the difference
  *
- * In the files, `$ ` begins a command without its `bert`, @ is the model's directory, and the last line of each answer is
- * its exit code. */
+ * In the files, `$ ` begins a command without its `bert`, @ is the model's directory, and the last line of each answer
+ * is its exit code. What goes to stderr is not heard. */
 #include "shell.h"
 #include <stdlib.h>
 #include <string.h>
@@ -48,8 +48,8 @@ static void play(Growing *g, const char *command)
     snprintf(verb, sizeof verb, "%.*s", (int)(rest - command), command);
     grow_replaced(&shell, rest, "@", tiny);
     const bool model = strcmp(verb, "compare") && *tiny;                /* compare needs none */
-    snprintf(code, sizeof code, "[%d]\n", run("./bert %s %s %s %s 2>&1", verb, model ? "-m" : "", model ? tiny : "",
-                                              shell.text));
+    const int exit_code = run("./bert %s %s %s %s 2>/dev/null", verb, model ? "-m" : "", model ? tiny : "", shell.text);
+    snprintf(code, sizeof code, "[%d]\n", exit_code);
     grow(g, "$ ", 2), grow(g, command, strlen(command)), grow(g, "\n", 1);
     grow_replaced(g, output, tiny, "@");
     grow(g, code, strlen(code));
@@ -82,7 +82,8 @@ static void check_transcript(const char *path)
         const char *got = all.text + before, *want = at;
         while (want < end && *got == *want) got++, want++;
         while (want > at && want[-1] != '\n') got--, want--;
-        check(*got == 0 && want == end, "%s prints\n      %.*s\n    expected\n      %.*s", command, (int)strcspn(got, "\n"), got,
+        check(*got == 0 && want == end, "%s prints\n      %.*s\n    expected\n      %.*s", command,
+              (int)strcspn(got, "\n"), got,
               want < end ? (int)strcspn(want, "\n") : 0, want);
         at = end, commands++;
     }
