@@ -262,8 +262,8 @@ static bool is_punctuation(uint32_t c)
     return unicode_is_punctuation(c);
 }
 
-/* A word of more than 100 characters (or what the files say, at most LONGEST_WORD) will be one [UNK]. Of its letters behind
- * LONGEST_WORD only the last one is remembered. */
+/* A word of more than 100 characters (or what the files say, at most LONGEST_WORD) will be one [UNK]. Of its letters
+ * behind LONGEST_WORD only the last one is remembered. */
 static void add_letter(Pipeline *p, Char c)
 {
     if (p->letters <= LONGEST_WORD) p->letters++;
@@ -595,7 +595,7 @@ Status normalized_text(const Tokenizer *t, Text text, char **out, size_t *length
 static Status text_tokens(Pipeline *p, Text text, int number)
 {
     const Vocabulary *v = p->t->vocabulary;
-    const bool whole = v->patterns[1].count > 0;    /* a token can be as long as it likes: no end of a chunk may cut it */
+    const bool whole = v->patterns[1].count > 0;    /* a token can be of any length: no end of a chunk may cut it */
     Status s = BERT_OK;
     p->taken = p->barred = 0;
     for (size_t at = 0, n = 0; !s && at < text.length; at += n) {
@@ -700,7 +700,7 @@ static Status frame(const Tokenizer *t, const EncodeOptions *o, size_t nA, size_
     if (!s) s = reserve_tokens(out, T, e);
     if (s) return s;
     size_t cutA = t->truncate_left ? oldB - nA : 0, cutB = t->truncate_left ? oldnB - nB : 0;
-    if (nA < oldB) move_tokens(out, one, cutA, nA); /* a cut A leaves room for its [CLS]; a whole one needs B's place, */
+    if (nA < oldB) move_tokens(out, one, cutA, nA); /* a cut A leaves room for its [CLS]; a whole one needs B's, */
     move_tokens(out, newB, oldB + cutB, nB);        /* and then B goes first, to the right of it all */
     if (nA == oldB) move_tokens(out, one, 0, nA);
     if (one) put_special(out, 0, t->cls_id);

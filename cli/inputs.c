@@ -37,7 +37,8 @@ static bool serves(const char *directory, Needs needs)
 {
     Error ignored;
     char *path = NULL;
-    if (needs == NEEDS_VOCABULARY) return file_exists(directory, "vocab.txt") || file_exists(directory, "tokenizer.json");
+    if (needs == NEEDS_VOCABULARY)
+        return file_exists(directory, "vocab.txt") || file_exists(directory, "tokenizer.json");
     if (!file_exists(directory, "config.json")) return false;
     if (needs == NEEDS_CONFIG) return true;
     bool found = model_file(&path, directory, &ignored) == BERT_OK;

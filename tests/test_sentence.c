@@ -222,8 +222,8 @@ static void a_dense_module_projects_the_vector(void)
 {
     double mean[H], got[8], want[8];
     static const char *const keys[] = {"", ", \"bias\": false, \"activation_function\": \"torch.nn.modules.linear.Identity\"",
-        ", \"bias\": false, \"activation_function\": \"torch.nn.modules.activation.Tanh\", \"module_input_name\": "
-        "\"sentence_embedding\", \"module_output_name\": null", ", \"activation_function\": \"torch.nn.Identity\""};
+        (", \"bias\": false, \"activation_function\": \"torch.nn.modules.activation.Tanh\", \"module_input_name\": "
+        "\"sentence_embedding\", \"module_output_name\": null"), ", \"activation_function\": \"torch.nn.Identity\""};
     if (!sentence_model()) return;
     embed("'the river bank'", mean, H);
     put_modules("Transformer: Pooling:1_Pooling Dense:2_Dense");

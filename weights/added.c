@@ -1,6 +1,6 @@
-/* added.c - the tokens that were added to a vocabulary, beside its pieces: [CLS] and [MASK], markers such as [E1], words
- * of a field. They are found in the text before WordPiece sees it; here is which ones there are, their ids, and the
- * search.
+/* added.c - the tokens that were added to a vocabulary, beside its pieces: [CLS] and [MASK], markers such as [E1],
+ * words of a field. They are found in the text before WordPiece sees it; here is which ones there are, their ids, and
+ * the search.
  *
  *     "the [E1]cat"  ->  the   [E1]   cat        [E1]: id 46, the row after the pieces 0 to 45
  *
@@ -183,7 +183,8 @@ static Status add_named(Adding *a, TokenizerFiles *f)
         AddedToken *token = &f->named[i];
         bool implied = !token->content && !f->none[i] && names[i].content && !f->whole;
         if (implied) {
-            *token = (AddedToken){.declared = -1, .special = true, .length = strlen(names[i].content), .file = "vocab.txt"};
+            *token = (AddedToken){.declared = -1, .special = true, .length = strlen(names[i].content),
+                                  .file = "vocab.txt"};
             token->content = copy_of(names[i].content, token->length);
             if (!token->content) return fail(a->e, BERT_SYSTEM, "out of memory for added tokens");
         }
@@ -270,8 +271,8 @@ Status added_resolve(Tokenizer *t, TokenizerFiles *f, Error *e)
     take_named(t, f);
     s = extend_pieces(t, e);
     if (s || (t->cls_id < t->V && t->sep_id < t->V)) return s;
-    return fail(e, BERT_FILE, "%s/tokenizer.json: post_processor: found the ids %d and %d, expected 0 to %d", f->directory,
-                t->cls_id, t->sep_id, t->V - 1);
+    return fail(e, BERT_FILE, "%s/tokenizer.json: post_processor: found the ids %d and %d, expected 0 to %d",
+                f->directory, t->cls_id, t->sep_id, t->V - 1);
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------
@@ -312,8 +313,8 @@ static Status sort_patterns(struct Patterns *p, const char *directory, Error *e)
             return fail(e, BERT_FILE, "%s/%s: the added tokens '%s' and '%s' are the same after normalization",
                         directory, token->file, p->sorted[i - 1]->content, token->content);
         if (strips && begins_white(token))
-            return fail(e, BERT_FILE, "%s/%s: the added token '%s' begins with white space, and another one has rstrip: "
-                        "not supported", directory, token->file, token->content);
+            return fail(e, BERT_FILE, "%s/%s: the added token '%s' begins with white space, and another one has "
+                        "rstrip: not supported", directory, token->file, token->content);
         p->first[(unsigned char)token->pattern[0]] = true;
     }
     return BERT_OK;
@@ -347,7 +348,7 @@ void added_begin(AddedSearch *s, const Vocabulary *v, int list)
     *s = (AddedSearch){&v->patterns[list], 0, v->patterns[list].count, 0, NULL};
 }
 
-/* The first pattern of [low, high) whose byte at `depth` is `byte` or more; one that ends there has none: it is less. */
+/* The first pattern of [low, high) whose byte at `depth` is at least `byte`; one that ends there is less. */
 static size_t lower_bound(const AddedSearch *s, int byte)
 {
     size_t low = s->low, high = s->high;

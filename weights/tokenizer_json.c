@@ -210,8 +210,8 @@ static Status own_member(JsonReader *j, const char *key, void *context, Error *e
     return append_token(j, context, false, e);
 }
 
-/* extra_special_tokens: a list, or an object of tokens with names of their own. Formerly additional_special_tokens, which
- * counts where there is no extra_special_tokens, first that of tokenizer_config.json. */
+/* extra_special_tokens: a list, or an object of tokens with names of their own. Formerly additional_special_tokens,
+ * which counts where there is no extra_special_tokens, first that of tokenizer_config.json. */
 static Status read_extra(JsonReader *j, TokenizerFiles *f, bool formerly, Error *e)
 {
     const char kind = json_peek(j);
@@ -262,8 +262,8 @@ static Status read_class(JsonReader *j, TokenizerFiles *f, Error *e)
             f->whole = i >= first_whole;
             return BERT_OK;
         }
-    return fail(e, BERT_FILE, "%s: tokenizer_class: found '%s', expected 'BertTokenizer': another way to split words is "
-                "not supported", j->path, f->class_name);
+    return fail(e, BERT_FILE, "%s: tokenizer_class: found '%s', expected 'BertTokenizer': another way to split words "
+                "is not supported", j->path, f->class_name);
 }
 
 /* "left" or "right". */
@@ -296,8 +296,8 @@ static Status auto_map_member(JsonReader *j, const char *key, void *context, Err
 {
     (void)context;
     if (strcmp(key, "AutoTokenizer")) return json_skip(j, e);
-    return fail(e, BERT_FILE, "%s: auto_map: found a tokenizer of its own (AutoTokenizer), which is code: not supported",
-                j->path);
+    return fail(e, BERT_FILE, "%s: auto_map: found a tokenizer of its own (AutoTokenizer), which is code: not "
+                "supported", j->path);
 }
 
 /* Trap: sentence-transformers directories have a second do_lower_case, in sentence_bert_config.json, which is often

@@ -272,9 +272,9 @@ bool vocabulary_has_capitals(const Tokenizer *t)
     return false;
 }
 
-/* Are capital letters a habit of the vocabulary, or a few strays? Of the pieces with two characters or more, at least one
- * in fifty has one in a cased vocabulary (a third has, in Google's); where there are only single letters, as for amino
- * acids, one in ten.
+/* Are capital letters a habit of the vocabulary, or a few strays? Of the pieces with two characters or more, at least
+ * one in fifty has one in a cased vocabulary (a third has, in Google's); where there are only single letters, as for
+ * amino acids, one in ten.
  *
  * Trap: Google's Chinese vocabulary has ten stray capitals among 21,128 pieces, and is lower case. */
 static bool has_many_capitals(const Tokenizer *t)
@@ -342,7 +342,7 @@ static Status settle(Tokenizer *t, const TokenizerFiles *f, CaseChoice choice, E
     const Saying strip = f->whole ? f->json_strip : f->strip_accents;
     const Saying chinese = f->whole ? f->json_chinese : f->chinese_chars;
     decide_case(t, f, choice);
-    t->strip_accents = strip == UNSAID ? t->lower_case : strip == SAID_YES;     /* the two go together in the original */
+    t->strip_accents = strip == UNSAID ? t->lower_case : strip == SAID_YES;     /* they go together in the original */
     t->chinese_chars = chinese != SAID_NO;                          /* all models have it, unless their file says no */
     t->truncate_left = f->truncate_left == SAID_YES;
     t->pad_left = f->pad_left == SAID_YES;
@@ -350,16 +350,16 @@ static Status settle(Tokenizer *t, const TokenizerFiles *f, CaseChoice choice, E
     t->max_length = f->max_length;
     t->longest_word = f->whole ? f->longest_word : 100;
     if (f->whole || f->longest_word == 100) return BERT_OK;
-    return fail(e, BERT_FILE, "%s/tokenizer.json: model.max_input_chars_per_word: found %d, but a BertTokenizer has 100",
-                f->directory, f->longest_word);
+    return fail(e, BERT_FILE, "%s/tokenizer.json: model.max_input_chars_per_word: found %d, but a BertTokenizer has "
+                "100", f->directory, f->longest_word);
 }
 
 /* A vocabulary without any of these is another kind of file. */
 static Status expect_specials(const Tokenizer *t, const TokenizerFiles *f, Error *e)
 {
     if (t->unk_id >= 0 || t->cls_id >= 0 || t->sep_id >= 0) return BERT_OK;
-    return fail(e, BERT_FILE, "%s/%s: %d pieces, but none is [UNK], [CLS] or [SEP]: not a BERT vocabulary", f->directory,
-                f->has_json ? "tokenizer.json" : "vocab.txt", t->vocabulary->count);
+    return fail(e, BERT_FILE, "%s/%s: %d pieces, but none is [UNK], [CLS] or [SEP]: not a BERT vocabulary",
+                f->directory, f->has_json ? "tokenizer.json" : "vocab.txt", t->vocabulary->count);
 }
 
 /* Reads directory/name by `f` if it is there. */

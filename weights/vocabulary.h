@@ -9,7 +9,7 @@ enum { LONGEST_ADDED = 512 };       /* bytes, so that no text takes long to sear
 typedef struct {
     char *content;                  /* malloc'ed */
     size_t length;
-    char *pattern;                  /* what is searched for: the content, for `normalized` ones after step 1. malloc'ed */
+    char *pattern;                  /* what is searched for: the content, for `normalized` ones after step 1 (owned) */
     size_t pattern_length;
     const char *file;               /* that speaks of it: "tokenizer.json" ... */
     int64_t declared;               /* the id that its file gives it, or -1 */
@@ -60,7 +60,7 @@ int longest_piece(const Tokenizer *t, const char *bytes, size_t prefix, size_t s
 int vocabulary_id(const Vocabulary *v, const char *piece, size_t length);
 
 /* Searches the patterns of v->patterns[list] for the longest one that the bytes to come begin with: added_begin, then
- * added_byte for one byte after the other. It says whether it is worth to go on; `found` is the longest so far, or NULL. */
+ * added_byte for one byte after the other. It says whether to go on; `found` is the longest so far, or NULL. */
 typedef struct {
     const struct Patterns *patterns;
     size_t low, high, depth;        /* patterns[low] to [high - 1] begin with the `depth` bytes that were given */
@@ -90,7 +90,7 @@ typedef struct {
     AddedToken named[NAMED_TOKENS]; /* content NULL: not said */
     bool none[NAMED_TOKENS];        /* said to be null */
     AddedList own, extra;           /* other keys that end in _token; extra_special_tokens */
-    AddedList additional, map_additional;   /* additional_special_tokens of either file: where there are no extra ones */
+    AddedList additional, map_additional;   /* additional_special_tokens: where there are no extra ones */
     bool in_map;                    /* special_tokens_map.json is being read, where all tokens are special */
     AddedList decoder;              /* added_tokens_decoder, or added_tokens.json */
     bool has_decoder;
@@ -124,6 +124,6 @@ void added_list_free(AddedList *list);
 void added_token_free(AddedToken *token);
 /* All tokens into t's vocabulary, with their ids, in the order in which Hugging Face's library adds them. */
 Status added_resolve(Tokenizer *t, TokenizerFiles *f, Error *e);
-Status added_prepare(Tokenizer *t, const char *directory, Error *e);        /* the patterns; after the case is decided */
+Status added_prepare(Tokenizer *t, const char *directory, Error *e);        /* patterns; after the case is decided */
 
 #endif
