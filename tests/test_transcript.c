@@ -1,0 +1,125 @@
+/* test_transcript.c - what the commands print, word for word: tests/golden/commands.txt on the model "tiny" and
+ * tests/golden/documents.txt on bert-base-uncased. The numbers are the same on every machine, and so is the text.
+ *
+ * A transcript says that something is another text than it was; whether it is right is said by the tests that compare
+ * it with numbers of other origin (test_output.c, test_explain.c). Where a change is meant:
+ *
+ *     NEW_TRANSCRIPT=1 build/tests transcript        writes both files anew; then read the difference
+ *
+ * In the files, `$ ` begins a command without its `bert`, @ is the model's directory, and the last line of each answer
+ * is its exit code. What goes to stderr is not heard. */
+#include "shell.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* Appends to a text that grows. */
+typedef struct {
+    char *text;
+    size_t used, room;
+} Growing;
+
+static void grow(Growing *g, const char *text, size_t n)
+{
+    if (g->used + n + 1 > g->room) {
+        g->room = 2 * (g->used + n) + 4096;
+        g->text = realloc(g->text, g->room);
+        if (!g->text) abort();
+    }
+    memcpy(g->text + g->used, text, n);
+    g->text[g->used += n] = 0;
+}
+
+/* The same with every occurrence of `from` replaced. */
+static void grow_replaced(Growing *g, const char *text, const char *from, const char *to)
+{
+    for (const char *at; *from && (at = strstr(text, from)) != NULL; text = at + strlen(from)) {
+        grow(g, text, (size_t)(at - text));
+        grow(g, to, strlen(to));
+    }
+    grow(g, text, strlen(text));
+}
+
+/* Runs one command of a transcript and appends it with its answer. */
+static void play(Growing *g, const char *command)
+{
+    Growing shell = {0};
+    char verb[64], code[32];
+    const char *rest = command + strcspn(command, " ");
+    snprintf(verb, sizeof verb, "%.*s", (int)(rest - command), command);
+    grow_replaced(&shell, rest, "@", tiny);
+    const bool model = strcmp(verb, "compare") && *tiny;                /* compare needs none */
+    const int exit_code = run("./bert %s %s %s %s 2>/dev/null", verb, model ? "-m" : "", model ? tiny : "", shell.text);
+    snprintf(code, sizeof code, "[%d]\n", exit_code);
+    grow(g, "$ ", 2), grow(g, command, strlen(command)), grow(g, "\n", 1);
+    grow_replaced(g, output, tiny, "@");
+    grow(g, code, strlen(code));
+    free(shell.text);
+}
+
+/* The whole file, malloc'ed. */
+static char *read_transcript(const char *path)
+{
+    Growing g = {0};
+    char piece[4096];
+    FILE *f = fopen(path, "rb");
+    if (!check(f != NULL, "%s can be read", path)) return NULL;
+    for (size_t n; (n = fread(piece, 1, sizeof piece, f)) > 0; ) grow(&g, piece, n);
+    fclose(f);
+    return g.text;
+}
+
+/* Plays the commands of a transcript again; shows the first line of each answer that is another one. */
+static void check_transcript(const char *path)
+{
+    char *expected = read_transcript(path), command[1000];
+    Growing all = {0};
+    int commands = 0;
+    for (const char *at = expected; at && *at; ) {
+        const char *next = strstr(at, "\n$ "), *end = next ? next + 1 : at + strlen(at);
+        const size_t before = all.used;
+        snprintf(command, sizeof command, "%.*s", (int)strcspn(at + 2, "\n"), at + 2);
+        play(&all, command);
+        const char *got = all.text + before, *want = at;
+        while (want < end && *got == *want) got++, want++;
+        while (want > at && want[-1] != '\n') got--, want--;
+        check(*got == 0 && want == end, "%s prints\n      %.*s\n    expected\n      %.*s", command,
+              (int)strcspn(got, "\n"), got,
+              want < end ? (int)strcspn(want, "\n") : 0, want);
+        at = end, commands++;
+    }
+    FILE *f = getenv("NEW_TRANSCRIPT") && all.text ? fopen(path, "wb") : NULL;
+    if (f) fputs(all.text, f), fclose(f);
+    check(commands > 2, "%s: %d commands", path, commands);
+    free(expected), free(all.text);
+}
+
+/* a and b: a trace, and the same with the other GELU; c: of another text; ids: two rows of ids and nothing else. */
+static void the_transcript_of_the_commands_is_the_same(void)
+{
+    int64_t ids[2][4] = {{2, 61, 62, 3}, {2, 9, 63, 3}};
+    SafeTensor t = {.name = (char[]){"input_ids"}, .dtype = DTYPE_I64, .rank = 2, .shape = {2, 4}, .count = 8,
+                    .data = ids};
+    char path[300];
+    Error e = {0};
+    if (!tiny_model()) return;
+    snprintf(path, sizeof path, "%s/ids", tiny);
+    check(safetensors_write(path, &t, 1, NULL, 0, &e) == BERT_OK, "%s", e.message);
+    run("for t in 'a erf cat' 'b tanh cat' 'c erf dog'; do set -- $t; "
+        "./bert trace -m %s --gelu $2 -o %s/$1 \"the $3\"; done", tiny, tiny);
+    check_transcript("tests/golden/commands.txt");
+    run("rm %s/a %s/b %s/c %s/ids", tiny, tiny, tiny, tiny);
+    formula_remove(tiny);
+}
+
+static void the_transcript_of_the_documents_is_the_same(void)
+{
+    if (too_slow() || !real_weights("bert-base-uncased")) return;
+    *tiny = 0;                                                          /* the default model */
+    check_transcript("tests/golden/documents.txt");
+}
+
+const Test transcript_tests[] = {
+    {"the_transcript_of_the_commands_is_the_same", the_transcript_of_the_commands_is_the_same},
+    {"the_transcript_of_the_documents_is_the_same", the_transcript_of_the_documents_is_the_same},
+    {NULL, NULL},
+};
