@@ -44,9 +44,9 @@ static void without_line_numbers(char *text)
 {
     char *to = text;
     for (const char *from = text; *from; ) {
-        const bool place = to - text >= 3 && !strncmp(to - 3, ".c:", 3) && *from >= '0' && *from <= '9';
-        *to++ = place ? 'N' : *from;
-        from += place ? strspn(from, "0123456789") : 1;
+        const size_t digits = to - text >= 3 && !strncmp(to - 3, ".c:", 3) ? strspn(from, "0123456789") : 0;
+        *to++ = digits ? 'N' : *from;
+        from += digits ? digits : 1;
     }
     *to = 0;
 }
