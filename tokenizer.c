@@ -567,8 +567,8 @@ static Status split_normalized(Pipeline *p)
     return s;
 }
 
-/* The text as step 1 leaves it: what a `normalized` token is searched by. */
-Status normalized_text(const Tokenizer *t, Text text, char **out, size_t *length, Error *e)
+/* The text as step 1 leaves it, malloc'ed into *out: what a `normalized` token is searched by. */
+static Status normalized_text(const Tokenizer *t, Text text, char **out, size_t *length, Error *e)
 {
     Pipeline p = {.t = t, .e = e};
     Status s = BERT_OK;
@@ -585,6 +585,22 @@ Status normalized_text(const Tokenizer *t, Text text, char **out, size_t *length
     for (size_t i = 0; !s && i < p.chars.count; i++) *length += utf8_encode(p.chars.items[i].code, *out + *length);
     free(p.chars.items);
     free(p.next.items);
+    return s;
+}
+
+/* weights/vocabulary.c reads the files. What a `normalized` added token is searched by, only step 1 can say. `t` is empty
+ * again after a failure. */
+Status tokenizer_load(Tokenizer *t, const char *directory, CaseChoice choice, Error *e)
+{
+    Status s = pieces_load(t, directory, choice, e);
+    AddedList *added = t->vocabulary ? &t->vocabulary->added : NULL;
+    for (size_t i = 0; !s && i < added->count; i++) {
+        AddedToken *token = &added->items[i];
+        if (!token->normalized) continue;
+        s = normalized_text(t, (Text){token->content, token->length}, &token->pattern, &token->pattern_length, e);
+    }
+    if (!s) s = added_prepare(t, directory, e);
+    if (s) tokenizer_free(t);
     return s;
 }
 

@@ -58,7 +58,7 @@ def build(compiler, wraps):
 def copy_sources():
     shutil.rmtree(HERE, ignore_errors=True)
     os.makedirs(os.path.join(HERE, "weights/bert-base-uncased"))
-    for pattern in ("*.c", "*.h", "README.md", "weights/*.[ch]", "verify/*.[ch]", "cli/*.[ch]", "build/steps.h"):
+    for pattern in ("*.c", "*.h", "README.md", "weights/*.[ch]", "verify/*.[ch]", "cli/*", "build/steps.h"):
         for path in glob.glob(os.path.join(ROOT, pattern)):
             copy = os.path.join(HERE, os.path.relpath(path, ROOT))
             os.makedirs(os.path.dirname(copy), exist_ok=True)

@@ -6,8 +6,8 @@
  *
  *     NEW_TRANSCRIPT=1 build/tests transcript        writes both files anew; then read the difference
  *
- * In the files, `$ ` begins a command without its `bert`, @ is the model's directory, and the last line of each answer
- * is its exit code. What goes to stderr is not heard. */
+ * In the files, `$ ` begins a command without its `bert`, @ is the model's directory, N the number of a line of the
+ * sources, and the last line of each answer is its exit code. What goes to stderr is not heard. */
 #include "shell.h"
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +39,18 @@ static void grow_replaced(Growing *g, const char *text, const char *from, const 
     grow(g, text, strlen(text));
 }
 
+/* "bert.c:183" -> "bert.c:N": a line of a source moves with every comment above it. */
+static void without_line_numbers(char *text)
+{
+    char *to = text;
+    for (const char *from = text; *from; ) {
+        const size_t digits = to - text >= 3 && !strncmp(to - 3, ".c:", 3) ? strspn(from, "0123456789") : 0;
+        *to++ = digits ? 'N' : *from;
+        from += digits ? digits : 1;
+    }
+    *to = 0;
+}
+
 /* Runs one command of a transcript and appends it with its answer. */
 static void play(Growing *g, const char *command)
 {
@@ -51,6 +63,7 @@ static void play(Growing *g, const char *command)
     const int exit_code = run("./bert %s %s %s %s 2>/dev/null", verb, model ? "-m" : "", model ? tiny : "", shell.text);
     snprintf(code, sizeof code, "[%d]\n", exit_code);
     grow(g, "$ ", 2), grow(g, command, strlen(command)), grow(g, "\n", 1);
+    without_line_numbers(output);
     grow_replaced(g, output, tiny, "@");
     grow(g, code, strlen(code));
     free(shell.text);

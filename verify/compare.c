@@ -249,7 +249,10 @@ static bool read_shape(TraceEntry *t)
     int n = t->tensor.rank;
     for (; n > rank && shape[0] == 1; n--) shape++;
     if (n == rank - 1 && t->form == FORM_TOKENS && !t->split_heads) {   /* one token, its dimension dropped */
-        t->B = 1, t->heads = 1, t->rows = 1, t->cols = shape[0];
+        t->B = 1;
+        t->heads = 1;
+        t->rows = 1;
+        t->cols = shape[0];
         return true;
     }
     if (n != rank && n != rank + 1) return false;
@@ -476,7 +479,9 @@ static void add_pair(Result *r, Sums *s, double x, double y, size_t i, int bits,
     if (!isfinite(x) || !isfinite(y)) {
         if (x == y) return;                                             /* the same infinity */
         r->word = isnan(x) || isnan(y) ? "NaN" : "infinite";
-        r->where = i, r->expected = x, r->found = y;
+        r->where = i;
+        r->expected = x;
+        r->found = y;
         return;
     }
     const double d = fabs(x - y), u = scaled(x, s), v = scaled(y, s);

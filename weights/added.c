@@ -323,23 +323,20 @@ static Status sort_patterns(struct Patterns *p, const char *directory, Error *e)
 Status added_prepare(Tokenizer *t, const char *directory, Error *e)
 {
     Vocabulary *v = t->vocabulary;
-    Status s = BERT_OK;
     for (int list = 0; list < 2; list++) {
         if (v->added.count) v->patterns[list].sorted = calloc(v->added.count, sizeof *v->patterns[list].sorted);
         if (v->added.count && !v->patterns[list].sorted) return fail(e, BERT_SYSTEM, "out of memory for added tokens");
     }
-    for (size_t i = 0; !s && i < v->added.count; i++) {
+    for (size_t i = 0; i < v->added.count; i++) {
         AddedToken *token = &v->added.items[i];
-        token->pattern = token->content;
-        token->pattern_length = token->length;
-        if (token->normalized) {
-            token->pattern = NULL;
-            s = normalized_text(t, (Text){token->content, token->length}, &token->pattern, &token->pattern_length, e);
+        if (!token->normalized) {
+            token->pattern = token->content;
+            token->pattern_length = token->length;
         }
         struct Patterns *p = &v->patterns[token->normalized];
         p->sorted[p->count++] = token;
     }
-    if (!s) s = sort_patterns(&v->patterns[0], directory, e);
+    Status s = sort_patterns(&v->patterns[0], directory, e);
     return s ? s : sort_patterns(&v->patterns[1], directory, e);
 }
 

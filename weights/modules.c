@@ -22,12 +22,12 @@
 typedef struct {                    /* one object of modules.json */
     char name[128], path[256], type[256];
     const char *class;              /* the last word of type */
-} Entry;
+} ModuleEntry;
 
 typedef struct {
-    Entry entry[MAX_MODULES];
+    ModuleEntry entry[MAX_MODULES];
     int count;
-} List;
+} ModuleList;
 
 /* A path of modules.json leads down from the directory, and nowhere else. */
 static bool leads_down(const char *path)
@@ -42,11 +42,11 @@ static bool leads_down(const char *path)
 
 /* One object of the list: {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}.
  * idx and kwargs change nothing: the order is that of the list. */
-static Status read_entry(JsonReader *j, Entry *entry, Error *e)
+static Status read_entry(JsonReader *j, ModuleEntry *entry, Error *e)
 {
     char key[64];
     bool more;
-    *entry = (Entry){.path = ""};
+    *entry = (ModuleEntry){.path = ""};
     Status status = json_begin(j, '{', e);
     while (status == BERT_OK && (status = json_next_key(j, key, sizeof key, &more, e)) == BERT_OK && more) {
         if (!strcmp(key, "name")) status = json_string(j, entry->name, sizeof entry->name, e);
@@ -63,7 +63,7 @@ static Status read_entry(JsonReader *j, Entry *entry, Error *e)
     return BERT_OK;
 }
 
-static Status read_entries(JsonReader *j, List *list, Error *e)
+static Status read_entries(JsonReader *j, ModuleList *list, Error *e)
 {
     bool more;
     Status status = json_begin(j, '[', e);
@@ -76,7 +76,7 @@ static Status read_entries(JsonReader *j, List *list, Error *e)
 }
 
 /* modules.json. The whole text is checked to be UTF-8, as json_open does; that would expect an object, too. */
-static Status read_list(const char *directory, List *list, Error *e)
+static Status read_list(const char *directory, ModuleList *list, Error *e)
 {
     char path[4400];
     FileView file;
@@ -95,13 +95,13 @@ static Status read_list(const char *directory, List *list, Error *e)
     return status;
 }
 
-static bool is_transformer(const Entry *entry)
+static bool is_transformer(const ModuleEntry *entry)
 {
     return !strcmp(entry->class, "Transformer") || !strcmp(entry->class, "MLMTransformer");
 }
 
 /* Is the class of the library, and not one that a repository brings along? */
-static bool is_of_the_library(const Entry *entry)
+static bool is_of_the_library(const ModuleEntry *entry)
 {
     return !strncmp(entry->type, "sentence_transformers.", 22);
 }
@@ -294,7 +294,7 @@ bool is_sentence_directory(const char *directory)
 
 Status sentence_text_read(const char *directory, SentenceText *text, Error *e)
 {
-    List list = {.count = 0};
+    ModuleList list = {.count = 0};
     *text = (SentenceText){.max_length = 0};
     if (!is_sentence_directory(directory)) return BERT_OK;
     if (file_exists(directory, "modules.json")) {
@@ -572,7 +572,7 @@ static Status read_weighted(const char *directory, SentenceModule *module, size_
  * file at all.
  * Trap: its directory is empty in older models, and git does not keep empty directories: in most copies only the list
  * is left. */
-static Status read_module(const char *directory, const Entry *entry, SentenceModel *m, size_t *size, Error *e)
+static Status read_module(const char *directory, const ModuleEntry *entry, SentenceModel *m, size_t *size, Error *e)
 {
     char path[4400];
     bool bias;
@@ -590,10 +590,10 @@ static Status read_module(const char *directory, const Entry *entry, SentenceMod
 
 /* What is expected at place i of the list: a Transformer, a Pooling, then the others. The names must differ: of two
  * equal ones the library forgets the first. */
-static Status check_entry(const char *directory, const List *list, int i, Error *e)
+static Status check_entry(const char *directory, const ModuleList *list, int i, Error *e)
 {
     static const char *const after[] = {"Dense", "LayerNorm", "Normalize", "Dropout"};
-    const Entry *entry = &list->entry[i];
+    const ModuleEntry *entry = &list->entry[i];
     const bool splade = i > 0 && !strcmp(list->entry[1].class, "SpladePooling");
     bool known = i == 0 ? is_transformer(entry) : i == 1 && (splade || !strcmp(entry->class, "Pooling"));
     for (size_t k = 0; i > 1 && !splade && k < sizeof after / sizeof *after; k++)
@@ -631,7 +631,7 @@ static Status read_without_list(const char *directory, SentenceModel *m, Error *
 
 Status sentence_modules_named(const char *directory, bool *normalize, bool *others, Error *e)
 {
-    List list;
+    ModuleList list;
     *normalize = *others = false;
     if (!file_exists(directory, "modules.json")) return find_normalize(directory, normalize, e);
     if (read_list(directory, &list, e) != BERT_OK) return e->status;
@@ -657,7 +657,7 @@ static Status check_task(const char *directory, const SentenceText *text, bool s
     return BERT_OK;
 }
 
-static Status read_modules(const char *directory, const List *list, size_t H, SentenceModel *m, Error *e)
+static Status read_modules(const char *directory, const ModuleList *list, size_t H, SentenceModel *m, Error *e)
 {
     char path[4800];
     const bool splade = list->count > 1 && !strcmp(list->entry[1].class, "SpladePooling");
@@ -681,7 +681,7 @@ static Status read_modules(const char *directory, const List *list, size_t H, Se
 
 Status sentence_model_read(const char *directory, size_t H, size_t V, SentenceModel *m, Error *e)
 {
-    List list;
+    ModuleList list;
     *m = (SentenceModel){.include_prompt = true};
     const bool listed = file_exists(directory, "modules.json");
     Status s = listed ? read_list(directory, &list, e) : read_without_list(directory, m, e);

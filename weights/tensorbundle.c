@@ -90,14 +90,14 @@ uint32_t crc32c_masked(const void *data, size_t size)
 typedef struct {
     const unsigned char *at;
     size_t left;
-} Bytes;
+} Span;
 
 /* The next `size` bytes as a piece of their own. `size` has 64 bits and is compared before
  * it is used. */
-static bool take_bytes(Bytes *b, uint64_t size, Bytes *out)
+static bool take_bytes(Span *b, uint64_t size, Span *out)
 {
     if (size > b->left) return false;
-    *out = (Bytes){b->at, (size_t)size};
+    *out = (Span){b->at, (size_t)size};
     b->at += size;
     b->left -= (size_t)size;
     return true;
@@ -115,7 +115,7 @@ static uint32_t little32(const unsigned char *p)
  *
  * Why AC 82 00, which is 300 as well, is refused: nobody writes it, and in the footer, which has no checksum, the
  * flipped bit that makes it of AC 02 and the zero behind it would go unnoticed. */
-static bool take_varint(Bytes *b, uint64_t *value)
+static bool take_varint(Span *b, uint64_t *value)
 {
     *value = 0;
     for (int shift = 0; shift < 64; shift += 7) {
@@ -135,10 +135,10 @@ static bool take_varint(Bytes *b, uint64_t *value)
 typedef struct {
     uint64_t number, value;             /* value: of types 0 and 5 */
     int wire;
-    Bytes bytes;                        /* of type 2 */
+    Span bytes;                        /* of type 2 */
 } Field;
 
-static bool take_field(Bytes *b, Field *field)
+static bool take_field(Span *b, Field *field)
 {
     uint64_t tag, length = 0;
     if (!take_varint(b, &tag)) return false;
@@ -168,20 +168,20 @@ typedef struct {
     uint64_t next_block;                /* where the next block must begin: behind the one before */
     char last[NAME_LIMIT + 1];          /* the key before, and its length, over all data blocks */
     size_t last_length;
-} Reader;
+} BlockReader;
 
 typedef struct {
     uint64_t offset, size;
 } Handle;
 
 /* Where a block is: offset and size. The trailer of 5 bytes is not counted. */
-static bool take_handle(Bytes *b, Handle *handle)
+static bool take_handle(Span *b, Handle *handle)
 {
     return take_varint(b, &handle->offset) && take_varint(b, &handle->size);
 }
 
 /* A sentence about a block. */
-static Status index_fail(const Reader *r, uint64_t offset, const char *what)
+static Status index_fail(const BlockReader *r, uint64_t offset, const char *what)
 {
     return fail(r->e, BERT_FILE, "%s: block at byte %llu: %s", r->bundle->path, (unsigned long long)offset, what);
 }
@@ -199,7 +199,7 @@ static Status index_fail(const Reader *r, uint64_t offset, const char *what)
  *
  * Why 1: what lies between two blocks would be under no checksum. And an index of 16 MB could name one block of 8 MB a
  * million times: it would be checked a million times, for hours. */
-static Status open_block(Reader *r, Handle h, Bytes *entries)
+static Status open_block(BlockReader *r, Handle h, Span *entries)
 {
     size_t room = r->index.size - FOOTER_SIZE;                  /* blocks end where the footer begins */
     if (h.offset > room || room - h.offset < BLOCK_TRAILER || h.size > room - h.offset - BLOCK_TRAILER)
@@ -224,17 +224,17 @@ static Status open_block(Reader *r, Handle h, Bytes *entries)
         return index_fail(r, h.offset, "found more restarts than bytes, expected them to fit");
     if (little32(block + size - 4) == 0)                        /* other readers take such a block for an empty one */
         return index_fail(r, h.offset, "found no restarts, expected at least one");
-    *entries = (Bytes){block, size - 4 - (size_t)4 * little32(block + size - 4)};
+    *entries = (Span){block, size - 4 - (size_t)4 * little32(block + size - 4)};
     return BERT_OK;
 }
 
 /* The next entry of a block: its key is built up in key[], which holds the one before. The
  * three lengths are compared with the key before, with NAME_LIMIT and with what is left of
  * the block, one at a time and without adding them up. */
-static bool take_entry(Bytes *block, char key[NAME_LIMIT + 1], size_t *length, Bytes *value)
+static bool take_entry(Span *block, char key[NAME_LIMIT + 1], size_t *length, Span *value)
 {
     uint64_t shared = 0, non_shared = 0, value_length = 0;
-    Bytes suffix;
+    Span suffix;
     if (!take_varint(block, &shared) || !take_varint(block, &non_shared) || !take_varint(block, &value_length))
         return false;
     if (shared > *length || non_shared > NAME_LIMIT - shared) return false;
@@ -254,7 +254,7 @@ static bool take_entry(Bytes *block, char key[NAME_LIMIT + 1], size_t *length, B
  *
  * Key "": BundleHeaderProto { 1 num_shards, 2 endianness (0 little, 1 big), 3 version { 2
  * min_consumer } } */
-static Status read_header(Reader *r, Bytes value)
+static Status read_header(BlockReader *r, Span value)
 {
     uint64_t shards = 0, endian = 0, min_consumer = 0;
     for (Field f; value.left > 0; ) {
@@ -282,7 +282,7 @@ static Status read_header(Reader *r, Bytes value)
 }
 
 /* A sentence about a variable. */
-static Status entry_fail(const Reader *r, const BundleEntry *entry, const char *what)
+static Status entry_fail(const BlockReader *r, const BundleEntry *entry, const char *what)
 {
     return fail(r->e, BERT_FILE, "%s: variable '%.200s': %s", r->bundle->path, entry->name, what);
 }
@@ -291,7 +291,7 @@ static Status entry_fail(const Reader *r, const BundleEntry *entry, const char *
  * Its name, field 2 inside, is not used by anybody. A scalar has none.
  *
  * TensorShapeProto { 2 repeated dim { 1 size, 2 name }, 3 unknown_rank } */
-static Status read_shape(const Reader *r, BundleEntry *entry, Bytes shape)
+static Status read_shape(const BlockReader *r, BundleEntry *entry, Span shape)
 {
     for (Field f; shape.left > 0; ) {
         if (!take_field(&shape, &f)) return entry_fail(r, entry, "shape: malformed");
@@ -317,7 +317,7 @@ static Status read_shape(const Reader *r, BundleEntry *entry, Bytes shape)
  *
  * BundleEntryProto { 1 dtype, 2 shape, 3 shard_id, 4 offset, 5 size, 6 crc32c, 7 repeated
  * slices } */
-static Status read_fields(const Reader *r, BundleEntry *entry, Bytes value)
+static Status read_fields(const BlockReader *r, BundleEntry *entry, Span value)
 {
     for (Field f; value.left > 0; ) {
         if (!take_field(&value, &f)) return entry_fail(r, entry, "malformed entry");
@@ -351,7 +351,7 @@ static size_t type_size(int64_t type)
 /* What can be said without the data files: shape, type and size agree, and the shard
  * exists. Types whose width we do not know keep the size they claim; it is compared with
  * the data file like any other, and the converter wants float32. */
-static Status check_entry(const Reader *r, BundleEntry *entry)
+static Status check_entry(const BlockReader *r, BundleEntry *entry)
 {
     size_t bytes, width = type_size(entry->type);
     entry->count = 1;
@@ -368,7 +368,7 @@ static Status check_entry(const Reader *r, BundleEntry *entry)
 }
 
 /* Room for one more variable, named by the last key. */
-static BundleEntry *new_entry(Reader *r)
+static BundleEntry *new_entry(BlockReader *r)
 {
     Bundle *b = r->bundle;
     if (b->count == r->capacity) {
@@ -389,7 +389,7 @@ static BundleEntry *new_entry(Reader *r)
 
 /* Any other key: a variable. Names are C strings from here on, so none may hold a zero
  * byte. Pieces of partitioned variables have keys that begin with a zero byte. */
-static Status read_variable(Reader *r, Bytes value)
+static Status read_variable(BlockReader *r, Span value)
 {
     if (memchr(r->last, 0, r->last_length))
         return fail(r->e, BERT_FILE,
@@ -407,7 +407,7 @@ static Status read_variable(Reader *r, Bytes value)
 
 /* Takes a key that has just been read as the last one, if it follows the one before: keys
  * must ascend, through all blocks, so no name comes twice. */
-static bool ascending(Reader *r, const char *key, size_t length)
+static bool ascending(BlockReader *r, const char *key, size_t length)
 {
     size_t shorter = length < r->last_length ? length : r->last_length;
     int order = memcmp(key, r->last, shorter);
@@ -422,9 +422,9 @@ static bool ascending(Reader *r, const char *key, size_t length)
  *
  * Why the order is demanded: the list of variables is then sorted as it stands, bundle_find
  * can search it by halving, and no name can be there twice. */
-static Status read_data_block(Reader *r, Handle h)
+static Status read_data_block(BlockReader *r, Handle h)
 {
-    Bytes block, value;
+    Span block, value;
     char key[NAME_LIMIT + 1] = "";
     size_t length = 0;
     Status status = open_block(r, h, &block);
@@ -448,7 +448,7 @@ static Status read_data_block(Reader *r, Handle h)
  * no checksum.
  *
  * Both handles must use it up, but for zeros, so that no bit of it may be anything else. */
-static Status read_footer(const Reader *r, Handle *meta, Handle *index)
+static Status read_footer(const BlockReader *r, Handle *meta, Handle *index)
 {
     static const unsigned char magic[8] = {0x57, 0xFB, 0x80, 0x8B, 0x24, 0x75, 0x47, 0xDB};
     if (r->index.size < FOOTER_SIZE)
@@ -457,7 +457,7 @@ static Status read_footer(const Reader *r, Handle *meta, Handle *index)
     if (r->index.size > INDEX_LIMIT)
         return fail(r->e, BERT_FILE, "%s: found %zu bytes, expected at most %d: no checkpoint index", r->bundle->path,
                     r->index.size, (int)INDEX_LIMIT);
-    Bytes footer = {r->index.data + r->index.size - FOOTER_SIZE, FOOTER_SIZE - sizeof magic};
+    Span footer = {r->index.data + r->index.size - FOOTER_SIZE, FOOTER_SIZE - sizeof magic};
     if (memcmp(footer.at + footer.left, magic, sizeof magic))
         return fail(r->e, BERT_FILE,
                     "%s: byte %zu: found another magic number, expected that of a table: cut off, or no "
@@ -478,10 +478,10 @@ static Status read_footer(const Reader *r, Handle *meta, Handle *index)
  *     read 2nd, one after another       read 3rd       read 1st
  *
  * The index block must be read before the blocks that it names, and lies behind them: so its place is checked last. */
-static Status read_table(Reader *r)
+static Status read_table(BlockReader *r)
 {
     Handle meta = {0}, index = {0}, data;
-    Bytes block = {0}, value, none;
+    Span block = {0}, value, none;
     char key[NAME_LIMIT + 1] = "";
     size_t length = 0;
     Status status = read_footer(r, &meta, &index);
@@ -537,7 +537,7 @@ static Status check_ranges(const Bundle *b, Error *e)
 
 /* A checkpoint of version 1 is the one file PREFIX: say that, instead of that PREFIX.index
  * does not exist. */
-static Status open_index(Reader *r, const char *prefix)
+static Status open_index(BlockReader *r, const char *prefix)
 {
     Status status = file_open(&r->index, r->bundle->path, r->e);
     if (status != BERT_FILE || access(r->bundle->path, F_OK) == 0 || access(prefix, F_OK) != 0) return status;
@@ -554,7 +554,7 @@ Status bundle_open(Bundle *b, const char *prefix, Error *e)
     *b = (Bundle){0};
     size_t size = strlen(prefix) + sizeof ".index";
     b->path = malloc(size);
-    Reader *r = calloc(1, sizeof *r);
+    BlockReader *r = calloc(1, sizeof *r);
     Status status = b->path && r ? BERT_OK : fail(e, BERT_SYSTEM, "%s: out of memory", prefix);
     if (status == BERT_OK) {
         snprintf(b->path, size, "%s.index", prefix);

@@ -52,20 +52,20 @@ typedef struct {
     size_t storage, offset;             /* offset in elements */
     int rank;
     size_t shape[MAX_RANK], stride[MAX_RANK];
-} View;
+} Strided;
 
 /* A list of any of them, which doubles when it is full. */
 typedef struct {
     void *items;
     size_t count, capacity;
-} List;
+} Growing;
 
 typedef struct {
     const char *path;
     const unsigned char *bytes;
     size_t size, at, opcode;            /* at: the next byte; opcode: where the one that runs stands */
-    List stack, memo, items;            /* of Value */
-    List members, storages, views;
+    Growing stack, memo, items;            /* of Value */
+    Growing members, storages, views;
     size_t dicts;
     Error *e;
 } Machine;
@@ -81,7 +81,7 @@ static Status refuse(const Machine *m, const char *what)
 }
 
 /* Room for one more item of `size` bytes at the end of a list: its address, or NULL if memory runs out. */
-static void *grow(Machine *m, List *list, size_t size)
+static void *grow(Machine *m, Growing *list, size_t size)
 {
     if (list->count == list->capacity) {
         size_t capacity, bytes;
@@ -98,7 +98,7 @@ static void *grow(Machine *m, List *list, size_t size)
     return (char *)list->items + size * list->count++;
 }
 
-static Status append_value(Machine *m, List *list, Value value)
+static Status append_value(Machine *m, Growing *list, Value value)
 {
     Value *place = grow(m, list, sizeof *place);
     if (!place) return m->e->status;
@@ -403,7 +403,7 @@ static int sizes_of(const Machine *m, const Value *tuple, size_t *sizes)
 /* (storage, offset, shape, strides, requires_grad, hooks): what a tensor is, noted and not made. */
 static Status push_tensor(Machine *m, const Value *arguments)
 {
-    View view = {0};
+    Strided view = {0};
     if (arguments->count != 6) return refuse(m, "found a tensor with other arguments");
     const Value storage = item_of(m, arguments, 0), offset = item_of(m, arguments, 1), shape = item_of(m, arguments, 2);
     const Value strides = item_of(m, arguments, 3), hooks = item_of(m, arguments, 5);
@@ -414,7 +414,7 @@ static Status push_tensor(Machine *m, const Value *arguments)
         return refuse(m, "found a tensor with other arguments");
     view.storage = storage.at;
     view.offset = (size_t)offset.number;
-    View *place = grow(m, &m->views, sizeof *place);
+    Strided *place = grow(m, &m->views, sizeof *place);
     if (!place) return m->e->status;
     *place = view;
     return push(m, (Value){.kind = VALUE_TENSOR, .at = m->views.count - 1});
@@ -601,7 +601,7 @@ static Status storage_data(TorchReader *r, const SafeTensor *t, size_t number, c
 }
 
 /* Whether the view lies row by row, as safetensors has it; dimensions of 1 have any stride. */
-static bool is_contiguous(const View *v)
+static bool is_contiguous(const Strided *v)
 {
     size_t expected = 1;
     for (int i = v->rank - 1; i >= 0; i--) {
@@ -612,7 +612,7 @@ static bool is_contiguous(const View *v)
 }
 
 /* The last element of a view that has some, offset + sum of (shape - 1) * stride, is inside of the storage. */
-static bool is_inside(const View *v, size_t storage_count)
+static bool is_inside(const Strided *v, size_t storage_count)
 {
     size_t last = v->offset;
     for (int i = 0; i < v->rank; i++) {
@@ -623,7 +623,7 @@ static bool is_inside(const View *v, size_t storage_count)
 }
 
 /* The view's elements row by row, in memory of their own. */
-static Status gather(TorchReader *r, SafeTensor *t, const View *v, const char *data)
+static Status gather(TorchReader *r, SafeTensor *t, const Strided *v, const char *data)
 {
     const size_t size = dtype_size(t->dtype);
     char *copy = malloc(t->count * size);               /* at most the size of the storage, which is in the file */
@@ -645,7 +645,7 @@ static Status gather(TorchReader *r, SafeTensor *t, const View *v, const char *d
 }
 
 /* One tensor of the dictionary, checked against its storage. */
-static Status read_tensor(TorchReader *r, SafeTensor *t, const View *v)
+static Status read_tensor(TorchReader *r, SafeTensor *t, const Strided *v)
 {
     const Storage *storage = &((Storage *)r->machine.storages.items)[v->storage];
     const char *data;
@@ -733,7 +733,7 @@ static Status read_tensors(TorchReader *r, size_t dict)
         }
         SafeTensor *t = &f->tensors[f->count];
         s = read_name(r, t, &member->key);
-        if (s == BERT_OK) s = read_tensor(r, t, &((View *)r->machine.views.items)[member->value.at]);
+        if (s == BERT_OK) s = read_tensor(r, t, &((Strided *)r->machine.views.items)[member->value.at]);
         f->count += s == BERT_OK;
     }
     return s == BERT_OK ? check_names(r) : s;

@@ -403,12 +403,10 @@ static Status load(Tokenizer *t, TokenizerFiles *f, CaseChoice choice, char *pat
     if (!s && !f->has_decoder) s = read_if_any(f, "added_tokens.json", path, capacity, read_added_tokens, e);
     if (!s) s = settle(t, f, choice, e);
     if (!s) s = added_resolve(t, f, e);
-    if (!s) s = expect_specials(t, f, e);
-    return s ? s : added_prepare(t, f->directory, e);
+    return s ? s : expect_specials(t, f, e);
 }
 
-/* `t` is empty again after a failure. */
-Status tokenizer_load(Tokenizer *t, const char *directory, CaseChoice choice, Error *e)
+Status pieces_load(Tokenizer *t, const char *directory, CaseChoice choice, Error *e)
 {
     TokenizerFiles f = {.directory = directory, .cls_id = -1, .sep_id = -1, .longest_word = 100};
     size_t capacity;
@@ -417,7 +415,6 @@ Status tokenizer_load(Tokenizer *t, const char *directory, CaseChoice choice, Er
     Status s = path && t->vocabulary ? load(t, &f, choice, path, capacity, e) : fail(e, BERT_SYSTEM, "out of memory");
     free(path);
     tokenizer_files_free(&f);
-    if (s) tokenizer_free(t);
     return s;
 }
 

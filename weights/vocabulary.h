@@ -70,8 +70,9 @@ void added_begin(AddedSearch *s, const Vocabulary *v, int list);
 bool added_byte(AddedSearch *s, char byte);
 bool is_word_character(uint32_t code);      /* \w: see single_word */
 
-/* tokenizer.c: the text as step 1 leaves it, malloc'ed. */
-Status normalized_text(const Tokenizer *t, Text text, char **out, size_t *length, Error *e);
+/* tokenizer_load's part that reads the files of the directory: all of *t but the patterns that added tokens are searched
+ * by. BERT_FILE with file and key; tokenizer_free gives back what was loaded, after a failure, too. */
+Status pieces_load(Tokenizer *t, const char *directory, CaseChoice choice, Error *e);
 
 /* Is there a piece with a capital letter, other than [CLS] and the like? */
 bool vocabulary_has_capitals(const Tokenizer *t);
@@ -124,6 +125,7 @@ void added_list_free(AddedList *list);
 void added_token_free(AddedToken *token);
 /* All tokens into t's vocabulary, with their ids, in the order in which Hugging Face's library adds them. */
 Status added_resolve(Tokenizer *t, TokenizerFiles *f, Error *e);
-Status added_prepare(Tokenizer *t, const char *directory, Error *e);        /* patterns; after the case is decided */
+/* The patterns of both lists, sorted. A `normalized` token has its pattern already; another one's is its content. */
+Status added_prepare(Tokenizer *t, const char *directory, Error *e);
 
 #endif

@@ -17,7 +17,7 @@ fresh() {
         mkdir -p "$copy/$room"
         cp $room/*.c $room/*.h "$copy/$room/"
     done
-    cp cli/steps.sh "$copy/cli/"
+    cp cli/*.sh "$copy/cli/"
     cp weights/bert-base-uncased/vocab.txt "$copy/weights/bert-base-uncased/"
     cp -R tests/*.c tests/*.h tests/golden "$copy/tests/"
 }
