@@ -24,7 +24,8 @@ import time
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 HERE = os.path.join(ROOT, "build", "mutation")
 FAST = {"bert.c", "tensor.c"}                       # -O3, or the tests take minutes; the rest is compiled in less time
-NO_NONSENSE = "-Werror=incompatible-pointer-types -Werror=int-conversion -Werror=return-type -Werror=discarded-qualifiers -Wformat -Werror=format"
+NO_NONSENSE = ("-Wformat -Wno-format-truncation -Wno-format-overflow -Werror=format -Werror=incompatible-pointer-types "
+               "-Werror=int-conversion -Werror=return-type -Werror=discarded-qualifiers")
 SANITIZE = "-g -fsanitize=address,undefined -fno-sanitize-recover=all"
 
 Fault = collections.namedtuple("Fault", "file line kind before after")
@@ -52,12 +53,13 @@ def function_lines(lines):
             yield n
 
 
-# What is found in the blanked line, what it becomes. Spaces are as in this project: a binary operator has one on each side.
+# What is found in the blanked line, what it becomes. As in this project, a binary operator has a space on each side.
 SWAPS = [
     ("<", r" <(?= )", [" <=", " >"]), ("<=", r" <=(?= )", [" <", " >"]), (">", r" >(?= )", [" >=", " <"]),
     (">=", r" >=(?= )", [" >", " <"]), ("==", r" ==(?= )", [" !="]), ("!=", r" !=(?= )", [" =="]),
     ("+", r" \+(?= )", [" -"]), ("-", r" -(?= )", [" +"]), ("*", r"(?<=[\w)\]]) \*(?= )", [" /"]),
-    ("/", r" /(?= )", [" *"]), ("%", r" %(?= )", [" /"]), ("&&", r" &&(?= |$)", [" ||"]), ("||", r" \|\|(?= |$)", [" &&"]),
+    ("/", r" /(?= )", [" *"]), ("%", r" %(?= )", [" /"]),
+    ("&&", r" &&(?= |$)", [" ||"]), ("||", r" \|\|(?= |$)", [" &&"]),
     ("+=", r" \+=(?= )", [" -=", " ="]), ("-=", r" -=(?= )", [" +="]), ("|=", r" \|=(?= )", [" ="]),
     ("true", r"\btrue\b", ["false"]), ("false", r"\bfalse\b", ["true"]),
     ("break", r"\bbreak;", ["continue;"]), ("continue", r"\bcontinue;", ["break;"]),
@@ -124,8 +126,8 @@ def changes(line, code):
                 yield "arguments swapped", line[:a] + (" " if line[a] == " " else "") + second + ", " + first + line[d:]
     statement = re.match(r"( +)((?:\w[\w>.\[\]*() +-]* (?:[-+*/|&]?=) |\w+\(|\(void\)|[\w>.\[\]-]+(?:\+\+|--)).*;) *$",
                          code.replace("\0", " "))
-    if statement and not re.match(r" *(return|const|static|int|size_t|real|double|float|bool|char|Status|break|continue)\b",
-                                  code):
+    declares = r" *(return|const|static|int|size_t|real|double|float|bool|char|Status|break|continue)\b"
+    if statement and not re.match(declares, code):
         yield "statement dropped", line[:len(statement.group(1))] + ";"
         yield "returns early", line[:len(statement.group(1))] + "return BERT_OK; " + line[len(statement.group(1)):]
 
@@ -139,7 +141,8 @@ def faults_of(file, root=ROOT):
         code = codes[n]
         if code.lstrip().startswith("#") or "assert(" in code or not code.strip("\0 "):
             continue
-        found = sorted({Fault(file, n + 1, kind, lines[n], new) for kind, new in changes(lines[n], code) if new != lines[n]})
+        found = sorted({Fault(file, n + 1, kind, lines[n], new)
+                        for kind, new in changes(lines[n], code) if new != lines[n]})
         if found:
             yield found
 
@@ -180,7 +183,8 @@ class Copy:
         self.options, self.here = options, os.path.join(HERE, name)
         shutil.rmtree(self.here, ignore_errors=True)
         os.makedirs(os.path.join(self.here, "build", "tmp"))
-        for path in subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n"):
+        listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+        for path in listed.stdout.split("\n"):
             if path and os.path.isfile(os.path.join(ROOT, path)) and not path.startswith("notebooks/"):
                 os.makedirs(os.path.dirname(os.path.join(self.here, path)) or self.here, exist_ok=True)
                 shutil.copy(os.path.join(ROOT, path), os.path.join(self.here, path))
@@ -202,9 +206,9 @@ class Copy:
         """(exit code, what it printed); the code is None if it took too long."""
         env = dict(os.environ, TMPDIR=os.path.join(self.here, "build", "tmp"), LC_ALL="C", SKIPS_FAIL="0",
                    FIRST_ONLY="1", **environment)
-        process = subprocess.Popen(command, shell=isinstance(command, str), cwd=self.here, env=env, stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace",
-                                   preexec_fn=lambda: limits(memory))
+        process = subprocess.Popen(command, shell=isinstance(command, str), cwd=self.here, env=env,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                   errors="replace", preexec_fn=lambda: limits(memory))
         try:
             output = process.communicate(timeout=seconds)[0]
         except subprocess.TimeoutExpired:
@@ -280,7 +284,7 @@ def test_names(options):
 
 
 def measure(copy, names, options, **environment):
-    """[(seconds, name)] of the tests that pass without any fault, the fastest first; the others are said and left out."""
+    """[(seconds, name)] of the tests that pass without any fault, the fastest first; what does not is said."""
     timed = []
     for name in names:
         start = time.time()
@@ -385,8 +389,8 @@ def run_all(options):
 
 
 def sanitize(copy, survivors, tests, options):
-    """{fault: the test that sees it under the sanitizers}, for those that nothing has seen so far. Slow tests, which are
-    those with real weights, are left out."""
+    """{fault: the test that sees it under the sanitizers}, for those that nothing has seen so far. Slow tests, which
+    are those with real weights, are left out."""
     if not survivors:
         return {}
     everything = sorted({file for files in copy.programs.values() for file in files})
