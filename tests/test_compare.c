@@ -294,11 +294,43 @@ static void wrong_scores_are_taken_over_behind_masked_keys(void)
     remove_made();
 }
 
+/* Whatever the order in which a file has its tensors: the table, the first difference and verify's explanation are in
+ * the order of the data, and each tensor is found. */
+static void the_order_of_a_file_does_not_matter(void)
+{
+    static char expected[sizeof output];
+    char path[300];
+    Error e = {0};
+    Safetensors st;
+    if (!tiny_model()) return;
+    run("./bert trace -m %s -o %s/ref 'the cat'; ./bert trace -m %s --gelu tanh -o %s/trace 'the cat'", tiny, tiny,
+        tiny, tiny);
+    snprintf(path, sizeof path, "%s/trace", tiny);
+    if (!check(safetensors_open(&st, path, &e) == BERT_OK, "%s", e.message)) return;
+    SafeTensor *kept = calloc(st.count, sizeof *kept);
+    for (int order = 0; kept && order < 3; order++) {                   /* as it is, backwards, every seventh */
+        for (size_t i = 0; i < st.count; i++)
+            kept[i] = st.tensors[order == 0 ? i : order == 1 ? st.count - 1 - i : i * 7 % st.count];
+        snprintf(path, sizeof path, "%s/other", tiny);
+        check(safetensors_write(path, kept, st.count, NULL, 0, &e) == BERT_OK, "%s", e.message);
+        run("{ ./bert compare -v %s/ref %s/other; ./bert compare -v %s/other %s/ref; "
+            "./bert verify -v -m %s %s/other; } 2>/dev/null", tiny, tiny, tiny, tiny, tiny, tiny);
+        if (order == 0) strcpy(expected, output);
+        check(!strcmp(output, expected) && strstr(output, "best explanation: encoder.layer.0.intermediate: GELU"),
+              "order %d: %s", order, output);
+    }
+    check(st.count % 7 != 0, "every seventh is each once");
+    free(kept);
+    safetensors_close(&st);
+    remove_made();
+}
+
 const Test compare_tests[] = {
     {"the_columns_of_compare_say_what_they_are_called", the_columns_of_compare_say_what_they_are_called},
     {"last_hidden_state_belongs_to_the_last_layer_that_is_named",
      last_hidden_state_belongs_to_the_last_layer_that_is_named},
     {"each_of_the_ids_is_compared_where_others_are_missing", each_of_the_ids_is_compared_where_others_are_missing},
+    {"the_order_of_a_file_does_not_matter", the_order_of_a_file_does_not_matter},
     {"a_nan_in_a_hidden_state_does_not_hide_the_mistake_behind_it",
      a_nan_in_a_hidden_state_does_not_hide_the_mistake_behind_it},
     {"wrong_scores_are_taken_over_behind_masked_keys", wrong_scores_are_taken_over_behind_masked_keys},

@@ -289,6 +289,18 @@ static void info_lists_every_tensor_as_the_file_has_it(void)
     formula_remove(tiny);
 }
 
+/* What config.json leaves out is as in BERT: GELU by erf and eps 1e-12. (Their keys are spoiled here.) */
+static void what_a_configuration_leaves_out_is_as_in_bert(void)
+{
+    if (!tiny_model()) return;
+    run("cd %s && sed 's/\"layer_norm_eps\"/\"a\"/; s/\"hidden_act\"/\"b\"/' config.json > new && mv new config.json",
+        tiny);
+    run("./bert info -m %s", tiny);
+    check(strstr(output, "\nsize        2L/24H/3A: ") &&
+          strstr(output, "\nnumbers     GELU erf, LayerNorm eps 1e-12, "), "defaults: %s", output);
+    formula_remove(tiny);
+}
+
 /* Writes the tiny weights again without the first `lacking` of the encoder's; with `nan`, one of a bias's numbers is
  * none. */
 static bool spoil_weights(const char *directory, int lacking, bool nan)
@@ -858,6 +870,7 @@ const Test output_tests[] = {
     {"a_stdin_that_cannot_be_read_is_an_error", a_stdin_that_cannot_be_read_is_an_error},
     {"the_table_of_a_trace_is_that_of_its_file", the_table_of_a_trace_is_that_of_its_file},
     {"info_lists_every_tensor_as_the_file_has_it", info_lists_every_tensor_as_the_file_has_it},
+    {"what_a_configuration_leaves_out_is_as_in_bert", what_a_configuration_leaves_out_is_as_in_bert},
     {"missing_tensors_are_named_up_to_twenty", missing_tensors_are_named_up_to_twenty},
     {"numbers_that_are_not_finite_are_counted", numbers_that_are_not_finite_are_counted},
     {"each_step_has_its_shapes_and_its_trap", each_step_has_its_shapes_and_its_trap},

@@ -1309,6 +1309,9 @@ static void the_converter_is_a_program(void)
     check_text("fingerprint", answer, expected);
     check(run_convert(answer, "--fingerprint %s", in_scratch("abc")) == 3 && !strncmp(answer, "convert: ", 9),
           "no weights: %s", answer);
+    snprintf(answer, sizeof answer, "%s %s/x", in_scratch("c"), in_scratch("abc"));
+    check(run_convert(answer, "%s", strcpy((char[600]){0}, answer)) == 6 && strstr(answer, "/abc/x: cannot be created: Not a "),
+          "a directory below a file: %s", answer);
     check(run_convert(answer, "--sha256 %s", in_scratch("nowhere")) == 3 && strstr(answer, "cannot be opened"),
           "no file: %s", answer);
 }

@@ -25,7 +25,7 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 HERE = os.path.join(ROOT, "build", "mutation")
 FAST = {"bert.c", "tensor.c"}                       # -O3, or the tests take minutes; the rest is compiled in less time
 NO_NONSENSE = "-Werror=incompatible-pointer-types -Werror=int-conversion -Werror=return-type -Werror=discarded-qualifiers -Wformat -Werror=format"
-SANITIZE = "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all"
+SANITIZE = "-g -fsanitize=address,undefined -fno-sanitize-recover=all"
 
 Fault = collections.namedtuple("Fault", "file line kind before after")
 
@@ -223,7 +223,7 @@ class Copy:
         for file in files:
             target = f"build/objects{'-sanitized' if flags else ''}/{file[:-2]}.o"
             os.makedirs(os.path.dirname(os.path.join(self.here, target)), exist_ok=True)
-            level = flags or ("-O3" if file in FAST else "-O2")
+            level = f"{flags} " + ("-O3" if file in FAST else "-O1" if flags else "-O2")
             code, said = self.run(f"{self.options.compile} {NO_NONSENSE} {level} -c {file} -o {target}", 600)
             if code != 0:
                 return said or "the compiler took too long"
@@ -381,11 +381,12 @@ def run_all(options):
         thread.start()
     for thread in threads:
         thread.join()
-    return copies[0], results
+    return copies[0], results, tests
 
 
-def sanitize(copy, survivors, options):
-    """{fault: the test that sees it under the sanitizers}, for those that nothing has seen so far."""
+def sanitize(copy, survivors, tests, options):
+    """{fault: the test that sees it under the sanitizers}, for those that nothing has seen so far. Slow tests, which are
+    those with real weights, are left out."""
     if not survivors:
         return {}
     everything = sorted({file for files in copy.programs.values() for file in files})
@@ -393,7 +394,7 @@ def sanitize(copy, survivors, options):
     if said:
         sys.exit(f"without any fault, sanitized: {said}")
     print("under the sanitizers:", flush=True)
-    tests = measure(copy, test_names(options), options, ASAN_OPTIONS="detect_leaks=1")
+    tests = measure(copy, [name for seconds, name in tests if seconds < 0.7], options, ASAN_OPTIONS="detect_leaks=1")
     return {fault: judge_sanitized(copy, fault, tests) for fault in survivors}
 
 
@@ -408,9 +409,9 @@ def main():
     for name in ("compile", "parts", "tests", "convert"):
         parser.add_argument("--" + name, required=True, type=str if name == "compile" else str.split)
     options = parser.parse_args()
-    copy, results = run_all(options)
+    copy, results, tests = run_all(options)
     survivors = [fault for fault, seen in results if not seen]
-    sanitized = sanitize(copy, survivors, options) if options.sanitize else {}
+    sanitized = sanitize(copy, survivors, tests, options) if options.sanitize else {}
     print(f"\n{'file':26} planted  killed  memory only  survived")
     for file in sorted({fault.file for fault, _ in results}) + ["total"]:
         here = [(fault, seen) for fault, seen in results if file in (fault.file, "total")]
