@@ -118,6 +118,11 @@ FORMULA = $(CORE) tests/formula.c tests/make_formula.c
 build/formula: $(call objects,float,$(FORMULA))
 	@$(call link,float,$(FORMULA))
 
+# For tests/compare_tokenizer.py: lines in, ids out.
+STREAM = $(CORE) tests/tokenize_stream.c
+build/tokenize_stream: $(call objects,float,$(STREAM))
+	@$(call link,float,$(STREAM))
+
 # The library: what bert.h declares; tests/example.c is a program that uses it.
 LIBRARY = $(filter-out weights/program.c,$(CORE))
 build/libbert.a: $(call objects,float,$(LIBRARY))

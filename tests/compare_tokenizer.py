@@ -191,11 +191,9 @@ def file_lines(ours, theirs, path):
     return count, wrong
 
 
-def build(folder):
-    program = pathlib.Path(folder) / "tokenize_stream"
-    sources = ["tests/tokenize_stream.c", "tokenizer.c", "weights/vocabulary.c", "weights/files.c"]
-    subprocess.run(["cc", "-O2", "-std=c11", "-D_POSIX_C_SOURCE=200809L", "-o", str(program), *sources, "-lm"], cwd=ROOT, check=True)
-    return program
+def build():
+    subprocess.run(["make", "-s", "build/tokenize_stream"], cwd=ROOT, check=True)
+    return pathlib.Path(ROOT) / "build" / "tokenize_stream"
 
 
 def main():
@@ -210,23 +208,22 @@ def main():
     vocabs = args.vocab or [p for p in (ROOT / f"weights/bert-base-{c}/vocab.txt" for c in ("uncased", "cased")) if p.exists()]
     print(f"reference: tokenizers {tokenizers.__version__}", "" if tokenizers.__version__ == "0.23.3" else "(expected 0.23.3)")
     total = failures = 0
-    with tempfile.TemporaryDirectory() as folder:
-        program = args.program or build(folder)
-        for vocab, lower in itertools.product(vocabs, (True, False)):
-            pieces = vocab.read_text(encoding="utf-8").split("\n")[:-1]
-            if not args.file and lower == any(p[:1] != "[" and p.lower() != p for p in pieces):
-                continue                            # each vocabulary in its own mode
-            ours, theirs = Ours(program, vocab.parent, "uncased" if lower else "cased"), reference(vocab, lower)
-            for part, run in ((args.file, lambda: file_lines(ours, theirs, args.file)),
-                              ("scalars", lambda: scalars(ours, theirs)),
-                              ("lines", lambda: random_lines(ours, theirs, pieces, args.seed, args.lines)),
-                              ("lines", lambda: random_settings(program, vocab, pieces, args.seed, args.lines)),
-                              ("pairs", lambda: random_pairs(ours, theirs, pieces, args.seed))):
-                if part is None or (args.file or args.part or part) != part:
-                    continue
-                count, wrong = run()
-                print(f"{vocab.parent.name} {'uncased' if lower else 'cased'} {part.name if args.file else part}: {count:,} texts, {wrong} differences", flush=True)
-                total, failures = total + count, failures + wrong
+    program = args.program or build()
+    for vocab, lower in itertools.product(vocabs, (True, False)):
+        pieces = vocab.read_text(encoding="utf-8").split("\n")[:-1]
+        if not args.file and lower == any(p[:1] != "[" and p.lower() != p for p in pieces):
+            continue                            # each vocabulary in its own mode
+        ours, theirs = Ours(program, vocab.parent, "uncased" if lower else "cased"), reference(vocab, lower)
+        for part, run in ((args.file, lambda: file_lines(ours, theirs, args.file)),
+                          ("scalars", lambda: scalars(ours, theirs)),
+                          ("lines", lambda: random_lines(ours, theirs, pieces, args.seed, args.lines)),
+                          ("lines", lambda: random_settings(program, vocab, pieces, args.seed, args.lines)),
+                          ("pairs", lambda: random_pairs(ours, theirs, pieces, args.seed))):
+            if part is None or (args.file or args.part or part) != part:
+                continue
+            count, wrong = run()
+            print(f"{vocab.parent.name} {'uncased' if lower else 'cased'} {part.name if args.file else part}: {count:,} texts, {wrong} differences", flush=True)
+            total, failures = total + count, failures + wrong
     print(f"{total:,} texts compared, {failures} differences")
     sys.exit(1 if failures or not total else 0)
 

@@ -871,6 +871,8 @@ static void a_vocabulary_that_was_made_to_collide_is_refused(void)
 #define WHOLE(added, normalizer, splitter, processor, model) \
     "{\"version\": \"1.0\", \"truncation\": null, \"padding\": null, \"added_tokens\": [" added "], \"normalizer\": " normalizer \
     ", \"pre_tokenizer\": " splitter ", \"post_processor\": " processor ", \"decoder\": null, \"model\": " model "}"
+#define SIX_PLACES "{}, {}, {}, {}, {}, {}"
+#define SIX_NAMES(x) "\"" #x "1\": {}, \"" #x "2\": {}, \"" #x "3\": {}, \"" #x "4\": {}, \"" #x "5\": {}, \"" #x "6\": {}"
 #define SPLITTER "{\"type\": \"BertPreTokenizer\"}"
 #define USUAL WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, MODEL)
 #define FAST "{\"tokenizer_class\": \"PreTrainedTokenizerFast\", \"pad_token\": \"[PAD]\", \"mask_token\": \"[MASK]\"}"
@@ -944,6 +946,12 @@ static void a_tokenizer_that_is_not_berts_is_refused_by_file_and_key(void)
         {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {\"a\": -1}}"), NULL, "'a' has id -1"},
         {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {\"a\": 16000000}}"), NULL, "'a' has id 16000000"},
         {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {}, \"vocab\": {}}"), NULL, "model.vocab: found twice"},
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"type\": \"BertProcessing\", \"sep\": [\"[SEP]\", 3, 4]}", MODEL), NULL,
+         "post_processor: expected a token and its id"},
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"single\": [" SIX_PLACES ", " SIX_PLACES ", " SIX_PLACES "]}", MODEL), NULL,
+         "post_processor: found more than"},
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"special_tokens\": {" SIX_NAMES(a) ", " SIX_NAMES(b) ", " SIX_NAMES(c) "}}", MODEL),
+         NULL, "post_processor.special_tokens: found more than"},
         {WHOLE(SPECIAL(7, "[E1]"), NORMALIZER, SPLITTER, TEMPLATE, MODEL), NULL, "tokenizer.json: the added token '[E1]' has id 7, but by its place it is 9"},
         {WHOLE(FIVE, "{\"type\": \"BertNormalizer\", \"lowercase\": false, \"handle_chinese_chars\": true}", SPLITTER, TEMPLATE, MODEL),
          NULL, "normalizer.lowercase: found false, but tokenizer_config.json, which decides for a BertTokenizer, has no do_lower_case"},
@@ -1139,6 +1147,24 @@ static void the_directory_says_where_to_cut_and_to_fill(void)
     tokenizer_free(&t);
 }
 
+/* tokenizer.json's own "truncation" and "padding" have sides, too; tokenizer_config.json's come first. */
+static void the_sides_of_tokenizer_json_count_where_nothing_else_says_one(void)
+{
+    static const char json[] = "{\"truncation\": {\"direction\": \"Left\", \"max_length\": 8, \"stride\": 0}, "
+        "\"padding\": {\"direction\": \"Left\", \"pad_id\": 0}, \"added_tokens\": [" FIVE "], \"normalizer\": " NORMALIZER
+        ", \"pre_tokenizer\": " SPLITTER ", \"post_processor\": " TEMPLATE ", \"model\": " MODEL "}";
+    const char *const files[FILES] = {[JSON] = json, [CONFIG] = "{}"};
+    const char *const both[FILES] = {[JSON] = json, [CONFIG] = "{\"truncation_side\": \"right\", \"padding_side\": \"right\"}"};
+    Tokenizer t;
+    Error e;
+    if (!check(load_files(&t, files, CASE_AUTO, &e) == BERT_OK, "%s", e.message)) return;
+    check(t.truncate_left && t.pad_left, "both on the left: %d %d", t.truncate_left, t.pad_left);
+    tokenizer_free(&t);
+    if (!check(load_files(&t, both, CASE_AUTO, &e) == BERT_OK, "%s", e.message)) return;
+    check(!t.truncate_left && !t.pad_left, "tokenizer_config.json comes first: %d %d", t.truncate_left, t.pad_left);
+    tokenizer_free(&t);
+}
+
 const Test tokenizer_tests[] = {
     {"texts_of_the_documents_have_their_ids", texts_of_the_documents_have_their_ids},
     {"ids_5000_to_5019_are_those_that_document_001_prints", ids_5000_to_5019_are_those_that_document_001_prints},
@@ -1186,5 +1212,7 @@ const Test tokenizer_tests[] = {
     {"the_published_vocabularies_are_recognised", the_published_vocabularies_are_recognised},
     {"the_trace_shows_a_line_for_every_stage", the_trace_shows_a_line_for_every_stage},
     {"the_trace_of_a_pair_ends_with_one_sequence", the_trace_of_a_pair_ends_with_one_sequence},
+    {"the_sides_of_tokenizer_json_count_where_nothing_else_says_one",
+     the_sides_of_tokenizer_json_count_where_nothing_else_says_one},
     {NULL, NULL},
 };
