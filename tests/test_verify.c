@@ -1388,6 +1388,7 @@ static void the_answer_comes_first(void)
 /* Every line that a wrong trace can cause, in a model whose names are as long as BERT-Large's. */
 static void lines_have_120_columns(void)
 {
+    if (too_slow()) return;
     if (!begin()) return;
     for (int i = 0; i < 2 * PLANTS && write_wrong(trace, plants[i / 2].spoil); i++) {
         table = i % 2;
