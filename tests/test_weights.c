@@ -680,7 +680,7 @@ static Buffer bundle_header(Fault fault)
     if (fault != NO_SHARDS) append_field(&b, 1, 2);
     if (fault == BIG_ENDIAN) append_field(&b, 2, 1);
     append_field(&version, 1, 1);
-    if (fault == NEWER) append_field(&version, 2, 2);
+    if (fault != BARE) append_field(&version, 2, fault == NEWER ? 2 : 1);   /* 1 may be asked for, or nothing */
     append_bytes_field(&b, 3, &version);
     return b;
 }
