@@ -90,7 +90,7 @@ static void check_pass(const TraceEntry *x, const TraceEntry *y)
 
 static void check_views(const TraceView *ref, const TraceView *other)
 {
-    const Judge judge = {.tolerance = TOLERANCE_DEFAULT};
+    const Criteria judge = {.tolerance = TOLERANCE_DEFAULT};
     for (size_t i = 0; i < ref->count; i++) {
         const TraceEntry *x = &ref->entries[i], *y = view_find(other, x);
         Result r;
