@@ -445,7 +445,7 @@ static Status read_pair(JsonReader *j, int *id, Error *e)
 {
     char token[LONGEST_ADDED + 1];
     int64_t value = -1;
-    bool more;
+    bool more = false;
     Status s = json_begin(j, '[', e);
     if (!s) s = json_next_element(j, &more, e);
     if (!s && more) s = json_string(j, token, sizeof token, e);
