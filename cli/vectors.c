@@ -652,16 +652,15 @@ static Status verb_similarity(Session *s, Error *e)
         status = compare_inputs(&c, s, &inputs, e);
     if (status == BERT_OK && c.words && c.count == 0)
         status = fail(e, BERT_TEXT, "the word '%s' is in none of the inputs", s->options.word);
+    const bool json = format_is(s, "json");
+    if (status == BERT_OK && json) print_similarity_json(s, &c);
+    if (status == BERT_OK && !json) print_similarity(s, &c);
+    if (status == BERT_OK && !json && s->options.by_layer) print_by_layer(s, &c);
+    if (status == BERT_OK) status = answer_done(s, e);                  /* what is said comes after the answer */
     if (status == BERT_OK && c.count == 1)
         note(s, c.words ? "the word stands there once, and is compared with itself: give more texts"
                         : "one text is compared with itself: give two or more, or --word WORD");
-    if (status == BERT_OK && format_is(s, "json")) {
-        print_similarity_json(s, &c);
-    } else if (status == BERT_OK) {
-        if (c.count > 1) note_comparison(s, &c);
-        print_similarity(s, &c);
-        if (s->options.by_layer) print_by_layer(s, &c);
-    }
+    if (status == BERT_OK && !json && c.count > 1) note_comparison(s, &c);
     encoding_free(&c.word);
     free(c.vectors.data);
     free(c.layers.data);
@@ -814,6 +813,7 @@ static Status verb_rank(Session *s, Error *e)
     while (status == BERT_OK && (status = next_inputs(s, &inputs, e)) == BERT_OK && inputs.count > 0)
         status = rank_inputs(s, &inputs, &all, e);
     if (status == BERT_OK) print_ranked(s, all.line, all.count);
+    if (status == BERT_OK) status = answer_done(s, e);
     if (status == BERT_OK && !sentence_directory(s))
         note(s, "raw BERT was not trained to compare sentences; this model was: -m weights/all-MiniLM-L6-v2");
     for (size_t i = 0; i < all.count; i++) free(all.line[i].text);
