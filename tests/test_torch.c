@@ -246,67 +246,69 @@ static void no_product_of_a_view_wraps(void)
 #define CASE(bytes, part) {bytes, sizeof bytes - 1, part}
 #define DICT(bytes, count, left_out) {bytes, sizeof bytes - 1, count, left_out}
 
+static const struct { const char *bytes; size_t size; const char *part; } refused_pickles[] = {
+    CASE("", "no protocol number"), CASE("\x80", "no protocol number"), CASE("(.", "no protocol number"),
+    CASE("\x80\2", "found no end"), CASE("\x80\2.", "too few values"), CASE("\x80\2N.",
+                                                                            "something else than one dictionary"),
+    CASE("\x80\2}}.", "something else than one dictionary"), CASE("\x80\2(}.",
+                                                                  "something else than one dictionary"),
+    CASE("\x80\2}.", "found no tensors in the dictionary"), CASE("\x80\2}.N", "bytes behind the pickle's end"),
+    CASE("\x80\2cos\ngetcwd\n.", "found the name 'os.getcwd'"), CASE("\x80\2cbuiltins\nlen\n.", "'builtins.len'"),
+    CASE("\x80\2ccollections\nordereddict\n.", "'collections.ordereddict'"),
+    CASE("\x80\2ctorch._utils\n_rebuild_tensor\n.", "_rebuild_tensor'"), CASE("\x80\2c\n\n.", "found the name '.'"),
+    CASE("\x80\2ctorch\nFloatStorage", "a name without an end"), CASE("\x80\2ctorch", "a name without an end"),
+    CASE("\x80\2ctorch\nFloatStorage.\n.", "'torch.FloatStorage.'"),
+    CASE("\x80\2c\x1b[2J\nx\n.", "found the name '\\x1b[2J.x'"),
+    CASE("\x80\4\x8c\2os\x8c\6getcwd\x93.", "found the name 'os.getcwd'"), CASE("\x80\4K\1K\1\x93.",
+                                                                                "a name that is no text"),
+    CASE("\x80\2i", "opcode 69"), CASE("\x80\2o", "opcode 6f"), CASE("\x80\2\x81", "opcode 81"),
+    CASE("\x80\2\x82\1", "opcode 82"),
+    CASE("\x80\2P", "opcode 50"), CASE("\x80\2\x97", "opcode 97"), CASE("\x80\2" "0", "opcode 30"),
+    CASE("\x80\2\xff", "opcode ff"),
+    CASE("\x80\2)R.", "too few values"), CASE("\x80\2N)R.", "a call of something else"),
+    CASE("\x80\2ctorch\nFloatStorage\n)R.", "a call of a storage's type"),
+    CASE("\x80\2ccollections\nOrderedDict\n}R.", "a call of something else"),
+    CASE("\x80\2ccollections\nOrderedDict\nN\x85R.", "an OrderedDict with arguments"),
+    CASE("\x80\2ctorch._utils\n_rebuild_tensor_v2\n)R.", "a tensor with other arguments"),
+    CASE("\x80\2ctorch._utils\n_rebuild_parameter\n)R.", "a parameter with other arguments"),
+    CASE("\x80\2ctorch._utils\n_rebuild_tensor_v2\n(NNNNNNtR.", "a tensor with other arguments"),
+    CASE("\x80\2NQ.", "a persistent id that is no storage"), CASE("\x80\2(NNNNNtQ.",
+                                                                  "a persistent id that is no storage"),
+    CASE("\x80\2h\0.", "memory that is empty"), CASE("\x80\2j\0\0\0\0.", "memory that is empty"),
+    CASE("\x80\2Nq\1.", "not the next one"), CASE("\x80\2Nr\0\0\0\1.", "not the next one"), CASE("\x80\2q\0.",
+                                                                                                 "not the next "
+                                                                                                 "one"),
+    CASE("\x80\2(q\0.", "a mark to be remembered"), CASE("\x80\2t.", "found no mark"), CASE("\x80\2u.",
+                                                                                            "found no mark"),
+    CASE("\x80\2" "e.", "found no mark"), CASE("\x80\2\x85.", "too few values"), CASE("\x80\2(\x85.",
+                                                                                      "a mark inside"),
+    CASE("\x80\2s.", "too few values"), CASE("\x80\2NNNs.", "members without a dictionary"), CASE("\x80\2}(Nu.",
+                                                                                                  "members "
+                                                                                                  "without"),
+    CASE("\x80\2(NNu.", "members without"), CASE("\x80\2}(Ns.", "mark as a member"), CASE("\x80\2Na.",
+                                                                                          "without a list"),
+    CASE("\x80\2" "NNa.", "without a list"), CASE("\x80\2N(Ne.", "without a list"), CASE("\x80\2N}b.",
+                                                                                         "attributes of something"),
+    CASE("\x80\2}Nb.", "attributes of something"), CASE("\x80\2X\5\0\0\0abc", "longer than the pickle"),
+    CASE("\x80\2X\377\377\377\377abc", "longer than the pickle"), CASE("\x80\2X\1\0\0\0\377.",
+                                                                       "not UTF-8, or with a NUL"),
+    CASE("\x80\2X\1\0\0\0\0.", "not UTF-8, or with a NUL"), CASE("\x80\2X\2\0\0\0\303.",
+                                                                 "not UTF-8, or with a NUL"),
+    CASE("\x80\2J\1", "the end of the pickle"), CASE("\x80\2G\0", "the end of the pickle"),
+    CASE("\x80\2\x8a\t123456789.", "64 bits"),
+    CASE("\x80\4\x95\0\0", "the end of the pickle"), CASE("\x80\2K", "the end of the pickle"),
+    CASE("\x80\2}(K\1" TENSOR "u.", "whose name is no text"),
+    CASE("\x80\2}(" NAMED("x") TENSOR NAMED("x") TENSOR "u.", "tensor 'x': found it twice"),
+    CASE("\x80\2}(X\14\0\0\0__metadata__" TENSOR "u.", "safetensors has for something else"),
+    CASE("\x80\2]}(" NAMED("x") TENSOR "ua.", "something else than one dictionary")
+};
+
 static void every_other_opcode_and_name_is_refused(void)
 {
-    static const struct { const char *bytes; size_t size; const char *part; } cases[] = {
-        CASE("", "no protocol number"), CASE("\x80", "no protocol number"), CASE("(.", "no protocol number"),
-        CASE("\x80\2", "found no end"), CASE("\x80\2.", "too few values"), CASE("\x80\2N.",
-                                                                                "something else than one dictionary"),
-        CASE("\x80\2}}.", "something else than one dictionary"), CASE("\x80\2(}.",
-                                                                      "something else than one dictionary"),
-        CASE("\x80\2}.", "found no tensors in the dictionary"), CASE("\x80\2}.N", "bytes behind the pickle's end"),
-        CASE("\x80\2cos\ngetcwd\n.", "found the name 'os.getcwd'"), CASE("\x80\2cbuiltins\nlen\n.", "'builtins.len'"),
-        CASE("\x80\2ccollections\nordereddict\n.", "'collections.ordereddict'"),
-        CASE("\x80\2ctorch._utils\n_rebuild_tensor\n.", "_rebuild_tensor'"), CASE("\x80\2c\n\n.", "found the name '.'"),
-        CASE("\x80\2ctorch\nFloatStorage", "a name without an end"), CASE("\x80\2ctorch", "a name without an end"),
-        CASE("\x80\2ctorch\nFloatStorage.\n.", "'torch.FloatStorage.'"),
-        CASE("\x80\2c\x1b[2J\nx\n.", "found the name '\\x1b[2J.x'"),
-        CASE("\x80\4\x8c\2os\x8c\6getcwd\x93.", "found the name 'os.getcwd'"), CASE("\x80\4K\1K\1\x93.",
-                                                                                    "a name that is no text"),
-        CASE("\x80\2i", "opcode 69"), CASE("\x80\2o", "opcode 6f"), CASE("\x80\2\x81", "opcode 81"),
-        CASE("\x80\2\x82\1", "opcode 82"),
-        CASE("\x80\2P", "opcode 50"), CASE("\x80\2\x97", "opcode 97"), CASE("\x80\2" "0", "opcode 30"),
-        CASE("\x80\2\xff", "opcode ff"),
-        CASE("\x80\2)R.", "too few values"), CASE("\x80\2N)R.", "a call of something else"),
-        CASE("\x80\2ctorch\nFloatStorage\n)R.", "a call of a storage's type"),
-        CASE("\x80\2ccollections\nOrderedDict\n}R.", "a call of something else"),
-        CASE("\x80\2ccollections\nOrderedDict\nN\x85R.", "an OrderedDict with arguments"),
-        CASE("\x80\2ctorch._utils\n_rebuild_tensor_v2\n)R.", "a tensor with other arguments"),
-        CASE("\x80\2ctorch._utils\n_rebuild_parameter\n)R.", "a parameter with other arguments"),
-        CASE("\x80\2ctorch._utils\n_rebuild_tensor_v2\n(NNNNNNtR.", "a tensor with other arguments"),
-        CASE("\x80\2NQ.", "a persistent id that is no storage"), CASE("\x80\2(NNNNNtQ.",
-                                                                      "a persistent id that is no storage"),
-        CASE("\x80\2h\0.", "memory that is empty"), CASE("\x80\2j\0\0\0\0.", "memory that is empty"),
-        CASE("\x80\2Nq\1.", "not the next one"), CASE("\x80\2Nr\0\0\0\1.", "not the next one"), CASE("\x80\2q\0.",
-                                                                                                     "not the next "
-                                                                                                     "one"),
-        CASE("\x80\2(q\0.", "a mark to be remembered"), CASE("\x80\2t.", "found no mark"), CASE("\x80\2u.",
-                                                                                                "found no mark"),
-        CASE("\x80\2" "e.", "found no mark"), CASE("\x80\2\x85.", "too few values"), CASE("\x80\2(\x85.",
-                                                                                          "a mark inside"),
-        CASE("\x80\2s.", "too few values"), CASE("\x80\2NNNs.", "members without a dictionary"), CASE("\x80\2}(Nu.",
-                                                                                                      "members "
-                                                                                                      "without"),
-        CASE("\x80\2(NNu.", "members without"), CASE("\x80\2}(Ns.", "mark as a member"), CASE("\x80\2Na.",
-                                                                                              "without a list"),
-        CASE("\x80\2" "NNa.", "without a list"), CASE("\x80\2N(Ne.", "without a list"), CASE("\x80\2N}b.",
-                                                                                             "attributes of something"),
-        CASE("\x80\2}Nb.", "attributes of something"), CASE("\x80\2X\5\0\0\0abc", "longer than the pickle"),
-        CASE("\x80\2X\377\377\377\377abc", "longer than the pickle"), CASE("\x80\2X\1\0\0\0\377.",
-                                                                           "not UTF-8, or with a NUL"),
-        CASE("\x80\2X\1\0\0\0\0.", "not UTF-8, or with a NUL"), CASE("\x80\2X\2\0\0\0\303.",
-                                                                     "not UTF-8, or with a NUL"),
-        CASE("\x80\2J\1", "the end of the pickle"), CASE("\x80\2G\0", "the end of the pickle"),
-        CASE("\x80\2\x8a\t123456789.", "64 bits"),
-        CASE("\x80\4\x95\0\0", "the end of the pickle"), CASE("\x80\2K", "the end of the pickle"),
-        CASE("\x80\2}(K\1" TENSOR "u.", "whose name is no text"),
-        CASE("\x80\2}(" NAMED("x") TENSOR NAMED("x") TENSOR "u.", "tensor 'x': found it twice"),
-        CASE("\x80\2}(X\14\0\0\0__metadata__" TENSOR "u.", "safetensors has for something else"),
-        CASE("\x80\2]}(" NAMED("x") TENSOR "ua.", "something else than one dictionary")};
     if (!begin()) return;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        put_pickle(cases[i].bytes, cases[i].size);
-        expect_refused(cases[i].part, cases[i].part);
+    for (size_t i = 0; i < sizeof refused_pickles / sizeof *refused_pickles; i++) {
+        put_pickle(refused_pickles[i].bytes, refused_pickles[i].size);
+        expect_refused(refused_pickles[i].part, refused_pickles[i].part);
     }
     end();
 }
