@@ -180,6 +180,7 @@ static void the_mistakes_of_newcomers_get_the_sentence_that_helps(void)
     notes("one text is compared with itself", with_tiny("./bert similarity -m %s 'the cat'", tiny));
     notes("the word stands there once", with_tiny("./bert similarity -m %s --word cat 'the cat'", tiny));
     notes_nothing(with_tiny("./bert similarity -m %s --format json the cat", tiny));
+    fails(2, "--word takes the mean", with_tiny("./bert similarity -m %s --word cat --pooling cls 'the cat' 'a cat'", tiny));
     notes("raw BERT was not trained to compare", with_tiny("./bert rank -m %s 'the cat' 'a dog'", tiny));
     notes("3 texts were given, each of one word", with_tiny("./bert attention -m %s --layer 0 the cat sat", tiny));
     notes_nothing(with_tiny("./bert attention -m %s --layer 0 'the cat' sat mat", tiny));

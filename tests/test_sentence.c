@@ -517,9 +517,19 @@ static void splade_weighs_every_piece(void)
     put("1_Pooling/config.json", "{}");
     check(run("./bert embed -m %s --format json 'the cat'", tiny) == 0 && strstr(output, "\"weights\": {\"") &&
           strstr(output, "\"vector\": ["), "weights with their pieces: %s", output);
+    const char *first = strstr(output, "\"weights\": {\"");
+    first = first ? strstr(first + 13, "\": ") : NULL;
+    const double heaviest = first ? strtod(first + 3, NULL) : 0;
+    double largest = 0;
+    char shown[32];
+    embed("'the cat'", got, V);
+    for (int i = 0; i < V; i++) largest = got[i] > largest ? got[i] : largest;
+    check(largest > 0 && heaviest == largest, "the heaviest piece comes first: %.9g, %.9g", heaviest, largest);
+    snprintf(shown, sizeof shown, " %.4f", largest);
     check(run("./bert rank -m %s 'the cat' 'a dog' 'the cat'", tiny) == 0 && strstr(output, "\tthe cat\n") == strchr(output, '\t'),
           "the query finds itself: %s", output);
-    check(run_on_terminal("./bert embed -q -m %s 'the cat'", tiny) == 0 && strstr(output, " pieces)"), "on a terminal: %s", output);
+    check(run_on_terminal("./bert embed -q -m %s 'the cat'", tiny) == 0 && strstr(output, " pieces)") &&
+          strstr(output, shown), "on a terminal: %s", output);
     put("1_Pooling/config.json", "{\"pooling_strategy\": \"mean\"}");
     refused("a", 3, "1_Pooling/config.json", "pooling_strategy");
     put("1_Pooling/config.json", "{\"other\": 1}");

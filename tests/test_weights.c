@@ -115,6 +115,9 @@ static void messages_cannot_control_the_terminal(void)
 {
     Error e;
     fail(&e, BERT_FILE, "%s", "\x1b[2J\n\x7f \xc2\x9b \xff \xc3\xa9 \xed\xa0\x80");
+    char text[16];
+    check(escape(text, sizeof text, "\xc2\xa0\xc2\x9f") == 4 && !strcmp(text, "\xc2\xa0\\xc2\\x9f"),
+          "U+009F is the last control character, U+00A0 is none: %s", text);
     check_text("escaped", e.message, "\\x1b[2J\\x0a\\x7f \\xc2\\x9b \\xff \xc3\xa9 \\xed\\xa0\\x80");
     fail(&e, BERT_FILE, "again: %s", e.message);
     check(!strncmp(e.message, "again: \\x1b", 11), "a message may quote itself");
