@@ -947,7 +947,7 @@ static void a_tokenizer_that_is_not_berts_is_refused_by_file_and_key(void)
         {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {\"a\": -1}}"), NULL, "'a' has id -1"},
         {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {\"a\": 16000000}}"), NULL, "'a' has id 16000000"},
         {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {}, \"vocab\": {}}"), NULL, "model.vocab: found twice"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"type\": \"BertProcessing\", \"sep\": [\"[SEP]\", 3, 4]}", MODEL), NULL,
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"type\": \"BertProcessing\", \"trim\": true, \"sep\": [\"[SEP]\", 3, 4]}", MODEL), NULL,
          "post_processor: expected a token and its id"},
         {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"single\": [" SIX_PLACES ", " SIX_PLACES ", " SIX_PLACES "]}", MODEL), NULL,
          "post_processor: found more than"},
