@@ -284,7 +284,6 @@ void tanh_all(real *out, const real *x, size_t n);
 void gelu_erf(real *out, const real *x, size_t n);      /* x (1 + erf(x / sqrt 2)) / 2 */
 void gelu_tanh(real *out, const real *x, size_t n);     /* its approximation by tanh */
 
-real fma_real(real a, real b, real c);                  /* a*b + c, rounded once */
 bool fma_is_fast(void);                                 /* this build uses the processor's own */
 float fma_without_instruction(float a, float b, float c);   /* the form for processors that lack fma, for the test */
 

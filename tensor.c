@@ -496,7 +496,6 @@ static inline float fma_by_double(float a, float b, float c)
 }
 
 float fma_without_instruction(float a, float b, float c) { return fma_by_double(a, b, c); }
-real fma_real(real a, real b, real c) { return fma_once(a, b, c); }
 bool fma_is_fast(void) { return has_fma; }
 
 #ifdef PLAIN
