@@ -55,9 +55,7 @@ static bool append_text(TraceInputs *in, const Input *input)
     return true;
 }
 
-/* One more input at the end of the batch. A batch is packed: the sequences' tokens one after another, no padding
- * between.
- */
+/* One more input at the end of the batch: the sequences' tokens one after another, no padding between. */
 static Status append_input(TraceInputs *in, const Input *input, Error *e)
 {
     const Encoding *x = &input->encoding;

@@ -475,7 +475,7 @@ static void same_bytes(const char *directory, const char *command, const char *f
 }
 
 /* tail leaves npy's header out: 128 bytes. */
-static void packed_lines_get_the_bytes_of_single_ones(void)
+static void lines_of_a_batch_get_the_bytes_of_single_ones(void)
 {
     if (too_slow()) return;
     static const char *const poolings[] = {"mean", "cls", "max", "pooler", "none"};
@@ -524,7 +524,7 @@ static void a_hidden_state_is_the_same_when_no_other_is_kept(void)
 }
 
 /* Thirty rows of ten ids, in one file and in thirty. */
-static void packed_rows_get_the_bytes_of_single_ones(void)
+static void rows_of_a_batch_get_the_bytes_of_single_ones(void)
 {
     int64_t ids[30][10];
     char path[512];
@@ -1198,10 +1198,10 @@ const Test cli_tests[] = {
     {"a_line_ends_at_lf_only_and_nul_is_a_character", a_line_ends_at_lf_only_and_nul_is_a_character},
     {"the_first_bad_line_is_named_by_number_and_byte", the_first_bad_line_is_named_by_number_and_byte},
     {"a_line_is_answered_before_the_next_is_read", a_line_is_answered_before_the_next_is_read},
-    {"packed_lines_get_the_bytes_of_single_ones", packed_lines_get_the_bytes_of_single_ones},
+    {"lines_of_a_batch_get_the_bytes_of_single_ones", lines_of_a_batch_get_the_bytes_of_single_ones},
     {"a_hidden_state_is_the_same_when_no_other_is_kept",
      a_hidden_state_is_the_same_when_no_other_is_kept},
-    {"packed_rows_get_the_bytes_of_single_ones", packed_rows_get_the_bytes_of_single_ones},
+    {"rows_of_a_batch_get_the_bytes_of_single_ones", rows_of_a_batch_get_the_bytes_of_single_ones},
     {"lines_before_a_bad_one_are_answered_first", lines_before_a_bad_one_are_answered_first},
     {"embed_answers_before_it_waits_for_more", embed_answers_before_it_waits_for_more},
     {"pairs_segments_and_special_tokens", pairs_segments_and_special_tokens},
