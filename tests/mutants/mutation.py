@@ -319,7 +319,7 @@ def mark_functions(copy, files):
             f.write("\n".join(lines))
     with open(os.path.join(copy.here, "build", "entered.h"), "w", encoding="utf-8") as f:
         f.write(COVER_H)
-    with open(os.path.join(copy.here, "entered.c"), "w", encoding="utf-8") as f:
+    with open(os.path.join(copy.here, "build/entered.c"), "w", encoding="utf-8") as f:
         f.write(COVER_C.replace("SIZE", str(len(functions) + 1)))
     return functions
 
@@ -330,8 +330,8 @@ def measure(names, options):
     copy = Copy("marked", options)
     everything = sorted({file for files in copy.programs.values() for file in files})
     functions = mark_functions(copy, sorted(set(options.parts) | set(options.convert)))
-    copy.programs = {program: files + ["entered.c"] for program, files in copy.programs.items()}
-    said = copy.compile(everything, include="build/entered.h") or copy.compile(["entered.c"]) or \
+    copy.programs = {program: files + ["build/entered.c"] for program, files in copy.programs.items()}
+    said = copy.compile(everything, include="build/entered.h") or copy.compile(["build/entered.c"]) or \
         copy.link(everything)
     if said:
         sys.exit(f"without any fault, with marked functions: {said}")
