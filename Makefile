@@ -3,8 +3,8 @@
 #   make            ./bert, the command line, in float32
 #   make bert64     the same program in float64: the oracle that float32 is measured against
 #   make plain      ./bert-plain, without the fast kernel: slow, and the same bits
-#   make weights    fetches a model, converts it, verifies it. MODEL=bert-base-uncased (the default), bert-base-cased or
-#                   all-MiniLM-L6-v2; FROM=FILE takes a copy at hand instead of the network
+#   make weights    fetches a model, converts it, verifies it. MODEL=bert-base-uncased (the default), bert-base-cased,
+#                   bert-base-multilingual-cased or all-MiniLM-L6-v2; FROM=FILE takes a copy at hand instead of the network
 #   make demo       the documents' bank sentence
 #   make check      the tests on formula models, in seconds: what to run after changing a line
 #   make test       every test, some minutes; fetches the weights if they are missing. OFFLINE=1: does not, and skips aloud

@@ -89,9 +89,10 @@ Status refuse_file(const char *path, Error *e)
                 "*.safetensors, or one file of weights", path);
 }
 
-/* The three that `make weights` knows. */
-static const char *const fetched_models[] = {"bert-base-uncased", "bert-base-cased", "all-MiniLM-L6-v2"};
-enum { FETCHED_MODELS = 3, PLACE = 4096 };
+/* The four that `make weights` knows. */
+static const char *const fetched_models[] = {"bert-base-uncased", "bert-base-cased", "bert-base-multilingual-cased",
+                                             "all-MiniLM-L6-v2"};
+enum { FETCHED_MODELS = 4, PLACE = 4096 };
 
 /* DIRECTORY/NAME, a place that someone may have meant: is it a model directory? */
 static bool is_model_in(const char *directory, const char *name, char place[PLACE])
