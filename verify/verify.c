@@ -331,6 +331,11 @@ typedef struct {
     TraceView view;
 } RunView;
 
+static Known known_of(const Bert *m)
+{
+    return (Known){m->config.L - 1, (size_t)m->config.V};
+}
+
 static Status view_of(RunView *r, const Bert *m, const Activations *a, Error *e)
 {
     size_t count;
@@ -338,7 +343,7 @@ static Status view_of(RunView *r, const Bert *m, const Activations *a, Error *e)
     r->tensors = calloc(count + 1, sizeof *r->tensors);
     if (!r->tensors) return fail(e, BERT_SYSTEM, "out of memory for the names of a trace");
     for (size_t i = 0; i < count; i++) r->tensors[i] = as_file_tensor(&r->list[i], (size_t)a->batch.B);
-    return view_make(&r->view, "the reference", r->tensors, count, m->config.L - 1, e);
+    return view_make(&r->view, "the reference", r->tensors, count, known_of(m), e);
 }
 
 static void run_view_free(RunView *r)
@@ -402,7 +407,7 @@ static Status verify_ids(const Bert *m, const TraceView *other, const Ids *ids, 
     const size_t B = (size_t)ids->batch.B, T = (size_t)ids->T[0], N = B * T;
     const Request request = {.keep = KEEP_EVERYTHING, .pooler = m->has_pooler, .nsp = m->has_nsp && m->has_pooler,
                              .mlm_rows = ids->rows, .M = m->has_mlm ? (int)N : 0};
-    const Criteria criteria = {options->tolerance, B, T, ids->ids[2], (size_t)m->config.H};
+    const Criteria criteria = {options->tolerance, B, T, ids->ids[2], (size_t)m->config.H, (size_t)m->config.A};
     Activations a = {0};
     RunView ours = {0}, mine = {0};
     Verification v = {.assumed = ids->assumed};
@@ -433,7 +438,7 @@ Status verify_trace(const Bert *m, const char *other, const VerifyOptions *optio
     Ids ids = {0};
     Status status = safetensors_open(&file, other, e);
     if (status != BERT_OK) return status;
-    status = view_make(&view, other, file.tensors, file.count, m->config.L - 1, e);
+    status = view_make(&view, other, file.tensors, file.count, known_of(m), e);
     if (status == BERT_OK) status = check_text(&view, options, out, e);
     if (status == BERT_OK && !view.count) status = fail_unknown(&view, e);
     if (status == BERT_OK) status = read_ids(&ids, &view, options, e);
