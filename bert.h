@@ -258,6 +258,10 @@ const real *tensor_rows(const Tensor *W, size_t first, size_t count, real *rows)
 typedef enum { BY_ROWS, BY_COLUMNS } Along;
 void product_ref(real *out, size_t out_stride, Matrix x, Matrix w, Along along);
 void product(real *out, size_t out_stride, Matrix x, Matrix w, Along along, const Scratch *scratch);
+/* The same by columns, each chunk added to what stands in out: the gradients of a layer. And out (cols,rows) <- in. */
+void product_add_ref(real *out, size_t out_stride, Matrix x, Matrix w);
+void product_add(real *out, size_t out_stride, Matrix x, Matrix w, const Scratch *scratch);
+void transpose_rows(real *out, Matrix in);
 /* out (N,O) <- x (N,K), W (O,K), b (O): out = x W^T + b */
 void linear_ref(real *out, const real *x, const Tensor *W, const real *b, size_t N, const Scratch *scratch);
 void linear(real *out, const real *x, const Tensor *W, const real *b, size_t N, const Scratch *scratch);
@@ -283,6 +287,9 @@ void exp_all(real *out, const real *x, size_t n);
 void tanh_all(real *out, const real *x, size_t n);
 void gelu_erf(real *out, const real *x, size_t n);      /* x (1 + erf(x / sqrt 2)) / 2 */
 void gelu_tanh(real *out, const real *x, size_t n);     /* its approximation by tanh */
+void gelu_erf_derivative(real *out, const real *x, size_t n);
+void gelu_tanh_derivative(real *out, const real *x, size_t n);
+void log_all(real *out, const real *x, size_t n);       /* the natural logarithm, of positive x */
 
 bool fma_is_fast(void);                                 /* this build uses the processor's own */
 float fma_without_instruction(float a, float b, float c);   /* the form for processors that lack fma, for the test */
