@@ -77,8 +77,6 @@ static inline real fma_once(real a, real b, real c)
  * Products
  * ------------------------------------------------------------------------------------------------------------------ */
 
-enum { SUM_CHUNK = 128 };           /* products in one chain */
-
 /* total + x . w, K products: every sum over k in BERT is this one. The numbers of w are w_step apart: 1 in a row, the
  * distance between rows in a column. total is +0, but where learn.c adds up gradients.
  *
@@ -620,6 +618,11 @@ void transpose_rows(real *out, Matrix in)
         for (size_t c = 0; c < in.cols; c++) out[c * in.rows + r] = in.data[r * in.stride + c];
 }
 
+static double sum_of_differences(const real *x, size_t n, double shift, bool squared)
+{
+    return sum_of_differences_ref(x, n, shift, squared);
+}
+
 size_t scratch_rows(size_t N) { return N; }
 void pack_rows(real *panels, const real *x, size_t N, size_t K) { memcpy(panels, x, N * K * sizeof *x); }
 
@@ -1036,4 +1039,11 @@ void linear(real *out, const real *x, const Tensor *W, const real *b, size_t N, 
 {
     pack_rows(scratch->packed, x, N, W->cols);
     linear_packed(out, AS_ROWS, scratch->packed, W, b, N, scratch);
+}
+
+/* What LayerNorm does with a row, for going back through it. */
+double row_scale(const real *x, size_t H, real eps, double *mean)
+{
+    *mean = sum_of_differences(x, H, 0, false) / (double)H;
+    return 1 / sqrt(sum_of_differences(x, H, *mean, true) / (double)H + (double)eps);
 }
