@@ -565,6 +565,7 @@ typedef struct {
 } AdamWOptions;
 AdamWOptions adamw_defaults(Rules rules);
 double learning_rate_at(const AdamWOptions *o, int64_t step);   /* step 0 is the first */
+bool is_learned(const Gradients *g, const Parameter *p);     /* has this step a gradient for it? */
 double gradient_norm(const Gradients *g, const Parameters *p);  /* the length of all gradients as one vector */
 
 typedef struct {

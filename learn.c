@@ -892,8 +892,8 @@ double learning_rate_at(const AdamWOptions *o, int64_t step)
     return o->learning_rate * ((double)(o->steps - step) / (double)(o->steps - from));
 }
 
-/* Has this step a gradient for it? A head whose loss was not asked for is left as it is, without decay, too. */
-static bool is_learned(const Gradients *g, const Parameter *p)
+/* A head whose loss was not asked for is left as it is, without decay, too. */
+bool is_learned(const Gradients *g, const Parameter *p)
 {
     if (p->group == GROUP_ENCODER) return true;
     return p->group == GROUP_MLM ? g->has_mlm : p->group <= GROUP_NSP && g->has_nsp;

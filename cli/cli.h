@@ -33,7 +33,7 @@ typedef struct {
     int combine, pooling;           /* UNSET, or Combine and Pooling */
     int top_k, layer, head, step, all;
     const char *tolerance, *atol, *rtol;
-    int isolate;
+    int isolate, gradients;
     /* what is left */
     const char **texts;             /* TEXT ... */
     int text_count;

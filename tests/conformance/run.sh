@@ -79,6 +79,7 @@ step 'ONNX Runtime notices a wrong eps' fails "$python" tests/vectors/runner_onn
 step 'random tokenizers' "$python" tests/conformance/test_tokenizers.py 300
 step 'characters of a word' "$python" tests/unicode/words.py --check
 step 'trace against forward hooks' "$python" tests/conformance/test_trace.py
+step 'gradients against autograd' "$python" tests/conformance/test_learn.py
 step 'planted mistakes are named' "$python" tests/conformance/test_mistakes.py
 step 'weights as people bring them' "$python" tests/conformance/test_weights.py
 step 'a model that other people trained: antiberty' "$python" tests/conformance/test_antiberty.py
