@@ -5,10 +5,12 @@
  */
 #include "cli/train_run.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char train_help[] =
@@ -139,7 +141,6 @@ static void list_settings(TrainRun *r, long long log_size)
     setting(r, "dropout", false, "%.17g %.17g", r->training.dropout, r->training.probs_dropout);
     setting(r, "mask", false, "%.17g", r->mask);
     setting(r, "numbers", false, "%s", sizeof(real) == sizeof(double) ? "float64" : "float32");
-    setting(r, "micro_batch", true, "%d", r->micro_batch);
     setting(r, "log_size", true, "%lld", log_size);
 }
 
@@ -335,7 +336,8 @@ static double part_right(size_t right, double of)
     return of > 0 ? (double)right / of : 0;
 }
 
-/* A line of log.jsonl. */
+/* A line of log.jsonl. Why the speed has a fixed width: the length of the log is in the state, whose bytes shall not
+ * depend on how fast the machine is. */
 static void log_step(TrainRun *r, double norm)
 {
     const Exercise *x = &r->exercise;
@@ -349,7 +351,7 @@ static void log_step(TrainRun *r, double norm)
     if (x->has_next)
         fprintf(f, ", \"nsp_loss\": %.9g, \"nsp_accuracy\": %.9g", l->nsp,
                 part_right(l->nsp_right, count_labels(x->next_sentence, (size_t)x->B)));
-    fprintf(f, ", \"learning_rate\": %.9g, \"gradient_norm\": %.9g, \"tokens_per_second\": %.6g}\n",
+    fprintf(f, ", \"learning_rate\": %.9g, \"gradient_norm\": %.9g, \"tokens_per_second\": %10.1f}\n",
             learning_rate_at(&r->options, r->adamw.step - 1), norm, seconds > 0 ? r->tokens / seconds : 0);
 }
 
@@ -396,20 +398,20 @@ static Status save(TrainRun *r, Error *e)
     return s == BERT_OK ? model_write(r->model, &r->p, e) : s;
 }
 
-/* The log, for more lines; those after the saved state are cut off. */
+/* The log, for more lines; those after the saved state are cut off. It is locked as long as the process lives: two runs in
+ * one directory would write over each other. */
 static Status open_log(TrainRun *r, size_t size, Error *e)
 {
-    FileView file = {0};
-    if (r->resumed && file_open(&file, r->log, e) == BERT_OK) {
-        const bool longer = file.size > size;
-        file_close(&file);
-        if (longer && truncate(r->log, (off_t)size) != 0)
-            return fail(e, BERT_SYSTEM, "%s: cannot be shortened: %s", r->log, strerror(errno));
-    }
-    *e = (Error){0};
-    r->log_file = fopen(r->log, r->resumed ? "ab" : "wb");
-    if (r->log_file) return BERT_OK;
-    return fail(e, BERT_SYSTEM, "%s: cannot be opened: %s", r->log, strerror(errno));
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    struct stat now;
+    r->log_file = fopen(r->log, "ab");
+    if (!r->log_file) return fail(e, BERT_SYSTEM, "%s: cannot be opened: %s", r->log, strerror(errno));
+    const int fd = fileno(r->log_file);
+    if (fcntl(fd, F_SETLK, &lock) != 0 && (errno == EACCES || errno == EAGAIN))
+        return fail(e, BERT_SYSTEM, "%s: is in use: another process is training in this directory", r->log);
+    if (fstat(fd, &now) != 0 || (now.st_size > (off_t)size && ftruncate(fd, (off_t)size) != 0))
+        return fail(e, BERT_SYSTEM, "%s: cannot be shortened: %s", r->log, strerror(errno));
+    return train_remove_leftovers(r, e);
 }
 
 /* About how many bytes a run needs: weights, gradients and two means; twice the activations of a micro-batch. */

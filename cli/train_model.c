@@ -2,10 +2,12 @@
  * state; and the directory that it is left in.
  */
 #include "cli/train_run.h"
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * Files of the directory
@@ -79,6 +81,35 @@ static Status write_configs(const TrainRun *r, Error *e)
     if (status == BERT_OK) status = tokenizer_config_write(path, &s->tokenizer, s->model.config.P, e);
     free(path);
     return status;
+}
+
+/* Removes NAME.tmp-XXXXXX, where NAME is a file that a run writes. */
+static Status remove_temporaries(const char *directory, const char *name, Error *e)
+{
+    const size_t length = strlen(name);
+    DIR *d = opendir(directory);
+    Status s = BERT_OK;
+    if (!d) return fail(e, BERT_SYSTEM, "%s: cannot be read: %s", directory, strerror(errno));
+    for (struct dirent *entry; s == BERT_OK && (entry = readdir(d)); ) {
+        char *path = NULL;
+        if (strncmp(entry->d_name, name, length) || strncmp(entry->d_name + length, ".tmp-", 5)) continue;
+        s = path_join(&path, directory, entry->d_name, e);
+        if (s == BERT_OK) unlink(path);                     /* one that stays only takes room */
+        free(path);
+    }
+    closedir(d);
+    return s;
+}
+
+/* Only what ended without a word, by a kill or a power failure, leaves any: they may be as large as the model. */
+Status train_remove_leftovers(const TrainRun *r, Error *e)
+{
+    char *training = NULL;
+    Status s = path_join(&training, r->directory, "training", e);
+    if (s == BERT_OK) s = remove_temporaries(training, "state.safetensors", e);
+    if (s == BERT_OK) s = remove_temporaries(r->directory, "model.safetensors", e);
+    free(training);
+    return s;
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------

@@ -33,4 +33,6 @@ typedef struct {
 
 /* Loads, makes or resumes the model, and makes its directory: session, p, g, adamw, training. */
 Status train_model_open(TrainRun *r, Error *e);
+/* Temporary files that a run left in the directory when it was killed. */
+Status train_remove_leftovers(const TrainRun *r, Error *e);
 #endif
