@@ -61,9 +61,7 @@ static bool append_text(TraceInputs *in, const Input *input)
     return true;
 }
 
-/* One more input at the end of the batch. A batch is packed: the sequences' tokens one after another, no padding
- * between.
- */
+/* One more input at the end of the batch: the sequences' tokens one after another, no padding between. */
 static Status append_input(TraceInputs *in, const Input *input, Error *e)
 {
     const Encoding *x = &input->encoding;
@@ -200,9 +198,10 @@ static Status trace_batch(Session *s, TraceInputs *in, Error *e)
     Status status = batch_check(&batch, &m->config, e);
     if (status == BERT_OK && learns) status = read_targets(s, in, e);
     if (status == BERT_OK && learns) status = parameters_new(&p, m, e);
-    const bool nsp = learns ? in->next_sentence != NULL : m->has_nsp && m->has_pooler;
-    const Request request = {.keep = KEEP_EVERYTHING, .pooler = learns ? nsp : m->has_pooler, .nsp = nsp,
-                             .mlm_rows = in->rows, .M = (learns ? in->labels != NULL : m->has_mlm) ? in->N : 0};
+    const bool nsp = in->next_sentence != NULL;
+    const Request learning = {.keep = KEEP_EVERYTHING, .pooler = nsp, .nsp = nsp, .mlm_rows = in->rows,
+                              .M = in->labels ? in->N : 0};
+    const Request request = learns ? learning : trace_request(m, in->rows, in->N);
     if (status == BERT_OK) status = activations_new(&a, m, &batch, &request, e);
     if (status == BERT_OK) forward(m, &a);
     if (status == BERT_OK && learns) status = learn_batch(m, &a, in, &g, &p, e);
