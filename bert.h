@@ -283,9 +283,18 @@ void layer_norm(real *out, const real *x, const real *gamma, const real *beta, r
 void softmax_ref(real *out, const real *x, size_t rows, size_t cols);
 void softmax(real *out, const real *x, size_t rows, size_t cols);
 
-double row_scale(const real *x, size_t H, real eps, double *mean);  /* LayerNorm's 1 / sqrt(variance + eps), and mean */
+/* The same two on their way back, for learn.c: gradients of x from those of the result. dx may be dy, ds may be dp. */
+typedef struct {
+    const real *gamma;
+    double *dgamma, *dbeta;         /* (H) sums over the rows, which are added to */
+    real eps;
+    size_t H;
+} NormBackward;
+void layer_norm_backward(real *dx, const real *dy, const real *x, const NormBackward *norm, size_t N);
+void softmax_backward(real *ds, const real *dp, const real *p, size_t rows, size_t cols);
 
 void add(real *out, const real *a, const real *b, size_t n);    /* out may be a or b */
+double sum_of_squares(const real *x, size_t n);
 double cosine(const real *a, const real *b, size_t n);
 
 /* The project's own curves, out[i] = f(x[i]); out may be x. Every float input is tested by `make curves`. */

@@ -34,7 +34,7 @@
  * So one seed and one text give one model, bit for bit, on every machine, in micro-batches of any size. Random numbers
  * come from a counter, not from a stream (see philox): what is dropped does not depend on what was computed before.
  *
- * THE ORDER OF THE FILE   tools (dropout, layers, LayerNorm, softmax); the steps, 15 to 5; backward; parameters and
+ * THE ORDER OF THE FILE   tools (dropout, linear layers); the steps, 15 to 5; backward; parameters and
  * memory; AdamW. Every gradient is held against differences of the loss itself (tests/test_learn.c) and against PyTorch
  * in float64 (tests/conformance/test_learn.py).
  */
@@ -47,7 +47,7 @@
 #include <string.h>
 
 /* =====================================================================================================================
- * TOOLS
+ * TOOLS. (LayerNorm and softmax backwards are in tensor.c.)
  * ================================================================================================================== */
 
 /* Philox 4x32 with ten rounds: a scrambler. A counter of 128 bits and a key of 64 go in, 128 random bits come out.
@@ -237,72 +237,11 @@ static void linear_backward(Gradients *g, real *dx, const real *dy, const real *
     if (rest) let_wait(layer, 0, dy, x, rest);                  /* 3. the rest waits */
 }
 
-/* ---------------------------------------------------------------------------------------------------------------------
- * LayerNorm, softmax and GELU, backwards
- * ------------------------------------------------------------------------------------------------------------------ */
-
-/* The sum of eight sums, in tensor.c's order. */
-static double sum_of_eight(const double *sum)
+/* A LayerNorm's way back: see tensor.c. Behind the gradients of gamma and beta are their sums in double. */
+static NormBackward norm_of(const Bert *m, const real *gamma, const real *dgamma, const real *dbeta)
 {
-    return ((sum[0] + sum[4]) + (sum[2] + sum[6])) + ((sum[1] + sum[5]) + (sum[3] + sum[7]));
-}
-
-typedef struct {                    /* LayerNorm on its way back */
-    const real *x, *gamma;          /* (N,H) its input, (H) */
-    const real *dgamma, *dbeta;     /* (H) behind each its sum in double */
-    real eps;
-    size_t N, H;
-} Norm;
-
-/* One row: dx (H) <- dy, x (H); the row's part of dgamma and dbeta is added to the sums. */
-static void norm_row_backward(real *dx, const real *dy, const real *x, const Norm *norm)
-{
-    const size_t H = norm->H;
-    double *dgamma = behind(norm->dgamma, H), *dbeta = behind(norm->dbeta, H);
-    double mean, scale = row_scale(x, H, norm->eps, &mean), of_d[8] = {0}, of_dx[8] = {0};
-    for (size_t h = 0; h < H; h++) {
-        const double unit = ((double)x[h] - mean) * scale, d = (double)dy[h] * (double)norm->gamma[h];
-        of_d[h % 8] += d;
-        of_dx[h % 8] += d * unit;
-        dgamma[h] += (double)dy[h] * unit;
-        dbeta[h] += (double)dy[h];
-    }
-    const double mean_d = sum_of_eight(of_d) / (double)H, mean_dx = sum_of_eight(of_dx) / (double)H;
-    for (size_t h = 0; h < H; h++) {
-        const double unit = ((double)x[h] - mean) * scale, d = (double)dy[h] * (double)norm->gamma[h];
-        dx[h] = (real)(scale * (d - mean_d - unit * mean_dx));
-    }
-}
-
-/* Forward: y = u gamma + beta with u = (x - mean) / sqrt(variance + eps), each row by itself. Backward, with d = dy gamma:
- *
- *     dx = (d - mean of d - u * mean of (d u)) / sqrt(variance + eps)          means over the row
- *     dgamma = sum over rows of dy u          dbeta = sum over rows of dy
- *
- * Why two means are taken away: shifting the whole row, or stretching it, changes no y, so that no gradient may point
- * there. Mean and variance depend on every x of the row; that is where they come from.
- * Trap: with mean and variance taken as constants, dx is d / sqrt(variance + eps): right in size, wrong in direction.
- * In double, rounded once. dx may be dy. Source: [ln]; [hf] nn.LayerNorm */
-static void norm_backward(real *dx, const real *dy, const Norm *norm)
-{
-    for (size_t n = 0; n < norm->N; n++)
-        norm_row_backward(dx + n * norm->H, dy + n * norm->H, norm->x + n * norm->H, norm);
-}
-
-/* Forward: p = softmax(s), each row by itself. Backward:
- *
- *     ds_j = p_j (dp_j - sum over k of p_k dp_k)          ds (rows,cols) <- dp, p; ds may be dp
- *
- * Why: p_j grows with s_j by p_j (1 - p_j), and shrinks with every other s_k by p_j p_k.
- * A masked place has p = +0, so its ds is 0: padding learns nothing and teaches nothing. The sum is in double. */
-static void softmax_backward(real *ds, const real *dp, const real *p, size_t rows, size_t cols)
-{
-    for (size_t i = 0; i < rows; i++, ds += cols, dp += cols, p += cols) {
-        double sums[8] = {0};
-        for (size_t j = 0; j < cols; j++) sums[j % 8] += (double)p[j] * (double)dp[j];
-        const double sum = sum_of_eight(sums);
-        for (size_t j = 0; j < cols; j++) ds[j] = (real)((double)p[j] * ((double)dp[j] - sum));
-    }
+    const size_t H = (size_t)m->config.H;
+    return (NormBackward){gamma, behind(dgamma, H), behind(dbeta, H), (real)m->config.eps, H};
 }
 
 /* Forward: y = GELU(x), number by number. Backward: dx = dy GELU'(x), the derivative of the GELU that the model has
@@ -413,9 +352,8 @@ static void mlm_decoder_backward(const Bert *m, Activations *a, Gradients *g)
 /* Step 15, backwards, continued: the transform's LayerNorm. Verify: grad.cls.predictions.transform.transform_act_fn */
 static void mlm_norm_backward(const Bert *m, Activations *a, Gradients *g)
 {
-    const Norm norm = {a->transform_act, m->transform_gamma, g->m.transform_gamma, g->m.transform_beta,
-                       (real)m->config.eps, (size_t)a->request.M, (size_t)m->config.H};
-    norm_backward(g->a.transform_act, g->a.transform_norm, &norm);
+    const NormBackward norm = norm_of(m, m->transform_gamma, g->m.transform_gamma, g->m.transform_beta);
+    layer_norm_backward(g->a.transform_act, g->a.transform_norm, a->transform_act, &norm, (size_t)a->request.M);
 }
 
 /* Step 15, backwards, continued: the transform's GELU. Verify: grad.cls.predictions.transform.dense */
@@ -489,7 +427,7 @@ static void pooler_dense_backward(const Bert *m, Activations *a, Gradients *g)
 /* STEP 13, backwards - feed-forward down. Here LayerNorm and the residual.
  *
  *     forward    out = LayerNorm(s),  s = dropout(dense) + y           (N,H)
- *     backward   ds as in norm_backward;  ddense = ds, where it was not dropped;  dy = ds
+ *     backward   ds as in layer_norm_backward;  ddense = ds, where it was not dropped;  dy = ds
  *
  * The sum was not kept, and is added up again: the same two arrays, the same bits.
  * Why training reaches the first blocks: by the residual, dy gets ds whole, whatever the layers of the block do.
@@ -500,9 +438,9 @@ static void feed_forward_norm_backward(const Bert *m, Activations *a, Gradients 
     BlockActivations *d = &g->a.block[l];
     const BertLayer *w = &m->layers[l], *dw = &g->m.layers[l];
     const size_t N = (size_t)a->N, H = (size_t)m->config.H;
-    const Norm norm = {a->sum, w->output_gamma, dw->output_gamma, dw->output_beta, (real)m->config.eps, N, H};
+    const NormBackward norm = norm_of(m, w->output_gamma, dw->output_gamma, dw->output_beta);
     add(a->sum, s->output_dense, s->attention_norm, N * H);
-    norm_backward(d->output_dense, d->output_norm, &norm);
+    layer_norm_backward(d->output_dense, d->output_norm, a->sum, &norm, N);
     memcpy(d->attention_norm, d->output_dense, N * H * sizeof(real));           /* the residual */
     if (a->dropout) drop_rows(m, a, PURPOSE_DROP_FEED_FORWARD, l, d->output_dense);
 }
@@ -544,7 +482,7 @@ static void feed_forward_up_backward(const Bert *m, Activations *a, Gradients *g
 /* STEP 11, backwards - attention output. Here LayerNorm and the residual, as in step 13:
  *
  *     forward    y = LayerNorm(s),  s = dropout(dense) + x           (N,H), x: hidden state l
- *     backward   ds as in norm_backward;  ddense = ds, where it was not dropped;  dx = ds, the first part of it
+ *     backward   ds as in layer_norm_backward;  ddense = ds, where it was not dropped;  dx = ds, the first part of it
  *
  * Verify: grad.encoder.layer.l.attention.output.dense */
 static void attention_norm_backward(const Bert *m, Activations *a, Gradients *g, int l)
@@ -552,9 +490,9 @@ static void attention_norm_backward(const Bert *m, Activations *a, Gradients *g,
     BlockActivations *d = &g->a.block[l];
     const BertLayer *w = &m->layers[l], *dw = &g->m.layers[l];
     const size_t N = (size_t)a->N, H = (size_t)m->config.H;
-    const Norm norm = {a->sum, w->attention_gamma, dw->attention_gamma, dw->attention_beta, (real)m->config.eps, N, H};
+    const NormBackward norm = norm_of(m, w->attention_gamma, dw->attention_gamma, dw->attention_beta);
     add(a->sum, a->block[l].attention_dense, hidden_state(a, l), N * H);
-    norm_backward(d->attention_dense, d->attention_norm, &norm);
+    layer_norm_backward(d->attention_dense, d->attention_norm, a->sum, &norm, N);
     memcpy(hidden_gradient(g, l), d->attention_dense, N * H * sizeof(real));    /* the residual */
     if (a->dropout) drop_rows(m, a, PURPOSE_DROP_ATTENTION, l, d->attention_dense);
 }
@@ -685,18 +623,17 @@ static void encoder_block_backward(const Bert *m, Activations *a, Gradients *g, 
 /* STEP 6, backwards - LayerNorm of the sum.
  *
  *     forward    h = dropout(LayerNorm(s)),  s = word + token_type + position           (N,H)
- *     backward   ds as in norm_backward, from dh where it was not dropped; dword = dtoken_type = dposition = ds
+ *     backward   ds as in layer_norm_backward, from dh where it was not dropped; dword = dtoken_type = dposition = ds
  *
  * Verify: grad.embeddings.word_embeddings */
 static void embeddings_norm_backward(const Bert *m, Activations *a, Gradients *g)
 {
     const size_t N = (size_t)a->N, H = (size_t)m->config.H;
-    const Norm norm = {a->sum, m->embeddings_gamma, g->m.embeddings_gamma, g->m.embeddings_beta, (real)m->config.eps,
-                       N, H};
-    add(a->sum, a->word, a->token_type, N * H);
-    add(a->sum, a->sum, a->position, N * H);
+    const NormBackward norm = norm_of(m, m->embeddings_gamma, g->m.embeddings_gamma, g->m.embeddings_beta);
+    if (m->config.S) add(a->sum, a->word, a->token_type, N * H);
+    add(a->sum, m->config.S ? a->sum : a->word, a->position, N * H);
     if (a->dropout) drop_rows(m, a, PURPOSE_DROP_EMBEDDINGS, 0, g->a.embedding_norm);
-    norm_backward(g->a.word, g->a.embedding_norm, &norm);
+    layer_norm_backward(g->a.word, g->a.embedding_norm, a->sum, &norm, N);
     memcpy(g->a.token_type, g->a.word, N * H * sizeof(real));
     memcpy(g->a.position, g->a.word, N * H * sizeof(real));
 }
@@ -717,11 +654,11 @@ static void embeddings_position_backward(const Bert *m, Activations *a, Gradient
         }
 }
 
-/* Step 5, backwards, continued: the segment. Verify: grad.embeddings.token_type_embeddings.weight */
+/* Step 5, backwards, continued: the segment; DistilBERT has none. Verify: grad.embeddings.token_type_embeddings.weight */
 static void embeddings_token_type_backward(const Bert *m, Activations *a, Gradients *g)
 {
     const size_t H = (size_t)m->config.H;
-    for (size_t n = 0; n < (size_t)a->N; n++) {
+    for (size_t n = 0; m->config.S && n < (size_t)a->N; n++) {
         real *row = numbers(&g->m.token_type_embeddings) + (size_t)a->batch.token_type_ids[n] * H;
         add(row, row, g->a.token_type + n * H, H);
     }
@@ -904,12 +841,8 @@ bool is_learned(const Gradients *g, const Parameter *p)
 double gradient_norm(const Gradients *g, const Parameters *p)
 {
     double total = 0;
-    for (const Parameter *x = p->list; x < p->list + p->count; x++) {
-        double sums[8] = {0};
-        for (size_t i = 0; is_learned(g, x) && i < x->count; i++)
-            sums[i % 8] += (double)x->gradient[i] * (double)x->gradient[i];
-        total += sum_of_eight(sums);
-    }
+    for (const Parameter *x = p->list; x < p->list + p->count; x++)
+        if (is_learned(g, x)) total += sum_of_squares(x->gradient, x->count);
     return sqrt(total);
 }
 

@@ -98,6 +98,17 @@ static real dot_in_chunks(real total, const real *x, const real *w, size_t w_ste
     return total;
 }
 
+/* n half-precision numbers, F16 or BF16, as reals: the definition. widen_halves gives the same. */
+static void widen_halves_ref(real *out, const unsigned char *halves, size_t n, DType dtype)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint16_t half;
+        memcpy(&half, halves + i * sizeof half, sizeof half);           /* from any address */
+        out[i] = (real)(dtype == DTYPE_F16 ? half_to_float(half) : bfloat16_to_float(half));
+    }
+}
+static void widen_halves(real *out, const unsigned char *halves, size_t n, DType dtype);
+
 /* Rows first .. first+count-1 of a weight as reals: see bert.h. In place where they are reals already: float32 in
  * the float program, float64 in bert64 (a misaligned tensor was copied when it was loaded). Otherwise they are
  * converted into `rows`, exactly: every half-precision number is a float, and every float a double. */
@@ -109,12 +120,7 @@ const real *tensor_rows(const Tensor *W, size_t first, size_t count, real *rows)
     if (W->dtype == (is_double ? DTYPE_F64 : DTYPE_F32)) return (const real *)W->data + begin;
     if (W->dtype == DTYPE_F32)
         for (size_t i = 0; i < n; i++) rows[i] = (real)singles[begin + i];
-    else
-        for (size_t i = 0; i < n; i++) {
-            uint16_t half;
-            memcpy(&half, halves + i * sizeof half, sizeof half);       /* from any address */
-            rows[i] = (real)(W->dtype == DTYPE_F16 ? half_to_float(half) : bfloat16_to_float(half));
-        }
+    else widen_halves(rows, halves, n, W->dtype);
     return rows;
 }
 
@@ -590,6 +596,11 @@ float fma_without_instruction(float a, float b, float c) { return fma_by_double(
 bool fma_is_fast(void) { return has_fma; }
 
 #ifdef PLAIN
+static void widen_halves(real *out, const unsigned char *halves, size_t n, DType dtype)
+{
+    widen_halves_ref(out, halves, n, dtype);
+}
+
 /* =====================================================================================================================
  * `make plain`: the definitions alone. Packed rows are then rows like any others.
  * ================================================================================================================== */
@@ -709,6 +720,48 @@ void softmax(real *out, const real *x, size_t rows, size_t cols)
         real scale = (real)(1 / sum_of_differences(out, cols, 0, false));
         for (j = 0; j < cols; j++) out[j] *= scale;
     }
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Half precision: widen_halves_ref's numbers, a vector at a time
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* half_to_float in all lanes. The exponent and the fraction go to where a float has them; 112 is added to the exponent
+ * (it stands for itself minus 15 in a half, minus 127 in a float), and 112 more to the largest, which means
+ * infinity or NaN.
+ * A subnormal half has the exponent 0 and is fraction * 2^-14, without a leading 1. Read as a normal number it is
+ * f = (1 + fraction) * 2^-15 here, and right is 2f - 2^-14. That is below f for the subnormals only: the smaller one of
+ * the two is right for all, and exact.
+ * Why not a float with the exponent as it is, times 2^112: then subnormal halves are subnormal floats, and some
+ * processors take a hundred cycles for each. */
+static inline fbits half_lanes(fbits half)
+{
+    fbits bits = (half << 13 & 0x0fffe000u) + (112u << 23);
+    bits += (fbits)(bits >= (31u + 112) << 23) & (112u << 23);
+    fvec f = (fvec)bits, other = f + f - 0x1p-14f;
+    for (int l = 0; l < FLOATS; l++) f[l] = other[l] < f[l] ? other[l] : f[l];
+    return (fbits)f | (half << 16 & 0x80000000u);
+}
+
+static inline fbits bfloat16_lanes(fbits half) { return half << 16; }
+
+/* FLOATS halves, from any address, to floats by one of the two functions. */
+static inline void widen(real *out, const unsigned char *halves, fbits (*to_float)(fbits))
+{
+    uint16_t half[FLOATS];
+    fbits v = {0};
+    memcpy(half, halves, sizeof half);
+    for (int l = 0; l < FLOATS; l++) v[l] = half[l];
+    v = to_float(v);
+    memcpy(out, &v, sizeof v);
+}
+
+static void widen_halves(real *out, const unsigned char *halves, size_t n, DType dtype)
+{
+    const size_t vectors = is_double ? 0 : n / FLOATS * FLOATS;
+    for (size_t i = 0; dtype == DTYPE_F16 && i < vectors; i += FLOATS) widen(out + i, halves + i * 2, half_lanes);
+    for (size_t i = 0; dtype == DTYPE_BF16 && i < vectors; i += FLOATS) widen(out + i, halves + i * 2, bfloat16_lanes);
+    widen_halves_ref(out + vectors, halves + vectors * 2, n - vectors, dtype);
 }
 
 /* =====================================================================================================================
@@ -858,12 +911,13 @@ typedef struct {
     size_t k_count;                 /* products in the chunk: 128, or what is left of K */
     size_t w_stride, total_stride;  /* numbers between two weight rows, two rows of total[row][token] */
     bool fresh;                     /* the first chunk of the sum: total begins at 0 */
+    size_t ahead_size;              /* bytes of a number in the weights that are prefetched */
 } Chunk;
 
 /* Prefetches a cache line: 64 bytes, 16 floats. A narrow panel waits for the memory more than it computes. Then the
  * line goes to the L2 cache only, which is faster (8 tokens: by a third where it was measured), because more lines can
  * be under way. */
-static inline void prefetch(const real *line, int width)
+static inline void prefetch(const char *line, int width)
 {
     if (width <= 16) __builtin_prefetch(line, 0, 2);
     else __builtin_prefetch(line);
@@ -877,7 +931,7 @@ static inline void prefetch(const real *line, int width)
  * `ahead`, unless NULL, points into the next group of rows; for every 16 k one cache line per row is prefetched, as
  * much as is consumed. */
 static inline __attribute__((always_inline)) void
-tile(real *total, const real *w, const real *ahead, const Chunk *chunk, int rows, int width)
+tile(real *total, const real *w, const char *ahead, const Chunk *chunk, int rows, int width)
 {
     const bool wide = width >= 32;
     const int lanes = wide ? LONG_LANES : LANES, vecs = width / lanes;
@@ -888,7 +942,8 @@ tile(real *total, const real *w, const real *ahead, const Chunk *chunk, int rows
     long_vec long_sum[12] = {{0}};
     for (size_t k = 0; k < k_count;) {
         size_t end = k_count - k < 16 ? k_count : k + 16;
-        for (int r = 0; ahead && r < rows; r++) prefetch(ahead + k * (size_t)rows + r * 16, width);
+        for (int r = 0; ahead && r < rows; r++)
+            prefetch(ahead + (k * (size_t)rows + (size_t)r * 16) * chunk->ahead_size, width);
         for (; k < end; k++, x += width)
             UNROLL
             for (int i = 0; i < rows * vecs; i++) {
@@ -907,11 +962,11 @@ tile(real *total, const real *w, const real *ahead, const Chunk *chunk, int rows
 
 /* The tiles that there are, by width: full ones, and single rows for those left over. Each is a function of its own: in
  * one together, the registers for addresses would not suffice. */
-typedef void Tile(real *total, const real *w, const real *ahead, const Chunk *chunk);
+typedef void Tile(real *total, const real *w, const char *ahead, const Chunk *chunk);
 #define TILE(rows, width) \
-    static void tile_##width(real *total, const real *w, const real *ahead, const Chunk *chunk) \
+    static void tile_##width(real *total, const real *w, const char *ahead, const Chunk *chunk) \
     { tile(total, w, ahead, chunk, rows, width); } \
-    static void row_##width(real *total, const real *w, const real *ahead, const Chunk *chunk) \
+    static void row_##width(real *total, const real *w, const char *ahead, const Chunk *chunk) \
     { tile(total, w, ahead, chunk, 1, width); }
 enum { SIZE = sizeof(real) / sizeof(float), ROWS = 4 / SIZE, ROWS_16 = 6 / SIZE, ROWS_8 = 8 / SIZE };    /* in a tile */
 TILE(ROWS, 48)
@@ -925,21 +980,28 @@ static const struct {
 } tiles[] = {{0}, {tile_8, row_8, ROWS_8}, {tile_16, row_16, ROWS_16}, {tile_24, row_24, ROWS},     /* by width / 8 */
              {tile_32, row_32, ROWS}, {0}, {tile_48, row_48, ROWS}};
 
+/* What is to be prefetched: weights of `size` bytes each, or NULL. */
+typedef struct {
+    const char *rows;
+    size_t size;
+} Ahead;
+
 /* total (rows, width) <- the rows of w, a group, with one panel: chunk by chunk, tile by tile; unless `fresh`, the
- * chunks are added to what stands in total. `next`, unless NULL, is
- * a group of as many weights, which is prefetched from beginning to end, as much at a time as is used of this one. */
+ * chunks are added to what stands in total. `next` is a group of as many weights, which is prefetched from beginning to
+ * end, as much at a time as is used of this one. */
 static void group_with_panel(real *total, size_t total_stride, bool fresh, Matrix w, const real *panel, size_t width,
-                             const real *next)
+                             Ahead next)
 {
     const size_t rows = w.rows, K = w.cols, step = tiles[width / 8].rows;
     Tile *full = tiles[width / 8].full, *single_row = tiles[width / 8].single_row;
     for (size_t k = 0; k < K; k += SUM_CHUNK) {
         const Chunk chunk = {panel + k * width, K - k < SUM_CHUNK ? K - k : SUM_CHUNK, w.stride, total_stride,
-                             fresh && k == 0};
+                             fresh && k == 0, next.size};
         for (size_t r = 0, count; r < rows; r += count) {
             count = rows - r < step ? 1 : step;
             (count == step ? full : single_row)(total + r * total_stride, w.data + r * w.stride + k,
-                                                next ? next + k * rows + r * chunk.k_count : NULL, &chunk);
+                                                next.rows ? next.rows + (k * rows + r * chunk.k_count) * next.size : NULL,
+                                                &chunk);
         }
     }
 }
@@ -956,12 +1018,12 @@ static size_t rows_per_group(size_t N, size_t K)
     return N <= PANEL || K > 1024 ? ROW_GROUP / 2 : ROW_GROUP;
 }
 
-/* The group behind the one of `rows` rows from row o, to be prefetched; NULL if it is not as large, or if weights are
- * not used in place. (A line is 16 floats: rows that are no multiple of it would make the prefetch pass the end.) */
-static const real *group_behind(const real *group, const Tensor *W, size_t o, size_t rows, const Scratch *scratch)
+/* The group behind the one of `rows` rows from row o, to be prefetched; NULL if it is not as large. (A line is 16
+ * floats: rows that are no multiple of it would make the prefetch pass the end.) */
+static const char *group_behind(const Tensor *W, size_t o, size_t rows)
 {
-    bool in_place = group != scratch->rows, whole = W->rows - o >= 2 * rows && W->cols % 16 == 0;
-    return in_place && whole ? group + rows * W->cols : NULL;
+    bool whole = W->rows - o >= 2 * rows && W->cols % 16 == 0;
+    return whole ? (const char *)W->data + (o + rows) * W->cols * dtype_size(W->dtype) : NULL;
 }
 
 /* b[r] is added to all of row r. */
@@ -981,12 +1043,13 @@ void linear_packed(real *out, Packing packing, const real *panels, const Tensor 
     for (size_t o = 0; o < O; o += rows) {
         if (O - o < rows) rows = O - o;
         const Matrix w = {tensor_rows(W, o, rows, scratch->rows), rows, K, K};
-        const real *next = group_behind(w.data, W, o, rows, scratch);
+        const char *next = group_behind(W, o, rows);
         for (size_t n = 0, width; n < N; n += width) {
             width = panel_width(N - n);
             bool last = n + width >= N;
             real *sums = packing == AS_PANELS ? out + n * O + o * width : total;
-            group_with_panel(sums, width, true, w, panels + n * K, width, last ? next : NULL);
+            group_with_panel(sums, width, true, w, panels + n * K, width,
+                             (Ahead){last ? next : NULL, dtype_size(W->dtype)});
             if (packing == AS_PANELS) add_to_rows(sums, b + o, rows, width);
             else transpose(out + n * O + o, O, (Matrix){sums, rows, last ? N - n : width, width}, b + o);
         }
@@ -1011,7 +1074,7 @@ static void multiply(real *out, size_t out_stride, bool fresh, Matrix x, Matrix 
             for (size_t r = 0; !full && !fresh && r < rows; r++)
                 memcpy(total + r * PANEL, to + r * out_stride, count * sizeof *to);
             group_with_panel(full ? to : total, full ? out_stride : PANEL, fresh, group, scratch->packed + o * K,
-                             width, NULL);
+                             width, (Ahead){NULL, 0});
             for (size_t r = 0; !full && r < rows; r++)
                 memcpy(to + r * out_stride, total + r * PANEL, count * sizeof *to);
         }
@@ -1041,9 +1104,66 @@ void linear(real *out, const real *x, const Tensor *W, const real *b, size_t N, 
     linear_packed(out, AS_ROWS, scratch->packed, W, b, N, scratch);
 }
 
-/* What LayerNorm does with a row, for going back through it. */
-double row_scale(const real *x, size_t H, real eps, double *mean)
+double sum_of_squares(const real *x, size_t n) { return sum_of_differences(x, n, 0, true); }
+
+/* =====================================================================================================================
+ * ROWS, BACKWARDS: LayerNorm and softmax for learn.c, whose head explains the names. In double, rounded once.
+ * ================================================================================================================== */
+
+/* One row: dx (H) <- dy, x (H); the row's part of dgamma and dbeta is added to the sums. */
+static void norm_row_backward(real *dx, const real *dy, const real *x, const NormBackward *norm)
 {
-    *mean = sum_of_differences(x, H, 0, false) / (double)H;
-    return 1 / sqrt(sum_of_differences(x, H, *mean, true) / (double)H + (double)eps);
+    const size_t H = norm->H, even = H / 8 * 8;
+    const double mean = sum_of_differences(x, H, 0, false) / (double)H;
+    const double scale = 1 / sqrt(sum_of_differences(x, H, mean, true) / (double)H + (double)norm->eps);
+    double of_d[8] = {0}, of_du[8] = {0};                   /* eight sums side by side, as in the forward pass */
+    for (size_t h = 0; h < H; h += 8)
+        for (size_t i = 0; i < (h < even ? 8 : H - even); i++) {
+            const double u = ((double)x[h + i] - mean) * scale, dy_i = (double)dy[h + i];
+            const double d = dy_i * (double)norm->gamma[h + i];
+            of_d[i] += d;
+            of_du[i] += d * u;
+            norm->dgamma[h + i] += dy_i * u;
+            norm->dbeta[h + i] += dy_i;
+        }
+    const double mean_d = sum_of_eight(of_d) / (double)H, mean_du = sum_of_eight(of_du) / (double)H;
+    for (size_t h = 0; h < H; h++) {
+        const double u = ((double)x[h] - mean) * scale, d = (double)dy[h] * (double)norm->gamma[h];
+        dx[h] = (real)(scale * (d - mean_d - u * mean_du));
+    }
+}
+
+/* Forward: y = u gamma + beta with u = (x - mean) / sqrt(variance + eps), each row by itself. Backward, with
+ * d = dy gamma:
+ *
+ *     dx = (d - mean of d - u * mean of (d u)) / sqrt(variance + eps)          means over the row
+ *     dgamma = sum over rows of dy u          dbeta = sum over rows of dy
+ *
+ * Why two means are taken away: shifting the whole row, or stretching it, changes no y, so that no gradient may point
+ * there. Mean and variance depend on every x of the row; that is where they come from.
+ * Trap: with mean and variance taken as constants, dx is d / sqrt(variance + eps): right in size, wrong in direction.
+ * Source: [ln]; [hf] nn.LayerNorm */
+void layer_norm_backward(real *dx, const real *dy, const real *x, const NormBackward *norm, size_t N)
+{
+    for (size_t n = 0; n < N; n++)
+        norm_row_backward(dx + n * norm->H, dy + n * norm->H, x + n * norm->H, norm);
+}
+
+/* Forward: p = softmax(s), each row by itself. Backward:
+ *
+ *     ds_j = p_j (dp_j - sum over k of p_k dp_k)          ds (rows,cols) <- dp, p
+ *
+ * Why: p_j grows with s_j by p_j (1 - p_j), and shrinks with every other s_k by p_j p_k.
+ * A masked place has p = +0, so its ds is 0: padding learns nothing and teaches nothing. */
+void softmax_backward(real *ds, const real *dp, const real *p, size_t rows, size_t cols)
+{
+    const size_t even = cols / 8 * 8;
+    for (size_t i = 0; i < rows; i++, ds += cols, dp += cols, p += cols) {
+        double sums[8] = {0};
+        for (size_t j = 0; j < even; j += 8)
+            for (size_t l = 0; l < 8; l++) sums[l] += (double)p[j + l] * (double)dp[j + l];
+        for (size_t j = even; j < cols; j++) sums[j - even] += (double)p[j] * (double)dp[j];
+        const double sum = sum_of_eight(sums);
+        for (size_t j = 0; j < cols; j++) ds[j] = (real)((double)p[j] * ((double)dp[j] - sum));
+    }
 }

@@ -183,14 +183,6 @@ static Status put_run(Session *s, const Activations *a, Learned *learned, const 
     return status == BERT_OK ? trace_put(&s->model, a, learned, s->file.stream, name, text, e) : status;
 }
 
-/* What a step of learning needs: the heads that have labels. */
-static Request learn_request(const TraceInputs *in)
-{
-    const bool nsp = in->next_sentence != NULL;
-    return (Request){.keep = KEEP_EVERYTHING, .pooler = nsp, .nsp = nsp, .mlm_rows = in->rows,
-                     .M = in->labels ? in->N : 0};
-}
-
 /* Runs the batch with everything kept, and with --gradients back again. Heads that the weights lack, or that have no
  * labels then, are not asked for; a refitted next-sentence head is no part of the weights and never here.
  */
@@ -206,7 +198,10 @@ static Status trace_batch(Session *s, TraceInputs *in, Error *e)
     Status status = batch_check(&batch, &m->config, e);
     if (status == BERT_OK && learns) status = read_targets(s, in, e);
     if (status == BERT_OK && learns) status = parameters_new(&p, m, e);
-    const Request request = learns ? learn_request(in) : trace_request(m, in->rows, in->N);
+    const bool nsp = in->next_sentence != NULL;
+    const Request learning = {.keep = KEEP_EVERYTHING, .pooler = nsp, .nsp = nsp, .mlm_rows = in->rows,
+                              .M = in->labels ? in->N : 0};
+    const Request request = learns ? learning : trace_request(m, in->rows, in->N);
     if (status == BERT_OK) status = activations_new(&a, m, &batch, &request, e);
     if (status == BERT_OK) forward(m, &a);
     if (status == BERT_OK && learns) status = learn_batch(m, &a, in, &g, &p, e);
