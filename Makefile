@@ -56,7 +56,7 @@ CORE    = $(BOOK) $(WEIGHTS)
 # What only the converter reads.
 FOREIGN = $(addprefix weights/, tensorbundle.c zip.c torch.c)
 PARTS   = $(CORE) $(VERIFY) $(CLI)
-TESTS   = $(CORE) $(VERIFY) $(FOREIGN) tests/formula.c tests/torch_file.c tests/checksum.c tests/shell.c \
+TESTS   = $(CORE) $(VERIFY) $(FOREIGN) cli/train_data.c tests/formula.c tests/torch_file.c tests/checksum.c tests/shell.c \
           tests/run.c $(wildcard tests/test_*.c)
 HEADERS = $(wildcard *.h weights/*.h verify/*.h cli/*.h tests/*.h) weights/convert.c build/steps.h
 

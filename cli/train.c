@@ -14,24 +14,26 @@
 #include <unistd.h>
 
 static const char train_help[] =
-    "Learns from text with one sentence a line and a blank line between documents, as\n"
-    "BERT did: words are hidden and guessed (MLM), and pairs of sentences judged to be\n"
-    "neighbours or not (NSP). The weights are another model's (-m), or random\n"
+    "Learns from text with one sentence a line and a blank line between documents,\n"
+    "as BERT did: words are hidden and guessed (MLM), and pairs of sentences judged\n"
+    "to be neighbours or not (NSP). The weights are another model's (-m), or random\n"
     "(--config, --vocab). In the directory of -o it leaves config.json, vocab.txt,\n"
-    "tokenizer_config.json and model.safetensors, which Hugging Face's library loads,\n"
-    "and in training/ the state that --resume goes on from, and log.jsonl, a line for\n"
-    "each step. Same text, settings and seed: the same model, byte for byte, on every\n"
-    "machine, with any --micro-batch, killed and resumed or not.\n\n"
+    "tokenizer_config.json and model.safetensors, which Hugging Face's library\n"
+    "loads, and in training/ the state that --resume goes on from, and log.jsonl,\n"
+    "a line for each step. Same text, settings and seed: the same model, byte for\n"
+    "byte, on every machine, with any --micro-batch, killed and resumed or not.\n"
+    "\n"
     "--inputs FILE has int64 input_ids, token_type_ids, attention_mask and labels\n"
-    "(B,T; -100: none) and next_sentence_label (B) instead of text: step k takes the\n"
-    "next --batch rows, round and round. --max-length is 128 tokens unless given; a\n"
-    "sentence that is longer is refused, or cut with --truncate.\n\n"
-    "The whole gradient is kept in memory beside the weights and the optimizer's two\n"
-    "means: four times the weights, and what one micro-batch needs.\n";
+    "(B,T; -100: none) and next_sentence_label (B) instead of text: step k takes\n"
+    "the next --batch rows, round and round. --max-length is 128 tokens unless\n"
+    "given; a sentence that is longer is refused, or cut with --truncate.\n"
+    "\n"
+    "Needs memory for the weights four times (gradients, and two means of the\n"
+    "optimizer), and for all that one micro-batch computes.\n";
 static const char train_examples[] =
-    "  bert train -o DIR --config config.json --vocab vocab.txt -f sentences.txt --steps 1000\n"
-    "  bert train -o DIR -m weights/bert-base-uncased -f sentences.txt --steps 100 --micro-batch 4\n"
-    "  bert train -o DIR -f sentences.txt --steps 1000 --resume\n";
+    "  bert train -o new --config config.json --vocab vocab.txt -f text --steps 900\n"
+    "  bert train -o new -m weights/bert-base-uncased -f text --steps 9 --batch 8\n"
+    "  bert train -o new -f text --steps 900 --resume\n";
 
 /* =====================================================================================================================
  * Options

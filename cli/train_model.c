@@ -83,16 +83,27 @@ static Status write_configs(const TrainRun *r, Error *e)
     return status;
 }
 
-/* Removes NAME.tmp-XXXXXX, where NAME is a file that a run writes. */
-static Status remove_temporaries(const char *directory, const char *name, Error *e)
+/* Is it NAME.tmp-XXXXXX, where NAME is a file that a run writes? */
+static bool is_leftover(const char *name)
 {
-    const size_t length = strlen(name);
+    static const char *const names[] = {"model.safetensors", "state.safetensors", "config.json", "vocab.txt",
+                                        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+                                        "added_tokens.json"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const size_t length = strlen(names[i]);
+        if (!strncmp(name, names[i], length) && !strncmp(name + length, ".tmp-", 5)) return true;
+    }
+    return false;
+}
+
+static Status remove_temporaries(const char *directory, Error *e)
+{
     DIR *d = opendir(directory);
     Status s = BERT_OK;
     if (!d) return fail(e, BERT_SYSTEM, "%s: cannot be read: %s", directory, strerror(errno));
     for (struct dirent *entry; s == BERT_OK && (entry = readdir(d)); ) {
         char *path = NULL;
-        if (strncmp(entry->d_name, name, length) || strncmp(entry->d_name + length, ".tmp-", 5)) continue;
+        if (!is_leftover(entry->d_name)) continue;
         s = path_join(&path, directory, entry->d_name, e);
         if (s == BERT_OK) unlink(path);                     /* one that stays only takes room */
         free(path);
@@ -106,8 +117,8 @@ Status train_remove_leftovers(const TrainRun *r, Error *e)
 {
     char *training = NULL;
     Status s = path_join(&training, r->directory, "training", e);
-    if (s == BERT_OK) s = remove_temporaries(training, "state.safetensors", e);
-    if (s == BERT_OK) s = remove_temporaries(r->directory, "model.safetensors", e);
+    if (s == BERT_OK) s = remove_temporaries(training, e);
+    if (s == BERT_OK) s = remove_temporaries(r->directory, e);
     free(training);
     return s;
 }
