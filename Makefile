@@ -118,6 +118,11 @@ FORMULA = $(CORE) tests/formula.c tests/make_formula.c
 build/formula: $(call objects,float,$(FORMULA))
 	@$(call link,float,$(FORMULA))
 
+# For tests/conformance/test_learn.py: a model and inputs in, the parameters after some steps of learning out.
+LEARN_STEPS = $(CORE) tests/learn_steps.c
+build/learn_steps64: $(call objects,double,$(LEARN_STEPS))
+	@$(call link,double,$(LEARN_STEPS))
+
 # For tests/compare_tokenizer.py: lines in, ids out.
 STREAM = $(CORE) tests/tokenize_stream.c
 build/tokenize_stream: $(call objects,float,$(STREAM))
@@ -149,9 +154,9 @@ BITS_REST = build/bits/rest.o
 TENSOR    = tensor.c
 $(BITS_REST): $(filter-out build/steps.h,$(HEADERS))
 	@mkdir -p build/bits
-	$(COMPILE) -r -nostdlib $(filter-out bert.c tensor.c,$(CORE)) $(VERIFY) tests/checksum.c tests/print_bits.c -o $@
-$(BITS): $(BITS_REST) bert.c $(TENSOR) tests/formula.c $(filter-out build/steps.h,$(HEADERS))
-	$(COMPILE) bert.c $(TENSOR) tests/formula.c $(BITS_REST) -o $@ -lm
+	$(COMPILE) -r -nostdlib $(filter-out bert.c tensor.c learn.c,$(CORE)) $(VERIFY) tests/checksum.c tests/print_bits.c -o $@
+$(BITS): $(BITS_REST) bert.c $(TENSOR) learn.c tests/formula.c $(filter-out build/steps.h,$(HEADERS))
+	$(COMPILE) bert.c $(TENSOR) learn.c tests/formula.c $(BITS_REST) -o $@ -lm
 
 weights: build/convert
 	MODEL='$(MODEL)' FROM='$(FROM)' sh weights/fetch.sh

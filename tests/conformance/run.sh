@@ -51,7 +51,7 @@ guide() {
 }
 
 mkdir -p $work
-step 'build' make -s bert bert64 build/formula build/convert || exit 1
+step 'build' make -s bert bert64 build/formula build/convert build/learn_steps64 || exit 1
 step 'the vectors are the formula and the goldens' "$python" tests/vectors/make_vectors.py --check
 step 'odd, written by the formula in C' build/formula odd $work/odd
 for kind in seven tiny odd; do
