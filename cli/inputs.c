@@ -89,9 +89,10 @@ Status refuse_file(const char *path, Error *e)
                 "*.safetensors, or one file of weights", path);
 }
 
-/* The three that `make weights` knows. */
-static const char *const fetched_models[] = {"bert-base-uncased", "bert-base-cased", "all-MiniLM-L6-v2"};
-enum { FETCHED_MODELS = 3, PLACE = 4096 };
+/* The four that `make weights` knows. */
+static const char *const fetched_models[] = {"bert-base-uncased", "bert-base-cased", "bert-base-multilingual-cased",
+                                             "all-MiniLM-L6-v2"};
+enum { FETCHED_MODELS = 4, PLACE = 4096 };
 
 /* DIRECTORY/NAME, a place that someone may have meant: is it a model directory? */
 static bool is_model_in(const char *directory, const char *name, char place[PLACE])
@@ -516,9 +517,10 @@ static Status next_row(Session *s, Input *input, bool *more, Error *e)
             return fail(e, BERT_SYSTEM, "out of memory");
     }
     const int segments = s->model.config.S ? s->model.config.S : 2;
+    const bool no_types = s->model.config.distilbert;       /* whatever the file says of them */
     for (size_t i = 0; i < T; i++) {
         int64_t id = id_at(source->ids, first + i);
-        int64_t type = source->types ? id_at(source->types, first + i) : 0;
+        int64_t type = source->types && !no_types ? id_at(source->types, first + i) : 0;
         int64_t mask = source->mask ? id_at(source->mask, first + i) : 1;
         if (check_id(s, input, i, "input_ids", id, (s->P ? s->model.config.V : s->tokenizer.V) - 1, e) != BERT_OK ||
             check_id(s, input, i, "token_type_ids", type, segments - 1, e) != BERT_OK ||
@@ -590,7 +592,8 @@ EncodeOptions encode_options(const Session *s)
     if (!limit && s->P) limit = s->tokenizer.max_length;
     if (s->P && (!limit || limit > s->P)) limit = s->P;
     return (EncodeOptions){.plain = o->plain, .no_add_special = o->no_add_special, .max_length = limit,
-                           .truncate = o->truncate || s->cuts, .pad = o->pad, .segments = o->segments - 1};
+                           .truncate = o->truncate || s->cuts, .pad = o->pad,
+                           .segments = s->model.config.distilbert ? 0 : o->segments - 1};
 }
 
 /* The text, or with a prompt the prompt and the text in one. Bytes in messages are the text's own. */

@@ -224,8 +224,9 @@ static void similarity_says_what_was_compared(void)
 static void a_model_directory_that_was_not_meant_names_the_one_that_was(void)
 {
     static const char *const commands[] = {"embed -m %s x", "tokenize -m %s x", "info -m %s", "verify -m %s x"};
-    static const char *const fetched[] = {"bert-base-uncased", "bert-base-cased", "all-MiniLM-L6-v2"};
-    char command[300], said[100];
+    static const char *const fetched[] = {"bert-base-uncased", "bert-base-cased", "bert-base-multilingual-cased",
+                                          "all-MiniLM-L6-v2"};
+    char command[300], said[200];
     if (!tiny_model()) return;
     run("mkdir -p %s/all/b-model %s/all/c-model %s/all/empty; cp %s/config.json %s/all/b-model; "
         "cp %s/config.json %s/all/c-model", tiny, tiny, tiny, tiny, tiny, tiny, tiny);
@@ -238,7 +239,7 @@ static void a_model_directory_that_was_not_meant_names_the_one_that_was(void)
         snprintf(command, sizeof command, "./bert %.*s%%s/all/empty%s", before, commands[i], place);
         run("%s 2>&1", with_tiny(command, tiny));
         check(!strstr(output, "did you mean"), "%s: an empty directory: %s", command, output);
-        for (int m = 0; m < 3; m++) {
+        for (int m = 0; m < 4; m++) {
             snprintf(command, sizeof command, "cd %%s && \"$OLDPWD/bert\" %.*ssome/%s/%s", before, commands[i],
                      fetched[m], place);
             snprintf(said, sizeof said, "; `make weights MODEL=%s` fetches weights/%s\n", fetched[m], fetched[m]);
@@ -652,8 +653,8 @@ static void bad_models_exit_3_with_one_line(void)
     fails(3, "/nonexistent: no such model directory; `make weights`", "./bert embed -m /nonexistent x");
     fails(3, "vocab.txt", "./bert tokenize -m /nonexistent x");
     run("cp %s/config.json %s/keep", tiny, tiny);
-    run("sed 's/\"bert\"/\"distilbert\"/' %s/keep > %s/config.json", tiny, tiny);
-    fails(3, "distilbert", with_tiny("./bert embed -m %s x", tiny));
+    run("sed 's/\"bert\"/\"roberta\"/' %s/keep > %s/config.json", tiny, tiny);
+    fails(3, "roberta", with_tiny("./bert embed -m %s x", tiny));
     run("sed 's/: 56/: 57/' %s/keep > %s/config.json", tiny, tiny);
     fails(3, "shape", with_tiny("./bert embed -m %s x", tiny));
     run("sed 's/: 24/: 25/' %s/keep > %s/config.json", tiny, tiny);
