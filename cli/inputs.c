@@ -22,15 +22,6 @@
  * content with a vocabulary.
  * ================================================================================================================== */
 
-/* a/b, malloc'ed; NULL if memory runs out. */
-static char *join(const char *a, const char *b)
-{
-    size_t size = strlen(a) + strlen(b) + 2;
-    char *path = malloc(size);
-    if (path) snprintf(path, size, "%s/%s", a, b);
-    return path;
-}
-
 /* Does the directory hold what the command needs? A default place that lacks it is passed over; a directory that the
  * user named is not: there the loader says what is missing. */
 static bool serves(const char *directory, Needs needs)
@@ -61,14 +52,16 @@ static void beside_program(const char *program, char directory[4096])
 static Status find_model(Session *s, Error *e)
 {
     static const char place[] = "weights/bert-base-uncased";
-    char roots[2][4096] = {"."};
+    char roots[2][4096] = {"."};                        /* here; beside the program, "" if that is not known */
     const char *given = s->options.model ? s->options.model : getenv("BERT_MODEL");
     if (given && *given) return model_place(given, &s->directory, &s->weights, e);
     beside_program(s->program, roots[1]);
     for (int root = 0; root < 2; root++) {
-        s->directory = root ? join(roots[root], place) : strdup(place);
+        if (!*roots[root]) continue;
+        if (root) path_join(&s->directory, roots[root], place, e);
+        else s->directory = strdup(place);
         if (!s->directory) return fail(e, BERT_SYSTEM, "out of memory");
-        if (*roots[root] && serves(s->directory, s->verb->needs)) return BERT_OK;
+        if (serves(s->directory, s->verb->needs)) return BERT_OK;
         free(s->directory);
         s->directory = NULL;
     }
@@ -524,9 +517,10 @@ static Status next_row(Session *s, Input *input, bool *more, Error *e)
             return fail(e, BERT_SYSTEM, "out of memory");
     }
     const int segments = s->model.config.S ? s->model.config.S : 2;
+    const bool no_types = s->model.config.distilbert;       /* whatever the file says of them */
     for (size_t i = 0; i < T; i++) {
         int64_t id = id_at(source->ids, first + i);
-        int64_t type = source->types ? id_at(source->types, first + i) : 0;
+        int64_t type = source->types && !no_types ? id_at(source->types, first + i) : 0;
         int64_t mask = source->mask ? id_at(source->mask, first + i) : 1;
         if (check_id(s, input, i, "input_ids", id, (s->P ? s->model.config.V : s->tokenizer.V) - 1, e) != BERT_OK ||
             check_id(s, input, i, "token_type_ids", type, segments - 1, e) != BERT_OK ||
@@ -598,7 +592,8 @@ EncodeOptions encode_options(const Session *s)
     if (!limit && s->P) limit = s->tokenizer.max_length;
     if (s->P && (!limit || limit > s->P)) limit = s->P;
     return (EncodeOptions){.plain = o->plain, .no_add_special = o->no_add_special, .max_length = limit,
-                           .truncate = o->truncate || s->cuts, .pad = o->pad, .segments = o->segments - 1};
+                           .truncate = o->truncate || s->cuts, .pad = o->pad,
+                           .segments = s->model.config.distilbert ? 0 : o->segments - 1};
 }
 
 /* The text, or with a prompt the prompt and the text in one. Bytes in messages are the text's own. */
@@ -673,8 +668,8 @@ Status answer_done(Session *s, Error *e)
 /* =====================================================================================================================
  * Inputs that run together
  *
- * Every weight is read once per run of the model, whether it meets 10 tokens or 200. Short inputs are therefore
- * packed, one after another without padding, and run as one batch; each gets the bits that it gets alone:
+ * Every weight is read once per run of the model, whether it meets 10 tokens or 200. Short inputs therefore run as one
+ * batch, one after another without padding; each gets the bits that it gets alone:
  *
  *     13 + 40 + 22 + ... tokens  --next_inputs--> at most 456 tokens, or one longer input  --run_inputs--> one batch
  *
@@ -682,7 +677,7 @@ Status answer_done(Session *s, Error *e)
  *     tokens on average took 0.83 of the time that they took one by one, with 240 tokens 0.85; 720 gain no more than
  *     456, and memory grows with every token.
  *
- * Only what is at hand is packed: nobody holds answers back to wait for more input. A program that writes a line and
+ * Only what is at hand runs together: nobody holds answers back to wait for more input. A program that writes a line and
  * reads its answer before it writes the next gets batches of one.
  * ================================================================================================================== */
 static Batch batch_of(const Encoding *x, const int *T)
@@ -697,7 +692,7 @@ static bool look_ahead(Session *s, Inputs *in)
 {
     Input *next = &in->input[in->count];
     if (in->looked) return true;
-    if (in->count == PACKED_INPUTS || (in->count > 0 && !input_at_hand(s))) return false;
+    if (in->count == BATCH_INPUTS || (in->count > 0 && !input_at_hand(s))) return false;
     s->waiting = in->count;
     in->looked = true;
     if (next_input(s, next, &in->more, &in->error) != BERT_OK || !in->more) return true;
@@ -727,7 +722,7 @@ Status next_inputs(Session *s, Inputs *in, Error *e)
     in->count = 0;
     for (int tokens = 0; bytes < READ_AHEAD && look_ahead(s, in) && !in->error.status && in->more; in->count++) {
         tokens += in->input[in->count].encoding.T;
-        if (in->count > 0 && tokens > PACKED_TOKENS) break;
+        if (in->count > 0 && tokens > BATCH_TOKENS) break;
         bytes += in->input[in->count].whole.length;
         in->looked = false;
     }
@@ -738,7 +733,7 @@ Status next_inputs(Session *s, Inputs *in, Error *e)
 
 void inputs_free(Inputs *in)
 {
-    for (size_t i = 0; i <= PACKED_INPUTS; i++) input_free(&in->input[i]);
+    for (size_t i = 0; i <= BATCH_INPUTS; i++) input_free(&in->input[i]);
 }
 
 /* =====================================================================================================================

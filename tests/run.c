@@ -38,7 +38,8 @@ bool check_close(const char *what, const real *got, const double *want, size_t n
 
 bool check_value(const char *what, double got, double want, double tolerance)
 {
-    return check(fabs(got - want) <= tolerance, "%s: %.17g, expected %.17g, at most %.3g off", what, got, want, tolerance);
+    return check(fabs(got - want) <= tolerance, "%s: %.17g, expected %.17g, at most %.3g off", what, got, want,
+                 tolerance);
 }
 
 bool check_text(const char *what, const char *got, const char *want)

@@ -19,7 +19,7 @@
  *
  *                 float build                       double build
  *     formula     3.1e-6 (probs, pooler of odd)     9.7e-15: only the order of the sums differs from PyTorch
- *     real        1.6e-6 (hidden state 12)          5.4e-8: the golden's own rounding to float32, at most 2^-24 = 6.0e-8
+ *     real        1.6e-6 (hidden state 12)          5.4e-8: the golden's own rounding to float32, <= 2^-24 = 6.0e-8
  *
  * The float numbers are the same on every machine, so they need little room; the mistakes that matter (a missing bias,
  * eps, the other GELU) are larger by orders of magnitude in the formula models. */
@@ -89,7 +89,8 @@ static void golden_close(Golden *g)
 
 /* The kept rows of a computed tensor beside the golden's numbers. Masked scores must be -FLT_MAX to the bit; they are
  * set to 0 on both sides, or their size would hide everything else. The largest golden number into *largest. */
-static bool pair_up(real *got, double *want, double *largest, const TraceTensor *t, const SafeTensor *golden, const Golden *g)
+static bool pair_up(real *got, double *want, double *largest, const TraceTensor *t, const SafeTensor *golden,
+                    const Golden *g)
 {
     bool by_token = t->rank > 1;
     size_t heads = t->rank == 3 ? t->shape[0] : 1, T = by_token ? (size_t)g->T : 1, R = by_token ? (size_t)g->R : 1;
@@ -162,7 +163,8 @@ static void run_golden(const Bert *model, const char *name, double tolerance, bo
     Request request = {.keep = KEEP_EVERYTHING, .pooler = model->has_pooler, .nsp = model->has_nsp,
                        .mlm_rows = all, .M = mlm ? g.T : 0};
     if (!check(batch_check(&batch, &model->config, &e) == BERT_OK, "%s is accepted: %s", name, e.message)) goto done;
-    if (!check(activations_new(&a, model, &batch, &request, &e) == BERT_OK, "there is memory: %s", e.message)) goto done;
+    if (!check(activations_new(&a, model, &batch, &request, &e) == BERT_OK, "there is memory: %s", e.message))
+        goto done;
     forward(model, &a);
     if (check(trace_list(model, &a, &list, &count, &e) == BERT_OK, "there is a trace: %s", e.message))
         compare_all(list, count, &g, tolerance, everything);

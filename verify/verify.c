@@ -68,7 +68,11 @@ static bool same_evidence(const Candidate *x, const Candidate *y)
 static bool takes_part(const Search *search, const TensorSpec *spec)
 {
     const TraceEntry *from = &search->v->c.ref->entries[search->first], *to = &search->v->c.ref->entries[search->x];
-    if (spec->group == GROUP_POOLER || spec->group == GROUP_NSP) return to->form == FORM_WHOLE;
+    if (spec->group == GROUP_POOLER) return to->form == FORM_WHOLE;
+    if (spec->group == GROUP_NSP) return to->row == TRACE_NSP;
+    if (spec->group == GROUP_PRE_CLASSIFIER) return to->row >= TRACE_PRE_CLASSIFIER_DENSE && to->row <= TRACE_CLASSIFIER;
+    if (spec->group == GROUP_CLASSIFIER) return to->row == TRACE_CLASSIFIER || to->row == TRACE_TOKEN_CLASSIFIER;
+    if (spec->group == GROUP_QA) return to->row == TRACE_QA;
     if (spec->group == GROUP_MLM) return !strncmp(to->name, "cls.predictions", 15);
     if (!spec_per_layer(spec)) return from->row <= TRACE_EMBEDDING_NORM;
     return from->row <= TRACE_OUTPUT_NORM && to->row > TRACE_EMBEDDING_NORM;
@@ -331,6 +335,11 @@ typedef struct {
     TraceView view;
 } RunView;
 
+static Known known_of(const Bert *m)
+{
+    return (Known){m->config.L - 1, (size_t)m->config.V};
+}
+
 static Status view_of(RunView *r, const Bert *m, const Activations *a, Error *e)
 {
     size_t count;
@@ -338,7 +347,7 @@ static Status view_of(RunView *r, const Bert *m, const Activations *a, Error *e)
     r->tensors = calloc(count + 1, sizeof *r->tensors);
     if (!r->tensors) return fail(e, BERT_SYSTEM, "out of memory for the names of a trace");
     for (size_t i = 0; i < count; i++) r->tensors[i] = as_file_tensor(&r->list[i], (size_t)a->batch.B);
-    return view_make(&r->view, "the reference", r->tensors, count, m->config.L - 1, e);
+    return view_make(&r->view, "the reference", r->tensors, count, known_of(m), e);
 }
 
 static void run_view_free(RunView *r)
@@ -400,9 +409,8 @@ static Status verify_ids(const Bert *m, const TraceView *other, const Ids *ids, 
                          Error *e)
 {
     const size_t B = (size_t)ids->batch.B, T = (size_t)ids->T[0], N = B * T;
-    const Request request = {.keep = KEEP_EVERYTHING, .pooler = m->has_pooler, .nsp = m->has_nsp && m->has_pooler,
-                             .mlm_rows = ids->rows, .M = m->has_mlm ? (int)N : 0};
-    const Criteria criteria = {options->tolerance, B, T, ids->ids[2], (size_t)m->config.H};
+    const Request request = trace_request(m, ids->rows, (int)N);
+    const Criteria criteria = {options->tolerance, B, T, ids->ids[2], (size_t)m->config.H, (size_t)m->config.A};
     Activations a = {0};
     RunView ours = {0}, mine = {0};
     Verification v = {.assumed = ids->assumed};
@@ -433,7 +441,7 @@ Status verify_trace(const Bert *m, const char *other, const VerifyOptions *optio
     Ids ids = {0};
     Status status = safetensors_open(&file, other, e);
     if (status != BERT_OK) return status;
-    status = view_make(&view, other, file.tensors, file.count, m->config.L - 1, e);
+    status = view_make(&view, other, file.tensors, file.count, known_of(m), e);
     if (status == BERT_OK) status = check_text(&view, options, out, e);
     if (status == BERT_OK && !view.count) status = fail_unknown(&view, e);
     if (status == BERT_OK) status = read_ids(&ids, &view, options, e);

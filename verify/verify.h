@@ -22,7 +22,8 @@ typedef enum {
     TRACE_INTERMEDIATE_DENSE, TRACE_INTERMEDIATE, TRACE_OUTPUT_DENSE, TRACE_OUTPUT_NORM,
     TRACE_POOLER_DENSE, TRACE_POOLER,
     TRACE_TRANSFORM_DENSE, TRACE_TRANSFORM_ACT, TRACE_TRANSFORM_NORM, TRACE_DECODER,
-    TRACE_NSP, TRACE_COUNT
+    TRACE_NSP, TRACE_PRE_CLASSIFIER_DENSE, TRACE_PRE_CLASSIFIER, TRACE_CLASSIFIER, TRACE_TOKEN_CLASSIFIER, TRACE_QA,
+    TRACE_COUNT
 } TraceName;
 
 /* What the dimensions mean once a leading number of sequences is put aside. */
@@ -58,6 +59,10 @@ typedef struct {                    /* a row of the table in one run */
 /* All intermediates that `a` holds, in the order of the data, under the names of a trace (Hugging Face's modules):
  * malloc'ed into *list, their number into *count. Shapes are those of one sequence; with B > 1 all have one length, and
  * printing and writing put B in front. */
+/* Everything that a model has, for N tokens whose rows are 0 .. N-1. A classifier is run on texts or on tokens, whichever
+ * it was trained for; where nothing says so, on texts. */
+Request trace_request(const Bert *m, const int *rows, int N);
+
 Status trace_list(const Bert *m, const Activations *a, TraceTensor **list, size_t *count, Error *e);
 Status trace_print(const Bert *m, const Activations *a, FILE *out, Error *e);
 Status trace_write(const Bert *m, const Activations *a, const char *path, const char *model_name, const char *text,
@@ -115,13 +120,19 @@ typedef struct {                    /* a trace as compare and verify see it */
     TraceEntry *entries;            /* in the order of the data */
     size_t count;
     SafeTensor ids[3];              /* input_ids, token_type_ids, attention_mask; data NULL where there is none */
+    int64_t *made[3];               /* ids that had to be put in order: see settle_ids */
     const char **unknown;           /* the file's names that nobody knows here, in the order of the file */
     size_t unknown_count;
 } TraceView;
 
-/* Sorts the tensors into a view. The view points to `tensors`' data and names and owns only its lists. `last` is the
- * number of the last layer, where last_hidden_state belongs, or -1; last_layer reads it off the names. */
-Status view_make(TraceView *view, const char *path, const SafeTensor *tensors, size_t count, int last, Error *e);
+typedef struct {                    /* what is known of the model behind a trace */
+    int last;                       /* number of the last layer, where last_hidden_state belongs, or -1 */
+    size_t V;                       /* pieces, or 0 */
+} Known;
+
+/* Sorts the tensors into a view. The view points to `tensors`' data and names and owns only its lists. last_layer reads
+ * known.last off the names. */
+Status view_make(TraceView *view, const char *path, const SafeTensor *tensors, size_t count, Known known, Error *e);
 int last_layer(const SafeTensor *tensors, size_t count);
 void view_free(TraceView *view);
 const TraceEntry *view_find(const TraceView *view, const TraceEntry *like); /* of the same name; NULL: there is none */
@@ -136,11 +147,22 @@ typedef struct {
     size_t B, T;                    /* sequences, tokens of each; 0 where nothing says so: then everything counts */
     const int32_t *mask;            /* (B*T), or NULL: every token counts */
     size_t H;                       /* width of a hidden state: with the number of heads it gives D */
+    size_t A;                       /* heads, or 0 where nothing says so */
 } Criteria;
+
+/* How OTHER's numbers lie under REF's shape: how far apart they are from one sequence, head, row, ... to the next. */
+typedef struct {
+    size_t sequence, head, row;     /* 0: all sequences (or rows) share the same numbers */
+    size_t group, col;              /* columns come in groups: the features of a head are one */
+    size_t width;                   /* columns of a group */
+    bool shared;                    /* OTHER has one sequence's (or token's) numbers for all of them */
+    char order[64];                 /* "(heads, tokens, D)" where it is not REF's order, else "" */
+    bool misplaced;                 /* the numbers say so, and OTHER's shape says something else */
+} Layout;
 
 typedef struct {
     bool comparable;                /* shapes fit, both are floating */
-    bool transposed;                /* OTHER has (features, tokens) */
+    Layout layout;                  /* if so */
     bool passes;
     size_t counted;                 /* numbers that count */
     size_t where;                   /* index in REF of the largest difference, or of the first NaN or infinity */
@@ -153,6 +175,9 @@ typedef struct {
 } Result;
 
 void compare_entries(Result *r, const TraceEntry *ref, const TraceEntry *other, const Criteria *criteria);
+/* The same with OTHER's numbers read in that layout. */
+void compare_laid_out(Result *r, const TraceEntry *ref, const TraceEntry *other, const Layout *layout,
+                      const Criteria *criteria);
 double decibel(double ratio);                                               /* 10 log10; -inf for 0 */
 void put_decibel(char text[24], double ratio);                              /* "-142 dB", "equal" */
 void put_place(char text[96], const TraceEntry *t, size_t i);               /* "token 7 feature 381" */
@@ -162,6 +187,19 @@ void put_place_index(char text[96], const TraceEntry *t, size_t i);             
 double other_element(const TraceEntry *ref, const TraceEntry *other, const Result *r, const Criteria *criteria,
                      size_t i);
 bool element_counts(const TraceEntry *t, const Criteria *criteria, size_t i);     /* no masked row, no masked key */
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * In which order the numbers of a tensor lie (layout.c)
+ * ------------------------------------------------------------------------------------------------------------------ */
+typedef struct {
+    size_t b, head, row, col;
+} Place;
+Place place_at(const TraceEntry *t, size_t i);                              /* element i, counted in C's order */
+size_t layout_index(const Layout *l, Place p);                              /* where OTHER has it */
+/* What OTHER's shape says; false: it does not fit REF's. */
+bool layout_by_shape(Layout *l, const TraceEntry *ref, const SafeTensor *other);
+/* Another order in which OTHER's numbers are REF's, whatever the shape says; false: there is none. */
+bool layout_by_numbers(Layout *l, const TraceEntry *ref, const TraceEntry *other, const Criteria *criteria);
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * One trace against another (compare.c), and what is said of it (report.c)
@@ -177,6 +215,7 @@ typedef struct {
 Status comparison_new(TraceComparison *c, const TraceView *ref, const TraceView *other, const Criteria *criteria,
                       Error *e);
 void comparison_run(TraceComparison *c);                                            /* once more, from the same pairs */
+void comparison_count(TraceComparison *c);                                          /* once more, from the results */
 void comparison_free(TraceComparison *c);
 
 /* Ids of both against each other; the sentence of the first difference into `sentence`, "" if there is none. */
