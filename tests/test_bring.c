@@ -814,7 +814,7 @@ static void what_cannot_be_opened_is_not_complete(void)
  * modules says so. */
 static void files_that_say_what_the_vectors_are_come_along(void)
 {
-    static const char *const names[] = {"modules.json", "sentence_bert_config.json",
+    static const char *const names[] = {"modules.json", "sentence_bert_config.json", "sentence_xlm-roberta_config.json",
                                         "config_sentence_transformers.json",
         "1_Pooling/config.json", "2_Dense/config.json", "2_Dense/model.safetensors", "tokenizer_config.json",
         "special_tokens_map.json", "added_tokens.json"};
