@@ -230,6 +230,7 @@ typedef struct {
     bool cuts;                      /* a text that is too long is cut, not refused, where a vector is made of it */
     bool lower_case;                /* do_lower_case: for a cased vocabulary; accents stay */
     bool fill_mask;                 /* transformer_task: the logits of the MLM head are pooled, not hidden states */
+    char file[40];                  /* of the directory `model`: where the Transformer's settings are, or would be */
     char output[32];                /* method_output_name of texts, if it is said: "last_hidden_state" or "logits" */
 } SentenceText;
 
