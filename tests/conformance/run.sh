@@ -82,6 +82,7 @@ step 'trace against forward hooks' "$python" tests/conformance/test_trace.py
 step 'planted mistakes are named' "$python" tests/conformance/test_mistakes.py
 step 'weights as people bring them' "$python" tests/conformance/test_weights.py
 step 'sentence-transformers: equal vectors, or refused by name' "$python" tests/conformance/test_sentence_transformers.py
+step 'heads of fine-tuned models, and DistilBERT' "$python" tests/conformance/test_heads.py
 step 'ONNX Runtime and OpenVINO pass' "$python" tests/conformance/test_runtimes.py
 step 'the guide, with NumPy' guide 1
 if [ -f $weights ] || [ -n "${CI:-}" ]; then
