@@ -51,7 +51,8 @@ WEIGHTS = $(addprefix weights/, files.c json.c sha256.c safetensors.c shards.c c
           tokenizer_json.c modules.c program.c)
 VERIFY  = $(addprefix verify/, trace.c compare.c report.c trial.c verify.c mistakes.c)
 CLI     = $(addprefix cli/, main.c options.c inputs.c output.c tokenize.c vectors.c sentence.c predict.c attention.c traces.c \
-          explain.c explain_cards.c explain_tables.c goldens.c info.c demo.c spans.c)
+          explain.c explain_cards.c explain_tables.c goldens.c info.c demo.c \
+          spans.c tag.c answer.c)
 CORE    = $(BOOK) $(WEIGHTS)
 # What only the converter reads.
 FOREIGN = $(addprefix weights/, tensorbundle.c zip.c torch.c)

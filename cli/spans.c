@@ -321,6 +321,8 @@ static void append_answer(Answers *all, const AnswerWindow *x, const Candidate *
 /* probs (2, count+1) <- softmax of the starts and of the ends, [CLS] first, then the context's tokens. The question and
  * the [SEP]s cannot be in an answer: Hugging Face sets their logits to -10000, whose exp is 0.
  *
+ * Differs: a [CLS] that is typed into the question competes there, too, and may begin an answer, whose words are then
+ *          looked for in the context, where they are others.
  * Trap: all tokens of the context compete within their window only, [CLS] among them. Scores of two windows are not of
  *       one scale: a window without an answer has to give its probability to something. */
 static void window_probs(real *probs, const AnswerWindow *x)
@@ -398,7 +400,7 @@ static uint32_t next_lower(const Text *text, size_t *at)
 
 /* -1, 0, 1: the order of two texts in lower case. What it is does not matter; that equal ones are equal does.
  *
- * Differs: Python's lower() makes of the sigma that ends a word another letter than of one within. Here both are one. */
+ * Differs: Python's lower() has another sigma at the end of a word than within. Here both are one letter. */
 static int compare_lower(const Text *a, const Text *b)
 {
     uint32_t x, y;

@@ -69,7 +69,8 @@ static void words_begin_where_the_split_made_them_and_for_tag_where_lengths_agre
     Tokenizer t;
     Error e = {0};
     if (!tiny_model() || !check(tokenizer_load(&t, tiny, CASE_AUTO, &e) == BERT_OK, "%s", e.message)) return;
-    const char *text = "embeddings, cat! \xC3\xA9" "a x\xE6\x97\xA5";     /* em ##bed ##ding ##s , cat ! e ##a x [UNK] */
+    /* em ##bed ##ding ##s , cat ! e ##a x [UNK] */
+    const char *text = "embeddings, cat! \xC3\xA9" "a x\xE6\x97\xA5";
     continuations(&t, text, false, found);
     check_text("words", found, "01110000100");
     continuations(&t, text, true, found);
