@@ -701,12 +701,21 @@ static void put_heading(const View *v, int n)
                   step->function, step_places[n - 1].file, step_places[n - 1].function_line);
 }
 
+/* Heads of fine-tuned models are named where the model has them; the others always, as what a BERT has. */
+static bool has_group(const View *v, Group group)
+{
+    const Bert *m = &v->s->model;
+    if (group == GROUP_CLASSIFIER) return m->has_classifier;
+    if (group == GROUP_PRE_CLASSIFIER) return m->has_pre_classifier;
+    return group != GROUP_QA || m->has_qa;
+}
+
 /* What step n makes, by its names in `bert trace`. Step 4 makes what the trace begins with. */
 static void put_trace_names(const View *v, int n)
 {
     char names[512] = "", name[96];
     for (int i = 0; i < TRACE_COUNT; i++) {
-        if (trace_table[i].step != n) continue;
+        if (trace_table[i].step != n || !has_group(v, trace_table[i].group)) continue;
         spec_name(trace_table[i].name, v->layer, name, sizeof name);        /* the layer for `*` */
         strcat(strcat(names, *names ? ", " : ""), name);
     }

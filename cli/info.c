@@ -25,7 +25,7 @@ typedef struct {                    /* what info finds out about a file of weigh
     BertConfig config;
     Safetensors file;
     bool *known;                    /* of each tensor in the file: the table has it */
-    int missing[GROUP_TASK + 1], found[GROUP_TASK + 1];     /* tensors by group */
+    int missing[GROUPS], found[GROUPS];     /* tensors by group */
     size_t infinite;
 } Inspection;
 

@@ -523,9 +523,10 @@ static Status next_row(Session *s, Input *input, bool *more, Error *e)
             return fail(e, BERT_SYSTEM, "out of memory");
     }
     const int segments = s->model.config.S ? s->model.config.S : 2;
+    const bool no_types = s->model.config.distilbert;       /* whatever the file says of them */
     for (size_t i = 0; i < T; i++) {
         int64_t id = id_at(source->ids, first + i);
-        int64_t type = source->types ? id_at(source->types, first + i) : 0;
+        int64_t type = source->types && !no_types ? id_at(source->types, first + i) : 0;
         int64_t mask = source->mask ? id_at(source->mask, first + i) : 1;
         if (check_id(s, input, i, "input_ids", id, (s->P ? s->model.config.V : s->tokenizer.V) - 1, e) != BERT_OK ||
             check_id(s, input, i, "token_type_ids", type, segments - 1, e) != BERT_OK ||
@@ -597,7 +598,8 @@ EncodeOptions encode_options(const Session *s)
     if (!limit && s->P) limit = s->tokenizer.max_length;
     if (s->P && (!limit || limit > s->P)) limit = s->P;
     return (EncodeOptions){.plain = o->plain, .no_add_special = o->no_add_special, .max_length = limit,
-                           .truncate = o->truncate || s->cuts, .pad = o->pad, .segments = o->segments - 1};
+                           .truncate = o->truncate || s->cuts, .pad = o->pad,
+                           .segments = s->model.config.distilbert ? 0 : o->segments - 1};
 }
 
 /* The text, or with a prompt the prompt and the text in one. Bytes in messages are the text's own. */

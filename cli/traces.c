@@ -106,8 +106,7 @@ static Status trace_batch(Session *s, const TraceInputs *in, Error *e)
 {
     const Bert *m = &s->model;
     const Batch batch = {in->B, in->T, in->ids, in->types, in->mask};
-    const Request request = {.keep = KEEP_EVERYTHING, .pooler = m->has_pooler, .nsp = m->has_nsp && m->has_pooler,
-                             .mlm_rows = in->rows, .M = m->has_mlm ? in->N : 0};
+    const Request request = trace_request(m, in->rows, in->N);
     Activations a = {0};
     char name[256];
     Status status = batch_check(&batch, &m->config, e);

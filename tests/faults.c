@@ -338,6 +338,12 @@ void __wrap_forward(const Bert *m, Activations *a)
     memset(a->logits, 0, (size_t)a->request.M * (size_t)m->config.V * sizeof(real));
 }
 
+/* A tensor of a pre-trained model. */
+static bool belongs(const TensorSpec *spec)
+{
+    return !spec->optional && !spec->tied && spec->group < GROUP_TASK;
+}
+
 static void write_documents_model(void)
 {
     static const BertConfig config = {.L = 12, .H = 768, .A = 12, .D = 64, .F = 3072, .V = 30522, .P = 512, .S = 2};
@@ -348,7 +354,7 @@ static void write_documents_model(void)
     if (mkdir(in_directory("documents"), 0777)) abort();
     for (size_t i = 0; i < tensor_table_size; i++) {
         const TensorSpec *spec = &tensor_table[i];
-        for (int l = 0; !spec->optional && !spec->tied && l < (spec_per_layer(spec) ? config.L : 1); l++) {
+        for (int l = 0; belongs(spec) && l < (spec_per_layer(spec) ? config.L : 1); l++) {
             SafeTensor *t = &tensors[count];
             *t = (SafeTensor){.name = names[count], .dtype = DTYPE_F32, .rank = spec->rows ? 2 : 1};
             spec_name(spec->name, l, names[count++], sizeof names[0]);

@@ -110,7 +110,7 @@ static Status write_vocabulary(const Formula *f, const char *directory, Error *e
  * ------------------------------------------------------------------------------------------------------------------ */
 static bool belongs(const TensorSpec *spec)
 {
-    return !spec->tied && !spec->optional && spec->group != GROUP_TASK;
+    return !spec->tied && !spec->optional && spec->group < GROUP_TASK;
 }
 
 /* One tensor into *t, with its name in the file (`bert.` before all but the heads'). False: out of memory. */

@@ -186,7 +186,7 @@ static Status open_config(const char *path, Error *e)
     if (s == BERT_OK)
         check(config.L >= 1 && config.H >= 1 && config.A >= 1 && config.H % config.A == 0 &&
               config.D * config.A == config.H
-              && config.F >= 1 && config.V >= 1 && config.P >= 1 && config.S >= 1 && config.eps >= 0 && config.eps <= 1,
+              && config.F >= 1 && config.V >= 1 && config.P >= 1 && config.S >= !config.distilbert && config.eps >= 0 && config.eps <= 1,
               "an accepted configuration is one");
     return s;
 }

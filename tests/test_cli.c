@@ -648,8 +648,8 @@ static void bad_models_exit_3_with_one_line(void)
     fails(3, "/nonexistent: no such model directory; `make weights`", "./bert embed -m /nonexistent x");
     fails(3, "vocab.txt", "./bert tokenize -m /nonexistent x");
     run("cp %s/config.json %s/keep", tiny, tiny);
-    run("sed 's/\"bert\"/\"distilbert\"/' %s/keep > %s/config.json", tiny, tiny);
-    fails(3, "distilbert", with_tiny("./bert embed -m %s x", tiny));
+    run("sed 's/\"bert\"/\"roberta\"/' %s/keep > %s/config.json", tiny, tiny);
+    fails(3, "roberta", with_tiny("./bert embed -m %s x", tiny));
     run("sed 's/: 56/: 57/' %s/keep > %s/config.json", tiny, tiny);
     fails(3, "shape", with_tiny("./bert embed -m %s x", tiny));
     run("sed 's/: 24/: 25/' %s/keep > %s/config.json", tiny, tiny);

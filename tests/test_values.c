@@ -194,7 +194,7 @@ static long long parameters(const BertConfig *config, bool heads)
     for (size_t i = 0; i < tensor_table_size; i++) {
         const TensorSpec *spec = &tensor_table[i];
         bool head = spec->group == GROUP_MLM || spec->group == GROUP_NSP;
-        if (spec->optional || spec->tied || spec->group == GROUP_TASK || (head && !heads)) continue;
+        if (spec->optional || spec->tied || spec->group >= GROUP_TASK || (head && !heads)) continue;
         long long n = (long long)spec_rows(spec, config) * (long long)spec_cols(spec, config);
         sum += spec_per_layer(spec) ? n * config->L : n;
     }

@@ -41,11 +41,14 @@ typedef struct {
     char name[160];                     /* Hugging Face's, with `bert.` where it has one */
 } Row;
 
-/* Heads (`cls.`) are beside the encoder, everything else is inside:
+/* Heads are beside the encoder, everything else is inside:
  * bert.pooler.dense.weight, but cls.predictions.bias. */
 static bool is_head(const char *name)
 {
-    return !strncmp(name, "cls", 3);
+    static const char *const heads[] = {"cls", "pre_classifier", "classifier", "qa_outputs"};
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+        if (!strncmp(name, heads[i], strlen(heads[i]))) return true;
+    return false;
 }
 
 /* All rows for L layers, malloc'ed, their number into *count; NULL if memory runs out.
