@@ -50,7 +50,7 @@ BOOK    = tokenizer.c tensor.c bert.c
 WEIGHTS = $(addprefix weights/, files.c json.c sha256.c safetensors.c shards.c config.c labels.c model.c vocabulary.c added.c \
           tokenizer_json.c modules.c program.c)
 VERIFY  = $(addprefix verify/, trace.c compare.c report.c trial.c verify.c mistakes.c)
-CLI     = $(addprefix cli/, main.c options.c inputs.c output.c tokenize.c vectors.c sentence.c predict.c attention.c traces.c \
+CLI     = $(addprefix cli/, main.c options.c inputs.c output.c tokenize.c vectors.c sentence.c predict.c classify.c attention.c traces.c \
           explain.c explain_cards.c explain_tables.c goldens.c info.c demo.c \
           spans.c tag.c answer.c)
 CORE    = $(BOOK) $(WEIGHTS)

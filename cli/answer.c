@@ -172,12 +172,17 @@ static Status answer_settle(Options *o, Error *e)
     return BERT_OK;
 }
 
-/* Is there a head that answers? If not, which one the weights have. */
+/* Is there a head that answers? If not, what the weights have. */
 static Status answer_head(const Bert *m, Error *e)
 {
+    static const char *const verbs[] = {[HEAD_UNKNOWN] = "info", [HEAD_SEQUENCE] = "classify", [HEAD_CHOICE] = "choose",
+                                        [HEAD_TOKENS] = "tag"};
     if (m->has_qa) return BERT_OK;
-    return fail(e, BERT_HEAD, "the weights have no question answering head (qa_outputs)%s",
-                m->has_classifier ? ": they have a classifier" : "");
+    if (m->has_classifier)
+        return fail(e, BERT_HEAD, "the weights have no question answering head (qa_outputs), but a classifier: "
+                    "see `bert %s`", verbs[m->config.head]);
+    return fail(e, BERT_HEAD, "the weights have no question answering head (qa_outputs): they are not fine-tuned for "
+                "this, and a random one would answer at random");
 }
 
 static Status answer_one(Session *s, const Input *input, Answering *g, Error *e)

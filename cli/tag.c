@@ -159,26 +159,6 @@ static void print_tags(const Session *s, const Input *input, const Tagging *g)
     fputs(json ? "]}\n" : "\n", s->out);
 }
 
-/* The labels of a token classifier; or which other head the weights have. */
-static Status tag_labels(const Session *s, Labels *labels, Error *e)
-{
-    const Bert *m = &s->model;
-    char path[4096];
-    if (!m->has_classifier)
-        return fail(e, BERT_HEAD, "the weights have no token classifier (classifier.weight)%s",
-                    m->has_qa ? ": they answer questions, see `bert answer --help`" : "");
-    if (m->config.head == HEAD_SEQUENCE)
-        return fail(e, BERT_HEAD, "the weights' classifier gives labels to whole texts, not to tokens: "
-                    "see `bert classify --help`");
-    if (m->config.head == HEAD_CHOICE)
-        return fail(e, BERT_HEAD, "the weights' classifier chooses between texts, it has no labels for tokens: "
-                    "see `bert choose --help`");
-    if (m->config.head == HEAD_UNKNOWN)
-        note(s, "config.json does not say (`architectures`) what the classifier is for: it is used on tokens");
-    snprintf(path, sizeof path, "%s/config.json", s->directory);
-    return labels_load(labels, path, &m->config, e);
-}
-
 /* A place in the text is the answer: there must be one text. */
 static Status tag_settle(Options *o, Error *e)
 {
@@ -195,7 +175,7 @@ static Status verb_tag(Session *s, Error *e)
     Tagging g = {0};
     Input input = {0};
     bool more = true;
-    Status status = tag_labels(s, &g.labels, e);
+    Status status = open_head(s, HEAD_TOKENS, &g.labels, e);
     while (status == BERT_OK && (status = next_text(s, &input, &more, e)) == BERT_OK && more) {
         status = tag_text(s, &input, &g, e);
         if (status != BERT_OK) at_input(s, &input, e);
