@@ -121,8 +121,8 @@ static Status answer_windows(const Session *s, const Input *input, Answering *g,
     Status status = BERT_OK;
     if ((size_t)g->whole.T <= length) return answer_window(s, input, g, &g->whole, e);
     if (overlap >= room)
-        return fail(e, BERT_TEXT, "the question has %zu tokens, which leaves %zu of %zu to the context: two parts "
-                    "cannot share %zu (--stride, --max-length)", g->before - 2, room, length, overlap);
+        return fail(e, BERT_TEXT, "question and special tokens take %zu of %zu: parts of the context, of %zu tokens, "
+                    "cannot share %zu (--stride, --max-length)", g->before + 1, length, room, overlap);
     Window w = {0};
     for (size_t k = 0; status == BERT_OK && !w.last; k++) {
         w = window_at(k, tokens, room, overlap, s->tokenizer.truncate_left);

@@ -19,9 +19,9 @@
 static const char tag_help[] =
     "What a token classifier finds in each text: lines\n"
     "`begin<TAB>end<TAB>label<TAB>score<TAB>text`, and an empty line behind each\n"
-    "input. begin and end are bytes of the input, from 0. What has the label O is left\n"
-    "out. Neighbours whose labels go together are one (B- begins, I- goes on), and\n"
-    "their score is the mean.\n"
+    "input. begin and end are bytes of the input, from 0. What has the label O is\n"
+    "left out. Neighbours whose labels go together are one (B- begins, I- goes on),\n"
+    "and their score is the mean.\n"
     "\n"
     "--aggregate says how:\n"
     "  simple   neighbouring tokens (the default)\n"

@@ -78,7 +78,7 @@ int main(int argc, char **argv)
     const Test *suites[] = {files_tests, weights_tests, tokenizer_tests, tensor_tests, model_tests, bits_tests,
                             golden_tests,  value_tests,     verify_tests, mistake_tests, cli_tests, sentence_tests,
                             explain_tests, output_tests, compare_tests, readme_tests, bring_tests, torch_tests,
-                            transcript_tests, span_tests};
+                            transcript_tests, span_tests, tag_answer_tests};
     const char *skips_fail = getenv("SKIPS_FAIL");
     const bool first_only = getenv("FIRST_ONLY") != NULL;
     int passes = 0, fails = 0, skips = 0;
