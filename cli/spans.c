@@ -238,12 +238,12 @@ static int by_begin(const void *a, const void *b)
 }
 
 /* Two windows have seen the tokens that they share, and may differ about them. Of spans that overlap the longest stays,
- * of equally long ones the one with the higher score.
+ * of equally long ones the one with the higher score. Lengths are those of Python's texts: characters, not bytes.
  *
  * Trap: each is compared with the one that stayed before it, which it may replace: a short span between two that do not
  *       meet goes with one of them.
  * Source: [hf] TokenClassificationPipeline.aggregate_overlapping_entities. */
-size_t tag_merge(TaggedSpan *spans, size_t count)
+size_t tag_merge(TaggedSpan *spans, size_t count, Text text)
 {
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) spans[i].place = i;
@@ -254,7 +254,8 @@ size_t tag_merge(TaggedSpan *spans, size_t count)
             spans[kept++] = spans[i];
             continue;
         }
-        const size_t n = spans[i].end - spans[i].begin, before = last->end - last->begin;
+        const size_t n = characters(text.bytes + spans[i].begin, spans[i].end - spans[i].begin);
+        const size_t before = characters(text.bytes + last->begin, last->end - last->begin);
         if (n > before || (n == before && spans[i].score > last->score)) *last = spans[i];
     }
     return kept;

@@ -63,7 +63,7 @@ const char *tag_name(const char *label, Aggregation how);
 /* spans (T is room enough) <- the stretches that have another label than O; returns how many. */
 size_t tag_spans(TaggedSpan *spans, const TokenLabels *x, Aggregation how);
 /* Of spans of several windows those that stay, in the order of the text; returns how many. */
-size_t tag_merge(TaggedSpan *spans, size_t count);
+size_t tag_merge(TaggedSpan *spans, size_t count, Text text);
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * Starts and ends -> answers

@@ -118,14 +118,14 @@ static Status tag_text(const Session *s, const Input *input, Tagging *g, Error *
     if (status != BERT_OK) return status;
     if (g->whole.T <= limit) return tag_window(s, input, g, &g->whole, e);
     if (stride >= limit - 2)
-        return fail(e, BERT_USAGE, "--stride %d: of at most %d tokens %d are the text's, and a part must share fewer "
-                    "than that", stride, limit, limit > 2 ? limit - 2 : 0);
+        return fail(e, BERT_TEXT, "special tokens take 2 of %d: parts of the text, of %d tokens, cannot share %d "
+                    "(--stride, --max-length)", limit, limit > 2 ? limit - 2 : 0, stride);
     for (Window w = {0}; status == BERT_OK && !w.last; g->windows++) {
         w = window_at(g->windows, (size_t)g->whole.T - 2, (size_t)limit - 2, (size_t)stride, left);
         status = window_encoding(&g->window, &g->whole, 1, 1, w, e);
         if (status == BERT_OK) status = tag_window(s, input, g, &g->window, e);
     }
-    if (g->windows > 1) g->count = tag_merge(g->spans, g->count);
+    if (g->windows > 1) g->count = tag_merge(g->spans, g->count, input->whole);
     return status;
 }
 

@@ -176,15 +176,16 @@ static void a_word_has_one_label_by_its_first_its_surest_or_its_mean_token(void)
     check_tags("B-PER .7c I-PER .9 I-PER .5c", AGGREGATE_FIRST, "PER 0-25 0.800");   /* two words, one entity */
 }
 
-/* Spans as "0-5 0.9" ...; those that stay. */
+/* Spans as "0-5 0.9" ... of a text whose bytes 0 to 7 are four characters; those that stay. */
 static void check_merge(const char *spans, const char *want)
 {
+    const Text text = {"\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9 the cat sat on a mat", 29};
     TaggedSpan items[MOST];
     size_t count = 0, used = 0;
     char found[256] = "";
     for (int n; sscanf(spans, " %zu-%zu %lf%n", &items[count].begin, &items[count].end, &items[count].score, &n) == 3;
          spans += n) count++;
-    count = tag_merge(items, count);
+    count = tag_merge(items, count, text);
     for (size_t i = 0; i < count; i++)
         used += (size_t)snprintf(found + used, 256 - used, "%s%zu-%zu %.1f", i ? " " : "", items[i].begin, items[i].end,
                                  items[i].score);
@@ -193,12 +194,14 @@ static void check_merge(const char *spans, const char *want)
 
 static void of_spans_that_overlap_the_longest_stays_then_the_surest(void)
 {
-    check_merge("0-5 0.9 8-12 0.8 0-9 0.1", "0-9 0.1");
-    check_merge("0-5 0.9 5-9 0.8", "0-5 0.9 5-9 0.8");
-    check_merge("0-5 0.7 0-5 0.9", "0-5 0.9");
-    check_merge("0-5 0.9 0-5 0.7", "0-5 0.9");
-    check_merge("20-25 0.9 0-5 0.7", "0-5 0.7 20-25 0.9");
-    check_merge("0-4 0.9 3-8 0.7 7-14 0.5 13-15 0.9", "7-14 0.5");
+    check_merge("8-13 0.9 16-20 0.8 8-17 0.1", "8-17 0.1");
+    check_merge("8-13 0.9 13-17 0.8", "8-13 0.9 13-17 0.8");
+    check_merge("0-8 0.9 6-11 0.9", "0-8 0.9");                 /* four characters, and four */
+    check_merge("0-8 0.9 6-12 0.1", "6-12 0.1");                /* and five */
+    check_merge("8-13 0.7 8-13 0.9", "8-13 0.9");
+    check_merge("8-13 0.9 8-13 0.7", "8-13 0.9");
+    check_merge("20-25 0.9 8-13 0.7", "8-13 0.7 20-25 0.9");
+    check_merge("8-12 0.9 11-16 0.7 15-22 0.5 21-23 0.9", "15-22 0.5");
     check_merge("", "");
 }
 

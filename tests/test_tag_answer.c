@@ -1,6 +1,6 @@
 /* test_tag_answer.c - `bert tag` and `bert answer` from outside: the tiny model with a head. What they print is held
- * against the library's own run of the model, and against heads that give every token the same logits, whose answers can
- * be written down. That the rules are Hugging Face's: tests/conformance/test_tag_answer.py. */
+ * against the library's own run of the model, and against heads that give every token the same logits, whose answers
+ * can be written down. That the rules are Hugging Face's: tests/conformance/test_tag_answer.py. */
 #include "shell.h"
 #include <stdarg.h>
 
@@ -175,8 +175,10 @@ static void a_text_longer_than_the_model_is_an_error_or_cut_or_read_in_parts(voi
     run("echo '{\"truncation_side\": \"left\"}' > %s/tokenizer_config.json", tiny);
     prints("16 75\n", "./bert tag -m %s --stride 8 '%s' | awk 'NF {print $1, $2}'", tiny, text);
     run("rm %s/tokenizer_config.json", tiny);
-    fails(2, "--stride 30: of at most 32 tokens 30 are the text's", "./bert tag -m %s --stride 30 '%s'", tiny, text);
-    fails(2, "--stride 5: of at most 2 tokens 0 are", "./bert tag -m %s --max-length 2 --stride 5 a", tiny);
+    fails(4, "text 1: special tokens take 2 of 32: parts of the text, of 30 tokens, cannot share 30",
+          "./bert tag -m %s --stride 30 '%s'", tiny, text);
+    fails(4, "take 2 of 2: parts of the text, of 0 tokens, cannot share 5",
+          "./bert tag -m %s --max-length 2 --stride 5 a", tiny);
     prints("0 1\n", "./bert tag -m %s --stride 29 a | awk 'NF {print $1, $2}'", tiny);
     formula_remove(tiny);
 }
@@ -237,7 +239,7 @@ static void answer_prints_the_span_with_the_best_start_and_end(void)
     formula_remove(tiny);
 }
 
-/* Logits that are all 0: with [CLS] and n tokens each start and end is 1 / (n + 1); of equal scores the first counts. */
+/* Logits of 0: with [CLS] and n tokens each start and end is 1 / (n + 1); of equal scores the first counts. */
 static void equal_logits_give_the_first_words_and_scores_that_add_up(void)
 {
     static const float bias[2] = {0, 0};
@@ -274,7 +276,8 @@ static void a_long_context_is_read_in_parts_that_share_tokens(void)
     prints("0.542222245\t0\t1\ta\n",                       /* 8 / 5^2 and 2 / 3^2 */
            "./bert answer -m %s --max-length 8 --stride 0 --max-answer 1 x 'a a a a a a a a a a'", tiny);
     prints("0.0400000012\t0\t0\t\n",
-           "./bert answer -m %s --max-length 8 --stride 2 --impossible --max-answer 1 --top-k 20 x 'a b c d e f g h i j' | grep -P '\\t0\\t0\\t'", tiny);
+           "./bert answer -m %s --max-length 8 --stride 2 --impossible --max-answer 1 --top-k 20 x "
+           "'a b c d e f g h i j' | grep -P '\\t0\\t0\\t'", tiny);
     for (int i = 0; i < 40; i++) memcpy(text + 2 * i, "a ", 3);
     fails(4, "text 1: question and special tokens take 43 of 32: parts of the context, of 0 tokens, cannot share 16",
           "./bert answer -m %s '%s' cat", tiny, text);

@@ -60,7 +60,7 @@ def write_model(r, path, kind):
         for name, p in model.named_parameters():
             p.add_(0.3 * torch.randn_like(p) if p.ndim == 1 else torch.zeros_like(p))
             if name.startswith(("classifier", "qa_outputs")):
-                p.mul_(r.choice((1.0, 2.0)))
+                p.mul_(r.choice((1.0, 2.0, 4.0)))
     model.save_pretrained(path)
     with open(path + "/vocab.txt", "w", encoding="utf-8") as f:
         f.write("\n".join(WORDS) + "\n")
@@ -192,7 +192,9 @@ def test_answer(r, work, count, number, common):
                 options["doc_stride"] = r.randint(0, positions // 3)
             if r.random() < 0.3:
                 options["max_seq_len"] = r.randint(positions * 3 // 4, positions)
-            texts = [(random_text(r, 2).replace("[CLS]", "cls"), random_text(r, r.choice((1, 8, 40)))) for _ in range(6)] + [("a", "\u200b"), ("a", "b")]
+            texts = [(random_text(r, 2).replace("[CLS]", "cls"), random_text(r, r.choice((1, 8, 40)))) for _ in range(4)]
+            texts += [("a", (random_text(r, 2) + " ") * 30) for _ in range(2)]
+            texts += [("a", "\u200b"), ("a", "b")]
             jobs.append({"model": model, "options": options, "texts": [t for t in texts if fits(t, options, positions, model)]})
     for job, wanted in zip(jobs, oracle_process(jobs, work)):
         o = job["options"]
