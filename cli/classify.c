@@ -1,5 +1,5 @@
-/* classify.c - the verbs of fine-tuned classifiers of texts: classify (with labels of its own, or zero-shot), choose; and
- * what rank needs of a cross-encoder. Step 14, with a head that someone trained for a question of theirs.
+/* classify.c - the verbs of fine-tuned classifiers of texts: classify (with labels of its own, or zero-shot), choose;
+ * and what rank needs of a cross-encoder. Step 14, with a head that someone trained for a question of theirs.
  */
 #include "cli/cli.h"
 #include <math.h>
@@ -26,10 +26,10 @@ static Status no_classifier(const Session *s, Error *e)
 {
     const Bert *m = &s->model;
     if (m->has_qa)
-        return fail(e, BERT_HEAD, "the weights have no classifier (classifier.weight), but a head that finds answers in a "
-                    "text (qa_outputs): see `bert answer`");
-    return fail(e, BERT_HEAD, "the weights have no classifier (classifier.weight): they are not fine-tuned for this, and "
-                "a random one would answer at random");
+        return fail(e, BERT_HEAD, "the weights have no classifier (classifier.weight), but a head that finds answers "
+                    "in a text (qa_outputs): see `bert answer`");
+    return fail(e, BERT_HEAD, "the weights have no classifier (classifier.weight): they are not fine-tuned for this, "
+                "and a random one would answer at random");
 }
 
 /* A classifier of texts that lacks the layer before it. */
@@ -49,8 +49,8 @@ static void note_labels(const Session *s, const Labels *l)
     bool numbered = l->count > 1;
     for (int i = 0; i < l->count; i++) numbered &= !strncmp(l->names[i], "LABEL_", 6);
     if (numbered)
-        note(s, "config.json does not name the labels: LABEL_0 is the first row of the classifier, and what it means is "
-                "not written anywhere");
+        note(s, "config.json does not name the labels: LABEL_0 is the first row of the classifier, and what it means "
+                "is not written anywhere");
     if (!twice) return;
     escape(name, sizeof name, twice);
     note(s, "two labels have the same name: %s", name);
@@ -109,8 +109,9 @@ Status choose_scores(const Session *s, const Labels *l, bool cross_encoder, Scor
     return s->options.activation != UNSET ? BERT_OK : default_scores(s, l, cross_encoder, scores, e);
 }
 
-/* out (K) <- logits (K); sigmoid(x) = 1 / (1 + e^-x), each by itself. Trap: softmax of one label is always 1; and labels
- * that do not exclude each other (toxic, obscene, insult) were trained with sigmoid: softmax makes them compete. */
+/* out (K) <- logits (K); sigmoid(x) = 1 / (1 + e^-x), each by itself. Trap: softmax of one label is always 1; and
+ * labels that do not exclude each other (toxic, obscene, insult) were trained with sigmoid: softmax makes them compete.
+ */
 void scores_of(real *out, const real *logits, size_t K, Scores scores)
 {
     if (scores == SCORES_SOFTMAX) softmax(out, logits, 1, K);
@@ -368,7 +369,8 @@ static Status find_entailment(ZeroShot *z, const Labels *l, Error *e)
 
 /* [CLS] premise [SEP] hypothesis [SEP], of which only the premise is cut if it is too long: the hypothesis must stay
  * whole. `premise` was encoded without [CLS] and [SEP]; `pair` has room for both and three more. */
-static Status join_pair(const ZeroShot *z, const Encoding *premise, const Encoding *hypothesis, Encoding *pair, Error *e)
+static Status join_pair(const ZeroShot *z, const Encoding *premise, const Encoding *hypothesis, Encoding *pair,
+                        Error *e)
 {
     const Tokenizer *t = &z->s->tokenizer;
     const int limit = encode_options(z->s).max_length, rest = hypothesis->T + 3;
@@ -513,8 +515,8 @@ static Status choose_settle(Options *o, Error *e)
     if (!o->text_count || (o->text_count == 1 && !o->file))
         return fail(e, BERT_USAGE, "choose needs a TEXT and its CHOICEs: see `bert choose --help`");
     if (o->text_count > 1 && o->file)
-        return fail(e, BERT_USAGE, "choose takes TEXT and --file, or TEXT and CHOICEs, not %d texts and --file: put the "
-                    "TEXT in quotes", o->text_count);
+        return fail(e, BERT_USAGE, "choose takes TEXT and --file, or TEXT and CHOICEs, not %d texts and --file: put "
+                    "the TEXT in quotes", o->text_count);
     const char *not_here = o->pair ? "--pair" : o->pairs ? "--pairs" : o->inputs ? "--inputs" : NULL;
     if (not_here) return fail(e, BERT_USAGE, "choose makes a pair of TEXT and each CHOICE: leave %s out", not_here);
     o->query = o->texts[0];

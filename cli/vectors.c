@@ -834,8 +834,9 @@ static Status start_cosines(Session *s, Ranking *all, Error *e)
     return status == BERT_OK ? embed_query(s, &all->recipe, &all->rows, e) : status;
 }
 
-/* Every line becomes a pair with the query: [CLS] QUERY [SEP] line [SEP]. Why it ranks better than a cosine: the words of
- * both attend to each other, where a vector must be made before the other text is known. It costs a run for each pair. */
+/* Every line becomes a pair with the query: [CLS] QUERY [SEP] line [SEP].
+ * Why it ranks better than a cosine: the words of both attend to each other, where a vector must be made before the
+ * other text is known. It costs a run for each pair. */
 static Status start_pairs(Session *s, Ranking *all, const Text *query, Error *e)
 {
     Labels labels;

@@ -175,8 +175,8 @@ static bool fits(const char *pattern, const char *name, size_t length, int *laye
 }
 
 /* Writes the name and the place of that row, in that layer. `order` sorts as the data flow: embeddings, then layer by
- * layer in the order of the table, then the heads, which no number of layers can reach. The two rows called `classifier`
- * have one place: of two traces each has one of them, and they belong together. */
+ * layer in the order of the table, then the heads, which no number of layers can reach. The two rows that are called
+ * `classifier` have one place: of two traces each has one of them, and they belong together. */
 static void name_entry(TraceEntry *t, TraceName row, int layer)
 {
     const TraceSpec *spec = &trace_table[row];

@@ -70,7 +70,8 @@ static bool takes_part(const Search *search, const TensorSpec *spec)
     const TraceEntry *from = &search->v->c.ref->entries[search->first], *to = &search->v->c.ref->entries[search->x];
     if (spec->group == GROUP_POOLER) return to->form == FORM_WHOLE;
     if (spec->group == GROUP_NSP) return to->row == TRACE_NSP;
-    if (spec->group == GROUP_PRE_CLASSIFIER) return to->row >= TRACE_PRE_CLASSIFIER_DENSE && to->row <= TRACE_CLASSIFIER;
+    if (spec->group == GROUP_PRE_CLASSIFIER)
+        return to->row >= TRACE_PRE_CLASSIFIER_DENSE && to->row <= TRACE_CLASSIFIER;
     if (spec->group == GROUP_CLASSIFIER) return to->row == TRACE_CLASSIFIER || to->row == TRACE_TOKEN_CLASSIFIER;
     if (spec->group == GROUP_QA) return to->row == TRACE_QA;
     if (spec->group == GROUP_MLM) return !strncmp(to->name, "cls.predictions", 15);

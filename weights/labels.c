@@ -257,8 +257,8 @@ static Status check_count(LabelReader *r, const BertConfig *config, Error *e)
         return fail(e, BERT_FILE, "%s: id2label has %d labels, but num_labels is %lld", r->path, r->row_count,
                     (long long)r->num_labels);
     if (K && r->has_rows && r->row_count != K)
-        return fail(e, BERT_FILE, "%s: id2label has %d labels, but classifier.weight has %d rows", r->path, r->row_count,
-                    K);
+        return fail(e, BERT_FILE, "%s: id2label has %d labels, but classifier.weight has %d rows", r->path,
+                    r->row_count, K);
     if (K && r->num_labels && r->num_labels != K)
         return fail(e, BERT_FILE, "%s: num_labels is %lld, but classifier.weight has %d rows", r->path,
                     (long long)r->num_labels, K);
