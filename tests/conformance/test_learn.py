@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """test_learn.py - every gradient of `bert trace --gradients` against PyTorch's autograd.
 
-    python3 tests/conformance/test_learn.py         needs ./bert and ./bert64; the real weights are skipped if missing
+    python3 tests/conformance/test_learn.py         needs ./bert, ./bert64, build/learn_steps64; the real weights are
+                                                    skipped if missing
 
 The model is transformers' BertForPreTraining, in float64; its loss is what the model itself returns for `labels` and
 `next_sentence_label`. Gradients of intermediates are kept by hooks, those of scores, probs and context in an attention
@@ -10,17 +11,25 @@ function that is transformers' own, written out. For each case:
   bert64: losses, gradients of all intermediates and of all parameters, within 1e-10 of the tensor's largest number
           (only the order of sums differs); no name is missing on either side
   bert:   float32; its error is printed beside that of PyTorch's float32, both against float64
+
+Then ten steps of AdamW, with warm-up, clipping and weight decay, in micro-batches, against torch.optim.AdamW with
+transformers' schedule, and against Google's optimization.py, written out in NumPy: every parameter after ten steps.
 """
 import json
 import os
 import sys
 import tempfile
 
-from common import BERT, BERT64, REAL, Count, capture, formula, formula_model, real_weights, run, torch
+import numpy as np
+
+from common import BERT, BERT64, REAL, ROOT, Count, capture, formula, formula_model, real_weights, run, torch
 from safetensors.torch import load_file, save_file
+from transformers import get_linear_schedule_with_warmup
 from transformers.models.bert import modeling_bert
 
+LEARN_STEPS = os.path.join(ROOT, "build", "learn_steps64")
 LIMIT = 1e-10           # measured: 4e-14
+STEPS_LIMIT = 1e-11     # measured: 4e-13, of the parameter's largest number, after ten steps
 RATIO = 2.0             # our float32 error over PyTorch's, the median of all tensors
 
 
@@ -208,6 +217,92 @@ def untied(directory, work):
     return path
 
 
+# ----------------------------------------------------------------------------------------------------------------------
+# AdamW
+# ----------------------------------------------------------------------------------------------------------------------
+STEPS, BATCH, WARMUP, RATE, DECAY, CLIP = 10, 4, 4, 0.01, 0.1, 1.0
+
+
+def rows_of(inputs, step):
+    rows = (torch.arange(BATCH) + step * BATCH) % len(inputs["input_ids"])
+    return {n: t[rows] for n, t in inputs.items()}
+
+
+def decays(name):
+    """Hugging Face's Trainer and Google's regular expressions agree: no biases, no LayerNorm."""
+    return not name.endswith("bias") and "LayerNorm" not in name
+
+
+def learn_torch(model, inputs):
+    """Ten steps with PyTorch's AdamW. Returns parameters by name, and loss, norm and rate of every step."""
+    groups = [{"params": [p for n, p in model.named_parameters() if decays(n) == d], "weight_decay": DECAY * d}
+              for d in (True, False)]
+    optimizer = torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.999), eps=1e-8)
+    schedule = get_linear_schedule_with_warmup(optimizer, WARMUP, STEPS)
+    series = {"loss": [], "norm": [], "rate": []}
+    for step in range(STEPS):
+        with torch.enable_grad():
+            loss = model(**rows_of(inputs, step)).loss
+            loss.backward()
+        series["norm"].append(float(torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)))
+        series["loss"].append(float(loss))
+        series["rate"].append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+    return dict(model.named_parameters()), series
+
+
+def learn_google(model, inputs):
+    """The same with the formulas of google-research/bert, optimization.py; PyTorch only gives the gradients."""
+    names, parameters = zip(*model.named_parameters())
+    m, v = ([np.zeros(p.shape) for p in parameters] for _ in range(2))
+    series = {"loss": [], "norm": [], "rate": []}
+    for step in range(STEPS):
+        with torch.enable_grad():
+            loss = model(**rows_of(inputs, step)).loss
+            grads = torch.autograd.grad(loss, parameters, materialize_grads=True)   # an untied head has a bias it does not use
+        grads = [g.numpy() for g in grads]
+        rate = RATE * step / WARMUP if step < WARMUP else RATE * (1 - step / STEPS)         # polynomial_decay, power 1
+        norm = np.sqrt(sum((g ** 2).sum() for g in grads))                                  # clip_by_global_norm
+        grads = [g * CLIP / max(norm, CLIP) for g in grads]
+        for i, (name, p, g) in enumerate(zip(names, parameters, grads)):
+            m[i] = 0.9 * m[i] + 0.1 * g
+            v[i] = 0.999 * v[i] + 0.001 * g * g
+            update = m[i] / (np.sqrt(v[i]) + 1e-6)
+            if decays(name):
+                update = update + DECAY * p.detach().numpy()
+            p.data -= torch.from_numpy(rate * update)
+        for name, value in zip(series, (float(loss), norm, rate)):
+            series[name].append(value)
+    return dict(zip(names, parameters)), series
+
+
+def check_steps(count, work, kind, directory, rules, micro_batch):
+    model = capture.load_model(directory, torch.float64)
+    model.requires_grad_(True)
+    inputs = sequences(model.config.vocab_size, model.config.type_vocab_size, (9, 12, 12, 7, 11, 12, 5, 12, 12, 10), 12, 7)
+    path, out = os.path.join(work, "inputs.safetensors"), os.path.join(work, "steps.safetensors")
+    save_file({n: t.contiguous() for n, t in inputs.items()}, path)
+    numbers = (STEPS, BATCH, micro_batch, WARMUP, RATE, DECAY, CLIP)
+    code, said = run(LEARN_STEPS, directory, path, out, rules, *(str(n) for n in numbers))
+    if not count.check(code == 0, f"learn_steps64 exits {code}: {said}"):
+        return
+    parameters, series = (learn_google if rules == "google" else learn_torch)(model, inputs)
+    ours = load_file(out)
+    want = {n.removeprefix("bert.").replace("predictions.decoder.bias", "predictions.bias"): p.detach()
+            for n, p in parameters.items()} | {n: torch.tensor(x, dtype=torch.float64) for n, x in series.items()}
+    count.check(set(want) == set(ours), f"{kind}: only one side has {sorted(set(want) ^ set(ours))[:3]}")
+    noise = [n for n in want if n.endswith("key.bias")]     # gradients of 1e-17, rounding alone, which Adam divides by 1e-8
+    count.check(all(float((ours[n] - want[n]).abs().max()) < 1e-9 for n in noise), f"{kind}, {rules}: a key's bias")
+    difference, name = max((float((ours[n] - want[n]).abs().max() / want[n].abs().max()), n)
+                           for n in want if n in ours and n not in noise)
+    count.check(difference <= STEPS_LIMIT, f"{kind}, {rules}: {name}: {difference:.2g} of the largest number")
+    count.check(max(series["norm"]) > CLIP, f"{kind}, {rules}: no step is clipped")
+    print(f"{kind:<18}ten steps, {rules:<12}{len(want):>8} tensors, {difference:8.1e} at {name}; loss "
+          f"{series['loss'][0]:.3f} to {series['loss'][-1]:.3f}", flush=True)
+
+
 def main():
     count, errors = Count(), []
     with tempfile.TemporaryDirectory() as work:
@@ -220,6 +315,9 @@ def main():
             c = models[0].config
             for case, inputs in cases(c.vocab_size, c.type_vocab_size, c.max_position_embeddings).items():
                 errors += check(count, work, kind, directory, models, case, inputs)
+        for kind, directory in directories.items():
+            for rules, micro_batch in (("huggingface", 3), ("google", 4)):
+                check_steps(count, work, kind, directory, rules, micro_batch)
         if real_weights():
             models = [capture.load_model(REAL, dtype) for dtype in (torch.float64, torch.float32)]
             for m in models:
