@@ -771,7 +771,7 @@ Status encode(const Tokenizer *t, Text a, const Text *b, const EncodeOptions *op
     return encode_texts(t, a, b, options, out, NULL, e);
 }
 
-/* Verify: learned_pieces_are_those_of_the_definition (tests/test_train.c) */
+/* Verify: a_learned_vocabulary_is_the_same_each_time (tests/test_train.c) */
 Status split_text(const Tokenizer *t, Text text, WordSink *sink, void *context, Error *e)
 {
     Pipeline p = {.t = t, .plain = true, .sink = sink, .context = context, .e = e};
