@@ -135,10 +135,10 @@ static const char vocab_help[] =
     "every other argument is a word, looked up as it is as one piece: the id of\n"
     "[UNK], and [UNK], if it is none.\n\n"
     "With --learn N it learns a vocabulary of N pieces from the lines of a text, and\n"
-    "prints it as vocab.txt has it: the special pieces, all characters, then the pieces\n"
-    "that joining the most frequent pair, again and again, gives. The same text, in\n"
-    "whatever order of lines, gives the same pieces. --cased keeps capital letters and\n"
-    "accents.\n";
+    "prints it as vocab.txt has it: the special pieces, all characters, then what\n"
+    "joining the most frequent pair, again and again, gives. The same text, in\n"
+    "whatever order of lines, gives the same pieces. --cased keeps capital letters\n"
+    "and accents.\n";
 static const char vocab_examples[] =
     "  bert vocab 5000:5020\n"
     "  bert vocab characteristically characteristic '##ally'\n"
