@@ -412,6 +412,7 @@ def show(fault):
 
 def run_all(options):
     """Plants faults until there are enough; returns [(fault, test that sees it or "")]."""
+    names = test_names(options)
     copies = [Copy(f"copy-{n}", options) for n in range(options.jobs)]
     marked = Copy("marked", options)                      # now: the sources may change meanwhile
     everything = sorted({file for files in copies[0].programs.values() for file in files})
@@ -419,7 +420,7 @@ def run_all(options):
         for said in pool.map(lambda copy: copy.compile(everything) or copy.link(everything), copies):
             if said:
                 sys.exit(f"without any fault: {said}")
-    tests, entering = measure(marked, test_names(options), options)
+    tests, entering = measure(marked, names, options)
     entered = sum(1 for names in entering.values() if names)
     print(f"{len(tests)} tests, which enter {entered} of {len(entering)} functions, {sum(seconds for seconds, _ in tests):.0f} s; the slowest: " +
           ", ".join(f"{name} {seconds:.1f} s" for seconds, name in reversed(tests[-5:])), flush=True)
