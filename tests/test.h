@@ -12,7 +12,7 @@ typedef struct {
 extern const Test weights_tests[], tokenizer_tests[], tensor_tests[], model_tests[], bits_tests[], golden_tests[],
                   value_tests[], verify_tests[], cli_tests[], explain_tests[], output_tests[],
                   mistake_tests[], sentence_tests[], compare_tests[], files_tests[], readme_tests[], bring_tests[],
-                  torch_tests[],
+                  torch_tests[], report_tests[], span_tests[], tag_answer_tests[],
                   transcript_tests[];
 
 /* Fails the running test unless `ok`; the sentence (printf rules) says what was expected. Returns ok. */
@@ -27,6 +27,8 @@ void skip(const char *why);
 /* Whether weights/NAME can be used: it is there, and FORMULA=1 (make check) does not leave it out. If not, the running
  * test ends as skipped. */
 bool real_weights(const char *name);
+/* Whether there is a test of that name. */
+bool test_exists(const char *name);
 /* For the first line of a test of more than half a second: true if FORMULA=1 leaves it out; the test then returns. */
 bool too_slow(void);
 #endif

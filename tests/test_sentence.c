@@ -561,13 +561,16 @@ static void splade_weighs_every_piece(void)
     refused("a", 3, "1_Pooling/config.json", "other");
     put("1_Pooling/config.json", "{}");
     put("sentence_bert_config.json", "{\"max_seq_length\": 8}");
-    refused("a", 3, "transformer_task", "fill-mask");
+    refused("a", 3, "/sentence_bert_config.json: transformer_task", "fill-mask");
     put("sentence_bert_config.json", "{\"transformer_task\": \"fill-mask\", \"modality_config\": {\"text\": "
         "{\"method_output_name\": \"last_hidden_state\"}}}");
-    refused("a", 3, "method_output_name", "logits");
+    refused("a", 3, "/sentence_bert_config.json: method_output_name", "logits");
     put_modules("sentence_transformers.sparse_encoder.models.MLMTransformer: Pooling:1_Pooling");
     put("sentence_bert_config.json", "{\"max_seq_length\": 8}");
     refused("a", 3, "transformer_task", "feature-extraction");
+    put("sentence_bert_config.json", "{}");
+    put("sentence_roberta_config.json", "{\"max_seq_length\": 8}");
+    refused("a", 3, "/sentence_roberta_config.json: transformer_task", "feature-extraction");
     sentence_remove();
 }
 

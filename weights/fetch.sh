@@ -262,7 +262,10 @@ add_small_files() {
 if [ -n "$files" ]; then small_files='config.json vocab.txt tokenizer_config.json 1_Pooling/config.json'
 else
     small_files='config.json vocab.txt tokenizer.json tokenizer_config.json special_tokens_map.json added_tokens.json
-                 modules.json sentence_bert_config.json config_sentence_transformers.json 1_Pooling/config.json'
+                 modules.json config_sentence_transformers.json 1_Pooling/config.json'
+    for kind in bert roberta distilbert camembert albert xlm-roberta xlnet; do      # older versions guess the model's kind
+        small_files="$small_files sentence_${kind}_config.json"
+    done
 fi
 
 # values_of KEY FILE: the texts of that key in a JSON file, a line each. Texts with an escape are not found.

@@ -213,8 +213,9 @@ typedef struct {
     char activation_name[256];      /* as the file has it */
     char *memory, *defaults;        /* behind the names */
 } Labels;
-/* BERT_FILE, with the key, if the labels do not fit each other or the classifier's rows. `path` is config.json. */
-Status labels_load(Labels *l, const char *path, const BertConfig *config, Error *e);
+/* From the directory's config.json. BERT_FILE, with the key, if the labels do not fit each other or the classifier's
+ * rows. */
+Status labels_load(Labels *l, const char *directory, const BertConfig *config, Error *e);
 void labels_free(Labels *l);
 const char *labels_equal(const Labels *l);      /* a name that two rows have; NULL: there is none */
 /* The row that means entailment: the first of label2id (without one, of id2label) that begins with "entail", in any case;
@@ -230,6 +231,7 @@ typedef struct {
     bool cuts;                      /* a text that is too long is cut, not refused, where a vector is made of it */
     bool lower_case;                /* do_lower_case: for a cased vocabulary; accents stay */
     bool fill_mask;                 /* transformer_task: the logits of the MLM head are pooled, not hidden states */
+    char file[40];                  /* of the directory `model`: where the Transformer's settings are, or would be */
     char output[32];                /* method_output_name of texts, if it is said: "last_hidden_state" or "logits" */
 } SentenceText;
 
