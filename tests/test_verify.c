@@ -1120,7 +1120,7 @@ static bool to_half(SafeTensor *t, void **memory)
         double x = tensor_element(t, i), m = frexp(fabs(x), &exponent);
         unsigned bits = exponent < -13 ? (unsigned)rint(ldexp(fabs(x), 24)) :
                         exponent > 16 ? 0x7BFF : (unsigned)((exponent + 14) << 10) + ((unsigned)rint(m * 2048) - 1024);
-        half[i] = (uint16_t)(bits | (x < 0 ? 0x8000u : 0));
+        half[i] = (uint16_t)(x == 0 ? 0 : bits | (x < 0 ? 0x8000u : 0));
     }
     memory[1] = half, t->data = half, t->dtype = DTYPE_F16;
     return half != NULL;
