@@ -15,7 +15,7 @@
  *     A  attention heads      12      S  segments (token types)     2     N  tokens of the whole batch
  *     D  head size, H/A       64      F  feed-forward size      3,072     M  rows that the MLM head is asked for
  *
- *     K  inputs of one matrix product                     O  outputs of one matrix product
+ *     K  inputs of one matrix product; labels of a head   O  outputs of one matrix product
  *     l  a block, 0 .. L-1, or a hidden state, 0 .. L
  *
  * The numbers are those of BERT-Base. A shape such as (N,H) is N rows of H numbers, the last index running fastest.
@@ -72,6 +72,7 @@
  *     Encoder     7 query, key, value   8 scores   9 softmax   10 context   11 dense, residual, LayerNorm
  *     (L times)   12 feed-forward up, GELU               13 feed-forward down, residual, LayerNorm
  *     Task head   14 pooler, NSP     15 MLM transform, decoder (softmax)        16 word and sentence vectors, cosine
+ *     (a fine-tuned model's classifier is part of step 14 if it reads [CLS], of step 15 if it reads every token)
  *
  * REFERENCES
  *
@@ -292,11 +293,17 @@ float fma_without_instruction(float a, float b, float c);   /* the form for proc
  * ================================================================================================================== */
 typedef enum { GELU_ERF, GELU_TANH } GeluKind;
 
+/* What a fine-tuned model's `classifier` scores: the text, one of several choices, or each token; or nobody says so. */
+typedef enum { HEAD_UNKNOWN, HEAD_SEQUENCE, HEAD_CHOICE, HEAD_TOKENS } HeadKind;
+
 typedef struct {                    /* config.json */
     int L, H, A, D, F, V, P, S;     /* num_hidden_layers hidden_size num_attention_heads H/A intermediate_size
                                        vocab_size max_position_embeddings type_vocab_size */
     GeluKind gelu;                  /* hidden_act */
     double eps;                     /* layer_norm_eps */
+    bool distilbert;                /* model_type: S is 0, there are no token types and no pooler */
+    HeadKind head;                  /* architectures */
+    int K;                          /* labels: the rows of the classifier, 0 without one */
     bool untied;                    /* tie_word_embeddings is false: the MLM decoder's own weights must be there */
     unsigned filled_in;             /* a bit for each size that the file leaves out: config_filled_in in weights.h */
 } BertConfig;
@@ -330,7 +337,9 @@ typedef struct {
     const real *decoder_bias;       /* (V) cls.predictions.bias */
     Tensor Wnsp;                    /* (2,H) cls.seq_relationship.weight */
     const real *bnsp;               /* (2) */
-    bool has_pooler, has_mlm, has_nsp;
+    Tensor Wpre, Wclassifier, Wqa;  /* (H,H) pre_classifier (DistilBERT), (K,H) classifier, (2,H) qa_outputs .weight */
+    const real *bpre, *bclassifier, *bqa;           /* (H), (K), (2) */
+    bool has_pooler, has_mlm, has_nsp, has_pre_classifier, has_classifier, has_qa;
     struct Safetensors *file;       /* the mapped weight file: weights/weights.h */
     void **owned;                   /* copies: converted vectors, misaligned tensors */
     size_t owned_count;
@@ -367,6 +376,7 @@ typedef enum {                      /* a set: what is kept for every layer, inst
 typedef struct {                    /* what is to be computed beside the hidden states */
     Keep keep;
     bool pooler, nsp;               /* nsp computes the pooler, too */
+    bool classifier, token_classifier, qa;  /* classifier computes the pooler (or pre_classifier), too */
     const int *mlm_rows;            /* (M) rows of the batch, 0 .. N-1, whose logits are wanted */
     int M;
     int unused_blocks;              /* the last blocks, whose output nobody reads: 0 with any of the heads */
@@ -401,9 +411,12 @@ typedef struct {
     real *first_token;                      /* 14 (B,H) hidden state L of each [CLS] */
     real *pooler_dense, *pooler;            /*    (B,H) before and after tanh */
     real *nsp_logits;                       /*    (B,2) */
+    real *pre_classifier_dense, *pre_classifier;    /* (B,H) before and after ReLU: DistilBERT's */
+    real *classifier_logits;                /*    (B,K) */
     real *mlm_hidden;                       /* 15 (M,H) hidden state L of the rows asked for */
     real *transform_dense, *transform_act, *transform_norm; /* (M,H) */
     real *logits;                           /*    (M,V) */
+    real *token_logits, *qa_logits;         /*    (N,K), (N,2) */
     Scratch scratch;
     void *memory;                   /* the one allocation behind all of them */
 } Activations;
@@ -432,10 +445,15 @@ void feed_forward_norm(const Bert *m, Activations *a, int l);               /* 1
 void pooler_dense(const Bert *m, Activations *a);                           /* 14 */
 void pooler(const Bert *m, Activations *a);                                 /* 14 */
 void nsp_head(const Bert *m, Activations *a);                               /* 14 */
+void pre_classifier_dense(const Bert *m, Activations *a);                   /* 14 */
+void pre_classifier(const Bert *m, Activations *a);                         /* 14 */
+void classifier(const Bert *m, Activations *a);                             /* 14 */
 void mlm_dense(const Bert *m, Activations *a);                              /* 15 */
 void mlm_gelu(const Bert *m, Activations *a);                               /* 15 */
 void mlm_norm(const Bert *m, Activations *a);                               /* 15 */
 void mlm_decoder(const Bert *m, Activations *a);                            /* 15 */
+void token_classifier(const Bert *m, Activations *a);                       /* 15 */
+void qa_outputs(const Bert *m, Activations *a);                             /* 15 */
 
 void encoder_block(const Bert *m, Activations *a, int l);               /* steps 7 to 13 */
 void forward(const Bert *m, Activations *a);                            /* steps 5 to 15, what the request names */

@@ -55,9 +55,7 @@ static bool append_text(TraceInputs *in, const Input *input)
     return true;
 }
 
-/* One more input at the end of the batch. A batch is packed: the sequences' tokens one after another, no padding
- * between.
- */
+/* One more input at the end of the batch: the sequences' tokens one after another, no padding between. */
 static Status append_input(TraceInputs *in, const Input *input, Error *e)
 {
     const Encoding *x = &input->encoding;
@@ -106,8 +104,7 @@ static Status trace_batch(Session *s, const TraceInputs *in, Error *e)
 {
     const Bert *m = &s->model;
     const Batch batch = {in->B, in->T, in->ids, in->types, in->mask};
-    const Request request = {.keep = KEEP_EVERYTHING, .pooler = m->has_pooler, .nsp = m->has_nsp && m->has_pooler,
-                             .mlm_rows = in->rows, .M = m->has_mlm ? in->N : 0};
+    const Request request = trace_request(m, in->rows, in->N);
     Activations a = {0};
     char name[256];
     Status status = batch_check(&batch, &m->config, e);

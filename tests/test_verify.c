@@ -939,8 +939,8 @@ static void the_step_list_gives_the_bits_of_forward(void)
     end();
 }
 
-/* One function makes each traced tensor, for the whole run, for a block or for a head as its name says; the steps of the
- * table are those of the model, in order, but for NSP, which belongs to step 14 and comes last in a trace. */
+/* One function makes each traced tensor, for the whole run, for a block or for a head as its name says; the steps of
+ * the table are those of the model, in order, but for NSP, which belongs to step 14 and comes last in a trace. */
 static void the_table_of_traced_tensors_is_whole(void)
 {
     int step = 5;
@@ -1746,7 +1746,8 @@ static void the_answer_comes_first(void)
         const char *verdict = "9 of 35 tensors differ, the first is encoder.layer.1.output.dense\n"
                               "its largest difference: token ";
         check(!strncmp(printed, verdict, strlen(verdict)), "the verdict is first: %s", printed);
-        check(says("encoder.layer.1.output.dense ", "  DIFFERENT") && says("... and 4 more that differ: -v shows all", "") &&
+        check(says("encoder.layer.1.output.dense ", "  DIFFERENT") &&
+              says("... and 4 more that differ: -v shows all", "") &&
               !says("encoder.layer.1.intermediate ", ""), "five rows that differ: %s", said);
         check(count_lines() == 11 && longest_line() <= 120, "%d lines, up to %zu columns: %s", count_lines(),
               longest_line(), printed);
@@ -1756,7 +1757,8 @@ static void the_answer_comes_first(void)
         lines = count_lines();
         table = true;
         verify_file(trace, true);
-        check(count_lines() == lines + 34 && longest_line() <= 120, "-v shows %d lines for %d: %s", count_lines(), lines,
+        check(count_lines() == lines + 34 && longest_line() <= 120, "-v shows %d lines for %d: %s", count_lines(),
+              lines,
               printed);
         table = false;
     }

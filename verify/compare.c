@@ -38,7 +38,7 @@ typedef struct {
     int how;
 } Alias;
 
-/* The table of aliases. A leading `bert.` or `bert/` and a trailing `:0` are put aside first. */
+/* The table of aliases. A leading `bert.`, `bert/` or `distilbert.` and a trailing `:0` are put aside first. */
 static const Alias aliases[] = {
     /* Hugging Face: outputs of whole modules and of the model. Traces by hooks on every module hold them too. */
     {"embeddings", TRACE_EMBEDDING_NORM, 0},
@@ -71,6 +71,25 @@ static const Alias aliases[] = {
     {"pooled_output", TRACE_POOLER, 0},
     {"mlm_logits", TRACE_DECODER, 0},
     {"nsp_logits", TRACE_NSP, 0},
+
+    /* DistilBERT: modules, of which some are whole halves of a block. (Its attention is what its out_lin gives.) */
+    {"transformer.layer.*.attention.q_lin", TRACE_QUERY, 0},
+    {"transformer.layer.*.attention.k_lin", TRACE_KEY, 0},
+    {"transformer.layer.*.attention.v_lin", TRACE_VALUE, 0},
+    {"transformer.layer.*.attention.out_lin", TRACE_ATTENTION_DENSE, 0},
+    {"transformer.layer.*.attention", TRACE_ATTENTION_DENSE, 0},
+    {"transformer.layer.*.sa_layer_norm", TRACE_ATTENTION_NORM, 0},
+    {"transformer.layer.*.ffn.lin1", TRACE_INTERMEDIATE_DENSE, 0},
+    {"transformer.layer.*.ffn.activation", TRACE_INTERMEDIATE, 0},
+    {"transformer.layer.*.ffn.lin2", TRACE_OUTPUT_DENSE, 0},
+    {"transformer.layer.*.ffn", TRACE_OUTPUT_DENSE, 0},
+    {"transformer.layer.*.output_layer_norm", TRACE_OUTPUT_NORM, 0},
+    {"transformer.layer.*", TRACE_OUTPUT_NORM, 0},
+    {"transformer", TRACE_OUTPUT_NORM, LAST},
+    {"vocab_transform", TRACE_TRANSFORM_DENSE, 0},
+    {"activation", TRACE_TRANSFORM_ACT, 0},
+    {"vocab_layer_norm", TRACE_TRANSFORM_NORM, 0},
+    {"vocab_projector", TRACE_DECODER, 0},
 
     /* TransformerLens, HookedEncoder: hook names of run_with_cache. Its hook_resid_mid and hook_resid_post are sums
      * before a LayerNorm, which a trace does not have. */
@@ -169,17 +188,19 @@ static bool fits(const char *pattern, const char *name, size_t length, int *laye
 }
 
 /* Writes the name and the place of that row, in that layer. `order` sorts as the data flow: embeddings, then layer by
- * layer in the order of the table, then the heads, which no number of layers can reach. */
+ * layer in the order of the table, then the heads, which no number of layers can reach. The two rows that are called
+ * `classifier` have one place: of two traces each has one of them, and they belong together. */
 static void name_entry(TraceEntry *t, TraceName row, int layer)
 {
     const TraceSpec *spec = &trace_table[row];
     const bool per_layer = trace_per_layer(spec), head = spec->group != GROUP_ENCODER;
     const size_t block = per_layer && layer >= 0 ? (size_t)layer : 0;
+    const TraceName place = row == TRACE_TOKEN_CLASSIFIER ? TRACE_CLASSIFIER : row;
     spec_name(spec->name, layer, t->name, sizeof t->name);
     t->row = row;
     t->form = spec->form;
     t->layer = per_layer ? layer : -1;
-    t->order = (head ? (size_t)MOST_LAYERS : per_layer ? block + 1 : 0) * TRACE_COUNT + row;
+    t->order = (head ? (size_t)MOST_LAYERS : per_layer ? block + 1 : 0) * TRACE_COUNT + place;
 }
 
 /* Any name to ours; false if it is nobody's. `last` is the number of the last layer, or -1 if nothing says so.
@@ -190,10 +211,10 @@ static bool resolve_name(TraceEntry *t, const char *name, int last)
 {
     size_t length = strlen(name);
     int layer;
-    if (!strncmp(name, "bert.", 5) || !strncmp(name, "bert/", 5)) {
-        name += 5;
-        length -= 5;
-    }
+    const size_t prefix = !strncmp(name, "bert.", 5) || !strncmp(name, "bert/", 5) ? 5 :
+                          !strncmp(name, "distilbert.", 11) ? 11 : 0;
+    name += prefix;
+    length -= prefix;
     if (length > 2 && !strcmp(name + length - 2, ":0")) length -= 2;
     for (TraceName row = 0; row < TRACE_COUNT; row++)
         if (fits(trace_table[row].name, name, length, &layer)) {
@@ -422,6 +443,30 @@ static void take_tensor(TraceView *view, const SafeTensor *tensor, Known known)
     view->entries[view->count++] = t;
 }
 
+/* How many tokens the trace is of, by its ids or by its first tensor of tokens; 0: nothing says so. */
+static size_t count_tokens(const TraceView *view)
+{
+    if (view->ids[0].data) return view->ids[0].count;
+    for (size_t i = 0; i < view->count; i++) {
+        const TraceEntry *t = &view->entries[i];
+        if (t->row <= TRACE_EMBEDDING_NORM || (t->form == FORM_TOKENS && t->layer >= 0)) return t->B * t->rows;
+    }
+    return 0;
+}
+
+/* A `classifier` that has a row for each token is one of tokens. */
+static void find_token_classifier(TraceView *view)
+{
+    const size_t N = count_tokens(view);
+    for (size_t i = 0; i < view->count; i++) {
+        TraceEntry *t = &view->entries[i];
+        const size_t K = t->tensor.rank ? t->tensor.shape[t->tensor.rank - 1] : 0;
+        if (t->row != TRACE_CLASSIFIER || N < 2 || !K || t->tensor.count / K != N || t->tensor.count % K) continue;
+        name_entry(t, TRACE_TOKEN_CLASSIFIER, -1);
+        if (!read_shape(t)) t->B = 0;
+    }
+}
+
 /* From the tensors of a file, in whatever order and under whatever names, to entries in the order of the data. What
  * has no name here (weights, somebody's own tensors) is left out, but its name is kept, to be shown. */
 Status view_make(TraceView *view, const char *path, const SafeTensor *tensors, size_t count, Known known, Error *e)
@@ -434,6 +479,7 @@ Status view_make(TraceView *view, const char *path, const SafeTensor *tensors, s
     if (settle_ids(view, e) != BERT_OK) return e->status;
     for (size_t i = 0; i < count; i++)
         if (!is_ids(&tensors[i], &(int){0}, &(int){0})) take_tensor(view, &tensors[i], known);
+    find_token_classifier(view);
     qsort(view->entries, view->count, sizeof *view->entries, by_order);
     for (size_t i = 0; i < view->count; i++)                            /* one tensor for each name */
         if (i == 0 || view->entries[i].order != view->entries[kept - 1].order) view->entries[kept++] = view->entries[i];

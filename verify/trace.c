@@ -97,6 +97,23 @@ const TraceSpec trace_table[] = {
     [TRACE_NSP] =
     {"cls.seq_relationship", 14, GROUP_NSP, KEEP_NOTHING, FORM_WHOLE, '2',
      ONCE(nsp_logits, nsp_head)},
+
+    [TRACE_PRE_CLASSIFIER_DENSE] =
+    {"pre_classifier", 14, GROUP_PRE_CLASSIFIER, KEEP_NOTHING, FORM_WHOLE, 'H',
+     ONCE(pre_classifier_dense, pre_classifier_dense)},
+    [TRACE_PRE_CLASSIFIER] =
+    {"pre_classifier.relu", 14, GROUP_PRE_CLASSIFIER, KEEP_NOTHING, FORM_WHOLE, 'H',
+     ONCE(pre_classifier, pre_classifier)},
+    /* Two rows of one name: a model has a classifier of texts or of tokens, and its name does not say which. */
+    [TRACE_CLASSIFIER] =
+    {"classifier", 14, GROUP_CLASSIFIER, KEEP_NOTHING, FORM_WHOLE, 'K',
+     ONCE(classifier_logits, classifier)},
+    [TRACE_TOKEN_CLASSIFIER] =
+    {"classifier", 15, GROUP_CLASSIFIER, KEEP_NOTHING, FORM_TOKENS, 'K',
+     ONCE(token_logits, token_classifier)},
+    [TRACE_QA] =
+    {"qa_outputs", 15, GROUP_QA, KEEP_NOTHING, FORM_TOKENS, '2',
+     ONCE(qa_logits, qa_outputs)},
 };
 static_assert(sizeof trace_table / sizeof *trace_table == TRACE_COUNT, "a row for each TraceName");
 
@@ -109,6 +126,15 @@ bool trace_per_layer(const TraceSpec *spec)
  * The list of a run
  * ================================================================================================================== */
 
+Request trace_request(const Bert *m, const int *rows, int N)
+{
+    const bool texts = m->config.head != HEAD_TOKENS;
+    const bool read = m->config.distilbert ? m->has_pre_classifier : m->has_pooler; /* what a classifier of texts reads */
+    return (Request){.keep = KEEP_EVERYTHING, .pooler = m->has_pooler, .nsp = m->has_nsp && m->has_pooler,
+                     .classifier = m->has_classifier && texts && read,
+                     .token_classifier = m->has_classifier && !texts, .qa = m->has_qa, .mlm_rows = rows, .M = m->has_mlm ? N : 0};
+}
+
 /* Does this run have the row's tensor? The embeddings' sum has no name in Hugging Face's code, and no row. Hidden state
  * 0 is overwritten by the blocks, and a block's tensors by the next block, unless they are kept; the last block's
  * output stays. With several sequences the rows of the MLM head can be told apart only if every token was asked for.
@@ -116,7 +142,12 @@ bool trace_per_layer(const TraceSpec *spec)
 static bool is_there(const TraceSpec *spec, const BertConfig *c, const Activations *a, int l)
 {
     const Request *r = &a->request;
-    if (spec->group == GROUP_POOLER) return r->pooler || r->nsp;
+    if (spec == &trace_table[TRACE_TOKEN_TYPE]) return c->S > 0;
+    if (spec->group == GROUP_POOLER) return r->pooler || r->nsp || (r->classifier && !c->distilbert);
+    if (spec->group == GROUP_PRE_CLASSIFIER) return r->classifier && c->distilbert;
+    if (spec == &trace_table[TRACE_CLASSIFIER]) return r->classifier;
+    if (spec == &trace_table[TRACE_TOKEN_CLASSIFIER]) return r->token_classifier;
+    if (spec->group == GROUP_QA) return r->qa;
     if (spec->group == GROUP_NSP) return r->nsp;
     if (spec->group == GROUP_MLM) return r->M > 0 && (a->batch.B == 1 || r->M == a->N);
     return (r->keep & spec->keep) == spec->keep || (spec == &trace_table[TRACE_OUTPUT_NORM] && l == c->L - 1);

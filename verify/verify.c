@@ -70,7 +70,12 @@ static bool same_evidence(const Candidate *x, const Candidate *y)
 static bool takes_part(const Search *search, const TensorSpec *spec)
 {
     const TraceEntry *from = &search->v->c.ref->entries[search->first], *to = &search->v->c.ref->entries[search->x];
-    if (spec->group == GROUP_POOLER || spec->group == GROUP_NSP) return to->form == FORM_WHOLE;
+    if (spec->group == GROUP_POOLER) return to->form == FORM_WHOLE;
+    if (spec->group == GROUP_NSP) return to->row == TRACE_NSP;
+    if (spec->group == GROUP_PRE_CLASSIFIER)
+        return to->row >= TRACE_PRE_CLASSIFIER_DENSE && to->row <= TRACE_CLASSIFIER;
+    if (spec->group == GROUP_CLASSIFIER) return to->row == TRACE_CLASSIFIER || to->row == TRACE_TOKEN_CLASSIFIER;
+    if (spec->group == GROUP_QA) return to->row == TRACE_QA;
     if (spec->group == GROUP_MLM) return !strncmp(to->name, "cls.predictions", 15);
     if (!spec_per_layer(spec)) return from->row <= TRACE_EMBEDDING_NORM;
     return from->row <= TRACE_OUTPUT_NORM && to->row > TRACE_EMBEDDING_NORM;
@@ -516,8 +521,7 @@ static Status verify_ids(const Bert *m, const TraceView *other, const Ids *ids, 
                          Error *e)
 {
     const size_t B = (size_t)ids->batch.B, T = (size_t)ids->T[0], N = B * T;
-    const Request request = {.keep = KEEP_EVERYTHING, .pooler = m->has_pooler, .nsp = m->has_nsp && m->has_pooler,
-                             .mlm_rows = ids->rows, .M = m->has_mlm ? (int)N : 0};
+    const Request request = trace_request(m, ids->rows, (int)N);
     const Criteria criteria = {options->tolerance, B, T, ids->ids[2], (size_t)m->config.H, (size_t)m->config.A};
     Activations a = {0};
     RunView ours = {0}, mine = {0};

@@ -22,7 +22,8 @@ typedef enum {
     TRACE_INTERMEDIATE_DENSE, TRACE_INTERMEDIATE, TRACE_OUTPUT_DENSE, TRACE_OUTPUT_NORM,
     TRACE_POOLER_DENSE, TRACE_POOLER,
     TRACE_TRANSFORM_DENSE, TRACE_TRANSFORM_ACT, TRACE_TRANSFORM_NORM, TRACE_DECODER,
-    TRACE_NSP, TRACE_COUNT
+    TRACE_NSP, TRACE_PRE_CLASSIFIER_DENSE, TRACE_PRE_CLASSIFIER, TRACE_CLASSIFIER, TRACE_TOKEN_CLASSIFIER, TRACE_QA,
+    TRACE_COUNT
 } TraceName;
 
 /* What the dimensions mean once a leading number of sequences is put aside. */
@@ -58,6 +59,10 @@ typedef struct {                    /* a row of the table in one run */
 /* All intermediates that `a` holds, in the order of the data, under the names of a trace (Hugging Face's modules):
  * malloc'ed into *list, their number into *count. Shapes are those of one sequence; with B > 1 all have one length, and
  * printing and writing put B in front. */
+/* Everything that a model has, for N tokens whose rows are 0 .. N-1. A classifier is run on texts or on tokens, whichever
+ * it was trained for; where nothing says so, on texts. */
+Request trace_request(const Bert *m, const int *rows, int N);
+
 Status trace_list(const Bert *m, const Activations *a, TraceTensor **list, size_t *count, Error *e);
 Status trace_print(const Bert *m, const Activations *a, FILE *out, Error *e);
 Status trace_write(const Bert *m, const Activations *a, const char *path, const char *model_name, const char *text,
