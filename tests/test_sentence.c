@@ -350,10 +350,11 @@ static void a_sep_without_a_name_counts_with_the_prompt(void)
     put("config_sentence_transformers.json", "{\"prompts\": {\"query\": \"the big \"}}");
     put("1_Pooling/config.json", "{\"pooling_mode\": \"mean\", \"include_prompt\": false}");
     embed("--layers -1 --pooling none 'the big cat sat'", tokens, 6 * H);
-    run("cd %s && { printf '{\"normalizer\": {\"type\": \"BertNormalizer\", \"lowercase\": true}, \"pre_tokenizer\": {\"type\": "
-        "\"BertPreTokenizer\"}, \"post_processor\": {\"type\": \"BertProcessing\", \"sep\": [\"[SEP]\", 3], \"cls\": "
-        "[\"[CLS]\", 2]}, \"model\": {\"type\": \"WordPiece\", \"unk_token\": \"[UNK]\", \"vocab\": {'; "
-        "sed 's/[\\\"]/\\\\&/g' vocab.txt | awk '{ printf \"%%s\\\"%%s\\\": %%d\", (NR > 1 ? \", \" : \"\"), $0, NR - 1 }'; "
+    run("cd %s && { printf '{\"normalizer\": {\"type\": \"BertNormalizer\", \"lowercase\": true}, \"pre_tokenizer\": "
+        "{\"type\": \"BertPreTokenizer\"}, \"post_processor\": {\"type\": \"BertProcessing\", \"sep\": [\"[SEP]\", 3], "
+        "\"cls\": [\"[CLS]\", 2]}, \"model\": {\"type\": \"WordPiece\", \"unk_token\": \"[UNK]\", \"vocab\": {'; "
+        "sed 's/[\\\"]/\\\\&/g' vocab.txt | "
+        "awk '{ printf \"%%s\\\"%%s\\\": %%d\", (NR > 1 ? \", \" : \"\"), $0, NR - 1 }'; "
         "echo '}}}'; } > tokenizer.json", tiny);
     for (int i = 0; i < 2; i++) {
         put("tokenizer_config.json", "{\"tokenizer_class\": \"TokenizersBackend\", %s}", configs[i]);
