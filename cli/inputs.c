@@ -561,7 +561,7 @@ Status next_text(Session *s, Input *input, bool *more, Error *e)
 
 /* A and B: the whole text and --pair, or what stands before and after the first ` ||| ` with --pairs; a line without
  * one is A alone, as in Google's extract_features.py. */
-static void split_pair(const Session *s, Input *input)
+void split_pair(const Session *s, Input *input)
 {
     static const char bar[] = " ||| ";
     const size_t width = sizeof bar - 1;
@@ -636,13 +636,25 @@ Status at_input(const Session *s, const Input *input, Error *e)
     return e->status;
 }
 
+/* By itself and cut, so that what is wrong is not blamed on the first input that is paired with it. */
+Status check_first(const Session *s, const char *name, Error *e)
+{
+    EncodeOptions options = encode_options(s);
+    Encoding x = {0};
+    options.truncate = true;
+    Status status = encode(&s->tokenizer, *s->first, NULL, &options, &x, e);
+    encoding_free(&x);
+    return status == BERT_OK ? status : fail(e, status, "%s: %.900s", name, e->message);
+}
+
 /* Read, split, encode: what comes out is ready for the model. */
 Status next_input(Session *s, Input *input, bool *more, Error *e)
 {
     Status status = next_text(s, input, more, e);
     if (status != BERT_OK || !*more || !input->has_text) return status;
     split_pair(s, input);
-    status = encode_prompted(s, input->a, input->has_pair ? &input->b : NULL, &input->encoding, e);
+    if (s->first) status = encode_prompted(s, *s->first, &input->a, &input->encoding, e);
+    else status = encode_prompted(s, input->a, input->has_pair ? &input->b : NULL, &input->encoding, e);
     return status == BERT_OK ? BERT_OK : at_input(s, input, e);
 }
 

@@ -74,7 +74,19 @@ static const Option option_table[] = {
     {"--word", 0, 0, OPTION_STRING, AT(word), 0, "WORD", "compare its occurrences, not whole inputs"},
     {"--by-layer", 0, 0, OPTION_FLAG, AT(by_layer), 1, NULL, "the same for every hidden state, 0 to L"},
     {"--top-k", 0, 0, OPTION_NUMBER, AT(top_k), 1, "N", "the best N only"},
+    {"--aggregate", 0, 0, OPTION_CHOICE, AT(aggregate), 0, "none simple first average max",
+     "how labels of tokens become labels of words and entities (default: simple)"},
+    {"--max-answer", 0, 0, OPTION_NUMBER, AT(max_answer), 1, "N", "answers of at most N tokens (default: 15)"},
+    {"--stride", 0, 0, OPTION_NUMBER, AT(stride), 0, "N", "two parts of a long text share N tokens"},
+    {"--impossible", 0, 0, OPTION_FLAG, AT(impossible), 1, NULL, "that there is no answer is one of the answers"},
     {"--targets", 0, 0, OPTION_STRING, AT(targets), 0, "A,B", "only these pieces"},
+    {"--activation", 0, 0, OPTION_CHOICE, AT(activation), 0, "softmax sigmoid none",
+     "logits into scores (default: what the model's config.json means)"},
+    {"--labels", 0, 0, OPTION_STRING, AT(labels), 0, "A,B,C",
+     "zero-shot: labels of your own, for a model of entailment"},
+    {"--template", 0, 0, OPTION_STRING, AT(template_text), 0, "TEXT",
+     "the sentence that a label makes, with {} for it (default: \"This example is {}.\")"},
+    {"--multi", 0, 0, OPTION_FLAG, AT(multi), 1, NULL, "zero-shot: several labels may be true"},
     {"--all", 0, 0, OPTION_FLAG, AT(all), 1, NULL, "every step in full"},
     {"--layer", 0, 0, OPTION_NUMBER, AT(layer), 0, "N", "block, from 0"},
     {"--head", 0, 0, OPTION_NUMBER, AT(head), 0, "N", "attention head, from 0"},
@@ -297,7 +309,7 @@ Status parse_options(Options *o, const Verb *verb, int argc, char **argv, bool *
 {
     bool only_texts = false;                                            /* after -- */
     *o = (Options){.gelu = UNSET, .combine = UNSET, .pooling = UNSET, .top_k = UNSET, .layer = UNSET, .head = UNSET,
-                     .step = UNSET};
+                   .step = UNSET, .activation = UNSET, .aggregate = UNSET, .stride = UNSET};
     o->texts = calloc((size_t)argc + 1, sizeof *o->texts);
     if (!o->texts) return fail(e, BERT_SYSTEM, "out of memory");
     for (int i = 0; i < argc; i++) {

@@ -113,6 +113,37 @@ static void fast_linear_has_the_bits_of_the_definition(void)
     compare_linear(9, 200, 100, DTYPE_F16);
     compare_linear(9, 200, 100, DTYPE_BF16);
     compare_linear(75, 200, 100, DTYPE_F16);
+    compare_linear(8, 400, 70, DTYPE_F16);                                  /* the next group asked for */
+    compare_linear(22, 400, 100, DTYPE_BF16);
+    compare_linear(100, 400, 200, DTYPE_BF16);
+}
+
+/* All 65,536 values of both formats, from addresses of every kind, in one row and in many (whole vectors and a rest). */
+static void halves_are_converted_as_by_the_definition(void)
+{
+    enum { COUNT = 65536 };
+    unsigned char *bytes = malloc(2 * COUNT + 3);
+    real *rows = malloc(COUNT * sizeof *rows), *want = malloc(COUNT * sizeof *want);
+    const DType dtypes[] = {DTYPE_F16, DTYPE_BF16};
+    for (size_t at = 0; at < 4; at++)
+        for (int d = 0; d < 2; d++)
+            for (size_t cols = COUNT; cols > 0; cols = cols == COUNT ? 300 : cols == 300 ? 7 : 0) {
+                for (unsigned i = 0; i < COUNT; i++) {
+                    uint16_t half = (uint16_t)i;
+                    memcpy(bytes + at + 2 * i, &half, 2);
+                    want[i] = (real)(d ? bfloat16_to_float(half) : half_to_float(half));
+                }
+                const Tensor W = {bytes + at, dtypes[d], COUNT / cols, cols};
+                const size_t count = W.rows * cols, first = W.rows / 3;
+                memset(rows, 0, COUNT * sizeof *rows);
+                const real *got = tensor_rows(&W, 0, W.rows, rows);
+                if (!same_bits(dtype_name(dtypes[d]), got, want, count)) return;
+                got = tensor_rows(&W, first, W.rows - first, rows);
+                if (!same_bits("from a later row", got, want + first * cols, count - first * cols)) return;
+            }
+    free(bytes);
+    free(rows);
+    free(want);
 }
 
 /* Two layers, the first one's result left packed for the second. */
@@ -422,6 +453,7 @@ const Test tensor_tests[] = {
     {"products_are_fused_with_their_sum", products_are_fused_with_their_sum},
     {"fma_by_double_equals_the_instruction", fma_by_double_equals_the_instruction},
     {"fast_linear_has_the_bits_of_the_definition", fast_linear_has_the_bits_of_the_definition},
+    {"halves_are_converted_as_by_the_definition", halves_are_converted_as_by_the_definition},
     {"a_result_that_stays_packed_has_the_same_bits", a_result_that_stays_packed_has_the_same_bits},
     {"fast_product_has_the_bits_of_the_definition", fast_product_has_the_bits_of_the_definition},
     {"a_row_gets_the_same_bits_in_every_batch", a_row_gets_the_same_bits_in_every_batch},

@@ -185,8 +185,8 @@ static bool fits(const char *pattern, const char *name, size_t length, int *laye
 }
 
 /* Writes the name and the place of that row, in that layer. `order` sorts as the data flow: embeddings, then layer by
- * layer in the order of the table, then the heads, which no number of layers can reach. The two rows called `classifier`
- * have one place: of two traces each has one of them, and they belong together. */
+ * layer in the order of the table, then the heads, which no number of layers can reach. The two rows that are called
+ * `classifier` have one place: of two traces each has one of them, and they belong together. */
 static void name_entry(TraceEntry *t, TraceName row, int layer)
 {
     const TraceSpec *spec = &trace_table[row];
@@ -530,7 +530,7 @@ static int precision(DType dtype)
 /* x rounded to the nearest number of that type. Both sides are compared in the coarser type of the two, so that what
  * a trace in float16 lost in the file is not taken for a mistake: rounding alone would be -71 dB, and no trace in
  * float16 could ever pass at -80. */
-static double narrow(double x, DType dtype)
+double round_to(double x, DType dtype)
 {
     int exponent, bits = precision(dtype);
     if (dtype == DTYPE_F64 || x == 0 || !isfinite(x)) return x;
@@ -633,8 +633,8 @@ void compare_laid_out(Result *r, const TraceEntry *ref, const TraceEntry *other,
     Sums s = {.exponent = exponent_of(ref, other, layout, coarse)};
     *r = (Result){.comparable = true, .layout = *layout};
     for (size_t i = 0; i < ref->tensor.count; i++) {
-        double x = narrow(element(ref, NULL, x_scale, ref, i), coarse);
-        double y = narrow(element(other, layout, y_scale, ref, i), coarse);
+        double x = round_to(element(ref, NULL, x_scale, ref, i), coarse);
+        double y = round_to(element(other, layout, y_scale, ref, i), coarse);
         bool counts = element_counts(ref, criteria, i);
         const double u = scaled(x, &s), v = scaled(y, &s);
         if (isfinite(x) && isfinite(y)) s.all_squares += u * u, s.all_differences += (u - v) * (u - v);

@@ -139,7 +139,9 @@ static void put_agreement(char text[256], const TraceComparison *c)
     for (size_t i = 0; i < c->ref->count; i++)
         if (c->pairs[i] && (worst == c->ref->count || c->results[i].nmse > c->results[worst].nmse)) worst = i;
     put_decibel(nmse, c->results[worst].nmse);
-    if (t->kind == TOLERANCE_EXACT) snprintf(text, 256, "equal number by number");
+    if (c->rounded)
+        snprintf(text, 256, "NMSE at most %s (%s), which is rounding", nmse, c->ref->entries[worst].name);
+    else if (t->kind == TOLERANCE_EXACT) snprintf(text, 256, "equal number by number");
     else if (t->kind == TOLERANCE_CLOSE)
         snprintf(text, 256, "every number within %g + %g |x|", t->atol, t->rtol);
     else if (c->results[worst].nmse == 0) snprintf(text, 256, "all equal");

@@ -129,10 +129,10 @@ bool trace_per_layer(const TraceSpec *spec)
 Request trace_request(const Bert *m, const int *rows, int N)
 {
     const bool texts = m->config.head != HEAD_TOKENS;
-    const bool before = m->config.distilbert ? m->has_pre_classifier : m->has_pooler;   /* what a classifier of texts reads */
+    const bool read = m->config.distilbert ? m->has_pre_classifier : m->has_pooler; /* what a classifier of texts reads */
     return (Request){.keep = KEEP_EVERYTHING, .pooler = m->has_pooler, .nsp = m->has_nsp && m->has_pooler,
-                     .classifier = m->has_classifier && texts && before, .token_classifier = m->has_classifier && !texts,
-                     .qa = m->has_qa, .mlm_rows = rows, .M = m->has_mlm ? N : 0};
+                     .classifier = m->has_classifier && texts && read,
+                     .token_classifier = m->has_classifier && !texts, .qa = m->has_qa, .mlm_rows = rows, .M = m->has_mlm ? N : 0};
 }
 
 /* Does this run have the row's tensor? The embeddings' sum has no name in Hugging Face's code, and no row. Hidden state

@@ -89,6 +89,7 @@ Status compare_traces(const char *ref, const char *other, const Tolerance *toler
 typedef struct {
     Tolerance tolerance;
     bool isolate;                   /* feed each step OTHER's own inputs */
+    bool strict;                    /* the tolerance was asked for: rounding in OTHER is a difference, too */
     bool table;                     /* print every tensor, not only what is odd */
     const Encoding *text;           /* the ids that OTHER should have; or NULL */
     const Tokenizer *tokenizer;     /* shows pieces beside ids; or NULL */
@@ -178,6 +179,7 @@ void compare_entries(Result *r, const TraceEntry *ref, const TraceEntry *other, 
 /* The same with OTHER's numbers read in that layout. */
 void compare_laid_out(Result *r, const TraceEntry *ref, const TraceEntry *other, const Layout *layout,
                       const Criteria *criteria);
+double round_to(double x, DType dtype);                                     /* the nearest number of that type */
 double decibel(double ratio);                                               /* 10 log10; -inf for 0 */
 void put_decibel(char text[24], double ratio);                              /* "-142 dB", "equal" */
 void put_place(char text[96], const TraceEntry *t, size_t i);               /* "token 7 feature 381" */
@@ -211,6 +213,7 @@ typedef struct {
     Result *results;                /* for each pair */
     size_t compared, different;     /* pairs */
     size_t first;                   /* the first that differs; ref->count if none does */
+    const char *rounded;            /* both are rounded to this type, which decides what passes; or NULL */
 } TraceComparison;
 Status comparison_new(TraceComparison *c, const TraceView *ref, const TraceView *other, const Criteria *criteria,
                       Error *e);
@@ -228,6 +231,15 @@ Status fail_unknown(const TraceView *view, Error *e);                       /* n
 /* ---------------------------------------------------------------------------------------------------------------------
  * A trial: a forward pass that can be fed and spoiled (trial.c)
  * ------------------------------------------------------------------------------------------------------------------ */
+/* Half precision, as another program computes in it (rounding.c). */
+typedef struct {
+    DType dtype;                    /* DTYPE_BF16 or DTYPE_F16 */
+    bool out[TRACE_COUNT];          /* rows whose results are rounded */
+    Bert model;                     /* its weights rounded, too, where the program's are */
+    void **owned;
+    size_t owned_count;
+} Rounding;
+
 typedef struct Trial Trial;
 typedef void StepInstead(Trial *t);     /* makes one tensor of t->layer in another way than bert.c */
 
@@ -242,7 +254,8 @@ typedef void NormInstead(const Norm *n);
 /* Everything that a mistake may touch is in here and is a copy, made new for each: the model's bindings (not its
  * weights), the ids, the list of steps. */
 struct Trial {
-    const Bert *original;
+    const Bert *unrounded;          /* the model that was loaded */
+    const Bert *original;           /* the same, or what `rounding` made of it */
     Bert model;                     /* the struct copied; its layers too */
     Activations a;                  /* KEEP_EVERYTHING; a.batch points to `types` and `mask` */
     StepInstead *instead[TRACE_COUNT];      /* of each row of trace_table: another function, or NULL */
@@ -253,6 +266,8 @@ struct Trial {
     int first_layer, last_layer;    /* the layers that this trial runs */
     double value;                   /* the parameter of the mistake */
     const TensorSpec *tensor;       /* the tensor of the model that the mistake is planted in, or NULL */
+    const Rounding *rounding;       /* steps are rounded as this says, or NULL */
+    real *saved;                    /* (N,H) a residual while a product takes its rounded copy */
     real *spare;                    /* (N,H) for a mistake's own use */
     real *zeros, *ones;             /* as long as the longest bias */
     void **owned;                   /* weights that the mistake made */
@@ -273,10 +288,27 @@ typedef struct {
     TraceView mine;                 /* the trial's buffers */
     Trial trial;
     const bool *assumed;            /* which of the ids nobody gave */
+    double *noise;                  /* of each tensor of the reference: the NMSE that rounding gives it (run_rounded) */
 } Verification;
+void overwrite(const TraceEntry *t, const void *numbers);
+void feed(const Verification *v, size_t i);
 void run_isolated(Verification *v);
 size_t start_for(const Verification *v, size_t x);
+void run_from(Verification *v, size_t first, size_t x);
 void measure(Verification *v, size_t first, size_t x, Result *r, Result *next);
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Half precision (rounding.c)
+ * ------------------------------------------------------------------------------------------------------------------ */
+DType computed_in(const Verification *v);                                   /* as OTHER's numbers say */
+const char *dtype_word(DType dtype);                                        /* "bfloat16" */
+Status rounding_new(Rounding *q, const Bert *m, DType dtype, const Verification *v, Error *e);
+void rounding_free(Rounding *q);
+void rounding_before(Trial *t, TraceName row);                              /* around the step of that row */
+void rounding_after(Trial *t, TraceName row, real *data, size_t count);
+void rounding_of_sum(Trial *t, TraceName row);
+void run_rounded(Verification *v, const Rounding *q);
+Status rounding_noise(double *nmse, Verification *v, const Rounding *q, size_t first, size_t x, Error *e);
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * The known mistakes (mistakes.c)

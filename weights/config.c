@@ -21,7 +21,8 @@
  *
  * DistilBERT's file has other names for most of them, and none for token types, which it does not have:
  *
- *     {"model_type": "distilbert", "n_layers": 6, "dim": 768, "n_heads": 12, "hidden_dim": 3072, "activation": "gelu", ..}
+ *     {"model_type": "distilbert", "n_layers": 6, "dim": 768, "n_heads": 12, "hidden_dim": 3072,
+ *      "activation": "gelu", "vocab_size": 30522, "max_position_embeddings": 512}
  *
  * `sinusoidal_pos_embds` says how its positions began; what became of them is in the weights.
  * ------------------------------------------------------------------------------------------------------------------ */
@@ -82,8 +83,8 @@ static int usual_size(const BertConfig *config, int place)
     return config->distilbert ? config_keys[place].usual_distilbert : config_keys[place].usual;
 }
 
-/* The value of a key that is one of the seven sizes: an integer, at least 1. 768.0 is refused, as is "768". A DistilBERT
- * may have two names for a size, which must not disagree. */
+/* The value of a key that is one of the seven sizes: an integer, at least 1. 768.0 is refused, as is "768". A
+ * DistilBERT may have two names for a size, which must not disagree. */
 static Status read_size(JsonReader *j, BertConfig *config, const char *name, int place, Error *e)
 {
     int64_t value;
@@ -116,9 +117,10 @@ static const struct {
     {"gelu_accurate", GELU_TANH}, {"gelu_pytorch_tanh", GELU_TANH}, {"gelu_python_tanh", GELU_TANH},
 };
 
-/* hidden_act (DistilBERT's activation): which GELU.   Differs: Hugging Face's "gelu" is the one with erf. Google's code, whose bert_config.json
- * also says "gelu", computed erf in 2018 and the tanh approximation since February 2019. The name decides here, as for
- * Hugging Face; --gelu overrides it. */
+/* hidden_act (DistilBERT's activation): which GELU.
+ * Differs: Hugging Face's "gelu" is the one with erf. Google's code, whose bert_config.json also says "gelu", computed
+ * erf in 2018 and the tanh approximation since February 2019. The name decides here, as for Hugging Face; --gelu
+ * overrides it. */
 static Status read_activation(JsonReader *j, const char *key, BertConfig *config, Error *e)
 {
     char name[64];
@@ -236,8 +238,8 @@ static Status read_config_key(JsonReader *j, const char *key, BertConfig *config
 }
 
 /* Sizes that the file leaves out are those of BERT-Base (or of DistilBERT), as in Hugging Face's library; the shapes of
- * the weights show whether that is so. Trap: the number of heads leaves no trace in the shapes. So each such key is noted, and -v says
- * it. A file without any of the seven is not this model's. */
+ * the weights show whether that is so. Trap: the number of heads leaves no trace in the shapes. So each such key is
+ * noted, and -v says it. A file without any of the seven is not this model's. */
 static Status fill_in(BertConfig *config, const char *path, Error *e)
 {
     int missing = 0, sizes = 0;

@@ -1,5 +1,5 @@
-/* labels.c - what a fine-tuned model's config.json says about its answers: the names of its labels, what kind of problem
- * they solve, and the curve that a cross-encoder ends with.
+/* labels.c - what a fine-tuned model's config.json says about its answers: the names of its labels, what kind of
+ * problem they solve, and the curve that a cross-encoder ends with.
  *
  *     "id2label": {"0": "NEGATIVE", "1": "POSITIVE"}      the name of each row of the classifier
  *     "label2id": {"NEGATIVE": 0, "POSITIVE": 1}          the same backwards, in an order of its own
@@ -7,6 +7,8 @@
  *     "problem_type": "single_label_classification"       or "multi_label_classification", "regression"
  *     "sentence_transformers": {"activation_fn": "torch.nn.modules.linear.Identity"}
  *     "sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity"      the same, before 2025
+ *
+ * (Since 2026 the curve stands in config_sentence_transformers.json, "activation_fn", and counts first there.)
  *
  * The file is a stranger's. Names may be long, equal, or hold control characters; ids may be missing, negative, or no
  * numbers. A name is only ever printed, escaped; what would leave a row without a name is refused.
@@ -161,19 +163,26 @@ static Status read_activation(LabelReader *r, JsonReader *j, Error *e)
     return BERT_OK;
 }
 
-/* "sentence_transformers": {"activation_fn": ...}, which counts before the older key. */
-static Status read_sentence_transformers(LabelReader *r, JsonReader *j, bool *newer, Error *e)
+/* "activation_fn" in the object that has been entered; *found: it was there. */
+static Status read_activation_member(LabelReader *r, JsonReader *j, bool *found, Error *e)
 {
     char key[256];
     bool more;
-    if (json_peek(j) != '{') return json_skip(j, e);
-    Status s = json_begin(j, '{', e);
+    Status s = BERT_OK;
     while (s == BERT_OK && (s = json_next_key(j, key, sizeof key, &more, e)) == BERT_OK && more) {
         const bool activation = !strcmp(key, "activation_fn");
-        if (activation) *newer = true, r->labels->activation = ACTIVATION_UNSAID;
+        if (activation) *found = true, r->labels->activation = ACTIVATION_UNSAID;
         s = activation ? read_activation(r, j, e) : json_skip(j, e);
     }
     return s;
+}
+
+/* "sentence_transformers": {"activation_fn": ...}, which counts before the older key. */
+static Status read_sentence_transformers(LabelReader *r, JsonReader *j, bool *newer, Error *e)
+{
+    if (json_peek(j) != '{') return json_skip(j, e);
+    Status s = json_begin(j, '{', e);
+    return s == BERT_OK ? read_activation_member(r, j, newer, e) : s;
 }
 
 /* num_labels, or in files of old libraries _num_labels. */
@@ -248,19 +257,19 @@ static Status check_count(LabelReader *r, const BertConfig *config, Error *e)
         return fail(e, BERT_FILE, "%s: id2label has %d labels, but num_labels is %lld", r->path, r->row_count,
                     (long long)r->num_labels);
     if (K && r->has_rows && r->row_count != K)
-        return fail(e, BERT_FILE, "%s: id2label has %d labels, but classifier.weight has %d rows", r->path, r->row_count,
-                    K);
+        return fail(e, BERT_FILE, "%s: id2label has %d labels, but classifier.weight has %d rows", r->path,
+                    r->row_count, K);
     if (K && r->num_labels && r->num_labels != K)
         return fail(e, BERT_FILE, "%s: num_labels is %lld, but classifier.weight has %d rows", r->path,
                     (long long)r->num_labels, K);
     return BERT_OK;
 }
 
-Status labels_load(Labels *l, const char *path, const BertConfig *config, Error *e)
+/* config.json, from the first byte to the last. */
+static Status read_config(Labels *l, const char *path, const BertConfig *config, Error *e)
 {
     FileView file;
     JsonReader j;
-    *l = (Labels){0};
     LabelReader r = {.labels = l, .path = path};
     Status s = file_open(&file, path, e);
     if (s) return s;
@@ -275,6 +284,36 @@ Status labels_load(Labels *l, const char *path, const BertConfig *config, Error 
     else if (s == BERT_OK) s = default_names(l, path, config->K ? config->K : (int)r.num_labels, e);
     free(r.rows);
     file_close(&file);
+    return s;
+}
+
+/* config_sentence_transformers.json: its activation_fn, if there is one. */
+static Status read_newest(Labels *l, const char *path, Error *e)
+{
+    FileView file;
+    JsonReader j;
+    LabelReader r = {.labels = l, .path = path};
+    bool ignored = false;
+    Status s = file_open(&file, path, e);
+    if (s) return s;
+    const CrossActivation before = l->activation;
+    s = json_open(&j, path, file.data, file.size, 0, e);
+    if (s == BERT_OK) s = read_activation_member(&r, &j, &ignored, e);
+    if (s == BERT_OK) s = json_end(&j, e);
+    if (l->activation == ACTIVATION_UNSAID) l->activation = before;
+    file_close(&file);
+    return s;
+}
+
+Status labels_load(Labels *l, const char *directory, const BertConfig *config, Error *e)
+{
+    static const char newest[] = "config_sentence_transformers.json";
+    char path[4400];
+    *l = (Labels){0};
+    snprintf(path, sizeof path, "%.4096s/config.json", directory);
+    Status s = read_config(l, path, config, e);
+    snprintf(path, sizeof path, "%.4096s/%s", directory, newest);
+    if (s == BERT_OK && file_exists(directory, newest)) s = read_newest(l, path, e);
     if (s) labels_free(l);
     return s;
 }

@@ -224,7 +224,7 @@ static const SafeTensor *find_behind(const Safetensors *file, const char *prefix
     return safetensors_find(file, name);
 }
 
-/* The tensor of a row by one of its names: the encoder's behind the whole prefix, a head's behind its own part of it. */
+/* The tensor of a row by one of its names: the encoder's behind the whole prefix, a head's behind its own part. */
 static const SafeTensor *find_named(const Safetensors *file, const TensorSpec *spec, const char *pattern, int layer)
 {
     const bool head = spec->group != GROUP_ENCODER && spec->group != GROUP_POOLER;

@@ -213,8 +213,9 @@ typedef struct {
     char activation_name[256];      /* as the file has it */
     char *memory, *defaults;        /* behind the names */
 } Labels;
-/* BERT_FILE, with the key, if the labels do not fit each other or the classifier's rows. `path` is config.json. */
-Status labels_load(Labels *l, const char *path, const BertConfig *config, Error *e);
+/* From the directory's config.json. BERT_FILE, with the key, if the labels do not fit each other or the classifier's
+ * rows. */
+Status labels_load(Labels *l, const char *directory, const BertConfig *config, Error *e);
 void labels_free(Labels *l);
 const char *labels_equal(const Labels *l);      /* a name that two rows have; NULL: there is none */
 /* The row that means entailment: the first of label2id (without one, of id2label) that begins with "entail", in any case;
