@@ -157,6 +157,7 @@ typedef struct {
                                                      * them: looked up, never assumed. -1: there is none */
     bool lower_case, strip_accents, chinese_chars;
     bool plain;                                         /* special tokens in the text are always plain text */
+    bool sep_named;                                     /* some file calls [SEP] a special token by its key */
     bool truncate_left, pad_left;                       /* the side on which long texts are cut, short ones filled */
     int max_length;                                     /* model_max_length of tokenizer_config.json, or 0 */
     int longest_word;                                   /* characters; a longer word is one [UNK] */
