@@ -51,12 +51,13 @@ WEIGHTS = $(addprefix weights/, files.c json.c sha256.c safetensors.c shards.c c
           tokenizer_json.c modules.c program.c)
 VERIFY  = $(addprefix verify/, trace.c compare.c layout.c report.c trial.c rounding.c verify.c mistakes.c)
 CLI     = $(addprefix cli/, main.c options.c inputs.c output.c tokenize.c vectors.c sentence.c predict.c classify.c attention.c traces.c \
-          explain.c explain_cards.c explain_tables.c goldens.c info.c demo.c)
+          explain.c explain_cards.c explain_tables.c goldens.c info.c demo.c \
+          spans.c tag.c answer.c)
 CORE    = $(BOOK) $(WEIGHTS)
 # What only the converter reads.
 FOREIGN = $(addprefix weights/, tensorbundle.c zip.c torch.c)
 PARTS   = $(CORE) $(VERIFY) $(CLI)
-TESTS   = $(CORE) $(VERIFY) $(FOREIGN) tests/formula.c tests/torch_file.c tests/checksum.c tests/shell.c \
+TESTS   = $(CORE) $(VERIFY) $(FOREIGN) cli/spans.c tests/formula.c tests/torch_file.c tests/checksum.c tests/shell.c \
           tests/run.c $(wildcard tests/test_*.c)
 HEADERS = $(wildcard *.h weights/*.h verify/*.h cli/*.h tests/*.h) weights/convert.c build/steps.h
 

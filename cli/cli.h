@@ -32,6 +32,8 @@ typedef struct {
     int trace, no_add_special, normalize, by_layer;
     int combine, pooling;           /* UNSET, or Combine and Pooling */
     int top_k, layer, head, step, all;
+    int aggregate, stride;          /* UNSET, or Aggregation and a number */
+    int max_answer, impossible;     /* 0 if not given */
     const char *tolerance, *atol, *rtol;
     const char *labels, *template_text;
     int multi, activation;          /* activation: UNSET, or Scores */
@@ -71,6 +73,8 @@ extern const Verb tokenize_verb, vocab_verb;                     /* tokenize.c *
 extern const Verb embed_verb, similarity_verb, rank_verb;        /* vectors.c */
 extern const Verb fill_mask_verb, next_sentence_verb;            /* predict.c */
 extern const Verb classify_verb, choose_verb;                    /* classify.c */
+extern const Verb tag_verb;                                      /* tag.c */
+extern const Verb answer_verb;                                   /* answer.c */
 extern const Verb attention_verb;                                /* attention.c */
 extern const Verb explain_verb;                                  /* explain.c */
 extern const Verb demo_verb;                                     /* demo.c */
@@ -157,6 +161,7 @@ typedef struct {
  * next_text only reads: no split into segments, no encoding. */
 Status next_input(Session *s, Input *input, bool *more, Error *e);
 Status next_text(Session *s, Input *input, bool *more, Error *e);
+void split_pair(const Session *s, Input *input);        /* after next_text: a and b */
 /* Would next_text return at once? Not if it had to wait for someone to write a line. */
 bool input_at_hand(Session *s);
 EncodeOptions encode_options(const Session *s);
@@ -275,6 +280,7 @@ void put_count(FILE *out, const char *before, size_t n);        /* as fprintf "%
 void put_thousands(char text[32], long long n);                 /* 219648 -> 219,648 */
 int width_of(const char *text);                                 /* characters of a UTF-8 string, for columns */
 int put_safely(FILE *out, const char *text);                    /* escaped, for names that come from files; its width */
+void put_text_safely(FILE *out, const char *bytes, size_t length);      /* the same for a part of a text */
 
 /* The .npy header of float32 data of that shape; then the data, little-endian. */
 void npy_put_header(FILE *out, const size_t *shape, int rank);

@@ -561,7 +561,7 @@ Status next_text(Session *s, Input *input, bool *more, Error *e)
 
 /* A and B: the whole text and --pair, or what stands before and after the first ` ||| ` with --pairs; a line without
  * one is A alone, as in Google's extract_features.py. */
-static void split_pair(const Session *s, Input *input)
+void split_pair(const Session *s, Input *input)
 {
     static const char bar[] = " ||| ";
     const size_t width = sizeof bar - 1;

@@ -74,6 +74,11 @@ static const Option option_table[] = {
     {"--word", 0, 0, OPTION_STRING, AT(word), 0, "WORD", "compare its occurrences, not whole inputs"},
     {"--by-layer", 0, 0, OPTION_FLAG, AT(by_layer), 1, NULL, "the same for every hidden state, 0 to L"},
     {"--top-k", 0, 0, OPTION_NUMBER, AT(top_k), 1, "N", "the best N only"},
+    {"--aggregate", 0, 0, OPTION_CHOICE, AT(aggregate), 0, "none simple first average max",
+     "how labels of tokens become labels of words and entities (default: simple)"},
+    {"--max-answer", 0, 0, OPTION_NUMBER, AT(max_answer), 1, "N", "answers of at most N tokens (default: 15)"},
+    {"--stride", 0, 0, OPTION_NUMBER, AT(stride), 0, "N", "two parts of a long text share N tokens"},
+    {"--impossible", 0, 0, OPTION_FLAG, AT(impossible), 1, NULL, "that there is no answer is one of the answers"},
     {"--targets", 0, 0, OPTION_STRING, AT(targets), 0, "A,B", "only these pieces"},
     {"--activation", 0, 0, OPTION_CHOICE, AT(activation), 0, "softmax sigmoid none",
      "logits into scores (default: what the model's config.json means)"},
@@ -304,7 +309,7 @@ Status parse_options(Options *o, const Verb *verb, int argc, char **argv, bool *
 {
     bool only_texts = false;                                            /* after -- */
     *o = (Options){.gelu = UNSET, .combine = UNSET, .pooling = UNSET, .top_k = UNSET, .layer = UNSET, .head = UNSET,
-                   .step = UNSET, .activation = UNSET};
+                   .step = UNSET, .activation = UNSET, .aggregate = UNSET, .stride = UNSET};
     o->texts = calloc((size_t)argc + 1, sizeof *o->texts);
     if (!o->texts) return fail(e, BERT_SYSTEM, "out of memory");
     for (int i = 0; i < argc; i++) {

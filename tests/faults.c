@@ -391,12 +391,14 @@ static void write_tokenizer(void)
 static long torture_bert(void)
 {
     char trace[512], wrong[512], many[512], documents[512], index[512], pieces[512], sentences[512];
+    char heads[512];
     snprintf(pieces, sizeof pieces, "%s", in_directory("pieces"));
     snprintf(index, sizeof index, "%s", in_directory("s.index.json"));
     snprintf(trace, sizeof trace, "%s", in_directory("trace"));
     snprintf(many, sizeof many, "%s", in_directory("many"));
     snprintf(documents, sizeof documents, "%s", in_directory("documents"));
     snprintf(wrong, sizeof wrong, "%s", in_directory("wrong"));
+    snprintf(heads, sizeof heads, "%s", in_directory("heads"));
     snprintf(sentences, sizeof sentences, "%s", in_directory("st"));
     char *made[] = {"bert", "trace", MODEL, "-q", "-o", trace, "the cat", NULL};
     char *different[] = {"bert", "trace", MODEL, "-q", "--gelu", "tanh", "-o", wrong, "the cat", NULL};
@@ -438,6 +440,9 @@ static long torture_bert(void)
         {0, {"bert", "info", "-v", MODEL, NULL}},
         {0, {"bert", "embed", "-m", sentences, "sat", "--format", "json", NULL}},
         {0, {"bert", "rank", "-m", sentences, "cat", "the dog", "the cat", "--prompt", "q", NULL}},
+        {0, {"bert", "tag", "-m", heads, "--max-length", "4", "--stride", "1", "the cat sat on", NULL}},
+        {0, {"bert", "tag", "-m", heads, "--aggregate", "average", "--format", "json", "-o", answer, "the cat", NULL}},
+        {0, {"bert", "answer", "-m", heads, "--max-length", "7", "--stride", "1", "--top-k", "2", "the", "the cat sat on", NULL}},
         {0, {"bert", "help", NULL}},
     };
     long points = 0;
@@ -522,9 +527,36 @@ static void write_sentence_model(void)
     spew("sentence_bert_config.json", "{\"max_seq_length\": 7}");
 }
 
+/* A model with a token classifier and a head for answers; its pieces are the tiny model's. */
+static void write_heads(void)
+{
+    static const float numbers[3 * 24] = {1, 2, 3, 4};
+    const SafeTensor heads[] = {
+        {.name = "classifier.weight", .rank = 2, .shape = {3, 24}, .count = 72, .data = numbers, .dtype = DTYPE_F32},
+        {.name = "classifier.bias", .rank = 1, .shape = {3}, .count = 3, .data = numbers, .dtype = DTYPE_F32},
+        {.name = "qa_outputs.weight", .rank = 2, .shape = {2, 24}, .count = 48, .data = numbers, .dtype = DTYPE_F32},
+        {.name = "qa_outputs.bias", .rank = 1, .shape = {2}, .count = 2, .data = numbers, .dtype = DTYPE_F32}};
+    Safetensors st;
+    SafeTensor *all;
+    Error e;
+    if (mkdir(in_directory("heads"), 0777) || symlink("../vocab.txt", in_directory("heads/vocab.txt")) ||
+        safetensors_open(&st, in_directory("model.safetensors"), &e) != BERT_OK ||
+        !(all = calloc(st.count + 4, sizeof *all))) exit(printf("no heads\n"));
+    memcpy(all, st.tensors, st.count * sizeof *all);
+    memcpy(all + st.count, heads, sizeof heads);
+    if (safetensors_write(in_directory("heads/model.safetensors"), all, st.count + 4, NULL, 0, &e) != BERT_OK) abort();
+    free(all);
+    safetensors_close(&st);
+    spew("heads/config.json", "{\"num_hidden_layers\": 2, \"hidden_size\": 24, \"num_attention_heads\": 3, "
+         "\"intermediate_size\": 56, \"vocab_size\": 101, \"max_position_embeddings\": 32, \"type_vocab_size\": 3, "
+         "\"architectures\": [\"BertForTokenClassification\"], \"id2label\": {\"0\": \"O\", \"1\": \"B-A\", \"2\": "
+         "\"I-A\"}}");
+}
+
 static void clean_up(void)
 {
-    static const char *const names[] = {"st/2/model.safetensors", "st/2/config.json", "st/2", "st/1/config.json",
+    static const char *const names[] = {"heads/config.json", "heads/model.safetensors", "heads/vocab.txt", "heads",
+                                        "st/2/model.safetensors", "st/2/config.json", "st/2", "st/1/config.json",
                                         "st/1",
                                         "st/config_sentence_transformers.json", "st/modules.json", "st/model", "st",
                                         "sentence_bert_config.json", "torch/t.bin", "torch", "s-1.safetensors",
@@ -563,6 +595,7 @@ int main(int argc, char **argv)
     spew("many", lines);
     write_documents_model();
     write_sentence_model();
+    write_heads();
     write_checkpoint(directory);
     write_torch_and_shards();
     long points = torture_convert() + torture_bert();
