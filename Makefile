@@ -3,8 +3,8 @@
 #   make            ./bert, the command line, in float32
 #   make bert64     the same program in float64: the oracle that float32 is measured against
 #   make plain      ./bert-plain, without the fast kernel: slow, and the same bits
-#   make weights    fetches a model, converts it, verifies it. MODEL=bert-base-uncased (the default), bert-base-cased or
-#                   all-MiniLM-L6-v2; FROM=FILE takes a copy at hand instead of the network
+#   make weights    fetches a model, converts it, verifies it. MODEL=bert-base-uncased (the default), bert-base-cased,
+#                   bert-base-multilingual-cased or all-MiniLM-L6-v2; FROM=FILE takes a copy at hand instead of the network
 #   make demo       the documents' bank sentence
 #   make check      the tests on formula models, in seconds: what to run after changing a line
 #   make test       every test, some minutes; fetches the weights if they are missing. OFFLINE=1: does not, and skips aloud
@@ -49,7 +49,7 @@ COMPILE = $(CC) $(CFLAGS) -Wall -Wextra -Wpedantic -Wno-psabi $(NUMBERS) $(DEFIN
 BOOK    = tokenizer.c tensor.c bert.c
 WEIGHTS = $(addprefix weights/, files.c json.c sha256.c safetensors.c shards.c config.c labels.c model.c vocabulary.c added.c \
           tokenizer_json.c modules.c program.c)
-VERIFY  = $(addprefix verify/, trace.c compare.c report.c trial.c verify.c mistakes.c)
+VERIFY  = $(addprefix verify/, trace.c compare.c layout.c report.c trial.c rounding.c verify.c mistakes.c)
 CLI     = $(addprefix cli/, main.c options.c inputs.c output.c tokenize.c vectors.c sentence.c predict.c classify.c attention.c traces.c \
           explain.c explain_cards.c explain_tables.c goldens.c info.c demo.c \
           spans.c tag.c answer.c)

@@ -101,6 +101,17 @@ static real dot_in_chunks(const real *x, const real *w, size_t w_step, size_t K)
     return total;
 }
 
+/* n half-precision numbers, F16 or BF16, as reals: the definition. widen_halves gives the same. */
+static void widen_halves_ref(real *out, const unsigned char *halves, size_t n, DType dtype)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint16_t half;
+        memcpy(&half, halves + i * sizeof half, sizeof half);           /* from any address */
+        out[i] = (real)(dtype == DTYPE_F16 ? half_to_float(half) : bfloat16_to_float(half));
+    }
+}
+static void widen_halves(real *out, const unsigned char *halves, size_t n, DType dtype);
+
 /* Rows first .. first+count-1 of a weight as reals: see bert.h. In place where they are reals already: float32 in
  * the float program, float64 in bert64 (a misaligned tensor was copied when it was loaded). Otherwise they are
  * converted into `rows`, exactly: every half-precision number is a float, and every float a double. */
@@ -112,12 +123,7 @@ const real *tensor_rows(const Tensor *W, size_t first, size_t count, real *rows)
     if (W->dtype == (is_double ? DTYPE_F64 : DTYPE_F32)) return (const real *)W->data + begin;
     if (W->dtype == DTYPE_F32)
         for (size_t i = 0; i < n; i++) rows[i] = (real)singles[begin + i];
-    else
-        for (size_t i = 0; i < n; i++) {
-            uint16_t half;
-            memcpy(&half, halves + i * sizeof half, sizeof half);       /* from any address */
-            rows[i] = (real)(W->dtype == DTYPE_F16 ? half_to_float(half) : bfloat16_to_float(half));
-        }
+    else widen_halves(rows, halves, n, W->dtype);
     return rows;
 }
 
@@ -499,6 +505,11 @@ float fma_without_instruction(float a, float b, float c) { return fma_by_double(
 bool fma_is_fast(void) { return has_fma; }
 
 #ifdef PLAIN
+static void widen_halves(real *out, const unsigned char *halves, size_t n, DType dtype)
+{
+    widen_halves_ref(out, halves, n, dtype);
+}
+
 /* =====================================================================================================================
  * `make plain`: the definitions alone. Packed rows are then rows like any others.
  * ================================================================================================================== */
@@ -601,6 +612,48 @@ void softmax(real *out, const real *x, size_t rows, size_t cols)
         real scale = (real)(1 / sum_of_differences(out, cols, 0, false));
         for (j = 0; j < cols; j++) out[j] *= scale;
     }
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Half precision: widen_halves_ref's numbers, a vector at a time
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* half_to_float in all lanes. The exponent and the fraction go to where a float has them; 112 is added to the exponent
+ * (it stands for itself minus 15 in a half, minus 127 in a float), and 112 more to the largest, which means
+ * infinity or NaN.
+ * A subnormal half has the exponent 0 and is fraction * 2^-14, without a leading 1. Read as a normal number it is
+ * f = (1 + fraction) * 2^-15 here, and right is 2f - 2^-14. That is below f for the subnormals only: the smaller one of
+ * the two is right for all, and exact.
+ * Why not a float with the exponent as it is, times 2^112: then subnormal halves are subnormal floats, and some
+ * processors take a hundred cycles for each. */
+static inline fbits half_lanes(fbits half)
+{
+    fbits bits = (half << 13 & 0x0fffe000u) + (112u << 23);
+    bits += (fbits)(bits >= (31u + 112) << 23) & (112u << 23);
+    fvec f = (fvec)bits, other = f + f - 0x1p-14f;
+    for (int l = 0; l < FLOATS; l++) f[l] = other[l] < f[l] ? other[l] : f[l];
+    return (fbits)f | (half << 16 & 0x80000000u);
+}
+
+static inline fbits bfloat16_lanes(fbits half) { return half << 16; }
+
+/* FLOATS halves, from any address, to floats by one of the two functions. */
+static inline void widen(real *out, const unsigned char *halves, fbits (*to_float)(fbits))
+{
+    uint16_t half[FLOATS];
+    fbits v = {0};
+    memcpy(half, halves, sizeof half);
+    for (int l = 0; l < FLOATS; l++) v[l] = half[l];
+    v = to_float(v);
+    memcpy(out, &v, sizeof v);
+}
+
+static void widen_halves(real *out, const unsigned char *halves, size_t n, DType dtype)
+{
+    const size_t vectors = is_double ? 0 : n / FLOATS * FLOATS;
+    for (size_t i = 0; dtype == DTYPE_F16 && i < vectors; i += FLOATS) widen(out + i, halves + i * 2, half_lanes);
+    for (size_t i = 0; dtype == DTYPE_BF16 && i < vectors; i += FLOATS) widen(out + i, halves + i * 2, bfloat16_lanes);
+    widen_halves_ref(out + vectors, halves + vectors * 2, n - vectors, dtype);
 }
 
 /* =====================================================================================================================
@@ -749,12 +802,13 @@ typedef struct {
     size_t k_count;                 /* products in the chunk: 128, or what is left of K */
     size_t w_stride, total_stride;  /* numbers between two weight rows, two rows of total[row][token] */
     bool fresh;                     /* the first chunk of the sum: total begins at 0 */
+    size_t ahead_size;              /* bytes of a number in the weights that are prefetched */
 } Chunk;
 
 /* Prefetches a cache line: 64 bytes, 16 floats. A narrow panel waits for the memory more than it computes. Then the
  * line goes to the L2 cache only, which is faster (8 tokens: by a third where it was measured), because more lines can
  * be under way. */
-static inline void prefetch(const real *line, int width)
+static inline void prefetch(const char *line, int width)
 {
     if (width <= 16) __builtin_prefetch(line, 0, 2);
     else __builtin_prefetch(line);
@@ -768,7 +822,7 @@ static inline void prefetch(const real *line, int width)
  * `ahead`, unless NULL, points into the next group of rows; for every 16 k one cache line per row is prefetched, as
  * much as is consumed. */
 static inline __attribute__((always_inline)) void
-tile(real *total, const real *w, const real *ahead, const Chunk *chunk, int rows, int width)
+tile(real *total, const real *w, const char *ahead, const Chunk *chunk, int rows, int width)
 {
     const bool wide = width >= 32;
     const int lanes = wide ? LONG_LANES : LANES, vecs = width / lanes;
@@ -779,7 +833,8 @@ tile(real *total, const real *w, const real *ahead, const Chunk *chunk, int rows
     long_vec long_sum[12] = {{0}};
     for (size_t k = 0; k < k_count;) {
         size_t end = k_count - k < 16 ? k_count : k + 16;
-        for (int r = 0; ahead && r < rows; r++) prefetch(ahead + k * (size_t)rows + r * 16, width);
+        for (int r = 0; ahead && r < rows; r++)
+            prefetch(ahead + (k * (size_t)rows + (size_t)r * 16) * chunk->ahead_size, width);
         for (; k < end; k++, x += width)
             UNROLL
             for (int i = 0; i < rows * vecs; i++) {
@@ -798,11 +853,11 @@ tile(real *total, const real *w, const real *ahead, const Chunk *chunk, int rows
 
 /* The tiles that there are, by width: full ones, and single rows for those left over. Each is a function of its own: in
  * one together, the registers for addresses would not suffice. */
-typedef void Tile(real *total, const real *w, const real *ahead, const Chunk *chunk);
+typedef void Tile(real *total, const real *w, const char *ahead, const Chunk *chunk);
 #define TILE(rows, width) \
-    static void tile_##width(real *total, const real *w, const real *ahead, const Chunk *chunk) \
+    static void tile_##width(real *total, const real *w, const char *ahead, const Chunk *chunk) \
     { tile(total, w, ahead, chunk, rows, width); } \
-    static void row_##width(real *total, const real *w, const real *ahead, const Chunk *chunk) \
+    static void row_##width(real *total, const real *w, const char *ahead, const Chunk *chunk) \
     { tile(total, w, ahead, chunk, 1, width); }
 enum { SIZE = sizeof(real) / sizeof(float), ROWS = 4 / SIZE, ROWS_16 = 6 / SIZE, ROWS_8 = 8 / SIZE };    /* in a tile */
 TILE(ROWS, 48)
@@ -817,18 +872,20 @@ static const struct {
              {tile_32, row_32, ROWS}, {0}, {tile_48, row_48, ROWS}};
 
 /* total (rows, width) <- the rows of w, a group, with one panel: chunk by chunk, tile by tile. `next`, unless NULL, is
- * a group of as many weights, which is prefetched from beginning to end, as much at a time as is used of this one. */
+ * a group of as many weights of next_size bytes, which is prefetched from beginning to end, as much at a time as is used
+ * of this one. */
 static void group_with_panel(real *total, size_t total_stride, Matrix w, const real *panel, size_t width,
-                             const real *next)
+                             const char *next, size_t next_size)
 {
     const size_t rows = w.rows, K = w.cols, step = tiles[width / 8].rows;
     Tile *full = tiles[width / 8].full, *single_row = tiles[width / 8].single_row;
     for (size_t k = 0; k < K; k += SUM_CHUNK) {
-        const Chunk chunk = {panel + k * width, K - k < SUM_CHUNK ? K - k : SUM_CHUNK, w.stride, total_stride, k == 0};
+        const Chunk chunk = {panel + k * width, K - k < SUM_CHUNK ? K - k : SUM_CHUNK, w.stride, total_stride, k == 0,
+                             next_size};
         for (size_t r = 0, count; r < rows; r += count) {
             count = rows - r < step ? 1 : step;
             (count == step ? full : single_row)(total + r * total_stride, w.data + r * w.stride + k,
-                                                next ? next + k * rows + r * chunk.k_count : NULL, &chunk);
+                                                next ? next + (k * rows + r * chunk.k_count) * next_size : NULL, &chunk);
         }
     }
 }
@@ -845,12 +902,12 @@ static size_t rows_per_group(size_t N, size_t K)
     return N <= PANEL || K > 1024 ? ROW_GROUP / 2 : ROW_GROUP;
 }
 
-/* The group behind the one of `rows` rows from row o, to be prefetched; NULL if it is not as large, or if weights are
- * not used in place. (A line is 16 floats: rows that are no multiple of it would make the prefetch pass the end.) */
-static const real *group_behind(const real *group, const Tensor *W, size_t o, size_t rows, const Scratch *scratch)
+/* The group behind the one of `rows` rows from row o, to be prefetched; NULL if it is not as large. (A line is 16
+ * floats: rows that are no multiple of it would make the prefetch pass the end.) */
+static const char *group_behind(const Tensor *W, size_t o, size_t rows)
 {
-    bool in_place = group != scratch->rows, whole = W->rows - o >= 2 * rows && W->cols % 16 == 0;
-    return in_place && whole ? group + rows * W->cols : NULL;
+    bool whole = W->rows - o >= 2 * rows && W->cols % 16 == 0;
+    return whole ? (const char *)W->data + (o + rows) * W->cols * dtype_size(W->dtype) : NULL;
 }
 
 /* b[r] is added to all of row r. */
@@ -870,12 +927,12 @@ void linear_packed(real *out, Packing packing, const real *panels, const Tensor 
     for (size_t o = 0; o < O; o += rows) {
         if (O - o < rows) rows = O - o;
         const Matrix w = {tensor_rows(W, o, rows, scratch->rows), rows, K, K};
-        const real *next = group_behind(w.data, W, o, rows, scratch);
+        const char *next = group_behind(W, o, rows);
         for (size_t n = 0, width; n < N; n += width) {
             width = panel_width(N - n);
             bool last = n + width >= N;
             real *sums = packing == AS_PANELS ? out + n * O + o * width : total;
-            group_with_panel(sums, width, w, panels + n * K, width, last ? next : NULL);
+            group_with_panel(sums, width, w, panels + n * K, width, last ? next : NULL, dtype_size(W->dtype));
             if (packing == AS_PANELS) add_to_rows(sums, b + o, rows, width);
             else transpose(out + n * O + o, O, (Matrix){sums, rows, last ? N - n : width, width}, b + o);
         }
@@ -897,7 +954,7 @@ void product(real *out, size_t out_stride, Matrix x, Matrix w, Along along, cons
             size_t count = O - o < width ? O - o : width;
             real *to = out + n * out_stride + o;
             bool full = count == width;                     /* then the sums can be made where they are wanted */
-            group_with_panel(full ? to : total, full ? out_stride : PANEL, group, scratch->packed + o * K, width, NULL);
+            group_with_panel(full ? to : total, full ? out_stride : PANEL, group, scratch->packed + o * K, width, NULL, 0);
             for (size_t r = 0; !full && r < rows; r++)
                 memcpy(to + r * out_stride, total + r * PANEL, count * sizeof *to);
         }

@@ -178,10 +178,10 @@ Status answer_done(Session *s, Error *e);
 /* ---------------------------------------------------------------------------------------------------------------------
  * Inputs that run together
  * ------------------------------------------------------------------------------------------------------------------ */
-enum { PACKED_TOKENS = 456, PACKED_INPUTS = 64 };
+enum { BATCH_TOKENS = 456, BATCH_INPUTS = 64 };
 
 typedef struct {
-    Input input[PACKED_INPUTS + 1];
+    Input input[BATCH_INPUTS + 1];
     size_t count;                   /* of those that run together; 0 after the last input */
     bool looked;                    /* what comes after them is known: input[count], the end, or an error */
     bool more;
@@ -194,13 +194,13 @@ Status next_inputs(Session *s, Inputs *inputs, Error *e);
 void inputs_free(Inputs *inputs);
 
 /* ---------------------------------------------------------------------------------------------------------------------
- * One run of the model: on one sequence, or on several that are packed into one batch
+ * One run of the model: on one sequence, or on several that run as one batch
  * ------------------------------------------------------------------------------------------------------------------ */
 typedef struct {
     int T;                          /* run_model: tokens of the one sequence */
     Batch batch;
     Activations a;
-    int lengths[PACKED_INPUTS];     /* run_inputs: the batch's own arrays */
+    int lengths[BATCH_INPUTS];     /* run_inputs: the batch's own arrays */
     int32_t *ids;
 } ModelRun;
 Status run_model(ModelRun *run, const Bert *model, const Encoding *encoding, const Request *request, Error *e);

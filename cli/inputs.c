@@ -22,15 +22,6 @@
  * content with a vocabulary.
  * ================================================================================================================== */
 
-/* a/b, malloc'ed; NULL if memory runs out. */
-static char *join(const char *a, const char *b)
-{
-    size_t size = strlen(a) + strlen(b) + 2;
-    char *path = malloc(size);
-    if (path) snprintf(path, size, "%s/%s", a, b);
-    return path;
-}
-
 /* Does the directory hold what the command needs? A default place that lacks it is passed over; a directory that the
  * user named is not: there the loader says what is missing. */
 static bool serves(const char *directory, Needs needs)
@@ -61,14 +52,16 @@ static void beside_program(const char *program, char directory[4096])
 static Status find_model(Session *s, Error *e)
 {
     static const char place[] = "weights/bert-base-uncased";
-    char roots[2][4096] = {"."};
+    char roots[2][4096] = {"."};                        /* here; beside the program, "" if that is not known */
     const char *given = s->options.model ? s->options.model : getenv("BERT_MODEL");
     if (given && *given) return model_place(given, &s->directory, &s->weights, e);
     beside_program(s->program, roots[1]);
     for (int root = 0; root < 2; root++) {
-        s->directory = root ? join(roots[root], place) : strdup(place);
+        if (!*roots[root]) continue;
+        if (root) path_join(&s->directory, roots[root], place, e);
+        else s->directory = strdup(place);
         if (!s->directory) return fail(e, BERT_SYSTEM, "out of memory");
-        if (*roots[root] && serves(s->directory, s->verb->needs)) return BERT_OK;
+        if (serves(s->directory, s->verb->needs)) return BERT_OK;
         free(s->directory);
         s->directory = NULL;
     }
@@ -96,9 +89,10 @@ Status refuse_file(const char *path, Error *e)
                 "*.safetensors, or one file of weights", path);
 }
 
-/* The three that `make weights` knows. */
-static const char *const fetched_models[] = {"bert-base-uncased", "bert-base-cased", "all-MiniLM-L6-v2"};
-enum { FETCHED_MODELS = 3, PLACE = 4096 };
+/* The four that `make weights` knows. */
+static const char *const fetched_models[] = {"bert-base-uncased", "bert-base-cased", "bert-base-multilingual-cased",
+                                             "all-MiniLM-L6-v2"};
+enum { FETCHED_MODELS = 4, PLACE = 4096 };
 
 /* DIRECTORY/NAME, a place that someone may have meant: is it a model directory? */
 static bool is_model_in(const char *directory, const char *name, char place[PLACE])
@@ -686,8 +680,8 @@ Status answer_done(Session *s, Error *e)
 /* =====================================================================================================================
  * Inputs that run together
  *
- * Every weight is read once per run of the model, whether it meets 10 tokens or 200. Short inputs are therefore
- * packed, one after another without padding, and run as one batch; each gets the bits that it gets alone:
+ * Every weight is read once per run of the model, whether it meets 10 tokens or 200. Short inputs therefore run as one
+ * batch, one after another without padding; each gets the bits that it gets alone:
  *
  *     13 + 40 + 22 + ... tokens  --next_inputs--> at most 456 tokens, or one longer input  --run_inputs--> one batch
  *
@@ -695,7 +689,7 @@ Status answer_done(Session *s, Error *e)
  *     tokens on average took 0.83 of the time that they took one by one, with 240 tokens 0.85; 720 gain no more than
  *     456, and memory grows with every token.
  *
- * Only what is at hand is packed: nobody holds answers back to wait for more input. A program that writes a line and
+ * Only what is at hand runs together: nobody holds answers back to wait for more input. A program that writes a line and
  * reads its answer before it writes the next gets batches of one.
  * ================================================================================================================== */
 static Batch batch_of(const Encoding *x, const int *T)
@@ -710,7 +704,7 @@ static bool look_ahead(Session *s, Inputs *in)
 {
     Input *next = &in->input[in->count];
     if (in->looked) return true;
-    if (in->count == PACKED_INPUTS || (in->count > 0 && !input_at_hand(s))) return false;
+    if (in->count == BATCH_INPUTS || (in->count > 0 && !input_at_hand(s))) return false;
     s->waiting = in->count;
     in->looked = true;
     if (next_input(s, next, &in->more, &in->error) != BERT_OK || !in->more) return true;
@@ -740,7 +734,7 @@ Status next_inputs(Session *s, Inputs *in, Error *e)
     in->count = 0;
     for (int tokens = 0; bytes < READ_AHEAD && look_ahead(s, in) && !in->error.status && in->more; in->count++) {
         tokens += in->input[in->count].encoding.T;
-        if (in->count > 0 && tokens > PACKED_TOKENS) break;
+        if (in->count > 0 && tokens > BATCH_TOKENS) break;
         bytes += in->input[in->count].whole.length;
         in->looked = false;
     }
@@ -751,7 +745,7 @@ Status next_inputs(Session *s, Inputs *in, Error *e)
 
 void inputs_free(Inputs *in)
 {
-    for (size_t i = 0; i <= PACKED_INPUTS; i++) input_free(&in->input[i]);
+    for (size_t i = 0; i <= BATCH_INPUTS; i++) input_free(&in->input[i]);
 }
 
 /* =====================================================================================================================

@@ -55,9 +55,7 @@ static bool append_text(TraceInputs *in, const Input *input)
     return true;
 }
 
-/* One more input at the end of the batch. A batch is packed: the sequences' tokens one after another, no padding
- * between.
- */
+/* One more input at the end of the batch: the sequences' tokens one after another, no padding between. */
 static Status append_input(TraceInputs *in, const Input *input, Error *e)
 {
     const Encoding *x = &input->encoding;
@@ -245,8 +243,9 @@ static Status verify_settle(Options *o, Error *e)
 /* The TEXT, if there is one, says which ids OTHER should have. */
 static Status verb_verify(Session *s, Error *e)
 {
-    VerifyOptions options = {.isolate = s->options.isolate, .table = s->options.verbose, .tokenizer = &s->tokenizer};
     const Options *o = &s->options;
+    VerifyOptions options = {.isolate = o->isolate, .strict = o->tolerance || o->atol || o->rtol, .table = o->verbose,
+                             .tokenizer = &s->tokenizer};
     Input input = {0};
     bool more = o->text_count || o->file || o->inputs;
     Status status = read_tolerance(o, &options.tolerance, e);

@@ -103,6 +103,19 @@ static Status read_directory_recipe(Session *s, Recipe *r, const char *directory
     return BERT_OK;
 }
 
+/* A ColBERT's vectors are those of its tokens through a matrix of its own, which stands beside the BERT: linear.weight
+ * (out,H), without a bias. Nothing else in the directory says so, and the mean of a hidden state is not what it was
+ * trained for. (A classifier that somebody called `linear` has a bias.) */
+static Status refuse_projection(const Session *s, Error *e)
+{
+    const Safetensors *file = s->model.file;
+    const SafeTensor *t = safetensors_find(file, "linear.weight");
+    if (!t || t->rank != 2 || t->shape[1] != (size_t)s->model.config.H || safetensors_find(file, "linear.bias"))
+        return BERT_OK;
+    return fail(e, BERT_FILE, "%s: tensor 'linear.weight' makes the vectors of a ColBERT, one for each token, which is not "
+                "supported: give --pooling or --layers for BERT's own", file->file.path);
+}
+
 /* The recipe from the options. `layers` is the default; without one, the word-embedding tutorial's sentence vector (the
  * mean over the tokens of the second to last hidden state), or what a sentence-transformers directory brings. An option
  * that is given overrides its own part only.
@@ -117,6 +130,7 @@ Status read_recipe(Session *s, Recipe *r, const char *layers, Combine combine, E
     *r = (Recipe){.combine = o->combine == UNSET ? combine : (Combine)o->combine, .pooling = POOL_MEAN};
     if (directory && read_directory_recipe(s, r, directory, e) != BERT_OK) return e->status;
     if (directory) layers = "-1";
+    else if (!layers && !o->layers && o->pooling == UNSET && refuse_projection(s, e) != BERT_OK) return e->status;
     if (parse_layers(o->layers ? o->layers : layers ? layers : "-2", L, r, e) != BERT_OK) return e->status;
     if (o->pooling != UNSET) r->pooling = (Pooling)o->pooling;
     if (o->normalize) r->normalize = true;

@@ -382,7 +382,8 @@ static void write_tokenizer(void)
     if (mkdir(in_directory("pieces"), 0777)) abort();
     spew("pieces/tokenizer.json", "{\"added_tokens\": [{\"id\": 4, \"content\": \"[E1]\"}], \"normalizer\": {\"type\": "
          "\"BertNormalizer\", \"lowercase\": true, \"handle_chinese_chars\": true}, \"pre_tokenizer\": {\"type\": "
-         "\"BertPreTokenizer\"}, \"model\": {\"type\": \"WordPiece\", \"vocab\": {\"[UNK]\": 0, \"[CLS]\": 1, \"[SEP]\": 2, "
+         "\"BertPreTokenizer\"}, \"model\": {\"type\": \"WordPiece\", \"vocab\": {\"[UNK]\": 0, \"[CLS]\": 1, "
+         "\"[SEP]\": 2, "
          "\"a\": 3}}}");
 }
 
@@ -504,12 +505,15 @@ static void write_torch_and_shards(void)
 /* A directory of sentence-transformers, its model in another one: a prompt, a length, and a module with weights. */
 static void write_sentence_model(void)
 {
-    static const char list[] = "[{\"name\": \"0\", \"path\": \"model\", \"type\": \"sentence_transformers.models.Transformer\"}, "
+    static const char list[] = "[{\"name\": \"0\", \"path\": \"model\", \"type\": "
+        "\"sentence_transformers.models.Transformer\"}, "
         "{\"name\": \"1\", \"path\": \"1\", \"type\": \"sentence_transformers.models.Pooling\"}, "
         "{\"name\": \"2\", \"path\": \"2\", \"type\": \"sentence_transformers.models.LayerNorm\"}]";
     static const float numbers[24] = {1, 2, 3, 4};
-    const SafeTensor both[] = {{.name = "norm.weight", .rank = 1, .shape = {24}, .count = 24, .data = numbers, .dtype = DTYPE_F32},
-                               {.name = "norm.bias", .rank = 1, .shape = {24}, .count = 24, .data = numbers, .dtype = DTYPE_F32}};
+    const SafeTensor both[] = {{.name = "norm.weight", .rank = 1, .shape = {24}, .count = 24, .data = numbers,
+                                .dtype = DTYPE_F32},
+                               {.name = "norm.bias", .rank = 1, .shape = {24}, .count = 24, .data = numbers,
+                                .dtype = DTYPE_F32}};
     Error e;
     if (mkdir(in_directory("st"), 0777) || mkdir(in_directory("st/1"), 0777) || mkdir(in_directory("st/2"), 0777) ||
         symlink("..", in_directory("st/model")) ||
@@ -518,7 +522,8 @@ static void write_sentence_model(void)
     spew("st/modules.json", list);
     spew("st/1/config.json", "{\"pooling_mode\": [\"weightedmean\"], \"include_prompt\": false}");
     spew("st/2/config.json", "{\"dimension\": 24}");
-    spew("st/config_sentence_transformers.json", "{\"prompts\": {\"q\": \"the cat \"}, \"default_prompt_name\": \"q\"}");
+    spew("st/config_sentence_transformers.json",
+         "{\"prompts\": {\"q\": \"the cat \"}, \"default_prompt_name\": \"q\"}");
     spew("sentence_bert_config.json", "{\"max_seq_length\": 7}");
 }
 
@@ -551,11 +556,14 @@ static void write_heads(void)
 static void clean_up(void)
 {
     static const char *const names[] = {"heads/config.json", "heads/model.safetensors", "heads/vocab.txt", "heads",
-                                        "st/2/model.safetensors", "st/2/config.json", "st/2", "st/1/config.json", "st/1",
+                                        "st/2/model.safetensors", "st/2/config.json", "st/2", "st/1/config.json",
+                                        "st/1",
                                         "st/config_sentence_transformers.json", "st/modules.json", "st/model", "st",
-                                        "sentence_bert_config.json", "torch/t.bin", "torch", "s-1.safetensors", "s-2.safetensors", "s.index.json",
+                                        "sentence_bert_config.json", "torch/t.bin", "torch", "s-1.safetensors",
+                                        "s-2.safetensors", "s.index.json",
                                         "joined",
-                                        "1_Pooling/config.json", "1_Pooling", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+                                        "1_Pooling/config.json", "1_Pooling", "tokenizer_config.json",
+                                        "special_tokens_map.json", "added_tokens.json",
                                         "pieces/tokenizer.json", "pieces", "lines", "out",
                                         "err", "answer", "many", "documents/config.json",
                                         "documents/vocab.txt", "documents/model.safetensors", "documents", "c.index",

@@ -65,7 +65,8 @@ static void fma_by_double_equals_the_instruction(void)
         if (i % 5 == 0) a = float_of(random_bits() & 0x80ffffffu);          /* subnormal products */
         float got = fma_without_instruction(a, b, c), want = fmaf(a, b, c);
         if (isnan(got) && isnan(want)) continue;
-        if (!check(!memcmp(&got, &want, sizeof got), "fma(%a, %a, %a) = %a, expected %a", (double)a, (double)b, (double)c, (double)got, (double)want)) return;
+        if (!check(!memcmp(&got, &want, sizeof got), "fma(%a, %a, %a) = %a, expected %a", (double)a, (double)b,
+                   (double)c, (double)got, (double)want)) return;
     }
 }
 
@@ -80,7 +81,8 @@ static bool same_bits(const char *what, const real *got, const real *want, size_
 /* One size of a linear layer, fast and by definition, with weights of a dtype. */
 static bool compare_linear(size_t N, size_t K, size_t O, DType dtype)
 {
-    real *x = random_reals(N * K), *b = random_reals(O), *fast = malloc(N * O * sizeof(real)), *slow = malloc(N * O * sizeof(real));
+    real *x = random_reals(N * K), *b = random_reals(O);
+    real *fast = malloc(N * O * sizeof(real)), *slow = malloc(N * O * sizeof(real));
     unsigned char *w = malloc(O * K * 4);
     for (size_t i = 0; i < O * K; i++) {
         float value = (float)random_real();
@@ -111,12 +113,44 @@ static void fast_linear_has_the_bits_of_the_definition(void)
     compare_linear(9, 200, 100, DTYPE_F16);
     compare_linear(9, 200, 100, DTYPE_BF16);
     compare_linear(75, 200, 100, DTYPE_F16);
+    compare_linear(8, 400, 70, DTYPE_F16);                                  /* the next group asked for */
+    compare_linear(22, 400, 100, DTYPE_BF16);
+    compare_linear(100, 400, 200, DTYPE_BF16);
+}
+
+/* All 65,536 values of both formats, from addresses of every kind, in one row and in many (whole vectors and a rest). */
+static void halves_are_converted_as_by_the_definition(void)
+{
+    enum { COUNT = 65536 };
+    unsigned char *bytes = malloc(2 * COUNT + 3);
+    real *rows = malloc(COUNT * sizeof *rows), *want = malloc(COUNT * sizeof *want);
+    const DType dtypes[] = {DTYPE_F16, DTYPE_BF16};
+    for (size_t at = 0; at < 4; at++)
+        for (int d = 0; d < 2; d++)
+            for (size_t cols = COUNT; cols > 0; cols = cols == COUNT ? 300 : cols == 300 ? 7 : 0) {
+                for (unsigned i = 0; i < COUNT; i++) {
+                    uint16_t half = (uint16_t)i;
+                    memcpy(bytes + at + 2 * i, &half, 2);
+                    want[i] = (real)(d ? bfloat16_to_float(half) : half_to_float(half));
+                }
+                const Tensor W = {bytes + at, dtypes[d], COUNT / cols, cols};
+                const size_t count = W.rows * cols, first = W.rows / 3;
+                memset(rows, 0, COUNT * sizeof *rows);
+                const real *got = tensor_rows(&W, 0, W.rows, rows);
+                if (!same_bits(dtype_name(dtypes[d]), got, want, count)) return;
+                got = tensor_rows(&W, first, W.rows - first, rows);
+                if (!same_bits("from a later row", got, want + first * cols, count - first * cols)) return;
+            }
+    free(bytes);
+    free(rows);
+    free(want);
 }
 
 /* Two layers, the first one's result left packed for the second. */
 static void a_result_that_stays_packed_has_the_same_bits(void)
 {
-    enum { K = 272, F = 150, O = 13 };         /* three chunks; 16 weights at a time, so that the next group is asked for */
+    /* three chunks; 16 weights at a time, so that the next group is asked for */
+    enum { K = 272, F = 150, O = 13 };
     for (size_t N = 1; N <= 100; N += N < 34 ? 1 : 11) {
         const size_t room = scratch_rows(N);
         real *x = random_reals(N * K), *up = malloc(N * F * sizeof(real)), *fast = malloc(N * O * sizeof(real));
@@ -247,7 +281,8 @@ static double worst_error(const Curve *c, uint32_t step, float *place)
         c->curve(y, x, (size_t)n);
         for (int i = 0; i < n; i++) {
             double size = fabs((double)x[i]);
-            double exact = size > c->low && size < c->high ? c->oracle((double)x[i]) : c->plain((double)x[i], size <= c->low);
+            const bool inside = size > c->low && size < c->high;
+            double exact = inside ? c->oracle((double)x[i]) : c->plain((double)x[i], size <= c->low);
             double error = ulps_off((float)y[i], exact, c->floor * size);
             if (!(error <= worst)) worst = error, *place = (float)x[i];
         }
@@ -265,7 +300,8 @@ static void curves_are_within_their_bounds_for_all_floats(void)
         float place = 0;
         double worst = worst_error(&curves[i], all && *all == '1' ? 1 : 1009, &place);
         printf("    %-9s largest error %.4f ulp, at %.9g\n", curves[i].name, worst, (double)place);
-        check(worst <= curves[i].ulps, "%s is %.4f ulp off at %.9g, at most %.3f allowed", curves[i].name, worst, (double)place, curves[i].ulps);
+        check(worst <= curves[i].ulps, "%s is %.4f ulp off at %.9g, at most %.3f allowed", curves[i].name, worst,
+              (double)place, curves[i].ulps);
     }
 }
 
@@ -273,9 +309,11 @@ static void curves_pass_on_infinity_and_nan(void)
 {
     real x[3] = {INFINITY, -INFINITY, NAN}, y[3];
     exp_all(y, x, 3);
-    check(isinf(y[0]) && y[1] == 0 && isnan(y[2]), "exp(inf, -inf, nan) = %g %g %g", (double)y[0], (double)y[1], (double)y[2]);
+    check(isinf(y[0]) && y[1] == 0 && isnan(y[2]), "exp(inf, -inf, nan) = %g %g %g", (double)y[0], (double)y[1],
+          (double)y[2]);
     tanh_all(y, x, 3);
-    check(y[0] == 1 && y[1] == -1 && isnan(y[2]), "tanh(inf, -inf, nan) = %g %g %g", (double)y[0], (double)y[1], (double)y[2]);
+    check(y[0] == 1 && y[1] == -1 && isnan(y[2]), "tanh(inf, -inf, nan) = %g %g %g", (double)y[0], (double)y[1],
+          (double)y[2]);
     gelu_erf(y, x, 3);
     check(isinf(y[0]) && isnan(y[2]), "gelu(inf, nan) = %g %g", (double)y[0], (double)y[2]);
 }
@@ -311,8 +349,8 @@ static void layer_norm_survives_a_large_offset(void)
     check_close("first two", out, want, 2, is_double ? 1e-12 : 1e-3);           /* the mean itself has an ulp of 1e-3 */
 }
 
-/* A row for the test below: random; of numbers that are nearly equal; masked here and there, or everywhere; tiny ones and
- * zeros; small numbers between large ones that cancel, whose mean tells in which order they were added. */
+/* A row for the test below: random; of numbers that are nearly equal; masked here and there, or everywhere; tiny ones
+ * and zeros; small numbers between large ones that cancel, whose mean tells in which order they were added. */
 enum { CANCELLING = 5, KINDS };
 static real element(int kind, size_t i)
 {
@@ -338,7 +376,8 @@ static void fast_rows_have_the_bits_of_the_definition(void)
     for (size_t n = 1; same && n <= MOST; n += n < 70 ? 1 : 73)
         for (int kind = 0; same && kind < KINDS; kind++) {
             const size_t bytes = ROWS * n * sizeof *x;
-            const real *beta = kind == CANCELLING ? zeros : shifts;         /* small numbers beside it would not be seen */
+            /* small numbers beside it would not be seen */
+            const real *beta = kind == CANCELLING ? zeros : shifts;
             char what[80];
             for (size_t i = 0; i < ROWS * n; i++) x[i] = element(kind, i % n);
             snprintf(what, sizeof what, "layer_norm, %zu numbers, kind %d", n, kind);
@@ -414,6 +453,7 @@ const Test tensor_tests[] = {
     {"products_are_fused_with_their_sum", products_are_fused_with_their_sum},
     {"fma_by_double_equals_the_instruction", fma_by_double_equals_the_instruction},
     {"fast_linear_has_the_bits_of_the_definition", fast_linear_has_the_bits_of_the_definition},
+    {"halves_are_converted_as_by_the_definition", halves_are_converted_as_by_the_definition},
     {"a_result_that_stays_packed_has_the_same_bits", a_result_that_stays_packed_has_the_same_bits},
     {"fast_product_has_the_bits_of_the_definition", fast_product_has_the_bits_of_the_definition},
     {"a_row_gets_the_same_bits_in_every_batch", a_row_gets_the_same_bits_in_every_batch},
@@ -424,7 +464,8 @@ const Test tensor_tests[] = {
     {"layer_norm_survives_a_large_offset", layer_norm_survives_a_large_offset},
     {"fast_rows_have_the_bits_of_the_definition", fast_rows_have_the_bits_of_the_definition},
     {"softmax_rows_sum_to_one", softmax_rows_sum_to_one},
-    {"softmax_of_a_masked_score_is_zero_and_of_a_masked_row_is_uniform", softmax_of_a_masked_score_is_zero_and_of_a_masked_row_is_uniform},
+    {"softmax_of_a_masked_score_is_zero_and_of_a_masked_row_is_uniform",
+     softmax_of_a_masked_score_is_zero_and_of_a_masked_row_is_uniform},
     {"softmax_is_unchanged_by_masked_columns", softmax_is_unchanged_by_masked_columns},
     {"softmax_does_not_overflow", softmax_does_not_overflow},
     {"cosine_is_one_zero_and_minus_one_where_it_should_be", cosine_is_one_zero_and_minus_one_where_it_should_be},

@@ -1,16 +1,20 @@
-/* test_transcript.c - what the commands print, word for word: tests/golden/commands.txt on the model "tiny" and
- * tests/golden/documents.txt on bert-base-uncased. The numbers are the same on every machine, and so is the text.
+/* test_transcript.c - what the commands print, word for word: tests/golden/commands.txt and messages.txt on the model
+ * "tiny", and tests/golden/documents.txt on bert-base-uncased. The numbers are the same on every machine, and so is the
+ * text.
  *
  * A transcript says that something is another text than it was; whether it is right is said by the tests that compare
  * it with numbers of other origin (test_output.c, test_explain.c). Where a change is meant:
  *
- *     NEW_TRANSCRIPT=1 build/tests transcript        writes both files anew; then read the difference
+ *     NEW_TRANSCRIPT=1 build/tests transcript        writes all files anew; then read the difference
  *
- * In the files, `$ ` begins a command without its `bert`, @ is the model's directory, N the number of a line of the
- * sources, and the last line of each answer is its exit code. What goes to stderr is not heard. */
+ * In the files, `$ ` begins a command without its `bert`, `% ` one for the shell, which makes the next one's files. @ is
+ * the model's directory (and stands for `-m @`, unless the command names another model), N the number of a line of the
+ * sources. What went to stderr comes behind the answer, with `! ` before each line; the last line is the exit code. */
 #include "shell.h"
 #include <stdlib.h>
 #include <string.h>
+
+static char notes[256];             /* a directory: what goes to stderr */
 
 /* Appends to a text that grows. */
 typedef struct {
@@ -51,22 +55,32 @@ static void without_line_numbers(char *text)
     *to = 0;
 }
 
-/* Runs one command of a transcript and appends it with its answer. */
-static void play(Growing *g, const char *command)
+/* Runs a command of a transcript, of the kind '$' or '%', and appends it with its answer. */
+static void play(Growing *g, char kind, const char *command)
 {
     Growing shell = {0};
     char verb[64], code[32];
-    const char *rest = command + strcspn(command, " ");
+    const char *rest = command + (kind == '$' ? strcspn(command, " ") : 0);
     snprintf(verb, sizeof verb, "%.*s", (int)(rest - command), command);
     grow_replaced(&shell, rest, "@", tiny);
-    const bool model = strcmp(verb, "compare") && *tiny;                /* compare needs none */
-    const int exit_code = run("./bert %s %s %s %s 2>/dev/null", verb, model ? "-m" : "", model ? tiny : "", shell.text);
+    const bool model = kind == '$' && strcmp(verb, "compare") && *tiny && !strstr(command, "-m ");  /* compare needs none */
+    const int exit_code = run("{ %s%s %s%s %s; } </dev/null 2>%s/stderr; code=$?; sed 's/^/! /' %s/stderr; exit $code",
+                              kind == '$' ? "./bert " : "", verb, model ? "-m " : "", model ? tiny : "", shell.text,
+                              notes, notes);
     snprintf(code, sizeof code, "[%d]\n", exit_code);
-    grow(g, "$ ", 2), grow(g, command, strlen(command)), grow(g, "\n", 1);
+    grow(g, (char[]){kind, ' '}, 2), grow(g, command, strlen(command)), grow(g, "\n", 1);
     without_line_numbers(output);
     grow_replaced(g, output, tiny, "@");
     grow(g, code, strlen(code));
     free(shell.text);
+}
+
+/* The next command of a transcript, or its end. */
+static const char *next_command(const char *at)
+{
+    while ((at = strchr(at, '\n')) != NULL && *++at)
+        if ((*at == '$' || *at == '%') && at[1] == ' ') return at;
+    return NULL;
 }
 
 /* The whole file, malloc'ed. */
@@ -84,14 +98,15 @@ static char *read_transcript(const char *path)
 /* Plays the commands of a transcript again; shows the first line of each answer that is another one. */
 static void check_transcript(const char *path)
 {
-    char *expected = read_transcript(path), command[1000];
+    char *expected = read_transcript(path), command[2000];
     Growing all = {0};
     int commands = 0;
+    if (!check(formula_directory(notes), "there is a directory")) return;
     for (const char *at = expected; at && *at; ) {
-        const char *next = strstr(at, "\n$ "), *end = next ? next + 1 : at + strlen(at);
+        const char *next = next_command(at), *end = next ? next : at + strlen(at);
         const size_t before = all.used;
         snprintf(command, sizeof command, "%.*s", (int)strcspn(at + 2, "\n"), at + 2);
-        play(&all, command);
+        play(&all, *at, command);
         const char *got = all.text + before, *want = at;
         while (want < end && *got == *want) got++, want++;
         while (want > at && want[-1] != '\n') got--, want--;
@@ -103,6 +118,8 @@ static void check_transcript(const char *path)
     FILE *f = getenv("NEW_TRANSCRIPT") && all.text ? fopen(path, "wb") : NULL;
     if (f) fputs(all.text, f), fclose(f);
     check(commands > 2, "%s: %d commands", path, commands);
+    run("rm %s/stderr", notes);
+    formula_remove(notes);
     free(expected), free(all.text);
 }
 
@@ -124,6 +141,14 @@ static void the_transcript_of_the_commands_is_the_same(void)
     formula_remove(tiny);
 }
 
+/* What goes wrong, and what is said then: wrong usage, wrong models, wrong texts. */
+static void the_transcript_of_the_messages_is_the_same(void)
+{
+    if (!tiny_model()) return;
+    check_transcript("tests/golden/messages.txt");
+    formula_remove(tiny);
+}
+
 static void the_transcript_of_the_documents_is_the_same(void)
 {
     if (too_slow() || !real_weights("bert-base-uncased")) return;
@@ -133,6 +158,7 @@ static void the_transcript_of_the_documents_is_the_same(void)
 
 const Test transcript_tests[] = {
     {"the_transcript_of_the_commands_is_the_same", the_transcript_of_the_commands_is_the_same},
+    {"the_transcript_of_the_messages_is_the_same", the_transcript_of_the_messages_is_the_same},
     {"the_transcript_of_the_documents_is_the_same", the_transcript_of_the_documents_is_the_same},
     {NULL, NULL},
 };

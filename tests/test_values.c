@@ -259,7 +259,8 @@ static void the_nsp_logits_of_bumblebee_s_test_are_met_where_there_is_the_head(v
                  "5442 1012 102");
     for (int t = 12; t < r.T; t++) r.types[t] = 1;
     bool stored = false;
-    for (size_t i = 0; i < model.file->count; i++) stored |= strstr(model.file->tensors[i].name, "seq_relation") != NULL;
+    for (size_t i = 0; i < model.file->count; i++)
+        stored |= strstr(model.file->tensors[i].name, "seq_relation") != NULL;
     check(model.has_nsp == stored, "has_nsp is %d, and the file has %s head", model.has_nsp, stored ? "the" : "no");
     if (model.has_nsp && run(&r, (Request){.pooler = true, .nsp = true})) {
         check_value("IsNext", (double)r.a.nsp_logits[0], 6.1459, 1e-4);

@@ -881,8 +881,8 @@ static void the_step_list_gives_the_bits_of_forward(void)
     end();
 }
 
-/* One function makes each traced tensor, for the whole run, for a block or for a head as its name says; the steps of the
- * table are those of the model, in order, but for NSP, which belongs to step 14 and comes last in a trace. */
+/* One function makes each traced tensor, for the whole run, for a block or for a head as its name says; the steps of
+ * the table are those of the model, in order, but for NSP, which belongs to step 14 and comes last in a trace. */
 static void the_table_of_traced_tensors_is_whole(void)
 {
     int step = 5;
@@ -1210,7 +1210,7 @@ static void compare_copes_with_what_others_write(void)
     table = true;
     check(edited(with_batch, exact) == BERT_OK, "a leading dimension of 1: %s", said);
     check(edited(to_half, TOLERANCE_DEFAULT) == BERT_OK, "float16: %s", said);
-    check(edited(transpose, exact) == BERT_OK && says("embeddings.LayerNorm", "transposed"),
+    check(edited(transpose, exact) == BERT_OK && says("embeddings.LayerNorm", "OTHER has (features, tokens)"),
           "(features, tokens): %s", said);
     check(edited(only_hidden_states, exact) == BERT_OK && says("not in OTHER:", "pooler"),
           "hidden states only: %s", said);
@@ -1221,7 +1221,7 @@ static void compare_copes_with_what_others_write(void)
     check(edited(as_llama, TOLERANCE_DEFAULT) == BERT_OK && says("encoder.layer.0.attention.self.scores", ""),
           "llama.cpp: %s", said);
     table = false;
-    check(edited(transpose, exact) == BERT_OK && says("transposed in OTHER", ": 1 tensors (see -v)"), "without -v: %s",
+    check(edited(transpose, exact) == BERT_OK && says("in another order in OTHER, (features, tokens)", ": 1 tensors (see -v)"), "without -v: %s",
           said);
     end();
 }
@@ -1274,6 +1274,247 @@ static void names_that_nobody_knows_are_listed(void)
     check(compare_files(trace, copy, TOLERANCE_DEFAULT) == BERT_FILE, "compare refuses that too");
     check(write_wrong(trace, nothing) && verify_file(trace, false) == BERT_OK && !strstr(said, "unknown"),
           "nothing is said where all names are known: %s", said);
+    remove(copy);
+    end();
+}
+
+/* =====================================================================================================================
+ * Batches as people record them
+ * ================================================================================================================== */
+
+/* Writes the trace of two sequences of one length: the padded pair, and its first six tokens with eight of padding.
+ * Without `masked` the mask is ignored: the attention looks at padding. Token types are the same in both. */
+static bool write_two(const char *path, bool masked)
+{
+    static int32_t ids[2 * 14], types[2 * 14], mask[2 * 14], ones[2 * 14];
+    const int T[2] = {14, 14};
+    const Request request = {.keep = KEEP_EVERYTHING, .pooler = true, .nsp = true, .mlm_rows = rows, .M = 2 * 14};
+    Activations a = {0};
+    Error e = {0};
+    for (int i = 0; i < 2 * 14; i++) {
+        const bool padding = i >= 14 + 6;
+        ids[i] = padding ? 0 : input.input_ids[i % 14];
+        types[i] = input.token_type_ids[i % 14];
+        mask[i] = padding ? 0 : input.attention_mask[i % 14];
+        ones[i] = 1;
+    }
+    const Batch batch = {2, T, ids, types, masked ? mask : ones};
+    bool ok = activations_new(&a, &model, &batch, &request, &e) == BERT_OK;
+    if (ok) {
+        forward(&model, &a);
+        a.batch.attention_mask = mask;
+        ok = trace_write(&model, &a, path, "two", "", &e) == BERT_OK;
+    }
+    activations_free(&a);
+    return check(ok, "%s is written: %s", path, e.message);
+}
+
+/* One sequence of the two, with the leading 1 that PyTorch leaves, or with fewer dimensions. */
+static int dimensions;
+static const char *shared_name;
+
+static bool shared(SafeTensor *t, void **memory)
+{
+    (void)memory;
+    if (strcmp(t->name, shared_name) != 0) return true;
+    t->count /= 2;
+    t->shape[0] = 1;
+    for (; t->rank > dimensions; t->rank--) memmove(t->shape, t->shape + 1, 2 * sizeof *t->shape);
+    return true;
+}
+
+/* The mask as floating numbers: 1 and 0; or what is added to the scores, 0 and the lowest number, as (B,1,1,T); or the
+ * latter for each query, (B,1,T,T). */
+static bool float_mask(SafeTensor *t, void **memory, bool added, bool square)
+{
+    if (strcmp(t->name, "attention_mask") != 0) return true;
+    const size_t T = t->shape[1], each = square ? T * T : T;
+    float *x = malloc(2 * each * sizeof *x);
+    for (size_t i = 0; x && i < 2 * each; i++) {
+        const bool seen = integer_element(t, i / each * T + i % T) != 0;
+        x[i] = added ? (seen ? 0 : -FLT_MAX) : seen;
+    }
+    memory[1] = x;
+    *t = (SafeTensor){.name = t->name, .dtype = DTYPE_F32, .rank = added ? 4 : 2, .count = 2 * each, .data = x,
+                      .shape = {2, T}};
+    if (added) t->shape[1] = 1, t->shape[2] = square ? T : 1, t->shape[3] = T;
+    return x != NULL;
+}
+
+static bool mask_of_ones(SafeTensor *t, void **memory)
+{
+    return float_mask(t, memory, false, false);
+}
+
+static bool mask_added_(SafeTensor *t, void **memory)
+{
+    return float_mask(t, memory, true, false);
+}
+
+static bool mask_of_queries(SafeTensor *t, void **memory)
+{
+    return float_mask(t, memory, true, true);
+}
+
+/* The last query sees less than the others: no mask of keys says that. */
+static bool mask_causal(SafeTensor *t, void **memory)
+{
+    const bool ok = float_mask(t, memory, true, true);
+    if (!strcmp(t->name, "attention_mask") && ok) ((float *)memory[1])[t->shape[3] * t->shape[3] - 14] = -FLT_MAX;
+    return ok;
+}
+
+/* What transformers leaves of two sentences: position embeddings that were computed once. */
+static void what_a_batch_shares_is_compared(void)
+{
+    static const struct {
+        const char *name;
+        int dimensions;
+    } cases[] = {{"embeddings.position_embeddings", 3}, {"embeddings.position_embeddings", 2},
+                 {"embeddings.token_type_embeddings", 3}, {"token_type_ids", 2}, {"token_type_ids", 1}};
+    char copy[600];
+    if (!begin()) return;
+    snprintf(copy, sizeof copy, "%s.edited", trace);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        shared_name = cases[i].name, dimensions = cases[i].dimensions;
+        if (!write_two(trace, true) || !rewrite(trace, copy, shared)) break;
+        check(verify_file(copy, false) == BERT_OK && says("no tensor differs: 35 compared", ""), "%s in %d dimensions: %s",
+              shared_name, dimensions, said);
+        check(compare_files(trace, copy, TOLERANCE_DEFAULT) == BERT_OK, "compare, too: %s", said);
+        table = true;
+        verify_file(copy, false);
+        check(says("", "one sequence for all") == (strstr(shared_name, "emb") != NULL), "%s: -v says so: %s", shared_name,
+              said);
+        table = false;
+        if (!write_two(trace, false) || !rewrite(trace, copy, shared)) break;
+        check(verify_file(copy, false) == BERT_DIFFERENT && says("first difference:", BLOCK_0 "attention.self.probs:") &&
+              explained_by("mask is ignored"), "a mistake behind %s is named: %s", shared_name, said);
+    }
+    shared_name = "embeddings.LayerNorm", dimensions = 3;
+    if (write_two(trace, true) && rewrite(trace, copy, shared))
+        check(verify_file(copy, false) == BERT_DIFFERENT && says("first difference:", "embeddings.LayerNorm: shape F"),
+              "what depends on the sequence cannot be shared: %s", said);
+    remove(copy);
+    end();
+}
+
+static void masks_are_read_as_people_record_them(void)
+{
+    Edit *const masks[] = {mask_of_ones, mask_added_, mask_of_queries};
+    char copy[600];
+    if (!begin()) return;
+    snprintf(copy, sizeof copy, "%s.edited", trace);
+    for (int i = 0; i < 3 && write_two(trace, true) && rewrite(trace, copy, masks[i]); i++) {
+        check(verify_file(copy, false) == BERT_OK && says("no tensor differs: 35 compared, all equal", ""),
+              "mask %d: %s", i, said);
+        check(compare_files(trace, copy, TOLERANCE_DEFAULT) == BERT_OK && compare_files(copy, trace, TOLERANCE_DEFAULT) ==
+              BERT_OK, "compare takes mask %d: %s", i, said);
+    }
+    if (write_two(trace, true) && rewrite(trace, copy, mask_causal))
+        check(verify_file(copy, false) == BERT_FILE && strstr(said, "attention_mask has 392 numbers, input_ids 28"),
+              "a mask that depends on the query is refused: %s", said);
+    remove(copy);
+    end();
+}
+
+static const char *kept_name;       /* beside the ids; it is called `logits` */
+static size_t kept_width;           /* and has so many columns, or all */
+
+static bool as_logits(SafeTensor *t, void **memory)
+{
+    if (is_id(t)) return true;
+    if (strcmp(t->name, kept_name) != 0) return false;
+    rename_to(t, memory, "logits");
+    if (kept_width) t->count = t->count / t->shape[t->rank - 1] * kept_width, t->shape[t->rank - 1] = kept_width;
+    return true;
+}
+
+static void logits_are_told_by_their_shape(void)
+{
+    char copy[600];
+    if (!begin()) return;
+    snprintf(copy, sizeof copy, "%s.edited", trace);
+    for (int two = 0; two < 2; two++) {
+        kept_width = 0, kept_name = "cls.predictions.decoder";
+        if (!(two ? write_two(trace, true) : write_wrong(trace, nothing)) || !rewrite(trace, copy, as_logits)) break;
+        check(verify_file(copy, false) == BERT_OK && says("not in REF", "") == false && says("no tensor differs: 1", ""),
+              "masked language model: %s", said);
+        table = true;
+        verify_file(copy, false);
+        check(says("cls.predictions.decoder ", "equal"), "by our name: %s", said);
+        table = false;
+        check(compare_files(trace, copy, TOLERANCE_DEFAULT) == BERT_OK, "compare: %s", said);
+        kept_width = 7;
+        if (rewrite(trace, copy, as_logits))
+            check(verify_file(copy, false) == BERT_FILE && strstr(said, "(found: logits)"), "of 7 labels: %s", said);
+        kept_width = 0, kept_name = "cls.seq_relationship";
+        if (rewrite(trace, copy, as_logits)) {
+            check(verify_file(copy, false) == BERT_OK && says("no tensor differs: 1 ", ""), "next sentence: %s", said);
+            check(compare_files(trace, copy, TOLERANCE_DEFAULT) == BERT_OK, "compare: %s", said);
+        }
+    }
+    remove(copy);
+    end();
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * The right numbers in another order
+ * ------------------------------------------------------------------------------------------------------------------ */
+static const char *moved_name;
+static bool shape_moves;            /* the shape says so, too: an array that was copied before it was written */
+
+/* (14, 24) = (tokens, 3 heads, 8) as (heads, tokens, 8); (3, 14, 14) as (queries, heads, keys). */
+static bool heads_first(SafeTensor *t, void **memory)
+{
+    if (strcmp(t->name, moved_name) != 0) return true;
+    const bool map = t->rank == 3;
+    const size_t size = dtype_size(t->dtype), outer = map ? A : 14, inner = map ? 14 : A, last = map ? 14 : D;
+    char *copy = malloc(t->count * size);
+    for (size_t i = 0; copy && i < outer; i++)
+        for (size_t k = 0; k < inner; k++)
+            memcpy(copy + (k * outer + i) * last * size, (const char *)t->data + (i * inner + k) * last * size, last * size);
+    memory[1] = copy, t->data = copy;
+    if (shape_moves) t->rank = 3, t->shape[0] = inner, t->shape[1] = outer, t->shape[2] = last;
+    return copy != NULL;
+}
+
+/* (tokens, features) written as (features, tokens), with the shape of the former. */
+static bool transpose_numbers(SafeTensor *t, void **memory)
+{
+    const size_t shape[2] = {t->shape[0], t->shape[1]};
+    if (!transpose(t, memory)) return false;
+    if (t->rank == 2) t->shape[0] = shape[0], t->shape[1] = shape[1];
+    return true;
+}
+
+static void numbers_in_another_order_are_recognised(void)
+{
+    static const char *const moved[] = {BLOCK_0 "attention.self.query", "encoder.layer.1.attention.self.context",
+                                        BLOCK_0 "attention.self.probs", "encoder.layer.1.attention.self.scores"};
+    char copy[600];
+    if (!begin()) return;
+    snprintf(copy, sizeof copy, "%s.edited", trace);
+    for (size_t i = 0; i < sizeof moved / sizeof *moved; i++) {
+        moved_name = moved[i], shape_moves = false;
+        if (!write_wrong(trace, nothing) || !rewrite(trace, copy, heads_first)) break;
+        check(verify_file(copy, false) == BERT_OK && says(moved_name, "the right numbers, written in another order") &&
+              says(moved_name, i < 2 ? "(heads, tokens, D)" : "(queries, heads, keys)") &&
+              says(moved_name, "np.ascontiguousarray"), "%s: %s", moved_name, said);
+        check(compare_files(trace, copy, TOLERANCE_DEFAULT) == BERT_OK, "compare: %s", said);
+        if (!write_wrong(trace, output_bias) || !rewrite(trace, copy, heads_first)) break;
+        check(verify_file(copy, false) == BERT_DIFFERENT && says(moved_name, "the right numbers") &&
+              explained_by("encoder.layer.1.output.dense lacks its bias"), "a mistake behind %s: %s", moved_name, said);
+    }
+    moved_name = BLOCK_0 "attention.self.query", shape_moves = true;
+    if (write_wrong(trace, nothing) && rewrite(trace, copy, heads_first))
+        check(verify_file(copy, false) == BERT_OK && says("in another order in OTHER, (heads, tokens, D): 1 tensors", "") &&
+              !strstr(said, "the right numbers"), "a shape that says it: %s", said);
+    if (write_wrong(trace, query_bias) && rewrite(trace, copy, heads_first))
+        check(verify_file(copy, false) == BERT_DIFFERENT && explained_by(BLOCK_0 "attention.self.query lacks its bias"),
+              "wrong numbers in the order of the shape: %s", said);
+    if (write_wrong(trace, nothing) && rewrite(trace, copy, transpose_numbers))
+        check(verify_file(copy, false) == BERT_OK && says("embeddings.LayerNorm", "(features, tokens)") &&
+              says("embeddings.LayerNorm", "its shape (14, 24) says"), "transposed: %s", said);
     remove(copy);
     end();
 }
@@ -1367,7 +1608,8 @@ static void the_answer_comes_first(void)
         const char *verdict = "9 of 35 tensors differ, the first is encoder.layer.1.output.dense\n"
                               "its largest difference: token ";
         check(!strncmp(printed, verdict, strlen(verdict)), "the verdict is first: %s", printed);
-        check(says("encoder.layer.1.output.dense ", "  DIFFERENT") && says("... and 4 more that differ: -v shows all", "") &&
+        check(says("encoder.layer.1.output.dense ", "  DIFFERENT") &&
+              says("... and 4 more that differ: -v shows all", "") &&
               !says("encoder.layer.1.intermediate ", ""), "five rows that differ: %s", said);
         check(count_lines() == 11 && longest_line() <= 120, "%d lines, up to %zu columns: %s", count_lines(),
               longest_line(), printed);
@@ -1377,7 +1619,8 @@ static void the_answer_comes_first(void)
         lines = count_lines();
         table = true;
         verify_file(trace, true);
-        check(count_lines() == lines + 34 && longest_line() <= 120, "-v shows %d lines for %d: %s", count_lines(), lines,
+        check(count_lines() == lines + 34 && longest_line() <= 120, "-v shows %d lines for %d: %s", count_lines(),
+              lines,
               printed);
         table = false;
     }
@@ -1570,6 +1813,10 @@ const Test verify_tests[] = {
     {"a_mistake_is_found_through_hidden_states_alone", a_mistake_is_found_through_hidden_states_alone},
     {"compare_copes_with_what_others_write", compare_copes_with_what_others_write},
     {"names_that_nobody_knows_are_listed", names_that_nobody_knows_are_listed},
+    {"what_a_batch_shares_is_compared", what_a_batch_shares_is_compared},
+    {"masks_are_read_as_people_record_them", masks_are_read_as_people_record_them},
+    {"logits_are_told_by_their_shape", logits_are_told_by_their_shape},
+    {"numbers_in_another_order_are_recognised", numbers_in_another_order_are_recognised},
     {"ids_that_are_assumed_are_said", ids_that_are_assumed_are_said},
     {"compare_says_what_is_wrong", compare_says_what_is_wrong},
     {"huge_and_tiny_numbers_do_not_pass_unseen", huge_and_tiny_numbers_do_not_pass_unseen},

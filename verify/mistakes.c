@@ -774,7 +774,7 @@ static void transform_unnormed(Trial *t)
  * what can be said, that the two have nothing in common. */
 static bool plant_tied(Trial *t)
 {
-    if (t->model.decoder.data == t->model.word_embeddings.data) return false;
+    if (t->unrounded->decoder.data == t->unrounded->word_embeddings.data) return false;
     t->model.decoder = t->model.word_embeddings;
     return true;
 }

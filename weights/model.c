@@ -422,16 +422,6 @@ static Status check_untied(const Bert *m, Error *e)
  *     *.safetensors                   else, if there is one only
  * ------------------------------------------------------------------------------------------------------------------ */
 
-/* directory/name, malloc'ed. */
-static Status put_path(char **path, const char *directory, const char *name, Error *e)
-{
-    size_t size;
-    if (!size_add(strlen(directory), strlen(name), &size) || !size_add(size, 2, &size) || !(*path = malloc(size)))
-        return fail(e, BERT_SYSTEM, "%s: out of memory", directory);
-    snprintf(*path, size, "%s/%s", directory, name);
-    return BERT_OK;
-}
-
 /* One name in the model directory: if it is a weight file, its path goes to *best; a second one is an error, for which
  * of two files is meant cannot be guessed. */
 static Status compare_names(char **best, const char *directory, const char *name, Error *e)
@@ -442,7 +432,7 @@ static Status compare_names(char **best, const char *directory, const char *name
     if (*best)
         return fail(e, BERT_FILE, "%s: holds %s and %s, expected one *.safetensors, or model.safetensors: name the "
                     "file with --model", directory, strrchr(*best, '/') + 1, name);
-    return put_path(best, directory, name, e);
+    return path_join(best, directory, name, e);
 }
 
 /* A directory that cannot be read, by the system's reason. Trap: "no such directory" for one that is there but may not
@@ -486,7 +476,7 @@ Status model_file_if_any(char **path, const char *directory, Error *e)
     *path = NULL;
     Status s = refuse_adapter(directory, e);
     for (int i = 0; i < 2 && s == BERT_OK && !*path; i++)
-        if (file_exists(directory, usual[i])) s = put_path(path, directory, usual[i], e);
+        if (file_exists(directory, usual[i])) s = path_join(path, directory, usual[i], e);
     if (s == BERT_OK && !*path) s = only_file(path, directory, e);
     if (s) free(*path), *path = NULL;
     return s;
@@ -609,7 +599,7 @@ Status bert_load(Bert *m, const char *path, Error *e)
     memset(m, 0, sizeof *m);
     Status s = model_place(path, &directory, &weights, e);
     if (s == BERT_OK && !weights) s = model_file(&weights, directory, e);
-    if (s == BERT_OK) s = put_path(&config, directory, "config.json", e);
+    if (s == BERT_OK) s = path_join(&config, directory, "config.json", e);
     if (s == BERT_OK) s = config_load(&m->config, config, e);
     if (s == BERT_OK) s = load_tensors(m, weights, e);
     if (s) bert_free(m);

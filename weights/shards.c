@@ -357,13 +357,16 @@ bool is_shard_index(const char *path)
 }
 
 /* A file that is none of safetensors': one of torch.save gets the advice that helps. It is a zip, or in older versions
- * a pickle; only the converter reads it. */
+ * a pickle; only the converter reads it.
+ * Why own: the length of a damaged safetensors file's header may begin with a pickle's byte, too. Of this length, at most
+ * 100,000,000, bytes 4 to 7 are 0; in the other two they are not. */
 static Status refuse_torch(const char *path, Error *e)
 {
     FileView file;
     Error ignored;
     if (file_open(&file, path, &ignored) != BERT_OK) return e->status;
-    const bool torch = file.size > 3 && (!memcmp(file.data, "PK\3\4", 4) || file.data[0] == 0x80);
+    const bool own = file.size >= 8 && !memcmp(file.data + 4, "\0\0\0", 4);
+    const bool torch = file.size > 3 && !own && (!memcmp(file.data, "PK\3\4", 4) || file.data[0] == 0x80);
     file_close(&file);
     if (!torch) return e->status;
     return fail(e, BERT_FILE, "%s: is no safetensors file, but one of torch.save: `build/convert %s` makes "

@@ -29,6 +29,8 @@ typedef struct {
 Status file_open(FileView *file, const char *path, Error *e);
 void file_close(FileView *file);
 bool file_exists(const char *directory, const char *name);
+/* directory/name in *path, malloc'ed. BERT_SYSTEM if memory runs out. */
+Status path_join(char **path, const char *directory, const char *name, Error *e);
 /* The path, safe to print, of the mapped file that the address lies in, or NULL: for a signal handler. */
 const char *file_mapped_at(const void *address);
 void wish_large_pages(void *memory, size_t size);      /* for memory of many MB: see weights/files.c */
@@ -229,6 +231,7 @@ typedef struct {
     bool cuts;                      /* a text that is too long is cut, not refused, where a vector is made of it */
     bool lower_case;                /* do_lower_case: for a cased vocabulary; accents stay */
     bool fill_mask;                 /* transformer_task: the logits of the MLM head are pooled, not hidden states */
+    char file[40];                  /* of the directory `model`: where the Transformer's settings are, or would be */
     char output[32];                /* method_output_name of texts, if it is said: "last_hidden_state" or "logits" */
 } SentenceText;
 

@@ -1,6 +1,6 @@
-/* fuzz_config.c - any text as one of the seven JSON files of a model directory, and as JSON: refused with a sentence, or
- * read to values that are in range; and read to the same values with white space behind it, and not at all without its
- * last bracket.
+/* fuzz_config.c - any text as one of the seven JSON files of a model directory, and as JSON: refused with a sentence,
+ * or read to values that are in range; and read to the same values with white space behind it, and not at all without
+ * its last bracket.
  *
  * The first byte chooses the file, the rest is the text.
  */
@@ -128,8 +128,10 @@ static Status read_sentence_config(int kind, const char *name, Values *v, const 
     if (s == BERT_OK && kind == 5) s = prompt_read(fuzz_path(""), NULL, &prompt, e);
     fuzz_expect(texts.max_length >= 0 && texts.max_length <= 1 << 24, "max_length %d", texts.max_length);
     fuzz_expect(!strstr(texts.model, "..") || strncmp(texts.model, "../", 3), "the path leads down: %s", texts.model);
-    fuzz_expect(s != BERT_OK || m.splade || (m.pooling_count >= 1 && m.pooling_count <= MAX_POOLINGS), "%d poolings", m.pooling_count);
-    fuzz_expect(s != BERT_OK || m.dim == (m.splade ? 8 : 4 * (size_t)m.pooling_count), "no module changes the size: %zu", m.dim);
+    fuzz_expect(s != BERT_OK || m.splade || (m.pooling_count >= 1 && m.pooling_count <= MAX_POOLINGS), "%d poolings",
+                m.pooling_count);
+    fuzz_expect(s != BERT_OK || m.dim == (m.splade ? 8 : 4 * (size_t)m.pooling_count),
+                "no module changes the size: %zu", m.dim);
     note_value(v, &texts.max_length, sizeof texts.max_length), note_value(v, texts.model, strlen(texts.model));
     note_value(v, m.poolings, (size_t)m.pooling_count * sizeof *m.poolings), note_value(v, &m.count, sizeof m.count);
     if (prompt) note_value(v, prompt, strlen(prompt));
