@@ -83,10 +83,10 @@ step 'planted mistakes are named' "$python" tests/conformance/test_mistakes.py
 step 'weights as people bring them' "$python" tests/conformance/test_weights.py
 step 'a model that other people trained: antiberty' "$python" tests/conformance/test_antiberty.py
 step 'sentence-transformers: equal vectors, or refused by name' "$python" tests/conformance/test_sentence_transformers.py
+step 'whole directories in mixed settings, and the table of refusals' "$python" tests/conformance/test_directories.py
 step 'tag and answer: the same as the pipelines' "$python" tests/conformance/test_tag_answer.py
 step 'a real token classifier: Rampart' "$python" tests/conformance/test_rampart.py
 step 'heads of fine-tuned models, and DistilBERT' "$python" tests/conformance/test_heads.py
-step 'whole directories in mixed settings, and the table of refusals' "$python" tests/conformance/test_directories.py
 step 'ONNX Runtime and OpenVINO pass' "$python" tests/conformance/test_runtimes.py
 step 'the guide, with NumPy' guide 1
 if [ -f $weights ] || [ -n "${CI:-}" ]; then
