@@ -499,7 +499,8 @@ void normalize(real *vector, size_t dim);               /* to length 1; a zero v
 /* Random numbers that depend on nothing but a key (seed, purpose) and a counter: the same number, whenever and wherever
  * it is asked for. out: 128 random bits. */
 typedef enum {
-    PURPOSE_DROP_EMBEDDINGS, PURPOSE_DROP_PROBS, PURPOSE_DROP_ATTENTION, PURPOSE_DROP_FEED_FORWARD
+    PURPOSE_DROP_EMBEDDINGS, PURPOSE_DROP_PROBS, PURPOSE_DROP_ATTENTION, PURPOSE_DROP_FEED_FORWARD,
+    PURPOSE_WEIGHTS, PURPOSE_PAIRS, PURPOSE_ORDER, PURPOSE_MASKS        /* of `bert train`: cli/train.h */
 } Purpose;
 void philox(uint32_t out[4], const uint32_t counter[4], uint32_t seed, Purpose purpose);
 
@@ -524,7 +525,8 @@ typedef struct {
     void *memory;
 } Parameters;
 /* Copies all weights into memory of their own, as reals that can be changed, and lets the model's fields point there:
- * a tied decoder to the word embeddings, as before. The list dies before the model does. */
+ * a tied decoder to the word embeddings, as before. Those of bert_blank become zeros. The list dies before the model
+ * does. */
 Status parameters_new(Parameters *p, Bert *m, Error *e);
 void parameters_free(Parameters *p);
 
