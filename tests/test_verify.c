@@ -103,7 +103,8 @@ static void made(Wrong *w, TraceName row, int l)
  * back when called with NULL. */
 static void halve_weights(Wrong *w)
 {
-    static void *owned[100];
+    enum { MOST = 400 };
+    static void *owned[MOST];
     static size_t used;
     for (; !w && used > 0; used--) free(owned[used - 1]);
     for (size_t k = 0; w && computed != PLAIN && k < tensor_table_size; k++) {
@@ -114,6 +115,7 @@ static void halve_weights(Wrong *w)
             char *field = (spec_per_layer(spec) ? (char *)&w->layers[l] : (char *)&w->m) + spec->field;
             const size_t n = spec_rows(spec, &w->m.config) * spec_cols(spec, &w->m.config);
             const void **data = matrix ? &((Tensor *)(void *)field)->data : (const void **)(void *)field;
+            if (!*data || used + 2 > MOST) continue;
             float *half = owned[used++] = calloc(n, sizeof *half);
             real *reals = owned[used++] = calloc(n, sizeof *reals);
             for (size_t i = 0; half && reals && i < n; i++) {
