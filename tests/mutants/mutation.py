@@ -426,7 +426,7 @@ def run_all(options):
           ", ".join(f"{name} {seconds:.1f} s" for seconds, name in reversed(tests[-5:])), flush=True)
     files = [file for file in sorted(set(options.parts) | set(options.convert)) if options.only in file]
     line = choose(files, copies[0].here, random.Random(options.seed))
-    results, lock = [], threading.Lock()
+    results, lock, seen_by = [], threading.Lock(), collections.Counter()
 
     def work(copy):
         while True:
@@ -436,8 +436,11 @@ def run_all(options):
                 fault = next(line, None)
                 if not fault:
                     return
-            seen = judge(copy, fault, reaching(fault, tests, entering))
+            with lock:                                      # the tests that see many faults in little time come first
+                order = sorted(reaching(fault, tests, entering), key=lambda test: test[0] / (1 + 2 * seen_by[test[1]]))
+            seen = judge(copy, fault, order)
             with lock:
+                seen_by[seen and seen.split()[0]] += 1
                 if seen is None or len(results) >= options.count:
                     continue
                 results.append((fault, seen))
