@@ -64,6 +64,7 @@ typedef struct {                    /* a row of the table in one run */
 Request trace_request(const Bert *m, const int *rows, int N);
 
 Status trace_list(const Bert *m, const Activations *a, TraceTensor **list, size_t *count, Error *e);
+double unsigned_nan(double x);          /* NaN without its sign, which is not promised: `nan`, not `-nan` */
 Status trace_print(const Bert *m, const Activations *a, FILE *out, Error *e);
 Status trace_write(const Bert *m, const Activations *a, const char *path, const char *model_name, const char *text,
                    Error *e);
