@@ -63,11 +63,13 @@ static const bool has_fma = false;
 #endif
 static inline float fma_by_double(float a, float b, float c);
 
+/* On floats, whatever the build. The compiler knows has_fma, and keeps one of the two calls. */
 static inline float fma_float(float a, float b, float c)
 {
     return has_fma ? fmaf(a, b, c) : fma_by_double(a, b, c);
 }
 
+/* On the numbers of this build: floats, or doubles in bert64. */
 static inline real fma_once(real a, real b, real c)
 {
     return is_double ? (real)fma((double)a, (double)b, (double)c) : (real)fma_float((float)a, (float)b, (float)c);
@@ -441,6 +443,8 @@ static inline dvec gelu_erf_derivative_curve(dvec x)
     return choose((uvec)(x < 0.0), q, 1.0 - q);
 }
 
+/* The other GELU, x / (1 + e^-2u). For large x, e^-2u is almost 0 and the result x. Far below 0, exp_curve cuts e^-2u
+ * at e^700, and the quotient is 0 as a float. */
 static inline dvec gelu_tanh_curve(dvec x)
 {
     dvec u = 0.7978845608028654 * (x + 0.044715 * x * x * x);
@@ -592,6 +596,7 @@ static inline float fma_by_double(float a, float b, float c)
     return (float)s;
 }
 
+/* For the tests, which hold it against the instruction. */
 float fma_without_instruction(float a, float b, float c) { return fma_by_double(a, b, c); }
 bool fma_is_fast(void) { return has_fma; }
 
@@ -676,6 +681,9 @@ static double sum_of_differences(const real *x, size_t n, double shift, bool squ
     return sum_of_eight(sum);
 }
 
+/* layer_norm_ref's bits. The two sums have its order; after them each number is computed by itself, so that it makes no
+ * difference how many are computed at once. The terms must stay as they are written: (x - mean) * scale * gamma is
+ * rounded after each operation, and scale * gamma computed beforehand would be another number. */
 void layer_norm(real *out, const real *x, const real *gamma, const real *beta, real eps, size_t N, size_t H)
 {
     for (size_t n = 0; n < N; n++, x += H, out += H) {
@@ -709,6 +717,8 @@ static real row_maximum(const real *x, size_t n)
     return maximum;
 }
 
+/* softmax_ref's bits: the maximum is the same in any order, the sum has the definition's, the rest is number by number.
+ * The last loop is left to the compiler, which makes vectors of it without help. */
 void softmax(real *out, const real *x, size_t rows, size_t cols)
 {
     for (size_t i = 0; i < rows; i++, x += cols, out += cols) {

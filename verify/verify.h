@@ -65,6 +65,7 @@ typedef struct {                    /* a row of the table in one run, or somethi
 Request trace_request(const Bert *m, const int *rows, int N);
 
 Status trace_list(const Bert *m, const Activations *a, TraceTensor **list, size_t *count, Error *e);
+double unsigned_nan(double x);          /* NaN without its sign, which is not promised: `nan`, not `-nan` */
 Status trace_print(const Bert *m, const Activations *a, FILE *out, Error *e);
 /* The same, and then what was learned from it: `loss`, `loss.mlm`, `loss.nsp`, and `grad.NAME` for every intermediate
  * and every parameter of the heads that had a loss. */
