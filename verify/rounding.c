@@ -27,7 +27,8 @@ static bool is_product(TraceName row)
     switch (row) {
     case TRACE_QUERY: case TRACE_KEY: case TRACE_VALUE: case TRACE_CONTEXT: case TRACE_ATTENTION_DENSE:
     case TRACE_INTERMEDIATE_DENSE: case TRACE_OUTPUT_DENSE: case TRACE_POOLER_DENSE: case TRACE_TRANSFORM_DENSE:
-    case TRACE_DECODER: case TRACE_NSP:
+    case TRACE_DECODER: case TRACE_NSP: case TRACE_PRE_CLASSIFIER_DENSE: case TRACE_CLASSIFIER:
+    case TRACE_TOKEN_CLASSIFIER: case TRACE_QA:
         return true;
     default:
         return false;
