@@ -143,6 +143,8 @@ typedef struct {                    /* a trace as compare and verify see it */
 typedef struct {                    /* what is known of the model behind a trace */
     int last;                       /* number of the last layer, where last_hidden_state belongs, or -1 */
     size_t V;                       /* pieces, or 0 */
+    size_t K;                       /* labels of its classifier, or 0 */
+    HeadKind head;                  /* what that scores */
 } Known;
 
 /* Sorts the tensors into a view. The view points to `tensors`' data and names and owns only its lists. last_layer reads
