@@ -76,7 +76,8 @@ bool too_slow(void)
 int main(int argc, char **argv)
 {
     const Test *suites[] = {files_tests, weights_tests, tokenizer_tests, tensor_tests, model_tests, bits_tests,
-                            golden_tests,  value_tests,     verify_tests, mistake_tests, cli_tests, sentence_tests,
+                            golden_tests,  value_tests,     verify_tests, mistake_tests, habit_tests, cli_tests,
+                            sentence_tests,
                             explain_tests, output_tests, compare_tests, readme_tests, bring_tests, torch_tests,
                             transcript_tests};
     const char *skips_fail = getenv("SKIPS_FAIL");
