@@ -2,13 +2,14 @@
  *
  *     name_habits DIRECTORY cased|uncased LINES IDS
  *
- * IDS has a line for each of LINES: ids without [CLS] and [SEP]. Prints a line for each: `same`, what verify says of the
- * difference, or `unknown`. tests/peers/run.py counts them. */
+ * IDS has a line for each of LINES: ids without [CLS] and [SEP]. Prints a line for each: `same`, what verify says of
+ * the difference, or `unknown`. tests/peers/run.py counts them. */
 #include "verify/verify.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+/* A line without its newline, or NULL at the end. */
 static char *next_line(FILE *f, char **buffer, size_t *room)
 {
     const ssize_t n = getline(buffer, room, f);
@@ -50,6 +51,7 @@ static void print_habit(const TextGiven *given, const int32_t *ids, size_t count
     free(said);
 }
 
+/* One line's answer. `failed` stands where the other program had no ids. */
 static void answer(const Tokenizer *t, Text text, const char *row, Encoding *x)
 {
     const EncodeOptions options = {.segments = -1, .no_add_special = true};

@@ -23,12 +23,13 @@
 
 /* One bit for each habit. */
 enum {
-    CASE_STAYS = 1 << 0, CASE_LOWERED = 1 << 1, ACCENTS_STAY = 1 << 2, ACCENTS_STRIPPED = 1 << 3, COMPOSED_STAY = 1 << 4,
-    SIGMA_FINAL = 1 << 5, IDEOGRAPHS_STAY = 1 << 6, CONTROLS_STAY = 1 << 7, CONTROLS_SPACE = 1 << 8,
-    PRIVATE_STAYS = 1 << 9, WHITE_FIRST = 1 << 10, WHITE_ASCII = 1 << 11, MARKS_ASCII = 1 << 12, MARKS_STAY = 1 << 13,
-    UNKNOWN_REST = 1 << 14, UNKNOWN_LETTER = 1 << 15, WHOLE_WORDS = 1 << 16, NO_PREFIX = 1 << 17, LIMIT_200 = 1 << 18,
-    LIMIT_NONE = 1 << 19, SPECIAL_PLAIN = 1 << 20, NO_FRAME = 1 << 21, FRAME_TWICE = 1 << 22, SECOND_SEP = 1 << 23,
-    TEXTS_SWAPPED = 1 << 24, IDS_UP = 1 << 25, IDS_DOWN = 1 << 26, CASE_FOLDED = 1 << 27, FIRST_PART = 1 << 28,
+    CASE_STAYS = 1 << 0, CASE_LOWERED = 1 << 1, ACCENTS_STAY = 1 << 2, ACCENTS_STRIPPED = 1 << 3,
+    COMPOSED_STAY = 1 << 4, SIGMA_FINAL = 1 << 5, IDEOGRAPHS_STAY = 1 << 6, CONTROLS_STAY = 1 << 7,
+    CONTROLS_SPACE = 1 << 8, PRIVATE_STAYS = 1 << 9, WHITE_FIRST = 1 << 10, WHITE_ASCII = 1 << 11,
+    MARKS_ASCII = 1 << 12, MARKS_STAY = 1 << 13, UNKNOWN_REST = 1 << 14, UNKNOWN_LETTER = 1 << 15,
+    WHOLE_WORDS = 1 << 16, NO_PREFIX = 1 << 17, LIMIT_200 = 1 << 18, LIMIT_NONE = 1 << 19,
+    SPECIAL_PLAIN = 1 << 20, NO_FRAME = 1 << 21, FRAME_TWICE = 1 << 22, SECOND_SEP = 1 << 23, TEXTS_SWAPPED = 1 << 24,
+    IDS_UP = 1 << 25, IDS_DOWN = 1 << 26, CASE_FOLDED = 1 << 27, FIRST_PART = 1 << 28,
     NEWER_MARKS = 1 << 29, LINES_STAY = 1 << 30
 };
 
@@ -39,6 +40,7 @@ typedef struct {
     bool failed;                    /* out of memory: what follows is not to be used */
 } List;
 
+/* One more item; the list grows by doubling. */
 static void push(List *list, uint32_t item)
 {
     size_t bytes;
@@ -71,6 +73,7 @@ static bool setting(const Run *r, bool usual, unsigned off, unsigned on)
 /* =====================================================================================================================
  * Step 1, clean: a stage reads r->chars and writes r->next; then the two change places
  * ================================================================================================================== */
+/* What the stage wrote is the text now. */
 static void swap(Run *r)
 {
     const List done = r->next;
@@ -79,6 +82,7 @@ static void swap(Run *r)
     r->chars.failed |= r->next.failed;
 }
 
+/* A stage that looks at one character at a time. */
 static void stage(Run *r, void (*f)(Run *r, uint32_t c))
 {
     r->next.count = 0;
@@ -86,6 +90,7 @@ static void stage(Run *r, void (*f)(Run *r, uint32_t c))
     swap(r);
 }
 
+/* Unicode leaves these to whoever wants them: category Co. */
 static bool is_private(uint32_t c)
 {
     return (c >= 0xE000 && c <= 0xF8FF) || c >= 0xF0000;
@@ -112,6 +117,7 @@ static void clean(Run *r, uint32_t c)
     push(&r->next, white && !stays ? ' ' : c);
 }
 
+/* A space on both sides of each ideograph. */
 static void space_ideographs(Run *r, uint32_t c)
 {
     const bool alone = is_ideograph(c);
@@ -120,6 +126,7 @@ static void space_ideographs(Run *r, uint32_t c)
     if (alone) push(&r->next, ' ');
 }
 
+/* NFD, first half: a letter with accents becomes the letter and its accents. */
 static void decompose(Run *r, uint32_t c)
 {
     uint32_t to[4];
@@ -144,6 +151,7 @@ static void sort_marks(Run *r)
     swap(r);
 }
 
+/* Category Mn of Unicode 8.0; what has a combining class in Unicode 9.0, and is no Mn yet, is newer. */
 static void drop_marks(Run *r, uint32_t c)
 {
     const bool newer = (r->habit & NEWER_MARKS) && unicode_combining_class(c) > 0;
@@ -157,6 +165,7 @@ static void fold(Run *r, uint32_t c)
     push(&r->next, c == 0xDF || c == 0x1E9E ? 's' : c == 0x3C2 ? 0x3C3 : c);
 }
 
+/* Letter by letter, as tokenizer.c has it; U+0130 becomes two. */
 static void lower(Run *r, uint32_t c)
 {
     push(&r->next, unicode_lower(c));
@@ -173,6 +182,7 @@ static void end_sigmas(Run *r)
     }
 }
 
+/* All of step 1, in tokenizer.c's order. */
 static void clean_all(Run *r)
 {
     const Tokenizer *t = r->t;
@@ -326,6 +336,7 @@ static void make_ids(Run *r, const TextGiven *given)
     for (size_t i = 0; step && i < r->ids.count; i++) r->ids.items[i] += step;
 }
 
+/* Are the ids OTHER's, all of them? */
 static bool same_ids(const List *ids, const int32_t *other, size_t count)
 {
     if (ids->failed || ids->count != count) return false;
@@ -359,7 +370,8 @@ static int try_pairs(Run *r, const TextGiven *given, const int32_t *other, size_
 
 /* Each habit by itself: those that give OTHER's ids into `found`, those that change anything into `changing`; both end
  * with habits_count. */
-static void try_each(Run *r, const TextGiven *given, const int32_t *other, size_t count, size_t *found, size_t *changing)
+static void try_each(Run *r, const TextGiven *given, const int32_t *other, size_t count, size_t *found,
+                     size_t *changing)
 {
     const Encoding *x = given->encoding;
     size_t hits = 0, changes = 0;
@@ -388,11 +400,13 @@ static void print_habits(const size_t *found, int pair, FILE *out)
     print_wrapped(out, line);
 }
 
+/* No habit yet. */
 static Run run_new(const TextGiven *given)
 {
     return (Run){.t = given->tokenizer, .plain = given->plain || given->tokenizer->plain};
 }
 
+/* Gives the lists back. */
 static void run_free(Run *r)
 {
     free(r->chars.items);

@@ -1,4 +1,5 @@
-/* verify.h - what compare.c, verify.c and mistakes.c share: traces under one set of names, and what two differ by.
+/* verify.h - what compare.c, verify.c, mistakes.c and habits.c share: traces under one set of names, and what two
+ * differ by.
  *
  *     names      any name of a tensor (ours, TransformerLens', TensorFlow's, llama.cpp's) -> ours, its form, its place
  *     a view     the tensors of one trace that have a name, sorted in the order of the data
@@ -275,6 +276,9 @@ typedef struct {
 } Habit;
 extern const Habit habits[];
 extern const size_t habits_count;
+
+/* OTHER's `count` ids are not the text's: prints which habit, or which two, make them of it. Nothing, if none does.
+ * habit_ids makes the text's ids with one habit, or for habits_count with none: malloc'ed into *ids. */
 Status explain_ids(const TextGiven *given, const int32_t *other, size_t count, FILE *out, Error *e);
 Status habit_ids(const TextGiven *given, size_t habit, int32_t **ids, size_t *count, Error *e);
 
