@@ -68,11 +68,12 @@ void embeddings_word(const Bert *m, Activations *a)
 
 /* Step 5, continued: the segment, sentence A or B.
  * Trap: a single sentence is segment 0 in pre-training, not 1 as in the word-embedding tutorial.
+ * Differs: DistilBERT (S = 0) has no token types: its sum has two addends. A pair is told apart by its [SEP] alone.
  * Verify: embeddings.token_type_embeddings */
 void embeddings_token_type(const Bert *m, Activations *a)
 {
     size_t H = (size_t)m->config.H;
-    for (size_t n = 0; n < (size_t)a->N; n++)
+    for (size_t n = 0; m->config.S && n < (size_t)a->N; n++)
         copy_row(a->token_type + n * H, &m->token_type_embeddings, (size_t)a->batch.token_type_ids[n], &a->scratch);
 }
 
@@ -94,15 +95,16 @@ void embeddings_position(const Bert *m, Activations *a)
  *     h = LayerNorm(word + token_type + position)
  *
  * Source: [hf] BertEmbeddings.LayerNorm; [tf] layer_norm_and_dropout. [paper] does not mention it.
- * Trap: without this LayerNorm every later number is wrong, yet the vectors still look alive. (Dropout, here and later,
- * exists in training only.)
+ * Trap: without this LayerNorm every later number is wrong, yet the vectors still look alive. (Dropout, here and in
+ * steps 10, 11 and 13, is in training only: learn.c.)
  * Verify: embeddings.LayerNorm. The three "bank"s of the bank sentence differ here by their position alone. */
 void embeddings_norm(const Bert *m, Activations *a)
 {
     size_t N = (size_t)a->N, H = (size_t)m->config.H;
-    add(a->sum, a->word, a->token_type, N * H);         /* the order of [hf] and [tf]: (word + type) + position */
-    add(a->sum, a->sum, a->position, N * H);
+    if (m->config.S) add(a->sum, a->word, a->token_type, N * H);    /* [hf] and [tf]: (word + type) + position */
+    add(a->sum, m->config.S ? a->sum : a->word, a->position, N * H);
     layer_norm(a->embedding_norm, a->sum, m->embeddings_gamma, m->embeddings_beta, (real)m->config.eps, N, H);
+    if (a->dropout) drop_rows(m, a, PURPOSE_DROP_EMBEDDINGS, 0, a->embedding_norm);
 }
 
 /* =====================================================================================================================
@@ -147,7 +149,7 @@ void attention_value(const Bert *m, Activations *a, int l)
 
 /* Where the (T,T) scores or probs of head h of sequence b begin. Kept maps lie one after another, (A,T,T) for each
  * sequence; else every head writes over the one before, and the map never leaves the cache between steps 8 and 10. */
-static real *head_map(const Activations *a, real *maps, int b, int h)
+real *head_map(const Activations *a, real *maps, int b, int h)
 {
     size_t T = a->start[b + 1] - a->start[b];
     return a->request.keep & KEEP_ATTENTION ? maps + a->score_start[b] + (size_t)h * T * T : maps;
@@ -217,6 +219,10 @@ void attention_context(const Bert *m, Activations *a, int l, int b, int h)
     size_t n = a->start[b], T = a->start[b + 1] - n, H = (size_t)m->config.H, D = (size_t)m->config.D;
     size_t first = n * H + (size_t)h * D;           /* of value and context: row n, column h*D */
     const real *probs = head_map(a, s->probs, b, h);
+    if (a->dropout) {                               /* the scores are not needed any more */
+        drop_probs(m, a, l, b, h, head_map(a, s->scores, b, h), probs);
+        probs = head_map(a, s->scores, b, h);
+    }
     const Matrix weights = {probs, T, T, T}, value = {s->value + first, T, D, H};
     product(s->context + first, H, weights, value, BY_COLUMNS, &a->scratch);
 }
@@ -248,6 +254,7 @@ void attention_norm(const Bert *m, Activations *a, int l)
     const BertLayer *w = &m->layers[l];
     BlockActivations *s = &a->block[l];
     size_t N = (size_t)a->N, H = (size_t)m->config.H;
+    if (a->dropout) drop_rows(m, a, PURPOSE_DROP_ATTENTION, l, s->attention_dense);
     add(a->sum, s->attention_dense, hidden_state(a, l), N * H);
     layer_norm(s->attention_norm, a->sum, w->attention_gamma, w->attention_beta, (real)m->config.eps, N, H);
 }
@@ -319,6 +326,7 @@ void feed_forward_norm(const Bert *m, Activations *a, int l)
     const BertLayer *w = &m->layers[l];
     BlockActivations *s = &a->block[l];
     size_t N = (size_t)a->N, H = (size_t)m->config.H;
+    if (a->dropout) drop_rows(m, a, PURPOSE_DROP_FEED_FORWARD, l, s->output_dense);
     add(a->sum, s->output_dense, s->attention_norm, N * H);
     layer_norm(s->output_norm, a->sum, w->output_gamma, w->output_beta, (real)m->config.eps, N, H);
 }
@@ -348,11 +356,21 @@ void encoder_block(const Bert *m, Activations *a, int l)
  * TASK HEADS
  * ================================================================================================================== */
 
+/* The row of [CLS] of each sequence, (B,H). */
+static const real *first_tokens(const Bert *m, Activations *a)
+{
+    size_t H = (size_t)m->config.H;
+    const real *last = hidden_state(a, m->config.L);
+    for (int b = 0; b < a->batch.B; b++)
+        memcpy(a->first_token + (size_t)b * H, last + a->start[b] * H, H * sizeof(real));
+    return a->first_token;
+}
+
 /* STEP 14 - pooler: the sequence's first token, [CLS], through a dense layer and tanh.
  *
  *     pooled = tanh(h_0 Wp^T + bp)          (B,H) <- the first row of hidden state L of each sequence
  *
- * Here the dense layer.
+ * Here the dense layer, on rows that first_tokens gathers for it (and for DistilBERT's pre_classifier).
  * Source: [hf] BertPooler; [tf] BertModel.pooled_output; not in [paper].
  * Why: NSP was trained on this vector, not on the raw row of [CLS]. It is made for that question; as a sentence's
  * vector a mean over tokens is usually better (step 16).
@@ -362,10 +380,7 @@ void encoder_block(const Bert *m, Activations *a, int l)
  * Verify: pooler.dense */
 void pooler_dense(const Bert *m, Activations *a)
 {
-    size_t H = (size_t)m->config.H, B = (size_t)a->batch.B;
-    const real *last = hidden_state(a, m->config.L);
-    for (size_t b = 0; b < B; b++) memcpy(a->first_token + b * H, last + a->start[b] * H, H * sizeof(real));
-    linear(a->pooler_dense, a->first_token, &m->Wpool, m->bpool, B, &a->scratch);
+    linear(a->pooler_dense, first_tokens(m, a), &m->Wpool, m->bpool, (size_t)a->batch.B, &a->scratch);
 }
 
 /* Step 14, continued: tanh. Verify: pooler */
@@ -384,6 +399,35 @@ void pooler(const Bert *m, Activations *a)
 void nsp_head(const Bert *m, Activations *a)
 {
     linear(a->nsp_logits, a->pooler, &m->Wnsp, m->bnsp, (size_t)a->batch.B, &a->scratch);
+}
+
+/* Step 14, continued. DistilBERT has no pooler; its sequence classifier brings one dense layer of its own.
+ * Trap: it ends with ReLU, not with tanh. Verify: pre_classifier */
+void pre_classifier_dense(const Bert *m, Activations *a)
+{
+    linear(a->pre_classifier_dense, first_tokens(m, a), &m->Wpre, m->bpre, (size_t)a->batch.B, &a->scratch);
+}
+
+/* Step 14, continued: ReLU, 0 for everything negative. Verify: pre_classifier.relu */
+void pre_classifier(const Bert *m, Activations *a)
+{
+    for (size_t i = 0; i < (size_t)a->batch.B * (size_t)m->config.H; i++)
+        a->pre_classifier[i] = a->pre_classifier_dense[i] < 0 ? 0 : a->pre_classifier_dense[i];     /* NaN stays */
+}
+
+/* Step 14, continued. A fine-tuned model's classifier of whole texts: sentiment, entailment, relevance of a pair.
+ *
+ *     logits = pooled W^T + b          (B,K)       what they become (softmax, sigmoid) is the caller's to know
+ *
+ * Multiple choice is the same with K = 1: each choice is a sequence of its own, and softmax runs over the choices.
+ * Source: [paper] 4.1, 4.4; [hf] BertForSequenceClassification, BertForMultipleChoice, DistilBertFor...
+ * Trap: BERT's reads the pooled output, not the row of [CLS]. A conversion that leaves the pooler out gives scores that
+ * look right and are not.
+ * Verify: classifier */
+void classifier(const Bert *m, Activations *a)
+{
+    const real *x = m->config.distilbert ? a->pre_classifier : a->pooler;
+    linear(a->classifier_logits, x, &m->Wclassifier, m->bclassifier, (size_t)a->batch.B, &a->scratch);
 }
 
 /* STEP 15 - MLM head: for each token asked for, a score for every piece of the vocabulary. In training, 15 % of the
@@ -426,6 +470,24 @@ void mlm_norm(const Bert *m, Activations *a)
 void mlm_decoder(const Bert *m, Activations *a)
 {
     linear(a->logits, a->transform_norm, &m->decoder, m->decoder_bias, (size_t)a->request.M, &a->scratch);
+}
+
+/* Step 15, continued. Two heads of fine-tuned models that read every token's row h, without a transform or a pooler: a
+ * label for each token (names, parts of speech), and where an answer starts and ends in a text.
+ *
+ *     token logits = h W^T + b          (N,K)          span logits = h W^T + b          (N,2), start and end
+ *
+ * Source: [paper] 5.3 (CoNLL-2003), 4.2 and 4.3 (SQuAD); [hf] BertForTokenClassification, BertForQuestionAnswering.
+ * Verify: classifier */
+void token_classifier(const Bert *m, Activations *a)
+{
+    linear(a->token_logits, hidden_state(a, m->config.L), &m->Wclassifier, m->bclassifier, (size_t)a->N, &a->scratch);
+}
+
+/* Step 15, continued. Trap: column 0 is the start, column 1 the end. Verify: qa_outputs */
+void qa_outputs(const Bert *m, Activations *a)
+{
+    linear(a->qa_logits, hidden_state(a, m->config.L), &m->Wqa, m->bqa, (size_t)a->N, &a->scratch);
 }
 
 /* STEP 16 - word vectors: one vector per token from one or several hidden states of sequence b.
@@ -488,26 +550,39 @@ void normalize(real *vector, size_t dim)
 /* ---------------------------------------------------------------------------------------------------------------------
  * The summary: embeddings, L blocks, heads. Only what the request names is computed.
  * ------------------------------------------------------------------------------------------------------------------ */
+/* The pooler's output is read by three: the caller, the NSP head, BERT's sequence classifier. */
+static bool needs_pooler(const Bert *m, const Request *r)
+{
+    return r->pooler || r->nsp || (r->classifier && !m->config.distilbert);
+}
+
 void forward(const Bert *m, Activations *a)
 {
     const Request *r = &a->request;
-    assert(!r->unused_blocks || !(r->pooler || r->nsp || r->M));
+    assert(!r->unused_blocks || !(r->pooler || r->nsp || r->M || r->classifier || r->token_classifier || r->qa));
     embeddings_word(m, a);
     embeddings_token_type(m, a);
     embeddings_position(m, a);
     embeddings_norm(m, a);
     for (int l = 0; l < m->config.L - r->unused_blocks; l++) encoder_block(m, a, l);
-    if (r->pooler || r->nsp) {
+    if (needs_pooler(m, r)) {
         pooler_dense(m, a);
         pooler(m, a);
     }
     if (r->nsp) nsp_head(m, a);
+    if (r->classifier && m->config.distilbert) {
+        pre_classifier_dense(m, a);
+        pre_classifier(m, a);
+    }
+    if (r->classifier) classifier(m, a);
     if (r->M) {
         mlm_dense(m, a);
         mlm_gelu(m, a);
         mlm_norm(m, a);
         mlm_decoder(m, a);
     }
+    if (r->token_classifier) token_classifier(m, a);
+    if (r->qa) qa_outputs(m, a);
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------
@@ -593,17 +668,23 @@ static void layout_block(Activations *a, int l, const BertConfig *c, Arena *aren
  * (M,V) is the largest of all: 30,522 logits for each row, 2.7 MB for 22 tokens. */
 static void layout_heads(Activations *a, const BertConfig *c, Arena *arena)
 {
-    size_t B = a->request.pooler || a->request.nsp ? (size_t)a->batch.B : 0;
-    size_t M = (size_t)a->request.M, H = (size_t)c->H;
+    const Request *r = &a->request;
+    size_t B = r->pooler || r->nsp || r->classifier ? (size_t)a->batch.B : 0, M = (size_t)r->M;
+    size_t H = (size_t)c->H, N = (size_t)a->N, K = (size_t)c->K;
     a->first_token = take(arena, B, H);
     a->pooler_dense = take(arena, B, H);
     a->pooler = take(arena, B, H);
     a->nsp_logits = take(arena, B, 2);
+    a->pre_classifier_dense = take(arena, r->classifier ? B : 0, H);
+    a->pre_classifier = take(arena, r->classifier ? B : 0, H);
+    a->classifier_logits = take(arena, r->classifier ? B : 0, K);
     a->mlm_hidden = take(arena, M, H);
     a->transform_dense = take(arena, M, H);
     a->transform_act = take(arena, M, H);
     a->transform_norm = take(arena, M, H);
     a->logits = take(arena, M, (size_t)c->V);
+    a->token_logits = take(arena, r->token_classifier ? N : 0, K);
+    a->qa_logits = take(arena, r->qa ? N : 0, 2);
 }
 
 static size_t larger(size_t a, size_t b)
@@ -698,7 +779,7 @@ Status batch_check(const Batch *batch, const BertConfig *c, Error *e)
             long id = batch->input_ids[n], type = batch->token_type_ids[n], mask = batch->attention_mask[n];
             if (id < 0 || id >= c->V)
                 return fail(e, BERT_TEXT, "token %d has id %ld, expected 0 to %d", t, id, c->V - 1);
-            if (type < 0 || type >= c->S)
+            if (c->S && (type < 0 || type >= c->S))
                 return fail(e, BERT_TEXT, "token %d has token type %ld, expected 0 to %d", t, type, c->S - 1);
             if (mask != 0 && mask != 1)
                 return fail(e, BERT_TEXT, "token %d has attention mask %ld, expected 0 or 1", t, mask);

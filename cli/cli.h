@@ -32,12 +32,19 @@ typedef struct {
     int trace, no_add_special, normalize, by_layer;
     int combine, pooling;           /* UNSET, or Combine and Pooling */
     int top_k, layer, head, step, all;
+    int aggregate, stride;          /* UNSET, or Aggregation and a number */
+    int max_answer, impossible;     /* 0 if not given */
     const char *tolerance, *atol, *rtol;
-    int isolate;
+    const char *labels, *template_text;
+    int multi, activation;          /* activation: UNSET, or Scores */
+    int isolate, gradients;
+    const char *config, *vocabulary;    /* train, from here on */
+    int task, no_nsp, steps, batch, micro_batch, warmup, schedule, rules, seed, save_every, resume;
+    const char *learning_rate, *weight_decay, *clip, *dropout, *mask;
     /* what is left */
     const char **texts;             /* TEXT ... */
     int text_count;
-    const char *query;              /* rank: the first TEXT */
+    const char *query;              /* rank, choose: the first TEXT */
     const char *ref, *other;        /* compare: both TEXTs; verify: other, the first TEXT */
 } Options;
 
@@ -68,12 +75,16 @@ typedef struct {
 extern const Verb tokenize_verb, vocab_verb;                     /* tokenize.c */
 extern const Verb embed_verb, similarity_verb, rank_verb;        /* vectors.c */
 extern const Verb fill_mask_verb, next_sentence_verb;            /* predict.c */
+extern const Verb classify_verb, choose_verb;                    /* classify.c */
+extern const Verb tag_verb;                                      /* tag.c */
+extern const Verb answer_verb;                                   /* answer.c */
 extern const Verb attention_verb;                                /* attention.c */
 extern const Verb explain_verb;                                  /* explain.c */
 extern const Verb demo_verb;                                     /* demo.c */
 extern const Verb goldens_verb;                                  /* goldens.c */
 extern const Verb trace_verb, compare_verb, verify_verb;         /* traces.c */
 extern const Verb info_verb;                                     /* info.c */
+extern const Verb train_verb;                                    /* train.c */
 
 /* The words after the command into *options (zeroed by the caller). BERT_USAGE with a hint; *help: --help was among
  * them. */
@@ -113,6 +124,7 @@ struct Session {
     bool cuts;                      /* texts are cut to its length */
     char *prompt;                   /* put before every text, or NULL */
     int prompt_tokens;              /* its tokens, [CLS] among them */
+    const Text *first;              /* every input is the second text of a pair whose first is this; or NULL */
     Tokenizer tokenizer;
     Bert model;                     /* NEEDS_MODEL only */
     int P;                          /* positions of the model; 0 where no model is loaded: no limit */
@@ -153,12 +165,15 @@ typedef struct {
  * next_text only reads: no split into segments, no encoding. */
 Status next_input(Session *s, Input *input, bool *more, Error *e);
 Status next_text(Session *s, Input *input, bool *more, Error *e);
+void split_pair(const Session *s, Input *input);        /* after next_text: a and b */
 /* Would next_text return at once? Not if it had to wait for someone to write a line. */
 bool input_at_hand(Session *s);
 EncodeOptions encode_options(const Session *s);
 /* The same for a text, with the session's prompt before it. */
 Status encode_prompted(const Session *s, Text a, const Text *b, Encoding *x, Error *e);
 void input_free(Input *input);
+/* BERT_TEXT if s->first cannot be encoded; `name` is what the command line calls it. */
+Status check_first(const Session *s, const char *name, Error *e);
 /* Puts where the input stands ("FILE: line 3: ") before e's message; returns e->status. */
 Status at_input(const Session *s, const Input *input, Error *e);
 /* The answer to one input is complete: out with it, before the next line is read. Shows progress. */
@@ -167,10 +182,10 @@ Status answer_done(Session *s, Error *e);
 /* ---------------------------------------------------------------------------------------------------------------------
  * Inputs that run together
  * ------------------------------------------------------------------------------------------------------------------ */
-enum { PACKED_TOKENS = 456, PACKED_INPUTS = 64 };
+enum { BATCH_TOKENS = 456, BATCH_INPUTS = 64 };
 
 typedef struct {
-    Input input[PACKED_INPUTS + 1];
+    Input input[BATCH_INPUTS + 1];
     size_t count;                   /* of those that run together; 0 after the last input */
     bool looked;                    /* what comes after them is known: input[count], the end, or an error */
     bool more;
@@ -183,13 +198,13 @@ Status next_inputs(Session *s, Inputs *inputs, Error *e);
 void inputs_free(Inputs *inputs);
 
 /* ---------------------------------------------------------------------------------------------------------------------
- * One run of the model: on one sequence, or on several that are packed into one batch
+ * One run of the model: on one sequence, or on several that run as one batch
  * ------------------------------------------------------------------------------------------------------------------ */
 typedef struct {
     int T;                          /* run_model: tokens of the one sequence */
     Batch batch;
     Activations a;
-    int lengths[PACKED_INPUTS];     /* run_inputs: the batch's own arrays */
+    int lengths[BATCH_INPUTS];     /* run_inputs: the batch's own arrays */
     int32_t *ids;
 } ModelRun;
 Status run_model(ModelRun *run, const Bert *model, const Encoding *encoding, const Request *request, Error *e);
@@ -219,6 +234,19 @@ typedef struct {                    /* how vectors are made from hidden states *
 
 /* From the options, else from `layers`, which may be NULL, and from the model's directory. */
 Status read_recipe(Session *s, Recipe *r, const char *layers, Combine combine, Error *e);
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Heads of fine-tuned models (classify.c)
+ * ------------------------------------------------------------------------------------------------------------------ */
+typedef enum { SCORES_SOFTMAX, SCORES_SIGMOID, SCORES_NONE } Scores;   /* what becomes of logits; as in --activation */
+
+/* BERT_HEAD, in words that help, unless the weights have a classifier of that kind. Its labels, to be freed in any case;
+ * what is doubtful about them is said on stderr. */
+Status open_head(const Session *s, HeadKind wanted, Labels *labels, Error *e);
+/* --activation, else what the model's files say, else the library's default for classifiers or for cross-encoders. */
+Status choose_scores(const Session *s, const Labels *labels, bool cross_encoder, Scores *scores, Error *e);
+void scores_of(real *out, const real *logits, size_t K, Scores scores);
+bool is_cross_encoder(const Session *s);        /* rank scores pairs by it */
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * Directories of sentence-transformers (sentence.c)
@@ -256,6 +284,7 @@ void put_count(FILE *out, const char *before, size_t n);        /* as fprintf "%
 void put_thousands(char text[32], long long n);                 /* 219648 -> 219,648 */
 int width_of(const char *text);                                 /* characters of a UTF-8 string, for columns */
 int put_safely(FILE *out, const char *text);                    /* escaped, for names that come from files; its width */
+void put_text_safely(FILE *out, const char *bytes, size_t length);      /* the same for a part of a text */
 
 /* The .npy header of float32 data of that shape; then the data, little-endian. */
 void npy_put_header(FILE *out, const size_t *shape, int rank);

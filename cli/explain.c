@@ -82,10 +82,28 @@ static void make_sentence_vector(const View *v)
 
 bool is_pair(const View *v)
 {
-    bool pair = false;
+    bool pair = v->c->distilbert && v->input->has_pair;                 /* which has no segments to tell it by */
     for (int t = 0; t < v->x->T; t++)
         pair |= v->x->token_type_ids[t] != v->x->token_type_ids[0] && v->x->attention_mask[t];
     return pair;
+}
+
+bool scores_texts(const View *v)
+{
+    return v->a->request.classifier;
+}
+
+bool scores_tokens(const View *v)
+{
+    return v->a->request.token_classifier;
+}
+
+int best_label(const View *v, const real *logits)
+{
+    int best = 0;
+    for (int k = 1; k < v->c->K; k++)
+        if (logits[k] > logits[best]) best = k;
+    return best;
 }
 
 /* The logits of IsNext and NotNext, and their probabilities. */
@@ -171,6 +189,13 @@ static void show_ids(const View *v)
 /* =====================================================================================================================
  * Embedding: steps 5 and 6
  * ================================================================================================================== */
+/* The first of the two sums: word + segment, or in a DistilBERT the word alone. n numbers from `at` on. */
+static void add_segment(const View *v, real *sum, size_t at, size_t n)
+{
+    if (v->c->S) add(sum, v->a->word + at, v->a->token_type + at, n);
+    else memcpy(sum, v->a->word + at, n * sizeof *sum);
+}
+
 /* Step 5 for one token: the row of each table that it looks up, and the sum of the three, in the order in which bert.c
  * adds them: (word + segment) + position. */
 static void put_three_embeddings(const View *v, int t)
@@ -181,10 +206,10 @@ static void put_three_embeddings(const View *v, int t)
     snprintf(row, sizeof row, "word %d", v->x->input_ids[t]);
     put_numbers(v, row, v->a->word + at, H);
     snprintf(row, sizeof row, "segment %d", v->x->token_type_ids[t]);
-    put_numbers(v, row, v->a->token_type + at, H);
+    if (v->c->S) put_numbers(v, row, v->a->token_type + at, H);
     snprintf(row, sizeof row, "position %d", t);
     put_numbers(v, row, v->a->position + at, H);
-    add(sum, v->a->word + at, v->a->token_type + at, n);
+    add_segment(v, sum, at, n);
     put_sum(v, "sum", sum, v->a->position + at);
 }
 
@@ -204,7 +229,7 @@ static void show_embeddings(const View *v)
 void sum_moments(const View *v, int t, double *mean, double *deviation)
 {
     const size_t H = (size_t)v->c->H, at = (size_t)t * H;
-    add(v->sum, v->a->word + at, v->a->token_type + at, H);
+    add_segment(v, v->sum, at, H);
     add(v->sum, v->sum, v->a->position + at, H);
     moments(v->sum, H, mean, deviation);
 }
@@ -399,18 +424,46 @@ static void put_next_sentence(const View *v)
         put_paragraph(v, "", "(this is one text, and the head was trained on pairs; --pair TEXT gives a pair)");
 }
 
-/* Step 14: the row of [CLS] on its way to the answer. */
+/* The logits of a classifier with its labels, the largest first: `at` is the token that they are of, or NULL. */
+static void put_labels(const View *v, const char *at, const real *logits, int most)
+{
+    int named[10], n = 0;
+    for (int k; n < most && n < 10 && (k = next_largest(logits, v->c->K, named, n)) >= 0; named[n++] = k) {
+        char label[300];
+        escape(label, sizeof label, k < v->labels.count ? v->labels.names[k] : "?");
+        put_formatted(v, n ? "" : at ? at : "labels", "logit %.4f  %d %.60s", unsigned_nan((double)logits[k]), k,
+                      label);
+    }
+    if (v->c->K > n) put_formatted(v, "", "(and %d more: bert %s)", v->c->K - n, at ? "tag" : "classify");
+}
+
+/* Step 14: the row of [CLS] on its way to the answer; in a DistilBERT the classifier has the layer before it. */
 static void show_pooler(const View *v)
 {
     const size_t H = (size_t)v->c->H;
-    if (v->s->model.has_pooler) {
+    const bool distilbert = scores_texts(v) && v->c->distilbert;
+    if (v->s->model.has_pooler || distilbert) {
         put_features(v, piece_of(v->s, v->x->input_ids[0]), 0, H);
         put_numbers(v, "last hidden state", hidden_state(v->a, v->c->L), H);
-        put_numbers(v, "dense", v->a->pooler_dense, H);
-        put_numbers(v, "tanh: the pooled", v->a->pooler, H);
-        put_next_sentence(v);
+        put_numbers(v, "dense", distilbert ? v->a->pre_classifier_dense : v->a->pooler_dense, H);
+        put_numbers(v, distilbert ? "ReLU" : "tanh: the pooled", distilbert ? v->a->pre_classifier : v->a->pooler, H);
+        if (scores_texts(v)) put_labels(v, NULL, v->a->classifier_logits, v->zoom ? 10 : 3);
+        else put_next_sentence(v);
     } else {
-        put_paragraph(v, "", "(these weights have no pooler)");
+        put_paragraph(v, "", v->c->distilbert ? "(a DistilBERT has no pooler)" : "(these weights have no pooler)");
+    }
+}
+
+/* Step 15 of a fine-tuned model: the labels of the tokens that are shown, or where an answer would start and end. */
+static void show_token_heads(const View *v)
+{
+    for (int i = 0, t; (t = v->zoom ? row_at(v, i) : i ? -1 : v->subject) >= 0; i++) {
+        char label[300];
+        token_label(v, t, label);
+        if (scores_tokens(v)) put_labels(v, label, v->a->token_logits + (size_t)t * (size_t)v->c->K, 3);
+        if (v->a->request.qa)
+            put_formatted(v, label, "logits: start %.4f, end %.4f", unsigned_nan((double)v->a->qa_logits[2 * t]),
+                          unsigned_nan((double)v->a->qa_logits[2 * t + 1]));
     }
 }
 
@@ -438,8 +491,10 @@ static void put_best(const View *v, const real *logits, int k)
 static void show_mlm(const View *v)
 {
     const size_t H = (size_t)v->c->H, V = (size_t)v->c->V;
-    if (!v->M) put_paragraph(v, "", "(these weights have no masked-language-model head)");
-    else if (is_special(v->s, v->x->input_ids[v->asked[0]]))
+    if (scores_tokens(v) || v->a->request.qa) show_token_heads(v);
+    else if (!v->M) put_paragraph(v, "", "(these weights have no masked-language-model head)");
+    if (!v->M) return;
+    if (is_special(v->s, v->x->input_ids[v->asked[0]]))
         put_formatted(v, "", "(there is no [MASK], and no word: the head is asked about %s)",
                       piece_of(v->s, v->x->input_ids[v->asked[0]]));
     else if (v->x->input_ids[v->asked[0]] != v->s->tokenizer.mask_id)
@@ -591,6 +646,36 @@ const Step explain_steps[STEPS] = {
      "There are L+1 hidden states. -2 in Python is the output of the last block but one.", show_vectors},
 };
 
+/* Steps 14 and 15 of fine-tuned models, which ask a question of their own. */
+static const Step text_classifier = {NULL, "pooler, classifier", "pooler_dense",
+    "pooled = tanh(h_0 Wp^T + bp)   logits = pooled W^T + b",
+    "One vector for one question: which label does the text get?",
+    "Fine-tuning added W and b, one row for each label, and trained all of the model on examples.",
+    "The classifier reads the pooled vector, not the row of [CLS]; which row means what stands in config.json alone.",
+    show_pooler};
+static const Step distilbert_classifier = {NULL, "classifier", "pooler_dense",
+    "z = max(0, h_0 W^T + b)   logits = z W^T + b",
+    "One vector for one question: which label does the text get?",
+    "DistilBERT has no pooler; its classifier brings a layer of its own.",
+    "That layer (pre_classifier) ends with ReLU, not with tanh.", show_pooler};
+static const Step token_labels = {NULL, "classifier of tokens", "mlm_dense", "logits = h W^T + b",
+    "A score for every label at every token: what is it?",
+    "Names are found in this way: B-PER begins a person's name, I-PER goes on with it, O is none.",
+    "The row of each token is read as it is, without the pooler; a word of several pieces has several rows.", show_mlm};
+static const Step answer_span = {NULL, "where an answer starts and ends", "mlm_dense", "start, end = h W^T + b",
+    "Two scores for every token: answer starts, answer ends here",
+    "Softmax over all tokens makes probabilities of them; the best span has the largest product.",
+    "Row 0 of W is the start, row 1 the end; spans that end before they start, or lie in the question, do not count.",
+    show_mlm};
+
+const Step *step_of(const View *v, int n)
+{
+    if (n == 14 && scores_texts(v)) return v->c->distilbert ? &distilbert_classifier : &text_classifier;
+    if (n == 15 && scores_tokens(v)) return &token_labels;
+    if (n == 15 && v->a->request.qa) return &answer_span;
+    return &explain_steps[n - 1];
+}
+
 /* Shapes of steps 1 to 6, with this sentence's numbers. */
 static void put_input_shapes(const View *v, int n)
 {
@@ -639,13 +724,19 @@ static void put_block_shapes(const View *v, int n)
 /* Of steps 14 to 16. */
 static void put_head_shapes(const View *v, int n)
 {
-    const int T = v->x->T, H = v->c->H, V = v->c->V, M = v->M ? v->M : 1;
+    const int T = v->x->T, H = v->c->H, V = v->c->V, M = v->M ? v->M : 1, K = scores_texts(v) ? v->c->K : 2;
     switch (n) {
     case 14:
-        put_formatted(v, "shapes", "pooled (%d) <- (%d), Wp (%d,%d), bp (%d); logits (2) <- (%d), W (2,%d), b (2)",
-                      H, H, H, H, H, H, H);
+        put_formatted(v, "shapes", "pooled (%d) <- (%d), Wp (%d,%d), bp (%d); logits (%d) <- (%d), W (%d,%d), b (%d)",
+                      H, H, H, H, H, K, H, K, H, K);
         break;
     case 15:
+        if (scores_tokens(v) || v->a->request.qa) {
+            const int labels = scores_tokens(v) ? v->c->K : 2;
+            put_formatted(v, "shapes", "logits (%d,%d) <- h (%d,%d), W (%d,%d), b (%d)", T, labels, T, H, labels, H,
+                          labels);
+            break;
+        }
         put_formatted(v, "shapes", "t (%d,%d) <- (%d,%d), W (%d,%d); logits (%d,%d) <- t, E (%d,%d), c (%d)",
                       M, H, M, H, H, H, M, V, V, H, V);
         break;
@@ -672,11 +763,13 @@ void step_formula(const View *v, int n, char text[512])
     if (n == 12)
         snprintf(text, 512, "z = GELU(y W1^T + b1)   GELU(u) = %s",
                  v->c->gelu == GELU_ERF ? "u (1 + erf(u/sqrt 2))/2" : "u (1 + tanh(0.7979 (u + 0.044715 u^3)))/2");
+    else if (n == 5 && !v->c->S)
+        snprintf(text, 512, "x_t = word[id_t] + position[t]   (a DistilBERT has no segments)");
     else if (n == 16)
         snprintf(text, 512, "cos(a, b) = a.b / (|a| |b|)   word = sum of hidden states %d to %d%s", L - count + 1, L,
                  sentence);
     else
-        snprintf(text, 512, "%s", explain_steps[n - 1].formula);
+        snprintf(text, 512, "%s", step_of(v, n)->formula);
 }
 
 static bool in_block(int n)                                 /* steps 7 to 13 exist in every layer */
@@ -692,7 +785,7 @@ static bool in_head(int n)                                  /* steps 7 to 10 in 
 /* "STEP 8  scores, layer 0, head 0"; below it where the step is told, a comment, and where its function begins. */
 static void put_heading(const View *v, int n)
 {
-    const Step *step = &explain_steps[n - 1];
+    const Step *step = step_of(v, n);
     fprintf(v->out, v->colour ? "\033[1mSTEP %d  %s" : "STEP %d  %s", n, step->name);
     if (in_block(n)) fprintf(v->out, ", layer %d", v->layer);
     if (in_head(n)) fprintf(v->out, ", head %d", v->head);
@@ -701,12 +794,24 @@ static void put_heading(const View *v, int n)
                   step->function, step_places[n - 1].file, step_places[n - 1].function_line);
 }
 
+/* Heads of fine-tuned models are named where the model has them; the others always, as what a BERT has. */
+static bool has_row(const View *v, TraceName row)
+{
+    const Group group = trace_table[row].group;
+    if (row == TRACE_CLASSIFIER) return scores_texts(v);
+    if (row == TRACE_TOKEN_CLASSIFIER) return scores_tokens(v);
+    if (row == TRACE_QA) return v->a->request.qa;
+    if (group == GROUP_PRE_CLASSIFIER) return scores_texts(v) && v->c->distilbert;
+    if (group == GROUP_MLM && (scores_tokens(v) || v->a->request.qa)) return v->s->model.has_mlm;
+    return !v->c->distilbert || (row != TRACE_TOKEN_TYPE && group != GROUP_POOLER && group != GROUP_NSP);
+}
+
 /* What step n makes, by its names in `bert trace`. Step 4 makes what the trace begins with. */
 static void put_trace_names(const View *v, int n)
 {
     char names[512] = "", name[96];
     for (int i = 0; i < TRACE_COUNT; i++) {
-        if (trace_table[i].step != n) continue;
+        if (trace_table[i].step != n || !has_row(v, (TraceName)i)) continue;
         spec_name(trace_table[i].name, v->layer, name, sizeof name);        /* the layer for `*` */
         strcat(strcat(names, *names ? ", " : ""), name);
     }
@@ -717,7 +822,7 @@ static void put_trace_names(const View *v, int n)
 /* Heading, formula, shapes, why; with --step the usual mistake and the names in a trace; then the numbers. */
 static void explain_step(const View *v, int n)
 {
-    const Step *step = &explain_steps[n - 1];
+    const Step *step = step_of(v, n);
     char text[512];
     put_heading(v, n);
     step_formula(v, n, text);
@@ -908,8 +1013,8 @@ static Status explain_one(Session *s, const Input *input, View *v, Error *e)
     ModelRun run = {0};
     Status status = prepare_input(v, input, asked, e);
     if (!m->has_mlm) v->M = 0;
-    const Request request = {.keep = KEEP_EVERYTHING, .pooler = m->has_pooler, .nsp = v->has_nsp && !v->refitted,
-                             .mlm_rows = asked, .M = v->M};
+    Request request = trace_request(m, asked, v->M);
+    request.nsp = v->has_nsp && !v->refitted;
     if (status == BERT_OK) status = run_model(&run, m, v->x, &request, e);
     if (status == BERT_OK) put_view(v, &run.a);
     else at_input(s, input, e);
@@ -950,8 +1055,11 @@ static Status verb_explain(Session *s, Error *e)
     }
     if (no_recipe.status == BERT_OK) check_plain_sentence(s, &recipe, &no_recipe);
     v.has_nsp = next_sentence_head(&s->model, &v.refitted, &no_head) == BERT_OK;
+    if (status == BERT_OK && s->model.has_classifier)
+        status = labels_load(&v.labels, s->directory, &s->model.config, e);
     while (status == BERT_OK && (status = next_input(s, &input, &more, e)) == BERT_OK && more)
         status = explain_one(s, &input, &v, e);
+    labels_free(&v.labels);
     input_free(&input);
     return status;
 }

@@ -30,6 +30,7 @@ typedef struct {                    /* one input, and how it is looked at */
     int layer, head;
     bool zoom, colour;
     bool has_nsp, refitted;
+    Labels labels;                  /* of the classifier, if there is one */
     Stage stage[MOST_STAGES];       /* steps 1 to 3 */
     int stages;                     /* 0 if the ids came from a file */
     const Recipe *recipe;           /* of the sentence vector in step 16, as `bert embed` makes it */
@@ -57,6 +58,8 @@ typedef struct {
 } Step;
 extern const Step explain_steps[];  /* STEPS of them, the first one being step 1 */
 
+/* Step n of this model: that of the table, or for a fine-tuned head another text. */
+const Step *step_of(const View *v, int n);
 /* The formulas of step n for this model. */
 void step_formula(const View *v, int n, char text[512]);
 
@@ -70,6 +73,9 @@ double prob_at(const View *v, int i, int j);
 double cosine_at(const View *v, int i, int j);                              /* of v->words */
 bool is_pair(const View *v);                                                /* two segments, not counting padding */
 void next_sentence(const View *v, real logits[2], real p[2]);               /* only if v->has_nsp */
+bool scores_texts(const View *v);                                           /* the run has a classifier of whole texts */
+bool scores_tokens(const View *v);                                          /* or of tokens */
+int best_label(const View *v, const real *logits);                          /* the row of the largest of K logits */
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * explain_cards.c

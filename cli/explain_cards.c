@@ -400,8 +400,9 @@ static void card_embeddings(const View *v, const Look *look, LineText text)
 {
     const int t = v->subject;
     (void)look;
-    append(text, ANY, "lengths: word %.2f, segment %.2f, position %.2f", row_length(v, v->a->word, t),
-           row_length(v, v->a->token_type, t), row_length(v, v->a->position, t));
+    append(text, ANY, "lengths: word %.2f", row_length(v, v->a->word, t));
+    if (v->c->S) append(text, ANY, ", segment %.2f", row_length(v, v->a->token_type, t));
+    append(text, ANY, ", position %.2f", row_length(v, v->a->position, t));
 }
 
 /* The mean is small on both sides; the deviation is what changes. */
@@ -491,14 +492,26 @@ static void card_feed_forward_down(const View *v, const Look *look, LineText tex
            v->layer + 1, unsigned_nan(cosine(in, out, H)));
 }
 
-/* The judgement on a pair; of one text what tanh left of it. */
+/* The best label of a classifier that makes K logits. */
+static void put_best_label(const View *v, const real *logits, LineText text)
+{
+    const int best = best_label(v, logits);
+    char name[80];
+    append(text, ANY, "%s, logit %.4f: the largest of %d",
+           quoted(best < v->labels.count ? v->labels.names[best] : "?", name), unsigned_nan((double)logits[best]),
+           v->c->K);
+}
+
+/* The answer of a fine-tuned classifier; the judgement on a pair; of one text what tanh left of it. */
 static void card_pooler(const View *v, const Look *look, LineText text)
 {
     const int H = v->c->H;
     int extreme = 0;
     (void)look;
-    if (!v->s->model.has_pooler) {
-        append(text, ANY, "(these weights have no pooler)");
+    if (scores_texts(v)) {
+        put_best_label(v, v->a->classifier_logits, text);
+    } else if (!v->s->model.has_pooler) {
+        append(text, ANY, v->c->distilbert ? "(a DistilBERT has no pooler)" : "(these weights have no pooler)");
     } else if (v->has_nsp && is_pair(v)) {
         real logits[2], p[2];
         next_sentence(v, logits, p);
@@ -516,6 +529,17 @@ static void card_mlm(const View *v, const Look *look, LineText text)
 {
     char best[80], asked[80];
     (void)look;
+    if (scores_tokens(v)) {
+        append(text, ANY, "%s: ", quoted_token(v, v->subject, asked));
+        put_best_label(v, v->a->token_logits + (size_t)v->subject * (size_t)v->c->K, text);
+        return;
+    }
+    if (v->a->request.qa) {
+        append(text, ANY, "%s: logits as start %.4f, as end %.4f", quoted_token(v, v->subject, asked),
+               unsigned_nan((double)v->a->qa_logits[2 * v->subject]),
+               unsigned_nan((double)v->a->qa_logits[2 * v->subject + 1]));
+        return;
+    }
     if (!v->M) {
         append(text, ANY, "(these weights have no masked-language-model head)");
         return;
@@ -569,7 +593,7 @@ static void put_card_line(const View *v, int number, const char **name, const ch
 
 static void put_card(const View *v, int n, const Look *look)
 {
-    const Step *step = &explain_steps[n - 1];
+    const Step *step = step_of(v, n);
     const char *name = step->name;
     char all[512];
     LineText text = "";

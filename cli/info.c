@@ -14,8 +14,9 @@
 static const char info_help[] =
     "Configuration, exact parameter counts (from a config.json alone, too), the heads\n"
     "that are there, and the tensors that are missing, unexpected, or hold values\n"
-    "that are not finite. -v: every tensor with dtype, shape, rms, min, max and first\n"
-    "three values. Exit 3 if a tensor that is needed is missing.\n";
+    "that are not finite; the labels of a fine-tuned head. -v: every tensor with\n"
+    "dtype, shape, rms, min, max and first three values. Exit 3 if a tensor that is\n"
+    "needed is missing.\n";
 static const char info_examples[] =
     "  bert info\n"
     "  bert info -v -m weights/bert-base-cased\n";
@@ -25,7 +26,7 @@ typedef struct {                    /* what info finds out about a file of weigh
     BertConfig config;
     Safetensors file;
     bool *known;                    /* of each tensor in the file: the table has it */
-    int missing[GROUP_TASK + 1], found[GROUP_TASK + 1];     /* tensors by group */
+    int missing[GROUPS], found[GROUPS];     /* tensors by group */
     size_t infinite;
 } Inspection;
 
@@ -42,6 +43,7 @@ static long long count_parameters(const BertConfig *config, Group group)
     for (size_t i = 0; i < tensor_table_size; i++) {
         const TensorSpec *spec = &tensor_table[i];
         if (spec->group != group || spec->optional || spec->tied) continue;
+        if (!spec_pattern(spec, config->distilbert)) continue;
         long long n = (long long)spec_rows(spec, config) * (long long)spec_cols(spec, config);
         sum += spec_per_layer(spec) ? n * config->L : n;
     }
@@ -62,11 +64,14 @@ static void print_configuration(const Session *s, const BertConfig *c)
     fputc('\n', s->out);
     fprintf(s->out, "size        %dL/%dH/%dA: %d layers, hidden size %d, %d heads of %d, feed-forward %d\n",
             c->L, c->H, c->A, c->L, c->H, c->A, c->D, c->F);
-    fprintf(s->out, "inputs      %s pieces, %d positions, %d segments\n", V, c->P, c->S);
+    fprintf(s->out, "inputs      %s pieces, %d positions, ", V, c->P);
+    if (c->S) fprintf(s->out, "%d segments\n", c->S);
+    else fputs("no segments (a DistilBERT)\n", s->out);
     fprintf(s->out, "numbers     GELU %s, LayerNorm eps %g, computed in float%d\n",
             c->gelu == GELU_ERF ? "erf" : "tanh", c->eps, (int)sizeof(real) * 8);
     if (config_filled_in(c, sizes, sizeof sizes)) fprintf(s->out, "filled in   %s (not in config.json)\n", sizes);
-    fprintf(s->out, "parameters  %s (encoder and pooler); %s with both pre-training heads\n", base, all);
+    fprintf(s->out, c->distilbert ? "parameters  %s (encoder); %s with the masked-language-model head\n" :
+            "parameters  %s (encoder and pooler); %s with both pre-training heads\n", base, all);
 }
 
 /* Walks the tensor table: marks what is known, counts what is there, prints what is missing. A head may be missing as a
@@ -78,13 +83,15 @@ static void list_missing(Inspection *in)
     char name[160];
     for (size_t i = 0; i < tensor_table_size; i++) {
         const TensorSpec *spec = &tensor_table[i];
-        for (int l = 0; l < (spec_per_layer(spec) ? in->config.L : 1); l++) {
+        const char *pattern = spec_pattern(spec, in->config.distilbert);
+        const int count = !pattern ? 0 : spec_per_layer(spec) ? in->config.L : 1;
+        for (int l = 0; l < count; l++) {
             const SafeTensor *t = spec_find(spec, l, &in->file);
             if (t) in->known[t - in->file.tensors] = true;
             if (t) in->found[spec->group]++;
             if (t || spec->optional || spec->tied) continue;
             in->missing[spec->group]++;
-            spec_name(spec->name, l, name, sizeof name);
+            spec_name(pattern, l, name, sizeof name);
             if (spec->group == GROUP_ENCODER && in->missing[GROUP_ENCODER] <= shown)
                 fprintf(in->s->out, "missing     %s\n", name);
         }
@@ -127,17 +134,53 @@ static void inspect_tensor(Inspection *in, const SafeTensor *t, bool print)
     fputc('\n', in->s->out);
 }
 
-/* heads       pooler: yes, masked language model: yes, next sentence: no */
+/* heads       pooler: yes, masked language model: yes, next sentence: no
+ * A DistilBERT has the second one alone. */
 static void print_heads(const Inspection *in)
 {
     static const struct { Group group; const char *name; } heads[] = {
         {GROUP_POOLER, "pooler"}, {GROUP_MLM, "masked language model"}, {GROUP_NSP, "next sentence"}};
-    fputs("heads       ", in->s->out);
+    const char *before = "heads       ";
     for (int i = 0; i < 3; i++) {
         int missing = in->missing[heads[i].group], found = in->found[heads[i].group];
-        fprintf(in->s->out, "%s%s: %s", i ? ", " : "", heads[i].name, !missing ? "yes" : found ? "only a part" : "no");
+        if (!missing && !found) continue;
+        fprintf(in->s->out, "%s%s: %s", before, heads[i].name, !missing ? "yes" : found ? "only a part" : "no");
+        before = ", ";
     }
     fputc('\n', in->s->out);
+}
+
+/* classifier  scores whole texts, 3 labels: 0 negative, 1 neutral, 2 positive
+ * problem     multi_label_classification: each label by itself
+ * The head of a fine-tuned model, and what its labels are called; the first ones, where there are thousands. */
+static Status print_fine_tuned(const Session *s, const Bert *m, Error *e)
+{
+    static const char *const scored[] = {"texts or tokens (config.json does not say which)", "whole texts",
+                                         "the choices of a question", "every token"};
+    static const char *const problems[] = {"", "regression: the scores are the logits", "single_label_classification: "
+                                           "softmax", "multi_label_classification: each label by itself, sigmoid"};
+    enum { SHOWN = 40 };
+    Labels l;
+    if (m->has_qa) fputs("answers     found in a text: qa_outputs\n", s->out);
+    if (!m->has_classifier) return BERT_OK;
+    Status status = labels_load(&l, s->directory, &m->config, e);
+    if (status != BERT_OK) return status;
+    fprintf(s->out, "classifier  scores %s", scored[m->config.head]);
+    if (m->config.head != HEAD_CHOICE) fprintf(s->out, ", %d label%s:", m->config.K, m->config.K > 1 ? "s" : "");
+    for (int i = 0; i < l.count && i < SHOWN && m->config.head != HEAD_CHOICE; i++) {
+        fprintf(s->out, "%s%d ", i ? ", " : " ", i);
+        put_safely(s->out, l.names[i]);
+    }
+    const bool unnamed = !l.named && m->config.head != HEAD_CHOICE;
+    fputs(l.count > SHOWN ? ", ...\n" : unnamed ? " (not named in config.json)\n" : "\n", s->out);
+    if (l.problem != PROBLEM_UNSAID) fprintf(s->out, "problem     %s\n", problems[l.problem]);
+    if (l.activation != ACTIVATION_UNSAID) {
+        fputs("activation  ", s->out);
+        put_safely(s->out, l.activation_name);
+        fputs(" (as a cross-encoder)\n", s->out);
+    }
+    labels_free(&l);
+    return BERT_OK;
 }
 
 /* The file of weights beside the configuration: what is there, what is missing, what nobody asked for. */
@@ -147,6 +190,7 @@ static Status inspect_weights(Inspection *in, const char *path, Error *e)
     char bytes[32];
     size_t unexpected = 0;
     if (weights_open(&in->file, path, e) != BERT_OK) return e->status;
+    in->file.distilbert = in->config.distilbert;
     in->known = calloc(in->file.count + 1, sizeof *in->known);
     if (!in->known) return fail(e, BERT_SYSTEM, "out of memory");
     put_thousands(bytes, (long long)weights_size(&in->file));
@@ -201,6 +245,7 @@ static Status verb_info(Session *s, Error *e)
         Bert model = {0};                                   /* loading checks what is not listed: shapes, ... */
         status = inspect_weights(&in, weights, e);
         if (status == BERT_OK) status = bert_load(&model, s->weights ? s->weights : s->directory, e);
+        if (status == BERT_OK) status = print_fine_tuned(s, &model, e);
         bert_free(&model);
     }
     free(weights);

@@ -22,15 +22,6 @@
  * content with a vocabulary.
  * ================================================================================================================== */
 
-/* a/b, malloc'ed; NULL if memory runs out. */
-static char *join(const char *a, const char *b)
-{
-    size_t size = strlen(a) + strlen(b) + 2;
-    char *path = malloc(size);
-    if (path) snprintf(path, size, "%s/%s", a, b);
-    return path;
-}
-
 /* Does the directory hold what the command needs? A default place that lacks it is passed over; a directory that the
  * user named is not: there the loader says what is missing. */
 static bool serves(const char *directory, Needs needs)
@@ -61,14 +52,16 @@ static void beside_program(const char *program, char directory[4096])
 static Status find_model(Session *s, Error *e)
 {
     static const char place[] = "weights/bert-base-uncased";
-    char roots[2][4096] = {"."};
+    char roots[2][4096] = {"."};                        /* here; beside the program, "" if that is not known */
     const char *given = s->options.model ? s->options.model : getenv("BERT_MODEL");
     if (given && *given) return model_place(given, &s->directory, &s->weights, e);
     beside_program(s->program, roots[1]);
     for (int root = 0; root < 2; root++) {
-        s->directory = root ? join(roots[root], place) : strdup(place);
+        if (!*roots[root]) continue;
+        if (root) path_join(&s->directory, roots[root], place, e);
+        else s->directory = strdup(place);
         if (!s->directory) return fail(e, BERT_SYSTEM, "out of memory");
-        if (*roots[root] && serves(s->directory, s->verb->needs)) return BERT_OK;
+        if (serves(s->directory, s->verb->needs)) return BERT_OK;
         free(s->directory);
         s->directory = NULL;
     }
@@ -96,9 +89,10 @@ Status refuse_file(const char *path, Error *e)
                 "*.safetensors, or one file of weights", path);
 }
 
-/* The three that `make weights` knows. */
-static const char *const fetched_models[] = {"bert-base-uncased", "bert-base-cased", "all-MiniLM-L6-v2"};
-enum { FETCHED_MODELS = 3, PLACE = 4096 };
+/* The four that `make weights` knows. */
+static const char *const fetched_models[] = {"bert-base-uncased", "bert-base-cased", "bert-base-multilingual-cased",
+                                             "all-MiniLM-L6-v2"};
+enum { FETCHED_MODELS = 4, PLACE = 4096 };
 
 /* DIRECTORY/NAME, a place that someone may have meant: is it a model directory? */
 static bool is_model_in(const char *directory, const char *name, char place[PLACE])
@@ -523,9 +517,10 @@ static Status next_row(Session *s, Input *input, bool *more, Error *e)
             return fail(e, BERT_SYSTEM, "out of memory");
     }
     const int segments = s->model.config.S ? s->model.config.S : 2;
+    const bool no_types = s->model.config.distilbert;       /* whatever the file says of them */
     for (size_t i = 0; i < T; i++) {
         int64_t id = id_at(source->ids, first + i);
-        int64_t type = source->types ? id_at(source->types, first + i) : 0;
+        int64_t type = source->types && !no_types ? id_at(source->types, first + i) : 0;
         int64_t mask = source->mask ? id_at(source->mask, first + i) : 1;
         if (check_id(s, input, i, "input_ids", id, (s->P ? s->model.config.V : s->tokenizer.V) - 1, e) != BERT_OK ||
             check_id(s, input, i, "token_type_ids", type, segments - 1, e) != BERT_OK ||
@@ -566,7 +561,7 @@ Status next_text(Session *s, Input *input, bool *more, Error *e)
 
 /* A and B: the whole text and --pair, or what stands before and after the first ` ||| ` with --pairs; a line without
  * one is A alone, as in Google's extract_features.py. */
-static void split_pair(const Session *s, Input *input)
+void split_pair(const Session *s, Input *input)
 {
     static const char bar[] = " ||| ";
     const size_t width = sizeof bar - 1;
@@ -597,7 +592,8 @@ EncodeOptions encode_options(const Session *s)
     if (!limit && s->P) limit = s->tokenizer.max_length;
     if (s->P && (!limit || limit > s->P)) limit = s->P;
     return (EncodeOptions){.plain = o->plain, .no_add_special = o->no_add_special, .max_length = limit,
-                           .truncate = o->truncate || s->cuts, .pad = o->pad, .segments = o->segments - 1};
+                           .truncate = o->truncate || s->cuts, .pad = o->pad,
+                           .segments = s->model.config.distilbert ? 0 : o->segments - 1};
 }
 
 /* The text, or with a prompt the prompt and the text in one. Bytes in messages are the text's own. */
@@ -640,13 +636,25 @@ Status at_input(const Session *s, const Input *input, Error *e)
     return e->status;
 }
 
+/* By itself and cut, so that what is wrong is not blamed on the first input that is paired with it. */
+Status check_first(const Session *s, const char *name, Error *e)
+{
+    EncodeOptions options = encode_options(s);
+    Encoding x = {0};
+    options.truncate = true;
+    Status status = encode(&s->tokenizer, *s->first, NULL, &options, &x, e);
+    encoding_free(&x);
+    return status == BERT_OK ? status : fail(e, status, "%s: %.900s", name, e->message);
+}
+
 /* Read, split, encode: what comes out is ready for the model. */
 Status next_input(Session *s, Input *input, bool *more, Error *e)
 {
     Status status = next_text(s, input, more, e);
     if (status != BERT_OK || !*more || !input->has_text) return status;
     split_pair(s, input);
-    status = encode_prompted(s, input->a, input->has_pair ? &input->b : NULL, &input->encoding, e);
+    if (s->first) status = encode_prompted(s, *s->first, &input->a, &input->encoding, e);
+    else status = encode_prompted(s, input->a, input->has_pair ? &input->b : NULL, &input->encoding, e);
     return status == BERT_OK ? BERT_OK : at_input(s, input, e);
 }
 
@@ -672,8 +680,8 @@ Status answer_done(Session *s, Error *e)
 /* =====================================================================================================================
  * Inputs that run together
  *
- * Every weight is read once per run of the model, whether it meets 10 tokens or 200. Short inputs are therefore
- * packed, one after another without padding, and run as one batch; each gets the bits that it gets alone:
+ * Every weight is read once per run of the model, whether it meets 10 tokens or 200. Short inputs therefore run as one
+ * batch, one after another without padding; each gets the bits that it gets alone:
  *
  *     13 + 40 + 22 + ... tokens  --next_inputs--> at most 456 tokens, or one longer input  --run_inputs--> one batch
  *
@@ -681,7 +689,7 @@ Status answer_done(Session *s, Error *e)
  *     tokens on average took 0.83 of the time that they took one by one, with 240 tokens 0.85; 720 gain no more than
  *     456, and memory grows with every token.
  *
- * Only what is at hand is packed: nobody holds answers back to wait for more input. A program that writes a line and
+ * Only what is at hand runs together: nobody holds answers back to wait for more input. A program that writes a line and
  * reads its answer before it writes the next gets batches of one.
  * ================================================================================================================== */
 static Batch batch_of(const Encoding *x, const int *T)
@@ -696,7 +704,7 @@ static bool look_ahead(Session *s, Inputs *in)
 {
     Input *next = &in->input[in->count];
     if (in->looked) return true;
-    if (in->count == PACKED_INPUTS || (in->count > 0 && !input_at_hand(s))) return false;
+    if (in->count == BATCH_INPUTS || (in->count > 0 && !input_at_hand(s))) return false;
     s->waiting = in->count;
     in->looked = true;
     if (next_input(s, next, &in->more, &in->error) != BERT_OK || !in->more) return true;
@@ -726,7 +734,7 @@ Status next_inputs(Session *s, Inputs *in, Error *e)
     in->count = 0;
     for (int tokens = 0; bytes < READ_AHEAD && look_ahead(s, in) && !in->error.status && in->more; in->count++) {
         tokens += in->input[in->count].encoding.T;
-        if (in->count > 0 && tokens > PACKED_TOKENS) break;
+        if (in->count > 0 && tokens > BATCH_TOKENS) break;
         bytes += in->input[in->count].whole.length;
         in->looked = false;
     }
@@ -737,7 +745,7 @@ Status next_inputs(Session *s, Inputs *in, Error *e)
 
 void inputs_free(Inputs *in)
 {
-    for (size_t i = 0; i <= PACKED_INPUTS; i++) input_free(&in->input[i]);
+    for (size_t i = 0; i <= BATCH_INPUTS; i++) input_free(&in->input[i]);
 }
 
 /* =====================================================================================================================

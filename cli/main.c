@@ -23,8 +23,11 @@ static const struct {
     {"To begin with", &demo_verb}, {NULL, &explain_verb},
     {"What does BERT see?", &tokenize_verb}, {NULL, &vocab_verb},
     {"What was it trained to answer?", &fill_mask_verb}, {NULL, &next_sentence_verb},
+    {"What was it fine-tuned to answer?", &classify_verb}, {NULL, &tag_verb}, {NULL, &answer_verb},
+    {NULL, &choose_verb},
     {"How near are two texts?", &embed_verb}, {NULL, &similarity_verb}, {NULL, &rank_verb},
     {"What happens inside?", &attention_verb}, {NULL, &trace_verb}, {NULL, &info_verb},
+    {"How does it learn?", &train_verb},
     {"Are the numbers right?", &goldens_verb}, {NULL, &verify_verb}, {NULL, &compare_verb},
 };
 enum { VERBS = sizeof verbs / sizeof *verbs };

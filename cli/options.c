@@ -74,15 +74,52 @@ static const Option option_table[] = {
     {"--word", 0, 0, OPTION_STRING, AT(word), 0, "WORD", "compare its occurrences, not whole inputs"},
     {"--by-layer", 0, 0, OPTION_FLAG, AT(by_layer), 1, NULL, "the same for every hidden state, 0 to L"},
     {"--top-k", 0, 0, OPTION_NUMBER, AT(top_k), 1, "N", "the best N only"},
+    {"--aggregate", 0, 0, OPTION_CHOICE, AT(aggregate), 0, "none simple first average max",
+     "how labels of tokens become labels of words and entities (default: simple)"},
+    {"--max-answer", 0, 0, OPTION_NUMBER, AT(max_answer), 1, "N", "answers of at most N tokens (default: 15)"},
+    {"--stride", 0, 0, OPTION_NUMBER, AT(stride), 0, "N", "two parts of a long text share N tokens"},
+    {"--impossible", 0, 0, OPTION_FLAG, AT(impossible), 1, NULL, "that there is no answer is one of the answers"},
     {"--targets", 0, 0, OPTION_STRING, AT(targets), 0, "A,B", "only these pieces"},
+    {"--activation", 0, 0, OPTION_CHOICE, AT(activation), 0, "softmax sigmoid none",
+     "logits into scores (default: what the model's config.json means)"},
+    {"--labels", 0, 0, OPTION_STRING, AT(labels), 0, "A,B,C",
+     "zero-shot: labels of your own, for a model of entailment"},
+    {"--template", 0, 0, OPTION_STRING, AT(template_text), 0, "TEXT",
+     "the sentence that a label makes, with {} for it (default: \"This example is {}.\")"},
+    {"--multi", 0, 0, OPTION_FLAG, AT(multi), 1, NULL, "zero-shot: several labels may be true"},
     {"--all", 0, 0, OPTION_FLAG, AT(all), 1, NULL, "every step in full"},
     {"--layer", 0, 0, OPTION_NUMBER, AT(layer), 0, "N", "block, from 0"},
     {"--head", 0, 0, OPTION_NUMBER, AT(head), 0, "N", "attention head, from 0"},
     {"--step", 0, 0, OPTION_NUMBER, AT(step), 1, "N", "one of the sixteen steps, from 1"},
+    {"--gradients", 0, 0, OPTION_FLAG, AT(gradients), 1, NULL,
+     "also the losses and all gradients; --inputs has labels or next_sentence_label"},
     {"--isolate", 0, 0, OPTION_FLAG, AT(isolate), 1, NULL, "feed each step OTHER's own inputs"},
     {"--tolerance", 0, 0, OPTION_STRING, AT(tolerance), 0, "DB", "exact, or the largest NMSE in dB (default -80)"},
     {"--atol", 0, 0, OPTION_STRING, AT(atol), 0, "X", "every |ref - other| <= atol + rtol |ref|"},
     {"--rtol", 0, 0, OPTION_STRING, AT(rtol), 0, "X", "see --atol"},
+    {"--task", 0, 0, OPTION_CHOICE, AT(task), 0, "mlm", "what is learned: hidden words and next sentences"},
+    {"--config", 0, 0, OPTION_STRING, AT(config), 0, "FILE",
+     "the sizes of a model that begins with random weights; goes with --vocab"},
+    {"--vocab", 0, 0, OPTION_STRING, AT(vocabulary), 0, "FILE", "its pieces, as vocab.txt has them"},
+    {"--no-nsp", 0, 0, OPTION_FLAG, AT(no_nsp), 1, NULL, "hidden words only, no next sentences"},
+    {"--steps", 0, 0, OPTION_NUMBER, AT(steps), 1, "N", "how often the weights change"},
+    {"--batch", 0, 0, OPTION_NUMBER, AT(batch), 1, "N", "sequences of a step (default 32)"},
+    {"--micro-batch", 0, 0, OPTION_NUMBER, AT(micro_batch), 1, "N",
+     "sequences that are computed at once: less memory, the same bits (default: all of the step)"},
+    {"--learning-rate", 0, 0, OPTION_STRING, AT(learning_rate), 0, "X", "the largest of the run (default 5e-5)"},
+    {"--warmup", 0, 0, OPTION_NUMBER, AT(warmup), 0, "N", "steps in which it rises to that (default 0)"},
+    {"--schedule", 0, 0, OPTION_CHOICE, AT(schedule), 0, "linear constant",
+     "then it falls in a line to 0 at --steps, or stays"},
+    {"--weight-decay", 0, 0, OPTION_STRING, AT(weight_decay), 0, "X", "of matrices and embeddings (default 0.01)"},
+    {"--clip", 0, 0, OPTION_STRING, AT(clip), 0, "X", "the longest gradient; 0: any (default 1)"},
+    {"--dropout", 0, 0, OPTION_STRING, AT(dropout), 0, "X", "instead of the configuration's two"},
+    {"--mask", 0, 0, OPTION_STRING, AT(mask), 0, "X", "which part of the tokens is to be guessed (default 0.15)"},
+    {"--rules", 0, 0, OPTION_CHOICE, AT(rules), 0, "huggingface google",
+     "whose masks, first weights and AdamW: they differ in details"},
+    {"--seed", 0, 0, OPTION_NUMBER, AT(seed), 0, "N", "of all random numbers (default 0)"},
+    {"--save-every", 0, 0, OPTION_NUMBER, AT(save_every), 1, "N", "steps (default 500; and at the end)"},
+    {"--resume", 0, 0, OPTION_FLAG, AT(resume), 1, NULL,
+     "go on from the last saved state in DIR; from the start if there is none"},
 };
 enum { OPTIONS = sizeof option_table / sizeof *option_table };
 
@@ -297,7 +334,7 @@ Status parse_options(Options *o, const Verb *verb, int argc, char **argv, bool *
 {
     bool only_texts = false;                                            /* after -- */
     *o = (Options){.gelu = UNSET, .combine = UNSET, .pooling = UNSET, .top_k = UNSET, .layer = UNSET, .head = UNSET,
-                     .step = UNSET};
+                   .step = UNSET, .activation = UNSET, .aggregate = UNSET, .stride = UNSET};
     o->texts = calloc((size_t)argc + 1, sizeof *o->texts);
     if (!o->texts) return fail(e, BERT_SYSTEM, "out of memory");
     for (int i = 0; i < argc; i++) {

@@ -119,6 +119,25 @@ int put_safely(FILE *out, const char *text)
     return width;
 }
 
+/* Some bytes at a time, whole characters, as the text goes on behind its end; a NUL by itself. */
+void put_text_safely(FILE *out, const char *bytes, size_t length)
+{
+    enum { SOME = 64, LONGEST_CHARACTER = 4 };
+    char part[SOME + 1];
+    while (length > 0) {
+        size_t n = length < SOME ? length : SOME;
+        while (n < length && n > SOME - LONGEST_CHARACTER && ((unsigned char)bytes[n] & 0xC0) == 0x80) n--;
+        memcpy(part, bytes, n);
+        part[n] = 0;
+        const size_t before = strlen(part);
+        put_safely(out, part);
+        if (before < n) fputs("\\x00", out);
+        n = before < n ? before + 1 : n;
+        bytes += n;
+        length -= n;
+    }
+}
+
 /* NumPy's format, version 1.0: magic, length, a Python dictionary, blanks up to a multiple of 64, newline. */
 void npy_put_header(FILE *out, const size_t *shape, int rank)
 {

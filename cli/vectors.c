@@ -103,6 +103,19 @@ static Status read_directory_recipe(Session *s, Recipe *r, const char *directory
     return BERT_OK;
 }
 
+/* A ColBERT's vectors are those of its tokens through a matrix of its own, which stands beside the BERT: linear.weight
+ * (out,H), without a bias. Nothing else in the directory says so, and the mean of a hidden state is not what it was
+ * trained for. (A classifier that somebody called `linear` has a bias.) */
+static Status refuse_projection(const Session *s, Error *e)
+{
+    const Safetensors *file = s->model.file;
+    const SafeTensor *t = safetensors_find(file, "linear.weight");
+    if (!t || t->rank != 2 || t->shape[1] != (size_t)s->model.config.H || safetensors_find(file, "linear.bias"))
+        return BERT_OK;
+    return fail(e, BERT_FILE, "%s: tensor 'linear.weight' makes the vectors of a ColBERT, one for each token, which is not "
+                "supported: give --pooling or --layers for BERT's own", file->file.path);
+}
+
 /* The recipe from the options. `layers` is the default; without one, the word-embedding tutorial's sentence vector (the
  * mean over the tokens of the second to last hidden state), or what a sentence-transformers directory brings. An option
  * that is given overrides its own part only.
@@ -117,6 +130,7 @@ Status read_recipe(Session *s, Recipe *r, const char *layers, Combine combine, E
     *r = (Recipe){.combine = o->combine == UNSET ? combine : (Combine)o->combine, .pooling = POOL_MEAN};
     if (directory && read_directory_recipe(s, r, directory, e) != BERT_OK) return e->status;
     if (directory) layers = "-1";
+    else if (!layers && !o->layers && o->pooling == UNSET && refuse_projection(s, e) != BERT_OK) return e->status;
     if (parse_layers(o->layers ? o->layers : layers ? layers : "-2", L, r, e) != BERT_OK) return e->status;
     if (o->pooling != UNSET) r->pooling = (Pooling)o->pooling;
     if (o->normalize) r->normalize = true;
@@ -686,12 +700,16 @@ static const char rank_help[] =
     "`score<TAB>line`, best first. The score is the cosine of the line's vector to\n"
     "QUERY's; vectors are made as `bert embed` makes them. Raw BERT was not trained\n"
     "for this; the example's model was. On a terminal four decimals, else all digits.\n"
+    "With a cross-encoder, a model with a classifier of one label, the score is what\n"
+    "it says of the pair QUERY and line: sigmoid, or what its config.json says; an\n"
+    "option about vectors asks for cosines all the same.\n"
     "\n"
     "Formats:\n"
     "  text     score and line\n"
     "  json     one object per line: score, text\n";
 static const char rank_examples[] =
-    "  bert rank -m weights/all-MiniLM-L6-v2 'my money back' -f answers.txt --top-k 3\n";
+    "  bert rank -m weights/all-MiniLM-L6-v2 'my money back' -f answers.txt --top-k 3\n"
+    "  bert rank -m ms-marco --activation none 'my money back' -f answers.txt\n";
 
 typedef struct {
     double score;
@@ -748,20 +766,36 @@ static Status embed_query(const Session *s, const Recipe *r, Rows *rows, Error *
 typedef struct {
     Recipe recipe;
     Rows rows;                      /* the query's vector, and room for a line's */
+    bool cross_encoder;             /* instead: the pair (QUERY, line) in one run */
+    Scores scores;
     Ranked *line;
     size_t count;
 } Ranking;
+
+/* How well sequence b of the run suits the query: the cosine of two vectors, or a cross-encoder's one logit. */
+static Status score_line(const Session *s, const ModelRun *run, int b, Ranking *all, double *score, Error *e)
+{
+    Rows *rows = &all->rows;
+    real one;
+    if (all->cross_encoder) {
+        scores_of(&one, &run->a.classifier_logits[b], 1, all->scores);
+        *score = (double)one;
+        return BERT_OK;
+    }
+    rows->count = 1;
+    Status status = append_vectors(rows, &all->recipe, s, run, b, e);
+    if (status == BERT_OK) *score = cosine(rows->data, rows->data + rows->dim, rows->dim);
+    return status;
+}
 
 /* Scores one line, sequence b of the run, and keeps a copy of it; there is room for it in all->line. Nothing is printed
  * before the last line: the best one may come last. */
 static Status rank_one(const Session *s, const Input *input, const ModelRun *run, int b, Ranking *all, Error *e)
 {
-    Rows *rows = &all->rows;
-    rows->count = 1;
-    Status status = append_vectors(rows, &all->recipe, s, run, b, e);
+    double score;
+    Status status = score_line(s, run, b, all, &score, e);
     if (status != BERT_OK) return status;
     const size_t n = input->has_text ? input->whole.length : 0;
-    const double score = cosine(rows->data, rows->data + rows->dim, rows->dim);
     char *text = malloc(n + 1);
     if (!text) return fail(e, BERT_SYSTEM, "out of memory");
     if (n) memcpy(text, input->whole.bytes, n);
@@ -775,7 +809,9 @@ static Status rank_inputs(const Session *s, const Inputs *inputs, Ranking *all, 
     Ranked *longer = realloc(all->line, (all->count + inputs->count) * sizeof *longer);
     if (!longer) return fail(e, BERT_SYSTEM, "out of memory");
     all->line = longer;
-    Status status = run_recipe(s, &all->recipe, inputs, &run, e);
+    const Request pairs = {.classifier = true};
+    Status status = all->cross_encoder ? run_inputs(&run, &s->model, inputs, &pairs, e)
+                                       : run_recipe(s, &all->recipe, inputs, &run, e);
     for (size_t i = 0; status == BERT_OK && i < inputs->count; i++)
         status = rank_one(s, &inputs->input[i], &run, (int)i, all, e);
     run_free(&run);
@@ -802,20 +838,63 @@ static void print_ranked(const Session *s, Ranked *ranked, size_t count)
     }
 }
 
-/* A model that was trained to compare sentences says how its vectors are made; raw BERT does not. */
+/* The query as a vector, by the model's recipe. */
+static Status start_cosines(Session *s, Ranking *all, Error *e)
+{
+    if (s->options.activation != UNSET)
+        return fail(e, BERT_USAGE, "--activation is for a cross-encoder, and the scores are cosines here");
+    Status status = read_recipe(s, &all->recipe, NULL, COMBINE_CAT, e);
+    if (status == BERT_OK) status = prepare_sentences(s, e);
+    return status == BERT_OK ? embed_query(s, &all->recipe, &all->rows, e) : status;
+}
+
+/* Every line becomes a pair with the query: [CLS] QUERY [SEP] line [SEP].
+ * Why it ranks better than a cosine: the words of both attend to each other, where a vector must be made before the
+ * other text is known. It costs a run for each pair. */
+static Status start_pairs(Session *s, Ranking *all, const Text *query, Error *e)
+{
+    Labels labels;
+    char *prompt = NULL;
+    Status status = open_head(s, HEAD_SEQUENCE, &labels, e);
+    if (status == BERT_OK && (s->options.pairs || s->options.pair || s->options.inputs))
+        status = fail(e, BERT_USAGE, "a cross-encoder makes pairs of QUERY and each line: leave %s out",
+                      s->options.inputs ? "--inputs" : s->options.pair ? "--pair" : "--pairs");
+    if (status == BERT_OK && sentence_directory(s)) status = prompt_read(sentence_directory(s), NULL, &prompt, e);
+    if (status == BERT_OK && prompt)
+        status = fail(e, BERT_FILE, "%s: has a default prompt, which is not put before a cross-encoder's texts here",
+                      s->directory);
+    if (status == BERT_OK) status = choose_scores(s, &labels, true, &all->scores, e);
+    s->first = query;
+    if (status == BERT_OK) status = check_first(s, "QUERY", e);
+    free(prompt);
+    labels_free(&labels);
+    return status;
+}
+
+/* What the scores are, on stderr. */
+static void note_ranking(const Session *s, const Ranking *all)
+{
+    static const char *const kinds[] = {"softmax", "sigmoid", "raw logits"};
+    if (all->cross_encoder)
+        note(s, "scores: this model is a cross-encoder, which reads QUERY and line together (%s)", kinds[all->scores]);
+    else if (!sentence_directory(s))
+        note(s, "raw BERT was not trained to compare sentences; this model was: -m weights/all-MiniLM-L6-v2");
+}
+
+/* A model that was trained to compare sentences says how its vectors are made; raw BERT does not. A cross-encoder gives
+ * no vectors at all. */
 static Status verb_rank(Session *s, Error *e)
 {
     Inputs inputs = {0};
-    Ranking all = {0};
-    Status status = read_recipe(s, &all.recipe, NULL, COMBINE_CAT, e);
-    if (status == BERT_OK) status = prepare_sentences(s, e);
-    if (status == BERT_OK) status = embed_query(s, &all.recipe, &all.rows, e);
+    Ranking all = {.cross_encoder = is_cross_encoder(s)};
+    const Text query = {s->options.query, strlen(s->options.query)};
+    Status status = all.cross_encoder ? start_pairs(s, &all, &query, e) : start_cosines(s, &all, e);
     while (status == BERT_OK && (status = next_inputs(s, &inputs, e)) == BERT_OK && inputs.count > 0)
         status = rank_inputs(s, &inputs, &all, e);
     if (status == BERT_OK) print_ranked(s, all.line, all.count);
     if (status == BERT_OK) status = answer_done(s, e);
-    if (status == BERT_OK && !sentence_directory(s))
-        note(s, "raw BERT was not trained to compare sentences; this model was: -m weights/all-MiniLM-L6-v2");
+    if (status == BERT_OK) note_ranking(s, &all);
+    s->first = NULL;
     for (size_t i = 0; i < all.count; i++) free(all.line[i].text);
     free(all.line);
     free(all.rows.data);
@@ -825,7 +904,7 @@ static Status verb_rank(Session *s, Error *e)
 
 const Verb rank_verb = {
     .name = "rank", .run = verb_rank, .settle = rank_settle, .needs = NEEDS_MODEL, .sentences = true,
-    .own = "--top-k --layers --combine --pooling --normalize --prompt --format", .formats = "text json",
+    .own = "--top-k --layers --combine --pooling --normalize --prompt --activation --format", .formats = "text json",
     .arguments = " QUERY [TEXT ...]", .summary = "lines by their likeness to a query",
     .help = rank_help, .examples = rank_examples,
 };

@@ -627,7 +627,7 @@ def bench_growth(report, worker, limits, quick):
     )
     batch = {B: median_ms(worker, ("batch", B, 22), 3) for B in (1, 2, 4, 8, 16, 32)}
     report(
-        "Sentences of 22 tokens, packed into one batch:\n\n"
+        "Sentences of 22 tokens, in one batch without padding:\n\n"
         + markdown(
             ["sentences", *batch],
             [["ms", *map(digits, batch.values())], ["ms per sentence", *(digits(ms / B) for B, ms in batch.items())]],

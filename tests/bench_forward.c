@@ -7,7 +7,7 @@
  *     hidden T FILE   writes its last hidden state, (T,H) float32
  *     tanh T FILE     as hidden, with the tanh GELU, for comparing with programs that know no other
  *     layers L T      as run, with the first L layers only
- *     batch B T       as run, with B copies of the input packed into one batch
+ *     batch B T       as run, with B copies of the input in one batch, without padding
  *     peak            what the processor can do: 10^9 fused multiply-adds a second, best of five
  *     read            what the memory can do: GB/s when the weights are read from beginning to end, best of five
  * A forward pass is everything that a caller pays for: memory for the activations, steps 5 to 13, and giving it back.

@@ -57,7 +57,8 @@ static Status checksum_of_ids(const Bert *m, const Encoding *x, char hex[65], Er
     Activations a;
     int rows[MOST];
     const Batch batch = {1, &x->T, x->input_ids, x->token_type_ids, x->attention_mask};
-    const Request request = {.keep = KEEP_EVERYTHING, .pooler = m->has_pooler, .mlm_rows = rows, .M = m->has_mlm ? x->T : 0};
+    const Request request = {.keep = KEEP_EVERYTHING, .pooler = m->has_pooler, .mlm_rows = rows,
+                             .M = m->has_mlm ? x->T : 0};
     if (x->T > MOST) return fail(e, BERT_TEXT, "the bank sentence has %d tokens, expected %d at most", x->T, MOST);
     for (int i = 0; i < x->T; i++) rows[i] = i;
     Status status = activations_new(&a, m, &batch, &request, e);

@@ -22,9 +22,11 @@ int main(int argc, char **argv)
         return fprintf(stderr, "%s\n", e.message), (int)e.status;
     while (mask < x.T - 1 && x.input_ids[mask] != t.mask_id) mask++;
     Batch batch = {1, &x.T, x.input_ids, x.token_type_ids, x.attention_mask};
-    if (batch_check(&batch, &m.config, &e) || activations_new(&a, &m, &batch, &(Request){.mlm_rows = &mask, .M = 1}, &e))
+    if (batch_check(&batch, &m.config, &e) ||
+        activations_new(&a, &m, &batch, &(Request){.mlm_rows = &mask, .M = 1}, &e))
         return fprintf(stderr, "%s\n", e.message), (int)e.status;
-    forward(&m, &a);                                                    /* m.has_mlm says whether there is an MLM head */
+    /* m.has_mlm says whether there is an MLM head */
+    forward(&m, &a);
     for (int id = 1; id < m.config.V; id++)
         if (a.logits[id] > a.logits[best]) best = id;
     printf("%s\n", tokenizer_piece(&t, best));

@@ -338,6 +338,12 @@ void __wrap_forward(const Bert *m, Activations *a)
     memset(a->logits, 0, (size_t)a->request.M * (size_t)m->config.V * sizeof(real));
 }
 
+/* A tensor of a pre-trained model. */
+static bool belongs(const TensorSpec *spec)
+{
+    return !spec->optional && !spec->tied && spec->group < GROUP_TASK;
+}
+
 static void write_documents_model(void)
 {
     static const BertConfig config = {.L = 12, .H = 768, .A = 12, .D = 64, .F = 3072, .V = 30522, .P = 512, .S = 2};
@@ -348,7 +354,7 @@ static void write_documents_model(void)
     if (mkdir(in_directory("documents"), 0777)) abort();
     for (size_t i = 0; i < tensor_table_size; i++) {
         const TensorSpec *spec = &tensor_table[i];
-        for (int l = 0; !spec->optional && !spec->tied && l < (spec_per_layer(spec) ? config.L : 1); l++) {
+        for (int l = 0; belongs(spec) && l < (spec_per_layer(spec) ? config.L : 1); l++) {
             SafeTensor *t = &tensors[count];
             *t = (SafeTensor){.name = names[count], .dtype = DTYPE_F32, .rank = spec->rows ? 2 : 1};
             spec_name(spec->name, l, names[count++], sizeof names[0]);
@@ -376,7 +382,8 @@ static void write_tokenizer(void)
     if (mkdir(in_directory("pieces"), 0777)) abort();
     spew("pieces/tokenizer.json", "{\"added_tokens\": [{\"id\": 4, \"content\": \"[E1]\"}], \"normalizer\": {\"type\": "
          "\"BertNormalizer\", \"lowercase\": true, \"handle_chinese_chars\": true}, \"pre_tokenizer\": {\"type\": "
-         "\"BertPreTokenizer\"}, \"model\": {\"type\": \"WordPiece\", \"vocab\": {\"[UNK]\": 0, \"[CLS]\": 1, \"[SEP]\": 2, "
+         "\"BertPreTokenizer\"}, \"model\": {\"type\": \"WordPiece\", \"vocab\": {\"[UNK]\": 0, \"[CLS]\": 1, "
+         "\"[SEP]\": 2, "
          "\"a\": 3}}}");
 }
 
@@ -384,12 +391,14 @@ static void write_tokenizer(void)
 static long torture_bert(void)
 {
     char trace[512], wrong[512], many[512], documents[512], index[512], pieces[512], sentences[512];
+    char heads[512];
     snprintf(pieces, sizeof pieces, "%s", in_directory("pieces"));
     snprintf(index, sizeof index, "%s", in_directory("s.index.json"));
     snprintf(trace, sizeof trace, "%s", in_directory("trace"));
     snprintf(many, sizeof many, "%s", in_directory("many"));
     snprintf(documents, sizeof documents, "%s", in_directory("documents"));
     snprintf(wrong, sizeof wrong, "%s", in_directory("wrong"));
+    snprintf(heads, sizeof heads, "%s", in_directory("heads"));
     snprintf(sentences, sizeof sentences, "%s", in_directory("st"));
     char *made[] = {"bert", "trace", MODEL, "-q", "-o", trace, "the cat", NULL};
     char *different[] = {"bert", "trace", MODEL, "-q", "--gelu", "tanh", "-o", wrong, "the cat", NULL};
@@ -431,6 +440,9 @@ static long torture_bert(void)
         {0, {"bert", "info", "-v", MODEL, NULL}},
         {0, {"bert", "embed", "-m", sentences, "sat", "--format", "json", NULL}},
         {0, {"bert", "rank", "-m", sentences, "cat", "the dog", "the cat", "--prompt", "q", NULL}},
+        {0, {"bert", "tag", "-m", heads, "--max-length", "4", "--stride", "1", "the cat sat on", NULL}},
+        {0, {"bert", "tag", "-m", heads, "--aggregate", "average", "--format", "json", "-o", answer, "the cat", NULL}},
+        {0, {"bert", "answer", "-m", heads, "--max-length", "7", "--stride", "1", "--top-k", "2", "the", "the cat sat on", NULL}},
         {0, {"bert", "help", NULL}},
     };
     long points = 0;
@@ -493,12 +505,15 @@ static void write_torch_and_shards(void)
 /* A directory of sentence-transformers, its model in another one: a prompt, a length, and a module with weights. */
 static void write_sentence_model(void)
 {
-    static const char list[] = "[{\"name\": \"0\", \"path\": \"model\", \"type\": \"sentence_transformers.models.Transformer\"}, "
+    static const char list[] = "[{\"name\": \"0\", \"path\": \"model\", \"type\": "
+        "\"sentence_transformers.models.Transformer\"}, "
         "{\"name\": \"1\", \"path\": \"1\", \"type\": \"sentence_transformers.models.Pooling\"}, "
         "{\"name\": \"2\", \"path\": \"2\", \"type\": \"sentence_transformers.models.LayerNorm\"}]";
     static const float numbers[24] = {1, 2, 3, 4};
-    const SafeTensor both[] = {{.name = "norm.weight", .rank = 1, .shape = {24}, .count = 24, .data = numbers, .dtype = DTYPE_F32},
-                               {.name = "norm.bias", .rank = 1, .shape = {24}, .count = 24, .data = numbers, .dtype = DTYPE_F32}};
+    const SafeTensor both[] = {{.name = "norm.weight", .rank = 1, .shape = {24}, .count = 24, .data = numbers,
+                                .dtype = DTYPE_F32},
+                               {.name = "norm.bias", .rank = 1, .shape = {24}, .count = 24, .data = numbers,
+                                .dtype = DTYPE_F32}};
     Error e;
     if (mkdir(in_directory("st"), 0777) || mkdir(in_directory("st/1"), 0777) || mkdir(in_directory("st/2"), 0777) ||
         symlink("..", in_directory("st/model")) ||
@@ -507,17 +522,48 @@ static void write_sentence_model(void)
     spew("st/modules.json", list);
     spew("st/1/config.json", "{\"pooling_mode\": [\"weightedmean\"], \"include_prompt\": false}");
     spew("st/2/config.json", "{\"dimension\": 24}");
-    spew("st/config_sentence_transformers.json", "{\"prompts\": {\"q\": \"the cat \"}, \"default_prompt_name\": \"q\"}");
+    spew("st/config_sentence_transformers.json",
+         "{\"prompts\": {\"q\": \"the cat \"}, \"default_prompt_name\": \"q\"}");
     spew("sentence_bert_config.json", "{\"max_seq_length\": 7}");
+}
+
+/* A model with a token classifier and a head for answers; its pieces are the tiny model's. */
+static void write_heads(void)
+{
+    static const float numbers[3 * 24] = {1, 2, 3, 4};
+    const SafeTensor heads[] = {
+        {.name = "classifier.weight", .rank = 2, .shape = {3, 24}, .count = 72, .data = numbers, .dtype = DTYPE_F32},
+        {.name = "classifier.bias", .rank = 1, .shape = {3}, .count = 3, .data = numbers, .dtype = DTYPE_F32},
+        {.name = "qa_outputs.weight", .rank = 2, .shape = {2, 24}, .count = 48, .data = numbers, .dtype = DTYPE_F32},
+        {.name = "qa_outputs.bias", .rank = 1, .shape = {2}, .count = 2, .data = numbers, .dtype = DTYPE_F32}};
+    Safetensors st;
+    SafeTensor *all;
+    Error e;
+    if (mkdir(in_directory("heads"), 0777) || symlink("../vocab.txt", in_directory("heads/vocab.txt")) ||
+        safetensors_open(&st, in_directory("model.safetensors"), &e) != BERT_OK ||
+        !(all = calloc(st.count + 4, sizeof *all))) exit(printf("no heads\n"));
+    memcpy(all, st.tensors, st.count * sizeof *all);
+    memcpy(all + st.count, heads, sizeof heads);
+    if (safetensors_write(in_directory("heads/model.safetensors"), all, st.count + 4, NULL, 0, &e) != BERT_OK) abort();
+    free(all);
+    safetensors_close(&st);
+    spew("heads/config.json", "{\"num_hidden_layers\": 2, \"hidden_size\": 24, \"num_attention_heads\": 3, "
+         "\"intermediate_size\": 56, \"vocab_size\": 101, \"max_position_embeddings\": 32, \"type_vocab_size\": 3, "
+         "\"architectures\": [\"BertForTokenClassification\"], \"id2label\": {\"0\": \"O\", \"1\": \"B-A\", \"2\": "
+         "\"I-A\"}}");
 }
 
 static void clean_up(void)
 {
-    static const char *const names[] = {"st/2/model.safetensors", "st/2/config.json", "st/2", "st/1/config.json", "st/1",
+    static const char *const names[] = {"heads/config.json", "heads/model.safetensors", "heads/vocab.txt", "heads",
+                                        "st/2/model.safetensors", "st/2/config.json", "st/2", "st/1/config.json",
+                                        "st/1",
                                         "st/config_sentence_transformers.json", "st/modules.json", "st/model", "st",
-                                        "sentence_bert_config.json", "torch/t.bin", "torch", "s-1.safetensors", "s-2.safetensors", "s.index.json",
+                                        "sentence_bert_config.json", "torch/t.bin", "torch", "s-1.safetensors",
+                                        "s-2.safetensors", "s.index.json",
                                         "joined",
-                                        "1_Pooling/config.json", "1_Pooling", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+                                        "1_Pooling/config.json", "1_Pooling", "tokenizer_config.json",
+                                        "special_tokens_map.json", "added_tokens.json",
                                         "pieces/tokenizer.json", "pieces", "lines", "out",
                                         "err", "answer", "many", "documents/config.json",
                                         "documents/vocab.txt", "documents/model.safetensors", "documents", "c.index",
@@ -549,6 +595,7 @@ int main(int argc, char **argv)
     spew("many", lines);
     write_documents_model();
     write_sentence_model();
+    write_heads();
     write_checkpoint(directory);
     write_torch_and_shards();
     long points = torture_convert() + torture_bert();

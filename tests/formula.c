@@ -1,5 +1,5 @@
-/* formula.c - tiny BERT models whose weights are a formula, so that the tests need no downloads. The formula, its reasons
- * and the models are explained in tests/golden/formula.py, which gives the same values bit for bit. */
+/* formula.c - tiny BERT models whose weights are a formula, so that the tests need no downloads. The formula, its
+ * reasons and the models are explained in tests/golden/formula.py, which gives the same values bit for bit. */
 #include "formula.h"
 #include <stdlib.h>
 #include <string.h>
@@ -79,18 +79,21 @@ static Status write_config(const Formula *f, const char *directory, Error *e)
             "{\n  \"architectures\": [\n    \"BertForPreTraining\"\n  ],\n  \"model_type\": \"bert\",\n"
             "  \"num_hidden_layers\": %d,\n  \"hidden_size\": %d,\n  \"num_attention_heads\": %d,\n"
             "  \"intermediate_size\": %d,\n  \"vocab_size\": %d,\n  \"max_position_embeddings\": %d,\n"
-            "  \"type_vocab_size\": %d,\n  \"hidden_act\": \"%s\",\n  \"layer_norm_eps\": 0.01,\n  \"pad_token_id\": 0\n}\n",
+            "  \"type_vocab_size\": %d,\n  \"hidden_act\": \"%s\",\n  \"layer_norm_eps\": 0.01,\n  \"pad_token_id\": "
+            "0\n}\n",
             c->L, c->H, c->A, c->F, c->V, c->P, c->S, f->hidden_act);
     return output_commit(&out, e);
 }
 
-/* Special tokens, four marks, the letters alone and as ## pieces (so that every word has pieces), then words: V lines. */
+/* Special tokens, four marks, the letters alone and as ## pieces (so that every word has pieces), then words: V
+ * lines. */
 static Status write_vocabulary(const Formula *f, const char *directory, Error *e)
 {
     static const char *const first[] = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", ",", "?", "!"};
     static const char *const words[] = {
         "the", "cat", "dog", "sat", "on", "mat", "man", "went", "to", "store", "river", "bank", "money", "robber",
-        "vault", "he", "she", "it", "was", "is", "my", "cute", "likes", "play", "##ing", "##ed", "##er", "##ly", "sunny",
+        "vault", "he", "she", "it", "was", "is", "my", "cute", "likes", "play", "##ing", "##ed", "##er", "##ly",
+        "sunny",
         "day", "from", "of", "and", "not", "word", "em", "##bed", "##ding", "big", "in"};
     const int firsts = sizeof first / sizeof *first, letters = 26;
     OutputFile out = {0};
@@ -110,7 +113,7 @@ static Status write_vocabulary(const Formula *f, const char *directory, Error *e
  * ------------------------------------------------------------------------------------------------------------------ */
 static bool belongs(const TensorSpec *spec)
 {
-    return !spec->tied && !spec->optional && spec->group != GROUP_TASK;
+    return !spec->tied && !spec->optional && spec->group < GROUP_TASK;
 }
 
 /* One tensor into *t, with its name in the file (`bert.` before all but the heads'). False: out of memory. */

@@ -38,7 +38,8 @@ bool check_close(const char *what, const real *got, const double *want, size_t n
 
 bool check_value(const char *what, double got, double want, double tolerance)
 {
-    return check(fabs(got - want) <= tolerance, "%s: %.17g, expected %.17g, at most %.3g off", what, got, want, tolerance);
+    return check(fabs(got - want) <= tolerance, "%s: %.17g, expected %.17g, at most %.3g off", what, got, want,
+                 tolerance);
 }
 
 bool check_text(const char *what, const char *got, const char *want)
@@ -73,18 +74,29 @@ bool too_slow(void)
     return true;
 }
 
+static const Test *const suites[] = {
+    files_tests, weights_tests, tokenizer_tests, tensor_tests, model_tests, bits_tests, golden_tests, value_tests,
+    verify_tests, mistake_tests, habit_tests, cli_tests, sentence_tests, explain_tests, output_tests, compare_tests,
+    readme_tests, bring_tests, torch_tests, report_tests, head_tests, span_tests, tag_answer_tests, learn_tests, train_tests,
+    transcript_tests
+};
+enum { SUITES = sizeof suites / sizeof *suites };
+
+bool test_exists(const char *name)
+{
+    for (int s = 0; s < SUITES; s++)
+        for (const Test *t = suites[s]; t->name; t++)
+            if (!strcmp(t->name, name)) return true;
+    return false;
+}
+
 int main(int argc, char **argv)
 {
-    const Test *suites[] = {files_tests, weights_tests, tokenizer_tests, tensor_tests, model_tests, bits_tests,
-                            golden_tests,  value_tests,     verify_tests, mistake_tests, habit_tests, cli_tests,
-                            sentence_tests,
-                            explain_tests, output_tests, compare_tests, readme_tests, bring_tests, torch_tests,
-                            transcript_tests};
     const char *skips_fail = getenv("SKIPS_FAIL");
     const bool first_only = getenv("FIRST_ONLY") != NULL;
     int passes = 0, fails = 0, skips = 0;
     signal(SIGHUP, SIG_DFL);                            /* under nohup, tests of signals would be about nothing */
-    for (size_t s = 0; s < sizeof suites / sizeof *suites; s++)
+    for (int s = 0; s < SUITES; s++)
         for (const Test *t = suites[s]; t->name; t++) {
             if ((argc > 1 && !strstr(t->name, argv[1])) || (fails && first_only)) continue;
             failed = skipped = false;

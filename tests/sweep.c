@@ -186,7 +186,7 @@ static Status open_config(const char *path, Error *e)
     if (s == BERT_OK)
         check(config.L >= 1 && config.H >= 1 && config.A >= 1 && config.H % config.A == 0 &&
               config.D * config.A == config.H
-              && config.F >= 1 && config.V >= 1 && config.P >= 1 && config.S >= 1 && config.eps >= 0 && config.eps <= 1,
+              && config.F >= 1 && config.V >= 1 && config.P >= 1 && config.S >= !config.distilbert && config.eps >= 0 && config.eps <= 1,
               "an accepted configuration is one");
     return s;
 }
@@ -200,7 +200,8 @@ static Status open_tokenizer(const char *path, Error *e)
     Status s = tokenizer_load(&t, directory, CASE_AUTO, e);
     if (s != BERT_OK) return s;
     const int ids[] = {t.pad_id, t.unk_id, t.cls_id, t.sep_id, t.mask_id};
-    for (int i = 0; i < 5; i++) check(ids[i] >= -1 && ids[i] < t.V, "a special token has an id of the vocabulary, or none");
+    for (int i = 0; i < 5; i++)
+        check(ids[i] >= -1 && ids[i] < t.V, "a special token has an id of the vocabulary, or none");
     for (int id = 0; id < t.V; id++) {
         const char *piece = tokenizer_piece(&t, id);
         int found = tokenizer_id(&t, piece, strlen(piece));
@@ -869,8 +870,8 @@ static void sweep_torch_cuts(void)
     sweep_cuts(in_scratch("t.bin"), open_torch, false);
 }
 
-/* All values of every byte: of the pickle with its checksum made right again, so that the machine is reached; of the rest
- * as they are. */
+/* All values of every byte: of the pickle with its checksum made right again, so that the machine is reached; of the
+ * rest as they are. */
 static void sweep_torch_bytes(void)
 {
     size_t begin, size;
@@ -1035,7 +1036,8 @@ static void sweep_traces(void)
         for (int bit = 0; bit < 8; bit += at % 5 ? 3 : 1) {
             b.data[at] = (unsigned char)(before ^ 1 << bit);
             allocated = 0;
-            Status s = compare_traces(in_scratch("sound"), in_scratch("changed"), &options.tolerance, true, nowhere, &e);
+            Status s = compare_traces(in_scratch("sound"), in_scratch("changed"), &options.tolerance, true, nowhere,
+                                      &e);
             verdict(s == BERT_DIFFERENT ? BERT_OK : s, &e, "changed", b.size, "trace, byte", at);
             if (at % 16 || bit) continue;
             allocated = 0;
@@ -1089,9 +1091,10 @@ static void change_file(const char *path, const char *text)
 static void change_tokenizers(void)
 {
     static const char json[] =
-        "{\"added_tokens\": [{\"id\": 2, \"content\": \"[C]\", \"special\": true}, {\"id\": 5, \"content\": \"\\u00e9\", "
-        "\"lstrip\": true, \"normalized\": true}], \"normalizer\": {\"type\": \"BertNormalizer\", \"lowercase\": true}, "
-        "\"pre_tokenizer\": {\"type\": \"BertPreTokenizer\"}, \"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": "
+        "{\"added_tokens\": [{\"id\": 2, \"content\": \"[C]\", \"special\": true}, {\"id\": 5, \"content\": "
+        "\"\\u00e9\", \"lstrip\": true, \"normalized\": true}], \"normalizer\": {\"type\": \"BertNormalizer\", "
+        "\"lowercase\": true}, \"pre_tokenizer\": {\"type\": \"BertPreTokenizer\"}, \"post_processor\": "
+        "{\"type\": \"TemplateProcessing\", \"single\": "
         "[{\"SpecialToken\": {\"id\": \"[C]\", \"type_id\": 0}}, {\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}, "
         "{\"SpecialToken\": {\"id\": \"[S]\", \"type_id\": 0}}], \"pair\": [{\"SpecialToken\": {\"id\": \"[C]\", "
         "\"type_id\": 0}}, {\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}, {\"SpecialToken\": {\"id\": \"[S]\", "
@@ -1103,7 +1106,8 @@ static void change_tokenizers(void)
     snprintf(kept, sizeof kept, "%s", in_model("vocab.txt.kept"));
     if (rename(in_model("vocab.txt"), kept)) abort();
     FILE *f = fopen(in_model("tokenizer_config.json"), "w");
-    if (!f || fputs("{\"tokenizer_class\": \"TokenizersBackend\", \"pad_token\": \"a\"}\n", f) < 0 || fclose(f)) abort();
+    if (!f || fputs("{\"tokenizer_class\": \"TokenizersBackend\", \"pad_token\": \"a\"}\n", f) < 0 || fclose(f))
+        abort();
     change_file(in_model("tokenizer.json"), json);
     remove(in_model("tokenizer.json"));
     remove(in_model("tokenizer_config.json"));

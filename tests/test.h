@@ -11,12 +11,15 @@ typedef struct {
 /* One list per file, each ended by {NULL, NULL}; run.c runs them in the order of the data. */
 extern const Test weights_tests[], tokenizer_tests[], tensor_tests[], model_tests[], bits_tests[], golden_tests[],
                   value_tests[], verify_tests[], cli_tests[], explain_tests[], output_tests[],
-                  mistake_tests[], habit_tests[], sentence_tests[], compare_tests[], files_tests[], readme_tests[], bring_tests[], torch_tests[],
-                  transcript_tests[];
+                  mistake_tests[], habit_tests[], sentence_tests[], compare_tests[], files_tests[], readme_tests[],
+                  bring_tests[],
+                  torch_tests[], report_tests[], head_tests[], span_tests[], tag_answer_tests[],
+                  learn_tests[], train_tests[], transcript_tests[];
 
 /* Fails the running test unless `ok`; the sentence (printf rules) says what was expected. Returns ok. */
 bool check(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* All n elements: |got - want| <= tolerance; NaN on either side fails; the largest difference and its place are printed. */
+/* All n elements: |got - want| <= tolerance; NaN on either side fails; the largest difference and its place are
+ * printed. */
 bool check_close(const char *what, const real *got, const double *want, size_t n, double tolerance);
 bool check_value(const char *what, double got, double want, double tolerance);
 bool check_text(const char *what, const char *got, const char *want);
@@ -25,6 +28,8 @@ void skip(const char *why);
 /* Whether weights/NAME can be used: it is there, and FORMULA=1 (make check) does not leave it out. If not, the running
  * test ends as skipped. */
 bool real_weights(const char *name);
+/* Whether there is a test of that name. */
+bool test_exists(const char *name);
 /* For the first line of a test of more than half a second: true if FORMULA=1 leaves it out; the test then returns. */
 bool too_slow(void);
 #endif

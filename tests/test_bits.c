@@ -221,6 +221,8 @@ static const struct { const char *name, *fingerprint, *checksum; } real_traces[]
      "b34f26ef66ffcf39e8c86d8cb0ae45ecbbe6ba60d53494bffeb0ae5e534e311c"},
     {"bert-base-cased", "a3a23ac965a2385052ececa0b7ce39939157d7fb094181c22d7f07854830a082",
      "40625555e844ac385797caec053eba6e9d4a3323605103f6856cf06cfc7ce1b7"},
+    {"bert-base-multilingual-cased", "59fe2d5cf07fd3967d1631a21834139555d2e4403c8ffd455b060f5345cff287",
+     "37533c8455dc0004c6ac1eb003662f3f02106c58cde98a1d232b3998d8959e23"},
     {"all-MiniLM-L6-v2", "695ab7d306ab2a9655b69fa3523f9067cde87247c8a99f9bd8f6fe728c6692ea",
      "dd7276a31858b6c04ebf778f55a24c91810d0d27e0b8e0f7ef2ec77a00b35ab3"},
 };
@@ -244,7 +246,8 @@ static void real_trace(size_t i)
 
 static void real_uncased(void) { real_trace(0); }
 static void real_cased(void) { real_trace(1); }
-static void real_minilm(void) { real_trace(2); }
+static void real_multilingual(void) { real_trace(2); }
+static void real_minilm(void) { real_trace(3); }
 
 const Test bits_tests[] = {
     {"a_sentence_gets_the_same_bits_alone_and_in_a_batch_of_any_order", any_order},
@@ -254,6 +257,7 @@ const Test bits_tests[] = {
     {"a_checksum_of_a_trace_notices_one_other_id", checksum_notices},
     {"bert_base_uncased_has_the_committed_bits", real_uncased},
     {"bert_base_cased_has_the_committed_bits", real_cased},
+    {"bert_base_multilingual_cased_has_the_committed_bits", real_multilingual},
     {"all_minilm_l6_v2_has_the_committed_bits", real_minilm},
     {NULL, NULL},
 };

@@ -415,6 +415,12 @@ static void a_path_is_a_directory_or_a_file_of_weights(void)
 }
 
 /* What a directory without safetensors has instead, and what to do with it. */
+static void put_bytes(const char *name, const char *bytes, size_t count)
+{
+    FILE *f = fopen(in_directory(name), "wb");
+    if (!f || fwrite(bytes, 1, count, f) != count || fclose(f)) abort();
+}
+
 static void weights_of_other_formats_are_named(void)
 {
     static const char *const cases[][2] = {
@@ -431,6 +437,11 @@ static void weights_of_other_formats_are_named(void)
     }
     expect_refused("a file of torch.save by itself", in_directory("pytorch_model.bin"),
                    "but one of torch.save: `build/convert");
+    put_bytes("old.pt", "\x80\2\x8a\nl\xfc\x9c\x46\xf9 j\xa8P\x19.", 15);
+    expect_refused("a pickle", in_directory("old.pt"), "but one of torch.save");
+    put_bytes("cut.safetensors", "\x80\2\0\0\0\0\0\0{\"a\":", 13);
+    expect_refused("a header of 640 bytes", in_directory("cut.safetensors"), "header length at byte 0: found 640");
+    unlink(in_directory("cut.safetensors"));
     put_weights("model.safetensors", tensors, tensor_count);
     expect_usual("safetensors beside them", directory);
     put_text("adapter_config.json", "{}");
@@ -803,7 +814,7 @@ static void what_cannot_be_opened_is_not_complete(void)
  * modules says so. */
 static void files_that_say_what_the_vectors_are_come_along(void)
 {
-    static const char *const names[] = {"modules.json", "sentence_bert_config.json",
+    static const char *const names[] = {"modules.json", "sentence_bert_config.json", "sentence_xlm-roberta_config.json",
                                         "config_sentence_transformers.json",
         "1_Pooling/config.json", "2_Dense/config.json", "2_Dense/model.safetensors", "tokenizer_config.json",
         "special_tokens_map.json", "added_tokens.json"};

@@ -49,6 +49,7 @@ void plain_file_close(FileView *file);
 #define file_mapped_at     plain_file_mapped_at
 #define file_open          plain_file_open
 #define file_close         plain_file_close
+#define path_join          plain_path_join
 #define file_exists        plain_file_exists
 #define refuse_bom         plain_refuse_bom
 #define output_interrupted plain_output_interrupted
@@ -67,6 +68,7 @@ void plain_file_close(FileView *file);
 #undef file_mapped_at
 #undef file_open
 #undef file_close
+#undef path_join
 #undef file_exists
 #undef refuse_bom
 #undef output_interrupted

@@ -15,7 +15,8 @@ static char directory[256];
 static bool open_model(Bert *m, const char *kind)
 {
     Error e = {0};
-    bool ok = formula_directory(directory) && formula_model(directory, kind, &e) == BERT_OK && bert_load(m, directory, &e) == BERT_OK;
+    bool ok = formula_directory(directory) && formula_model(directory, kind, &e) == BERT_OK &&
+        bert_load(m, directory, &e) == BERT_OK;
     return check(ok, "the %s model loads: %s", kind, e.message);
 }
 
@@ -64,7 +65,8 @@ static void expect_refusal(Status status, const char *part)
     Bert m;
     Error e = {0};
     Status s = bert_load(&m, directory, &e);
-    check(s == status && strstr(e.message, part), "status %d, \"%s\"; expected status %d and \"%s\"", s, e.message, status, part);
+    check(s == status && strstr(e.message, part), "status %d, \"%s\"; expected status %d and \"%s\"", s, e.message,
+          status, part);
     if (s == BERT_OK) bert_free(&m);
 }
 
@@ -119,7 +121,8 @@ static bool same(const char *what, const real *got, const real *want, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (memcmp(&got[i], &want[i], sizeof *got))
-            return check(false, "%s: number %zu is %.9g, expected the bits of %.9g", what, i, (double)got[i], (double)want[i]);
+            return check(false, "%s: number %zu is %.9g, expected the bits of %.9g", what, i, (double)got[i],
+                         (double)want[i]);
     return true;
 }
 
@@ -179,7 +182,8 @@ static void masked_keys_get_no_attention_and_rows_sum_to_one(void)
         double sum = 0;
         for (int j = 0; j < 8; j++) sum += (double)p[j];
         check(p[3] == 0 && p[7] == 0 && s[3] == -FLT_MAX, "row %d gives a masked key %g", row, (double)p[3]);
-        if (!check_value("row sum", sum, 1, 2 * 6e-8)) break;           /* half an ulp each, of the product and its factor */
+        /* half an ulp each, of the product and its factor */
+        if (!check_value("row sum", sum, 1, 2 * 6e-8)) break;
     }
     activations_free(&a);
     close_model(&m);
@@ -198,7 +202,8 @@ static void expect_same_model(Edit *edit)
     Input in = {0};
     if (!open_model(&m, "tiny")) return;
     append(&in, 10, 4);
-    if (rewrite_weights(edit) && check(bert_load(&edited, directory, &e) == BERT_OK, "the edited model loads: %s", e.message)) {
+    if (rewrite_weights(edit) && check(bert_load(&edited, directory, &e) == BERT_OK, "the edited model loads: %s",
+                                       e.message)) {
         run(&a, &m, &in, KEEP_NOTHING), run(&b, &edited, &in, KEEP_NOTHING);
         same("last hidden state", hidden_state(&b, m.config.L), hidden_state(&a, m.config.L), 10 * (size_t)m.config.H);
         same("logits", b.logits, a.logits, (size_t)m.config.V);
@@ -236,12 +241,14 @@ static void keep_everything(SafeTensor *tensors, size_t *count) { (void)tensors,
 static float doubled[101 * 24];
 static void add_decoder(SafeTensor *tensors, size_t *count)
 {
-    SafeTensor *words = named(tensors, *count, "word_embeddings"), *bias = named(tensors, *count, "cls.predictions.bias");
+    SafeTensor *words = named(tensors, *count, "word_embeddings");
+    SafeTensor *bias = named(tensors, *count, "cls.predictions.bias");
     static float zeros[101];
     static char name[] = "cls.predictions.decoder.weight";
     for (size_t i = 0; i < words->count; i++) doubled[i] = 2 * (float)tensor_element(words, i);
     bias->data = zeros;
-    *named(tensors, *count, "cls.seq_relationship.bias") = (SafeTensor){name, DTYPE_F32, 2, {101, 24}, 101 * 24, doubled};
+    *named(tensors, *count, "cls.seq_relationship.bias") =
+        (SafeTensor){name, DTYPE_F32, 2, {101, 24}, 101 * 24, doubled};
     drop(tensors, count, "cls.seq_relationship.weight");
 }
 
@@ -261,21 +268,26 @@ static void an_untied_decoder_is_used(void)
     append(&in, 6, 9);
     bert_free(&m);
     check(rewrite_weights(remove_bias) && bert_load(&m, directory, &e) == BERT_OK, "the tied model loads");
-    check(rewrite_weights(add_decoder) && bert_load(&untied, directory, &e) == BERT_OK, "the untied model loads: %s", e.message);
-    check(m.decoder.data == m.word_embeddings.data && untied.decoder.data != untied.word_embeddings.data, "tied, then untied");
+    check(rewrite_weights(add_decoder) && bert_load(&untied, directory, &e) == BERT_OK, "the untied model loads: %s",
+          e.message);
+    check(m.decoder.data == m.word_embeddings.data && untied.decoder.data != untied.word_embeddings.data,
+          "tied, then untied");
     Batch batch = {1, in.T, in.ids, in.types, in.mask};
     const int rows[] = {2};
     Request request = {.mlm_rows = rows, .M = 1};
-    check(activations_new(&a, &m, &batch, &request, &e) == BERT_OK && activations_new(&b, &untied, &batch, &request, &e) == BERT_OK, "memory");
+    check(activations_new(&a, &m, &batch, &request, &e) == BERT_OK &&
+          activations_new(&b, &untied, &batch, &request, &e) == BERT_OK, "memory");
     forward(&m, &a), forward(&untied, &b);
     for (int v = 0; v < m.config.V; v++)
-        if (!check(b.logits[v] == 2 * a.logits[v], "logit %d is %g, expected twice %g", v, (double)b.logits[v], (double)a.logits[v])) break;
+        if (!check(b.logits[v] == 2 * a.logits[v], "logit %d is %g, expected twice %g", v, (double)b.logits[v],
+                   (double)a.logits[v])) break;
     activations_free(&a), activations_free(&b);
     bert_free(&untied);
     close_model(&m);
 }
 
-/* Half precision: a model whose weights are bfloat16 computes what float32 weights of the same values do, bit for bit. */
+/* Half precision: a model whose weights are bfloat16 computes what float32 weights of the same values do, bit for
+ * bit. */
 static uint16_t halves[40000];
 static float rounded[40000];
 static void to_rounded_or_half(SafeTensor *tensors, size_t count, bool half)
@@ -307,7 +319,8 @@ static void half_precision_weights_are_converted_exactly(void)
     if (!open_model(&m, "tiny")) return;
     bert_free(&m);
     append(&in, 10, 6);
-    check(rewrite_weights(to_rounded) && bert_load(&m, directory, &e) == BERT_OK, "float32 of bfloat16 values: %s", e.message);
+    check(rewrite_weights(to_rounded) && bert_load(&m, directory, &e) == BERT_OK, "float32 of bfloat16 values: %s",
+          e.message);
     check(rewrite_weights(to_half) && bert_load(&half, directory, &e) == BERT_OK, "bfloat16: %s", e.message);
     run(&a, &m, &in, KEEP_NOTHING), run(&b, &half, &in, KEEP_NOTHING);
     same("last hidden state", hidden_state(&b, m.config.L), hidden_state(&a, m.config.L), 10 * (size_t)m.config.H);
@@ -333,7 +346,8 @@ static void misaligned_weights_are_copied(void)
     uint64_t header = 0;
     for (int i = 7; i >= 0; i--) header = header << 8 | file.data[i];
     memcpy(copy, file.data, 8 + header);
-    copy[0]++;                                          /* one more space at the end of the header; it is a multiple of 8 */
+    /* one more space at the end of the header; it is a multiple of 8 */
+    copy[0]++;
     copy[8 + header] = ' ';
     memcpy(copy + 9 + header, file.data + 8 + header, file.size - 8 - header);
     OutputFile out;
@@ -360,19 +374,27 @@ static void drop_two_biases(SafeTensor *tensors, size_t *count)
     drop(tensors, count, "layer.0.output.dense.bias");
 }
 static void drop_half_a_head(SafeTensor *tensors, size_t *count) { drop(tensors, count, "transform.dense.bias"); }
-static void drop_heads(SafeTensor *tensors, size_t *count) { drop(tensors, count, "cls."), drop(tensors, count, "pooler"); }
+static void drop_heads(SafeTensor *tensors, size_t *count)
+{
+    drop(tensors, count, "cls.");
+    drop(tensors, count, "pooler");
+}
 static void transpose_one(SafeTensor *tensors, size_t *count)
 {
     SafeTensor *t = named(tensors, *count, "layer.0.intermediate.dense.weight");
     size_t rows = t->shape[0];
     t->shape[0] = t->shape[1], t->shape[1] = rows;
 }
-static void make_integers(SafeTensor *tensors, size_t *count) { named(tensors, *count, "layer.1.output.dense.weight")->dtype = DTYPE_I32; }
+static void make_integers(SafeTensor *tensors, size_t *count)
+{
+    named(tensors, *count, "layer.1.output.dense.weight")->dtype = DTYPE_I32;
+}
 
 static void bad_weights_are_refused_by_name(void)
 {
     static const struct { Edit *edit; const char *part; } cases[] = {
-        {drop_two_biases, "2 of the encoder's tensors are missing: encoder.layer.1.attention.self.key.bias, encoder.layer.0.output.dense.bias"},
+        {drop_two_biases, "2 of the encoder's tensors are missing: encoder.layer.1.attention.self.key.bias, "
+         "encoder.layer.0.output.dense.bias"},
         {drop_half_a_head, "1 of the MLM head's tensors are missing: cls.predictions.transform.dense.bias"},
         {transpose_one, "intermediate.dense.weight' has shape (24,56), config.json makes it (56,24)"},
         {make_integers, "layer.1.output.dense.weight' has dtype I32, expected F32, F64, F16 or BF16"},
@@ -391,7 +413,8 @@ static void absent_heads_are_noticed(void)
     Error e = {0};
     if (!open_model(&m, "tiny")) return;
     check(m.has_pooler && m.has_mlm && m.has_nsp, "the formula model has all heads");
-    if (rewrite_weights(drop_heads) && check(bert_load(&bare, directory, &e) == BERT_OK, "an encoder alone loads: %s", e.message)) {
+    if (rewrite_weights(drop_heads) && check(bert_load(&bare, directory, &e) == BERT_OK, "an encoder alone loads: %s",
+                                             e.message)) {
         check(!bare.has_pooler && !bare.has_mlm && !bare.has_nsp, "an encoder alone has no heads");
         bert_free(&bare);
     }
@@ -401,10 +424,12 @@ static void absent_heads_are_noticed(void)
 /* A config.json with one key changed, and what the refusal must say. */
 static void bad_configurations_are_refused_by_key(void)
 {
-    static const char *const sizes = "\"num_hidden_layers\": 2, \"hidden_size\": 24, \"num_attention_heads\": 3, \"intermediate_size\": 56, "
+    static const char *const sizes = "\"num_hidden_layers\": 2, \"hidden_size\": 24, \"num_attention_heads\": 3, "
+        "\"intermediate_size\": 56, "
                                      "\"vocab_size\": 101, \"max_position_embeddings\": 32, \"type_vocab_size\": 3";
     static const struct { const char *extra, *part; } cases[] = {
-        {", \"model_type\": \"distilbert\"", "model_type is \"distilbert\", expected \"bert\""},
+        {", \"model_type\": \"roberta\"", "model_type is \"roberta\", expected \"bert\""},
+        {", \"model_type\": \"distilbert\"", "tensors are missing: transformer.layer.0.attention.q_lin.weight"},
         {", \"hidden_act\": \"relu\"", "hidden_act is \"relu\""},
         {", \"position_embedding_type\": \"relative_key\"", "position_embedding_type"},
         {", \"is_decoder\": true", "is_decoder"},
@@ -425,7 +450,8 @@ static void bad_configurations_are_refused_by_key(void)
         write_text("config.json", text);
         expect_refusal(BERT_FILE, cases[i].part[0] ? cases[i].part : "config.json");
     }
-    write_text("config.json", "{\"hidden_size\": 24}");                  /* the rest is BERT-Base's, and the shapes are not */
+    /* the rest is BERT-Base's, and the shapes are not */
+    write_text("config.json", "{\"hidden_size\": 24}");
     expect_refusal(BERT_FILE, "config.json makes it (30522,24)");
     write_text("config.json", "{\"model_type\": \"bert\"}");
     expect_refusal(BERT_FILE, "has none of a BERT's sizes");
@@ -440,12 +466,14 @@ static void inputs_out_of_range_are_refused(void)
     if (!open_model(&m, "tiny")) return;
     append(&in, 5, 1);
     const struct { int32_t *where, value; const char *part; } cases[] = {
-        {&in.ids[2], 101, "id 101"}, {&in.ids[0], -1, "id -1"}, {&in.types[4], 3, "token type 3"}, {&in.mask[1], 2, "attention mask 2"}};
+        {&in.ids[2], 101, "id 101"}, {&in.ids[0], -1, "id -1"}, {&in.types[4], 3, "token type 3"},
+        {&in.mask[1], 2, "attention mask 2"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int32_t before = *cases[i].where;
         Batch batch = {1, in.T, in.ids, in.types, in.mask};
         *cases[i].where = cases[i].value;
-        check(batch_check(&batch, &m.config, &e) == BERT_TEXT && strstr(e.message, cases[i].part), "\"%s\" holds %s", e.message, cases[i].part);
+        check(batch_check(&batch, &m.config, &e) == BERT_TEXT &&
+              strstr(e.message, cases[i].part), "\"%s\" holds %s", e.message, cases[i].part);
         *cases[i].where = before;
     }
     int long_one = m.config.P + 1;

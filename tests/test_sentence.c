@@ -1,5 +1,5 @@
-/* test_sentence.c - directories of sentence-transformers: the tiny model with modules.json and what it names. Vectors are
- * held against sums written here, from the tokens' vectors that ./bert prints. */
+/* test_sentence.c - directories of sentence-transformers: the tiny model with modules.json and what it names. Vectors
+ * are held against sums written here, from the tokens' vectors that ./bert prints. */
 #include "shell.h"
 #include <math.h>
 #include <stdarg.h>
@@ -52,7 +52,8 @@ static bool sentence_model(void)
 
 static void sentence_remove(void)
 {
-    run("cd %s && rm -rf 1_Pooling 2_Dense 3_LayerNorm other modules.json sentence_*.json config_sentence_transformers.json "
+    run("cd %s && rm -rf 1_Pooling 2_Dense 3_LayerNorm other modules.json sentence_*.json "
+        "config_sentence_transformers.json "
         "tokenizer_config.json pairs", tiny);
     formula_remove(tiny);
 }
@@ -101,7 +102,8 @@ static void same(const char *options, const char *others)
 static void refused(const char *options, int expected, const char *name, const char *key)
 {
     const int code = run("./bert embed -q -m %s %s 2>&1", tiny, options);
-    check(code == expected && strstr(output, name) && strstr(output, key), "embed %s: exit %d, expected %d with %s and %s: %s",
+    check(code == expected && strstr(output, name) && strstr(output, key),
+          "embed %s: exit %d, expected %d with %s and %s: %s",
           options, code, expected, name, key, output);
 }
 
@@ -109,7 +111,8 @@ static void refused(const char *options, int expected, const char *name, const c
  * Pooling
  * ================================================================================================================== */
 static const char *const modes[] = {"cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"};
-static const char *const flags[] = {"cls_token", "max_tokens", "mean_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens",
+static const char *const flags[] = {"cls_token", "max_tokens", "mean_tokens", "mean_sqrt_len_tokens",
+                                    "weightedmean_tokens",
                                     "lasttoken"};
 
 /* By the definitions, of the tokens from `first` on. */
@@ -158,7 +161,8 @@ static void several_poolings_stand_one_after_another(void)
     embed("'a cat sat'", got, 3 * H);
     near("by name", got, want, 3 * H);
     for (int i = 0; i < 3; i++) pool_by_hand(want + i * H, tokens, 5, 0, flagged[i]);
-    put("1_Pooling/config.json", "{\"pooling_mode_weightedmean_tokens\": true, \"pooling_mode_mean_sqrt_len_tokens\": true, "
+    put("1_Pooling/config.json", "{\"pooling_mode_weightedmean_tokens\": true, \"pooling_mode_mean_sqrt_len_tokens\": "
+        "true, "
         "\"pooling_mode_cls_token\": true}");
     embed("'a cat sat'", got, 3 * H);
     near("by flags", got, want, 3 * H);
@@ -169,8 +173,10 @@ static void several_poolings_stand_one_after_another(void)
 static void poolings_know_padding_on_the_left(void)
 {
     static const int64_t ids[] = {0, 0, 2, 62, 3}, mask[] = {0, 0, 1, 1, 1};
-    const SafeTensor pairs[] = {{.name = "input_ids", .dtype = DTYPE_I64, .rank = 1, .shape = {5}, .count = 5, .data = ids},
-                                {.name = "attention_mask", .dtype = DTYPE_I64, .rank = 1, .shape = {5}, .count = 5, .data = mask}};
+    const SafeTensor pairs[] = {{.name = "input_ids", .dtype = DTYPE_I64, .rank = 1, .shape = {5}, .count = 5,
+                                 .data = ids},
+                                {.name = "attention_mask", .dtype = DTYPE_I64, .rank = 1, .shape = {5}, .count = 5,
+                                 .data = mask}};
     double tokens[5 * H], got[H], want[H];
     char path[300], options[400], all[400];
     Error e;
@@ -203,7 +209,8 @@ static void put_tensors(const char *directory, const char *weight, size_t rows, 
     const SafeTensor both[] = {
         {.name = (char *)weight, .dtype = DTYPE_F32, .rank = cols ? 2 : 1, .shape = {rows, cols},
          .count = rows * (cols ? cols : 1), .data = numbers_of},
-        {.name = (char *)bias, .dtype = DTYPE_F32, .rank = 1, .shape = {rows}, .count = rows, .data = numbers_of + 8 * H}};
+        {.name = (char *)bias, .dtype = DTYPE_F32, .rank = 1, .shape = {rows}, .count = rows,
+         .data = numbers_of + 8 * H}};
     snprintf(path, sizeof path, "%s/%s/model.safetensors", tiny, directory);
     check(safetensors_write(path, both, bias ? 2 : 1, NULL, 0, &e) == BERT_OK, "%s is written: %s", path, e.message);
 }
@@ -221,7 +228,8 @@ static void dense_by_hand(double *out, const double *x, bool bias, bool hyperbol
 static void a_dense_module_projects_the_vector(void)
 {
     double mean[H], got[8], want[8];
-    static const char *const keys[] = {"", ", \"bias\": false, \"activation_function\": \"torch.nn.modules.linear.Identity\"",
+    static const char *const keys[] = {"", ", \"bias\": false, \"activation_function\": "
+                                       "\"torch.nn.modules.linear.Identity\"",
         (", \"bias\": false, \"activation_function\": \"torch.nn.modules.activation.Tanh\", \"module_input_name\": "
         "\"sentence_embedding\", \"module_output_name\": null"), ", \"activation_function\": \"torch.nn.Identity\""};
     if (!sentence_model()) return;
@@ -285,7 +293,8 @@ static void texts_are_cut_to_the_length_of_the_directory(void)
     check(run("./bert fill-mask -q -m %s 'a [MASK] a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a' "
               "2>/dev/null", tiny) == 4, "only vectors are made of a part of the text");
     run("rm %s/modules.json", tiny);
-    check(run("./bert embed -m %s 'a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a' 2>/dev/null", tiny)
+    check(run("./bert embed -m %s 'a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a' 2>/dev/null",
+              tiny)
           == 4, "without modules.json nobody asked for a cut");
     sentence_remove();
 }
@@ -294,14 +303,16 @@ static void a_prompt_stands_before_the_text(void)
 {
     if (!sentence_model()) return;
     refused("--prompt query a", 2, "--prompt query", "config_sentence_transformers.json");
-    put("config_sentence_transformers.json", "{\"prompts\": {\"query\": \"the big \", \"document\": \"\", \"old\": null}, "
+    put("config_sentence_transformers.json",
+        "{\"prompts\": {\"query\": \"the big \", \"document\": \"\", \"old\": null}, "
         "\"default_prompt_name\": null}");
     same("--prompt query 'cat sat'", "'the big cat sat'");
     same("--prompt document 'cat sat'", "'cat sat'");
     same("--prompt old 'cat sat'", "'cat sat'");
     same("--prompt query --pair mat 'cat sat'", "--pair mat 'the big cat sat'");
     refused("--prompt none a", 2, "query, document, old", "none");
-    put("config_sentence_transformers.json", "{\"default_prompt_name\": \"query\", \"prompts\": {\"query\": \"the big \"}}");
+    put("config_sentence_transformers.json",
+        "{\"default_prompt_name\": \"query\", \"prompts\": {\"query\": \"the big \"}}");
     same("'cat sat'", "--prompt query 'cat sat'");
     check(run("printf 'cat\\n\\ta \\300\\n' | ./bert embed -m %s 2>&1 >/dev/null", tiny) == 4 &&
           strstr(output, "line 2, byte 4"), "bytes are those of the line: %s", output);
@@ -309,7 +320,8 @@ static void a_prompt_stands_before_the_text(void)
           "explain does not show another vector: %s", output);
     check(run("./bert rank -q -m %s 'cat' 'cat' 'the mat'", tiny) == 0 && !strncmp(output, "1\tcat\n", 6),
           "rank puts it before the query and the texts: %s", output);
-    put("config_sentence_transformers.json", "{\"default_prompt_name\": \"x\", \"prompts\": {\"query\": \"the big \"}}");
+    put("config_sentence_transformers.json",
+        "{\"default_prompt_name\": \"x\", \"prompts\": {\"query\": \"the big \"}}");
     refused("a", 3, "config_sentence_transformers.json", "\"x\"");
     sentence_remove();
 }
@@ -329,6 +341,31 @@ static void a_prompt_can_be_left_out_of_the_pooling(void)
     sentence_remove();
 }
 
+/* Where no file names [SEP], the library counts it with the prompt, and the text's first token is left out, too. */
+static void a_sep_without_a_name_counts_with_the_prompt(void)
+{
+    static const char *const configs[] = {"\"sep_token\": \"[SEP]\"", "\"pad_token\": \"[PAD]\""};
+    double tokens[6 * H], got[H], want[H];
+    if (!sentence_model()) return;
+    put("config_sentence_transformers.json", "{\"prompts\": {\"query\": \"the big \"}}");
+    put("1_Pooling/config.json", "{\"pooling_mode\": \"mean\", \"include_prompt\": false}");
+    embed("--layers -1 --pooling none 'the big cat sat'", tokens, 6 * H);
+    run("cd %s && { printf '{\"normalizer\": {\"type\": \"BertNormalizer\", \"lowercase\": true}, \"pre_tokenizer\": "
+        "{\"type\": \"BertPreTokenizer\"}, \"post_processor\": {\"type\": \"BertProcessing\", \"sep\": [\"[SEP]\", 3], "
+        "\"cls\": [\"[CLS]\", 2]}, \"model\": {\"type\": \"WordPiece\", \"unk_token\": \"[UNK]\", \"vocab\": {'; "
+        "sed 's/[\\\"]/\\\\&/g' vocab.txt | "
+        "awk '{ printf \"%%s\\\"%%s\\\": %%d\", (NR > 1 ? \", \" : \"\"), $0, NR - 1 }'; "
+        "echo '}}}'; } > tokenizer.json", tiny);
+    for (int i = 0; i < 2; i++) {
+        put("tokenizer_config.json", "{\"tokenizer_class\": \"TokenizersBackend\", %s}", configs[i]);
+        pool_by_hand(want, tokens, 6, 3 + i, 2);
+        embed("--prompt query 'cat sat'", got, H);
+        near(configs[i], got, want, H);
+    }
+    run("rm %s/tokenizer.json", tiny);
+    sentence_remove();
+}
+
 /* =====================================================================================================================
  * Layouts, and what is refused
  * ================================================================================================================== */
@@ -338,13 +375,15 @@ static void modules_lie_where_the_list_says(void)
     if (!sentence_model()) return;
     embed("'the cat'", want, H);
     put("other/1_Pooling/config.json", "{\"pooling_mode_mean_tokens\": true}");
-    run("cd %s && mkdir other/model && mv config.json vocab.txt model.safetensors other/model && rm -r 1_Pooling", tiny);
+    run("cd %s && mkdir other/model && mv config.json vocab.txt model.safetensors other/model && rm -r 1_Pooling",
+        tiny);
     put("other/model/sentence_bert_config.json", "{\"max_seq_length\": 4}");
     put_modules("sentence_transformers.base.modules.transformer.Transformer:other/model/ "
                 "sentence_transformers.sentence_transformer.modules.pooling.Pooling:other/1_Pooling");
     embed("'the cat sat on the mat'", got, H);
     near("the model in a directory of its own", got, want, H);
-    check(run("./bert tokenize -m %s --format ids 'the cat'", tiny) == 0 && !strcmp(output, "2 61 62 3\n"), "tokenize finds it");
+    check(run("./bert tokenize -m %s --format ids 'the cat'", tiny) == 0 && !strcmp(output, "2 61 62 3\n"),
+          "tokenize finds it");
     run("cd %s && mv other/model/* . ", tiny);
     sentence_remove();
 }
@@ -355,17 +394,20 @@ static void lower_case_is_asked_for_by_the_transformer(void)
     if (!sentence_model()) return;
     put("tokenizer_config.json", "{\"do_lower_case\": false}");
     put("sentence_bert_config.json", "{\"do_lower_case\": true}");
-    check(run("./bert tokenize -m %s --format ids 'The CAT'", tiny) == 0 && !strcmp(output, "2 61 62 3\n"), "ids: %s", output);
+    check(run("./bert tokenize -m %s --format ids 'The CAT'", tiny) == 0 && !strcmp(output, "2 61 62 3\n"),
+          "ids: %s", output);
     check(run("./bert tokenize -m %s --cased --format ids 'The cat'", tiny) == 0 && !strcmp(output, "2 1 62 3\n"),
           "--cased counts: %s", output);
     put("sentence_bert_config.json", "{\"do_lower_case\": false}");
-    check(run("./bert tokenize -m %s --format ids 'The cat'", tiny) == 0 && !strcmp(output, "2 1 62 3\n"), "ids: %s", output);
+    check(run("./bert tokenize -m %s --format ids 'The cat'", tiny) == 0 && !strcmp(output, "2 1 62 3\n"),
+          "ids: %s", output);
     sentence_remove();
 }
 
 static void modules_that_cannot_be_obeyed_are_refused_by_name(void)
 {
-    static const char *const lists[] = {"Transformer: CNN:1", "Transformer: LSTM:1", "WordEmbeddings: Pooling:1_Pooling",
+    static const char *const lists[] = {"Transformer: CNN:1", "Transformer: LSTM:1",
+                                        "WordEmbeddings: Pooling:1_Pooling",
         "BoW: Pooling:1_Pooling", "Router: Pooling:1_Pooling", "own.Transformer: Pooling:1_Pooling",
         "Transformer: pylate.models.Dense:1", "Transformer: Pooling:1_Pooling WeightedLayerPooling:2",
         "Transformer: Pooling:1_Pooling Pooling:1_Pooling", "Transformer: WordWeights:1 Pooling:1_Pooling"};
@@ -396,8 +438,10 @@ static void modules_that_cannot_be_obeyed_are_refused_by_name(void)
 static void keys_that_cannot_be_obeyed_are_refused_by_name(void)
 {
     static const char *const texts[][2] = {
-        {"{\"transformer_task\": \"sequence-classification\"}", "transformer_task"}, {"{\"max_seq_length\": 0}", "max_seq_length"},
-        {"{\"model_args\": {\"dtype\": \"float16\"}}", "dtype"}, {"{\"tokenizer_name_or_path\": \"x\"}", "tokenizer_name_or_path"},
+        {"{\"transformer_task\": \"sequence-classification\"}", "transformer_task"},
+        {"{\"max_seq_length\": 0}", "max_seq_length"},
+        {"{\"model_args\": {\"dtype\": \"float16\"}}", "dtype"},
+        {"{\"tokenizer_name_or_path\": \"x\"}", "tokenizer_name_or_path"},
         {"{\"module_output_name\": \"x\"}", "module_output_name"}, {"{\"unknown\": 1}", "unknown"},
         {"{\"modality_config\": {\"text\": {\"method\": \"x\"}}}", "method"}};
     static const char *const dense[][2] = {
@@ -414,8 +458,10 @@ static void keys_that_cannot_be_obeyed_are_refused_by_name(void)
         put("sentence_bert_config.json", "%s", texts[i][0]);
         refused("a", 3, "sentence_bert_config.json", texts[i][1]);
     }
-    put("sentence_bert_config.json", "{\"model_args\": {\"add_pooling_layer\": false}, \"tokenizer_args\": {}, \"config_args\": null, "
-        "\"tokenizer_name_or_path\": null, \"query_length\": 3, \"modality_config\": {\"image\": {}, \"text\": {\"format\": 1}}}");
+    put("sentence_bert_config.json", "{\"model_args\": {\"add_pooling_layer\": false}, \"tokenizer_args\": {}, "
+        "\"config_args\": null, "
+        "\"tokenizer_name_or_path\": null, \"query_length\": 3, \"modality_config\": {\"image\": {}, \"text\": "
+        "{\"format\": 1}}}");
     check(run("./bert embed -q -m %s a", tiny) == 0, "what changes nothing is no reason to refuse");
     put_modules("Transformer: Pooling:1_Pooling Dense:2_Dense");
     for (size_t i = 0; i < sizeof dense / sizeof *dense; i++) {
@@ -470,9 +516,12 @@ static void words_are_compared_without_the_recipe(void)
     run("mv %s/modules.json %s/pairs; ./bert similarity -m %s --word cat 'the cat' 'a cat'", tiny, tiny, tiny);
     strcpy(plain, output);
     run("mv %s/pairs %s/modules.json", tiny, tiny);
-    put("config_sentence_transformers.json", "{\"default_prompt_name\": \"query\", \"prompts\": {\"query\": \"the big \"}}");
-    check(run("./bert similarity -m %s --word cat 'the cat' 'a cat'", tiny) == 0 && !strcmp(plain, output), "the same: %s", output);
-    check(run("./bert similarity -m %s --word cat --prompt query 'the cat' 2>/dev/null", tiny) == 2, "--prompt is for sentences");
+    put("config_sentence_transformers.json",
+        "{\"default_prompt_name\": \"query\", \"prompts\": {\"query\": \"the big \"}}");
+    check(run("./bert similarity -m %s --word cat 'the cat' 'a cat'", tiny) == 0 && !strcmp(plain, output),
+          "the same: %s", output);
+    check(run("./bert similarity -m %s --word cat --prompt query 'the cat' 2>/dev/null", tiny) == 2,
+          "--prompt is for sentences");
     check(run("./bert embed -m %s --inputs x --prompt query 2>/dev/null", tiny) == 2, "and for texts");
     sentence_remove();
 }
@@ -526,7 +575,8 @@ static void splade_weighs_every_piece(void)
     for (int i = 0; i < V; i++) largest = got[i] > largest ? got[i] : largest;
     check(largest > 0 && heaviest == largest, "the heaviest piece comes first: %.9g, %.9g", heaviest, largest);
     snprintf(shown, sizeof shown, " %.4f", largest);
-    check(run("./bert rank -m %s 'the cat' 'a dog' 'the cat'", tiny) == 0 && strstr(output, "\tthe cat\n") == strchr(output, '\t'),
+    check(run("./bert rank -m %s 'the cat' 'a dog' 'the cat'", tiny) == 0 &&
+          strstr(output, "\tthe cat\n") == strchr(output, '\t'),
           "the query finds itself: %s", output);
     check(run_on_terminal("./bert embed -q -m %s 'the cat'", tiny) == 0 && strstr(output, " pieces)") &&
           strstr(output, shown), "on a terminal: %s", output);
@@ -536,13 +586,16 @@ static void splade_weighs_every_piece(void)
     refused("a", 3, "1_Pooling/config.json", "other");
     put("1_Pooling/config.json", "{}");
     put("sentence_bert_config.json", "{\"max_seq_length\": 8}");
-    refused("a", 3, "transformer_task", "fill-mask");
+    refused("a", 3, "/sentence_bert_config.json: transformer_task", "fill-mask");
     put("sentence_bert_config.json", "{\"transformer_task\": \"fill-mask\", \"modality_config\": {\"text\": "
         "{\"method_output_name\": \"last_hidden_state\"}}}");
-    refused("a", 3, "method_output_name", "logits");
+    refused("a", 3, "/sentence_bert_config.json: method_output_name", "logits");
     put_modules("sentence_transformers.sparse_encoder.models.MLMTransformer: Pooling:1_Pooling");
     put("sentence_bert_config.json", "{\"max_seq_length\": 8}");
     refused("a", 3, "transformer_task", "feature-extraction");
+    put("sentence_bert_config.json", "{}");
+    put("sentence_roberta_config.json", "{\"max_seq_length\": 8}");
+    refused("a", 3, "/sentence_roberta_config.json: transformer_task", "feature-extraction");
     sentence_remove();
 }
 
@@ -556,6 +609,7 @@ const Test sentence_tests[] = {
     {"texts_are_cut_to_the_length_of_the_directory", texts_are_cut_to_the_length_of_the_directory},
     {"a_prompt_stands_before_the_text", a_prompt_stands_before_the_text},
     {"a_prompt_can_be_left_out_of_the_pooling", a_prompt_can_be_left_out_of_the_pooling},
+    {"a_sep_without_a_name_counts_with_the_prompt", a_sep_without_a_name_counts_with_the_prompt},
     {"modules_lie_where_the_list_says", modules_lie_where_the_list_says},
     {"lower_case_is_asked_for_by_the_transformer", lower_case_is_asked_for_by_the_transformer},
     {"modules_that_cannot_be_obeyed_are_refused_by_name", modules_that_cannot_be_obeyed_are_refused_by_name},

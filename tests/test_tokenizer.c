@@ -111,7 +111,8 @@ static Status load_made(Tokenizer *t, const char *vocab, size_t size, const char
 }
 
 /* The files of a directory that are not NULL, in this order. */
-static const char *const file_names[] = {"vocab.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+static const char *const file_names[] = {"vocab.txt", "tokenizer.json", "tokenizer_config.json",
+                                         "special_tokens_map.json",
                                          "added_tokens.json"};
 enum { TXT, JSON, CONFIG, MAP, ADDED, FILES };
 
@@ -850,37 +851,45 @@ static void a_vocabulary_that_was_made_to_collide_is_refused(void)
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------
- * The files that others bring: tokenizer.json, tokenizer_config.json, special_tokens_map.json, added_tokens.json. Random
- * ones are compared with the library by tests/conformance/test_tokenizers.py.
+ * The files that others bring: tokenizer.json, tokenizer_config.json, special_tokens_map.json, added_tokens.json.
+ * Random ones are compared with the library by tests/conformance/test_tokenizers.py.
  * ------------------------------------------------------------------------------------------------------------------ */
 #define SPECIAL(id, name) \
     "{\"id\": " #id ", \"content\": \"" name "\", \"lstrip\": false, \"rstrip\": false, \"single_word\": false, " \
     "\"normalized\": false, \"special\": true}"
-#define FIVE SPECIAL(0, "[PAD]") ", " SPECIAL(1, "[UNK]") ", " SPECIAL(2, "[CLS]") ", " SPECIAL(3, "[SEP]") ", " SPECIAL(4, "[MASK]")
+#define FIVE SPECIAL(0, "[PAD]") ", " SPECIAL(1, "[UNK]") ", " SPECIAL(2, "[CLS]") ", " SPECIAL(3, "[SEP]") ", " \
+    SPECIAL(4, "[MASK]")
 #define NORMALIZER "{\"type\": \"BertNormalizer\", \"clean_text\": true, \"handle_chinese_chars\": true, " \
                    "\"strip_accents\": null, \"lowercase\": true}"
-#define PIECES "\"[PAD]\": 0, \"[UNK]\": 1, \"[CLS]\": 2, \"[SEP]\": 3, \"[MASK]\": 4, \"the\": 5, \"cat\": 6, \"##s\": 7, \"e\": 8"
+#define PIECES "\"[PAD]\": 0, \"[UNK]\": 1, \"[CLS]\": 2, \"[SEP]\": 3, \"[MASK]\": 4, \"the\": 5, \"cat\": 6, " \
+    "\"##s\": 7, \"e\": 8"
 #define MODEL "{\"type\": \"WordPiece\", \"unk_token\": \"[UNK]\", \"continuing_subword_prefix\": \"##\", " \
               "\"max_input_chars_per_word\": 100, \"vocab\": {" PIECES "}}"
 #define PLACE(kind, id, segment) "{\"" kind "\": {\"id\": \"" id "\", \"type_id\": " #segment "}}"
-#define SINGLE "[" PLACE("SpecialToken", "[CLS]", 0) ", " PLACE("Sequence", "A", 0) ", " PLACE("SpecialToken", "[SEP]", 0) "]"
-#define PAIR(segment) "[" PLACE("SpecialToken", "[CLS]", 0) ", " PLACE("Sequence", "A", 0) ", " PLACE("SpecialToken", "[SEP]", 0) ", " \
+#define SINGLE "[" PLACE("SpecialToken", "[CLS]", 0) ", " PLACE("Sequence", "A", 0) ", " \
+    PLACE("SpecialToken", "[SEP]", 0) "]"
+#define PAIR(segment) "[" PLACE("SpecialToken", "[CLS]", 0) ", " PLACE("Sequence", "A", 0) ", " \
+    PLACE("SpecialToken", "[SEP]", 0) ", " \
              PLACE("Sequence", "B", segment) ", " PLACE("SpecialToken", "[SEP]", segment) "]"
 #define IDS "{\"[CLS]\": {\"id\": \"[CLS]\", \"ids\": [2], \"tokens\": [\"[CLS]\"]}, " \
             "\"[SEP]\": {\"id\": \"[SEP]\", \"ids\": [3], \"tokens\": [\"[SEP]\"]}}"
-#define TEMPLATE "{\"type\": \"TemplateProcessing\", \"single\": " SINGLE ", \"pair\": " PAIR(1) ", \"special_tokens\": " IDS "}"
+#define TEMPLATE "{\"type\": \"TemplateProcessing\", \"single\": " SINGLE ", \"pair\": " PAIR(1) \
+    ", \"special_tokens\": " IDS "}"
 #define WHOLE(added, normalizer, splitter, processor, model) \
-    "{\"version\": \"1.0\", \"truncation\": null, \"padding\": null, \"added_tokens\": [" added "], \"normalizer\": " normalizer \
+    "{\"version\": \"1.0\", \"truncation\": null, \"padding\": null, \"added_tokens\": [" added "], \"normalizer\": " \
+    normalizer \
     ", \"pre_tokenizer\": " splitter ", \"post_processor\": " processor ", \"decoder\": null, \"model\": " model "}"
 #define SIX_PLACES "{}, {}, {}, {}, {}, {}"
-#define SIX_NAMES(x) "\"" #x "1\": {}, \"" #x "2\": {}, \"" #x "3\": {}, \"" #x "4\": {}, \"" #x "5\": {}, \"" #x "6\": {}"
+#define SIX_NAMES(x) "\"" #x "1\": {}, \"" #x "2\": {}, \"" #x "3\": {}, \"" #x "4\": {}, \"" #x "5\": {}, \"" #x \
+    "6\": {}"
 #define SPLITTER "{\"type\": \"BertPreTokenizer\"}"
 #define USUAL WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, MODEL)
 #define FAST "{\"tokenizer_class\": \"PreTrainedTokenizerFast\", \"pad_token\": \"[PAD]\", \"mask_token\": \"[MASK]\"}"
 
 static void tokenizer_json_is_enough(void)
 {
-    static const char *const configs[] = {NULL, "{}", "{\"tokenizer_class\": \"BertTokenizer\", \"do_lower_case\": true}", FAST};
+    static const char *const configs[] = {NULL, "{}",
+                                          "{\"tokenizer_class\": \"BertTokenizer\", \"do_lower_case\": true}", FAST};
     Tokenizer t;
     Error e;
     for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
@@ -893,10 +902,31 @@ static void tokenizer_json_is_enough(void)
     }
 }
 
+/* PreTrainedTokenizerFast knows of its special tokens only what is named; a BertTokenizer has names of its own. */
+static void a_file_may_name_the_sep(void)
+{
+#define FAST_WITH(more) "{\"tokenizer_class\": \"TokenizersBackend\", \"pad_token\": \"[PAD]\"" more "}"
+    static const struct { const char *config; bool named; } cases[] = {
+        {"{}", true}, {"{\"tokenizer_class\": \"BertTokenizer\"}", true}, {FAST_WITH(""), false},
+        {FAST_WITH(", \"sep_token\": \"[SEP]\""), true}, {FAST_WITH(", \"eos_token\": \"[SEP]\""), true},
+        {FAST_WITH(", \"extra_special_tokens\": [\"[SEP]\"]"), true},
+        {FAST_WITH(", \"additional_special_tokens\": [\"the\", \"[SEP]\"]"), true},
+        {FAST_WITH(", \"end_token\": \"[SEP]\""), true}, {FAST_WITH(", \"extra_special_tokens\": [\"the\"]"), false}};
+    Tokenizer t;
+    Error e;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *const files[FILES] = {[JSON] = USUAL, [CONFIG] = cases[i].config};
+        if (!check(load_files(&t, files, CASE_AUTO, &e) == BERT_OK, "case %zu: %s", i, e.message)) continue;
+        check(t.sep_id == 3 && t.sep_named == cases[i].named, "%s: named %d", cases[i].config, t.sep_named);
+        tokenizer_free(&t);
+    }
+}
+
 static void vocab_txt_beside_tokenizer_json_must_agree(void)
 {
     static const struct { const char *txt, *why; } cases[] = {
-        {SPECIALS "the\ncat\n##s\ne\n", NULL}, {SPECIALS "the\ncat\n##s\ne", NULL}, {SPECIALS "the\ncat\n##s\ne\n\n", NULL},
+        {SPECIALS "the\ncat\n##s\ne\n", NULL}, {SPECIALS "the\ncat\n##s\ne", NULL},
+        {SPECIALS "the\ncat\n##s\ne\n\n", NULL},
         {SPECIALS "cat\nthe\n##s\ne\n", "vocab.txt, line 6: found 'cat', but tokenizer.json has 'the'"},
         {SPECIALS "the\ncat\n##s\n", "vocab.txt, line 9: found '', but tokenizer.json has 'e'"},
         {SPECIALS "the\ncat\n##s\ne\nx\n", "vocab.txt, line 10: found 'x', but tokenizer.json has ''"},
@@ -921,48 +951,72 @@ static void a_tokenizer_that_is_not_berts_is_refused_by_file_and_key(void)
         {NULL, "{\"truncation_side\": \"middle\"}", "truncation_side: found 'middle'"},
         {NULL, "{\"model_max_length\": -1}", "model_max_length: found -1"},
         {NULL, "{\"added_tokens_decoder\": {\"x\": {\"content\": \"y\"}}}", "added_tokens_decoder: found 'x'"},
-        {WHOLE(FIVE, "{\"type\": \"Lowercase\"}", SPLITTER, TEMPLATE, MODEL), NULL, "normalizer.type: found 'Lowercase'"},
+        {WHOLE(FIVE, "{\"type\": \"Lowercase\"}", SPLITTER, TEMPLATE, MODEL), NULL,
+         "normalizer.type: found 'Lowercase'"},
         {WHOLE(FIVE, "null", SPLITTER, TEMPLATE, MODEL), NULL, "tokenizer.json: normalizer: found nothing"},
-        {WHOLE(FIVE, "{\"type\": \"BertNormalizer\", \"clean_text\": false}", SPLITTER, TEMPLATE, MODEL), NULL, "clean_text"},
-        {WHOLE(FIVE, NORMALIZER, "{\"type\": \"Whitespace\"}", TEMPLATE, MODEL), NULL, "pre_tokenizer.type: found 'Whitespace'"},
+        {WHOLE(FIVE, "{\"type\": \"BertNormalizer\", \"clean_text\": false}", SPLITTER, TEMPLATE, MODEL), NULL,
+         "clean_text"},
+        {WHOLE(FIVE, NORMALIZER, "{\"type\": \"Whitespace\"}", TEMPLATE, MODEL), NULL,
+         "pre_tokenizer.type: found 'Whitespace'"},
         {WHOLE(FIVE, NORMALIZER, "null", TEMPLATE, MODEL), NULL, "pre_tokenizer: found nothing"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"type\": \"RobertaProcessing\"}", MODEL), NULL, "post_processor.type: found 'Roberta"},
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"type\": \"RobertaProcessing\"}", MODEL), NULL,
+         "post_processor.type: found 'Roberta"},
         {WHOLE(FIVE, NORMALIZER, SPLITTER, "null", MODEL), FAST, "post_processor: found nothing"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"type\": \"TemplateProcessing\", \"single\": " SINGLE ", \"pair\": " PAIR(0)
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"type\": \"TemplateProcessing\", \"single\": " SINGLE ", \"pair\": "
+               PAIR(0)
                ", \"special_tokens\": " IDS "}", MODEL), NULL, "post_processor: found another template"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"type\": \"TemplateProcessing\", \"single\": " SINGLE ", \"pair\": " PAIR(1)
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"type\": \"TemplateProcessing\", \"single\": " SINGLE ", \"pair\": "
+               PAIR(1)
                ", \"special_tokens\": {}}", MODEL), NULL, "post_processor: found another template"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"type\": \"BertProcessing\", \"sep\": [\"[SEP]\", 9], \"cls\": [\"[CLS]\", 2]}", MODEL), FAST,
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"type\": \"BertProcessing\", \"sep\": [\"[SEP]\", 9], \"cls\": "
+               "[\"[CLS]\", 2]}", MODEL), FAST,
          "post_processor: found the ids 2 and 9, expected 0 to 8"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"type\": \"BPE\", \"vocab\": {}}"), NULL, "model.type: found 'BPE'"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {" PIECES "}, \"merges\": []}"), NULL, "model.merges"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"type\": \"Unigram\", \"vocab\": []}"), NULL, "model.type: found 'Unigram'"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"continuing_subword_prefix\": \"@@\"}"), NULL, "found '@@', expected '##'"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"max_input_chars_per_word\": 201}"), NULL, "max_input_chars_per_word: found 201"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"max_input_chars_per_word\": 50, \"vocab\": {" PIECES "}}"), NULL,
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"type\": \"BPE\", \"vocab\": {}}"), NULL,
+         "model.type: found 'BPE'"},
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {" PIECES "}, \"merges\": []}"), NULL,
+         "model.merges"},
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"type\": \"Unigram\", \"vocab\": []}"), NULL,
+         "model.type: found 'Unigram'"},
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"continuing_subword_prefix\": \"@@\"}"), NULL,
+         "found '@@', expected '##'"},
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"max_input_chars_per_word\": 201}"), NULL,
+         "max_input_chars_per_word: found 201"},
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"max_input_chars_per_word\": 50, \"vocab\": {" PIECES "}}"),
+         NULL,
          "max_input_chars_per_word: found 50, but a BertTokenizer has 100"},
         {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{}"), NULL, "model.vocab: found nothing"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {\"a\": 0, \"b\": 0}}"), NULL, "'b', id 0: found twice"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {\"a\": 0, \"a\": 1}}"), NULL, "'a', id 1: found twice"},
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {\"a\": 0, \"b\": 0}}"), NULL,
+         "'b', id 0: found twice"},
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {\"a\": 0, \"a\": 1}}"), NULL,
+         "'a', id 1: found twice"},
         {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {\"a\": -1}}"), NULL, "'a' has id -1"},
         {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {\"a\": 16000000}}"), NULL, "'a' has id 16000000"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {}, \"vocab\": {}}"), NULL, "model.vocab: found twice"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"type\": \"BertProcessing\", \"trim\": true, \"sep\": [\"[SEP]\", 3, 4]}", MODEL), NULL,
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {}, \"vocab\": {}}"), NULL,
+         "model.vocab: found twice"},
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"type\": \"BertProcessing\", \"trim\": true, \"sep\": [\"[SEP]\", 3, "
+               "4]}", MODEL), NULL,
          "post_processor: expected a token and its id"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"single\": [" SIX_PLACES ", " SIX_PLACES ", " SIX_PLACES "]}", MODEL), NULL,
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"single\": [" SIX_PLACES ", " SIX_PLACES ", " SIX_PLACES "]}", MODEL),
+         NULL,
          "post_processor: found more than"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"special_tokens\": {" SIX_NAMES(a) ", " SIX_NAMES(b) ", " SIX_NAMES(c) "}}", MODEL),
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"special_tokens\": {" SIX_NAMES(a) ", " SIX_NAMES(b) ", " SIX_NAMES(c)
+               "}}", MODEL),
          NULL, "post_processor.special_tokens: found more than"},
-        {WHOLE(SPECIAL(7, "[E1]"), NORMALIZER, SPLITTER, TEMPLATE, MODEL), NULL, "tokenizer.json: the added token '[E1]' has id 7, but by its place it is 9"},
-        {WHOLE(FIVE, "{\"type\": \"BertNormalizer\", \"lowercase\": false, \"handle_chinese_chars\": true}", SPLITTER, TEMPLATE, MODEL),
-         NULL, "normalizer.lowercase: found false, but tokenizer_config.json, which decides for a BertTokenizer, has no do_lower_case"},
+        {WHOLE(SPECIAL(7, "[E1]"), NORMALIZER, SPLITTER, TEMPLATE, MODEL), NULL,
+         "tokenizer.json: the added token '[E1]' has id 7, but by its place it is 9"},
+        {WHOLE(FIVE, "{\"type\": \"BertNormalizer\", \"lowercase\": false, \"handle_chinese_chars\": true}", SPLITTER,
+               TEMPLATE, MODEL),
+         NULL, "normalizer.lowercase: found false, but tokenizer_config.json, which decides for a BertTokenizer, has "
+         "no do_lower_case"},
     };
     Tokenizer t;
     Error e;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const char *const files[FILES] = {[TXT] = cases[i].json ? NULL : SPECIALS "a\n", [JSON] = cases[i].json, [CONFIG] = cases[i].config};
+        const char *const files[FILES] = {[TXT] = cases[i].json ? NULL : SPECIALS "a\n", [JSON] = cases[i].json,
+                                          [CONFIG] = cases[i].config};
         Status s = load_files(&t, files, CASE_AUTO, &e);
-        check(s == BERT_FILE && strstr(e.message, cases[i].why), "case %zu says '%s': %s", i, cases[i].why, s ? e.message : "nothing");
+        check(s == BERT_FILE && strstr(e.message, cases[i].why), "case %zu says '%s': %s", i, cases[i].why,
+              s ? e.message : "nothing");
         check(t.vocabulary == NULL, "case %zu: nothing is left over", i);
         if (!s) tokenizer_free(&t);
     }
@@ -971,10 +1025,14 @@ static void a_tokenizer_that_is_not_berts_is_refused_by_file_and_key(void)
 /* The class TokenizersBackend reads settings from tokenizer.json, and BertTokenizer from tokenizer_config.json. */
 static void the_class_says_which_file_has_the_settings(void)
 {
-    static const char keeps[] = WHOLE(FIVE, "{\"type\": \"BertNormalizer\", \"lowercase\": false, \"strip_accents\": true, "
-        "\"handle_chinese_chars\": false}", SPLITTER, "{\"type\": \"BertProcessing\", \"sep\": [\"[SEP]\", 3], \"cls\": [\"[CLS]\", 2]}",
-        "{\"type\": \"WordPiece\", \"unk_token\": \"[UNK]\", \"max_input_chars_per_word\": 3, \"vocab\": {" PIECES "}}");
-    static const char config[] = "{\"do_lower_case\": true, \"strip_accents\": false, \"tokenize_chinese_chars\": true, "
+    static const char keeps[] = WHOLE(FIVE, "{\"type\": \"BertNormalizer\", \"lowercase\": false, "
+        "\"strip_accents\": true, "
+        "\"handle_chinese_chars\": false}", SPLITTER,
+        "{\"type\": \"BertProcessing\", \"sep\": [\"[SEP]\", 3], \"cls\": [\"[CLS]\", 2]}",
+        "{\"type\": \"WordPiece\", \"unk_token\": \"[UNK]\", \"max_input_chars_per_word\": 3, \"vocab\": {" PIECES
+        "}}");
+    static const char config[] = "{\"do_lower_case\": true, \"strip_accents\": false, "
+        "\"tokenize_chinese_chars\": true, "
                                  "\"tokenizer_class\": \"TokenizersBackend\"}";
     const char *const files[FILES] = {[JSON] = keeps, [CONFIG] = config};
     Tokenizer t;
@@ -990,19 +1048,23 @@ static void the_class_says_which_file_has_the_settings(void)
     tokenizer_free(&t);
 }
 
-#define ADD(id, name, flags, normalized) "{\"id\": " #id ", \"content\": \"" name "\", " flags ", \"normalized\": " normalized "}"
+#define ADD(id, name, flags, normalized) "{\"id\": " #id ", \"content\": \"" name "\", " flags ", \"normalized\": " \
+    normalized "}"
 static void added_tokens_take_what_their_flags_say(void)
 {
     static const char json[] = WHOLE(FIVE ", " ADD(9, "[E1]", "\"special\": true", "false") ", "
         ADD(10, "Covid", "\"single_word\": true", "true") ", " ADD(11, "<l>", "\"lstrip\": true", "false") ", "
-        ADD(12, "<r>", "\"rstrip\": true", "false") ", " ADD(13, "LR", "\"lstrip\": true, \"rstrip\": true", "true") ", "
+        ADD(12, "<r>", "\"rstrip\": true", "false") ", "
+        ADD(13, "LR", "\"lstrip\": true, \"rstrip\": true", "true") ", "
         ADD(14, "[E1]x", "\"special\": false", "false"), NORMALIZER, SPLITTER, TEMPLATE, MODEL);
     static const struct { const char *text, *ids, *plain; } cases[] = {
         {"the[E1]cat", "2 5 9 6 3", "2 5 1 1 1 6 3"}, {"[e1]", "2 1 1 1 3", "2 1 1 1 3"},
-        {"[E1]x [E1]", "2 14 9 3", "2 14 1 1 1 3"},                     /* the longest one; --no-special is about special ones */
+        /* the longest one; --no-special is about special ones */
+        {"[E1]x [E1]", "2 14 9 3", "2 14 1 1 1 3"},
         {"COVID the co\xCC\x81vid", "2 10 5 10 3", "2 10 5 10 3"},     /* after step 1 */
         {"covids xcovid covid-", "2 1 1 10 1 3", "2 1 1 10 1 3"}, {"covid\xC3\x9F", "2 1 3", "2 1 3"},
-        {"the <l> cat<r>  the", "2 5 11 6 12 5 3", "2 5 11 6 12 5 3"}, {"cat  lr  cats", "2 6 13 6 7 3", "2 6 13 6 7 3"},
+        {"the <l> cat<r>  the", "2 5 11 6 12 5 3", "2 5 11 6 12 5 3"},
+        {"cat  lr  cats", "2 6 13 6 7 3", "2 6 13 6 7 3"},
         {"[MASK]", "2 4 3", "2 1 1 1 3"},
     };
     const char *const files[FILES] = {[JSON] = json};
@@ -1021,7 +1083,8 @@ static void added_tokens_take_what_their_flags_say(void)
     check(s == BERT_OK && x.T == 8, "%d tokens", x.T);
     static const size_t offsets[8][2] = {{0, 0}, {0, 3}, {3, 9}, {10, 13}, {13, 18}, {18, 21}, {21, 28}, {0, 0}};
     for (int i = 0; i < x.T && i < 8; i++)
-        check(x.offsets[i][0] == offsets[i][0] && x.offsets[i][1] == offsets[i][1], "token %d: %zu to %zu", i, x.offsets[i][0],
+        check(x.offsets[i][0] == offsets[i][0] && x.offsets[i][1] == offsets[i][1],
+              "token %d: %zu to %zu", i, x.offsets[i][0],
               x.offsets[i][1]);
     encoding_free(&x);
     tokenizer_free(&t);
@@ -1030,12 +1093,16 @@ static void added_tokens_take_what_their_flags_say(void)
 static void added_tokens_that_cannot_be_told_apart_are_refused(void)
 {
     static const struct { const char *json, *why; } cases[] = {
-        {WHOLE(FIVE ", " ADD(9, "AB", "\"special\": false", "true") ", " ADD(10, "ab", "\"special\": false", "true"), NORMALIZER,
+        {WHOLE(FIVE ", " ADD(9, "AB", "\"special\": false", "true") ", " ADD(10, "ab", "\"special\": false", "true"),
+               NORMALIZER,
                SPLITTER, TEMPLATE, MODEL), "'AB' and 'ab' are the same after normalization"},
-        {WHOLE(FIVE ", " ADD(9, "\\u00ad", "\"special\": false", "true"), NORMALIZER, SPLITTER, TEMPLATE, MODEL), "nothing is left"},
-        {WHOLE(FIVE ", " ADD(9, " x", "\"special\": false", "false") ", " ADD(10, "y", "\"rstrip\": true", "false"), NORMALIZER,
+        {WHOLE(FIVE ", " ADD(9, "\\u00ad", "\"special\": false", "true"), NORMALIZER, SPLITTER, TEMPLATE, MODEL),
+         "nothing is left"},
+        {WHOLE(FIVE ", " ADD(9, " x", "\"special\": false", "false") ", " ADD(10, "y", "\"rstrip\": true", "false"),
+               NORMALIZER,
                SPLITTER, TEMPLATE, MODEL), "' x' begins with white space"},
-        {WHOLE(FIVE ", " ADD(9, "x", "\"special\": true", "false") ", " ADD(9, "y", "\"special\": true", "false"), NORMALIZER,
+        {WHOLE(FIVE ", " ADD(9, "x", "\"special\": true", "false") ", " ADD(9, "y", "\"special\": true", "false"),
+               NORMALIZER,
                SPLITTER, TEMPLATE, MODEL), "have one id, 9"},
     };
     Tokenizer t;
@@ -1043,7 +1110,8 @@ static void added_tokens_that_cannot_be_told_apart_are_refused(void)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *const files[FILES] = {[JSON] = cases[i].json};
         Status s = load_files(&t, files, CASE_AUTO, &e);
-        check(s == BERT_FILE && strstr(e.message, cases[i].why), "case %zu says '%s': %s", i, cases[i].why, s ? e.message : "nothing");
+        check(s == BERT_FILE && strstr(e.message, cases[i].why), "case %zu says '%s': %s", i, cases[i].why,
+              s ? e.message : "nothing");
         if (!s) tokenizer_free(&t);
     }
 }
@@ -1054,24 +1122,31 @@ static void special_and_added_tokens_come_from_all_four_files(void)
     static const char names[] = "<pad>\n<unk>\n<s>\n</s>\n<mask>\nthe\ncat\n";
     static const struct { const char *txt, *config, *map, *added, *text, *ids; } cases[] = {
         {names, "{\"pad_token\": \"<pad>\", \"unk_token\": \"<unk>\", \"cls_token\": \"<s>\", \"sep_token\": \"</s>\", "
-                "\"mask_token\": {\"__type\": \"AddedToken\", \"content\": \"<mask>\", \"lstrip\": true, \"special\": true}}",
+                "\"mask_token\": {\"__type\": \"AddedToken\", \"content\": \"<mask>\", \"lstrip\": true, \"special\": "
+                "true}}",
          NULL, NULL, "the <mask> [x", "2 5 4 1 1 3"},
-        {names, NULL, "{\"pad_token\": \"<pad>\", \"unk_token\": \"<unk>\", \"cls_token\": {\"content\": \"<s>\", \"lstrip\": false}, "
+        {names, NULL, "{\"pad_token\": \"<pad>\", \"unk_token\": \"<unk>\", \"cls_token\": {\"content\": \"<s>\", "
+         "\"lstrip\": false}, "
                       "\"sep_token\": \"</s>\", \"mask_token\": \"<mask>\"}", NULL, "the <mask>", "2 5 4 3"},
         {SPECIALS "the\n", "{\"extra_special_tokens\": [\"[E1]\", \"[E2]\"]}", NULL, NULL, "[E2] the[E1]", "2 7 5 6 3"},
-        {SPECIALS "the\n", "{\"additional_special_tokens\": [\"[E1]\"], \"my_token\": \"[M]\"}", NULL, NULL, "[E1][M]", "2 7 6 3"},
+        {SPECIALS "the\n", "{\"additional_special_tokens\": [\"[E1]\"], \"my_token\": \"[M]\"}", NULL, NULL, "[E1][M]",
+         "2 7 6 3"},
         {SPECIALS "the\n", "{\"extra_special_tokens\": {\"a_token\": \"[A]\"}}", NULL, NULL, "[A]", "2 6 3"},
-        {SPECIALS "the\n", NULL, "{\"additional_special_tokens\": [\"[E1]\"]}", "{\"[E1]\": 7, \"Covid\": 6}", "[E1] COVID", "2 7 6 3"},
-        {SPECIALS "the\n", "{\"added_tokens_decoder\": {\"7\": {\"content\": \"b\", \"normalized\": false}, \"6\": {\"content\": \"a\"}}}",
+        {SPECIALS "the\n", NULL, "{\"additional_special_tokens\": [\"[E1]\"]}", "{\"[E1]\": 7, \"Covid\": 6}",
+         "[E1] COVID", "2 7 6 3"},
+        {SPECIALS "the\n", "{\"added_tokens_decoder\": {\"7\": {\"content\": \"b\", \"normalized\": false}, \"6\": "
+         "{\"content\": \"a\"}}}",
          "{\"mask_token\": \"no\"}", "{\"no\": 99}", "ba[MASK]", "2 7 6 4 3"},
-        {SPECIALS "[unused1]\nthe\n", "{\"extra_special_tokens\": [\"[unused1]\"]}", NULL, NULL, "the [unused1]", "2 6 5 3"},
+        {SPECIALS "[unused1]\nthe\n", "{\"extra_special_tokens\": [\"[unused1]\"]}", NULL, NULL, "the [unused1]",
+         "2 6 5 3"},
         {SPECIALS "the\n\n", "{\"extra_special_tokens\": [\"[E1]\"]}", NULL, NULL, "[E1]", "2 7 3"},
         {SPECIALS "the\n", "{\"split_special_tokens\": true}", NULL, NULL, "the [MASK]", "2 5 1 1 1 3"},
     };
     Tokenizer t;
     Error e;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const char *const files[FILES] = {[TXT] = cases[i].txt, [CONFIG] = cases[i].config, [MAP] = cases[i].map, [ADDED] = cases[i].added};
+        const char *const files[FILES] = {[TXT] = cases[i].txt, [CONFIG] = cases[i].config, [MAP] = cases[i].map,
+                                          [ADDED] = cases[i].added};
         if (!check(load_files(&t, files, CASE_UNCASED, &e) == BERT_OK, "case %zu: %s", i, e.message)) continue;
         check_ids(&t, cases[i].text, NULL, &plain_options, cases[i].ids);
         tokenizer_free(&t);
@@ -1083,7 +1158,8 @@ static void a_missing_special_token_matters_where_it_is_needed(void)
 {
     static const struct { const char *vocab, *text, *why; EncodeOptions options; } cases[] = {
         {"[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n", "a", NULL, {.segments = -1}},
-        {"[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n", "a [MASK]", "the text has [MASK], but the vocabulary has no such token", {.segments = -1}},
+        {"[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n", "a [MASK]", "the text has [MASK], but the vocabulary has no such token",
+         {.segments = -1}},
         {"[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n", "a [MASK]", NULL, {.segments = -1, .plain = true}},
         {"[UNK]\n[CLS]\n[SEP]\na\n", "a", NULL, {.segments = -1}},
         {"[UNK]\n[CLS]\n[SEP]\na\n", "a", "[PAD] is needed", {.segments = -1, .pad = true, .max_length = 9}},
@@ -1100,7 +1176,8 @@ static void a_missing_special_token_matters_where_it_is_needed(void)
         Status s = load_made(&t, cases[i].vocab, strlen(cases[i].vocab), NULL, CASE_UNCASED, &e);
         if (!check(s == BERT_OK, "case %zu: %s", i, e.message)) continue;
         s = encode(&t, text_of(cases[i].text), NULL, &cases[i].options, &x, &e);
-        if (cases[i].why) check(s == BERT_FILE && strstr(e.message, cases[i].why), "case %zu: %s", i, s ? e.message : "nothing");
+        if (cases[i].why)
+            check(s == BERT_FILE && strstr(e.message, cases[i].why), "case %zu: %s", i, s ? e.message : "nothing");
         else check(s == BERT_OK, "case %zu: %s", i, e.message);
         tokenizer_free(&t);
     }
@@ -1110,7 +1187,8 @@ static void a_missing_special_token_matters_where_it_is_needed(void)
 static void a_few_stray_capitals_do_not_make_a_vocabulary_cased(void)
 {
     static const struct { const char *vocab; bool lower; const char *source; } cases[] = {
-        {SPECIALS "apple\niphone\n\xE5\x85\xAC\nI\nK\nT\nM\n\xE2\x85\xAB\n<S>\n", true, "vocab.txt has hardly any capital letters"},
+        {SPECIALS "apple\niphone\n\xE5\x85\xAC\nI\nK\nT\nM\n\xE2\x85\xAB\n<S>\n", true,
+         "vocab.txt has hardly any capital letters"},
         {SPECIALS "the\ncat\n<URL>\n[USER]\n", true, "vocab.txt has no capital letters"},
         {SPECIALS "L\nA\nG\nV\n", false, "vocab.txt has capital letters"},
         {SPECIALS "the\nThe\n##ing\n", false, "vocab.txt has capital letters"},
@@ -1119,7 +1197,8 @@ static void a_few_stray_capitals_do_not_make_a_vocabulary_cased(void)
     Tokenizer t;
     Error e;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        if (!check(load_made(&t, cases[i].vocab, strlen(cases[i].vocab), NULL, CASE_AUTO, &e) == BERT_OK, "%s", e.message)) continue;
+        if (!check(load_made(&t, cases[i].vocab, strlen(cases[i].vocab), NULL, CASE_AUTO, &e) == BERT_OK, "%s",
+                   e.message)) continue;
         check(t.lower_case == cases[i].lower, "case %zu: lower case %d", i, t.lower_case);
         check_text("source", t.case_source, cases[i].source);
         tokenizer_free(&t);
@@ -1142,7 +1221,8 @@ static void the_directory_says_where_to_cut_and_to_fill(void)
     check_ids(&t, "a", "a b c d", &o, "2 5 3 6 7 8 3");
     check_ids(&t, "a b c d", "a", &o, "2 6 7 8 3 5 3");
     tokenizer_free(&t);
-    if (!check(load_made(&t, vocab, sizeof vocab - 1, "{\"model_max_length\": 1000000000000000019884624838656}", CASE_AUTO, &e) == BERT_OK,
+    if (!check(load_made(&t, vocab, sizeof vocab - 1, "{\"model_max_length\": 1000000000000000019884624838656}",
+                         CASE_AUTO, &e) == BERT_OK,
                "%s", e.message)) return;
     check(t.max_length == 0 && !t.truncate_left, "a number that means none");
     tokenizer_free(&t);
@@ -1152,10 +1232,12 @@ static void the_directory_says_where_to_cut_and_to_fill(void)
 static void the_sides_of_tokenizer_json_count_where_nothing_else_says_one(void)
 {
     static const char json[] = "{\"truncation\": {\"direction\": \"Left\", \"max_length\": 8, \"stride\": 0}, "
-        "\"padding\": {\"direction\": \"Left\", \"pad_id\": 0}, \"added_tokens\": [" FIVE "], \"normalizer\": " NORMALIZER
+        "\"padding\": {\"direction\": \"Left\", \"pad_id\": 0}, \"added_tokens\": [" FIVE "], \"normalizer\": "
+        NORMALIZER
         ", \"pre_tokenizer\": " SPLITTER ", \"post_processor\": " TEMPLATE ", \"model\": " MODEL "}";
     const char *const files[FILES] = {[JSON] = json, [CONFIG] = "{}"};
-    const char *const both[FILES] = {[JSON] = json, [CONFIG] = "{\"truncation_side\": \"right\", \"padding_side\": \"right\"}"};
+    const char *const both[FILES] = {[JSON] = json,
+                                     [CONFIG] = "{\"truncation_side\": \"right\", \"padding_side\": \"right\"}"};
     Tokenizer t;
     Error e;
     if (!check(load_files(&t, files, CASE_AUTO, &e) == BERT_OK, "%s", e.message)) return;
@@ -1198,6 +1280,7 @@ const Test tokenizer_tests[] = {
      a_file_that_is_no_vocabulary_is_refused_with_the_reason},
     {"a_vocabulary_that_was_made_to_collide_is_refused", a_vocabulary_that_was_made_to_collide_is_refused},
     {"tokenizer_json_is_enough", tokenizer_json_is_enough},
+    {"a_file_may_name_the_sep", a_file_may_name_the_sep},
     {"vocab_txt_beside_tokenizer_json_must_agree", vocab_txt_beside_tokenizer_json_must_agree},
     {"a_tokenizer_that_is_not_berts_is_refused_by_file_and_key",
      a_tokenizer_that_is_not_berts_is_refused_by_file_and_key},

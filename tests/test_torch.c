@@ -241,7 +241,8 @@ static void no_product_of_a_view_wraps(void)
 /* ---------------------------------------------------------------------------------------------------------------------
  * What is refused
  * ------------------------------------------------------------------------------------------------------------------ */
-#define TENSOR "ctorch._utils\n_rebuild_tensor_v2\n((X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0" "0X\3\0\0\0cpuK\2tQK\0K\2\x85K\1\x85\x89}tR"
+#define TENSOR "ctorch._utils\n_rebuild_tensor_v2\n((X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0" \
+    "0X\3\0\0\0cpuK\2tQK\0K\2\x85K\1\x85\x89}tR"
 #define NAMED(name) "X\1\0\0\0" name
 #define CASE(bytes, part) {bytes, sizeof bytes - 1, part}
 #define DICT(bytes, count, left_out) {bytes, sizeof bytes - 1, count, left_out}
@@ -598,8 +599,8 @@ static void a_model_is_converted_bit_for_bit(void)
     check(convert_torch(directory, NULL, nowhere, &e) == BERT_FILE && strstr(e.message, "is there already"), "%s",
           e.message);
     unlink(in_directory("model.safetensors"));
-    const char *const sources[] = {directory, in_directory("pytorch_model.bin")}, *const places[] = {NULL,
-                                                                                                     in_directory("out")};
+    const char *const sources[] = {directory, in_directory("pytorch_model.bin")};
+    const char *const places[] = {NULL, in_directory("out")};
     for (int i = 0; i < 2; i++) {
         if (!check(convert_torch(sources[i], places[i], nowhere, &e) == BERT_OK, "%s", e.message)) continue;
         const char *where = i ? "out/model.safetensors" : "model.safetensors";

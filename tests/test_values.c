@@ -194,7 +194,7 @@ static long long parameters(const BertConfig *config, bool heads)
     for (size_t i = 0; i < tensor_table_size; i++) {
         const TensorSpec *spec = &tensor_table[i];
         bool head = spec->group == GROUP_MLM || spec->group == GROUP_NSP;
-        if (spec->optional || spec->tied || spec->group == GROUP_TASK || (head && !heads)) continue;
+        if (spec->optional || spec->tied || spec->group >= GROUP_TASK || (head && !heads)) continue;
         long long n = (long long)spec_rows(spec, config) * (long long)spec_cols(spec, config);
         sum += spec_per_layer(spec) ? n * config->L : n;
     }
@@ -259,7 +259,8 @@ static void the_nsp_logits_of_bumblebee_s_test_are_met_where_there_is_the_head(v
                  "5442 1012 102");
     for (int t = 12; t < r.T; t++) r.types[t] = 1;
     bool stored = false;
-    for (size_t i = 0; i < model.file->count; i++) stored |= strstr(model.file->tensors[i].name, "seq_relation") != NULL;
+    for (size_t i = 0; i < model.file->count; i++)
+        stored |= strstr(model.file->tensors[i].name, "seq_relation") != NULL;
     check(model.has_nsp == stored, "has_nsp is %d, and the file has %s head", model.has_nsp, stored ? "the" : "no");
     if (model.has_nsp && run(&r, (Request){.pooler = true, .nsp = true})) {
         check_value("IsNext", (double)r.a.nsp_logits[0], 6.1459, 1e-4);

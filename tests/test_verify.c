@@ -73,36 +73,94 @@ static void for_each_head(Wrong *w, int l, void (*step)(const Bert *, Activation
     for (int h = 0; h < w->m.config.A; h++) step(&w->m, &w->a, l, 0, h);
 }
 
+/* In which numbers the wrong BERT computes: float32; or every step's result rounded; or that of the products alone, as
+ * autocast and OpenVINO have it. */
+typedef enum { PLAIN, BFLOAT16, FLOAT16, BFLOAT16_PRODUCTS } Computed;
+static Computed computed;
+
+static double halved(double x)
+{
+    return round_to(x, computed == FLOAT16 ? DTYPE_F16 : DTYPE_BF16);
+}
+
+/* A step has made that row's tensor: it is rounded. */
+static void made(Wrong *w, TraceName row, int l)
+{
+    const TraceSpec *spec = &trace_table[row];
+    const char *base = trace_per_layer(spec) ? (char *)&w->a.block[l] : (char *)&w->a;
+    const bool norm = row == TRACE_EMBEDDING_NORM || row == TRACE_ATTENTION_NORM || row == TRACE_OUTPUT_NORM ||
+                      row == TRACE_TRANSFORM_NORM;
+    const bool other = row <= TRACE_POSITION || row == TRACE_INTERMEDIATE || row == TRACE_POOLER;
+    real *x = *(real *const *)(const void *)(base + spec->field);
+    size_t count = symbol_size(spec->width, &w->m.config) * (spec->form == FORM_WHOLE ? 1 : N(w));
+    if (spec->form == FORM_SCORES) count = A * N(w) * N(w);
+    if (computed == PLAIN || (computed == BFLOAT16_PRODUCTS && (norm || other))) return;
+    for (size_t i = 0; i < count; i++)
+        if (x[i] > -FLT_MAX) x[i] = (real)halved((double)x[i]);
+}
+
+/* The weights of such a program, rounded; those of embeddings and LayerNorms, too, if everything is. Gives the memory
+ * back when called with NULL. */
+static void halve_weights(Wrong *w)
+{
+    enum { MOST = 400 };
+    static void *owned[MOST];
+    static size_t used;
+    for (; !w && used > 0; used--) free(owned[used - 1]);
+    for (size_t k = 0; w && computed != PLAIN && k < tensor_table_size; k++) {
+        const TensorSpec *spec = &tensor_table[k];
+        const bool matrix = spec->kind == KIND_MATRIX || spec->kind == KIND_EMBEDDING;
+        if (computed == BFLOAT16_PRODUCTS && (spec->kind == KIND_NORM || (matrix && spec->kind != KIND_MATRIX))) continue;
+        for (int l = 0; l < (spec_per_layer(spec) ? 2 : 1); l++) {
+            char *field = (spec_per_layer(spec) ? (char *)&w->layers[l] : (char *)&w->m) + spec->field;
+            const size_t n = spec_rows(spec, &w->m.config) * spec_cols(spec, &w->m.config);
+            const void **data = matrix ? &((Tensor *)(void *)field)->data : (const void **)(void *)field;
+            if (!*data || used + 2 > MOST) continue;
+            float *half = owned[used++] = calloc(n, sizeof *half);
+            real *reals = owned[used++] = calloc(n, sizeof *reals);
+            for (size_t i = 0; half && reals && i < n; i++) {
+                const double x = matrix ? (double)((const float *)*data)[i] : (double)((const real *)*data)[i];
+                half[i] = (float)halved(x), reals[i] = (real)halved(x);
+            }
+            *data = matrix ? (const void *)half : (const void *)reals;
+        }
+    }
+}
+
 /* The blocks and heads, with a call after every step. The two halves of a step are spoiled together. */
 static void run_spoiled(Wrong *w, Spoil *spoil)
 {
+    halve_weights(w);
     spoil(w, SUM, -1);                                                  /* before anything: weights, ids */
-    embeddings_word(&w->m, &w->a);
+    embeddings_word(&w->m, &w->a), made(w, TRACE_WORD, 0);
     embeddings_token_type(&w->m, &w->a);
     embeddings_position(&w->m, &w->a), spoil(w, SUM, 0);
-    embeddings_norm(&w->m, &w->a), spoil(w, NORM, 0);
+    made(w, TRACE_TOKEN_TYPE, 0), made(w, TRACE_POSITION, 0);
+    embeddings_norm(&w->m, &w->a), spoil(w, NORM, 0), made(w, TRACE_EMBEDDING_NORM, 0);
     for (int l = 0; l < 2; l++) {
         spoil(w, INPUT, l);
         attention_query(&w->m, &w->a, l);
         attention_key(&w->m, &w->a, l);
         attention_value(&w->m, &w->a, l), spoil(w, QKV, l);
-        for_each_head(w, l, attention_scores), spoil(w, SCORES, l);
-        for_each_head(w, l, attention_probs), spoil(w, PROBS, l);
-        for_each_head(w, l, attention_context), spoil(w, CONTEXT, l);
-        attention_dense(&w->m, &w->a, l);
-        attention_norm(&w->m, &w->a, l), spoil(w, ATTENTION, l);
-        feed_forward_up(&w->m, &w->a, l);
-        feed_forward_gelu(&w->m, &w->a, l), spoil(w, UP, l);
-        feed_forward_down(&w->m, &w->a, l);
-        feed_forward_norm(&w->m, &w->a, l), spoil(w, DOWN, l);
+        made(w, TRACE_QUERY, l), made(w, TRACE_KEY, l), made(w, TRACE_VALUE, l);
+        for_each_head(w, l, attention_scores), spoil(w, SCORES, l), made(w, TRACE_SCORES, l);
+        for_each_head(w, l, attention_probs), spoil(w, PROBS, l), made(w, TRACE_PROBS, l);
+        for_each_head(w, l, attention_context), spoil(w, CONTEXT, l), made(w, TRACE_CONTEXT, l);
+        attention_dense(&w->m, &w->a, l), made(w, TRACE_ATTENTION_DENSE, l);
+        attention_norm(&w->m, &w->a, l), spoil(w, ATTENTION, l), made(w, TRACE_ATTENTION_NORM, l);
+        feed_forward_up(&w->m, &w->a, l), made(w, TRACE_INTERMEDIATE_DENSE, l);
+        feed_forward_gelu(&w->m, &w->a, l), spoil(w, UP, l), made(w, TRACE_INTERMEDIATE, l);
+        feed_forward_down(&w->m, &w->a, l), made(w, TRACE_OUTPUT_DENSE, l);
+        feed_forward_norm(&w->m, &w->a, l), spoil(w, DOWN, l), made(w, TRACE_OUTPUT_NORM, l);
     }
-    pooler_dense(&w->m, &w->a);
-    pooler(&w->m, &w->a), spoil(w, POOLER, 0);
-    nsp_head(&w->m, &w->a), spoil(w, NSP, 0);
-    mlm_dense(&w->m, &w->a);
-    mlm_gelu(&w->m, &w->a);
-    mlm_norm(&w->m, &w->a);
-    mlm_decoder(&w->m, &w->a), spoil(w, MLM, 0);
+    pooler_dense(&w->m, &w->a), made(w, TRACE_POOLER_DENSE, 0);
+    pooler(&w->m, &w->a), spoil(w, POOLER, 0), made(w, TRACE_POOLER, 0);
+    nsp_head(&w->m, &w->a), spoil(w, NSP, 0), made(w, TRACE_NSP, 0);
+    mlm_dense(&w->m, &w->a), made(w, TRACE_TRANSFORM_DENSE, 0);
+    mlm_gelu(&w->m, &w->a), made(w, TRACE_TRANSFORM_ACT, 0);
+    mlm_norm(&w->m, &w->a), made(w, TRACE_TRANSFORM_NORM, 0);
+    mlm_decoder(&w->m, &w->a), spoil(w, MLM, 0), made(w, TRACE_DECODER, 0);
+    halve_weights(NULL);
 }
 
 /* Writes the trace of a BERT with that mistake, with the true ids. */
@@ -684,9 +742,11 @@ static void read_said(FILE *out)
     *to = 0;
 }
 
+static bool strict;                 /* a tolerance was asked for */
+
 static Status verify_file(const char *path, bool isolate)
 {
-    const VerifyOptions options = {.tolerance = TOLERANCE_DEFAULT, .isolate = isolate, .table = table};
+    const VerifyOptions options = {.tolerance = TOLERANCE_DEFAULT, .isolate = isolate, .table = table, .strict = strict};
     Error e = {0};
     FILE *out = tmpfile();
     if (!out) return BERT_SYSTEM;
@@ -881,8 +941,8 @@ static void the_step_list_gives_the_bits_of_forward(void)
     end();
 }
 
-/* One function makes each traced tensor, for the whole run, for a block or for a head as its name says; the steps of the
- * table are those of the model, in order, but for NSP, which belongs to step 14 and comes last in a trace. */
+/* One function makes each traced tensor, for the whole run, for a block or for a head as its name says; the steps of
+ * the table are those of the model, in order, but for NSP, which belongs to step 14 and comes last in a trace. */
 static void the_table_of_traced_tensors_is_whole(void)
 {
     int step = 5;
@@ -1062,7 +1122,7 @@ static bool to_half(SafeTensor *t, void **memory)
         double x = tensor_element(t, i), m = frexp(fabs(x), &exponent);
         unsigned bits = exponent < -13 ? (unsigned)rint(ldexp(fabs(x), 24)) :
                         exponent > 16 ? 0x7BFF : (unsigned)((exponent + 14) << 10) + ((unsigned)rint(m * 2048) - 1024);
-        half[i] = (uint16_t)(bits | (x < 0 ? 0x8000u : 0));
+        half[i] = (uint16_t)(x == 0 ? 0 : bits | (x < 0 ? 0x8000u : 0));
     }
     memory[1] = half, t->data = half, t->dtype = DTYPE_F16;
     return half != NULL;
@@ -1210,7 +1270,7 @@ static void compare_copes_with_what_others_write(void)
     table = true;
     check(edited(with_batch, exact) == BERT_OK, "a leading dimension of 1: %s", said);
     check(edited(to_half, TOLERANCE_DEFAULT) == BERT_OK, "float16: %s", said);
-    check(edited(transpose, exact) == BERT_OK && says("embeddings.LayerNorm", "transposed"),
+    check(edited(transpose, exact) == BERT_OK && says("embeddings.LayerNorm", "OTHER has (features, tokens)"),
           "(features, tokens): %s", said);
     check(edited(only_hidden_states, exact) == BERT_OK && says("not in OTHER:", "pooler"),
           "hidden states only: %s", said);
@@ -1221,7 +1281,7 @@ static void compare_copes_with_what_others_write(void)
     check(edited(as_llama, TOLERANCE_DEFAULT) == BERT_OK && says("encoder.layer.0.attention.self.scores", ""),
           "llama.cpp: %s", said);
     table = false;
-    check(edited(transpose, exact) == BERT_OK && says("transposed in OTHER", ": 1 tensors (see -v)"), "without -v: %s",
+    check(edited(transpose, exact) == BERT_OK && says("in another order in OTHER, (features, tokens)", ": 1 tensors (see -v)"), "without -v: %s",
           said);
     end();
 }
@@ -1274,6 +1334,327 @@ static void names_that_nobody_knows_are_listed(void)
     check(compare_files(trace, copy, TOLERANCE_DEFAULT) == BERT_FILE, "compare refuses that too");
     check(write_wrong(trace, nothing) && verify_file(trace, false) == BERT_OK && !strstr(said, "unknown"),
           "nothing is said where all names are known: %s", said);
+    remove(copy);
+    end();
+}
+
+/* =====================================================================================================================
+ * Half precision
+ * ================================================================================================================== */
+static const struct {
+    Computed computed;
+    const char *word;
+} halves[] = {{BFLOAT16, "computed in bfloat16 "}, {FLOAT16, "computed in float16 "},
+              {BFLOAT16_PRODUCTS, "computed in bfloat16 "}};
+
+/* A right BERT in half precision is not wrong, and it is said in what it computes; unless a tolerance was asked for. */
+static void rounding_is_named_as_such(void)
+{
+    char copy[600];
+    if (!begin()) return;
+    snprintf(copy, sizeof copy, "%s.edited", trace);
+    for (size_t i = 0; i < sizeof halves / sizeof *halves; i++) {
+        computed = halves[i].computed;
+        if (!write_wrong(trace, nothing)) break;
+        for (int isolate = 0; isolate < 2; isolate++)
+            check(verify_file(trace, isolate) == BERT_OK && says(halves[i].word, "NMSE against float32 up to -") &&
+                  says("no tensor differs: 35 compared, NMSE at most -", "which is rounding") && says("no difference", ""),
+                  "%zu: %s", i, said);
+        strict = true;
+        check(verify_file(trace, false) == BERT_DIFFERENT && !says("computed in", ""), "strictly, %zu: %s", i, said);
+        strict = false;
+        if (computed != BFLOAT16_PRODUCTS || !rewrite(trace, copy, only_hidden_states)) continue;
+        check(verify_file(copy, false) == BERT_DIFFERENT && says("best explanation:", "computed in bfloat16, as it seems"),
+              "hidden states in float32 do not show it for certain: %s", said);
+    }
+    computed = PLAIN;
+    if (write_wrong(trace, nothing) && rewrite(trace, copy, to_half))
+        check(verify_file(copy, false) == BERT_OK && !says("computed in", ""), "written in float16, not computed: %s", said);
+    if (write_wrong(trace, relu) && rewrite(trace, copy, to_half))
+        check(verify_file(copy, false) == BERT_DIFFERENT && !says("computed in", "") &&
+              says("best explanation:", "ReLU instead of GELU"), "a mistake in that: %s", said);
+    remove(copy);
+    end();
+}
+
+/* Mistakes that are smaller than the rounding of bfloat16 in these models, and cannot be told from it. */
+static bool too_small(const Plant *p)
+{
+    return computed == BFLOAT16 && (p->spoil == eps_outside || p->spoil == tanh_gelu);
+}
+
+static void mistakes_in_half_precision_are_named(void)
+{
+    if (too_slow()) return;
+    if (!begin()) return;
+    for (size_t i = 0; i < sizeof halves / sizeof *halves; i++)
+        for (int k = 0; k < PLANTS; k++) {
+            const Plant *p = &plants[k];
+            computed = halves[i].computed;
+            if (too_small(p) || !write_wrong(trace, p->spoil)) continue;
+            check(verify_file(trace, false) == BERT_DIFFERENT && says("first difference:", p->first) &&
+                  (says("best explanation:", p->mistake) || says("cannot be told apart from:", p->mistake)) &&
+                  says(halves[i].word, ""), "%zu, %s: first difference %s, \"%s\"\n%s", i, p->what, p->first, p->mistake, said);
+        }
+    computed = PLAIN;
+    end();
+}
+
+/* A tenth of the embeddings is 0, as dropout leaves them in training. */
+static void dropped_out(Wrong *w, Moment moment, int l)
+{
+    (void)l;
+    for (size_t i = 0; moment == NORM && i < N(w) * H; i++)
+        w->a.embedding_norm[i] = i * 7 % 10 ? w->a.embedding_norm[i] / (real)0.9 : 0;
+}
+
+static void dropout_is_recognised(void)
+{
+    if (!begin()) return;
+    if (write_wrong(trace, dropped_out))
+        check(verify_file(trace, false) == BERT_DIFFERENT &&
+              says("best explanation: dropout is on, 10 % of the numbers in embeddings.LayerNorm are 0", "model.eval()"),
+              "it is said: %s", said);
+    end();
+}
+
+/* =====================================================================================================================
+ * Batches as people record them
+ * ================================================================================================================== */
+
+/* Writes the trace of two sequences of one length: the padded pair, and its first six tokens with eight of padding.
+ * Without `masked` the mask is ignored: the attention looks at padding. Token types are the same in both. */
+static bool write_two(const char *path, bool masked)
+{
+    static int32_t ids[2 * 14], types[2 * 14], mask[2 * 14], ones[2 * 14];
+    const int T[2] = {14, 14};
+    const Request request = {.keep = KEEP_EVERYTHING, .pooler = true, .nsp = true, .mlm_rows = rows, .M = 2 * 14};
+    Activations a = {0};
+    Error e = {0};
+    for (int i = 0; i < 2 * 14; i++) {
+        const bool padding = i >= 14 + 6;
+        ids[i] = padding ? 0 : input.input_ids[i % 14];
+        types[i] = input.token_type_ids[i % 14];
+        mask[i] = padding ? 0 : input.attention_mask[i % 14];
+        ones[i] = 1;
+    }
+    const Batch batch = {2, T, ids, types, masked ? mask : ones};
+    bool ok = activations_new(&a, &model, &batch, &request, &e) == BERT_OK;
+    if (ok) {
+        forward(&model, &a);
+        a.batch.attention_mask = mask;
+        ok = trace_write(&model, &a, path, "two", "", &e) == BERT_OK;
+    }
+    activations_free(&a);
+    return check(ok, "%s is written: %s", path, e.message);
+}
+
+/* One sequence of the two, with the leading 1 that PyTorch leaves, or with fewer dimensions. */
+static int dimensions;
+static const char *shared_name;
+
+static bool shared(SafeTensor *t, void **memory)
+{
+    (void)memory;
+    if (strcmp(t->name, shared_name) != 0) return true;
+    t->count /= 2;
+    t->shape[0] = 1;
+    for (; t->rank > dimensions; t->rank--) memmove(t->shape, t->shape + 1, 2 * sizeof *t->shape);
+    return true;
+}
+
+/* The mask as floating numbers: 1 and 0; or what is added to the scores, 0 and the lowest number, as (B,1,1,T); or the
+ * latter for each query, (B,1,T,T). */
+static bool float_mask(SafeTensor *t, void **memory, bool added, bool square)
+{
+    if (strcmp(t->name, "attention_mask") != 0) return true;
+    const size_t T = t->shape[1], each = square ? T * T : T;
+    float *x = malloc(2 * each * sizeof *x);
+    for (size_t i = 0; x && i < 2 * each; i++) {
+        const bool seen = integer_element(t, i / each * T + i % T) != 0;
+        x[i] = added ? (seen ? 0 : -FLT_MAX) : seen;
+    }
+    memory[1] = x;
+    *t = (SafeTensor){.name = t->name, .dtype = DTYPE_F32, .rank = added ? 4 : 2, .count = 2 * each, .data = x,
+                      .shape = {2, T}};
+    if (added) t->shape[1] = 1, t->shape[2] = square ? T : 1, t->shape[3] = T;
+    return x != NULL;
+}
+
+static bool mask_of_ones(SafeTensor *t, void **memory)
+{
+    return float_mask(t, memory, false, false);
+}
+
+static bool mask_added_(SafeTensor *t, void **memory)
+{
+    return float_mask(t, memory, true, false);
+}
+
+static bool mask_of_queries(SafeTensor *t, void **memory)
+{
+    return float_mask(t, memory, true, true);
+}
+
+/* The last query sees less than the others: no mask of keys says that. */
+static bool mask_causal(SafeTensor *t, void **memory)
+{
+    const bool ok = float_mask(t, memory, true, true);
+    if (!strcmp(t->name, "attention_mask") && ok) ((float *)memory[1])[t->shape[3] * t->shape[3] - 14] = -FLT_MAX;
+    return ok;
+}
+
+/* What transformers leaves of two sentences: position embeddings that were computed once. */
+static void what_a_batch_shares_is_compared(void)
+{
+    static const struct {
+        const char *name;
+        int dimensions;
+    } cases[] = {{"embeddings.position_embeddings", 3}, {"embeddings.position_embeddings", 2},
+                 {"embeddings.token_type_embeddings", 3}, {"token_type_ids", 2}, {"token_type_ids", 1}};
+    char copy[600];
+    if (!begin()) return;
+    snprintf(copy, sizeof copy, "%s.edited", trace);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        shared_name = cases[i].name, dimensions = cases[i].dimensions;
+        if (!write_two(trace, true) || !rewrite(trace, copy, shared)) break;
+        check(verify_file(copy, false) == BERT_OK && says("no tensor differs: 35 compared", ""), "%s in %d dimensions: %s",
+              shared_name, dimensions, said);
+        check(compare_files(trace, copy, TOLERANCE_DEFAULT) == BERT_OK, "compare, too: %s", said);
+        table = true;
+        verify_file(copy, false);
+        check(says("", "one sequence for all") == (strstr(shared_name, "emb") != NULL), "%s: -v says so: %s", shared_name,
+              said);
+        table = false;
+        if (!write_two(trace, false) || !rewrite(trace, copy, shared)) break;
+        check(verify_file(copy, false) == BERT_DIFFERENT && says("first difference:", BLOCK_0 "attention.self.probs:") &&
+              explained_by("mask is ignored"), "a mistake behind %s is named: %s", shared_name, said);
+    }
+    shared_name = "embeddings.LayerNorm", dimensions = 3;
+    if (write_two(trace, true) && rewrite(trace, copy, shared))
+        check(verify_file(copy, false) == BERT_DIFFERENT && says("first difference:", "embeddings.LayerNorm: shape F"),
+              "what depends on the sequence cannot be shared: %s", said);
+    remove(copy);
+    end();
+}
+
+static void masks_are_read_as_people_record_them(void)
+{
+    Edit *const masks[] = {mask_of_ones, mask_added_, mask_of_queries};
+    char copy[600];
+    if (!begin()) return;
+    snprintf(copy, sizeof copy, "%s.edited", trace);
+    for (int i = 0; i < 3 && write_two(trace, true) && rewrite(trace, copy, masks[i]); i++) {
+        check(verify_file(copy, false) == BERT_OK && says("no tensor differs: 35 compared, all equal", ""),
+              "mask %d: %s", i, said);
+        check(compare_files(trace, copy, TOLERANCE_DEFAULT) == BERT_OK && compare_files(copy, trace, TOLERANCE_DEFAULT) ==
+              BERT_OK, "compare takes mask %d: %s", i, said);
+    }
+    if (write_two(trace, true) && rewrite(trace, copy, mask_causal))
+        check(verify_file(copy, false) == BERT_FILE && strstr(said, "attention_mask has 392 numbers, input_ids 28"),
+              "a mask that depends on the query is refused: %s", said);
+    remove(copy);
+    end();
+}
+
+static const char *kept_name;       /* beside the ids; it is called `logits` */
+static size_t kept_width;           /* and has so many columns, or all */
+
+static bool as_logits(SafeTensor *t, void **memory)
+{
+    if (is_id(t)) return true;
+    if (strcmp(t->name, kept_name) != 0) return false;
+    rename_to(t, memory, "logits");
+    if (kept_width) t->count = t->count / t->shape[t->rank - 1] * kept_width, t->shape[t->rank - 1] = kept_width;
+    return true;
+}
+
+static void logits_are_told_by_their_shape(void)
+{
+    char copy[600];
+    if (!begin()) return;
+    snprintf(copy, sizeof copy, "%s.edited", trace);
+    for (int two = 0; two < 2; two++) {
+        kept_width = 0, kept_name = "cls.predictions.decoder";
+        if (!(two ? write_two(trace, true) : write_wrong(trace, nothing)) || !rewrite(trace, copy, as_logits)) break;
+        check(verify_file(copy, false) == BERT_OK && says("not in REF", "") == false && says("no tensor differs: 1", ""),
+              "masked language model: %s", said);
+        table = true;
+        verify_file(copy, false);
+        check(says("cls.predictions.decoder ", "equal"), "by our name: %s", said);
+        table = false;
+        check(compare_files(trace, copy, TOLERANCE_DEFAULT) == BERT_OK, "compare: %s", said);
+        kept_width = 7;
+        if (rewrite(trace, copy, as_logits))
+            check(verify_file(copy, false) == BERT_FILE && strstr(said, "(found: logits)"), "of 7 labels: %s", said);
+        kept_width = 0, kept_name = "cls.seq_relationship";
+        if (rewrite(trace, copy, as_logits)) {
+            check(verify_file(copy, false) == BERT_OK && says("no tensor differs: 1 ", ""), "next sentence: %s", said);
+            check(compare_files(trace, copy, TOLERANCE_DEFAULT) == BERT_OK, "compare: %s", said);
+        }
+    }
+    remove(copy);
+    end();
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * The right numbers in another order
+ * ------------------------------------------------------------------------------------------------------------------ */
+static const char *moved_name;
+static bool shape_moves;            /* the shape says so, too: an array that was copied before it was written */
+
+/* (14, 24) = (tokens, 3 heads, 8) as (heads, tokens, 8); (3, 14, 14) as (queries, heads, keys). */
+static bool heads_first(SafeTensor *t, void **memory)
+{
+    if (strcmp(t->name, moved_name) != 0) return true;
+    const bool map = t->rank == 3;
+    const size_t size = dtype_size(t->dtype), outer = map ? A : 14, inner = map ? 14 : A, last = map ? 14 : D;
+    char *copy = malloc(t->count * size);
+    for (size_t i = 0; copy && i < outer; i++)
+        for (size_t k = 0; k < inner; k++)
+            memcpy(copy + (k * outer + i) * last * size, (const char *)t->data + (i * inner + k) * last * size, last * size);
+    memory[1] = copy, t->data = copy;
+    if (shape_moves) t->rank = 3, t->shape[0] = inner, t->shape[1] = outer, t->shape[2] = last;
+    return copy != NULL;
+}
+
+/* (tokens, features) written as (features, tokens), with the shape of the former. */
+static bool transpose_numbers(SafeTensor *t, void **memory)
+{
+    const size_t shape[2] = {t->shape[0], t->shape[1]};
+    if (!transpose(t, memory)) return false;
+    if (t->rank == 2) t->shape[0] = shape[0], t->shape[1] = shape[1];
+    return true;
+}
+
+static void numbers_in_another_order_are_recognised(void)
+{
+    static const char *const moved[] = {BLOCK_0 "attention.self.query", "encoder.layer.1.attention.self.context",
+                                        BLOCK_0 "attention.self.probs", "encoder.layer.1.attention.self.scores"};
+    char copy[600];
+    if (!begin()) return;
+    snprintf(copy, sizeof copy, "%s.edited", trace);
+    for (size_t i = 0; i < sizeof moved / sizeof *moved; i++) {
+        moved_name = moved[i], shape_moves = false;
+        if (!write_wrong(trace, nothing) || !rewrite(trace, copy, heads_first)) break;
+        check(verify_file(copy, false) == BERT_OK && says(moved_name, "the right numbers, written in another order") &&
+              says(moved_name, i < 2 ? "(heads, tokens, D)" : "(queries, heads, keys)") &&
+              says(moved_name, "np.ascontiguousarray"), "%s: %s", moved_name, said);
+        check(compare_files(trace, copy, TOLERANCE_DEFAULT) == BERT_OK, "compare: %s", said);
+        if (!write_wrong(trace, output_bias) || !rewrite(trace, copy, heads_first)) break;
+        check(verify_file(copy, false) == BERT_DIFFERENT && says(moved_name, "the right numbers") &&
+              explained_by("encoder.layer.1.output.dense lacks its bias"), "a mistake behind %s: %s", moved_name, said);
+    }
+    moved_name = BLOCK_0 "attention.self.query", shape_moves = true;
+    if (write_wrong(trace, nothing) && rewrite(trace, copy, heads_first))
+        check(verify_file(copy, false) == BERT_OK && says("in another order in OTHER, (heads, tokens, D): 1 tensors", "") &&
+              !strstr(said, "the right numbers"), "a shape that says it: %s", said);
+    if (write_wrong(trace, query_bias) && rewrite(trace, copy, heads_first))
+        check(verify_file(copy, false) == BERT_DIFFERENT && explained_by(BLOCK_0 "attention.self.query lacks its bias"),
+              "wrong numbers in the order of the shape: %s", said);
+    if (write_wrong(trace, nothing) && rewrite(trace, copy, transpose_numbers))
+        check(verify_file(copy, false) == BERT_OK && says("embeddings.LayerNorm", "(features, tokens)") &&
+              says("embeddings.LayerNorm", "its shape (14, 24) says"), "transposed: %s", said);
     remove(copy);
     end();
 }
@@ -1367,7 +1748,8 @@ static void the_answer_comes_first(void)
         const char *verdict = "9 of 35 tensors differ, the first is encoder.layer.1.output.dense\n"
                               "its largest difference: token ";
         check(!strncmp(printed, verdict, strlen(verdict)), "the verdict is first: %s", printed);
-        check(says("encoder.layer.1.output.dense ", "  DIFFERENT") && says("... and 4 more that differ: -v shows all", "") &&
+        check(says("encoder.layer.1.output.dense ", "  DIFFERENT") &&
+              says("... and 4 more that differ: -v shows all", "") &&
               !says("encoder.layer.1.intermediate ", ""), "five rows that differ: %s", said);
         check(count_lines() == 11 && longest_line() <= 120, "%d lines, up to %zu columns: %s", count_lines(),
               longest_line(), printed);
@@ -1377,7 +1759,8 @@ static void the_answer_comes_first(void)
         lines = count_lines();
         table = true;
         verify_file(trace, true);
-        check(count_lines() == lines + 34 && longest_line() <= 120, "-v shows %d lines for %d: %s", count_lines(), lines,
+        check(count_lines() == lines + 34 && longest_line() <= 120, "-v shows %d lines for %d: %s", count_lines(),
+              lines,
               printed);
         table = false;
     }
@@ -1570,6 +1953,13 @@ const Test verify_tests[] = {
     {"a_mistake_is_found_through_hidden_states_alone", a_mistake_is_found_through_hidden_states_alone},
     {"compare_copes_with_what_others_write", compare_copes_with_what_others_write},
     {"names_that_nobody_knows_are_listed", names_that_nobody_knows_are_listed},
+    {"rounding_is_named_as_such", rounding_is_named_as_such},
+    {"mistakes_in_half_precision_are_named", mistakes_in_half_precision_are_named},
+    {"dropout_is_recognised", dropout_is_recognised},
+    {"what_a_batch_shares_is_compared", what_a_batch_shares_is_compared},
+    {"masks_are_read_as_people_record_them", masks_are_read_as_people_record_them},
+    {"logits_are_told_by_their_shape", logits_are_told_by_their_shape},
+    {"numbers_in_another_order_are_recognised", numbers_in_another_order_are_recognised},
     {"ids_that_are_assumed_are_said", ids_that_are_assumed_are_said},
     {"compare_says_what_is_wrong", compare_says_what_is_wrong},
     {"huge_and_tiny_numbers_do_not_pass_unseen", huge_and_tiny_numbers_do_not_pass_unseen},

@@ -845,7 +845,8 @@ static void checkpoint_is_converted_bit_for_bit(void)
     safetensors_close(&st);
     check(config_load(&config, in_scratch("config.json"), &e) == BERT_OK, "config.json: %s", e.message);
     check(config.L == 2 && config.H == 64 && config.A == 1 && config.F == 3 && config.V == 7
-          && config.P == 5 && config.S == 2 && config.eps == 1e-12 && config.gelu == GELU_ERF, "its sizes are those of the shapes");
+          && config.P == 5 && config.S == 2 && config.eps == 1e-12 && config.gelu == GELU_ERF,
+          "its sizes are those of the shapes");
 }
 
 /* An encoder alone, and a variable that is nobody's: it is said that it is left out. */
@@ -859,7 +860,8 @@ static void an_encoder_alone_is_converted(void)
     rewind(log);
     text[fread(text, 1, sizeof text - 1, log)] = 0;
     fclose(log);
-    check(strstr(text, "no MLM head") && strstr(text, "1 other variables, the first of them 'module/somebody's'"), "%s", text);
+    check(strstr(text, "no MLM head") && strstr(text, "1 other variables, the first of them 'module/somebody's'"),
+          "%s", text);
     FileView config;
     if (!check(file_open(&config, in_scratch("config.json"), &e) == BERT_OK, "%s", e.message)) return;
     snprintf(text, sizeof text, "%.*s", (int)config.size, (const char *)config.data);
@@ -943,11 +945,13 @@ static void malformed_entries_are_refused(void)
         {"\x00\x01\x04" "a\x12\x02\x18\x01", 8, "unknown rank"},
         {"\x00\x01\x14" "a\x12\x12\x12\x00\x12\x00\x12\x00\x12\x00\x12\x00\x12\x00\x12\x00\x12\x00\x12\x00", 24,
          "more than 8 dimensions"},
-        {"\x00\x01\x0b" "a\x20\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 15, "found a negative number"},      /* offset */
+        /* offset */
+        {"\x00\x01\x0b" "a\x20\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 15, "found a negative number"},
         {"\x00\x01\x1a" "a\x12\x18\x12\x0a\x08\x80\x80\x80\x80\x80\x80\x80\x80\x40\x12\x0a\x08\x80\x80\x80\x80\x80\x80"
          "\x80\x80\x40", 30, "more elements than a size can count"},                     /* 2^62 times 2^62 */
         {"\x00\x01\x0b" "a\x09........\x00\x00", 15, "malformed entry"},               /* eight bytes, then field 0 */
-        {"\x00\x01\x03" "a\x08\x81\x00", 7, "malformed entry"},                        /* 1, written longer than it is */
+        /* 1, written longer than it is */
+        {"\x00\x01\x03" "a\x08\x81\x00", 7, "malformed entry"},
         {"\x00\x01", 2, "malformed entry"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         Bundle bundle;
@@ -1015,14 +1019,15 @@ static void restarts_must_fit_into_their_block(void)
     }
 }
 
-/* What lies between two blocks is under no checksum; and a block that is named again and again would be checked again and
- * again. An empty block, since others are refused for the order of their names already. */
+/* What lies between two blocks is under no checksum; and a block that is named again and again would be checked again
+ * and again. An empty block, since others are refused for the order of their names already. */
 static void blocks_of_an_index_follow_each_other(void)
 {
     for (int gap = 0; gap < 3; gap++) {
         Bundle bundle;
         Error e = {0};
-        Buffer file = {0}, index = {0}, handle = {0}, again = {0}, block = {0}, empty = {0}, header = bundle_header(SOUND);
+        Buffer file = {0}, index = {0}, handle = {0}, again = {0}, block = {0}, empty = {0};
+        Buffer header = bundle_header(SOUND);
         append_entry(&block, "", "", &header);
         append_block(&file, &block, 0, &handle);
         append_entry(&index, "", "a", &handle);
@@ -1223,7 +1228,8 @@ static void fingerprint_is_that_of_the_weights(void)
     expect_failure("half precision", fingerprint(in_scratch("other"), other, &e), &e, BERT_FILE, "expected F32");
     t[0].name = "nobody's";
     check(safetensors_write(in_scratch("other"), t, 1, NULL, 0, &e) == BERT_OK, "writes something else");
-    expect_failure("nothing of a BERT", fingerprint(in_scratch("other"), other, &e), &e, BERT_FILE, "found no tensor of a BERT");
+    expect_failure("nothing of a BERT", fingerprint(in_scratch("other"), other, &e), &e, BERT_FILE,
+                   "found no tensor of a BERT");
     safetensors_close(&st);
 }
 
@@ -1231,10 +1237,12 @@ static void fingerprint_is_that_of_the_weights(void)
 static void the_checkpoint_that_is_named_is_taken(void)
 {
     static const struct { const char *text; int code; const char *says; } cases[] = {
-        {"model_checkpoint_path: \"model.ckpt-343\"\nall_model_checkpoint_paths: \"model.ckpt-0\"\n", 0, "is complete: "},
+        {"model_checkpoint_path: \"model.ckpt-343\"\nall_model_checkpoint_paths: \"model.ckpt-0\"\n", 0,
+         "is complete: "},
         {"model_checkpoint_path: \"/elsewhere/model.ckpt-343\"\n", 0, "is complete: "},
         {"model_checkpoint_path: \"model.ckpt-9\"\n", 3, "names 'model.ckpt-9', which is not there"},
-        {"", 3, "names '', which is not there"}, {NULL, 3, "holds model.ckpt-0.index and model.ckpt-343.index: name one"}};
+        {"", 3, "names '', which is not there"},
+        {NULL, 3, "holds model.ckpt-0.index and model.ckpt-343.index: name one"}};
     char command[1000], said[4096];
     if (too_slow()) return;
     if (access("build/convert", X_OK) || access("weights/fetch.sh", R_OK)) {
@@ -1244,18 +1252,21 @@ static void the_checkpoint_that_is_named_is_taken(void)
     put_checkpoint(SOUND);
     const char *place = scratch;
     for (int i = 0; i < 2; i++) {
-        snprintf(command, sizeof command, "cd %s && mkdir -p tf && for f in index data-00000-of-00002 data-00001-of-00002; do "
+        snprintf(command, sizeof command, "cd %s && mkdir -p tf && for f in index data-00000-of-00002 "
+                 "data-00001-of-00002; do "
                  "cp c.$f tf/model.ckpt-%s.$f; done", place, i ? "343" : "0");
         check(system(command) == 0, "copies");
     }
     /* the other one is broken, so that taking it would show */
-    snprintf(command, sizeof command, "cd %s/tf && : > model.ckpt-0.data-00000-of-00002 && printf '[PAD]\\n[UNK]\\n[CLS]\\n[SEP]\\n"
+    snprintf(command, sizeof command, "cd %s/tf && : > model.ckpt-0.data-00000-of-00002 && printf "
+             "'[PAD]\\n[UNK]\\n[CLS]\\n[SEP]\\n"
              "[MASK]\\n' > vocab.txt", place);
     check(system(command) == 0, "breaks");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         if (cases[i].text) put_file("tf/checkpoint", cases[i].text, strlen(cases[i].text));
         else unlink(in_scratch("tf/checkpoint"));
-        snprintf(command, sizeof command, "rm -rf %s/w; WEIGHTS=%s/w MODEL=mine FROM=%s/tf sh weights/fetch.sh 2>&1", place,
+        snprintf(command, sizeof command, "rm -rf %s/w; WEIGHTS=%s/w MODEL=mine FROM=%s/tf sh weights/fetch.sh 2>&1",
+                 place,
                  place, place);
         FILE *f = popen(command, "r");
         if (!f) abort();
@@ -1292,11 +1303,13 @@ static void the_converter_is_a_program(void)
         skip("build/convert is missing: make build/convert");
         return;
     }
-    check(run_convert(answer, "--help", "") == 0 && !strncmp(answer, "convert CHECKPOINT_PREFIX OUTPUT_DIRECTORY ", 43) &&
+    check(run_convert(answer, "--help", "") == 0 &&
+          !strncmp(answer, "convert CHECKPOINT_PREFIX OUTPUT_DIRECTORY ", 43) &&
           strstr(answer, "--fingerprint FILE") && strstr(answer, "Exit codes: 0 done, 2 usage"), "help: %s", answer);
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         check(run_convert(answer, wrong[i], "") == 2 && !strncmp(answer, "convert: expected CHECKPOINT_PREFIX", 35) &&
-              strchr(answer, '\n') == answer + strlen(answer) - 1, "\"%s\": one line, exit code 2: %s", wrong[i], answer);
+              strchr(answer, '\n') == answer + strlen(answer) - 1, "\"%s\": one line, exit code 2: %s", wrong[i],
+              answer);
     put_file("abc", "abc", 3);
     check(run_convert(answer, "--sha256 %s", in_scratch("abc")) == 0, "a checksum");
     check_text("of abc", answer, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\n");
@@ -1313,7 +1326,8 @@ static void the_converter_is_a_program(void)
     check(run_convert(answer, "--fingerprint %s", in_scratch("abc")) == 3 && !strncmp(answer, "convert: ", 9),
           "no weights: %s", answer);
     snprintf(answer, sizeof answer, "%s %s/x", in_scratch("c"), in_scratch("abc"));
-    check(run_convert(answer, "%s", strcpy((char[600]){0}, answer)) == 6 && strstr(answer, "/abc/x: cannot be created: Not a "),
+    check(run_convert(answer, "%s", strcpy((char[600]){0}, answer)) == 6 &&
+          strstr(answer, "/abc/x: cannot be created: Not a "),
           "a directory below a file: %s", answer);
     check(run_convert(answer, "--sha256 %s", in_scratch("nowhere")) == 3 && strstr(answer, "cannot be opened"),
           "no file: %s", answer);

@@ -38,10 +38,13 @@ typedef struct {
     int how;
 } Alias;
 
-/* The table of aliases. A leading `bert.` or `bert/` and a trailing `:0` are put aside first. */
+/* The table of aliases. A leading `bert.`, `bert/` or `distilbert.` and a trailing `:0` are put aside first. */
 static const Alias aliases[] = {
     /* Hugging Face: outputs of whole modules and of the model. Traces by hooks on every module hold them too. */
     {"embeddings", TRACE_EMBEDDING_NORM, 0},
+    {"embeddings.dropout", TRACE_EMBEDDING_NORM, 0},        /* dropout changes nothing but in training: note_dropped */
+    {"encoder.layer.*.attention.output.dropout", TRACE_ATTENTION_DENSE, 0},
+    {"encoder.layer.*.output.dropout", TRACE_OUTPUT_DENSE, 0},
     {"encoder.layer.*.attention.self", TRACE_CONTEXT, 0},
     {"encoder.layer.*.attention.output", TRACE_ATTENTION_NORM, 0},
     {"encoder.layer.*.attention", TRACE_ATTENTION_NORM, 0},
@@ -59,6 +62,34 @@ static const Alias aliases[] = {
     {"cls.predictions", TRACE_DECODER, 0},
     {"prediction_logits", TRACE_DECODER, 0},
     {"seq_relationship_logits", TRACE_NSP, 0},
+
+    /* Outputs of whole models: of sentence-transformers, of exports to ONNX, of TF-Hub. `logits` is two things:
+     * logits_row. */
+    {"token_embeddings", TRACE_OUTPUT_NORM, LAST},
+    {"sequence_output", TRACE_OUTPUT_NORM, LAST},
+    {"encoder_outputs.*", TRACE_OUTPUT_NORM, 0},
+    {"pooled_output", TRACE_POOLER, 0},
+    {"mlm_logits", TRACE_DECODER, 0},
+    {"nsp_logits", TRACE_NSP, 0},
+
+    /* DistilBERT: modules, of which some are whole halves of a block. (Its attention is what its out_lin gives.) */
+    {"transformer.layer.*.attention.q_lin", TRACE_QUERY, 0},
+    {"transformer.layer.*.attention.k_lin", TRACE_KEY, 0},
+    {"transformer.layer.*.attention.v_lin", TRACE_VALUE, 0},
+    {"transformer.layer.*.attention.out_lin", TRACE_ATTENTION_DENSE, 0},
+    {"transformer.layer.*.attention", TRACE_ATTENTION_DENSE, 0},
+    {"transformer.layer.*.sa_layer_norm", TRACE_ATTENTION_NORM, 0},
+    {"transformer.layer.*.ffn.lin1", TRACE_INTERMEDIATE_DENSE, 0},
+    {"transformer.layer.*.ffn.activation", TRACE_INTERMEDIATE, 0},
+    {"transformer.layer.*.ffn.lin2", TRACE_OUTPUT_DENSE, 0},
+    {"transformer.layer.*.ffn", TRACE_OUTPUT_DENSE, 0},
+    {"transformer.layer.*.output_layer_norm", TRACE_OUTPUT_NORM, 0},
+    {"transformer.layer.*", TRACE_OUTPUT_NORM, 0},
+    {"transformer", TRACE_OUTPUT_NORM, LAST},
+    {"vocab_transform", TRACE_TRANSFORM_DENSE, 0},
+    {"activation", TRACE_TRANSFORM_ACT, 0},
+    {"vocab_layer_norm", TRACE_TRANSFORM_NORM, 0},
+    {"vocab_projector", TRACE_DECODER, 0},
 
     /* TransformerLens, HookedEncoder: hook names of run_with_cache. Its hook_resid_mid and hook_resid_post are sums
      * before a LayerNorm, which a trace does not have. */
@@ -126,6 +157,7 @@ static const Alias aliases[] = {
 enum { ALIASES = sizeof aliases / sizeof *aliases, MOST_LAYERS = 1 << 20 };
 
 /* The three rows of ids, and what else they are called. */
+enum { MASK = 2 };
 const char *const id_names[3][3] = {
     {"input_ids", "input_word_ids", "tokens"},
     {"token_type_ids", "input_type_ids", "segment_ids"},
@@ -156,17 +188,19 @@ static bool fits(const char *pattern, const char *name, size_t length, int *laye
 }
 
 /* Writes the name and the place of that row, in that layer. `order` sorts as the data flow: embeddings, then layer by
- * layer in the order of the table, then the heads, which no number of layers can reach. */
+ * layer in the order of the table, then the heads, which no number of layers can reach. The two rows that are called
+ * `classifier` have one place: of two traces each has one of them, and they belong together. */
 static void name_entry(TraceEntry *t, TraceName row, int layer)
 {
     const TraceSpec *spec = &trace_table[row];
     const bool per_layer = trace_per_layer(spec), head = spec->group != GROUP_ENCODER;
     const size_t block = per_layer && layer >= 0 ? (size_t)layer : 0;
+    const TraceName place = row == TRACE_TOKEN_CLASSIFIER ? TRACE_CLASSIFIER : row;
     spec_name(spec->name, layer, t->name, sizeof t->name);
     t->row = row;
     t->form = spec->form;
     t->layer = per_layer ? layer : -1;
-    t->order = (head ? (size_t)MOST_LAYERS : per_layer ? block + 1 : 0) * TRACE_COUNT + row;
+    t->order = (head ? (size_t)MOST_LAYERS : per_layer ? block + 1 : 0) * TRACE_COUNT + place;
 }
 
 /* Any name to ours; false if it is nobody's. `last` is the number of the last layer, or -1 if nothing says so.
@@ -177,13 +211,14 @@ static bool resolve_name(TraceEntry *t, const char *name, int last)
 {
     size_t length = strlen(name);
     int layer;
-    if (!strncmp(name, "bert.", 5) || !strncmp(name, "bert/", 5)) {
-        name += 5;
-        length -= 5;
-    }
+    const size_t prefix = !strncmp(name, "bert.", 5) || !strncmp(name, "bert/", 5) ? 5 :
+                          !strncmp(name, "distilbert.", 11) ? 11 : 0;
+    name += prefix;
+    length -= prefix;
     if (length > 2 && !strcmp(name + length - 2, ":0")) length -= 2;
     for (TraceName row = 0; row < TRACE_COUNT; row++)
         if (fits(trace_table[row].name, name, length, &layer)) {
+            t->alias = false;
             name_entry(t, row, layer);
             return true;
         }
@@ -192,7 +227,6 @@ static bool resolve_name(TraceEntry *t, const char *name, int last)
         if (!fits(alias->theirs, name, length, &layer)) continue;
         t->split_heads = alias->how & SPLIT;
         t->unscaled = alias->how & RAW;
-        t->alias = true;
         if (alias->how & BEFORE) layer--;
         if (alias->how & LAST) layer = last;
         const bool before_0 = (alias->how & BEFORE) && layer < 0;       /* what goes into layer 0 */
@@ -240,7 +274,7 @@ int64_t integer_element(const SafeTensor *t, size_t i)
  *     (1, 22, 768)  ->  B 1, rows 22, cols 768            (1, 22, 12, 64), split  ->  B 1, rows 22, cols 768
  *     (2, 12, 22, 22), scores  ->  B 2, heads 12, rows 22, cols 22
  *
- * False if the rank does not fit the form. Only REF needs this; OTHER's shape is held against it by layout_of. */
+ * False if the rank does not fit the form. Only REF needs this; OTHER's shape is held against it by layout_by_shape. */
 static bool read_shape(TraceEntry *t)
 {
     static const int ranks[] = {[FORM_TOKENS] = 2, [FORM_SCORES] = 3, [FORM_WHOLE] = 1};
@@ -273,16 +307,88 @@ static int by_order(const void *a, const void *b)
     return strcmp(x->tensor.name, y->tensor.name);
 }
 
-/* One of the three rows of ids? Then it is noted, under its first name before any other. */
-static bool take_ids(TraceView *view, const SafeTensor *t)
+/* Is it one of the three rows of ids, the k-th, under its i-th name? Masks come as floating numbers, too. */
+static bool is_ids(const SafeTensor *t, int *row, int *name)
 {
     for (int k = 0; k < 3; k++)
         for (int i = 0; i < 3; i++)
-            if (!strcmp(t->name, id_names[k][i]) && is_integer(t->dtype)) {
-                if (!view->ids[k].data || i == 0) view->ids[k] = *t;
+            if (!strcmp(t->name, id_names[k][i]) && (is_integer(t->dtype) || k == MASK)) {
+                *row = k;
+                *name = i;
                 return true;
             }
     return false;
+}
+
+/* All of them, each under its first name before any other. */
+static void take_ids(TraceView *view, const SafeTensor *tensors, size_t count)
+{
+    int k, i;
+    for (size_t n = 0; n < count; n++)
+        if (is_ids(&tensors[n], &k, &i) && (!view->ids[k].data || i == 0)) view->ids[k] = tensors[n];
+}
+
+/* Is it a mask that is added to the scores: 0 where a key may be seen, and a very low number elsewhere? */
+static bool is_added(const SafeTensor *mask)
+{
+    if (is_integer(mask->dtype)) return false;
+    for (size_t i = 0; i < mask->count; i++)
+        if (tensor_element(mask, i) > 0) return false;
+    return true;
+}
+
+/* A mask for each query (B,1,T,T), or for each head, too, is that of the keys if all queries have the same. */
+static bool same_for_all_queries(const SafeTensor *mask, size_t B, size_t T)
+{
+    const size_t each = mask->count / B;
+    for (size_t i = 0; i < mask->count; i++) {
+        const size_t first = i / each * each + i % T;
+        const bool equal = is_integer(mask->dtype) ? integer_element(mask, i) == integer_element(mask, first)
+                                                   : tensor_element(mask, i) == tensor_element(mask, first);
+        if (!equal) return false;
+    }
+    return true;
+}
+
+/* Token types and masks as programs have them, under the shape of the input_ids (B,T): (T) or (1,T) for all sequences
+ * at once, (B,1,1,T) and (B,1,T,T), and masks of floating numbers. Whatever else there is stays as it is, and its size
+ * will not fit. */
+static Status settle_ids(TraceView *view, Error *e)
+{
+    const SafeTensor *ids = &view->ids[0];
+    const size_t N = ids->count, T = ids->rank ? ids->shape[ids->rank - 1] : N;
+    for (int k = 1; k < 3; k++) {
+        SafeTensor *t = &view->ids[k];
+        const size_t B = ids->data && T ? N / T : t->rank ? t->count / t->shape[t->rank - 1] : 1;
+        const bool floating = t->data && !is_integer(t->dtype), added = floating && is_added(t);
+        const bool shared = ids->data && t->count == T && N > T;
+        const bool square = k == MASK && ids->data && N && t->count > N && t->count % (N * T) == 0 &&
+                            t->rank && t->shape[t->rank - 1] == T && same_for_all_queries(t, B, T);
+        if (!t->data || (!floating && !shared && !square)) continue;
+        const size_t count = shared || square ? N : t->count, each = square ? t->count / B : T;
+        int64_t *made = view->made[k] = calloc(count + 1, sizeof *made);
+        if (!made) return fail(e, BERT_SYSTEM, "%s: out of memory for its ids", view->path);
+        for (size_t i = 0; i < count; i++) {
+            const size_t from = shared ? i % T : square ? i / T * each + i % T : i;
+            made[i] = !floating ? integer_element(t, from) : (tensor_element(t, from) == 0) == added;
+        }
+        *t = (SafeTensor){.name = t->name, .dtype = DTYPE_I64, .rank = 2, .count = count, .data = made,
+                          .shape = {T ? count / T : 0, T}};
+    }
+    return BERT_OK;
+}
+
+/* What `logits` are: one row for each token of V numbers (masked language model), or two numbers for each sequence
+ * (next sentence). A classifier's, of another width, are neither, and false is returned. */
+static bool logits_row(TraceName *row, const SafeTensor *t, const TraceView *view, size_t V)
+{
+    const SafeTensor *ids = &view->ids[0];
+    const size_t width = t->rank ? t->shape[t->rank - 1] : 0, rows = width ? t->count / width : 0;
+    const size_t T = ids->data && ids->rank ? ids->shape[ids->rank - 1] : 0, B = T ? ids->count / T : 0;
+    if (width == 2 && (B ? rows == B : t->rank < 3)) *row = TRACE_NSP;
+    else if (width > 2 && (!V || width == V) && (!B || rows == ids->count)) *row = TRACE_DECODER;
+    else return false;
+    return true;
 }
 
 /* The highest layer that any name speaks of, or -1: where last_hidden_state belongs. */
@@ -296,21 +402,84 @@ int last_layer(const SafeTensor *tensors, size_t count)
     return last;
 }
 
+/* Which share of a tensor's numbers is exactly 0, rows of nothing but zeros (padding) left out. */
+static double zero_share(const SafeTensor *t)
+{
+    const size_t width = t->rank ? t->shape[t->rank - 1] : 0;
+    size_t zeros = 0, counted = 0;
+    for (size_t row = 0; width && row < t->count / width; row++) {
+        size_t here = 0;
+        for (size_t i = 0; i < width; i++) here += tensor_element(t, row * width + i) == 0;
+        if (here == width) continue;
+        zeros += here;
+        counted += width;
+    }
+    return counted ? (double)zeros / (double)counted : 0;
+}
+
+/* Notes a tensor that dropout went over: a tenth of its numbers are 0, where a sum or a LayerNorm hardly ever is. */
+static void note_dropped(TraceView *view, const TraceEntry *t)
+{
+    enum { FEWEST = 256 };
+    const bool sum = t->row == TRACE_EMBEDDING_NORM || t->row == TRACE_ATTENTION_DENSE || t->row == TRACE_OUTPUT_DENSE;
+    if (!sum || view->dropped || is_integer(t->tensor.dtype) || t->tensor.count < FEWEST) return;
+    view->dropped_share = zero_share(&t->tensor);
+    if (view->dropped_share > 0.02) view->dropped = t->tensor.name;
+}
+
+/* A tensor of the file into the view: under our name for it, or noted as unknown. */
+static void take_tensor(TraceView *view, const SafeTensor *tensor, Known known)
+{
+    TraceEntry t = {.tensor = *tensor, .alias = true};
+    TraceName row;
+    if (!strcmp(tensor->name, "logits") && logits_row(&row, tensor, view, known.V)) {
+        name_entry(&t, row, -1);
+    } else if (!resolve_name(&t, tensor->name, known.last)) {
+        view->unknown[view->unknown_count++] = tensor->name;
+        return;
+    }
+    if (!read_shape(&t)) t.B = 0;                                       /* a shape that fits no form */
+    note_dropped(view, &t);
+    view->entries[view->count++] = t;
+}
+
+/* How many tokens the trace is of, by its ids or by its first tensor of tokens; 0: nothing says so. */
+static size_t count_tokens(const TraceView *view)
+{
+    if (view->ids[0].data) return view->ids[0].count;
+    for (size_t i = 0; i < view->count; i++) {
+        const TraceEntry *t = &view->entries[i];
+        if (t->row <= TRACE_EMBEDDING_NORM || (t->form == FORM_TOKENS && t->layer >= 0)) return t->B * t->rows;
+    }
+    return 0;
+}
+
+/* A `classifier` that has a row for each token is one of tokens. */
+static void find_token_classifier(TraceView *view)
+{
+    const size_t N = count_tokens(view);
+    for (size_t i = 0; i < view->count; i++) {
+        TraceEntry *t = &view->entries[i];
+        const size_t K = t->tensor.rank ? t->tensor.shape[t->tensor.rank - 1] : 0;
+        if (t->row != TRACE_CLASSIFIER || N < 2 || !K || t->tensor.count / K != N || t->tensor.count % K) continue;
+        name_entry(t, TRACE_TOKEN_CLASSIFIER, -1);
+        if (!read_shape(t)) t->B = 0;
+    }
+}
+
 /* From the tensors of a file, in whatever order and under whatever names, to entries in the order of the data. What
  * has no name here (weights, somebody's own tensors) is left out, but its name is kept, to be shown. */
-Status view_make(TraceView *view, const char *path, const SafeTensor *tensors, size_t count, int last, Error *e)
+Status view_make(TraceView *view, const char *path, const SafeTensor *tensors, size_t count, Known known, Error *e)
 {
     size_t kept = 0;
     *view = (TraceView){.path = path, .entries = calloc(count + 1, sizeof *view->entries),
                         .unknown = calloc(count + 1, sizeof *view->unknown)};
     if (!view->entries || !view->unknown) return fail(e, BERT_SYSTEM, "%s: out of memory", path);
-    for (size_t i = 0; i < count; i++) {
-        TraceEntry t = {.tensor = tensors[i]};
-        if (take_ids(view, &tensors[i])) continue;
-        if (!resolve_name(&t, tensors[i].name, last)) view->unknown[view->unknown_count++] = tensors[i].name;
-        else if (read_shape(&t)) view->entries[view->count++] = t;
-        else t.B = 0, view->entries[view->count++] = t;                 /* B = 0: a shape that fits no form */
-    }
+    take_ids(view, tensors, count);
+    if (settle_ids(view, e) != BERT_OK) return e->status;
+    for (size_t i = 0; i < count; i++)
+        if (!is_ids(&tensors[i], &(int){0}, &(int){0})) take_tensor(view, &tensors[i], known);
+    find_token_classifier(view);
     qsort(view->entries, view->count, sizeof *view->entries, by_order);
     for (size_t i = 0; i < view->count; i++)                            /* one tensor for each name */
         if (i == 0 || view->entries[i].order != view->entries[kept - 1].order) view->entries[kept++] = view->entries[i];
@@ -320,6 +489,7 @@ Status view_make(TraceView *view, const char *path, const SafeTensor *tensors, s
 
 void view_free(TraceView *view)
 {
+    for (int k = 0; k < 3; k++) free(view->made[k]);
     free(view->entries);
     free(view->unknown);
     *view = (TraceView){0};
@@ -344,60 +514,13 @@ const TraceEntry *view_find(const TraceView *view, const TraceEntry *like)
  * One tensor against another
  * ================================================================================================================== */
 
-/* How OTHER's tensor lies under REF's shape. Only the order of the numbers matters: (1, 22, 12, 64), (22, 768) and
- * (22*768) in C's order are the same numbers in the same places, so dimensions may be merged where they meet.
- * Transposed, (768, 22), is read the other way and said. */
-typedef enum { LAYOUT_SAME, LAYOUT_TRANSPOSED, LAYOUT_OTHER } Layout;
-
-/* Do the last dimensions from *n backwards multiply to exactly `size`? Then *n moves before them, so that the next
- * call goes on from there. (22, 12, 64) gives 768 in two steps, 64 and 12. Dimensions of 1 are no obstacle. */
-static bool take_dimension(const size_t *shape, int *n, size_t size)
-{
-    size_t product = 1;
-    while (*n > 0 && (product < size || shape[*n - 1] == 1))
-        if (!size_mul(product, shape[--*n], &product)) return false;
-    return product == size;
-}
-
-/* OTHER's shape under REF's. The numbers must be as many, and the boundaries of features (and of queries) must be
- * where REF has them: (44, 384) has as many numbers as (22, 768), and is something else. Transposed is only said
- * where nothing else is possible: a square tensor is read as it stands. (One shape is one layout, also where it has no
- * elements, and boundaries cannot be found by multiplying.) */
-static Layout layout_of(const TraceEntry *ref, const SafeTensor *other)
-{
-    size_t dims[2] = {0, 0}, count = 0;
-    int n = other->rank;
-    if (ref->tensor.count != other->count) return LAYOUT_OTHER;
-    if (n == ref->tensor.rank && !memcmp(other->shape, ref->tensor.shape, (size_t)n * sizeof *other->shape))
-        return LAYOUT_SAME;
-    for (int i = 0; i < n; i++)
-        if (other->shape[i] != 1 && count++ < 2) dims[count - 1] = other->shape[i];
-    if (ref->form == FORM_TOKENS && ref->B == 1 && count == 2 && dims[0] == ref->cols && dims[1] == ref->rows &&
-        ref->rows != ref->cols) return LAYOUT_TRANSPOSED;
-    if (!take_dimension(other->shape, &n, ref->cols)) return LAYOUT_OTHER;
-    if (ref->form == FORM_SCORES && !take_dimension(other->shape, &n, ref->rows)) return LAYOUT_OTHER;
-    return LAYOUT_SAME;
-}
-
-/* Where element i stands: sequence, head, row (token or query), column (feature or key). */
-typedef struct {
-    size_t b, head, row, col;
-} Place;
-
-/* Element i of REF's tensor, counted in C's order: the last index runs fastest. */
-static Place place_of(const TraceEntry *t, size_t i)
-{
-    const size_t row = i / t->cols, head = row / t->rows;
-    return (Place){head / t->heads, head % t->heads, row % t->rows, i % t->cols};
-}
-
 /* Padding is computed by everybody and used by nobody: its rows, and the keys that no one may look at, do not count.
  * What belongs to the whole sequence comes from its first token, which left padding masks. Trap: comparing them all
  * makes two correct programs differ, since one skips padding and another gives it -10000. */
 bool element_counts(const TraceEntry *t, const Criteria *criteria, size_t i)
 {
     if (!criteria->mask) return true;
-    const Place p = place_of(t, i);
+    const Place p = place_at(t, i);
     const size_t rows = t->form == FORM_WHOLE ? 1 : t->rows;
     if (p.b >= criteria->B || rows > criteria->T) return true;                /* rows are not tokens here */
     const int32_t *mask = criteria->mask + p.b * criteria->T;
@@ -413,17 +536,18 @@ static double scale_of(const TraceEntry *t, const TraceEntry *ref, const Criteri
     return 1 / sqrt((double)criteria->H / (double)ref->heads);
 }
 
-/* Element i in REF's order; in a transposed tensor, row and column change places. */
-static double element(const TraceEntry *t, bool transposed, double scale, const TraceEntry *ref, size_t i)
+/* Element i in REF's order, wherever the layout has it; NULL: REF itself. */
+static double element(const TraceEntry *t, const Layout *layout, double scale, const TraceEntry *ref, size_t i)
 {
-    return scale * tensor_element(&t->tensor, transposed ? i % ref->cols * ref->rows + i / ref->cols : i);
+    const bool plain = !layout || (!layout->shared && !*layout->order);
+    return scale * tensor_element(&t->tensor, plain ? i : layout_index(layout, place_at(ref, i)));
 }
 
 /* The same for verify.c, which writes OTHER's numbers into its own buffers. */
 double other_element(const TraceEntry *ref, const TraceEntry *other, const Result *r, const Criteria *criteria,
                      size_t i)
 {
-    return element(other, r->transposed, scale_of(other, ref, criteria), ref, i);
+    return element(other, &r->layout, scale_of(other, ref, criteria), ref, i);
 }
 
 /* Bits of a number's fraction, the leading one included: float64 53, float32 24, float16 11, bfloat16 8. */
@@ -435,7 +559,7 @@ static int precision(DType dtype)
 /* x rounded to the nearest number of that type. Both sides are compared in the coarser type of the two, so that what
  * a trace in float16 lost in the file is not taken for a mistake: rounding alone would be -71 dB, and no trace in
  * float16 could ever pass at -80. */
-static double narrow(double x, DType dtype)
+double round_to(double x, DType dtype)
 {
     int exponent, bits = precision(dtype);
     if (dtype == DTYPE_F64 || x == 0 || !isfinite(x)) return x;
@@ -516,12 +640,12 @@ static void conclude(Result *r, const Sums *s, const Tolerance *tolerance)
 /* Squares of 1e200 or of 1e-200 are beyond a double: their sums would be infinite, or 0, and their quotient no number,
  * or 0, which passes. The power of two that brings the largest number of a float64 pair near 1; 0 where no square is
  * in danger, and for all other types, whose squares fit. */
-static int exponent_of(const TraceEntry *ref, const TraceEntry *other, bool transposed, DType coarse)
+static int exponent_of(const TraceEntry *ref, const TraceEntry *other, const Layout *layout, DType coarse)
 {
     double largest = 0;
     int exponent;
     for (size_t i = 0; coarse == DTYPE_F64 && i < ref->tensor.count; i++) {
-        double x = fabs(element(ref, false, 1, ref, i)), y = fabs(element(other, transposed, 1, ref, i));
+        double x = fabs(element(ref, NULL, 1, ref, i)), y = fabs(element(other, layout, 1, ref, i));
         if (isfinite(x) && x > largest) largest = x;
         if (isfinite(y) && y > largest) largest = y;
     }
@@ -529,25 +653,17 @@ static int exponent_of(const TraceEntry *ref, const TraceEntry *other, bool tran
     return abs(exponent) > 400 ? exponent : 0;
 }
 
-/* One tensor pair, number by number, into *r. With `word` set the numbers could not be compared, or should not be:
- * another shape, integers, a NaN. */
-void compare_entries(Result *r, const TraceEntry *ref, const TraceEntry *other, const Criteria *criteria)
+/* One tensor pair, number by number, into *r. */
+void compare_laid_out(Result *r, const TraceEntry *ref, const TraceEntry *other, const Layout *layout,
+                      const Criteria *criteria)
 {
-    const DType a = ref->tensor.dtype, b = other->tensor.dtype;
-    Sums s = {0};
-    *r = (Result){.word = "dtype"};
-    if (is_integer(a) || is_integer(b)) return;
-    const DType coarse = precision(a) < precision(b) ? a : b;
-    const Layout layout = ref->B ? layout_of(ref, &other->tensor) : LAYOUT_OTHER;
-    r->word = layout == LAYOUT_OTHER ? "shape" : NULL;
-    if (r->word) return;
-    r->comparable = true;
-    r->transposed = layout == LAYOUT_TRANSPOSED;
+    const DType a = ref->tensor.dtype, b = other->tensor.dtype, coarse = precision(a) < precision(b) ? a : b;
     const double x_scale = scale_of(ref, ref, criteria), y_scale = scale_of(other, ref, criteria);
-    s.exponent = exponent_of(ref, other, r->transposed, coarse);
+    Sums s = {.exponent = exponent_of(ref, other, layout, coarse)};
+    *r = (Result){.comparable = true, .layout = *layout};
     for (size_t i = 0; i < ref->tensor.count; i++) {
-        double x = narrow(element(ref, false, x_scale, ref, i), coarse);
-        double y = narrow(element(other, r->transposed, y_scale, ref, i), coarse);
+        double x = round_to(element(ref, NULL, x_scale, ref, i), coarse);
+        double y = round_to(element(other, layout, y_scale, ref, i), coarse);
         bool counts = element_counts(ref, criteria, i);
         const double u = scaled(x, &s), v = scaled(y, &s);
         if (isfinite(x) && isfinite(y)) s.all_squares += u * u, s.all_differences += (u - v) * (u - v);
@@ -555,6 +671,17 @@ void compare_entries(Result *r, const TraceEntry *ref, const TraceEntry *other, 
         else add_masked(r, ref, x, y);
     }
     conclude(r, &s, &criteria->tolerance);
+}
+
+/* The same in the layout that OTHER's shape says. With `word` set the numbers could not be compared, or should not be:
+ * another shape, integers, a NaN. */
+void compare_entries(Result *r, const TraceEntry *ref, const TraceEntry *other, const Criteria *criteria)
+{
+    Layout layout;
+    *r = (Result){.word = "dtype"};
+    if (is_integer(ref->tensor.dtype) || is_integer(other->tensor.dtype)) return;
+    r->word = "shape";
+    if (ref->B && layout_by_shape(&layout, ref, &other->tensor)) compare_laid_out(r, ref, other, &layout, criteria);
 }
 
 /* A ratio of powers in decibels: 1 is 0, a tenth -10, a millionth -60; equal is minus infinity. */
@@ -573,7 +700,7 @@ void put_decibel(char text[24], double ratio)
 /* Where a number stands, in words that lead back to the text: a token, a head, a feature. */
 void put_place(char text[96], const TraceEntry *t, size_t i)
 {
-    const Place p = place_of(t, i);
+    const Place p = place_at(t, i);
     int n = t->B > 1 ? snprintf(text, 96, "input %zu ", p.b) : 0;
     if (t->form == FORM_TOKENS) snprintf(text + n, 96 - (size_t)n, "token %zu feature %zu", p.row, p.col);
     else if (t->form == FORM_WHOLE) snprintf(text + n, 96 - (size_t)n, "feature %zu", p.col);
@@ -583,7 +710,7 @@ void put_place(char text[96], const TraceEntry *t, size_t i)
 /* The same as an index in Python: (7,381). */
 void put_place_index(char text[96], const TraceEntry *t, size_t i)
 {
-    const Place p = place_of(t, i);
+    const Place p = place_at(t, i);
     int n = snprintf(text, 96, "(");
     if (t->B > 1) n += snprintf(text + n, 96 - (size_t)n, "%zu,", p.b);
     if (t->form == FORM_TOKENS) snprintf(text + n, 96 - (size_t)n, "%zu,%zu)", p.row, p.col);
@@ -595,6 +722,57 @@ void put_place_index(char text[96], const TraceEntry *t, size_t i)
  * One trace against another
  * ================================================================================================================== */
 
+/* Is the next tensor that is made from this one nearly right? Then this one was right when it was used. */
+static bool used_rightly(const TraceComparison *c, size_t i)
+{
+    enum { NEARLY_DB = -25 };
+    Layout layout;
+    size_t next = i + 1;
+    while (next < c->ref->count && !c->pairs[next]) next++;
+    if (next == c->ref->count) return false;
+    const Result *r = &c->results[next];
+    if (r->comparable && !r->word && decibel(r->nmse) <= NEARLY_DB) return true;
+    return layout_by_numbers(&layout, &c->ref->entries[next], c->pairs[next], &c->criteria);
+}
+
+/* A tensor that differs may be the right one with its numbers in another order: then it is read in that order. Of the
+ * attention this is believed only if what follows is right, because a program may really have put its heads together
+ * in the wrong order, or swapped queries and keys. */
+static void reorder(TraceComparison *c, size_t i)
+{
+    const TraceEntry *ref = &c->ref->entries[i], *other = c->pairs[i];
+    const bool attention = ref->row == TRACE_SCORES || ref->row == TRACE_PROBS || ref->row == TRACE_CONTEXT;
+    Result *r = &c->results[i];
+    Layout layout;
+    if (r->word && strcmp(r->word, "shape") != 0) return;
+    if (!layout_by_numbers(&layout, ref, other, &c->criteria)) return;
+    if (!attention || used_rightly(c, i)) compare_laid_out(r, ref, other, &layout, &c->criteria);
+}
+
+/* How many pairs differ, and the first of them. */
+void comparison_count(TraceComparison *c)
+{
+    c->different = 0;
+    c->first = c->ref->count;
+    for (size_t i = c->ref->count; i-- > 0; ) {
+        if (!c->pairs[i] || c->results[i].passes) continue;
+        c->different++;
+        c->first = i;
+    }
+}
+
+/* All pairs once more, in the layouts that were found the first time. */
+void comparison_run(TraceComparison *c)
+{
+    for (size_t i = 0; i < c->ref->count; i++) {
+        const Layout layout = c->results[i].layout;
+        if (!c->pairs[i]) continue;
+        if (c->results[i].comparable) compare_laid_out(&c->results[i], &c->ref->entries[i], c->pairs[i], &layout, &c->criteria);
+        else compare_entries(&c->results[i], &c->ref->entries[i], c->pairs[i], &c->criteria);
+    }
+    comparison_count(c);
+}
+
 /* Finds each tensor of REF on the other side, and compares it. What was allocated is freed by comparison_free. */
 Status comparison_new(TraceComparison *c, const TraceView *ref, const TraceView *other, const Criteria *criteria,
                       Error *e)
@@ -603,24 +781,15 @@ Status comparison_new(TraceComparison *c, const TraceView *ref, const TraceView 
     c->pairs = calloc(ref->count + 1, sizeof *c->pairs);
     c->results = calloc(ref->count + 1, sizeof *c->results);
     if (!c->pairs || !c->results) return fail(e, BERT_SYSTEM, "%s: out of memory", other->path);
-    for (size_t i = 0; i < ref->count; i++) c->pairs[i] = view_find(other, &ref->entries[i]);
-    comparison_run(c);
-    return BERT_OK;
-}
-
-/* All pairs, and what they come to: how many there are, how many differ, and the first of those. */
-void comparison_run(TraceComparison *c)
-{
-    c->compared = c->different = 0;
-    c->first = c->ref->count;
-    for (size_t i = 0; i < c->ref->count; i++) {
-        if (!c->pairs[i]) continue;
-        compare_entries(&c->results[i], &c->ref->entries[i], c->pairs[i], &c->criteria);
-        c->compared++;
-        if (c->results[i].passes) continue;
-        if (!c->different) c->first = i;
-        c->different++;
+    for (size_t i = 0; i < ref->count; i++) {
+        c->pairs[i] = view_find(other, &ref->entries[i]);
+        if (c->pairs[i]) c->compared++;
     }
+    comparison_run(c);
+    for (size_t i = 0; i < ref->count; i++)
+        if (c->pairs[i] && !c->results[i].passes) reorder(c, i);
+    comparison_count(c);
+    return BERT_OK;
 }
 
 void comparison_free(TraceComparison *c)
@@ -644,6 +813,8 @@ static Status read_criteria(Criteria *criteria, int32_t **mask, const TraceView 
         if (strstr(ref->entries[i].name, "query") || strstr(ref->entries[i].name, "LayerNorm"))
             query = &ref->entries[i];
     criteria->H = query ? query->cols : 0;
+    for (size_t i = 0; i < ref->count && !criteria->A; i++) criteria->A = ref->entries[i].form == FORM_SCORES ?
+                                                                          ref->entries[i].heads : 0;
     *mask = NULL;
     if (!t->data || t->rank < 1 || t->count == 0) return BERT_OK;
     criteria->T = t->shape[t->rank - 1];
@@ -703,7 +874,7 @@ Status compare_traces(const char *ref, const char *other, const Tolerance *toler
         last = own > last ? own : last;
     }
     for (int i = 0; i < 2 && status == BERT_OK; i++)
-        status = view_make(&views[i], paths[i], files[i].tensors, files[i].count, last, e);
+        status = view_make(&views[i], paths[i], files[i].tensors, files[i].count, (Known){.last = last}, e);
     if (status == BERT_OK) status = compare_views(views, tolerance, table, out, e);
     for (int i = 0; i < 2; i++) {
         view_free(&views[i]);

@@ -103,7 +103,9 @@ static void print_row(const TraceEntry *ref, const Result *r, FILE *out)
     if (r->word) fprintf(out, " %7s %-12s %7s %7s %9s %5s", r->word, where, "-", "-", "-", "-");
     else fprintf(out, " %7.1e %-12s %7.1e %7s %9.6f %5s", r->max_abs, where, r->rms, nmse, r->cosine, ulp);
     fprintf(out, r->passes ? "\n" : "  DIFFERENT\n");
-    if (r->transposed) fprintf(out, "%*stransposed: OTHER has (features, tokens)\n", INDENT, "");
+    if (r->layout.shared) fprintf(out, "%*sOTHER has the numbers of one sequence for all of them\n", INDENT, "");
+    if (*r->layout.order)
+        fprintf(out, "%*sOTHER has %s%s\n", INDENT, "", r->layout.order, r->layout.misplaced ? ", whatever its shape says" : "");
     if (r->masked_max > 10 * r->max_abs)
         fprintf(out, "%*smasked tokens differ by up to %.2g, which does not count\n", INDENT, "", r->masked_max);
     if (!r->counted) fprintf(out, "%*sall masked: nothing counts\n", INDENT, "");
@@ -137,7 +139,9 @@ static void put_agreement(char text[256], const TraceComparison *c)
     for (size_t i = 0; i < c->ref->count; i++)
         if (c->pairs[i] && (worst == c->ref->count || c->results[i].nmse > c->results[worst].nmse)) worst = i;
     put_decibel(nmse, c->results[worst].nmse);
-    if (t->kind == TOLERANCE_EXACT) snprintf(text, 256, "equal number by number");
+    if (c->rounded)
+        snprintf(text, 256, "NMSE at most %s (%s), which is rounding", nmse, c->ref->entries[worst].name);
+    else if (t->kind == TOLERANCE_EXACT) snprintf(text, 256, "equal number by number");
     else if (t->kind == TOLERANCE_CLOSE)
         snprintf(text, 256, "every number within %g + %g |x|", t->atol, t->rtol);
     else if (c->results[worst].nmse == 0) snprintf(text, 256, "all equal");
@@ -171,21 +175,44 @@ static void print_verdict(const TraceComparison *c, FILE *out)
     if (c->different) print_largest(c, out);
 }
 
+/* Tensors whose numbers are right and stand in the wrong order: the first by name, and what to do. */
+static void print_misplaced(const TraceComparison *c, FILE *out)
+{
+    const TraceEntry *first = NULL;
+    const Result *of_first = NULL;
+    size_t more = 0;
+    char line[512], shape[96], others[48] = "";
+    for (size_t i = 0; i < c->ref->count; i++) {
+        const Result *r = &c->results[i];
+        if (!c->pairs[i] || !r->comparable || !r->layout.misplaced) continue;
+        if (first) more++;
+        else first = c->pairs[i], of_first = r;
+    }
+    if (!first) return;
+    put_shape(shape, &first->tensor);
+    if (more) snprintf(others, sizeof others, " (and so are %zu more)", more);
+    snprintf(line, sizeof line, "%s: the right numbers, written in another order than its shape %s says: in that of %s%s. "
+             "An array that is not contiguous has to be copied before it is written: np.ascontiguousarray(x), "
+             "x.contiguous()", first->name, shape, of_first->layout.order, others);
+    print_wrapped(out, line);
+}
+
 /* What is odd about tensors that pass, where the table does not show it. */
 static void print_oddities(const TraceComparison *c, FILE *out)
 {
-    size_t transposed = 0, masked = 0, unseen = 0;
+    size_t turned = 0, masked = 0, unseen = 0;
     double largest = 0;
+    const char *order = NULL;
     for (size_t i = 0; i < c->ref->count; i++) {
         const Result *r = &c->results[i];
         if (!c->pairs[i] || !r->comparable) continue;
-        transposed += r->transposed;
+        if (*r->layout.order && !r->layout.misplaced && !turned++) order = r->layout.order;
         unseen += r->counted == 0;
         if (r->masked_max <= 10 * r->max_abs) continue;
         masked++;
         if (r->masked_max > largest) largest = r->masked_max;
     }
-    if (transposed) fprintf(out, "transposed in OTHER, (features, tokens): %zu tensors (see -v)\n", transposed);
+    if (turned) fprintf(out, "in another order in OTHER, %s: %zu tensors (see -v)\n", order, turned);
     if (masked)
         fprintf(out, "masked tokens differ by up to %.2g in %zu tensors, which does not count (see -v)\n", largest,
                 masked);
@@ -259,6 +286,7 @@ void print_comparison(const TraceComparison *c, const char *ref_name, bool table
     print_verdict(c, out);
     print_rows(c, table, out);
     if (!table) print_oddities(c, out);
+    print_misplaced(c, out);
     print_missing(c->ref, c->other, "OTHER", out);
     print_missing(c->other, c->ref, ref_name, out);
     print_unknown(c->other, out);

@@ -55,20 +55,41 @@ Norm norm_of(Trial *t, TraceName row)
     return n;
 }
 
-/* bert.c's step in t->layer. Where the trial has another LayerNorm, that one normalizes the step's input once more. */
+/* bert.c's step in t->layer. Where the trial has another LayerNorm, or rounds, the step's input is normalized once
+ * more. */
 void ordinary_step(Trial *t, TraceName row)
 {
     run_step(&trace_table[row], &t->model, &t->a, t->layer);
     const Norm n = norm_of(t, row);
-    if (t->norm && n.out) t->norm(&n);
+    if (!n.out) return;
+    if (t->rounding) rounding_of_sum(t, row);
+    if (t->norm) t->norm(&n);
+    else if (t->rounding) layer_norm(n.out, n.x, n.gamma, n.beta, n.eps, n.rows, n.H);
 }
 
-/* The ordinary step, or what a mistake does instead. */
+/* Where the row's tensor is in the trial, and how many numbers it has over all sequences. */
+static real *result_of(Trial *t, TraceName row, size_t *count)
+{
+    const TraceSpec *spec = &trace_table[row];
+    const size_t B = (size_t)t->a.batch.B, width = symbol_size(spec->width, &t->model.config);
+    char *base = trace_per_layer(spec) ? (char *)&t->a.block[t->layer] : (char *)&t->a;
+    if (spec->form == FORM_SCORES) *count = t->a.score_start[B];
+    else if (spec->form == FORM_WHOLE) *count = B * width;
+    else *count = (size_t)(spec->group == GROUP_MLM ? t->a.request.M : t->a.N) * width;
+    return *(real **)(void *)(base + spec->field);
+}
+
+/* The ordinary step, or what a mistake does instead; rounded if the trial rounds. */
 void trial_step(Trial *t, TraceName row, int layer)
 {
+    size_t count;
     t->layer = layer;
+    if (t->rounding) rounding_before(t, row);
     if (t->instead[row]) t->instead[row](t);
     else ordinary_step(t, row);
+    if (!t->rounding) return;
+    real *data = result_of(t, row, &count);
+    rounding_after(t, row, data, count);
 }
 
 /* =====================================================================================================================
@@ -81,19 +102,21 @@ Status trial_new(Trial *t, const Bert *m, const Batch *batch, const Request *req
 {
     const BertConfig *c = &m->config;
     size_t N = 0, longest = (size_t)(c->V > c->F ? c->V : c->F);
-    *t = (Trial){.original = m, .given_types = batch->token_type_ids, .given_mask = batch->attention_mask};
+    *t = (Trial){.unrounded = m, .original = m, .given_types = batch->token_type_ids, .given_mask = batch->attention_mask};
     if (longest < (size_t)c->H) longest = (size_t)c->H;
+    if (longest < (size_t)c->K) longest = (size_t)c->K;
     if (activations_new(&t->a, m, batch, request, e) != BERT_OK) return e->status;
     N = (size_t)t->a.N;
     t->types = calloc(N, sizeof *t->types);
     t->mask = calloc(N, sizeof *t->mask);
     t->model.layers = calloc((size_t)c->L, sizeof *t->model.layers);
     t->spare = calloc(N, (size_t)c->H * sizeof *t->spare);
+    t->saved = calloc(N, (size_t)c->H * sizeof *t->saved);
     t->zeros = calloc(longest, sizeof *t->zeros);
     t->ones = calloc(longest, sizeof *t->ones);
     t->owned_room = (size_t)c->L;
     t->owned = calloc(t->owned_room, sizeof *t->owned);
-    if (!t->types || !t->mask || !t->model.layers || !t->spare || !t->zeros || !t->ones || !t->owned)
+    if (!t->types || !t->mask || !t->model.layers || !t->spare || !t->saved || !t->zeros || !t->ones || !t->owned)
         return fail(e, BERT_SYSTEM, "out of memory for the steps of a verification");
     for (size_t i = 0; i < longest; i++) t->ones[i] = 1;
     return BERT_OK;
@@ -114,6 +137,7 @@ void trial_free(Trial *t)
     free(t->types);
     free(t->mask);
     free(t->spare);
+    free(t->saved);
     free(t->zeros);
     free(t->ones);
     activations_free(&t->a);
@@ -145,7 +169,7 @@ void trial_reset(Trial *t)
 
 /* Writes numbers into the buffer behind an entry. A view promises not to change what it shows; these two, of the
  * reference and of the trial, show buffers that belong to this file. */
-static void overwrite(const TraceEntry *t, const void *numbers)
+void overwrite(const TraceEntry *t, const void *numbers)
 {
     memcpy((void *)(uintptr_t)t->tensor.data, numbers, t->tensor.count * sizeof(real));
 }
@@ -165,7 +189,7 @@ static void forget(const Verification *v, size_t first, size_t last)
 /* Overwrites a tensor of the trial with OTHER's numbers, if OTHER has it. What is not finite stays as computed. So do
  * masked scores: everybody has another very low number there, and who forgot the mask has an ordinary one, which must
  * not be taken over as if it were right; the mistake is to show in the next tensor, the probabilities. */
-static void feed(const Verification *v, size_t i)
+void feed(const Verification *v, size_t i)
 {
     const TraceEntry *mine = &v->mine.entries[i], *other = v->c.pairs[i];
     real *data = (real *)(uintptr_t)mine->tensor.data;                  /* the trial's own buffer */
@@ -228,21 +252,28 @@ static size_t next_after(const Verification *v, size_t x)
     return x;
 }
 
-/* Runs the trial as it stands and measures tensor x against OTHER's, and the one after it. It starts from a hidden
- * state: ours, then OTHER's over it, so that no number is left undefined. */
-void measure(Verification *v, size_t first, size_t x, Result *r, Result *next)
+/* Runs the trial as it stands, the steps from `first` to x. It starts from a hidden state: ours, then OTHER's over it,
+ * so that no number is left undefined. */
+void run_from(Verification *v, size_t first, size_t x)
 {
-    const size_t y = next_after(v, x);
-    forget(v, first > 0 ? first - 1 : 0, y);
+    forget(v, first > 0 ? first - 1 : 0, x);
     if (first > 0) {
         overwrite(&v->mine.entries[first - 1], v->c.ref->entries[first - 1].tensor.data);
         feed(v, first - 1);
     }
     run_fed(v, first, x, NULL);
-    compare_entries(r, &v->mine.entries[x], v->c.pairs[x], &v->c.criteria);
+}
+
+/* The same, and measures tensor x against OTHER's, and the one after it. */
+void measure(Verification *v, size_t first, size_t x, Result *r, Result *next)
+{
+    const size_t y = next_after(v, x);
+    if (y > x) forget(v, x + 1, y);
+    run_from(v, first, x);
+    compare_laid_out(r, &v->mine.entries[x], v->c.pairs[x], &v->c.results[x].layout, &v->c.criteria);
     *next = (Result){0};
     if (y == x) return;
     feed(v, x);
     run_fed(v, x + 1, y, NULL);
-    compare_entries(next, &v->mine.entries[y], v->c.pairs[y], &v->c.criteria);
+    compare_laid_out(next, &v->mine.entries[y], v->c.pairs[y], &v->c.results[y].layout, &v->c.criteria);
 }

@@ -33,7 +33,9 @@ enum {                              /* in decibels */
     DISTINCT_DB = 6,                /* explanations that are nearer to each other cannot be told apart (6: twice) */
     HINT_DB = 6,                    /* what a mistake must gain on the truth to be worth a word ... */
     EXPLAINS_DB = 20,               /* ... and to be called the explanation */
-    CLOSE_DB = -60                  /* how near OTHER anything less than an explanation must come to be named */
+    CLOSE_DB = -60,                 /* how near OTHER anything less than an explanation must come to be named */
+    ROUNDED_DB = 5                 /* in half precision what a mistake must gain to be the explanation: its own rounding
+                                     * stays, and the difference of the two GELUs is no larger */
 };
 
 /* The best first. Below ROUNDING_DB all are equally good, and then the masked rows decide (a mask on the queries and no
@@ -68,7 +70,12 @@ static bool same_evidence(const Candidate *x, const Candidate *y)
 static bool takes_part(const Search *search, const TensorSpec *spec)
 {
     const TraceEntry *from = &search->v->c.ref->entries[search->first], *to = &search->v->c.ref->entries[search->x];
-    if (spec->group == GROUP_POOLER || spec->group == GROUP_NSP) return to->form == FORM_WHOLE;
+    if (spec->group == GROUP_POOLER) return to->form == FORM_WHOLE;
+    if (spec->group == GROUP_NSP) return to->row == TRACE_NSP;
+    if (spec->group == GROUP_PRE_CLASSIFIER)
+        return to->row >= TRACE_PRE_CLASSIFIER_DENSE && to->row <= TRACE_CLASSIFIER;
+    if (spec->group == GROUP_CLASSIFIER) return to->row == TRACE_CLASSIFIER || to->row == TRACE_TOKEN_CLASSIFIER;
+    if (spec->group == GROUP_QA) return to->row == TRACE_QA;
     if (spec->group == GROUP_MLM) return !strncmp(to->name, "cls.predictions", 15);
     if (!spec_per_layer(spec)) return from->row <= TRACE_EMBEDDING_NORM;
     return from->row <= TRACE_OUTPUT_NORM && to->row > TRACE_EMBEDDING_NORM;
@@ -168,6 +175,15 @@ static void print_no_explanation(const char *name, const Result *without, FILE *
         fprintf(out, "cls.predictions.decoder has other weights: it is not tied to the word embeddings\n");
 }
 
+/* Is the best of them worth a word? */
+static bool is_explained(const Search *search, const Result *without)
+{
+    const double best = search->count ? decibel(search->list[0].nmse) : INFINITY;
+    const double gained = decibel(without->nmse) - best;
+    if (search->v->trial.rounding && gained >= ROUNDED_DB) return true;
+    return gained >= EXPLAINS_DB || (gained > HINT_DB && best <= CLOSE_DB);
+}
+
 /* The sentences. `without` is how far OTHER's tensor is from the truth, given OTHER's own inputs:
  * the first NMSE below. The second is what remains of it if the same mistake is made here.
  *
@@ -177,43 +193,77 @@ static void print_no_explanation(const char *name, const Result *without, FILE *
  * comes near OTHER itself: of two bad guesses none is better for having a second beside it. */
 static void print_explanation(const Search *search, const Result *without, FILE *out)
 {
-    const char *name = search->v->c.ref->entries[search->x].name;
     const Candidate *list = search->list;
     const size_t count = search->count;
     char truth[24], with[24], line[512];
     const double d = decibel(without->nmse);
     const double best = count ? decibel(list[0].nmse) : INFINITY, gained = d - best;
-    if (gained < EXPLAINS_DB && !(gained > HINT_DB && best <= CLOSE_DB)) {
-        print_no_explanation(name, without, out);
-        return;
-    }
+    const bool explains = gained >= (search->v->trial.rounding ? ROUNDED_DB : EXPLAINS_DB);
     put_decibel(truth, without->nmse);
     put_decibel(with, list[0].nmse);
     snprintf(line, sizeof line, "%s: %s (%s, with it %s)",
-             gained >= EXPLAINS_DB ? "best explanation" : "a part of it, perhaps", list[0].sentence, truth, with);
+             explains ? "best explanation" : "a part of it, perhaps", list[0].sentence, truth, with);
     print_wrapped(out, line);
     for (size_t i = 1; i < count && same_evidence(&list[0], &list[i]); i++) {
-        if (decibel(list[i].nmse) > CLOSE_DB || decibel(list[i].nmse) >= d) break;
+        if (decibel(list[i].nmse) >= d || (!search->v->trial.rounding && decibel(list[i].nmse) > CLOSE_DB)) break;
         put_decibel(with, list[i].nmse);
         snprintf(line, sizeof line, "cannot be told apart from: %s (with it %s)", list[i].sentence, with);
         print_wrapped(out, line);
     }
 }
 
-/* Names the mistakes for tensor x, which differs. Another shape or a NaN needs no explanation by numbers. */
-static Status explain(Verification *v, size_t x, FILE *out, Error *e)
+/* A search for tensor x: where it starts, and how far OTHER is from the truth there, given its own inputs. */
+static Search search_for(Verification *v, size_t x, Result *without)
 {
     Trial *t = &v->trial;
-    Search search = {.v = v, .first = start_for(v, x), .x = x};
+    const Search search = {.v = v, .first = start_for(v, x), .x = x};
     const TraceEntry *from = &v->c.ref->entries[search.first], *to = &v->c.ref->entries[x];
-    Result without, next;
-    if (!v->c.results[x].comparable || v->c.results[x].word) return BERT_OK;
+    Result next;
     t->first_layer = from->layer >= 0 ? from->layer : 0;
     t->last_layer = to->layer >= 0 ? to->layer : to->row <= TRACE_EMBEDDING_NORM ? 0 : t->model.config.L - 1;
     trial_reset(t);
-    measure(v, search.first, x, &without, &next);
+    measure(v, search.first, x, without, &next);
+    return search;
+}
+
+/* A difference that nothing explains may be rounding, where the numbers do not show it: hidden states alone, which
+ * OpenVINO and autocast keep in float32. It is as large as rounding would be; that is said, and *said set. */
+static Status print_rounding(const Search *search, const Result *without, bool *said, FILE *out, Error *e)
+{
+    static const DType dtypes[] = {DTYPE_BF16, DTYPE_F16};
+    Verification *v = search->v;
+    for (int i = 0; i < 2 && !*said && !v->trial.rounding && !without->passes; i++) {
+        Rounding q;
+        double noise;
+        char text[512], found[24], made[24];
+        Status status = rounding_new(&q, v->trial.unrounded, dtypes[i], NULL, e);
+        if (status == BERT_OK) status = rounding_noise(&noise, v, &q, search->first, search->x, e);
+        rounding_free(&q);
+        if (status != BERT_OK) return status;
+        if (fabs(decibel(noise) - decibel(without->nmse)) > HINT_DB) continue;
+        put_decibel(found, without->nmse);
+        put_decibel(made, noise);
+        snprintf(text, sizeof text, "best explanation: %s: computed in %s, as it seems (%s; rounding makes %s)",
+                 v->c.ref->entries[search->x].name, dtype_word(dtypes[i]), found, made);
+        print_wrapped(out, text);
+        *said = true;
+    }
+    return BERT_OK;
+}
+
+/* Names the mistakes for tensor x, which differs. Another shape or a NaN needs no explanation by numbers. */
+static Status explain(Verification *v, size_t x, FILE *out, Error *e)
+{
+    Result without;
+    bool said = false;
+    if (!v->c.results[x].comparable || v->c.results[x].word) return BERT_OK;
+    Search search = search_for(v, x, &without);
     Status status = try_all(&search, e);
-    if (status == BERT_OK) print_explanation(&search, &without, out);
+    if (status == BERT_OK && is_explained(&search, &without)) print_explanation(&search, &without, out);
+    else if (status == BERT_OK) {
+        status = print_rounding(&search, &without, &said, out, e);
+        if (status == BERT_OK && !said) print_no_explanation(v->c.ref->entries[x].name, &without, out);
+    }
     free(search.list);
     return status;
 }
@@ -350,6 +400,11 @@ typedef struct {
     TraceView view;
 } RunView;
 
+static Known known_of(const Bert *m)
+{
+    return (Known){m->config.L - 1, (size_t)m->config.V};
+}
+
 static Status view_of(RunView *r, const Bert *m, const Activations *a, Error *e)
 {
     size_t count;
@@ -357,7 +412,7 @@ static Status view_of(RunView *r, const Bert *m, const Activations *a, Error *e)
     r->tensors = calloc(count + 1, sizeof *r->tensors);
     if (!r->tensors) return fail(e, BERT_SYSTEM, "out of memory for the names of a trace");
     for (size_t i = 0; i < count; i++) r->tensors[i] = as_file_tensor(&r->list[i], (size_t)a->batch.B);
-    return view_make(&r->view, "the reference", r->tensors, count, m->config.L - 1, e);
+    return view_make(&r->view, "the reference", r->tensors, count, known_of(m), e);
 }
 
 static void run_view_free(RunView *r)
@@ -395,22 +450,88 @@ static Status explain_all(Verification *v, size_t x, bool isolated, FILE *out, E
     return status;
 }
 
-/* Isolated or not, what differs, the explanations, the last line. */
+/* In half precision a small mistake may be no larger than rounding, as the other GELU is. But rounded alike, a right
+ * step is nearer than that: where one is not, and a known mistake makes it so, it is wrong. The first such tensor of
+ * each row is looked at, till one is found. */
+static Status suspect(Verification *v, Error *e)
+{
+    enum { NEARER_DB = 3 };
+    bool tried[TRACE_COUNT] = {false};
+    TraceComparison *c = &v->c;
+    Status status = BERT_OK;
+    for (size_t i = 0; status == BERT_OK && i < c->first; i++) {
+        Result *r = &c->results[i], without;
+        const double d = decibel(r->nmse);
+        if (!c->pairs[i] || tried[c->ref->entries[i].row] || d <= c->criteria.tolerance.decibel) continue;
+        if (d <= decibel(v->noise[i]) - NEARER_DB) continue;
+        tried[c->ref->entries[i].row] = true;
+        Search search = search_for(v, i, &without);
+        status = try_all(&search, e);
+        if (status == BERT_OK && search.count && decibel(without.nmse) - decibel(search.list[0].nmse) >= ROUNDED_DB) {
+            r->passes = false;
+            comparison_count(c);
+        }
+        free(search.list);
+    }
+    return status;
+}
+
+/* OTHER computes in half precision, as its numbers say: then everything is compared anew with ours, rounded alike. */
+static Status judge_rounded(Verification *v, Rounding *q, DType dtype, FILE *out, Error *e)
+{
+    TraceComparison *c = &v->c;
+    size_t worst = c->first;
+    char nmse[24], line[512];
+    for (size_t i = 0; i < c->ref->count; i++)
+        if (c->pairs[i] && c->results[i].nmse > c->results[worst].nmse) worst = i;
+    put_decibel(nmse, c->results[worst].nmse);
+    if (rounding_new(q, v->trial.unrounded, dtype, v, e) != BERT_OK) return e->status;
+    c->rounded = dtype_word(dtype);
+    run_rounded(v, q);
+    if (suspect(v, e) != BERT_OK) return e->status;
+    snprintf(line, sizeof line, "computed in %s (NMSE against float32 up to %s, %s): compared with steps that are "
+             "rounded alike, given OTHER's own inputs", c->rounded, nmse, c->ref->entries[worst].name);
+    print_wrapped(out, line);
+    return BERT_OK;
+}
+
+/* A model in training drops a tenth of its numbers at random. Nothing after that can be compared, or explained. */
+static void print_dropped(const TraceView *other, FILE *out)
+{
+    char name[100], line[256];
+    escape(name, sizeof name, other->dropped);
+    snprintf(line, sizeof line, "best explanation: dropout is on, %.0f %% of the numbers in %s are 0: call model.eval() "
+             "before recording", 100 * other->dropped_share, name);
+    print_wrapped(out, line);
+}
+
+/* What differs, the explanations, the last line. */
+static Status print_judgement(Verification *v, const VerifyOptions *options, FILE *out, Error *e)
+{
+    TraceComparison *c = &v->c;
+    print_comparison(c, "the reference", options->table, out);
+    print_assumed(v->assumed, out);
+    if (c->different && c->other->dropped) print_dropped(c->other, out);
+    else if (c->different && explain_all(v, c->first, options->isolate, out, e) != BERT_OK) return e->status;
+    print_last_line(c, out);
+    return c->different ? fail(e, BERT_DIFFERENT, "%s differs from the reference", c->other->path) : BERT_OK;
+}
+
+/* As it stands, isolated, or rounded. */
 static Status verdict(Verification *v, const VerifyOptions *options, FILE *out, Error *e)
 {
     TraceComparison *c = &v->c;
+    Rounding q = {0};
+    Status status = BERT_OK;
     if (!c->compared)
         return fail(e, BERT_FILE, "%s: none of its tensors is in the reference: `bert trace TEXT` lists what is",
                     c->other->path);
-    if (options->isolate) {
-        run_isolated(v);
-        comparison_run(c);
-    }
-    print_comparison(c, "the reference", options->table, out);
-    print_assumed(v->assumed, out);
-    if (c->different && explain_all(v, c->first, options->isolate, out, e) != BERT_OK) return e->status;
-    print_last_line(c, out);
-    return c->different ? fail(e, BERT_DIFFERENT, "%s differs from the reference", c->other->path) : BERT_OK;
+    const DType dtype = c->different && !options->strict ? computed_in(v) : DTYPE_F32;
+    if (dtype != DTYPE_F32) status = judge_rounded(v, &q, dtype, out, e);
+    else if (options->isolate) run_isolated(v), comparison_run(c);
+    if (status == BERT_OK) status = print_judgement(v, options, out, e);
+    rounding_free(&q);
+    return status;
 }
 
 /* The reference, the trial beside it, and the comparison. Three traces meet here, under one list of names: OTHER's,
@@ -419,9 +540,8 @@ static Status verify_ids(const Bert *m, const TraceView *other, const Ids *ids, 
                          Error *e)
 {
     const size_t B = (size_t)ids->batch.B, T = (size_t)ids->T[0], N = B * T;
-    const Request request = {.keep = KEEP_EVERYTHING, .pooler = m->has_pooler, .nsp = m->has_nsp && m->has_pooler,
-                             .mlm_rows = ids->rows, .M = m->has_mlm ? (int)N : 0};
-    const Criteria criteria = {options->tolerance, B, T, ids->ids[2], (size_t)m->config.H};
+    const Request request = trace_request(m, ids->rows, (int)N);
+    const Criteria criteria = {options->tolerance, B, T, ids->ids[2], (size_t)m->config.H, (size_t)m->config.A};
     Activations a = {0};
     RunView ours = {0}, mine = {0};
     Verification v = {.assumed = ids->assumed};
@@ -434,7 +554,10 @@ static Status verify_ids(const Bert *m, const TraceView *other, const Ids *ids, 
     if (status == BERT_OK) status = view_of(&mine, m, &v.trial.a, e);
     if (status == BERT_OK) status = comparison_new(&v.c, &ours.view, other, &criteria, e);
     v.mine = mine.view;
+    v.noise = calloc(ours.view.count + 1, sizeof *v.noise);
+    if (status == BERT_OK && !v.noise) status = fail(e, BERT_SYSTEM, "out of memory");
     if (status == BERT_OK) status = verdict(&v, options, out, e);
+    free(v.noise);
     comparison_free(&v.c);
     run_view_free(&ours);
     run_view_free(&mine);
@@ -452,7 +575,7 @@ Status verify_trace(const Bert *m, const char *other, const VerifyOptions *optio
     Ids ids = {0};
     Status status = safetensors_open(&file, other, e);
     if (status != BERT_OK) return status;
-    status = view_make(&view, other, file.tensors, file.count, m->config.L - 1, e);
+    status = view_make(&view, other, file.tensors, file.count, known_of(m), e);
     if (status == BERT_OK) status = check_text(&view, options, out, e);
     if (status == BERT_OK && !view.count) status = fail_unknown(&view, e);
     if (status == BERT_OK) status = read_ids(&ids, &view, options, e);

@@ -23,7 +23,8 @@ typedef enum {
     TRACE_INTERMEDIATE_DENSE, TRACE_INTERMEDIATE, TRACE_OUTPUT_DENSE, TRACE_OUTPUT_NORM,
     TRACE_POOLER_DENSE, TRACE_POOLER,
     TRACE_TRANSFORM_DENSE, TRACE_TRANSFORM_ACT, TRACE_TRANSFORM_NORM, TRACE_DECODER,
-    TRACE_NSP, TRACE_COUNT
+    TRACE_NSP, TRACE_PRE_CLASSIFIER_DENSE, TRACE_PRE_CLASSIFIER, TRACE_CLASSIFIER, TRACE_TOKEN_CLASSIFIER, TRACE_QA,
+    TRACE_COUNT
 } TraceName;
 
 /* What the dimensions mean once a leading number of sequences is put aside. */
@@ -49,21 +50,36 @@ typedef struct {
 extern const TraceSpec trace_table[];       /* TRACE_COUNT rows */
 bool trace_per_layer(const TraceSpec *spec);                                /* its name has a `*` */
 
-typedef struct {                    /* a row of the table in one run */
+typedef struct {                    /* a row of the table in one run, or something that was learned from it */
     char name[96];
     int rank;
     size_t shape[3];
     const real *data;
+    bool once;                      /* for all sequences together: no B in front */
 } TraceTensor;
 
 /* All intermediates that `a` holds, in the order of the data, under the names of a trace (Hugging Face's modules):
  * malloc'ed into *list, their number into *count. Shapes are those of one sequence; with B > 1 all have one length, and
  * printing and writing put B in front. */
+/* Everything that a model has, for N tokens whose rows are 0 .. N-1. A classifier is run on texts or on tokens, whichever
+ * it was trained for; where nothing says so, on texts. */
+Request trace_request(const Bert *m, const int *rows, int N);
+
 Status trace_list(const Bert *m, const Activations *a, TraceTensor **list, size_t *count, Error *e);
 Status trace_print(const Bert *m, const Activations *a, FILE *out, Error *e);
+/* The same, and then what was learned from it: `loss`, `loss.mlm`, `loss.nsp`, and `grad.NAME` for every intermediate
+ * and every parameter of the heads that had a loss. */
+typedef struct {
+    const Gradients *gradients;     /* of this one batch, kept and finished */
+    const Parameters *parameters;
+    real losses[3];                 /* room for these functions */
+} Learned;
+Status learned_print(const Bert *m, const Activations *a, Learned *learned, FILE *out, Error *e);
 Status trace_write(const Bert *m, const Activations *a, const char *path, const char *model_name, const char *text,
                    Error *e);
-Status trace_put(const Bert *m, const Activations *a, FILE *out, const char *model_name, const char *text, Error *e);
+/* learned: NULL, or what is to be written behind the trace. */
+Status trace_put(const Bert *m, const Activations *a, Learned *learned, FILE *out, const char *model_name,
+                 const char *text, Error *e);
 /* A trace tensor as one of a file, with B in front if there are several sequences; data and name stay the trace's. */
 SafeTensor as_file_tensor(TraceTensor *t, size_t B);
 
@@ -85,6 +101,7 @@ Status compare_traces(const char *ref, const char *other, const Tolerance *toler
 typedef struct {
     Tolerance tolerance;
     bool isolate;                   /* feed each step OTHER's own inputs */
+    bool strict;                    /* the tolerance was asked for: rounding in OTHER is a difference, too */
     bool table;                     /* print every tensor, not only what is odd */
     const Encoding *text;           /* the ids that OTHER should have; or NULL */
     const Tokenizer *tokenizer;     /* shows pieces beside ids; or NULL */
@@ -117,13 +134,21 @@ typedef struct {                    /* a trace as compare and verify see it */
     TraceEntry *entries;            /* in the order of the data */
     size_t count;
     SafeTensor ids[3];              /* input_ids, token_type_ids, attention_mask; data NULL where there is none */
+    int64_t *made[3];               /* ids that had to be put in order: see settle_ids */
+    const char *dropped;            /* a tensor that dropout went over, or NULL */
+    double dropped_share;           /* of its numbers are 0 */
     const char **unknown;           /* the file's names that nobody knows here, in the order of the file */
     size_t unknown_count;
 } TraceView;
 
-/* Sorts the tensors into a view. The view points to `tensors`' data and names and owns only its lists. `last` is the
- * number of the last layer, where last_hidden_state belongs, or -1; last_layer reads it off the names. */
-Status view_make(TraceView *view, const char *path, const SafeTensor *tensors, size_t count, int last, Error *e);
+typedef struct {                    /* what is known of the model behind a trace */
+    int last;                       /* number of the last layer, where last_hidden_state belongs, or -1 */
+    size_t V;                       /* pieces, or 0 */
+} Known;
+
+/* Sorts the tensors into a view. The view points to `tensors`' data and names and owns only its lists. last_layer reads
+ * known.last off the names. */
+Status view_make(TraceView *view, const char *path, const SafeTensor *tensors, size_t count, Known known, Error *e);
 int last_layer(const SafeTensor *tensors, size_t count);
 void view_free(TraceView *view);
 const TraceEntry *view_find(const TraceView *view, const TraceEntry *like); /* of the same name; NULL: there is none */
@@ -138,11 +163,22 @@ typedef struct {
     size_t B, T;                    /* sequences, tokens of each; 0 where nothing says so: then everything counts */
     const int32_t *mask;            /* (B*T), or NULL: every token counts */
     size_t H;                       /* width of a hidden state: with the number of heads it gives D */
+    size_t A;                       /* heads, or 0 where nothing says so */
 } Criteria;
+
+/* How OTHER's numbers lie under REF's shape: how far apart they are from one sequence, head, row, ... to the next. */
+typedef struct {
+    size_t sequence, head, row;     /* 0: all sequences (or rows) share the same numbers */
+    size_t group, col;              /* columns come in groups: the features of a head are one */
+    size_t width;                   /* columns of a group */
+    bool shared;                    /* OTHER has one sequence's (or token's) numbers for all of them */
+    char order[64];                 /* "(heads, tokens, D)" where it is not REF's order, else "" */
+    bool misplaced;                 /* the numbers say so, and OTHER's shape says something else */
+} Layout;
 
 typedef struct {
     bool comparable;                /* shapes fit, both are floating */
-    bool transposed;                /* OTHER has (features, tokens) */
+    Layout layout;                  /* if so */
     bool passes;
     size_t counted;                 /* numbers that count */
     size_t where;                   /* index in REF of the largest difference, or of the first NaN or infinity */
@@ -155,6 +191,10 @@ typedef struct {
 } Result;
 
 void compare_entries(Result *r, const TraceEntry *ref, const TraceEntry *other, const Criteria *criteria);
+/* The same with OTHER's numbers read in that layout. */
+void compare_laid_out(Result *r, const TraceEntry *ref, const TraceEntry *other, const Layout *layout,
+                      const Criteria *criteria);
+double round_to(double x, DType dtype);                                     /* the nearest number of that type */
 double decibel(double ratio);                                               /* 10 log10; -inf for 0 */
 void put_decibel(char text[24], double ratio);                              /* "-142 dB", "equal" */
 void put_place(char text[96], const TraceEntry *t, size_t i);               /* "token 7 feature 381" */
@@ -166,6 +206,19 @@ double other_element(const TraceEntry *ref, const TraceEntry *other, const Resul
 bool element_counts(const TraceEntry *t, const Criteria *criteria, size_t i);     /* no masked row, no masked key */
 
 /* ---------------------------------------------------------------------------------------------------------------------
+ * In which order the numbers of a tensor lie (layout.c)
+ * ------------------------------------------------------------------------------------------------------------------ */
+typedef struct {
+    size_t b, head, row, col;
+} Place;
+Place place_at(const TraceEntry *t, size_t i);                              /* element i, counted in C's order */
+size_t layout_index(const Layout *l, Place p);                              /* where OTHER has it */
+/* What OTHER's shape says; false: it does not fit REF's. */
+bool layout_by_shape(Layout *l, const TraceEntry *ref, const SafeTensor *other);
+/* Another order in which OTHER's numbers are REF's, whatever the shape says; false: there is none. */
+bool layout_by_numbers(Layout *l, const TraceEntry *ref, const TraceEntry *other, const Criteria *criteria);
+
+/* ---------------------------------------------------------------------------------------------------------------------
  * One trace against another (compare.c), and what is said of it (report.c)
  * ------------------------------------------------------------------------------------------------------------------ */
 typedef struct {
@@ -175,10 +228,12 @@ typedef struct {
     Result *results;                /* for each pair */
     size_t compared, different;     /* pairs */
     size_t first;                   /* the first that differs; ref->count if none does */
+    const char *rounded;            /* both are rounded to this type, which decides what passes; or NULL */
 } TraceComparison;
 Status comparison_new(TraceComparison *c, const TraceView *ref, const TraceView *other, const Criteria *criteria,
                       Error *e);
 void comparison_run(TraceComparison *c);                                            /* once more, from the same pairs */
+void comparison_count(TraceComparison *c);                                          /* once more, from the results */
 void comparison_free(TraceComparison *c);
 
 /* Ids of both against each other; the sentence of the first difference into `sentence`, "" if there is none. */
@@ -191,6 +246,15 @@ Status fail_unknown(const TraceView *view, Error *e);                       /* n
 /* ---------------------------------------------------------------------------------------------------------------------
  * A trial: a forward pass that can be fed and spoiled (trial.c)
  * ------------------------------------------------------------------------------------------------------------------ */
+/* Half precision, as another program computes in it (rounding.c). */
+typedef struct {
+    DType dtype;                    /* DTYPE_BF16 or DTYPE_F16 */
+    bool out[TRACE_COUNT];          /* rows whose results are rounded */
+    Bert model;                     /* its weights rounded, too, where the program's are */
+    void **owned;
+    size_t owned_count;
+} Rounding;
+
 typedef struct Trial Trial;
 typedef void StepInstead(Trial *t);     /* makes one tensor of t->layer in another way than bert.c */
 
@@ -205,7 +269,8 @@ typedef void NormInstead(const Norm *n);
 /* Everything that a mistake may touch is in here and is a copy, made new for each: the model's bindings (not its
  * weights), the ids, the list of steps. */
 struct Trial {
-    const Bert *original;
+    const Bert *unrounded;          /* the model that was loaded */
+    const Bert *original;           /* the same, or what `rounding` made of it */
     Bert model;                     /* the struct copied; its layers too */
     Activations a;                  /* KEEP_EVERYTHING; a.batch points to `types` and `mask` */
     StepInstead *instead[TRACE_COUNT];      /* of each row of trace_table: another function, or NULL */
@@ -216,6 +281,8 @@ struct Trial {
     int first_layer, last_layer;    /* the layers that this trial runs */
     double value;                   /* the parameter of the mistake */
     const TensorSpec *tensor;       /* the tensor of the model that the mistake is planted in, or NULL */
+    const Rounding *rounding;       /* steps are rounded as this says, or NULL */
+    real *saved;                    /* (N,H) a residual while a product takes its rounded copy */
     real *spare;                    /* (N,H) for a mistake's own use */
     real *zeros, *ones;             /* as long as the longest bias */
     void **owned;                   /* weights that the mistake made */
@@ -236,10 +303,27 @@ typedef struct {
     TraceView mine;                 /* the trial's buffers */
     Trial trial;
     const bool *assumed;            /* which of the ids nobody gave */
+    double *noise;                  /* of each tensor of the reference: the NMSE that rounding gives it (run_rounded) */
 } Verification;
+void overwrite(const TraceEntry *t, const void *numbers);
+void feed(const Verification *v, size_t i);
 void run_isolated(Verification *v);
 size_t start_for(const Verification *v, size_t x);
+void run_from(Verification *v, size_t first, size_t x);
 void measure(Verification *v, size_t first, size_t x, Result *r, Result *next);
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Half precision (rounding.c)
+ * ------------------------------------------------------------------------------------------------------------------ */
+DType computed_in(const Verification *v);                                   /* as OTHER's numbers say */
+const char *dtype_word(DType dtype);                                        /* "bfloat16" */
+Status rounding_new(Rounding *q, const Bert *m, DType dtype, const Verification *v, Error *e);
+void rounding_free(Rounding *q);
+void rounding_before(Trial *t, TraceName row);                              /* around the step of that row */
+void rounding_after(Trial *t, TraceName row, real *data, size_t count);
+void rounding_of_sum(Trial *t, TraceName row);
+void run_rounded(Verification *v, const Rounding *q);
+Status rounding_noise(double *nmse, Verification *v, const Rounding *q, size_t first, size_t x, Error *e);
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * The known mistakes (mistakes.c)

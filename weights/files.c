@@ -332,6 +332,15 @@ void file_close(FileView *file)
     *file = (FileView){0};
 }
 
+Status path_join(char **path, const char *directory, const char *name, Error *e)
+{
+    size_t size;
+    if (!size_add(strlen(directory), strlen(name), &size) || !size_add(size, 2, &size) || !(*path = malloc(size)))
+        return fail(e, BERT_SYSTEM, "%s: out of memory", directory);
+    snprintf(*path, size, "%s/%s", directory, name);
+    return BERT_OK;
+}
+
 /* Whether directory/name is there, of any kind. For choosing between files; to read one, file_open has the last word.
  *
  * Trap: stat also fails for a file that is there: in a directory that may not be searched, on a disk that does not

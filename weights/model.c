@@ -14,7 +14,8 @@
  * A model file of BERT-Base holds 199 tensors of encoder and pooler (5 of the embeddings, 16 for each of 12 layers, 2
  * of the pooler), and 7 of the two heads (or 5, without the NSP head). Names are paths of Hugging Face's modules; `*`
  * stands for the layer.
- * Older files say gamma and beta for a LayerNorm's weight and bias.
+ * Older files say gamma and beta for a LayerNorm's weight and bias. A DistilBERT is a BERT with other names, without
+ * token types and without a pooler.
  *
  * Read it as the model's parts list: a row says what the tensor is called elsewhere, what shape it must have (letters
  * of bert.h), and where it goes. Loading, checking, `bert info`, the converter and the tests all walk over these rows:
@@ -30,87 +31,145 @@
 
 const TensorSpec tensor_table[] = {
     /* name (Hugging Face's, without `bert.`)          older name                              TensorFlow's variable
+       DistilBERT's name, without `distilbert.` (NULL: it has no such tensor)
        group          kind            rows cols optional tied  where it goes */
     {"embeddings.word_embeddings.weight", NULL, "embeddings/word_embeddings",
+     "embeddings.word_embeddings.weight",
      GROUP_ENCODER, KIND_EMBEDDING, 'V', 'H', false, NULL, MODEL(word_embeddings)},
     {"embeddings.token_type_embeddings.weight", NULL, "embeddings/token_type_embeddings",
+     NULL,
      GROUP_ENCODER, KIND_EMBEDDING, 'S', 'H', false, NULL, MODEL(token_type_embeddings)},
     {"embeddings.position_embeddings.weight", NULL, "embeddings/position_embeddings",
+     "embeddings.position_embeddings.weight",
      GROUP_ENCODER, KIND_EMBEDDING, 'P', 'H', false, NULL, MODEL(position_embeddings)},
     {"embeddings.LayerNorm.weight", "embeddings.LayerNorm.gamma", "embeddings/LayerNorm/gamma",
+     "embeddings.LayerNorm.weight",
      GROUP_ENCODER, KIND_NORM, 0, 'H', false, NULL, MODEL(embeddings_gamma)},
     {"embeddings.LayerNorm.bias", "embeddings.LayerNorm.beta", "embeddings/LayerNorm/beta",
+     "embeddings.LayerNorm.bias",
      GROUP_ENCODER, KIND_NORM, 0, 'H', false, NULL, MODEL(embeddings_beta)},
 
     {"encoder.layer.*.attention.self.query.weight", NULL, "encoder/layer_*/attention/self/query/kernel",
+     "transformer.layer.*.attention.q_lin.weight",
      GROUP_ENCODER, KIND_MATRIX, 'H', 'H', false, NULL, LAYER(Wq)},
     {"encoder.layer.*.attention.self.query.bias", NULL, "encoder/layer_*/attention/self/query/bias",
+     "transformer.layer.*.attention.q_lin.bias",
      GROUP_ENCODER, KIND_BIAS, 0, 'H', false, NULL, LAYER(bq)},
     {"encoder.layer.*.attention.self.key.weight", NULL, "encoder/layer_*/attention/self/key/kernel",
+     "transformer.layer.*.attention.k_lin.weight",
      GROUP_ENCODER, KIND_MATRIX, 'H', 'H', false, NULL, LAYER(Wk)},
     {"encoder.layer.*.attention.self.key.bias", NULL, "encoder/layer_*/attention/self/key/bias",
+     "transformer.layer.*.attention.k_lin.bias",
      GROUP_ENCODER, KIND_BIAS, 0, 'H', false, NULL, LAYER(bk)},
     {"encoder.layer.*.attention.self.value.weight", NULL, "encoder/layer_*/attention/self/value/kernel",
+     "transformer.layer.*.attention.v_lin.weight",
      GROUP_ENCODER, KIND_MATRIX, 'H', 'H', false, NULL, LAYER(Wv)},
     {"encoder.layer.*.attention.self.value.bias", NULL, "encoder/layer_*/attention/self/value/bias",
+     "transformer.layer.*.attention.v_lin.bias",
      GROUP_ENCODER, KIND_BIAS, 0, 'H', false, NULL, LAYER(bv)},
     {"encoder.layer.*.attention.output.dense.weight", NULL, "encoder/layer_*/attention/output/dense/kernel",
+     "transformer.layer.*.attention.out_lin.weight",
      GROUP_ENCODER, KIND_MATRIX, 'H', 'H', false, NULL, LAYER(Wo)},
     {"encoder.layer.*.attention.output.dense.bias", NULL, "encoder/layer_*/attention/output/dense/bias",
+     "transformer.layer.*.attention.out_lin.bias",
      GROUP_ENCODER, KIND_BIAS, 0, 'H', false, NULL, LAYER(bo)},
     {"encoder.layer.*.attention.output.LayerNorm.weight", "encoder.layer.*.attention.output.LayerNorm.gamma",
      "encoder/layer_*/attention/output/LayerNorm/gamma",
+     "transformer.layer.*.sa_layer_norm.weight",
      GROUP_ENCODER, KIND_NORM, 0, 'H', false, NULL, LAYER(attention_gamma)},
     {"encoder.layer.*.attention.output.LayerNorm.bias", "encoder.layer.*.attention.output.LayerNorm.beta",
      "encoder/layer_*/attention/output/LayerNorm/beta",
+     "transformer.layer.*.sa_layer_norm.bias",
      GROUP_ENCODER, KIND_NORM, 0, 'H', false, NULL, LAYER(attention_beta)},
     {"encoder.layer.*.intermediate.dense.weight", NULL, "encoder/layer_*/intermediate/dense/kernel",
+     "transformer.layer.*.ffn.lin1.weight",
      GROUP_ENCODER, KIND_MATRIX, 'F', 'H', false, NULL, LAYER(W1)},
     {"encoder.layer.*.intermediate.dense.bias", NULL, "encoder/layer_*/intermediate/dense/bias",
+     "transformer.layer.*.ffn.lin1.bias",
      GROUP_ENCODER, KIND_BIAS, 0, 'F', false, NULL, LAYER(b1)},
     {"encoder.layer.*.output.dense.weight", NULL, "encoder/layer_*/output/dense/kernel",
+     "transformer.layer.*.ffn.lin2.weight",
      GROUP_ENCODER, KIND_MATRIX, 'H', 'F', false, NULL, LAYER(W2)},
     {"encoder.layer.*.output.dense.bias", NULL, "encoder/layer_*/output/dense/bias",
+     "transformer.layer.*.ffn.lin2.bias",
      GROUP_ENCODER, KIND_BIAS, 0, 'H', false, NULL, LAYER(b2)},
     {"encoder.layer.*.output.LayerNorm.weight", "encoder.layer.*.output.LayerNorm.gamma",
      "encoder/layer_*/output/LayerNorm/gamma",
+     "transformer.layer.*.output_layer_norm.weight",
      GROUP_ENCODER, KIND_NORM, 0, 'H', false, NULL, LAYER(output_gamma)},
     {"encoder.layer.*.output.LayerNorm.bias", "encoder.layer.*.output.LayerNorm.beta",
      "encoder/layer_*/output/LayerNorm/beta",
+     "transformer.layer.*.output_layer_norm.bias",
      GROUP_ENCODER, KIND_NORM, 0, 'H', false, NULL, LAYER(output_beta)},
 
     {"pooler.dense.weight", NULL, "pooler/dense/kernel",
+     NULL,
      GROUP_POOLER, KIND_MATRIX, 'H', 'H', false, NULL, MODEL(Wpool)},
     {"pooler.dense.bias", NULL, "pooler/dense/bias",
+     NULL,
      GROUP_POOLER, KIND_BIAS, 0, 'H', false, NULL, MODEL(bpool)},
 
     {"cls.predictions.transform.dense.weight", NULL, "cls/predictions/transform/dense/kernel",
+     "vocab_transform.weight",
      GROUP_MLM, KIND_MATRIX, 'H', 'H', false, NULL, MODEL(Wtransform)},
     {"cls.predictions.transform.dense.bias", NULL, "cls/predictions/transform/dense/bias",
+     "vocab_transform.bias",
      GROUP_MLM, KIND_BIAS, 0, 'H', false, NULL, MODEL(btransform)},
     {"cls.predictions.transform.LayerNorm.weight", "cls.predictions.transform.LayerNorm.gamma",
      "cls/predictions/transform/LayerNorm/gamma",
+     "vocab_layer_norm.weight",
      GROUP_MLM, KIND_NORM, 0, 'H', false, NULL, MODEL(transform_gamma)},
     {"cls.predictions.transform.LayerNorm.bias", "cls.predictions.transform.LayerNorm.beta",
      "cls/predictions/transform/LayerNorm/beta",
+     "vocab_layer_norm.bias",
      GROUP_MLM, KIND_NORM, 0, 'H', false, NULL, MODEL(transform_beta)},
     {"cls.predictions.decoder.weight", NULL, NULL,
+     "vocab_projector.weight",
      GROUP_MLM, KIND_EMBEDDING, 'V', 'H', true, "embeddings.word_embeddings.weight", MODEL(decoder)},
     /* Trap: an untied head's file has both names, with different numbers; decoder.bias is the one that is added. */
     {"cls.predictions.bias", "cls.predictions.decoder.bias", "cls/predictions/output_bias",
+     "vocab_projector.bias",
      GROUP_MLM, KIND_BIAS, 0, 'V', false, NULL, MODEL(decoder_bias)},
 
     /* Trap: TensorFlow stores this one as (2,H), unlike its kernels: KIND_EMBEDDING, that is, not transposed. */
     {"cls.seq_relationship.weight", NULL, "cls/seq_relationship/output_weights",
+     NULL,
      GROUP_NSP, KIND_EMBEDDING, '2', 'H', false, NULL, MODEL(Wnsp)},
     {"cls.seq_relationship.bias", NULL, "cls/seq_relationship/output_bias",
+     NULL,
      GROUP_NSP, KIND_BIAS, 0, '2', false, NULL, MODEL(bnsp)},
+
+    /* The heads of fine-tuned models: the same names in BERT and DistilBERT, whose sequence classifier has one more
+       layer. */
+    {"pre_classifier.weight", NULL, NULL,
+     "pre_classifier.weight",
+     GROUP_PRE_CLASSIFIER, KIND_MATRIX, 'H', 'H', false, NULL, MODEL(Wpre)},
+    {"pre_classifier.bias", NULL, NULL,
+     "pre_classifier.bias",
+     GROUP_PRE_CLASSIFIER, KIND_BIAS, 0, 'H', false, NULL, MODEL(bpre)},
+    {"classifier.weight", NULL, NULL,
+     "classifier.weight",
+     GROUP_CLASSIFIER, KIND_MATRIX, 'K', 'H', false, NULL, MODEL(Wclassifier)},
+    {"classifier.bias", NULL, NULL,
+     "classifier.bias",
+     GROUP_CLASSIFIER, KIND_BIAS, 0, 'K', false, NULL, MODEL(bclassifier)},
+    {"qa_outputs.weight", NULL, NULL,
+     "qa_outputs.weight",
+     GROUP_QA, KIND_MATRIX, '2', 'H', false, NULL, MODEL(Wqa)},
+    {"qa_outputs.bias", NULL, NULL,
+     "qa_outputs.bias",
+     GROUP_QA, KIND_BIAS, 0, '2', false, NULL, MODEL(bqa)},
 };
 const size_t tensor_table_size = sizeof tensor_table / sizeof *tensor_table;
 
 bool spec_per_layer(const TensorSpec *spec)
 {
     return strchr(spec->name, '*') != NULL;
+}
+
+const char *spec_pattern(const TensorSpec *spec, bool distilbert)
+{
+    return distilbert ? spec->distilbert : spec->name;
 }
 
 /* "encoder.layer.*.output.dense.bias", 3 -> "encoder.layer.3.output.dense.bias" */
@@ -129,6 +188,7 @@ size_t symbol_size(char symbol, const BertConfig *c)
     case 'V': return (size_t)c->V;
     case 'P': return (size_t)c->P;
     case 'S': return (size_t)c->S;
+    case 'K': return (size_t)c->K;
     case '2': return 2;
     default: return 1;
     }
@@ -164,21 +224,21 @@ static const SafeTensor *find_behind(const Safetensors *file, const char *prefix
     return safetensors_find(file, name);
 }
 
-/* A tensor by a name of the table: the encoder's behind the whole prefix, a head's (`cls.`) behind its own
- * part of it. */
-static const SafeTensor *find_named(const Safetensors *file, const char *pattern, int layer)
+/* The tensor of a row by one of its names: the encoder's behind the whole prefix, a head's behind its own part. */
+static const SafeTensor *find_named(const Safetensors *file, const TensorSpec *spec, const char *pattern, int layer)
 {
+    const bool head = spec->group != GROUP_ENCODER && spec->group != GROUP_POOLER;
     if (file->prefix)
-        return find_behind(file, file->prefix, strncmp(pattern, "cls.", 4) ? strlen(file->prefix) : file->head_prefix,
-                           pattern, layer);
+        return find_behind(file, file->prefix, head ? file->head_prefix : strlen(file->prefix), pattern, layer);
     const SafeTensor *t = find_behind(file, "bert.", 5, pattern, layer);
     return t ? t : find_behind(file, "", 0, pattern, layer);
 }
 
 const SafeTensor *spec_find(const TensorSpec *spec, int layer, const Safetensors *file)
 {
-    const SafeTensor *t = spec->alias ? find_named(file, spec->alias, layer) : NULL;
-    return t ? t : find_named(file, spec->name, layer);
+    if (file->distilbert) return spec->distilbert ? find_named(file, spec, spec->distilbert, layer) : NULL;
+    const SafeTensor *t = spec->alias ? find_named(file, spec, spec->alias, layer) : NULL;
+    return t ? t : find_named(file, spec, spec->name, layer);
 }
 
 /* A tensor's dtype and shape against the table. Trap: a kernel that was not transposed has the shape (in, out); where
@@ -250,7 +310,7 @@ static Status bind_tensor(Bert *m, const TensorSpec *spec, void *base, const Saf
     return BERT_OK;
 }
 
-/* What was found of a group (encoder, pooler, MLM, NSP): how many tensors, and the names of those that are missing. */
+/* What was found of a group (encoder, pooler, a head): how many tensors, and the names of those that are missing. */
 typedef struct {
     int found, missing;
     char names[512];
@@ -269,8 +329,9 @@ static void tally_missing(GroupTally *tally, const char *name)
  * two names by right.) */
 static Status check_names(const Bert *m, const TensorSpec *spec, int layer, Error *e)
 {
-    if (spec->kind != KIND_NORM) return BERT_OK;
-    const SafeTensor *old = find_named(m->file, spec->alias, layer), *t = find_named(m->file, spec->name, layer);
+    if (spec->kind != KIND_NORM || m->config.distilbert) return BERT_OK;
+    const SafeTensor *old = find_named(m->file, spec, spec->alias, layer);
+    const SafeTensor *t = find_named(m->file, spec, spec->name, layer);
     if (!old || !t) return BERT_OK;
     return fail(e, BERT_FILE, "%s: has both '%s' and '%s', expected one of them", m->file->file.path, t->name,
                 old->name);
@@ -281,7 +342,8 @@ static Status check_names(const Bert *m, const TensorSpec *spec, int layer, Erro
 static Status bind_all(Bert *m, GroupTally tally[], Error *e)
 {
     for (const TensorSpec *spec = tensor_table; spec < tensor_table + tensor_table_size; spec++) {
-        int count = spec_per_layer(spec) ? m->config.L : 1;
+        const char *pattern = spec_pattern(spec, m->config.distilbert);
+        int count = !pattern ? 0 : spec_per_layer(spec) ? m->config.L : 1;
         for (int l = 0; l < count; l++) {
             void *base = spec_per_layer(spec) ? (void *)&m->layers[l] : (void *)m;
             const SafeTensor *t = spec_find(spec, l, m->file);
@@ -290,7 +352,7 @@ static Status bind_all(Bert *m, GroupTally tally[], Error *e)
             if (t && s == BERT_OK) s = bind_tensor(m, spec, base, t, e);
             if (s) return s;
             char name[160];
-            spec_name(spec->name, l, name, sizeof name);
+            spec_name(pattern, l, name, sizeof name);
             if (t && !spec->optional) tally[spec->group].found++;
             if (!t && !spec->optional) tally_missing(&tally[spec->group], name);
         }
@@ -301,14 +363,16 @@ static Status bind_all(Bert *m, GroupTally tally[], Error *e)
 /* The encoder must be complete; each head must be there as a whole or not at all. */
 static Status check_groups(Bert *m, const GroupTally tally[], Error *e)
 {
-    static const char *const names[] = {"encoder", "pooler", "MLM head", "NSP head"};
-    bool *const has[] = {NULL, &m->has_pooler, &m->has_mlm, &m->has_nsp};
-    for (int g = GROUP_ENCODER; g <= GROUP_NSP; g++) {
+    static const char *const names[] = {"encoder", "pooler", "MLM head", "NSP head", "classifier's first layer",
+                                        "classifier", "question answering head"};
+    bool *const has[] = {NULL, &m->has_pooler, &m->has_mlm, &m->has_nsp, &m->has_pre_classifier, &m->has_classifier,
+                         &m->has_qa};
+    for (int g = GROUP_ENCODER; g < GROUPS; g++) {
         bool complete = tally[g].missing == 0, absent = tally[g].found == 0 && g != GROUP_ENCODER;
         if (!complete && !absent)
             return fail(e, BERT_FILE, "%s: %d of the %s's tensors are missing: %s", m->file->file.path,
                         tally[g].missing, names[g], tally[g].names);
-        if (has[g]) *has[g] = complete;
+        if (has[g]) *has[g] = complete && !absent;          /* DistilBERT has neither pooler nor NSP: both are true */
     }
     return BERT_OK;
 }
@@ -338,11 +402,15 @@ static void bind_tied(Bert *m)
  * the head would score with the word embeddings, which is not what was trained. */
 static Status check_untied(const Bert *m, Error *e)
 {
-    static const char *const names[] = {"cls.predictions.decoder.weight", "cls.predictions.decoder.bias"};
-    for (int i = 0; m->config.untied && m->has_mlm && i < 2; i++)
-        if (!find_named(m->file, names[i], 0))
+    static const char *const names[2][2] = {{"cls.predictions.decoder.weight", "cls.predictions.decoder.bias"},
+                                            {"vocab_projector.weight", "vocab_projector.bias"}};
+    const TensorSpec *decoder = spec_named("cls.predictions.decoder.weight");
+    for (int i = 0; m->config.untied && m->has_mlm && i < 2; i++) {
+        const char *name = names[m->config.distilbert][i];
+        if (!find_named(m->file, decoder, name, 0))
             return fail(e, BERT_FILE, "%s: config.json says tie_word_embeddings false, but '%s' is missing",
-                        m->file->file.path, names[i]);
+                        m->file->file.path, name);
+    }
     return BERT_OK;
 }
 
@@ -354,16 +422,6 @@ static Status check_untied(const Bert *m, Error *e)
  *     *.safetensors                   else, if there is one only
  * ------------------------------------------------------------------------------------------------------------------ */
 
-/* directory/name, malloc'ed. */
-static Status put_path(char **path, const char *directory, const char *name, Error *e)
-{
-    size_t size;
-    if (!size_add(strlen(directory), strlen(name), &size) || !size_add(size, 2, &size) || !(*path = malloc(size)))
-        return fail(e, BERT_SYSTEM, "%s: out of memory", directory);
-    snprintf(*path, size, "%s/%s", directory, name);
-    return BERT_OK;
-}
-
 /* One name in the model directory: if it is a weight file, its path goes to *best; a second one is an error, for which
  * of two files is meant cannot be guessed. */
 static Status compare_names(char **best, const char *directory, const char *name, Error *e)
@@ -374,7 +432,7 @@ static Status compare_names(char **best, const char *directory, const char *name
     if (*best)
         return fail(e, BERT_FILE, "%s: holds %s and %s, expected one *.safetensors, or model.safetensors: name the "
                     "file with --model", directory, strrchr(*best, '/') + 1, name);
-    return put_path(best, directory, name, e);
+    return path_join(best, directory, name, e);
 }
 
 /* A directory that cannot be read, by the system's reason. Trap: "no such directory" for one that is there but may not
@@ -418,7 +476,7 @@ Status model_file_if_any(char **path, const char *directory, Error *e)
     *path = NULL;
     Status s = refuse_adapter(directory, e);
     for (int i = 0; i < 2 && s == BERT_OK && !*path; i++)
-        if (file_exists(directory, usual[i])) s = put_path(path, directory, usual[i], e);
+        if (file_exists(directory, usual[i])) s = path_join(path, directory, usual[i], e);
     if (s == BERT_OK && !*path) s = only_file(path, directory, e);
     if (s) free(*path), *path = NULL;
     return s;
@@ -478,13 +536,51 @@ Status model_place(const char *path, char **directory, char **weights, Error *e)
     return BERT_OK;
 }
 
+/* The names of the tensors and config.json's model_type must be of one kind, BERT or DistilBERT. */
+static Status check_kind(const Bert *m, Error *e)
+{
+    static const char *const kinds[] = {"bert", "distilbert"};
+    const Safetensors *file = m->file;
+    if (file->distilbert && !m->config.distilbert)
+        return fail(e, BERT_FILE, "%s: has DistilBERT's tensors (transformer.layer.0...), but the model_type of "
+                    "config.json is \"%s\", expected \"%s\"", file->file.path, kinds[0], kinds[1]);
+    return BERT_OK;
+}
+
+/* K, how many labels the classifier scores, stands in the weights alone: the rows of its matrix. What config.json says
+ * of the labels is held against it where they are read (labels.c). */
+static Status count_labels(Bert *m, Error *e)
+{
+    const SafeTensor *t = spec_find(spec_named("classifier.weight"), 0, m->file);
+    if (!t || t->rank != 2) return BERT_OK;             /* check_tensor refuses what is no matrix */
+    if (t->shape[0] < 1 || t->shape[0] > MAX_LABELS)
+        return fail(e, BERT_FILE, "%s: tensor '%s' has %zu rows, one for each label: expected 1 to %d",
+                    tensor_path(m->file, t), t->name, t->shape[0], (int)MAX_LABELS);
+    m->config.K = (int)t->shape[0];
+    return BERT_OK;
+}
+
+/* Which head a classifier is, where config.json's `architectures` does not say it: DistilBERT's sequence classifier has
+ * a layer more than its token classifier; and BERT's has a pooler before it. Trap: a pooler that is there proves
+ * nothing: older libraries left one in files of token classifiers. */
+static void guess_head(Bert *m)
+{
+    if (!m->has_classifier || m->config.head != HEAD_UNKNOWN) return;
+    if (m->config.distilbert) m->config.head = m->has_pre_classifier ? HEAD_SEQUENCE : HEAD_TOKENS;
+    else if (!m->has_pooler) m->config.head = HEAD_TOKENS;
+}
+
 /* Opens the weight file and binds all of it. What was allocated is freed by bert_free, on success and on error. */
 static Status load_tensors(Bert *m, const char *path, Error *e)
 {
-    GroupTally tally[GROUP_TASK] = {{0}};
+    GroupTally tally[GROUPS] = {{0}};
     m->file = calloc(1, sizeof *m->file);
     if (!m->file) return fail(e, BERT_SYSTEM, "%s: out of memory", path);
     Status s = weights_open(m->file, path, e);
+    if (s == BERT_OK) s = check_kind(m, e);
+    if (s) return s;
+    m->file->distilbert = m->config.distilbert;         /* what is missing is missing under these names */
+    s = count_labels(m, e);
     if (s) return s;
     m->layers = calloc((size_t)m->config.L, sizeof *m->layers);
     m->owned = calloc((size_t)m->config.L * tensor_table_size + tensor_table_size, sizeof *m->owned);
@@ -492,6 +588,7 @@ static Status load_tensors(Bert *m, const char *path, Error *e)
     s = bind_all(m, tally, e);
     bind_tied(m);
     if (s == BERT_OK) s = check_groups(m, tally, e);
+    if (s == BERT_OK) guess_head(m);
     return s ? s : check_untied(m, e);
 }
 
@@ -502,7 +599,7 @@ Status bert_load(Bert *m, const char *path, Error *e)
     memset(m, 0, sizeof *m);
     Status s = model_place(path, &directory, &weights, e);
     if (s == BERT_OK && !weights) s = model_file(&weights, directory, e);
-    if (s == BERT_OK) s = put_path(&config, directory, "config.json", e);
+    if (s == BERT_OK) s = path_join(&config, directory, "config.json", e);
     if (s == BERT_OK) s = config_load(&m->config, config, e);
     if (s == BERT_OK) s = load_tensors(m, weights, e);
     if (s) bert_free(m);

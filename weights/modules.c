@@ -251,12 +251,14 @@ static Status read_text_settings(const char *path, bool strict, SentenceText *te
 static Status find_text_settings(const char *directory, bool strict, SentenceText *text, Error *e)
 {
     static const char *const names[] = {"bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet"};
-    char path[4800], name[64];
+    char path[4800], name[40];
     bool any = false;
+    strcpy(text->file, "sentence_bert_config.json");
     for (size_t i = 0; !any && i < sizeof names / sizeof *names; i++) {
         snprintf(name, sizeof name, "sentence_%s_config.json", names[i]);
         snprintf(path, sizeof path, "%.4096s%s%s", directory, *text->model ? "/" : "", text->model);
         if (!file_exists(path, name)) continue;
+        strcpy(text->file, name);
         snprintf(path, sizeof path, "%.4096s%s%s/%s", directory, *text->model ? "/" : "", text->model, name);
         if (read_text_settings(path, strict, text, &any, e) != BERT_OK) return e->status;
     }
@@ -648,12 +650,13 @@ Status sentence_modules_named(const char *directory, bool *normalize, bool *othe
 static Status check_task(const char *directory, const SentenceText *text, bool splade, Error *e)
 {
     if (text->fill_mask != splade)
-        return fail(e, BERT_FILE, "%s: transformer_task is \"%s\", expected \"%s\" before %s", directory,
+        return fail(e, BERT_FILE, "%s/%s%s%s: transformer_task is \"%s\", expected \"%s\" before %s", directory,
+                    text->model, *text->model ? "/" : "", text->file,
                     splade ? "feature-extraction" : "fill-mask", splade ? "fill-mask" : "feature-extraction",
                     splade ? "SpladePooling" : "Pooling");
     if (*text->output && !strcmp(text->output, "logits") != splade)
-        return fail(e, BERT_FILE, "%s: method_output_name is \"%s\", expected \"%s\"", directory, text->output,
-                    splade ? "logits" : "last_hidden_state");
+        return fail(e, BERT_FILE, "%s/%s%s%s: method_output_name is \"%s\", expected \"%s\"", directory,
+                    text->model, *text->model ? "/" : "", text->file, text->output, splade ? "logits" : "last_hidden_state");
     return BERT_OK;
 }
 

@@ -276,9 +276,10 @@ size_t weights_size(const Safetensors *st)
  *     module.bert.embeddings... and module.cls.predictions...         saved out of DataParallel
  *     _orig_mod.bert.embeddings...                                    saved out of torch.compile
  *     question_encoder.bert_model.embeddings...                       one half of a bi-encoder
+ *     distilbert.embeddings...                                        a DistilBERT with a head
  *
  * No list of prefixes: what stands before the word embeddings' name is the encoder's, and the heads are where the
- * `bert.` at its end begins.
+ * `bert.` (or `distilbert.`) at its end begins.
  * ------------------------------------------------------------------------------------------------------------------ */
 static const char word_embeddings[] = "embeddings.word_embeddings.weight";
 
@@ -295,7 +296,8 @@ static bool prefix_of(const char *name, size_t *length)
  * model in the file (a teacher, the other half of a bi-encoder) does not make these two doubtful. */
 static bool is_usual(const char *name, size_t length)
 {
-    return length == 0 || (length == 5 && !strncmp(name, "bert.", 5));
+    return length == 0 || (length == 5 && !strncmp(name, "bert.", 5)) ||
+           (length == 11 && !strncmp(name, "distilbert.", 11));
 }
 
 /* The two names that are in doubt, in the words of their prefixes. */
@@ -306,9 +308,20 @@ static Status ambiguous(const Safetensors *st, const char *a, size_t a_length, c
                 st->file.path, a_length < 200 ? (int)a_length : 200, a, b_length < 200 ? (int)b_length : 200, b);
 }
 
-/* Sets st->prefix and st->head_prefix, unless the file has no word embeddings: what is missing is said later. */
+/* The length of what stands before `last` in a prefix that ends with it: "module.bert." and "bert." give 7. The whole
+ * length if the prefix ends otherwise. */
+static size_t before_last(const char *prefix, const char *last)
+{
+    const size_t n = strlen(prefix), m = strlen(last);
+    if (n < m || strcmp(prefix + n - m, last) || (n > m && prefix[n - m - 1] != '.')) return n;
+    return n - m;
+}
+
+/* Sets st->prefix, st->head_prefix and st->distilbert, unless the file has no word embeddings: what is missing is said
+ * later. */
 static Status find_prefix(Safetensors *st, Error *e)
 {
+    char first[PREFIX_LIMIT + 64];                      /* the name of DistilBERT's first query */
     const char *best = NULL;
     size_t best_length = 0, length;
     for (size_t i = 0; i < st->count; i++) {
@@ -324,9 +337,10 @@ static Status find_prefix(Safetensors *st, Error *e)
     st->prefix = malloc(best_length + 1);
     if (!st->prefix) return fail(e, BERT_SYSTEM, "%s: out of memory", st->file.path);
     snprintf(st->prefix, best_length + 1, "%.*s", (int)best_length, best);
-    bool inside = best_length >= 5 && !strcmp(st->prefix + best_length - 5, "bert.");
-    if (inside && best_length > 5) inside = st->prefix[best_length - 6] == '.';
-    st->head_prefix = inside ? best_length - 5 : best_length;
+    st->head_prefix = before_last(st->prefix, "bert.");
+    if (st->head_prefix == best_length) st->head_prefix = before_last(st->prefix, "distilbert.");
+    snprintf(first, sizeof first, "%stransformer.layer.0.attention.q_lin.weight", st->prefix);
+    st->distilbert = safetensors_find(st, first) != NULL;
     return BERT_OK;
 }
 
@@ -343,13 +357,16 @@ bool is_shard_index(const char *path)
 }
 
 /* A file that is none of safetensors': one of torch.save gets the advice that helps. It is a zip, or in older versions
- * a pickle; only the converter reads it. */
+ * a pickle; only the converter reads it.
+ * Why own: the length of a damaged safetensors file's header may begin with a pickle's byte, too. Of this length, at most
+ * 100,000,000, bytes 4 to 7 are 0; in the other two they are not. */
 static Status refuse_torch(const char *path, Error *e)
 {
     FileView file;
     Error ignored;
     if (file_open(&file, path, &ignored) != BERT_OK) return e->status;
-    const bool torch = file.size > 3 && (!memcmp(file.data, "PK\3\4", 4) || file.data[0] == 0x80);
+    const bool own = file.size >= 8 && !memcmp(file.data + 4, "\0\0\0", 4);
+    const bool torch = file.size > 3 && !own && (!memcmp(file.data, "PK\3\4", 4) || file.data[0] == 0x80);
     file_close(&file);
     if (!torch) return e->status;
     return fail(e, BERT_FILE, "%s: is no safetensors file, but one of torch.save: `build/convert %s` makes "

@@ -29,6 +29,8 @@ typedef struct {
 Status file_open(FileView *file, const char *path, Error *e);
 void file_close(FileView *file);
 bool file_exists(const char *directory, const char *name);
+/* directory/name in *path, malloc'ed. BERT_SYSTEM if memory runs out. */
+Status path_join(char **path, const char *directory, const char *name, Error *e);
 /* The path, safe to print, of the mapped file that the address lies in, or NULL: for a signal handler. */
 const char *file_mapped_at(const void *address);
 void wish_large_pages(void *memory, size_t size);      /* for memory of many MB: see weights/files.c */
@@ -123,6 +125,7 @@ typedef struct Safetensors {
     /* what stands before the encoder's names: "bert.", "", "module.bert." ...; NULL: not known */
     char *prefix;
     size_t head_prefix;             /* so much of it stands before the heads' names */
+    bool distilbert;                /* its tensors have DistilBERT's names */
 } Safetensors;
 
 /* Opens and checks everything (header length, UTF-8, JSON, dtype, shape, offsets without holes, overlap or trailing
@@ -187,6 +190,38 @@ Status config_load(BertConfig *config, const char *path, Error *e);
  * false if none. */
 bool config_filled_in(const BertConfig *config, char *text, size_t capacity);
 
+/* weights/labels.c: what config.json says about a fine-tuned model's labels. */
+enum { MAX_LABELS = 1 << 20 };
+typedef enum { PROBLEM_UNSAID, PROBLEM_REGRESSION, PROBLEM_SINGLE_LABEL, PROBLEM_MULTI_LABEL } ProblemType;
+/* A cross-encoder's setting. FOREIGN: no class of torch, which sentence-transformers does not run; UNKNOWN: another
+ * class of torch than Identity and Sigmoid. */
+typedef enum {
+    ACTIVATION_UNSAID, ACTIVATION_NONE, ACTIVATION_SIGMOID, ACTIVATION_FOREIGN, ACTIVATION_UNKNOWN
+} CrossActivation;
+typedef struct {
+    const char *name;
+    int id;
+} LabelId;
+typedef struct {
+    int count;                      /* the classifier's K, where there is one */
+    bool named;                     /* the names are config.json's; false: LABEL_0 ... */
+    const char **names;             /* (count), of row 0 .. count-1; as the file has them: escape before printing */
+    LabelId *ids;                   /* (id_count) label2id, in the order of the file */
+    int id_count;
+    ProblemType problem;
+    CrossActivation activation;
+    char activation_name[256];      /* as the file has it */
+    char *memory, *defaults;        /* behind the names */
+} Labels;
+/* From the directory's config.json. BERT_FILE, with the key, if the labels do not fit each other or the classifier's
+ * rows. */
+Status labels_load(Labels *l, const char *directory, const BertConfig *config, Error *e);
+void labels_free(Labels *l);
+const char *labels_equal(const Labels *l);      /* a name that two rows have; NULL: there is none */
+/* The row that means entailment: the first of label2id (without one, of id2label) that begins with "entail", in any case;
+ * -1: there is none. */
+int labels_entailment(const Labels *l);
+
 /* weights/modules.c: what a sentence-transformers directory says about its vectors. BERT_FILE, with file and key, if it
  * cannot be obeyed. */
 enum { MAX_MODULES = 16, MAX_POOLINGS = 8 };
@@ -196,6 +231,7 @@ typedef struct {
     bool cuts;                      /* a text that is too long is cut, not refused, where a vector is made of it */
     bool lower_case;                /* do_lower_case: for a cased vocabulary; accents stay */
     bool fill_mask;                 /* transformer_task: the logits of the MLM head are pooled, not hidden states */
+    char file[40];                  /* of the directory `model`: where the Transformer's settings are, or would be */
     char output[32];                /* method_output_name of texts, if it is said: "last_hidden_state" or "logits" */
 } SentenceText;
 
@@ -234,14 +270,19 @@ Status sentence_modules_named(const char *directory, bool *normalize, bool *othe
  * the directory has none of that name. */
 Status prompt_read(const char *directory, const char *name, char **prompt, Error *e);
 
-typedef enum { GROUP_ENCODER, GROUP_POOLER, GROUP_MLM, GROUP_NSP, GROUP_TASK } Group;
+typedef enum {
+    GROUP_ENCODER, GROUP_POOLER, GROUP_MLM, GROUP_NSP,
+    GROUP_PRE_CLASSIFIER, GROUP_CLASSIFIER, GROUP_QA,               /* heads of fine-tuned models, from GROUP_TASK on */
+    GROUPS, GROUP_TASK = GROUP_PRE_CLASSIFIER
+} Group;
 typedef enum { KIND_MATRIX, KIND_BIAS, KIND_NORM, KIND_EMBEDDING } Kind;
 
 /* One row of the one table of tensors: it drives loading, checking, `info`, conversion. `*` in a name is the layer. */
 typedef struct {
     const char *name;               /* Hugging Face's, without `bert.` */
     const char *alias;              /* the older Hugging Face name (gamma, beta), or one that counts first; or NULL */
-    const char *tf;                 /* TensorFlow's variable, without `bert/` */
+    const char *tf;                 /* TensorFlow's variable, without `bert/`; or NULL */
+    const char *distilbert;         /* DistilBERT's, without `distilbert.`; NULL: it has no such tensor */
     Group group;
     Kind kind;                      /* KIND_MATRIX: TensorFlow stores it transposed, (in, out) */
     char rows, cols;                /* shape by symbol, e.g. 'F','H'; '2' is the number 2; rows 0: one-dimensional */
@@ -252,18 +293,48 @@ typedef struct {
 extern const TensorSpec tensor_table[];
 extern const size_t tensor_table_size;
 bool spec_per_layer(const TensorSpec *spec);                                    /* its name has a `*` */
+const char *spec_pattern(const TensorSpec *spec, bool distilbert);              /* the name in such a model, or NULL */
 void spec_name(const char *pattern, int layer, char *name, size_t capacity);    /* puts the layer for `*` */
 size_t symbol_size(char symbol, const BertConfig *config);      /* 'H' -> 768; 1 for what is no letter of the table */
 size_t spec_rows(const TensorSpec *spec, const BertConfig *config);             /* 1 for one-dimensional tensors */
 size_t spec_cols(const TensorSpec *spec, const BertConfig *config);
 /* The tensor of a row in a file, or NULL: behind the file's prefix (in a file that weights_open has not seen: `bert.`
- * or nothing), under its alias or its name. Whoever looks for a tensor asks here, so that all see the same one. */
+ * or nothing), under its alias or its name, or its name in DistilBERT. Whoever looks for a tensor asks here, so that
+ * all see the same one. */
 const SafeTensor *spec_find(const TensorSpec *spec, int layer, const Safetensors *file);
 
 /* Path of a model directory's weights, malloc'ed: model.safetensors, else model.safetensors.index.json, else the one
  * *.safetensors. What others could be meant is refused by name. */
 Status model_file(char **path, const char *directory, Error *e);
 Status model_file_if_any(char **path, const char *directory, Error *e);     /* NULL, and no error, if there is none */
+/* weights/parameters.c: a model of that size, with the heads of pre-training, whose weights have no numbers yet:
+ * parameters_new makes them zeros. bert_free frees it. */
+Status bert_blank(Bert *m, const BertConfig *config, Error *e);
+
+/* weights/training.c: what `bert train` leaves in its directory, and finds there again. */
+typedef struct {                    /* what config.json says about training */
+    double dropout, probs_dropout;  /* hidden_dropout_prob, attention_probs_dropout_prob: 0 <= p < 1 */
+    double initializer_range;       /* the standard deviation of random weights */
+} TrainingConfig;
+Status training_config_load(TrainingConfig *t, const char *path, Error *e);
+Status training_config_write(const char *path, const BertConfig *config, const TrainingConfig *t, int pad_id, Error *e);
+Status tokenizer_config_write(const char *path, const Tokenizer *t, int P, Error *e);
+/* The weights under Hugging Face's names, as float32 (bert64: float64). */
+Status model_write(const char *path, const Parameters *p, Error *e);
+
+typedef struct {
+    const char *name, *value;
+    bool may_differ;                /* after a resume: it is written, and not compared */
+} Setting;
+/* All that a run needs to go on as if it had never stopped: weights, the optimizer's means, the number of steps done,
+ * and the settings. */
+Status state_write(const char *path, const Parameters *p, const AdamW *o, const Setting *settings, size_t count,
+                   Error *e);
+/* BERT_USAGE, with both values, if a setting is another one than when the state was written; BERT_FILE if the state is
+ * not one of this model. `log_size` is the setting log_size. */
+Status state_read(const char *path, Parameters *p, AdamW *o, const Setting *settings, size_t count, size_t *log_size,
+                  Error *e);
+
 /* A model's path, as bert_load and --model take it: a directory, or one file of weights, whose directory has the rest.
  * Into *directory and *weights, malloc'ed; *weights is NULL for a directory. */
 Status model_place(const char *path, char **directory, char **weights, Error *e);

@@ -24,7 +24,9 @@ from common import (BERT, PAIR, REAL, Count, capture, formula, formula_cases, fo
                     real_weights, run, save_trace, torch)
 from transformers.activations import ACT2FN
 
-FLT_MAX = capture.FLT_MAX
+def lowest(x):
+    """The lowest number of its type: what a masked score is."""
+    return torch.finfo(x.dtype).min
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -59,7 +61,7 @@ class Recorder(capture.Recorder):
         probs = how.softmax(scores)
         context = how.merge(probs @ v)
         name = module.trace_name
-        self.found[name + "scores"] = scores[0].clamp(min=-FLT_MAX).clone()
+        self.found[name + "scores"] = scores[0].clamp(min=lowest(scores)).clone()
         self.found[name + "probs"] = probs[0].clone()
         self.found[name + "context"] = context[0].reshape(context.shape[1], -1).clone()
         return context, probs
@@ -256,7 +258,8 @@ def merged_without_transposition(c):
 
 
 def mask_inverted(q, k, scaling, mask):
-    return (q @ k.transpose(2, 3) * scaling).masked_fill(mask == 0, -FLT_MAX)
+    scores = q @ k.transpose(2, 3) * scaling
+    return scores.masked_fill(mask == 0, lowest(scores))
 
 
 def positions_of_real_tokens(m):

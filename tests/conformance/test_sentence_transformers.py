@@ -237,7 +237,7 @@ def refusals():
     yield set_key("1_Pooling/config.json", pooling_mode="median"), ("1_Pooling/config.json", "pooling_mode", "median")
     yield retyped(1, "sentence_transformers.sparse_encoder.models.SpladePooling"), ("modules.json", "module 2", "SpladePooling")
     text = "sentence_bert_config.json"
-    yield set_key(text, transformer_task="fill-mask"), ("transformer_task", "fill-mask", "Pooling")
+    yield set_key(text, transformer_task="fill-mask"), (text, "transformer_task", "fill-mask", "Pooling")
     yield set_key(text, transformer_task="sequence-classification"), (text, "transformer_task", "sequence-classification")
     yield set_key(text, model_args={"dtype": "float16"}), (text, "model_args", "dtype")
     yield set_key(text, tokenizer_name_or_path="other"), (text, "tokenizer_name_or_path")

@@ -296,4 +296,5 @@ def main():
     return 1 if bad or verdicts["equal"] < count // 3 else 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

@@ -38,7 +38,8 @@ static void check_output(const char *text, size_t size, Status s)
                 text + last);
 }
 
-/* One comparison of two files, or of a file with the model. `isolate` counts for verify only; it prints the table, too. */
+/* One comparison of two files, or of a file with the model. `isolate` counts for verify only; it prints the table,
+ * too. */
 static Status run(const char *ref, const char *other, const Tolerance *tolerance, bool isolate)
 {
     char *text = NULL;

@@ -1,8 +1,8 @@
-/* fuzz_pieces.c - any bytes as the files of a tokenizer: refused with a sentence that names one of them, or texts can be
- * encoded, and the tokens say what they stand for.
+/* fuzz_pieces.c - any bytes as the files of a tokenizer: refused with a sentence that names one of them, or texts can
+ * be encoded, and the tokens say what they stand for.
  *
- * Parts: tokenizer.json, vocab.txt, tokenizer_config.json, special_tokens_map.json, added_tokens.json, text. A part without
- * bytes is a file that is missing. Options: bit 0: --uncased, 1: --no-special.
+ * Parts: tokenizer.json, vocab.txt, tokenizer_config.json, special_tokens_map.json, added_tokens.json, text. A part
+ * without bytes is a file that is missing. Options: bit 0: --uncased, 1: --no-special.
  */
 #include "fuzz.h"
 
@@ -35,7 +35,8 @@ static void check_text(const Tokenizer *t, Text text, bool plain)
                     "token %d: id %d, bytes %zu to %zu", i, (int)x.input_ids[i], x.offsets[i][0], x.offsets[i][1]);
     if (nowhere) {
         Status traced = tokenize_trace(t, text, NULL, &options, print_stage, nowhere, &e);
-        fuzz_expect((traced == BERT_OK) == (s == BERT_OK), "--trace: %s", e.message);      /* of two faults either is named */
+        /* of two faults either is named */
+        fuzz_expect((traced == BERT_OK) == (s == BERT_OK), "--trace: %s", e.message);
         fclose(nowhere);
     }
     encoding_free(&x);

@@ -37,6 +37,9 @@ static const struct { Answer answer; const char *words; } commands[] = {
     {ANSWER_TEXT, "tokenize -f TEXT --no-special"}, {ANSWER_TEXT, "vocab 0:20"},
     {ANSWER_TEXT, "similarity --word a -f TEXT --by-layer"}, {ANSWER_LINES, "rank a -f TEXT --top-k 3"},
     {ANSWER_TEXT, "verify INPUTS --isolate"}, {ANSWER_TEXT, "verify INPUTS a"},
+    {ANSWER_JSON, "tag --format json -f TEXT --truncate"}, {ANSWER_TEXT, "tag -f TEXT --max-length 4 --stride 1"},
+    {ANSWER_JSON, "answer --format json -f TEXT --impossible --top-k 3"},
+    {ANSWER_TEXT, "answer -f TEXT --max-length 6 --stride 1 --max-answer 2"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

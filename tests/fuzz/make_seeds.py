@@ -639,6 +639,14 @@ def run_seeds(model, trace):
     first = next(iter(nan))
     nan[first] = (nan[first][0], nan[first][1], struct.pack("<f", float("nan")) + nan[first][2][4:])
     seed("fuzz_run", "not-a-number", parts(6, config, vocab, b"", write(nan), pooling, ids, lines))
+    heads = known | {"classifier.weight": ("F32", [3, 4], floats(12)), "classifier.bias": ("F32", [3], floats(3)),
+                     "qa_outputs.weight": ("F32", [2, 4], floats(8, 5)), "qa_outputs.bias": ("F32", [2], floats(2))}
+    labels = json.dumps(CONFIG | {"architectures": ["BertForTokenClassification"],
+                                  "id2label": {"0": "O", "1": "B-\u001b[2J", "2": "I-A"}}).encode()
+    texts, questions = "a b\nab ba c. a\u0301b\n\n".encode(), "a ||| b c\na ||| ab ba c. a b\n".encode()
+    for i, name in enumerate(("tag-json", "tag-stride", "answer-json", "answer-stride"), len(names)):
+        seed("fuzz_run", name, parts(i, labels, vocab, tokenizer, write(heads), b"", b"",
+                                     texts if "tag" in name else questions))
     seed("fuzz_run", "missing-files", parts(5, b"", vocab, b"", b"", b"", b"", b"a\n"))
     seed("fuzz_run", "bad-text", parts(5, config, vocab, b"", weights, b"", b"", b"a\n\xff\n"))
     seed("fuzz_run", "vocabulary-too-long", parts(5, config, vocab + b"d\n", b"", weights, b"", b"", b"a\n"))

@@ -1,11 +1,11 @@
 """make mutation SEED=1 COUNT=200: how many small random faults does no test see?
 
-    python3 tests/mutants/mutation.py --seed N --count N [--jobs N] [--only TEXT] [--sanitize] [--faults SECONDS]
+    python3 tests/mutants/mutation.py --seed N --count N [--jobs N] [--only TEXT] [--sanitize]
                                       --compile COMMAND --parts FILES --tests FILES --convert FILES
 
 Plants one fault at a time in a copy of the sources, as many in each file, compiles the files that it touches, and runs
-the tests, the fast ones first, until one fails. README.md beside this file says what the faults are and how to read
-what is printed. Nothing but Python's standard library."""
+the tests that enter its function, the fast ones first, until one fails. README.md beside this file says what the faults
+are and how to read what is printed. Nothing but Python's standard library."""
 import argparse
 import collections
 import concurrent.futures
@@ -28,7 +28,7 @@ NO_NONSENSE = ("-Wformat -Wno-format-truncation -Wno-format-overflow -Werror=for
                "-Werror=int-conversion -Werror=return-type -Werror=discarded-qualifiers")
 SANITIZE = "-g -fsanitize=address,undefined -fno-sanitize-recover=all"
 
-Fault = collections.namedtuple("Fault", "file line kind before after")
+Fault = collections.namedtuple("Fault", "file line kind before after function")    # function: the line of its `{`
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -42,15 +42,16 @@ def code_only(text):
 
 
 def function_lines(lines):
-    """The numbers (from 0) of the lines inside functions: from a `{` that is a line to a `}` that is one."""
-    inside = False
+    """(number, where its function begins), from 0, of the lines inside functions: from a `{` that is a line to a `}`
+    that is one."""
+    begin = None
     for n, line in enumerate(lines):
         if line == "{":
-            inside = True
+            begin = n
         elif line == "}":
-            inside = False
-        elif inside:
-            yield n
+            begin = None
+        elif begin is not None:
+            yield n, begin
 
 
 # What is found in the blanked line, what it becomes. As in this project, a binary operator has a space on each side.
@@ -137,11 +138,11 @@ def faults_of(file, root=ROOT):
     with open(os.path.join(root, file), encoding="utf-8") as f:
         text = f.read()
     lines, codes = text.split("\n"), code_only(text).split("\n")
-    for n in function_lines(lines):
+    for n, begin in function_lines(lines):
         code = codes[n]
         if code.lstrip().startswith("#") or "assert(" in code or not code.strip("\0 "):
             continue
-        found = sorted({Fault(file, n + 1, kind, lines[n], new)
+        found = sorted({Fault(file, n + 1, kind, lines[n], new, begin + 1)
                         for kind, new in changes(lines[n], code) if new != lines[n]})
         if found:
             yield found
@@ -185,7 +186,7 @@ class Copy:
         os.makedirs(os.path.join(self.here, "build", "tmp"))
         listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
         for path in listed.stdout.split("\n"):
-            if path and os.path.isfile(os.path.join(ROOT, path)) and not path.startswith("notebooks/"):
+            if path and os.path.isfile(os.path.join(ROOT, path)):
                 os.makedirs(os.path.dirname(os.path.join(self.here, path)) or self.here, exist_ok=True)
                 shutil.copy(os.path.join(ROOT, path), os.path.join(self.here, path))
         for path in glob.glob(os.path.join(ROOT, "weights", "*", "*")):         # the models, if they are there
@@ -222,12 +223,14 @@ class Copy:
             return None, ""
         return process.returncode, output
 
-    def compile(self, files, flags=""):
+    def compile(self, files, flags="", include=""):
         """Objects of these files, under build/objects; what the compiler said, "" if all went well."""
         for file in files:
             target = f"build/objects{'-sanitized' if flags else ''}/{file[:-2]}.o"
             os.makedirs(os.path.dirname(os.path.join(self.here, target)), exist_ok=True)
             level = f"{flags} " + ("-O3" if file in FAST else "-O1" if flags else "-O2")
+            if include:
+                level += f" -include {include}"
             code, said = self.run(f"{self.options.compile} {NO_NONSENSE} {level} -c {file} -o {target}", 600)
             if code != 0:
                 return said or "the compiler took too long"
@@ -283,12 +286,61 @@ def test_names(options):
     return names
 
 
-def measure(copy, names, options, **environment):
-    """[(seconds, name)] of the tests that pass without any fault, the fastest first; what does not is said."""
-    timed = []
+COVER_H = "extern unsigned char *mutation_entered;\n"
+COVER_C = """#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+static unsigned char nowhere[SIZE];
+unsigned char *mutation_entered = nowhere;
+__attribute__((constructor)) static void begin(void)
+{
+    const char *path = getenv("MUTATION_ENTERED");
+    int file = path ? open(path, O_RDWR) : -1;
+    void *map = file >= 0 ? mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) : MAP_FAILED;
+    if (map != MAP_FAILED) mutation_entered = map;
+    if (file >= 0) close(file);
+}
+"""
+
+
+def mark_functions(copy, files):
+    """Lets every function of these files note that it was entered; [(file, line of its `{`)], in the order of the bytes
+    that they set. The bytes are a file that all processes share: a process that a signal ends has noted what it did."""
+    functions = []
+    for file in files:
+        path = os.path.join(copy.here, file)
+        with open(path, encoding="utf-8") as f:
+            lines = f.read().split("\n")
+        for begin in sorted({begin for _, begin in function_lines(lines)}):
+            lines[begin] = f"{{ mutation_entered[{len(functions)}] = 1;"
+            functions.append((file, begin + 1))
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("\n".join(lines))
+    with open(os.path.join(copy.here, "build", "entered.h"), "w", encoding="utf-8") as f:
+        f.write(COVER_H)
+    with open(os.path.join(copy.here, "build/entered.c"), "w", encoding="utf-8") as f:
+        f.write(COVER_C.replace("SIZE", str(len(functions) + 1)))
+    return functions
+
+
+def measure(copy, names, options):
+    """[(seconds, name)] of the tests that pass without any fault, the fastest first, and for each function the names of
+    those that enter it, {(file, line): {name, ...}}; what does not pass is said. The copy is used up."""
+    everything = sorted({file for files in copy.programs.values() for file in files})
+    functions = mark_functions(copy, sorted(set(options.parts) | set(options.convert)))
+    copy.programs = {program: files + ["build/entered.c"] for program, files in copy.programs.items()}
+    said = copy.compile(everything, include="build/entered.h") or copy.compile(["build/entered.c"]) or \
+        copy.link(everything)
+    if said:
+        sys.exit(f"without any fault, with marked functions: {said}")
+    timed, entering = [], {function: set() for function in functions}
+    bytes_file = os.path.join(copy.here, "build", "entered")
     for name in names:
+        with open(bytes_file, "wb") as f:
+            f.write(bytes(len(functions) + 1))
         start = time.time()
-        code, said = copy.run(["build/tests", name], 600, **environment)
+        code, said = copy.run(["build/tests", name], 600, MUTATION_ENTERED=bytes_file)
         seconds = time.time() - start
         if code != 0:
             print(f"without any fault {name} fails, and is left out: {said[-300:].strip()}")
@@ -296,14 +348,24 @@ def measure(copy, names, options, **environment):
             print(f"{name} is skipped here")
         elif seconds <= options.longest:
             timed.append((seconds, name))
-    copy.forget()
-    return sorted(timed)
+            with open(bytes_file, "rb") as f:
+                for function, entered in zip(functions, f.read()):
+                    if entered:
+                        entering[function].add(name)
+    shutil.rmtree(copy.here, ignore_errors=True)
+    return sorted(timed), entering
 
 
 # ----------------------------------------------------------------------------------------------------------------------
 # One fault
 # ----------------------------------------------------------------------------------------------------------------------
-def judge(copy, fault, tests, options):
+def reaching(fault, tests, entering):
+    """Those of the tests that enter the function of the fault. The others run as if it were not there."""
+    names = entering[fault.file, fault.function]
+    return [(seconds, name) for seconds, name in tests if name in names]
+
+
+def judge(copy, fault, tests):
     """None if it cannot be planted; else the name of the first test that sees it, or "" if none does."""
     files = copy.touched(fault.file)
     before = copy.objects(files)
@@ -350,17 +412,20 @@ def show(fault):
 
 def run_all(options):
     """Plants faults until there are enough; returns [(fault, test that sees it or "")]."""
+    names = test_names(options)
     copies = [Copy(f"copy-{n}", options) for n in range(options.jobs)]
+    marked = Copy("marked", options)                      # now: the sources may change meanwhile
     everything = sorted({file for files in copies[0].programs.values() for file in files})
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         for said in pool.map(lambda copy: copy.compile(everything) or copy.link(everything), copies):
             if said:
                 sys.exit(f"without any fault: {said}")
-    tests = measure(copies[0], test_names(options), options)
-    print(f"{len(tests)} tests, {sum(seconds for seconds, _ in tests):.0f} s; the slowest: " +
+    tests, entering = measure(marked, names, options)
+    entered = sum(1 for names in entering.values() if names)
+    print(f"{len(tests)} tests, which enter {entered} of {len(entering)} functions, {sum(seconds for seconds, _ in tests):.0f} s; the slowest: " +
           ", ".join(f"{name} {seconds:.1f} s" for seconds, name in reversed(tests[-5:])), flush=True)
     files = [file for file in sorted(set(options.parts) | set(options.convert)) if options.only in file]
-    line = choose(files, copies[0].here, random.Random(options.seed))    # (the sources may change meanwhile)
+    line = choose(files, copies[0].here, random.Random(options.seed))
     results, lock = [], threading.Lock()
 
     def work(copy):
@@ -371,7 +436,7 @@ def run_all(options):
                 fault = next(line, None)
                 if not fault:
                     return
-            seen = judge(copy, fault, tests, options)
+            seen = judge(copy, fault, reaching(fault, tests, entering))
             with lock:
                 if seen is None or len(results) >= options.count:
                     continue
@@ -385,12 +450,12 @@ def run_all(options):
         thread.start()
     for thread in threads:
         thread.join()
-    return copies[0], results, tests
+    return copies[0], results, tests, entering
 
 
-def sanitize(copy, survivors, tests, options):
+def sanitize(copy, survivors, tests, entering):
     """{fault: the test that sees it under the sanitizers}, for those that nothing has seen so far. Slow tests, which
-    are those with real weights, are left out."""
+    are those with real weights, are left out, and so are those that fail without any fault."""
     if not survivors:
         return {}
     everything = sorted({file for files in copy.programs.values() for file in files})
@@ -398,8 +463,14 @@ def sanitize(copy, survivors, tests, options):
     if said:
         sys.exit(f"without any fault, sanitized: {said}")
     print("under the sanitizers:", flush=True)
-    tests = measure(copy, [name for seconds, name in tests if seconds < 0.7], options, ASAN_OPTIONS="detect_leaks=1")
-    return {fault: judge_sanitized(copy, fault, tests) for fault in survivors}
+    needed = {name for fault in survivors for _, name in reaching(fault, tests, entering)}
+    timed = []
+    for seconds, name in tests:
+        if seconds < 0.7 and name in needed:
+            start = time.time()
+            if copy.run(["build/tests", name], 600, ASAN_OPTIONS="detect_leaks=1")[0] == 0:
+                timed.append((time.time() - start, name))
+    return {fault: judge_sanitized(copy, fault, reaching(fault, timed, entering)) for fault in survivors}
 
 
 def main():
@@ -413,9 +484,9 @@ def main():
     for name in ("compile", "parts", "tests", "convert"):
         parser.add_argument("--" + name, required=True, type=str if name == "compile" else str.split)
     options = parser.parse_args()
-    copy, results, tests = run_all(options)
+    copy, results, tests, entering = run_all(options)
     survivors = [fault for fault, seen in results if not seen]
-    sanitized = sanitize(copy, survivors, tests, options) if options.sanitize else {}
+    sanitized = sanitize(copy, survivors, tests, entering) if options.sanitize else {}
     print(f"\n{'file':26} planted  killed  memory only  survived")
     for file in sorted({fault.file for fault, _ in results}) + ["total"]:
         here = [(fault, seen) for fault, seen in results if file in (fault.file, "total")]

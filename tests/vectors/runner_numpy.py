@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""runner_numpy.py MODEL_DIR VECTOR.safetensors ...    BERT in plain NumPy, every step held against the vectors."""
+"""runner_numpy.py MODEL_DIR VECTOR.safetensors ...             BERT in plain NumPy, every step held against the vectors
+runner_numpy.py MODEL_DIR IDS.safetensors -o MINE.safetensors   every step written, for `bert verify MINE.safetensors -m MODEL_DIR`"""
 import json, math, sys
 import numpy as np
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 def bert(w, c, ids, types, mask):
     t = {}                                                      # the trace: name -> array
@@ -26,20 +27,32 @@ def bert(w, c, ids, types, mask):
         y = dense(a + "output.dense", keep(a + "self.context", (p @ v).swapaxes(0, 1).reshape(len(ids), -1)))
         y = norm(a + "output.LayerNorm", x + y)
         x = norm(b + "output.LayerNorm", y + dense(b + "output.dense", gelu(b + "intermediate", dense(b + "intermediate.dense", y))))
-    dense("cls.seq_relationship", keep("pooler", np.tanh(dense("pooler.dense", x[0]))))
+    keep("pooler", np.tanh(dense("pooler.dense", x[0])))
+    if "cls.seq_relationship.weight" in w: dense("cls.seq_relationship", t["pooler"])           # not every copy of the weights has it
     h = "cls.predictions."
     x = norm(h + "transform.LayerNorm", gelu(h + "transform.transform_act_fn", dense(h + "transform.dense", x)))
     return t | {h + "decoder": x @ w["embeddings.word_embeddings.weight"].T + w[h + "bias"]}
 
-config = json.load(open(sys.argv[1] + "/config.json"))
-weights = {n.removeprefix("bert."): x.astype("f8") for n, x in load_file(sys.argv[1] + "/model.safetensors").items()}
-for path in sys.argv[2:]:
+def load(directory):
+    config = json.load(open(directory + "/config.json"))
+    return {n.removeprefix("bert."): x.astype("f8") for n, x in load_file(directory + "/model.safetensors").items()}, config
+
+IDS = ("input_ids", "token_type_ids", "attention_mask")
+def write(model, given, path):
+    ids = {n: load_file(given)[n] for n in IDS}
+    save_file({n: np.ascontiguousarray(x) for n, x in (ids | bert(*model, *ids.values())).items()}, path)
+
+def check(model, path):
     want = load_file(path)
-    got = bert(weights, config, *(want.pop(n) for n in ("input_ids", "token_type_ids", "attention_mask")))
-    off = {}
+    got, off = bert(*model, *(want.pop(n) for n in IDS)), {}
     for n in got:                                               # in the order of the data; a masked score is -FLT_MAX, yours may be another
         seen = want[n] > -1e4
         off[n] = abs(got[n] - want[n])[seen].max() / abs(want[n])[seen].max()
     wrong = [n for n in off if not off[n] < 1e-4] + sorted(want.keys() ^ got.keys())
     print(path, f"first difference: {wrong[0]}" if wrong else f"{len(off)} tensors, at most {max(off.values()):.0e} apart")
-    if wrong: sys.exit(1)
+    return not wrong
+
+if __name__ == "__main__":
+    model = load(sys.argv[1])
+    if sys.argv[3:4] == ["-o"]: write(model, sys.argv[2], sys.argv[4])
+    else: sys.exit(not all(check(model, path) for path in sys.argv[2:]))

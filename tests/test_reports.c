@@ -1,0 +1,241 @@
+/* test_reports.c - what people reported of other programs, and had: tests/REPORTS.md lists it, with the tests that hold
+ * what happens here. Those that have no better place are below. */
+#include "shell.h"
+#include <math.h>
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Models with more in the file than a BERT, or with fewer pieces than rows
+ * ------------------------------------------------------------------------------------------------------------------ */
+enum { MOST = 64, PIECES = 101, NAMED = 90 };
+
+/* Adds linear.weight (8,width) to the tiny model, and linear.bias if it is asked for. */
+static bool put_linear(size_t width, bool bias)
+{
+    static const float numbers[8 * 64];
+    SafeTensor t[MOST + 2];
+    Safetensors st;
+    Error e = {0};
+    char path[300];
+    size_t count = 0;
+    snprintf(path, sizeof path, "%s/model.safetensors", tiny);
+    if (!check(safetensors_open(&st, path, &e) == BERT_OK && st.count <= MOST, "%s", e.message)) return false;
+    for (size_t i = 0; i < st.count; i++)
+        if (strncmp(st.tensors[i].name, "linear.", 7)) t[count++] = st.tensors[i];
+    t[count++] = (SafeTensor){.name = "linear.weight", .dtype = DTYPE_F32, .rank = 2, .shape = {8, width},
+                              .count = 8 * width, .data = numbers};
+    if (bias)
+        t[count++] = (SafeTensor){.name = "linear.bias", .dtype = DTYPE_F32, .rank = 1, .shape = {8}, .count = 8,
+                                  .data = numbers};
+    const bool ok = safetensors_write(path, t, count, NULL, 0, &e) == BERT_OK;
+    safetensors_close(&st);
+    return check(ok, "%s is written: %s", path, e.message);
+}
+
+/* A ColBERT: its tokens' vectors go through a matrix that has no place in a BERT. */
+static void a_matrix_beside_the_bert_that_makes_its_vectors_is_refused(void)
+{
+    static const char *const commands[] = {"embed -m %s 'the cat'", "similarity -m %s 'the cat' 'a dog'",
+                                           "rank -m %s 'the cat' 'a dog' 'the'"};
+    char command[300];
+    if (!tiny_model()) return;
+    for (int i = 0; i < 3; i++) {
+        put_linear(24, false);
+        snprintf(command, sizeof command, commands[i], tiny);
+        check(run("./bert %s 2>&1", command) == 3 &&
+              strstr(output, "/model.safetensors: tensor 'linear.weight' makes the vectors of a ColBERT"), "%s: %s",
+              command, output);
+        check(run("./bert %s --pooling mean 2>&1", command) == 0, "BERT's own mean: %s", output);
+        check(run("./bert %s --layers -1 2>&1", command) == 0, "BERT's own last state: %s", output);
+        if (!put_linear(24, true)) break;
+        check(run("./bert %s 2>&1", command) == 0, "with a bias it is a classifier: %s", output);
+        if (!put_linear(23, false)) break;
+        check(run("./bert %s 2>&1", command) == 0, "another width does not belong to the vectors: %s", output);
+    }
+    formula_remove(tiny);
+}
+
+/* NAMED of the model's PIECES rows have a piece in vocab.txt. */
+static bool fewer_pieces(void)
+{
+    return tiny_model() && check(run("cd %s && cp vocab.txt whole && head -n %d whole > vocab.txt", tiny, NAMED) == 0,
+                                 "a shorter vocabulary");
+}
+
+static void remove_pieces(void)
+{
+    run("rm -f %s/whole %s/ids.safetensors", tiny, tiny);
+    formula_remove(tiny);
+}
+
+/* Vocabularies are padded to a multiple of 8 or 64: rows without a piece take their share of the probability, and are
+ * not shown. */
+static void rows_beyond_the_pieces_have_a_probability_and_no_name(void)
+{
+    double all = 0, named = 0;
+    int lines = 0;
+    if (!fewer_pieces()) return;
+    for (int whole = 0; whole < 2; whole++) {
+        if (whole) run("cp %s/whole %s/vocab.txt", tiny, tiny);
+        check(run("./bert fill-mask -q -m %s --top-k %d --format json '[MASK]' | tr '{' '\\n' | sed -n 's/.*\"score\": "
+                  "\\([^,]*\\), \"token\": \\([0-9]*\\),.*/\\1 \\2/p'", tiny, PIECES) == 0, "scores");
+        double score;
+        int token, used;
+        for (const char *line = output; sscanf(line, "%lf %d\n%n", &score, &token, &used) == 2; line += used) {
+            lines += !whole;
+            check(whole || token < NAMED, "row %d has no piece", token);
+            if (whole) all += score;
+            if (whole && token < NAMED) named += score;
+            if (!whole) named -= score;
+        }
+    }
+    check(lines == NAMED, "%d pieces are shown, expected %d", lines, NAMED);
+    check_value("all rows", all, 1, 1e-6);                      /* 101 rounded floats: measured 4.0e-8 and 1e-16 */
+    check_value("the pieces' share is the same", named, 0, 1e-6);
+    remove_pieces();
+}
+
+/* An id is one of the model's rows, whatever vocab.txt says; I64, as every library writes them. */
+static void ids_are_held_against_the_models_rows(void)
+{
+    static const int64_t ids[] = {2, NAMED + 5, 61, 3};
+    static const int32_t narrow[] = {2, 61, 62, 3};
+    SafeTensor t = {.name = "input_ids", .dtype = DTYPE_I64, .rank = 1, .shape = {4}, .count = 4, .data = ids};
+    static char text[sizeof output];
+    char path[300];
+    Error e = {0};
+    if (!fewer_pieces()) return;
+    snprintf(path, sizeof path, "%s/ids.safetensors", tiny);
+    check(safetensors_write(path, &t, 1, NULL, 0, &e) == BERT_OK, "%s", e.message);
+    check(run("./bert embed -m %s --inputs %s 2>&1", tiny, path) == 0, "an id without a piece: %s", output);
+    strcpy(text, output);
+    run("cp %s/whole %s/vocab.txt", tiny, tiny);
+    check(run("./bert embed -m %s --inputs %s 2>&1", tiny, path) == 0, "the same with its piece: %s", output);
+    check_text("the vectors", text, output);
+    t.dtype = DTYPE_I32, t.data = narrow;
+    check(safetensors_write(path, &t, 1, NULL, 0, &e) == BERT_OK, "%s", e.message);
+    check(run("./bert embed -m %s --inputs %s 2>&1", tiny, path) == 3 &&
+          strstr(output, "input_ids is I32 of rank 1, expected I64 (T) or (B,T)"), "I32: %s", output);
+    remove_pieces();
+}
+
+/* An empty last line is a piece that has no row, and nobody can write. */
+static void an_empty_last_line_of_the_vocabulary_does_no_harm(void)
+{
+    static char text[sizeof output];
+    if (!tiny_model()) return;
+    check(run("./bert embed -m %s 'the cat'", tiny) == 0, "vectors");
+    strcpy(text, output);
+    check(run("echo >> %s/vocab.txt; ./bert embed -m %s 'the cat' 2>&1", tiny, tiny) == 0, "one line more: %s", output);
+    check_text("the vectors", output, text);
+    check(run("echo more >> %s/vocab.txt; ./bert embed -m %s 'the cat' 2>&1", tiny, tiny) == 3 &&
+          strstr(output, "vocab_size 101: they do not belong together"), "a piece more: %s", output);
+    formula_remove(tiny);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * all-MiniLM-L6-v2 with the two small files of the published directory
+ * ------------------------------------------------------------------------------------------------------------------ */
+#define SENTENCE_A "The committee met on Monday to discuss the new rules for public parks, and nobody left early. "
+#define SENTENCE_B \
+    "Quantum error correction protects fragile qubits from noise by spreading information over many of them. "
+#define FOUR_A SENTENCE_A SENTENCE_A SENTENCE_A SENTENCE_A
+#define FOUR_B SENTENCE_B SENTENCE_B SENTENCE_B SENTENCE_B
+
+#define LONG_TEXT FOUR_A FOUR_A SENTENCE_A SENTENCE_A SENTENCE_A FOUR_B FOUR_B       /* 355 tokens */
+
+/* The directory in `tiny`: links to the weights, and what says that texts are cut and vectors normalized. */
+static void publish(void)
+{
+#define MODULE(i, path, class) "{\"idx\": " #i ", \"name\": \"" #i "\", \"path\": \"" path "\", " \
+    "\"type\": \"sentence_transformers.models." class "\"}"
+    run("for f in config.json model.safetensors tokenizer_config.json vocab.txt 1_Pooling; do "
+        "ln -s \"$PWD/weights/all-MiniLM-L6-v2/$f\" %s/$f; done", tiny);
+    run("echo '{\"max_seq_length\": 256, \"do_lower_case\": false}' > %s/sentence_bert_config.json", tiny);
+    run("echo '[" MODULE(0, "", "Transformer") ", " MODULE(1, "1_Pooling", "Pooling") ", "
+        MODULE(2, "2_Normalize", "Normalize") "]' > %s/modules.json", tiny);
+}
+
+/* Unit vectors; a text of 355 tokens is cut to 256, so that its second half, 8 times B, hardly counts. The cosine with
+ * B alone is sentence-transformers 6.2.0's, 0.325893; of the whole text it would be 0.634918. */
+static void all_minilm_as_published_gives_unit_vectors_and_cuts_at_256_tokens(void)
+{
+    double norm = 0;
+    if (!real_weights("all-MiniLM-L6-v2") || !formula_directory(tiny)) return;
+    publish();
+    check(run("./bert embed -q -m %s '" LONG_TEXT "' 2>&1", tiny) == 0, "a long text: %s", output);
+    char *at = output;
+    for (int i = 0; i < 384; i++) {
+        const double x = strtod(at, &at);
+        norm += x * x;
+    }
+    check_value("the length", sqrt(norm), 1, 1e-6);             /* measured: 3.3e-9 */
+    check(run("./bert rank -q -m %s '" SENTENCE_B "' '" LONG_TEXT "'", tiny) == 0, "the cosine: %s", output);
+    check_value("the cosine", strtod(output, NULL), 0.325893, 6e-7);    /* half of its last digit; measured: 3.6e-7 */
+    run("cd %s && rm -f config.json model.safetensors tokenizer_config.json vocab.txt 1_Pooling *.json", tiny);
+    formula_remove(tiny);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * The list
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* The names in backticks in the last cell of a row, which ends with |: tests of this program, scripts of tests/ or
+ * tests/conformance. How many there are. */
+static int tests_of_row(const char *row, size_t length)
+{
+    const char *end = row + length - 1, *at = end;
+    int found = 0;
+    while (at > row && at[-1] != '|') at--;
+    for (; (at = strchr(at, '`')); at++) {
+        char name[128];
+        if (sscanf(at, "`%127[A-Za-z0-9_./-]`", name) != 1) break;
+        const bool script = strstr(name, ".py") || strstr(name, ".sh");
+        const bool there = script ? file_exists("tests", name) || file_exists("tests/conformance", name)
+                                  : test_exists(name);
+        check(there, "REPORTS.md: there is a test %s", name);
+        found += there;
+        at += strlen(name) + 1;
+    }
+    return found;
+}
+
+/* One line: a row begins with the number of its kind of fault. Adds it to *kinds; true if it is a row. */
+static bool check_row(const char *line, unsigned *kinds)
+{
+    const size_t length = strlen(line);
+    unsigned kind;
+    if (sscanf(line, "| %u |", &kind) != 1) return false;
+    check(kind >= 1 && kind <= 15 && line[length - 1] == '|', "a row of a kind from 1 to 15: %.100s", line);
+    check(tests_of_row(line, length) > 0, "a test at the end of: %.100s", line);
+    *kinds |= 1u << (kind & 15);
+    return true;
+}
+
+/* Every row of tests/REPORTS.md names a test that exists, and every kind of fault has a row. */
+static void every_report_has_a_test(void)
+{
+    char line[2000];
+    unsigned kinds = 0;
+    int rows = 0;
+    FILE *f = fopen("tests/REPORTS.md", "r");
+    if (!check(f != NULL, "tests/REPORTS.md is there")) return;
+    while (fgets(line, sizeof line, f)) {
+        check(strchr(line, '\n') != NULL, "a line has less than %zu bytes: %.100s", sizeof line, line);
+        line[strcspn(line, "\n")] = 0;
+        rows += check_row(line, &kinds);
+    }
+    fclose(f);
+    check(kinds == 0xfffe, "kinds 1 to 15 have rows: %x", kinds);
+    check(rows >= 40, "%d rows", rows);
+}
+
+const Test report_tests[] = {
+    {"a_matrix_beside_the_bert_that_makes_its_vectors_is_refused",
+     a_matrix_beside_the_bert_that_makes_its_vectors_is_refused},
+    {"rows_beyond_the_pieces_have_a_probability_and_no_name", rows_beyond_the_pieces_have_a_probability_and_no_name},
+    {"ids_are_held_against_the_models_rows", ids_are_held_against_the_models_rows},
+    {"an_empty_last_line_of_the_vocabulary_does_no_harm", an_empty_last_line_of_the_vocabulary_does_no_harm},
+    {"all_minilm_as_published_gives_unit_vectors_and_cuts_at_256_tokens",
+     all_minilm_as_published_gives_unit_vectors_and_cuts_at_256_tokens},
+    {"every_report_has_a_test", every_report_has_a_test},
+    {NULL, NULL}};
