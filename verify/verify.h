@@ -1,4 +1,5 @@
-/* verify.h - what compare.c, verify.c and mistakes.c share: traces under one set of names, and what two differ by.
+/* verify.h - what compare.c, verify.c, mistakes.c and habits.c share: traces under one set of names, and what two
+ * differ by.
  *
  *     names      any name of a tensor (ours, TransformerLens', TensorFlow's, llama.cpp's) -> ours, its form, its place
  *     a view     the tensors of one trace that have a name, sorted in the order of the data
@@ -105,6 +106,7 @@ typedef struct {
     bool table;                     /* print every tensor, not only what is odd */
     const Encoding *text;           /* the ids that OTHER should have; or NULL */
     const Tokenizer *tokenizer;     /* shows pieces beside ids; or NULL */
+    const struct TextGiven *given;  /* the text itself, so that wrong ids can be explained; or NULL */
 } VerifyOptions;
 
 /* The same against a reference that is computed here from OTHER's ids; where the two differ, names the known mistakes
@@ -343,5 +345,28 @@ typedef struct {
 } Mistake;
 extern const Mistake mistakes[];
 extern const size_t mistakes_count;
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * The known habits of tokenizers (habits.c)
+ * ------------------------------------------------------------------------------------------------------------------ */
+typedef struct TextGiven {
+    const Tokenizer *tokenizer;
+    const Encoding *encoding;       /* its ids, as they should be */
+    Text a, b;
+    bool has_b, plain;              /* plain: special tokens in the text are plain text */
+} TextGiven;
+
+typedef struct {
+    const char *name;               /* short, for lists */
+    const char *sentence;           /* what OTHER's tokenizer does */
+    unsigned change;                /* the switches of habits.c */
+} Habit;
+extern const Habit habits[];
+extern const size_t habits_count;
+
+/* OTHER's `count` ids are not the text's: prints which habit, or which two, make them of it. Nothing, if none does.
+ * habit_ids makes the text's ids with one habit, or for habits_count with none: malloc'ed into *ids. */
+Status explain_ids(const TextGiven *given, const int32_t *other, size_t count, FILE *out, Error *e);
+Status habit_ids(const TextGiven *given, size_t habit, int32_t **ids, size_t *count, Error *e);
 
 #endif
