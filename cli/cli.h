@@ -37,7 +37,7 @@ typedef struct {
     const char *tolerance, *atol, *rtol;
     const char *labels, *template_text;
     int multi, activation;          /* activation: UNSET, or Scores */
-    int isolate;
+    int isolate, gradients;
     /* what is left */
     const char **texts;             /* TEXT ... */
     int text_count;
