@@ -124,9 +124,6 @@ static void clean(const CharList *in, CharList *out)
 
 /* The ideographs of Chinese, Japanese and Korean.
  *
- * Two spaces in a row do no harm: step 2 makes no empty words. They have the bytes of their ideograph, and no token
- * ever gets these, since step 2 drops spaces.
- *
  * Differs: the range that begins with 2B920 begins with 2B820 in Unicode and in [tf]. It is a slip in Hugging Face's
  *          code; we follow it, because ids are the contract. It concerns 256 rare ideographs.
  * Trap: kana, Hangul and U+3005 (which repeats an ideograph) are no ideographs: they join their neighbours. */
@@ -141,7 +138,10 @@ bool is_ideograph(uint32_t code)
 
 /* Chinese is written without spaces: each ideograph gets one on both sides and so becomes a word of its own.
  *
- *     x U+4E2D U+6587 y  ->  x U+0020 U+4E2D U+0020 U+0020 U+6587 U+0020 y */
+ *     x U+4E2D U+6587 y  ->  x U+0020 U+4E2D U+0020 U+0020 U+6587 U+0020 y
+ *
+ * Two spaces in a row do no harm: step 2 makes no empty words. They have the bytes of their ideograph, and no token
+ * ever gets these, since step 2 drops spaces. */
 static void space_ideographs(const CharList *in, CharList *out)
 {
     for (size_t i = 0; i < in->count; i++) {
