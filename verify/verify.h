@@ -49,11 +49,12 @@ typedef struct {
 extern const TraceSpec trace_table[];       /* TRACE_COUNT rows */
 bool trace_per_layer(const TraceSpec *spec);                                /* its name has a `*` */
 
-typedef struct {                    /* a row of the table in one run */
+typedef struct {                    /* a row of the table in one run, or something that was learned from it */
     char name[96];
     int rank;
     size_t shape[3];
     const real *data;
+    bool once;                      /* for all sequences together: no B in front */
 } TraceTensor;
 
 /* All intermediates that `a` holds, in the order of the data, under the names of a trace (Hugging Face's modules):
@@ -65,9 +66,19 @@ Request trace_request(const Bert *m, const int *rows, int N);
 
 Status trace_list(const Bert *m, const Activations *a, TraceTensor **list, size_t *count, Error *e);
 Status trace_print(const Bert *m, const Activations *a, FILE *out, Error *e);
+/* The same, and then what was learned from it: `loss`, `loss.mlm`, `loss.nsp`, and `grad.NAME` for every intermediate
+ * and every parameter of the heads that had a loss. */
+typedef struct {
+    const Gradients *gradients;     /* of this one batch, kept and finished */
+    const Parameters *parameters;
+    real losses[3];                 /* room for these functions */
+} Learned;
+Status learned_print(const Bert *m, const Activations *a, Learned *learned, FILE *out, Error *e);
 Status trace_write(const Bert *m, const Activations *a, const char *path, const char *model_name, const char *text,
                    Error *e);
-Status trace_put(const Bert *m, const Activations *a, FILE *out, const char *model_name, const char *text, Error *e);
+/* learned: NULL, or what is to be written behind the trace. */
+Status trace_put(const Bert *m, const Activations *a, Learned *learned, FILE *out, const char *model_name,
+                 const char *text, Error *e);
 /* A trace tensor as one of a file, with B in front if there are several sequences; data and name stay the trace's. */
 SafeTensor as_file_tensor(TraceTensor *t, size_t B);
 
@@ -122,6 +133,8 @@ typedef struct {                    /* a trace as compare and verify see it */
     size_t count;
     SafeTensor ids[3];              /* input_ids, token_type_ids, attention_mask; data NULL where there is none */
     int64_t *made[3];               /* ids that had to be put in order: see settle_ids */
+    const char *dropped;            /* a tensor that dropout went over, or NULL */
+    double dropped_share;           /* of its numbers are 0 */
     const char **unknown;           /* the file's names that nobody knows here, in the order of the file */
     size_t unknown_count;
 } TraceView;
