@@ -191,6 +191,23 @@ static Status open_config(const char *path, Error *e)
     return s;
 }
 
+/* The labels of config.json, from the directory of the path: each row has a name, and entailment is one of them. */
+static Status open_labels(const char *path, Error *e)
+{
+    const BertConfig config = {.head = HEAD_SEQUENCE};
+    char at[512];
+    Labels l;
+    snprintf(at, sizeof at, "%.*s", (int)(strrchr(path, '/') - path), path);
+    Status s = labels_load(&l, at, &config, e);
+    if (s != BERT_OK) return s;
+    for (int i = 0; i < l.count; i++) check(l.names[i] && strlen(l.names[i]) < 1000, "row %d has a name", i);
+    const int entailment = labels_entailment(&l);
+    check(entailment >= -1 && entailment < MAX_LABELS, "the row of entailment is %d", entailment);
+    labels_equal(&l);
+    labels_free(&l);
+    return s;
+}
+
 /* vocab.txt or one of the JSON files: all are read by tokenizer_load, from the directory of the path. */
 static Status open_tokenizer(const char *path, Error *e)
 {
@@ -1079,12 +1096,31 @@ static void change_texts(void)
     remove(in_model("tokenizer_config.json"));
 }
 
-static void change_file(const char *path, const char *text)
+static void change_file_for(const char *path, const char *text, Open *open)
 {
     FILE *f = fopen(path, "w");
     if (!f || fputs(text, f) < 0 || fclose(f)) abort();
-    sweep_cuts(path, open_tokenizer, true);
-    sweep_bytes(path, open_tokenizer);
+    sweep_cuts(path, open, true);
+    sweep_bytes(path, open);
+}
+
+static void change_file(const char *path, const char *text)
+{
+    change_file_for(path, text, open_tokenizer);
+}
+
+/* A DistilBERT's configuration, and what a fine-tuned model's says of its labels. */
+static void change_labels(void)
+{
+    change_file_for(in_scratch("config.json"), "{\"dim\": 8, \"hidden_size\": 8, \"model_type\": \"distilbert\", "
+                    "\"activation\": \"gelu\", \"n_heads\": 2, \"architectures\": [1, \"AForTokenClassification\"]}\n",
+                    open_config);
+    change_file_for(in_scratch("config.json"), "{\"id2label\": {\"1\": \"b\\u00e9\", \"0\": \"a\", \"2\": 7}, "
+                    "\"label2id\": {\"b\": 1, \"Entail\": \"0\"}, \"num_labels\": 3, \"problem_type\": "
+                    "\"regression\", \"sentence_transformers\": {\"activation_fn\": \"torch.Identity\"}, "
+                    "\"sbert_ce_default_activation_function\": \"torch.Sigmoid\"}\n", open_labels);
+    change_file_for(in_scratch("config.json"), "{\"_num_labels\": 12, \"id2label\": null}\n", open_labels);
+    remove(in_scratch("config.json"));
 }
 
 /* A small tokenizer.json, alone; then the two older files beside vocab.txt. */
@@ -1130,6 +1166,7 @@ static const struct {
     {"safetensors: each number of the header at its extremes", sweep_header_numbers},
     {"texts: 256 values of each byte", change_texts},
     {"files of tokenizers: cut, and 256 values of each byte", change_tokenizers},
+    {"labels and DistilBERT: cut, and 256 values of each byte", change_labels},
     {"config.json: each key with bad values", sweep_keys},
     {"tensors: missing, misshapen, other dtypes, not finite", sweep_tensors},
     {"checkpoint: every bit of the index", sweep_index_bits},

@@ -337,6 +337,16 @@ def config_seeds():
             content = json.dumps(content)
         seed("fuzz_config", name, bytes([kind]) + (content if isinstance(content, bytes) else content.encode()))
     text(0, "config", CONFIG)
+    text(0, "config-distilbert", {"architectures": ["DistilBertForTokenClassification"], "model_type": "distilbert", "dim": 4,
+                                  "n_layers": 1, "n_heads": 2, "hidden_dim": 5, "vocab_size": 12, "activation": "gelu",
+                                  "max_position_embeddings": 6, "hidden_size": 4})
+    text(7, "labels", {"id2label": {"1": "b", "0": "a\u001b", "2": 7}, "label2id": {"Entail": "1", "a": 0}, "num_labels": 3,
+                       "problem_type": "multi_label_classification", "sentence_transformers": {"activation_fn": None},
+                       "sbert_ce_default_activation_function": "torch.nn.Sigmoid"})
+    text(7, "labels-equal", {"id2label": {"0": "a", "1": "a"}, "label2id": {}})
+    text(7, "labels-hole", {"id2label": {"0": "a", "2": "b"}})
+    text(7, "labels-number", {"num_labels": 1 << 20, "id2label": None})
+    text(7, "labels-key-2-32", {"id2label": {"4294967296": "a"}})
     for key, value in (("hidden_size", 0), ("hidden_size", -4), ("hidden_size", 5), ("num_hidden_layers", 10 ** 9),
                        ("num_attention_heads", 0), ("vocab_size", 1 << 31), ("hidden_act", "relu"),
                        ("hidden_act", "gelu_new"),
@@ -647,6 +657,20 @@ def run_seeds(model, trace):
     for i, name in enumerate(("tag-json", "tag-stride", "answer-json", "answer-stride"), len(names)):
         seed("fuzz_run", name, parts(i, labels, vocab, tokenizer, write(heads), b"", b"",
                                      texts if "tag" in name else questions))
+    def head(labels, architecture, **keys):
+        weights = known | {"classifier.weight": ("F32", [labels, 4], floats(4 * labels)),
+                           "classifier.bias": ("F32", [labels], floats(labels))}
+        return write(weights), json.dumps(CONFIG | {"architectures": [architecture]} | keys).encode()
+    nli = {"id2label": {"0": "Entailment", "1": "\u001b[2J", "2": "7"}, "label2id": {"no": 1, "Entailment": "0"}}
+    for i, (name, labels, architecture, keys) in enumerate((
+            ("classify-json", 3, "BertForSequenceClassification", {}),
+            ("classify-pairs", 2, "BertForSequenceClassification", {"problem_type": "multi_label_classification"}),
+            ("zero-shot", 3, "BertForSequenceClassification", nli), ("choose", 1, "BertForMultipleChoice", {}),
+            ("cross-encoder", 1, "BertForSequenceClassification",
+             {"sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity"}),
+            ("explain-labels", 3, "BertForSequenceClassification", nli)), len(names) + 4):
+        made, settings = head(labels, architecture, **keys)
+        seed("fuzz_run", name, parts(i, settings, vocab, tokenizer, made, b"", b"", questions))
     seed("fuzz_run", "missing-files", parts(5, b"", vocab, b"", b"", b"", b"", b"a\n"))
     seed("fuzz_run", "bad-text", parts(5, config, vocab, b"", weights, b"", b"", b"a\n\xff\n"))
     seed("fuzz_run", "vocabulary-too-long", parts(5, config, vocab + b"d\n", b"", weights, b"", b"", b"a\n"))
