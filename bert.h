@@ -306,6 +306,16 @@ void gelu_erf_derivative(real *out, const real *x, size_t n);
 void gelu_tanh_derivative(real *out, const real *x, size_t n);
 void log_all(real *out, const real *x, size_t n);       /* the natural logarithm, of positive x */
 
+/* The definition of every sum of products: total + x . w in chunks, the numbers x_step and w_step apart. */
+real dot_in_chunks(real total, const real *x, size_t x_step, const real *w, size_t w_step, size_t K);
+
+/* Random numbers that depend on nothing but a key (seed, purpose) and a counter: the same number, whenever and wherever
+ * it is asked for. out: 128 random bits. */
+typedef enum {
+    PURPOSE_DROP_EMBEDDINGS, PURPOSE_DROP_PROBS, PURPOSE_DROP_ATTENTION, PURPOSE_DROP_FEED_FORWARD
+} Purpose;
+void philox(uint32_t out[4], const uint32_t counter[4], uint32_t seed, Purpose purpose);
+
 bool fma_is_fast(void);                                 /* this build uses the processor's own */
 float fma_without_instruction(float a, float b, float c);   /* the form for processors that lack fma, for the test */
 
@@ -495,13 +505,6 @@ void normalize(real *vector, size_t dim);               /* to length 1; a zero v
  * learn.c - steps 15 to 5 backwards, the two losses, AdamW
  * ================================================================================================================== */
 
-/* Random numbers that depend on nothing but a key (seed, purpose) and a counter: the same number, whenever and wherever
- * it is asked for. out: 128 random bits. */
-typedef enum {
-    PURPOSE_DROP_EMBEDDINGS, PURPOSE_DROP_PROBS, PURPOSE_DROP_ATTENTION, PURPOSE_DROP_FEED_FORWARD
-} Purpose;
-void philox(uint32_t out[4], const uint32_t counter[4], uint32_t seed, Purpose purpose);
-
 typedef struct Dropout {
     double rate, probs_rate;        /* hidden_dropout_prob, attention_probs_dropout_prob: 0 <= rate < 1 */
     uint32_t seed, step, first_sequence;    /* first_sequence: how many of the step come before this micro-batch */
@@ -539,7 +542,7 @@ typedef struct {
     size_t mlm_right, nsp_right;    /* labels that had the highest logit */
 } Losses;
 
-/* The gradient of a number x is dL/dx: by how much the loss grows when x grows, per unit. Each has the name of its x:
+/* The gradient of a number x is the derivative of the loss: by how much the loss grows when x grows, per unit. Each has the name of its x:
  * g->m.layers[0].Wq has the gradients of m->layers[0].Wq, g->a.block[0].query those of a->block[0].query. */
 typedef struct {
     Bert m;                         /* of the parameters; complete after gradients_finish */
@@ -561,6 +564,8 @@ void gradients_zero(Gradients *g);
 /* Memory for going back through `a`; `keep` as in a Request: KEEP_NOTHING, or KEEP_EVERYTHING for a trace. */
 Status gradients_room(Gradients *g, const Bert *m, const Activations *a, Keep keep, Error *e);
 void backward(const Bert *m, Activations *a, Gradients *g, const Targets *targets);     /* steps 15 to 5 */
+/* One linear layer by definition: the bits of the gradients, for a test. */
+void linear_backward_ref(real *dx, real *dW, real *db, const real *dy, const real *x, const Tensor *W, size_t N);
 void gradients_finish(const Bert *m, Gradients *g, Parameters *p);
 void gradients_free(Gradients *g);
 

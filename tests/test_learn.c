@@ -321,37 +321,23 @@ static void a_step_has_the_same_bits_in_micro_batches_of_any_size(void)
     }
 }
 
-/* The sum over n of a[n * a_step] b[n * b_step], in chunks of 128: the definition. */
-static real sum_in_chunks(real total, const real *a, size_t a_step, const real *b, size_t b_step, size_t count)
+/* One layer's gradients against their definition, from dy (N,O) and x (N,K); dx may be NULL. */
+static bool check_layer(const char *what, const Tensor *W, const Tensor *dW, const real *db, const real *dx,
+                        const real *dy, const real *x, size_t N)
 {
-    for (size_t begin = 0; begin < count; begin += SUM_CHUNK) {
-        real chunk = 0;
-        for (size_t n = begin; n < begin + SUM_CHUNK && n < count; n++)
-            chunk = is_double ? (real)fma((double)a[n * a_step], (double)b[n * b_step], (double)chunk)
-                              : (real)fmaf((float)a[n * a_step], (float)b[n * b_step], (float)chunk);
-        total += chunk;
-    }
-    return total;
+    const size_t O = W->rows, K = W->cols;
+    real *want = calloc(N * K + O * K + O, sizeof *want), *want_dW = want + N * K, *want_db = want_dW + O * K;
+    if (!check(want != NULL, "memory")) return false;
+    linear_backward_ref(want, want_dW, want_db, dy, x, W, N);
+    const bool ok = check(!dx || !memcmp(dx, want, N * K * sizeof *want), "%s: dx", what) &&
+                    check(!memcmp(dW->data, want_dW, O * K * sizeof *want), "%s: dW", what) &&
+                    check(!memcmp(db, want_db, O * sizeof *want), "%s: db", what);
+    free(want);
+    return ok;
 }
 
-/* dW and db of one layer against their definition, from dy (N,O) and x (N,K). */
-static bool check_layer(const char *what, const Tensor *dW, const real *db, const real *dy, const real *x, size_t N)
-{
-    const size_t O = dW->rows, K = dW->cols;
-    const real one = 1, *got = dW->data;
-    for (size_t o = 0; o < O; o++) {
-        for (size_t k = 0; k < K; k++) {
-            const real want = sum_in_chunks(0, dy + o, O, x + k, K, N);
-            if (!check(!memcmp(&want, &got[o * K + k], sizeof want), "%s: dW[%zu][%zu] is %a, expected %a", what, o, k,
-                       (double)got[o * K + k], (double)want)) return false;
-        }
-        const real want = sum_in_chunks(0, dy + o, O, &one, 0, N);
-        if (!check(!memcmp(&want, &db[o], sizeof want), "%s: db[%zu]", what, o)) return false;
-    }
-    return true;
-}
-
-/* In whole: dx of the feed-forward layer, dW and db of several. */
+/* Every kind of layer of one block, and the heads' layers, for a step of several chunks. dx is compared where it began
+ * at 0, not with a residual. */
 static void linear_backward_has_the_bits_of_its_definition(void)
 {
     Learner x;
@@ -365,16 +351,16 @@ static void linear_backward_has_the_bits_of_its_definition(void)
         gradients_finish(&x.m, &x.g, &x.p);
         const BlockActivations *a = &part->a.block[1], *d = &x.g.a.block[1];
         const BertLayer *w = &x.m.layers[1], *dw = &x.g.m.layers[1];
-        const size_t N = (size_t)s->N, M = (size_t)s->M, H = (size_t)x.m.config.H, F = (size_t)x.m.config.F;
-        check_layer("W1", &dw->W1, dw->b1, d->intermediate_dense, a->attention_norm, N);
-        check_layer("W2", &dw->W2, dw->b2, d->output_dense, a->intermediate, N);
-        check_layer("Wk", &dw->Wk, dw->bk, d->key, hidden_state(&part->a, 1), N);
-        check_layer("transform", &x.g.m.Wtransform, x.g.m.btransform, x.g.a.transform_dense, part->a.mlm_hidden, M);
-        check_layer("NSP", &x.g.m.Wnsp, x.g.m.bnsp, x.g.a.nsp_logits, part->a.pooler, (size_t)s->B);
-        for (size_t i = 0; i < N * F; i++) {
-            const real want = sum_in_chunks(0, d->output_dense + i / F * H, 1, (const real *)w->W2.data + i % F, F, H);
-            if (!check(!memcmp(&want, &d->intermediate[i], sizeof want), "dx of W2, number %zu", i)) break;
-        }
+        const Activations *b = &part->a, *e = &x.g.a;
+        const size_t N = (size_t)s->N, M = (size_t)s->M, B = (size_t)s->B;
+        check_layer("W1", &w->W1, &dw->W1, dw->b1, NULL, d->intermediate_dense, a->attention_norm, N);
+        check_layer("W2", &w->W2, &dw->W2, dw->b2, d->intermediate, d->output_dense, a->intermediate, N);
+        check_layer("Wo", &w->Wo, &dw->Wo, dw->bo, d->context, d->attention_dense, a->context, N);
+        check_layer("Wk", &w->Wk, &dw->Wk, dw->bk, NULL, d->key, hidden_state(b, 1), N);
+        check_layer("transform", &x.m.Wtransform, &x.g.m.Wtransform, x.g.m.btransform, e->mlm_hidden, e->transform_dense,
+                    b->mlm_hidden, M);
+        check_layer("NSP", &x.m.Wnsp, &x.g.m.Wnsp, x.g.m.bnsp, e->pooler, e->nsp_logits, b->pooler, B);
+        check_layer("pooler", &x.m.Wpool, &x.g.m.Wpool, x.g.m.bpool, e->first_token, e->pooler_dense, b->first_token, B);
     }
     activations_free(&part->a);
     close_learner(&x);
@@ -398,7 +384,7 @@ static void the_decoder_comes_before_the_lookups(void)
         const real *got = x.g.m.word_embeddings.data;
         check(x.g.m.decoder.data == x.g.m.word_embeddings.data, "the formula models are tied");
         for (size_t i = 0; i < V * H; i++) {
-            real want = sum_in_chunks(0, x.g.a.logits + i / H, V, part->a.transform_norm + i % H, H, (size_t)s->M);
+            real want = dot_in_chunks(0, x.g.a.logits + i / H, V, part->a.transform_norm + i % H, H, (size_t)s->M);
             for (size_t n = 0; n < (size_t)s->N; n++)
                 if ((size_t)s->ids[n] == i / H) want += x.g.a.word[n * H + i % H];
             if (!check(!memcmp(&want, &got[i], sizeof want), "row %zu, column %zu: %a, expected %a", i / H, i % H,
