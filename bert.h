@@ -1,10 +1,10 @@
-/* bert.h - the book's contents: the legend, then the types and functions of tokenizer.c, tensor.c, bert.c and learn.c, in
- * the order of the data. What reads files is in weights/weights.h.
+/* bert.h - the book's contents: the legend, then the types and functions of tokenizer.c, tensor.c, bert.c and learn.c,
+ * in the order of the data. What reads files is in weights/weights.h.
  *
  * BERT turns each token of a text into H numbers that depend on the whole text. It learned to do so from two exercises:
  * guessing words that were hidden (MLM, masked language model), and saying whether one text follows another (NSP, next
- * sentence prediction). tokenizer.c, tensor.c and bert.c compute the finished, trained model: nothing is learned while it runs.
- * How it learned is in learn.c.
+ * sentence prediction). What tokenizer.c, tensor.c and bert.c compute is the finished, trained model: nothing is learned
+ * while it runs. How it came to know what it knows is in learn.c.
  *
  *     text --tokenizer.c--> ids --bert.c--> embeddings --> L x (attention, feed-forward) --> pooler / MLM / NSP
  *                                    \________ every sum, product and curve: tensor.c ________/
@@ -542,8 +542,9 @@ typedef struct {
     size_t mlm_right, nsp_right;    /* labels that had the highest logit */
 } Losses;
 
-/* The gradient of a number x is the derivative of the loss: by how much the loss grows when x grows, per unit. Each has the name of its x:
- * g->m.layers[0].Wq has the gradients of m->layers[0].Wq, g->a.block[0].query those of a->block[0].query. */
+/* The gradient of a number x is the derivative of the loss: by how much the loss grows when x grows, per unit. Each has
+ * the name of its x: g->m.layers[0].Wq has the gradients of m->layers[0].Wq, g->a.block[0].query those of a->block[0].query. */
+enum { BLOCK_OUTPUTS = 1024, BLOCK_ROWS = 512 };    /* how much is packed at a time: there is memory for so much */
 typedef struct {
     Bert m;                         /* of the parameters; complete after gradients_finish */
     Activations a;                  /* of the intermediates of this micro-batch */

@@ -12,8 +12,8 @@
  * NAMES. dx is the gradient of x, and has the shape of x. In the code a gradient has the name of its number: those of
  * the intermediates are in g->a (the numbers are in a), those of the parameters in g->m (the weights are in m).
  *
- * HOW TO READ. Put bert.c beside this file. Each of its step functions has a partner here, NAME_backward, in the reverse
- * order, and `backward`, at their end, is `forward` in a mirror. Four rules are enough for nearly all of them:
+ * HOW TO READ. Put bert.c beside this file. Each of its step functions has a partner here, NAME_backward, in the
+ * reverse order, and `backward`, at their end, is `forward` in a mirror. Four rules are enough for nearly all of them:
  *
  *     y = x W^T + b       dx = dy W          dW = dy^T x, db = sum of the rows of dy           linear_backward
  *     y = f(x)            dx = dy f'(x)      number by number: GELU, tanh
@@ -34,7 +34,7 @@
  * So one seed and one text give one model, bit for bit, on every machine, in micro-batches of any size. Random numbers
  * come from a counter, not from a stream (philox in tensor.c): what is dropped does not depend on what came before.
  *
- * THE ORDER OF THE FILE   tools (dropout, linear layers); the losses; the steps, 15 to 5; backward; memory; AdamW.
+ * THE ORDER OF THE FILE   tools (dropout, linear layers); the losses; the steps, 15 to 5; backward; AdamW.
  * Every gradient is held against differences of the loss itself (tests/test_learn.c) and against PyTorch in float64
  * (tests/conformance/test_learn.py).
  */
@@ -122,15 +122,13 @@ static void *behind(const real *gradient, size_t count)
     return (real *)gradient + (count + 15) / 16 * 16;
 }
 
-/* Behind dW (O,K): the rows of a chunk that is not complete, 128 of dy (O) and 128 of x (K). A chunk is added to dW when
- * all of its 128 rows are there, from whatever micro-batches, or when the step ends.
- * Why the rows wait, and not their sum: the sum would take as much memory as dW, and there are one in six of them. */
+/* Behind dW (O,K): the rows of a chunk that is not complete, 128 of dy (O) and 128 of x (K). A chunk is added to dW
+ * when all of its 128 rows are there, from whatever micro-batches, or when the step ends.
+ * Why the rows wait, and not the chunk's sum: for each layer of BERT-Base the sum would be 768 rows or more. */
 static real *tail_of(const Tensor *dW)
 {
     return behind(dW->data, dW->rows * dW->cols);
 }
-
-enum { BLOCK_OUTPUTS = 1024, BLOCK_ROWS = 512 };        /* multiples of 128: how much is packed at a time */
 
 /* Forward: y = x W^T + b, y (N,O) <- x (N,K), W (O,K). Backward, from dy (N,O), each added to what stands there:
  *
@@ -175,8 +173,9 @@ static void add_db(real *db, const real *dy, size_t N, size_t O)
         }
 }
 
-/* dW (O,K) += dy^T x and db += the rows of dy, for N rows that begin with a chunk. dy is transposed piece by piece: then
- * the product is one of rows of dy^T with columns of x. */
+/* dW (O,K) += dy^T x and db += the rows of dy, for N rows that begin with a chunk.
+ * dy is transposed piece by piece: then the product is one of rows of dy^T with columns of x, which the kernel can do.
+ * BLOCK_OUTPUTS and BLOCK_ROWS are multiples of 128: cutting a sum there changes nothing. */
 static void add_dW(Gradients *g, Linear layer, const real *dy, const real *x, size_t N)
 {
     const size_t O = layer.dW->rows, K = layer.dW->cols;
@@ -256,8 +255,10 @@ static void gelu_backward(const Bert *m, real *dx, const real *dy, const real *x
  * right one has probability 1, nothing is to be learned.
  * -ln p_label is computed as (largest logit - label's logit) - ln p_largest, which cannot overflow: p_label may be so
  * small that it is 0 as a float. A model that knows nothing has ln(cols): 10.33 for 30,522 pieces, 0.69 for NSP.
- * Source: [hf] nn.CrossEntropyLoss; [tf] get_masked_lm_output. Returns the loss; *right: the label had the highest logit.
- */
+ * Example: logits 1 2 3, the label is the first: p = 0.0900 0.2447 0.6652, loss 2.408, dlogits = -0.9100 0.2447 0.6652;
+ * they always add up to 0.
+ * Source: [hf] nn.CrossEntropyLoss; [tf] get_masked_lm_output.
+ * Returns the loss; *right: the label had the highest logit. */
 static double cross_entropy(real *dlogits, const real *logits, size_t cols, int32_t label, double divisor, bool *right)
 {
     const real scale = (real)(1 / divisor);
@@ -286,7 +287,8 @@ static void add_losses(real *dlogits, Matrix logits, const int32_t *labels, doub
 }
 
 /* The MLM loss: the mean over the chosen tokens of the step, and of these only.
- * Trap: a mean over all tokens is 6.7 times too small; a mean of the micro-batches' means weighs their tokens unequally.
+ * Trap: a mean over all tokens is 6.7 times too small; a mean of the micro-batches' means weighs their tokens
+ * unequally. Both look like another learning rate, and are found only by comparing.
  * Differs: Hugging Face's mean of no token is NaN; here it is 0, as in Google's code, which divides by the number of
  * chosen tokens + 1e-5: the caller's divisor.
  * Source: [paper] 3.1; [hf] BertForPreTraining; [tf] get_masked_lm_output. Verify: grad.cls.predictions.decoder */
@@ -335,7 +337,8 @@ static void mlm_decoder_backward(const Bert *m, Activations *a, Gradients *g)
     linear_backward(g, zeros(g->a.transform_norm, M, H), g->a.logits, a->transform_norm, layer, (Rows){M, g->chosen});
 }
 
-/* Step 15, backwards, continued: the transform's LayerNorm. Verify: grad.cls.predictions.transform.transform_act_fn */
+/* Step 15, backwards, continued: the transform's LayerNorm; it has no residual.
+ * Verify: grad.cls.predictions.transform.transform_act_fn */
 static void mlm_norm_backward(const Bert *m, Activations *a, Gradients *g)
 {
     const NormBackward norm = norm_of(m, m->transform_gamma, g->m.transform_gamma, g->m.transform_beta);
@@ -431,7 +434,12 @@ static void feed_forward_norm_backward(const Bert *m, Activations *a, Gradients 
     if (a->dropout) drop_rows(m, a, PURPOSE_DROP_FEED_FORWARD, l, d->output_dense);
 }
 
-/* Step 13, backwards, continued: the dense layer, (N,F) <- (N,H), W2 (H,F). Verify: grad.encoder.layer.l.intermediate */
+/* Step 13, backwards, continued: the dense layer.
+ *
+ *     forward    dense = z W2^T + b2                  (N,H) <- (N,F), W2 (H,F)
+ *     backward   dz = ddense W2      dW2 = ddense^T z      db2 = sum of the rows of ddense
+ *
+ * Verify: grad.encoder.layer.l.intermediate */
 static void feed_forward_down_backward(const Bert *m, Activations *a, Gradients *g, int l)
 {
     BlockActivations *d = &g->a.block[l];
@@ -455,7 +463,12 @@ static void feed_forward_gelu_backward(const Bert *m, Activations *a, Gradients 
                   (size_t)a->N * (size_t)m->config.F);
 }
 
-/* Step 12, backwards, continued: the dense layer, (N,H) <- (N,F), W1 (F,H). Its dy is added to what the residual gave.
+/* Step 12, backwards, continued: the dense layer.
+ *
+ *     forward    x = y W1^T + b1                      (N,F) <- (N,H), W1 (F,H)
+ *     backward   dy += dx W1      dW1 = dx^T y      db1 = sum of the rows of dx
+ *
+ * y was used twice, here and as the residual of step 13: this dy is added to what the residual gave.
  * Verify: grad.encoder.layer.l.attention.output.LayerNorm */
 static void feed_forward_up_backward(const Bert *m, Activations *a, Gradients *g, int l)
 {
@@ -483,7 +496,12 @@ static void attention_norm_backward(const Bert *m, Activations *a, Gradients *g,
     if (a->dropout) drop_rows(m, a, PURPOSE_DROP_ATTENTION, l, d->attention_dense);
 }
 
-/* Step 11, backwards, continued: the dense layer, Wo (H,H). Verify: grad.encoder.layer.l.attention.self.context */
+/* Step 11, backwards, continued: the dense layer.
+ *
+ *     forward    dense = context Wo^T + bo            (N,H), Wo (H,H)
+ *     backward   dcontext = ddense Wo      dWo = ddense^T context      dbo = sum of the rows of ddense
+ *
+ * Verify: grad.encoder.layer.l.attention.self.context */
 static void attention_dense_backward(const Bert *m, Activations *a, Gradients *g, int l)
 {
     BlockActivations *d = &g->a.block[l];
@@ -515,7 +533,13 @@ static void attention_context_backward(const Bert *m, Activations *a, Gradients 
     if (a->dropout) drop_probs(m, a, l, b, h, dprobs, dprobs);
 }
 
-/* STEP 9, backwards - softmax: see softmax_backward. Verify: grad.encoder.layer.l.attention.self.scores */
+/* STEP 9, backwards - softmax: softmax_backward (tensor.c), row by row.
+ *
+ *     forward    p_ij = e^score_ij / sum over j' of e^score_ij'           (T,T)
+ *     backward   dscore_ij = p_ij (dp_ij - sum over j' of p_ij' dp_ij')
+ *
+ * A row of dscores adds up to 0: attention can only be moved from one token to another.
+ * Verify: grad.encoder.layer.l.attention.self.scores */
 static void attention_probs_backward(Activations *a, Gradients *g, int l, int b, int h)
 {
     BlockActivations *d = &g->a.block[l];
@@ -628,7 +652,8 @@ static void embeddings_norm_backward(const Bert *m, Activations *a, Gradients *g
  *
  *     forward    row n <- row `index` of a table           backward   row `index` of the table's gradient += row n
  *
- * A row that was looked up several times gets the sum, in the order of the tokens; a row that nobody looked up, nothing.
+ * A row that was looked up several times gets the sum, in the order of the tokens; a row that nobody looked up gets
+ * nothing. (This is the product of step 7's kind with rows of zeros and a one in the place of x.)
  * Here the position. Verify: grad.embeddings.position_embeddings.weight */
 static void embeddings_position_backward(const Bert *m, Activations *a, Gradients *g)
 {
@@ -640,7 +665,8 @@ static void embeddings_position_backward(const Bert *m, Activations *a, Gradient
         }
 }
 
-/* Step 5, backwards, continued: the segment; DistilBERT has none. Verify: grad.embeddings.token_type_embeddings.weight */
+/* Step 5, backwards, continued: the segment, which DistilBERT does not have.
+ * Verify: grad.embeddings.token_type_embeddings.weight */
 static void embeddings_token_type_backward(const Bert *m, Activations *a, Gradients *g)
 {
     const size_t H = (size_t)m->config.H;
@@ -733,56 +759,6 @@ void gradients_finish(const Bert *m, Gradients *g, Parameters *p)
     }
 }
 
-/* ---------------------------------------------------------------------------------------------------------------------
- * Memory for one micro-batch. (That of the parameters' gradients: weights/parameters.c.)
- * ------------------------------------------------------------------------------------------------------------------ */
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
-/* Working memory: two squares, or one and a piece of dy; and what the products pack. False: out of memory. */
-static bool work_room(Gradients *g, const BertConfig *c, size_t T)
-{
-    const size_t D = (size_t)c->D, wide = scratch_rows((size_t)larger((size_t)c->H, (size_t)c->F));
-    size_t square, packed, bytes;
-    const size_t turned = (size_t)BLOCK_OUTPUTS * BLOCK_ROWS;
-    if (!size_mul(T, T, &square) || !size_mul(wide, BLOCK_OUTPUTS, &packed)) return false;
-    packed = larger(packed, larger(scratch_rows(T) * D, scratch_rows(D) * T));
-    if (!size_add(2 * square, turned, &bytes) || !size_add(bytes, packed, &bytes) || !size_add(bytes, 64, &bytes) ||
-        !size_mul(bytes, sizeof(real), &bytes)) return false;
-    free(g->work);
-    g->work = malloc(bytes);
-    g->square = (real *)(((uintptr_t)g->work + 63) / 64 * 64);
-    g->turned = g->square + (square + 15) / 16 * 16;
-    g->scratch.packed = g->turned + larger(turned, (square + 15) / 16 * 16);
-    return g->work != NULL;
-}
-
-Status gradients_room(Gradients *g, const Bert *m, const Activations *a, Keep keep, Error *e)
-{
-    Request request = a->request;
-    size_t rows, bytes;
-    request.keep = keep;
-    activations_free(&g->a);
-    if (activations_new(&g->a, m, &a->batch, &request, e) != BERT_OK) return e->status;
-    bool ok = work_room(g, &m->config, a->longest) && size_add(g->tokens, (size_t)a->N, &rows) &&
-              size_mul(rows, (size_t)m->config.H * sizeof(real), &bytes);
-    real *lookups = ok ? realloc(g->lookups, bytes) : NULL;
-    if (lookups) g->lookups = lookups;
-    int32_t *ids = lookups ? realloc(g->lookup_ids, rows * sizeof *ids) : NULL;
-    if (ids) g->lookup_ids = ids;
-    return ids ? BERT_OK : fail(e, BERT_SYSTEM, "out of memory for the gradients of %d sequences", a->batch.B);
-}
-
-void gradients_zero(Gradients *g)
-{
-    memset(g->memory, 0, g->size);
-    g->tokens = g->chosen = g->sequences = 0;
-    g->has_mlm = g->has_nsp = false;
-    g->losses = (Losses){0};
-}
-
 /* =====================================================================================================================
  * AdamW: what the gradients do to the weights
  * ================================================================================================================== */
@@ -817,8 +793,9 @@ bool is_learned(const Gradients *g, const Parameter *p)
     return p->group == GROUP_MLM ? g->has_mlm : p->group <= GROUP_NSP && g->has_nsp;
 }
 
-/* The length of all gradients as one vector, in double: eight sums side by side for each tensor, tensors in the order of
- * the table. A tied matrix counts once. */
+/* The length of all gradients as one vector, |d| = sqrt(sum of d^2): in double, tensor by tensor, in the order of the
+ * table of tensors.
+ * Trap: a tied matrix counts once, with the sum of both its parts. Two lengths that are added up are not the length. */
 double gradient_norm(const Gradients *g, const Parameters *p)
 {
     double total = 0;
@@ -837,7 +814,7 @@ static inline real square_root(real x)
     return sizeof(real) == sizeof(double) ? (real)sqrt((double)x) : (real)sqrtf((float)x);
 }
 
-/* A tensor's numbers: w and its running means m, v. */
+/* A tensor's numbers: w and its running means m, v. `decay` is the rate times the weight decay, or 0. */
 static void update_numbers(real *w, real *m, real *v, const real *gradient, size_t count, const Update *u, real decay)
 {
     for (size_t i = 0; i < count; i++) {

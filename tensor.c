@@ -77,8 +77,8 @@ static inline real fma_once(real a, real b, real c)
  * Products
  * ------------------------------------------------------------------------------------------------------------------ */
 
-/* total + x . w, K products: every sum over k in BERT is this one. The numbers of x and w are x_step and w_step apart: 1
- * in a row, the distance between rows in a column. total is +0, but where learn.c adds up gradients.
+/* total + x . w, K products: every sum over k in BERT is this one. The numbers of x and w are x_step and w_step apart:
+ * 1 in a row, the distance between rows in a column. total is +0, but where learn.c adds up gradients.
  *
  * The sum is cut every 128 products. Each chunk is one chain of fused multiply-adds that starts at +0; the chunks are
  * added in order. Why: rounding errors grow with the length of a chain. One chain of 768 or 3,072 random terms has (in
@@ -1000,8 +1000,8 @@ static void group_with_panel(real *total, size_t total_stride, bool fresh, Matri
         for (size_t r = 0, count; r < rows; r += count) {
             count = rows - r < step ? 1 : step;
             (count == step ? full : single_row)(total + r * total_stride, w.data + r * w.stride + k,
-                                                next.rows ? next.rows + (k * rows + r * chunk.k_count) * next.size : NULL,
-                                                &chunk);
+                                                next.rows ? next.rows + (k * rows + r * chunk.k_count) * next.size
+                                                          : NULL, &chunk);
         }
     }
 }

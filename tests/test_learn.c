@@ -1,5 +1,5 @@
-/* test_learn.c - learning: gradients against differences of the loss itself, fast against obvious, the same bits however
- * a step is cut, and what is random. PyTorch's side is tests/conformance/test_learn.py. */
+/* test_learn.c - learning: gradients against differences of the loss itself, fast against obvious, the same bits
+ * however a step is cut, and what is random. PyTorch's side is tests/conformance/test_learn.py. */
 #include "checksum.h"
 #include "formula.h"
 #include "test.h"
@@ -131,8 +131,9 @@ static double loss_of(const Bert *m, const Part *part)
 {
     double mlm = 0, nsp = 0;
     const size_t V = (size_t)m->config.V;
-    for (int i = 0; i < part->request.M; i++) mlm += surprise(part->a.logits + (size_t)i * V, V, part->targets.labels[i]);
-    for (int b = 0; b < part->batch.B; b++) nsp += surprise(part->a.nsp_logits + 2 * b, 2, part->targets.next_sentence[b]);
+    const Targets *t = &part->targets;
+    for (int i = 0; i < part->request.M; i++) mlm += surprise(part->a.logits + (size_t)i * V, V, t->labels[i]);
+    for (int b = 0; b < part->batch.B; b++) nsp += surprise(part->a.nsp_logits + 2 * b, 2, t->next_sentence[b]);
     return mlm / part->targets.mlm_divisor + nsp / part->targets.nsp_divisor;
 }
 
@@ -357,10 +358,11 @@ static void linear_backward_has_the_bits_of_its_definition(void)
         check_layer("W2", &w->W2, &dw->W2, dw->b2, d->intermediate, d->output_dense, a->intermediate, N);
         check_layer("Wo", &w->Wo, &dw->Wo, dw->bo, d->context, d->attention_dense, a->context, N);
         check_layer("Wk", &w->Wk, &dw->Wk, dw->bk, NULL, d->key, hidden_state(b, 1), N);
-        check_layer("transform", &x.m.Wtransform, &x.g.m.Wtransform, x.g.m.btransform, e->mlm_hidden, e->transform_dense,
-                    b->mlm_hidden, M);
+        check_layer("transform", &x.m.Wtransform, &x.g.m.Wtransform, x.g.m.btransform, e->mlm_hidden,
+                    e->transform_dense, b->mlm_hidden, M);
         check_layer("NSP", &x.m.Wnsp, &x.g.m.Wnsp, x.g.m.bnsp, e->pooler, e->nsp_logits, b->pooler, B);
-        check_layer("pooler", &x.m.Wpool, &x.g.m.Wpool, x.g.m.bpool, e->first_token, e->pooler_dense, b->first_token, B);
+        check_layer("pooler", &x.m.Wpool, &x.g.m.Wpool, x.g.m.bpool, e->first_token, e->pooler_dense,
+                    b->first_token, B);
     }
     activations_free(&part->a);
     close_learner(&x);
