@@ -653,7 +653,7 @@ static void embeddings_norm_backward(const Bert *m, Activations *a, Gradients *g
  *     forward    row n <- row `index` of a table           backward   row `index` of the table's gradient += row n
  *
  * A row that was looked up several times gets the sum, in the order of the tokens; a row that nobody looked up gets
- * nothing. (This is the product of step 7's kind with rows of zeros and a one in the place of x.)
+ * nothing. (A lookup is a product, too, with a row of zeros and a single one.)
  * Here the position. Verify: grad.embeddings.position_embeddings.weight */
 static void embeddings_position_backward(const Bert *m, Activations *a, Gradients *g)
 {
