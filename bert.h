@@ -3,8 +3,8 @@
  *
  * BERT turns each token of a text into H numbers that depend on the whole text. It learned to do so from two exercises:
  * guessing words that were hidden (MLM, masked language model), and saying whether one text follows another (NSP, next
- * sentence prediction). What tokenizer.c, tensor.c and bert.c compute is the finished, trained model: nothing is learned
- * while it runs. How it came to know what it knows is in learn.c.
+ * sentence prediction). What tokenizer.c, tensor.c and bert.c compute is the finished, trained model: nothing is
+ * learned while it runs. How it came to know what it knows is in learn.c.
  *
  *     text --tokenizer.c--> ids --bert.c--> embeddings --> L x (attention, feed-forward) --> pooler / MLM / NSP
  *                                    \________ every sum, product and curve: tensor.c ________/
@@ -158,6 +158,7 @@ typedef struct {
                                                      * them: looked up, never assumed. -1: there is none */
     bool lower_case, strip_accents, chinese_chars;
     bool plain;                                         /* special tokens in the text are always plain text */
+    bool sep_named;                                     /* some file calls [SEP] a special token by its key */
     bool truncate_left, pad_left;                       /* the side on which long texts are cut, short ones filled */
     int max_length;                                     /* model_max_length of tokenizer_config.json, or 0 */
     int longest_word;                                   /* characters; a longer word is one [UNK] */
@@ -312,7 +313,8 @@ real dot_in_chunks(real total, const real *x, size_t x_step, const real *w, size
 /* Random numbers that depend on nothing but a key (seed, purpose) and a counter: the same number, whenever and wherever
  * it is asked for. out: 128 random bits. */
 typedef enum {
-    PURPOSE_DROP_EMBEDDINGS, PURPOSE_DROP_PROBS, PURPOSE_DROP_ATTENTION, PURPOSE_DROP_FEED_FORWARD
+    PURPOSE_DROP_EMBEDDINGS, PURPOSE_DROP_PROBS, PURPOSE_DROP_ATTENTION, PURPOSE_DROP_FEED_FORWARD,
+    PURPOSE_WEIGHTS, PURPOSE_PAIRS, PURPOSE_ORDER, PURPOSE_MASKS        /* of `bert train`: cli/train.h */
 } Purpose;
 void philox(uint32_t out[4], const uint32_t counter[4], uint32_t seed, Purpose purpose);
 
@@ -526,7 +528,8 @@ typedef struct {
     void *memory;
 } Parameters;
 /* Copies all weights into memory of their own, as reals that can be changed, and lets the model's fields point there:
- * a tied decoder to the word embeddings, as before. The list dies before the model does. */
+ * a tied decoder to the word embeddings, as before. Those of bert_blank become zeros. The list dies before the model
+ * does. */
 Status parameters_new(Parameters *p, Bert *m, Error *e);
 void parameters_free(Parameters *p);
 
@@ -543,7 +546,8 @@ typedef struct {
 } Losses;
 
 /* The gradient of a number x is the derivative of the loss: by how much the loss grows when x grows, per unit. Each has
- * the name of its x: g->m.layers[0].Wq has the gradients of m->layers[0].Wq, g->a.block[0].query those of a->block[0].query. */
+ * the name of its x: g->m.layers[0].Wq has the gradients of m->layers[0].Wq, g->a.block[0].query those of
+ * a->block[0].query. */
 enum { BLOCK_OUTPUTS = 1024, BLOCK_ROWS = 512 };    /* how much is packed at a time: there is memory for so much */
 typedef struct {
     Bert m;                         /* of the parameters; complete after gradients_finish */

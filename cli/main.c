@@ -27,6 +27,7 @@ static const struct {
     {NULL, &choose_verb},
     {"How near are two texts?", &embed_verb}, {NULL, &similarity_verb}, {NULL, &rank_verb},
     {"What happens inside?", &attention_verb}, {NULL, &trace_verb}, {NULL, &info_verb},
+    {"How does it learn?", &train_verb},
     {"Are the numbers right?", &goldens_verb}, {NULL, &verify_verb}, {NULL, &compare_verb},
 };
 enum { VERBS = sizeof verbs / sizeof *verbs };

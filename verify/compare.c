@@ -42,6 +42,9 @@ typedef struct {
 static const Alias aliases[] = {
     /* Hugging Face: outputs of whole modules and of the model. Traces by hooks on every module hold them too. */
     {"embeddings", TRACE_EMBEDDING_NORM, 0},
+    {"embeddings.dropout", TRACE_EMBEDDING_NORM, 0},        /* dropout changes nothing but in training: note_dropped */
+    {"encoder.layer.*.attention.output.dropout", TRACE_ATTENTION_DENSE, 0},
+    {"encoder.layer.*.output.dropout", TRACE_OUTPUT_DENSE, 0},
     {"encoder.layer.*.attention.self", TRACE_CONTEXT, 0},
     {"encoder.layer.*.attention.output", TRACE_ATTENTION_NORM, 0},
     {"encoder.layer.*.attention", TRACE_ATTENTION_NORM, 0},
@@ -399,6 +402,31 @@ int last_layer(const SafeTensor *tensors, size_t count)
     return last;
 }
 
+/* Which share of a tensor's numbers is exactly 0, rows of nothing but zeros (padding) left out. */
+static double zero_share(const SafeTensor *t)
+{
+    const size_t width = t->rank ? t->shape[t->rank - 1] : 0;
+    size_t zeros = 0, counted = 0;
+    for (size_t row = 0; width && row < t->count / width; row++) {
+        size_t here = 0;
+        for (size_t i = 0; i < width; i++) here += tensor_element(t, row * width + i) == 0;
+        if (here == width) continue;
+        zeros += here;
+        counted += width;
+    }
+    return counted ? (double)zeros / (double)counted : 0;
+}
+
+/* Notes a tensor that dropout went over: a tenth of its numbers are 0, where a sum or a LayerNorm hardly ever is. */
+static void note_dropped(TraceView *view, const TraceEntry *t)
+{
+    enum { FEWEST = 256 };
+    const bool sum = t->row == TRACE_EMBEDDING_NORM || t->row == TRACE_ATTENTION_DENSE || t->row == TRACE_OUTPUT_DENSE;
+    if (!sum || view->dropped || is_integer(t->tensor.dtype) || t->tensor.count < FEWEST) return;
+    view->dropped_share = zero_share(&t->tensor);
+    if (view->dropped_share > 0.02) view->dropped = t->tensor.name;
+}
+
 /* A tensor of the file into the view: under our name for it, or noted as unknown. */
 static void take_tensor(TraceView *view, const SafeTensor *tensor, Known known)
 {
@@ -411,6 +439,7 @@ static void take_tensor(TraceView *view, const SafeTensor *tensor, Known known)
         return;
     }
     if (!read_shape(&t)) t.B = 0;                                       /* a shape that fits no form */
+    note_dropped(view, &t);
     view->entries[view->count++] = t;
 }
 

@@ -72,8 +72,8 @@ const char *dtype_word(DType dtype)
     return dtype == DTYPE_BF16 ? "bfloat16" : dtype == DTYPE_F16 ? "float16" : "float32";
 }
 
-/* Which rows are rounded. Those that OTHER lacks go with what is usual: products are; the probabilities, which go into
- * one; the rest if the LayerNorms are. */
+/* Which rows are rounded. Those that OTHER lacks go with what is usual: products are, and the scores, where the attention
+ * is not one operation; the probabilities, which go into a product; the rest if the LayerNorms are. */
 static void rounded_rows(Rounding *q, const Verification *v)
 {
     bool known[TRACE_COUNT] = {false};
@@ -86,7 +86,7 @@ static void rounded_rows(Rounding *q, const Verification *v)
     }
     const bool everywhere = known[TRACE_OUTPUT_NORM] ? q->out[TRACE_OUTPUT_NORM] : q->out[TRACE_EMBEDDING_NORM];
     for (TraceName row = 0; row < TRACE_COUNT; row++)
-        if (!known[row]) q->out[row] = is_product(row) || row == TRACE_PROBS || (everywhere && row != TRACE_SCORES);
+        if (!known[row]) q->out[row] = is_product(row) || row == TRACE_SCORES || row == TRACE_PROBS || everywhere;
 }
 
 /* =====================================================================================================================

@@ -205,7 +205,7 @@ static void print_explanation(const Search *search, const Result *without, FILE 
              explains ? "best explanation" : "a part of it, perhaps", list[0].sentence, truth, with);
     print_wrapped(out, line);
     for (size_t i = 1; i < count && same_evidence(&list[0], &list[i]); i++) {
-        if (decibel(list[i].nmse) > CLOSE_DB || decibel(list[i].nmse) >= d) break;
+        if (decibel(list[i].nmse) >= d || (!search->v->trial.rounding && decibel(list[i].nmse) > CLOSE_DB)) break;
         put_decibel(with, list[i].nmse);
         snprintf(line, sizeof line, "cannot be told apart from: %s (with it %s)", list[i].sentence, with);
         print_wrapped(out, line);
@@ -476,13 +476,24 @@ static Status judge_rounded(Verification *v, Rounding *q, DType dtype, FILE *out
     return BERT_OK;
 }
 
+/* A model in training drops a tenth of its numbers at random. Nothing after that can be compared, or explained. */
+static void print_dropped(const TraceView *other, FILE *out)
+{
+    char name[100], line[256];
+    escape(name, sizeof name, other->dropped);
+    snprintf(line, sizeof line, "best explanation: dropout is on, %.0f %% of the numbers in %s are 0: call model.eval() "
+             "before recording", 100 * other->dropped_share, name);
+    print_wrapped(out, line);
+}
+
 /* What differs, the explanations, the last line. */
 static Status print_judgement(Verification *v, const VerifyOptions *options, FILE *out, Error *e)
 {
     TraceComparison *c = &v->c;
     print_comparison(c, "the reference", options->table, out);
     print_assumed(v->assumed, out);
-    if (c->different && explain_all(v, c->first, options->isolate, out, e) != BERT_OK) return e->status;
+    if (c->different && c->other->dropped) print_dropped(c->other, out);
+    else if (c->different && explain_all(v, c->first, options->isolate, out, e) != BERT_OK) return e->status;
     print_last_line(c, out);
     return c->different ? fail(e, BERT_DIFFERENT, "%s differs from the reference", c->other->path) : BERT_OK;
 }

@@ -133,6 +133,8 @@ typedef struct {                    /* a trace as compare and verify see it */
     size_t count;
     SafeTensor ids[3];              /* input_ids, token_type_ids, attention_mask; data NULL where there is none */
     int64_t *made[3];               /* ids that had to be put in order: see settle_ids */
+    const char *dropped;            /* a tensor that dropout went over, or NULL */
+    double dropped_share;           /* of its numbers are 0 */
     const char **unknown;           /* the file's names that nobody knows here, in the order of the file */
     size_t unknown_count;
 } TraceView;

@@ -98,11 +98,27 @@ static bool copy_tensor(void *context, const TensorSpec *spec, int l)
     if (!take(&c->used, p.count, 0, &at)) return false;
     if (c->base) {
         p.value = c->base + at;
-        copy_numbers(p.value, c->m, spec, l);
+        if (c->m->file) copy_numbers(p.value, c->m, spec, l);
+        else memset(p.value, 0, p.count * sizeof *p.value);
         c->p->list[c->p->count] = p;
     }
     c->p->count++;
     return true;
+}
+
+/* What a field points to that has no numbers yet. Two, because a decoder that points to where the word embeddings do is
+ * tied to them. */
+static real no_numbers[2];
+
+Status bert_blank(Bert *m, const BertConfig *config, Error *e)
+{
+    *m = (Bert){.config = *config, .has_pooler = true, .has_mlm = true, .has_nsp = true};
+    m->layers = calloc((size_t)config->L, sizeof *m->layers);
+    if (!m->layers) return fail(e, BERT_SYSTEM, "out of memory for a model of %d layers", config->L);
+    for (const TensorSpec *spec = tensor_table; spec < tensor_table + tensor_table_size; spec++)
+        for (int l = 0; spec->group < GROUP_TASK && l < (spec_per_layer(spec) ? config->L : 1); l++)
+            point_to(m, spec, l, &no_numbers[spec->tied && config->untied]);
+    return BERT_OK;
 }
 
 /* Once to count, once to copy; then the fields point to the copies. */

@@ -324,10 +324,9 @@ def mark_functions(copy, files):
     return functions
 
 
-def measure(names, options):
+def measure(copy, names, options):
     """[(seconds, name)] of the tests that pass without any fault, the fastest first, and for each function the names of
-    those that enter it, {(file, line): {name, ...}}; what does not pass is said."""
-    copy = Copy("marked", options)
+    those that enter it, {(file, line): {name, ...}}; what does not pass is said. The copy is used up."""
     everything = sorted({file for files in copy.programs.values() for file in files})
     functions = mark_functions(copy, sorted(set(options.parts) | set(options.convert)))
     copy.programs = {program: files + ["build/entered.c"] for program, files in copy.programs.items()}
@@ -413,18 +412,20 @@ def show(fault):
 
 def run_all(options):
     """Plants faults until there are enough; returns [(fault, test that sees it or "")]."""
+    names = test_names(options)
     copies = [Copy(f"copy-{n}", options) for n in range(options.jobs)]
+    marked = Copy("marked", options)                      # now: the sources may change meanwhile
     everything = sorted({file for files in copies[0].programs.values() for file in files})
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         for said in pool.map(lambda copy: copy.compile(everything) or copy.link(everything), copies):
             if said:
                 sys.exit(f"without any fault: {said}")
-    tests, entering = measure(test_names(options), options)
+    tests, entering = measure(marked, names, options)
     entered = sum(1 for names in entering.values() if names)
     print(f"{len(tests)} tests, which enter {entered} of {len(entering)} functions, {sum(seconds for seconds, _ in tests):.0f} s; the slowest: " +
           ", ".join(f"{name} {seconds:.1f} s" for seconds, name in reversed(tests[-5:])), flush=True)
     files = [file for file in sorted(set(options.parts) | set(options.convert)) if options.only in file]
-    line = choose(files, copies[0].here, random.Random(options.seed))    # (the sources may change meanwhile)
+    line = choose(files, copies[0].here, random.Random(options.seed))
     results, lock = [], threading.Lock()
 
     def work(copy):
