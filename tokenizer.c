@@ -122,25 +122,31 @@ static void clean(const CharList *in, CharList *out)
     }
 }
 
-/* Chinese is written without spaces: each ideograph gets one on both sides and so becomes a word of its own.
- *
- *     x U+4E2D U+6587 y  ->  x U+0020 U+4E2D U+0020 U+0020 U+6587 U+0020 y
- *
- * Two spaces in a row do no harm: step 2 makes no empty words. They have the bytes of their ideograph, and no token
- * ever gets these, since step 2 drops spaces.
+/* The ideographs of Chinese, Japanese and Korean.
  *
  * Differs: the range that begins with 2B920 begins with 2B820 in Unicode and in [tf]. It is a slip in Hugging Face's
  *          code; we follow it, because ids are the contract. It concerns 256 rare ideographs.
  * Trap: kana, Hangul and U+3005 (which repeats an ideograph) are no ideographs: they join their neighbours. */
-static void space_ideographs(const CharList *in, CharList *out)
+bool is_ideograph(uint32_t code)
 {
     static const UnicodeRange ideographs[] = {
         {0x3400, 0x4DBF}, {0x4E00, 0x9FFF}, {0xF900, 0xFAFF}, {0x20000, 0x2A6DF},
         {0x2A700, 0x2B73F}, {0x2B740, 0x2B81F}, {0x2B920, 0x2CEAF}, {0x2F800, 0x2FA1F},
     };
+    return unicode_in(ideographs, UNICODE_COUNT(ideographs), code);
+}
+
+/* Chinese is written without spaces: each ideograph gets one on both sides and so becomes a word of its own.
+ *
+ *     x U+4E2D U+6587 y  ->  x U+0020 U+4E2D U+0020 U+0020 U+6587 U+0020 y
+ *
+ * Two spaces in a row do no harm: step 2 makes no empty words. They have the bytes of their ideograph, and no token
+ * ever gets these, since step 2 drops spaces. */
+static void space_ideographs(const CharList *in, CharList *out)
+{
     for (size_t i = 0; i < in->count; i++) {
         Char c = in->items[i], space = c;
-        bool alone = unicode_in(ideographs, UNICODE_COUNT(ideographs), c.code);
+        bool alone = is_ideograph(c.code);
         space.code = ' ';
         if (alone) out->items[out->count++] = space;
         out->items[out->count++] = c;
@@ -267,7 +273,7 @@ static Status end_word(Pipeline *p);                /* step 3 */
  * Trap: "$", "+" and "~" split a word, although Unicode calls them symbols; the euro and the degree sign do not.
  *       "5$" is two words, "5\u20AC" is one.
  * The four ASCII ranges are ! to /, : to @, [ to ` and { to ~: what stands around the digits and the two alphabets. */
-static bool is_punctuation(uint32_t c)
+bool is_punctuation(uint32_t c)
 {
     if (c < 0x80) return (c > ' ' && c < '0') || (c > '9' && c < 'A') || (c > 'Z' && c < 'a') || (c > 'z' && c < 0x7F);
     return unicode_is_punctuation(c);

@@ -37,7 +37,10 @@ typedef struct {
     const char *tolerance, *atol, *rtol;
     const char *labels, *template_text;
     int multi, activation;          /* activation: UNSET, or Scores */
-    int isolate;
+    int isolate, gradients;
+    const char *config, *vocabulary;    /* train, from here on */
+    int task, no_nsp, steps, batch, micro_batch, warmup, schedule, rules, seed, save_every, resume;
+    const char *learning_rate, *weight_decay, *clip, *dropout, *mask;
     /* what is left */
     const char **texts;             /* TEXT ... */
     int text_count;
@@ -81,6 +84,7 @@ extern const Verb demo_verb;                                     /* demo.c */
 extern const Verb goldens_verb;                                  /* goldens.c */
 extern const Verb trace_verb, compare_verb, verify_verb;         /* traces.c */
 extern const Verb info_verb;                                     /* info.c */
+extern const Verb train_verb;                                    /* train.c */
 
 /* The words after the command into *options (zeroed by the caller). BERT_USAGE with a hint; *help: --help was among
  * them. */
