@@ -224,7 +224,9 @@ static const char verify_help[] =
     "`bert compare --help`). The reference is computed here from OTHER's ids\n"
     "(token_type_ids default to 0, attention_mask to 1); with TEXT, OTHER's ids are\n"
     "checked first. Where the two differ, the known mistakes that explain it are\n"
-    "named. Prints and exits as `bert compare` does. --isolate gives each step\n"
+    "named. Prints and exits as `bert compare` does. What was computed in bfloat16 or\n"
+    "float16 is compared with steps that are rounded alike, and its rounding passes,\n"
+    "unless --tolerance, --atol or --rtol is given. --isolate gives each step\n"
     "OTHER's own inputs where OTHER has them: a wrong step is not blamed on its\n"
     "successors, and each (of the first five) is explained.\n";
 static const char verify_examples[] =

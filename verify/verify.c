@@ -502,8 +502,8 @@ static void print_dropped(const TraceView *other, FILE *out)
 {
     char name[100], line[256];
     escape(name, sizeof name, other->dropped);
-    snprintf(line, sizeof line, "best explanation: dropout is on, %.0f %% of the numbers in %s are 0: call model.eval() "
-             "before recording", 100 * other->dropped_share, name);
+    snprintf(line, sizeof line, "best explanation: dropout is on, %.0f %% of the numbers in %s are 0: call "
+             "model.eval() before recording", 100 * other->dropped_share, name);
     print_wrapped(out, line);
 }
 
