@@ -46,18 +46,18 @@ DEFINES = -D_POSIX_C_SOURCE=200809L -I. -Ibuild
 COMPILE = $(CC) $(CFLAGS) -Wall -Wextra -Wpedantic -Wno-psabi $(NUMBERS) $(DEFINES)
 
 # The rooms. Calls go one way: cli -> verify -> book -> weights.
-BOOK    = tokenizer.c tensor.c bert.c
-WEIGHTS = $(addprefix weights/, files.c json.c sha256.c safetensors.c shards.c config.c labels.c model.c vocabulary.c added.c \
-          tokenizer_json.c modules.c program.c)
-VERIFY  = $(addprefix verify/, trace.c compare.c layout.c report.c trial.c rounding.c verify.c mistakes.c)
+BOOK    = tokenizer.c tensor.c bert.c learn.c
+WEIGHTS = $(addprefix weights/, files.c json.c sha256.c safetensors.c shards.c config.c labels.c model.c parameters.c training.c \
+          vocabulary.c added.c tokenizer_json.c modules.c program.c)
+VERIFY  = $(addprefix verify/, trace.c compare.c layout.c report.c trial.c rounding.c verify.c mistakes.c habits.c)
 CLI     = $(addprefix cli/, main.c options.c inputs.c output.c tokenize.c vectors.c sentence.c predict.c classify.c attention.c traces.c \
           explain.c explain_cards.c explain_tables.c goldens.c info.c demo.c \
-          spans.c tag.c answer.c)
+          spans.c tag.c answer.c train.c train_model.c train_data.c)
 CORE    = $(BOOK) $(WEIGHTS)
 # What only the converter reads.
 FOREIGN = $(addprefix weights/, tensorbundle.c zip.c torch.c)
 PARTS   = $(CORE) $(VERIFY) $(CLI)
-TESTS   = $(CORE) $(VERIFY) $(FOREIGN) cli/spans.c tests/formula.c tests/torch_file.c tests/checksum.c tests/shell.c \
+TESTS   = $(CORE) $(VERIFY) $(FOREIGN) cli/spans.c cli/train_data.c tests/formula.c tests/torch_file.c tests/checksum.c tests/shell.c \
           tests/run.c $(wildcard tests/test_*.c)
 HEADERS = $(wildcard *.h weights/*.h verify/*.h cli/*.h tests/*.h) weights/convert.c build/steps.h
 
@@ -119,10 +119,20 @@ FORMULA = $(CORE) tests/formula.c tests/make_formula.c
 build/formula: $(call objects,float,$(FORMULA))
 	@$(call link,float,$(FORMULA))
 
+# For tests/conformance/test_learn.py: a model and inputs in, the parameters after some steps of learning out.
+LEARN_STEPS = $(CORE) tests/learn_steps.c
+build/learn_steps64: $(call objects,double,$(LEARN_STEPS))
+	@$(call link,double,$(LEARN_STEPS))
+
 # For tests/compare_tokenizer.py: lines in, ids out.
 STREAM = $(CORE) tests/tokenize_stream.c
 build/tokenize_stream: $(call objects,float,$(STREAM))
 	@$(call link,float,$(STREAM))
+
+# For tests/peers/run.py: lines and another tokenizer's ids in, the habits that explain them out.
+HABITS = $(CORE) $(VERIFY) tests/name_habits.c
+build/name_habits: $(call objects,float,$(HABITS))
+	@$(call link,float,$(HABITS))
 
 # The library: what bert.h declares; tests/example.c is a program that uses it.
 LIBRARY = $(filter-out weights/program.c,$(CORE))
@@ -150,9 +160,9 @@ BITS_REST = build/bits/rest.o
 TENSOR    = tensor.c
 $(BITS_REST): $(filter-out build/steps.h,$(HEADERS))
 	@mkdir -p build/bits
-	$(COMPILE) -r -nostdlib $(filter-out bert.c tensor.c,$(CORE)) $(VERIFY) tests/checksum.c tests/print_bits.c -o $@
-$(BITS): $(BITS_REST) bert.c $(TENSOR) tests/formula.c $(filter-out build/steps.h,$(HEADERS))
-	$(COMPILE) bert.c $(TENSOR) tests/formula.c $(BITS_REST) -o $@ -lm
+	$(COMPILE) -r -nostdlib $(filter-out bert.c tensor.c learn.c,$(CORE)) $(VERIFY) tests/checksum.c tests/print_bits.c -o $@
+$(BITS): $(BITS_REST) bert.c $(TENSOR) learn.c tests/formula.c $(filter-out build/steps.h,$(HEADERS))
+	$(COMPILE) bert.c $(TENSOR) learn.c tests/formula.c $(BITS_REST) -o $@ -lm
 
 weights: build/convert
 	MODEL='$(MODEL)' FROM='$(FROM)' sh weights/fetch.sh
@@ -227,7 +237,7 @@ faults: bert build/faults build/convert build/formula
 	sh tests/faults.sh
 
 # Which lines of the readers, the JSON reader and the tokenizer no test reaches: tests/COVERAGE-readers.md has the reasons.
-READERS = $(filter-out weights/config.c weights/model.c,$(WEIGHTS)) $(FOREIGN) weights/convert.c tokenizer.c
+READERS = $(filter-out weights/config.c weights/model.c weights/parameters.c,$(WEIGHTS)) $(FOREIGN) weights/convert.c tokenizer.c
 coverage:
 	python3 tests/coverage.py '$(CC) -std=c11 $(DEFINES) -Wno-psabi' '$(patsubst %,-Wl$(comma)--wrap=%,$(WRAPPED))' $(READERS)
 

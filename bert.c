@@ -95,8 +95,8 @@ void embeddings_position(const Bert *m, Activations *a)
  *     h = LayerNorm(word + token_type + position)
  *
  * Source: [hf] BertEmbeddings.LayerNorm; [tf] layer_norm_and_dropout. [paper] does not mention it.
- * Trap: without this LayerNorm every later number is wrong, yet the vectors still look alive. (Dropout, here and later,
- * exists in training only.)
+ * Trap: without this LayerNorm every later number is wrong, yet the vectors still look alive. (Dropout, here and in
+ * steps 10, 11 and 13, is in training only: learn.c.)
  * Verify: embeddings.LayerNorm. The three "bank"s of the bank sentence differ here by their position alone. */
 void embeddings_norm(const Bert *m, Activations *a)
 {
@@ -104,6 +104,7 @@ void embeddings_norm(const Bert *m, Activations *a)
     if (m->config.S) add(a->sum, a->word, a->token_type, N * H);    /* [hf] and [tf]: (word + type) + position */
     add(a->sum, m->config.S ? a->sum : a->word, a->position, N * H);
     layer_norm(a->embedding_norm, a->sum, m->embeddings_gamma, m->embeddings_beta, (real)m->config.eps, N, H);
+    if (a->dropout) drop_rows(m, a, PURPOSE_DROP_EMBEDDINGS, 0, a->embedding_norm);
 }
 
 /* =====================================================================================================================
@@ -148,7 +149,7 @@ void attention_value(const Bert *m, Activations *a, int l)
 
 /* Where the (T,T) scores or probs of head h of sequence b begin. Kept maps lie one after another, (A,T,T) for each
  * sequence; else every head writes over the one before, and the map never leaves the cache between steps 8 and 10. */
-static real *head_map(const Activations *a, real *maps, int b, int h)
+real *head_map(const Activations *a, real *maps, int b, int h)
 {
     size_t T = a->start[b + 1] - a->start[b];
     return a->request.keep & KEEP_ATTENTION ? maps + a->score_start[b] + (size_t)h * T * T : maps;
@@ -218,6 +219,10 @@ void attention_context(const Bert *m, Activations *a, int l, int b, int h)
     size_t n = a->start[b], T = a->start[b + 1] - n, H = (size_t)m->config.H, D = (size_t)m->config.D;
     size_t first = n * H + (size_t)h * D;           /* of value and context: row n, column h*D */
     const real *probs = head_map(a, s->probs, b, h);
+    if (a->dropout) {                               /* the scores are not needed any more */
+        drop_probs(m, a, l, b, h, head_map(a, s->scores, b, h), probs);
+        probs = head_map(a, s->scores, b, h);
+    }
     const Matrix weights = {probs, T, T, T}, value = {s->value + first, T, D, H};
     product(s->context + first, H, weights, value, BY_COLUMNS, &a->scratch);
 }
@@ -249,6 +254,7 @@ void attention_norm(const Bert *m, Activations *a, int l)
     const BertLayer *w = &m->layers[l];
     BlockActivations *s = &a->block[l];
     size_t N = (size_t)a->N, H = (size_t)m->config.H;
+    if (a->dropout) drop_rows(m, a, PURPOSE_DROP_ATTENTION, l, s->attention_dense);
     add(a->sum, s->attention_dense, hidden_state(a, l), N * H);
     layer_norm(s->attention_norm, a->sum, w->attention_gamma, w->attention_beta, (real)m->config.eps, N, H);
 }
@@ -320,6 +326,7 @@ void feed_forward_norm(const Bert *m, Activations *a, int l)
     const BertLayer *w = &m->layers[l];
     BlockActivations *s = &a->block[l];
     size_t N = (size_t)a->N, H = (size_t)m->config.H;
+    if (a->dropout) drop_rows(m, a, PURPOSE_DROP_FEED_FORWARD, l, s->output_dense);
     add(a->sum, s->output_dense, s->attention_norm, N * H);
     layer_norm(s->output_norm, a->sum, w->output_gamma, w->output_beta, (real)m->config.eps, N, H);
 }

@@ -1,9 +1,10 @@
-/* bert.h - the book's contents: the legend, then the types and functions of tokenizer.c, tensor.c and bert.c, in the
- * order of the data. What reads files is in weights/weights.h.
+/* bert.h - the book's contents: the legend, then the types and functions of tokenizer.c, tensor.c, bert.c and learn.c,
+ * in the order of the data. What reads files is in weights/weights.h.
  *
  * BERT turns each token of a text into H numbers that depend on the whole text. It learned to do so from two exercises:
  * guessing words that were hidden (MLM, masked language model), and saying whether one text follows another (NSP, next
- * sentence prediction). What is computed here is the finished, trained model: nothing is learned while it runs.
+ * sentence prediction). What tokenizer.c, tensor.c and bert.c compute is the finished, trained model: nothing is
+ * learned while it runs. How it came to know what it knows is in learn.c.
  *
  *     text --tokenizer.c--> ids --bert.c--> embeddings --> L x (attention, feed-forward) --> pooler / MLM / NSP
  *                                    \________ every sum, product and curve: tensor.c ________/
@@ -157,6 +158,7 @@ typedef struct {
                                                      * them: looked up, never assumed. -1: there is none */
     bool lower_case, strip_accents, chinese_chars;
     bool plain;                                         /* special tokens in the text are always plain text */
+    bool sep_named;                                     /* some file calls [SEP] a special token by its key */
     bool truncate_left, pad_left;                       /* the side on which long texts are cut, short ones filled */
     int max_length;                                     /* model_max_length of tokenizer_config.json, or 0 */
     int longest_word;                                   /* characters; a longer word is one [UNK] */
@@ -253,12 +255,18 @@ const real *tensor_rows(const Tensor *W, size_t first, size_t count, real *rows)
 
 /* Of two functions x and x_ref, x_ref is the definition, in plain loops, and x is fast. Both give the same bits. */
 
+enum { SUM_CHUNK = 128 };           /* products in one chain of a sum */
+
 /* out (N,O) <- x (N,K) and w, every sum in chunks of 128; out_stride is the distance from row to row of out.
  *     BY_ROWS       w (O,K)   out[n][o] = sum over k of x[n][k] * w[o][k]
  *     BY_COLUMNS    w (K,O)   out[n][o] = sum over k of x[n][k] * w[k][o] */
 typedef enum { BY_ROWS, BY_COLUMNS } Along;
 void product_ref(real *out, size_t out_stride, Matrix x, Matrix w, Along along);
 void product(real *out, size_t out_stride, Matrix x, Matrix w, Along along, const Scratch *scratch);
+/* The same by columns, each chunk added to what stands in out: the gradients of a layer. And out (cols,rows) <- in. */
+void product_add_ref(real *out, size_t out_stride, Matrix x, Matrix w);
+void product_add(real *out, size_t out_stride, Matrix x, Matrix w, const Scratch *scratch);
+void transpose_rows(real *out, Matrix in);
 /* out (N,O) <- x (N,K), W (O,K), b (O): out = x W^T + b */
 void linear_ref(real *out, const real *x, const Tensor *W, const real *b, size_t N, const Scratch *scratch);
 void linear(real *out, const real *x, const Tensor *W, const real *b, size_t N, const Scratch *scratch);
@@ -276,7 +284,18 @@ void layer_norm(real *out, const real *x, const real *gamma, const real *beta, r
 void softmax_ref(real *out, const real *x, size_t rows, size_t cols);
 void softmax(real *out, const real *x, size_t rows, size_t cols);
 
+/* The same two on their way back, for learn.c: gradients of x from those of the result. dx may be dy, ds may be dp. */
+typedef struct {
+    const real *gamma;
+    double *dgamma, *dbeta;         /* (H) sums over the rows, which are added to */
+    real eps;
+    size_t H;
+} NormBackward;
+void layer_norm_backward(real *dx, const real *dy, const real *x, const NormBackward *norm, size_t N);
+void softmax_backward(real *ds, const real *dp, const real *p, size_t rows, size_t cols);
+
 void add(real *out, const real *a, const real *b, size_t n);    /* out may be a or b */
+double sum_of_squares(const real *x, size_t n);
 double cosine(const real *a, const real *b, size_t n);
 
 /* The project's own curves, out[i] = f(x[i]); out may be x. Every float input is tested by `make curves`. */
@@ -284,6 +303,20 @@ void exp_all(real *out, const real *x, size_t n);
 void tanh_all(real *out, const real *x, size_t n);
 void gelu_erf(real *out, const real *x, size_t n);      /* x (1 + erf(x / sqrt 2)) / 2 */
 void gelu_tanh(real *out, const real *x, size_t n);     /* its approximation by tanh */
+void gelu_erf_derivative(real *out, const real *x, size_t n);
+void gelu_tanh_derivative(real *out, const real *x, size_t n);
+void log_all(real *out, const real *x, size_t n);       /* the natural logarithm, of positive x */
+
+/* The definition of every sum of products: total + x . w in chunks, the numbers x_step and w_step apart. */
+real dot_in_chunks(real total, const real *x, size_t x_step, const real *w, size_t w_step, size_t K);
+
+/* Random numbers that depend on nothing but a key (seed, purpose) and a counter: the same number, whenever and wherever
+ * it is asked for. out: 128 random bits. */
+typedef enum {
+    PURPOSE_DROP_EMBEDDINGS, PURPOSE_DROP_PROBS, PURPOSE_DROP_ATTENTION, PURPOSE_DROP_FEED_FORWARD,
+    PURPOSE_WEIGHTS, PURPOSE_PAIRS, PURPOSE_ORDER, PURPOSE_MASKS        /* of `bert train`: cli/train.h */
+} Purpose;
+void philox(uint32_t out[4], const uint32_t counter[4], uint32_t seed, Purpose purpose);
 
 bool fma_is_fast(void);                                 /* this build uses the processor's own */
 float fma_without_instruction(float a, float b, float c);   /* the form for processors that lack fma, for the test */
@@ -417,6 +450,7 @@ typedef struct {
     real *transform_dense, *transform_act, *transform_norm; /* (M,H) */
     real *logits;                           /*    (M,V) */
     real *token_logits, *qa_logits;         /*    (N,K), (N,2) */
+    const struct Dropout *dropout;          /* in training only, else NULL: see learn.c */
     Scratch scratch;
     void *memory;                   /* the one allocation behind all of them */
 } Activations;
@@ -424,6 +458,7 @@ typedef struct {
 Status activations_new(Activations *a, const Bert *model, const Batch *batch, const Request *request, Error *e);
 void activations_free(Activations *a);
 const real *hidden_state(const Activations *a, int l);  /* l = 0 .. L, without KEEP_HIDDEN the last that ran */
+real *head_map(const Activations *a, real *maps, int b, int h);      /* (T,T), scores or probs of one head */
 
 /* The steps. Each function makes one tensor, so that it can be read, named, fed and replaced by itself. */
 void embeddings_word(const Bert *m, Activations *a);                        /*  5 */
@@ -467,5 +502,99 @@ void token_vectors(real *out, const Bert *m, const Activations *a, int b, const 
 /* out (dim) <- vectors (T, dim), over the tokens with mask 1; POOL_CLS takes token 0 */
 void pool_tokens(real *out, const real *vectors, const int32_t *mask, size_t T, size_t dim, Pooling pooling);
 void normalize(real *vector, size_t dim);               /* to length 1; a zero vector stays */
+
+/* =====================================================================================================================
+ * learn.c - steps 15 to 5 backwards, the two losses, AdamW
+ * ================================================================================================================== */
+
+typedef struct Dropout {
+    double rate, probs_rate;        /* hidden_dropout_prob, attention_probs_dropout_prob: 0 <= rate < 1 */
+    uint32_t seed, step, first_sequence;    /* first_sequence: how many of the step come before this micro-batch */
+} Dropout;
+void drop_rows(const Bert *m, const Activations *a, Purpose place, int l, real *x);     /* x (N,H), in place */
+/* Probabilities of head h of sequence b, (T,T), or their gradients; out may be x. */
+void drop_probs(const Bert *m, const Activations *a, int l, int b, int h, real *out, const real *x);
+
+typedef struct {                    /* one tensor that is learned: a row of the tensor table, in one layer */
+    char name[96];                  /* Hugging Face's, without `bert.` */
+    int group;                      /* Group of weights.h */
+    size_t rows, cols, count;       /* rows 0: one-dimensional; count of the numbers */
+    bool norm, decays;              /* a LayerNorm's; a matrix or an embedding, which weight decay makes smaller */
+    real *value, *gradient;
+} Parameter;
+typedef struct {
+    Parameter *list;                /* (count) in the order of the table */
+    size_t count, numbers;          /* tensors; numbers in all of them */
+    void *memory;
+} Parameters;
+/* Copies all weights into memory of their own, as reals that can be changed, and lets the model's fields point there:
+ * a tied decoder to the word embeddings, as before. Those of bert_blank become zeros. The list dies before the model
+ * does. */
+Status parameters_new(Parameters *p, Bert *m, Error *e);
+void parameters_free(Parameters *p);
+
+typedef struct {                    /* what the model should have said */
+    const int32_t *labels;          /* (M) the true id for each of the request's mlm_rows; below 0: does not count */
+    const int32_t *next_sentence;   /* (B) 0 IsNext, 1 NotNext; below 0: does not count */
+    double mlm_divisor, nsp_divisor;        /* each loss is a sum over the step, divided by this: a mean, if it is the
+                                             * number of labels in the whole step */
+} Targets;
+
+typedef struct {
+    double mlm, nsp;                /* sums of cross-entropy over divisors; the loss is mlm + nsp */
+    size_t mlm_right, nsp_right;    /* labels that had the highest logit */
+} Losses;
+
+/* The gradient of a number x is the derivative of the loss: by how much the loss grows when x grows, per unit. Each has
+ * the name of its x: g->m.layers[0].Wq has the gradients of m->layers[0].Wq, g->a.block[0].query those of
+ * a->block[0].query. */
+enum { BLOCK_OUTPUTS = 1024, BLOCK_ROWS = 512 };    /* how much is packed at a time: there is memory for so much */
+typedef struct {
+    Bert m;                         /* of the parameters; complete after gradients_finish */
+    Activations a;                  /* of the intermediates of this micro-batch */
+    Losses losses;
+    size_t tokens, chosen, sequences;       /* rows of N, M and B that earlier micro-batches of this step had */
+    bool has_mlm, has_nsp;          /* which losses this step has */
+    real *lookups;                  /* (tokens,H) gradients of the step's word embeddings, and their ids */
+    int32_t *lookup_ids;
+    Scratch scratch;
+    real *square, *turned;          /* (T,T), and another one or a transposed piece of dy */
+    void *memory, *work;
+    size_t size;                    /* bytes of the gradients at `memory` */
+} Gradients;
+
+/* A step: zero, then for each micro-batch forward, room and backward, then finish. */
+Status gradients_new(Gradients *g, const Bert *m, Parameters *p, Error *e);
+void gradients_zero(Gradients *g);
+/* Memory for going back through `a`; `keep` as in a Request: KEEP_NOTHING, or KEEP_EVERYTHING for a trace. */
+Status gradients_room(Gradients *g, const Bert *m, const Activations *a, Keep keep, Error *e);
+void backward(const Bert *m, Activations *a, Gradients *g, const Targets *targets);     /* steps 15 to 5 */
+/* One linear layer by definition: the bits of the gradients, for a test. */
+void linear_backward_ref(real *dx, real *dW, real *db, const real *dy, const real *x, const Tensor *W, size_t N);
+void gradients_finish(const Bert *m, Gradients *g, Parameters *p);
+void gradients_free(Gradients *g);
+
+typedef enum { RULES_HUGGINGFACE, RULES_GOOGLE } Rules;
+typedef struct {
+    Rules rules;
+    double learning_rate, weight_decay, clip;       /* clip: the longest gradient, 0 for any */
+    double beta1, beta2, eps;
+    int64_t warmup, steps;          /* the rate rises for so many steps, and is 0 after so many */
+    bool constant;                  /* it stays after the warm-up */
+} AdamWOptions;
+AdamWOptions adamw_defaults(Rules rules);
+double learning_rate_at(const AdamWOptions *o, int64_t step);   /* step 0 is the first */
+bool is_learned(const Gradients *g, const Parameter *p);     /* has this step a gradient for it? */
+double gradient_norm(const Gradients *g, const Parameters *p);  /* the length of all gradients as one vector */
+
+typedef struct {
+    AdamWOptions options;
+    int64_t step;                   /* how many are done */
+    double beta1_power, beta2_power;        /* beta^step */
+    real *mean, *square;            /* (numbers) running means of the gradients and of their squares */
+} AdamW;
+Status adamw_new(AdamW *o, const Parameters *p, const AdamWOptions *options, Error *e);
+void adamw_step(AdamW *o, const Gradients *g, const Parameters *p, double norm);
+void adamw_free(AdamW *o);
 
 #endif

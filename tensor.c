@@ -63,11 +63,13 @@ static const bool has_fma = false;
 #endif
 static inline float fma_by_double(float a, float b, float c);
 
+/* On floats, whatever the build. The compiler knows has_fma, and keeps one of the two calls. */
 static inline float fma_float(float a, float b, float c)
 {
     return has_fma ? fmaf(a, b, c) : fma_by_double(a, b, c);
 }
 
+/* On the numbers of this build: floats, or doubles in bert64. */
 static inline real fma_once(real a, real b, real c)
 {
     return is_double ? (real)fma((double)a, (double)b, (double)c) : (real)fma_float((float)a, (float)b, (float)c);
@@ -77,10 +79,8 @@ static inline real fma_once(real a, real b, real c)
  * Products
  * ------------------------------------------------------------------------------------------------------------------ */
 
-enum { SUM_CHUNK = 128 };           /* products in one chain */
-
-/* x . w, K products: every sum over k in BERT is this one. The numbers of w are w_step apart: 1 in a row, the
- * distance between rows in a column.
+/* total + x . w, K products: every sum over k in BERT is this one. The numbers of x and w are x_step and w_step apart:
+ * 1 in a row, the distance between rows in a column. total is +0, but where learn.c adds up gradients.
  *
  * The sum is cut every 128 products. Each chunk is one chain of fused multiply-adds that starts at +0; the chunks are
  * added in order. Why: rounding errors grow with the length of a chain. One chain of 768 or 3,072 random terms has (in
@@ -89,13 +89,12 @@ enum { SUM_CHUNK = 128 };           /* products in one chain */
  * Why 128: the aim is an error at or below PyTorch's. Of 12 inputs that were measured against float64, chunks of 128
  * reach it on 11, chunks of 256 on 9, one chain of 768 on 5; and against one long chain they add less than 3 % to the
  * time. */
-static real dot_in_chunks(const real *x, const real *w, size_t w_step, size_t K)
+real dot_in_chunks(real total, const real *x, size_t x_step, const real *w, size_t w_step, size_t K)
 {
-    real total = 0;
     for (size_t begin = 0; begin < K; begin += SUM_CHUNK) {
         size_t end = K - begin < SUM_CHUNK ? K : begin + SUM_CHUNK;
         real chunk = 0;
-        for (size_t k = begin; k < end; k++) chunk = fma_once(x[k], w[k * w_step], chunk);
+        for (size_t k = begin; k < end; k++) chunk = fma_once(x[k * x_step], w[k * w_step], chunk);
         total += chunk;
     }
     return total;
@@ -137,7 +136,7 @@ void linear_ref(real *out, const real *x, const Tensor *W, const real *b, size_t
     size_t O = W->rows, K = W->cols;
     for (size_t o = 0; o < O; o++) {
         const real *w = tensor_rows(W, o, 1, scratch->rows);
-        for (size_t n = 0; n < N; n++) out[n * O + o] = dot_in_chunks(x + n * K, w, 1, K) + b[o];
+        for (size_t n = 0; n < N; n++) out[n * O + o] = dot_in_chunks(0, x + n * K, 1, w, 1, K) + b[o];
     }
 }
 
@@ -152,7 +151,18 @@ void product_ref(real *out, size_t out_stride, Matrix x, Matrix w, Along along)
     assert(x.cols == (along == BY_ROWS ? w.cols : w.rows));
     for (size_t n = 0; n < x.rows; n++)
         for (size_t o = 0; o < O; o++)
-            out[n * out_stride + o] = dot_in_chunks(x.data + n * x.stride, w.data + o * next_o, next_k, x.cols);
+            out[n * out_stride + o] = dot_in_chunks(0, x.data + n * x.stride, 1, w.data + o * next_o, next_k, x.cols);
+}
+
+/* out += x w, the columns of w: each chunk is added to what stands there. w (K,O) */
+void product_add_ref(real *out, size_t out_stride, Matrix x, Matrix w)
+{
+    assert(x.cols == w.rows);
+    for (size_t n = 0; n < x.rows; n++)
+        for (size_t o = 0; o < w.cols; o++) {
+            real *sum = &out[n * out_stride + o];
+            *sum = dot_in_chunks(*sum, x.data + n * x.stride, 1, w.data + o, w.stride, x.cols);
+        }
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------
@@ -271,6 +281,23 @@ static double gelu_tanh_libm(double x)
     return 0.5 * x * (1 + tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x)));
 }
 
+/* What learning needs: the derivatives of the two GELUs. With the density phi(x) = e^(-x^2 / 2) / sqrt(2 pi):
+ *
+ *     erf     gelu'(x) = Phi(x) + x phi(x)
+ *     tanh    gelu'(x) = s + 2 x s (1 - s) u'    with s = (1 + tanh u) / 2, u' = sqrt(2/pi) (1 + 3 * 0.044715 x^2)
+ *
+ * Trap: neither lies between 0 and 1: they reach 1.129 and -0.129. */
+static double gelu_erf_derivative_libm(double x)
+{
+    return 0.5 * erfc(-x * 0.70710678118654752440) + x * exp(-0.5 * x * x) * 0.39894228040143267794;
+}
+
+static double gelu_tanh_derivative_libm(double x)
+{
+    double u = 0.79788456080286535588 * (x + 0.044715 * x * x * x), s = 1 / (1 + exp(-2 * u));
+    return s + 2 * x * s * (1 - s) * 0.79788456080286535588 * (1 + 0.134145 * x * x);
+}
+
 /* ---------------------------------------------------------------------------------------------------------------------
  * CURVES OF OUR OWN. So far the definitions, which bert64 uses as they stand, with the C library's exp, tanh and erfc.
  * The float program has curves of its own, by rule 2.
@@ -382,27 +409,77 @@ static inline dvec tanh_curve(dvec x)
     return choose((uvec)(square < 0.390625), near_zero, elsewhere);     /* |x| < 0.625 */
 }
 
-/* The exact GELU from the tail of the normal distribution, Q(a) = erfc(a / sqrt 2) / 2 = 1 - Phi(a) of a = |x|. It is
- * computed as e^(-a^2/2) t p(t), t = 1 / (1 + a/4). For negative x, gelu is x Q(a) = -a Q(a); for positive x it is
- * x (1 - Q(a)) = x - a Q(a): max(x, 0) - a Q(a) for both.
- * a is cut at 37, for exp_bounded's range; from there on Q is below 1e-299. */
-static inline dvec gelu_erf_curve(dvec x)
+/* The tail of the normal distribution, Q(a) = erfc(a / sqrt 2) / 2 = 1 - Phi(a), for a from 0 to 37. It is computed as
+ * e^(-a^2/2) t p(t), t = 1 / (1 + a/4). *bell becomes e^(-a^2/2). */
+static inline dvec normal_tail(dvec a, dvec *bell)
 {
     static const double c[] = {0.10003795147224903, 0.0951809232757098,  0.12365147280008963,
                                -0.03373226374442824, 0.3387253015239837,  -0.382556562347749,
                                0.43608548419198995, -0.21498919226342686, 0.037596884709682574};
-    dvec a = (dvec)((uvec)x & 0x7fffffffffffffffu), positive = x;       /* x without its sign */
+    dvec t = 1.0 / fma_lanes(a, all(0.25), all(1.0));
+    *bell = exp_bounded(a * a * -0.5);
+    return *bell * t * polynomial(t, c, 8);
+}
+
+/* The exact GELU from that tail of a = |x|. For negative x, gelu is x Q(a) = -a Q(a); for positive x it is
+ * x (1 - Q(a)) = x - a Q(a): max(x, 0) - a Q(a) for both.
+ * a is cut at 37, for exp_bounded's range; from there on Q is below 1e-299. */
+static inline dvec gelu_erf_curve(dvec x)
+{
+    dvec a = (dvec)((uvec)x & 0x7fffffffffffffffu), positive = x, bell;     /* x without its sign */
     for (int l = 0; l < DOUBLES; l++) a[l] = a[l] < 37.0 ? a[l] : 37.0;
     for (int l = 0; l < DOUBLES; l++) positive[l] = positive[l] < 0.0 ? 0.0 : positive[l];      /* NaN stays */
-    dvec t = 1.0 / fma_lanes(a, all(0.25), all(1.0));
-    dvec tail = exp_bounded(a * a * -0.5) * t * polynomial(t, c, 8);
+    dvec tail = normal_tail(a, &bell);
     return fma_lanes(-a, tail, positive);
 }
 
+/* Its derivative is q = Q(a) - a phi(a) for negative x, and 1 - q for positive x. NaN stays. */
+static inline dvec gelu_erf_derivative_curve(dvec x)
+{
+    dvec a = (dvec)((uvec)x & 0x7fffffffffffffffu), bell;
+    for (int l = 0; l < DOUBLES; l++) a[l] = a[l] > 37.0 ? 37.0 : a[l];
+    dvec tail = normal_tail(a, &bell);
+    dvec q = fma_lanes(bell * -0.3989422804014327, a, tail);
+    return choose((uvec)(x < 0.0), q, 1.0 - q);
+}
+
+/* The other GELU, x / (1 + e^-2u). For large x, e^-2u is almost 0 and the result x. Far below 0, exp_curve cuts e^-2u
+ * at e^700, and the quotient is 0 as a float. */
 static inline dvec gelu_tanh_curve(dvec x)
 {
     dvec u = 0.7978845608028654 * (x + 0.044715 * x * x * x);
     return x / (1.0 + exp_curve(u * -2.0));
+}
+
+/* s + 2 x s (1 - s) u', where 1 - s is s e^-2u. (x is cut: beyond 100 nothing changes any more.) */
+static inline dvec gelu_tanh_derivative_curve(dvec x)
+{
+    for (int l = 0; l < DOUBLES; l++) x[l] = x[l] < -100.0 ? -100.0 : x[l];
+    for (int l = 0; l < DOUBLES; l++) x[l] = x[l] > 100.0 ? 100.0 : x[l];
+    dvec square = x * x, slope = 0.7978845608028654 * (1.0 + 0.134145 * square);
+    dvec power = exp_curve(-1.5957691216057308 * (x + 0.044715 * x * square)), s = 1.0 / (1.0 + power);
+    return s + 2.0 * x * slope * (s * power * s);
+}
+
+/* ln x for positive x, error below 2^-50.
+ *
+ * 1. x = 2^n f with f from sqrt(1/2) to sqrt(2). Taken as integers, the bits of x less those of sqrt(1/2) have n in
+ *    their upper 12 bits. n becomes a double as in exp_bounded, the other way round: added to the bits of 1.5 * 2^52.
+ * 2. ln f = 2 atanh s with s = (f - 1) / (f + 1), by atanh's series s + s^3/3 + s^5/5 + ... up to s^21/21.
+ * 3. n ln 2 is added in two parts; the first is so short that n times it is exact.
+ * Infinity, and NaN, give NaN: x - x is 0 for all other x. */
+static inline dvec log_curve(dvec x)
+{
+    static const double c[] = {1 / 3.0,  1 / 5.0,  1 / 7.0,  1 / 9.0,  1 / 11.0,
+                               1 / 13.0, 1 / 15.0, 1 / 17.0, 1 / 19.0, 1 / 21.0};
+    const double ln2_high = 0x1.62e42fefap-1, ln2_low = 0x1.cf79abc9e3b3ap-40;
+    const double integer = 6755399441055744.0;                 /* 1.5 * 2^52 */
+    uvec field = ((uvec)x - 0x3fe6a09e667f3bcdu) & 0xfff0000000000000u;
+    dvec f = (dvec)((uvec)x - field);
+    dvec n = (dvec)(((field >> 52 ^ 2048) - 2048) + (uvec)all(integer)) - integer;
+    dvec s = (f - 1.0) / (f + 1.0), square = s * s;
+    dvec tail = fma_lanes(n, all(ln2_low), 2.0 * s * square * polynomial(square, c, 9));
+    return n * ln2_high + (2.0 * s + tail) + (x - x);
 }
 
 /* e^x on floats: the same three steps as exp_bounded in float, at most 1.02 ulp off.
@@ -453,6 +530,15 @@ static inline void store_doubles(real *p, dvec v)
 static inline void tanh_lanes(real *out, const real *x) { store_doubles(out, tanh_curve(load_doubles(x))); }
 static inline void gelu_erf_lanes(real *out, const real *x) { store_doubles(out, gelu_erf_curve(load_doubles(x))); }
 static inline void gelu_tanh_lanes(real *out, const real *x) { store_doubles(out, gelu_tanh_curve(load_doubles(x))); }
+static inline void log_lanes(real *out, const real *x) { store_doubles(out, log_curve(load_doubles(x))); }
+static inline void gelu_erf_derivative_lanes(real *out, const real *x)
+{
+    store_doubles(out, gelu_erf_derivative_curve(load_doubles(x)));
+}
+static inline void gelu_tanh_derivative_lanes(real *out, const real *x)
+{
+    store_doubles(out, gelu_tanh_derivative_curve(load_doubles(x)));
+}
 static inline void exp_lanes(real *out, const real *x)
 {
     fvec v;
@@ -479,6 +565,15 @@ void exp_all(real *out, const real *x, size_t n) { map(out, x, n, exp_lanes, FLO
 void tanh_all(real *out, const real *x, size_t n) { map(out, x, n, tanh_lanes, DOUBLES, tanh); }
 void gelu_erf(real *out, const real *x, size_t n) { map(out, x, n, gelu_erf_lanes, DOUBLES, gelu_erf_libm); }
 void gelu_tanh(real *out, const real *x, size_t n) { map(out, x, n, gelu_tanh_lanes, DOUBLES, gelu_tanh_libm); }
+void log_all(real *out, const real *x, size_t n) { map(out, x, n, log_lanes, DOUBLES, log); }
+void gelu_erf_derivative(real *out, const real *x, size_t n)
+{
+    map(out, x, n, gelu_erf_derivative_lanes, DOUBLES, gelu_erf_derivative_libm);
+}
+void gelu_tanh_derivative(real *out, const real *x, size_t n)
+{
+    map(out, x, n, gelu_tanh_derivative_lanes, DOUBLES, gelu_tanh_derivative_libm);
+}
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * float fma for machines without the instruction, in double arithmetic: ten lines instead of libm's slow general form.
@@ -501,6 +596,7 @@ static inline float fma_by_double(float a, float b, float c)
     return (float)s;
 }
 
+/* For the tests, which hold it against the instruction. */
 float fma_without_instruction(float a, float b, float c) { return fma_by_double(a, b, c); }
 bool fma_is_fast(void) { return has_fma; }
 
@@ -524,6 +620,23 @@ void product(real *out, size_t out_stride, Matrix x, Matrix w, Along along, cons
 {
     (void)scratch;
     product_ref(out, out_stride, x, w, along);
+}
+
+void product_add(real *out, size_t out_stride, Matrix x, Matrix w, const Scratch *scratch)
+{
+    (void)scratch;
+    product_add_ref(out, out_stride, x, w);
+}
+
+void transpose_rows(real *out, Matrix in)
+{
+    for (size_t r = 0; r < in.rows; r++)
+        for (size_t c = 0; c < in.cols; c++) out[c * in.rows + r] = in.data[r * in.stride + c];
+}
+
+static double sum_of_differences(const real *x, size_t n, double shift, bool squared)
+{
+    return sum_of_differences_ref(x, n, shift, squared);
 }
 
 size_t scratch_rows(size_t N) { return N; }
@@ -568,6 +681,9 @@ static double sum_of_differences(const real *x, size_t n, double shift, bool squ
     return sum_of_eight(sum);
 }
 
+/* layer_norm_ref's bits. The two sums have its order; after them each number is computed by itself, so that it makes no
+ * difference how many are computed at once. The terms must stay as they are written: (x - mean) * scale * gamma is
+ * rounded after each operation, and scale * gamma computed beforehand would be another number. */
 void layer_norm(real *out, const real *x, const real *gamma, const real *beta, real eps, size_t N, size_t H)
 {
     for (size_t n = 0; n < N; n++, x += H, out += H) {
@@ -601,6 +717,8 @@ static real row_maximum(const real *x, size_t n)
     return maximum;
 }
 
+/* softmax_ref's bits: the maximum is the same in any order, the sum has the definition's, the rest is number by number.
+ * The last loop is left to the compiler, which makes vectors of it without help. */
 void softmax(real *out, const real *x, size_t rows, size_t cols)
 {
     for (size_t i = 0; i < rows; i++, x += cols, out += cols) {
@@ -791,6 +909,7 @@ static void pack(real *packed, Matrix x, Along along)
 }
 
 void pack_rows(real *panels, const real *x, size_t N, size_t K) { pack(panels, (Matrix){x, N, K, K}, BY_ROWS); }
+void transpose_rows(real *out, Matrix in) { transpose(out, in.rows, in, NULL); }
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * Tiles
@@ -871,21 +990,28 @@ static const struct {
 } tiles[] = {{0}, {tile_8, row_8, ROWS_8}, {tile_16, row_16, ROWS_16}, {tile_24, row_24, ROWS},     /* by width / 8 */
              {tile_32, row_32, ROWS}, {0}, {tile_48, row_48, ROWS}};
 
-/* total (rows, width) <- the rows of w, a group, with one panel: chunk by chunk, tile by tile. `next`, unless NULL, is
- * a group of as many weights of next_size bytes, which is prefetched from beginning to end, as much at a time as is used
- * of this one. */
-static void group_with_panel(real *total, size_t total_stride, Matrix w, const real *panel, size_t width,
-                             const char *next, size_t next_size)
+/* What is to be prefetched: weights of `size` bytes each, or NULL. */
+typedef struct {
+    const char *rows;
+    size_t size;
+} Ahead;
+
+/* total (rows, width) <- the rows of w, a group, with one panel: chunk by chunk, tile by tile; unless `fresh`, the
+ * chunks are added to what stands in total. `next` is a group of as many weights, which is prefetched from beginning to
+ * end, as much at a time as is used of this one. */
+static void group_with_panel(real *total, size_t total_stride, bool fresh, Matrix w, const real *panel, size_t width,
+                             Ahead next)
 {
     const size_t rows = w.rows, K = w.cols, step = tiles[width / 8].rows;
     Tile *full = tiles[width / 8].full, *single_row = tiles[width / 8].single_row;
     for (size_t k = 0; k < K; k += SUM_CHUNK) {
-        const Chunk chunk = {panel + k * width, K - k < SUM_CHUNK ? K - k : SUM_CHUNK, w.stride, total_stride, k == 0,
-                             next_size};
+        const Chunk chunk = {panel + k * width, K - k < SUM_CHUNK ? K - k : SUM_CHUNK, w.stride, total_stride,
+                             fresh && k == 0, next.size};
         for (size_t r = 0, count; r < rows; r += count) {
             count = rows - r < step ? 1 : step;
             (count == step ? full : single_row)(total + r * total_stride, w.data + r * w.stride + k,
-                                                next ? next + (k * rows + r * chunk.k_count) * next_size : NULL, &chunk);
+                                                next.rows ? next.rows + (k * rows + r * chunk.k_count) * next.size
+                                                          : NULL, &chunk);
         }
     }
 }
@@ -932,16 +1058,17 @@ void linear_packed(real *out, Packing packing, const real *panels, const Tensor 
             width = panel_width(N - n);
             bool last = n + width >= N;
             real *sums = packing == AS_PANELS ? out + n * O + o * width : total;
-            group_with_panel(sums, width, w, panels + n * K, width, last ? next : NULL, dtype_size(W->dtype));
+            group_with_panel(sums, width, true, w, panels + n * K, width,
+                             (Ahead){last ? next : NULL, dtype_size(W->dtype)});
             if (packing == AS_PANELS) add_to_rows(sums, b + o, rows, width);
             else transpose(out + n * O + o, O, (Matrix){sums, rows, last ? N - n : width, width}, b + o);
         }
     }
 }
 
-/* product_ref's bits, fast. Here both sides are activations, and w is packed rather than x: then a tile's sums lie as
- * `out` wants them. scratch->packed holds scratch_rows(O) * K numbers. */
-void product(real *out, size_t out_stride, Matrix x, Matrix w, Along along, const Scratch *scratch)
+/* The bits of product_ref or, unless `fresh`, product_add_ref, fast. Here both sides are activations, and w is packed
+ * rather than x: then a tile's sums lie as `out` wants them. scratch->packed holds scratch_rows(O) * K numbers. */
+static void multiply(real *out, size_t out_stride, bool fresh, Matrix x, Matrix w, Along along, const Scratch *scratch)
 {
     size_t N = x.rows, K = x.cols, O = along == BY_ROWS ? w.rows : w.cols, rows = rows_per_group(O, K);
     real total[ROW_GROUP * PANEL];
@@ -954,11 +1081,24 @@ void product(real *out, size_t out_stride, Matrix x, Matrix w, Along along, cons
             size_t count = O - o < width ? O - o : width;
             real *to = out + n * out_stride + o;
             bool full = count == width;                     /* then the sums can be made where they are wanted */
-            group_with_panel(full ? to : total, full ? out_stride : PANEL, group, scratch->packed + o * K, width, NULL, 0);
+            for (size_t r = 0; !full && !fresh && r < rows; r++)
+                memcpy(total + r * PANEL, to + r * out_stride, count * sizeof *to);
+            group_with_panel(full ? to : total, full ? out_stride : PANEL, fresh, group, scratch->packed + o * K,
+                             width, (Ahead){NULL, 0});
             for (size_t r = 0; !full && r < rows; r++)
                 memcpy(to + r * out_stride, total + r * PANEL, count * sizeof *to);
         }
     }
+}
+
+void product(real *out, size_t out_stride, Matrix x, Matrix w, Along along, const Scratch *scratch)
+{
+    multiply(out, out_stride, true, x, w, along, scratch);
+}
+
+void product_add(real *out, size_t out_stride, Matrix x, Matrix w, const Scratch *scratch)
+{
+    multiply(out, out_stride, false, x, w, BY_COLUMNS, scratch);
 }
 
 #endif
@@ -972,4 +1112,97 @@ void linear(real *out, const real *x, const Tensor *W, const real *b, size_t N, 
 {
     pack_rows(scratch->packed, x, N, W->cols);
     linear_packed(out, AS_ROWS, scratch->packed, W, b, N, scratch);
+}
+
+double sum_of_squares(const real *x, size_t n) { return sum_of_differences(x, n, 0, true); }
+
+/* =====================================================================================================================
+ * ROWS, BACKWARDS: LayerNorm and softmax for learn.c, whose head explains the names. In double, rounded once.
+ * ================================================================================================================== */
+
+/* One row: dx (H) <- dy, x (H); the row's part of dgamma and dbeta is added to the sums. */
+static void norm_row_backward(real *dx, const real *dy, const real *x, const NormBackward *norm)
+{
+    const size_t H = norm->H, even = H / 8 * 8;
+    const double mean = sum_of_differences(x, H, 0, false) / (double)H;
+    const double scale = 1 / sqrt(sum_of_differences(x, H, mean, true) / (double)H + (double)norm->eps);
+    double of_d[8] = {0}, of_du[8] = {0};                   /* eight sums side by side, as in the forward pass */
+    for (size_t h = 0; h < H; h += 8)
+        for (size_t i = 0; i < (h < even ? 8 : H - even); i++) {
+            const double u = ((double)x[h + i] - mean) * scale, dy_i = (double)dy[h + i];
+            const double d = dy_i * (double)norm->gamma[h + i];
+            of_d[i] += d;
+            of_du[i] += d * u;
+            norm->dgamma[h + i] += dy_i * u;
+            norm->dbeta[h + i] += dy_i;
+        }
+    const double mean_d = sum_of_eight(of_d) / (double)H, mean_du = sum_of_eight(of_du) / (double)H;
+    for (size_t h = 0; h < H; h++) {
+        const double u = ((double)x[h] - mean) * scale, d = (double)dy[h] * (double)norm->gamma[h];
+        dx[h] = (real)(scale * (d - mean_d - u * mean_du));
+    }
+}
+
+/* Forward: y = u gamma + beta with u = (x - mean) / sqrt(variance + eps), each row by itself. Backward, with
+ * d = dy gamma:
+ *
+ *     dx = (d - mean of d - u * mean of (d u)) / sqrt(variance + eps)          means over the row
+ *     dgamma = sum over rows of dy u          dbeta = sum over rows of dy
+ *
+ * Why two means are taken away: shifting the whole row, or stretching it, changes no y, so that no gradient may point
+ * there. Mean and variance depend on every x of the row; that is where they come from.
+ * Trap: with mean and variance taken as constants, dx is d / sqrt(variance + eps): right in size, wrong in direction.
+ * Source: [ln]; [hf] nn.LayerNorm */
+void layer_norm_backward(real *dx, const real *dy, const real *x, const NormBackward *norm, size_t N)
+{
+    for (size_t n = 0; n < N; n++)
+        norm_row_backward(dx + n * norm->H, dy + n * norm->H, x + n * norm->H, norm);
+}
+
+/* Forward: p = softmax(s), each row by itself. Backward:
+ *
+ *     ds_j = p_j (dp_j - sum over k of p_k dp_k)          ds (rows,cols) <- dp, p
+ *
+ * Why: p_j grows with s_j by p_j (1 - p_j), and shrinks with every other s_k by p_j p_k.
+ * A masked place has p = +0, so its ds is 0: padding learns nothing and teaches nothing. */
+void softmax_backward(real *ds, const real *dp, const real *p, size_t rows, size_t cols)
+{
+    const size_t even = cols / 8 * 8;
+    for (size_t i = 0; i < rows; i++, ds += cols, dp += cols, p += cols) {
+        double sums[8] = {0};
+        for (size_t j = 0; j < even; j += 8)
+            for (size_t l = 0; l < 8; l++) sums[l] += (double)p[j + l] * (double)dp[j + l];
+        for (size_t j = even; j < cols; j++) sums[j - even] += (double)p[j] * (double)dp[j];
+        const double sum = sum_of_eight(sums);
+        for (size_t j = 0; j < cols; j++) ds[j] = (real)((double)p[j] * ((double)dp[j] - sum));
+    }
+}
+
+/* =====================================================================================================================
+ * RANDOM NUMBERS, for learn.c
+ * ================================================================================================================== */
+
+/* Philox 4x32 with ten rounds: a scrambler. A counter of 128 bits and a key of 64 go in, 128 random bits come out.
+ *
+ *     a round:   (c0 c1 c2 c3) -> (high(c2 M1) ^ c1 ^ k0,  low(c2 M1),  high(c0 M0) ^ c3 ^ k1,  low(c0 M0))
+ *
+ * where high and low are the halves of a product of 64 bits, and the key grows by a constant after each round.
+ * Why not rand() or a Mersenne Twister: these are streams; a number depends on how many were taken before. A run that
+ * is interrupted, or that takes its sequences in other portions, would go on with other numbers. Here the number for
+ * (step, sequence, layer, position) is the same whenever it is asked for, in any order.
+ * Source: Salmon et al.: Parallel Random Numbers: As Easy as 1, 2, 3. 2011. PyTorch and JAX have it on GPUs.
+ * Verify: philox_gives_the_published_numbers (tests/test_learn.c) */
+void philox(uint32_t out[4], const uint32_t counter[4], uint32_t seed, Purpose purpose)
+{
+    uint32_t c[4] = {counter[0], counter[1], counter[2], counter[3]}, k0 = seed, k1 = (uint32_t)purpose;
+    for (int round = 0; round < 10; round++) {
+        const uint64_t even = (uint64_t)c[0] * 0xD2511F53u, odd = (uint64_t)c[2] * 0xCD9E8D57u;
+        c[0] = (uint32_t)(odd >> 32) ^ c[1] ^ k0;
+        c[1] = (uint32_t)odd;
+        c[2] = (uint32_t)(even >> 32) ^ c[3] ^ k1;
+        c[3] = (uint32_t)even;
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    memcpy(out, c, sizeof c);
 }

@@ -37,7 +37,10 @@ typedef struct {
     const char *tolerance, *atol, *rtol;
     const char *labels, *template_text;
     int multi, activation;          /* activation: UNSET, or Scores */
-    int isolate;
+    int isolate, gradients;
+    const char *config, *vocabulary;    /* train, from here on */
+    int task, no_nsp, steps, batch, micro_batch, warmup, schedule, rules, seed, save_every, resume;
+    const char *learning_rate, *weight_decay, *clip, *dropout, *mask;
     /* what is left */
     const char **texts;             /* TEXT ... */
     int text_count;
@@ -81,6 +84,7 @@ extern const Verb demo_verb;                                     /* demo.c */
 extern const Verb goldens_verb;                                  /* goldens.c */
 extern const Verb trace_verb, compare_verb, verify_verb;         /* traces.c */
 extern const Verb info_verb;                                     /* info.c */
+extern const Verb train_verb;                                    /* train.c */
 
 /* The words after the command into *options (zeroed by the caller). BERT_USAGE with a hint; *help: --help was among
  * them. */
@@ -269,7 +273,6 @@ bool sentence_is_plain(const SentenceModel *m, Pooling *pooling, bool *normalize
  * Numbers and texts on paper. No locale: the program never calls setlocale, so printf's point is a point
  * ------------------------------------------------------------------------------------------------------------------ */
 #define ALL_DIGITS (sizeof(real) == 8 ? "%.17g" : "%.9g")       /* enough of them to read back the same bits */
-double unsigned_nan(double x);                                  /* NaN without its sign: `nan`, not `-nan` */
 void put_score(const Session *s, double x);                    /* all digits, or on a terminal four decimals */
 void json_put_text(FILE *out, const char *bytes, size_t length);
 void json_put_number(FILE *out, double x);                      /* null if it is not finite */

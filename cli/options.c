@@ -91,10 +91,35 @@ static const Option option_table[] = {
     {"--layer", 0, 0, OPTION_NUMBER, AT(layer), 0, "N", "block, from 0"},
     {"--head", 0, 0, OPTION_NUMBER, AT(head), 0, "N", "attention head, from 0"},
     {"--step", 0, 0, OPTION_NUMBER, AT(step), 1, "N", "one of the sixteen steps, from 1"},
+    {"--gradients", 0, 0, OPTION_FLAG, AT(gradients), 1, NULL,
+     "also the losses and all gradients; --inputs has labels or next_sentence_label"},
     {"--isolate", 0, 0, OPTION_FLAG, AT(isolate), 1, NULL, "feed each step OTHER's own inputs"},
     {"--tolerance", 0, 0, OPTION_STRING, AT(tolerance), 0, "DB", "exact, or the largest NMSE in dB (default -80)"},
     {"--atol", 0, 0, OPTION_STRING, AT(atol), 0, "X", "every |ref - other| <= atol + rtol |ref|"},
     {"--rtol", 0, 0, OPTION_STRING, AT(rtol), 0, "X", "see --atol"},
+    {"--task", 0, 0, OPTION_CHOICE, AT(task), 0, "mlm", "what is learned: hidden words and next sentences"},
+    {"--config", 0, 0, OPTION_STRING, AT(config), 0, "FILE",
+     "the sizes of a model that begins with random weights; goes with --vocab"},
+    {"--vocab", 0, 0, OPTION_STRING, AT(vocabulary), 0, "FILE", "its pieces, as vocab.txt has them"},
+    {"--no-nsp", 0, 0, OPTION_FLAG, AT(no_nsp), 1, NULL, "hidden words only, no next sentences"},
+    {"--steps", 0, 0, OPTION_NUMBER, AT(steps), 1, "N", "how often the weights change"},
+    {"--batch", 0, 0, OPTION_NUMBER, AT(batch), 1, "N", "sequences of a step (default 32)"},
+    {"--micro-batch", 0, 0, OPTION_NUMBER, AT(micro_batch), 1, "N",
+     "sequences that are computed at once: less memory, the same bits (default: all of the step)"},
+    {"--learning-rate", 0, 0, OPTION_STRING, AT(learning_rate), 0, "X", "the largest of the run (default 5e-5)"},
+    {"--warmup", 0, 0, OPTION_NUMBER, AT(warmup), 0, "N", "steps in which it rises to that (default 0)"},
+    {"--schedule", 0, 0, OPTION_CHOICE, AT(schedule), 0, "linear constant",
+     "then it falls in a line to 0 at --steps, or stays"},
+    {"--weight-decay", 0, 0, OPTION_STRING, AT(weight_decay), 0, "X", "of matrices and embeddings (default 0.01)"},
+    {"--clip", 0, 0, OPTION_STRING, AT(clip), 0, "X", "the longest gradient; 0: any (default 1)"},
+    {"--dropout", 0, 0, OPTION_STRING, AT(dropout), 0, "X", "instead of the configuration's two"},
+    {"--mask", 0, 0, OPTION_STRING, AT(mask), 0, "X", "which part of the tokens is to be guessed (default 0.15)"},
+    {"--rules", 0, 0, OPTION_CHOICE, AT(rules), 0, "huggingface google",
+     "whose masks, first weights and AdamW: they differ in details"},
+    {"--seed", 0, 0, OPTION_NUMBER, AT(seed), 0, "N", "of all random numbers (default 0)"},
+    {"--save-every", 0, 0, OPTION_NUMBER, AT(save_every), 1, "N", "steps (default 500; and at the end)"},
+    {"--resume", 0, 0, OPTION_FLAG, AT(resume), 1, NULL,
+     "go on from the last saved state in DIR; from the start if there is none"},
 };
 enum { OPTIONS = sizeof option_table / sizeof *option_table };
 
@@ -163,11 +188,17 @@ bool nearest_word(const char *typed, const char *list, char *found, size_t capac
     return best < 3;
 }
 
-/* What other programs call an option of these. */
+/* What other programs call an option of these; from --aggregation-strategy on, the parameters of Hugging Face's
+ * pipelines. */
 static const char *other_name(const char *name)
 {
-    static const char *const names[][2] = {{"--weights", "--model"}, {"--model-path", "--model"}, {"-k", "--top-k"},
-                                           {"-n", "--top-k"}, {"--input", "--file"}, {"-l", "--layer"}};
+    static const char *const names[][2] = {
+        {"--weights", "--model"}, {"--model-path", "--model"}, {"-k", "--top-k"}, {"-n", "--top-k"},
+        {"--input", "--file"}, {"-l", "--layer"}, {"--aggregation-strategy", "--aggregate"},
+        {"--doc-stride", "--stride"}, {"--max-answer-len", "--max-answer"}, {"--max-seq-len", "--max-length"},
+        {"--handle-impossible-answer", "--impossible"}, {"--text-pair", "--pair"}, {"--context", "--pair"},
+        {"--candidate-labels", "--labels"}, {"--hypothesis-template", "--template"}, {"--multi-label", "--multi"},
+        {"--function-to-apply", "--activation"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(name, names[i][0])) return names[i][1];
     return name;
@@ -179,6 +210,8 @@ static Status unknown_option(const Verb *verb, const char *typed, Error *e)
     char name[64], near[64], own[2048] = "", what[160];
     snprintf(name, sizeof name, "%.*s", (int)strcspn(typed, "="), typed);
     snprintf(what, sizeof what, "unknown option %s", name);
+    for (char *c = name; *c; c++)
+        if (*c == '_') *c = '-';                        /* as Python spells them */
     for (int i = 0; i < OPTIONS; i++) {
         if (!strcmp(option_table[i].name, name)) snprintf(what, sizeof what, "%s has no option %s", verb->name, name);
         if (has_effect(verb, &option_table[i])) strcat(strcat(own, option_table[i].name), " ");

@@ -19,10 +19,15 @@ static const char trace_help[] =
     "Every intermediate of the forward pass: name, shape, rms, min, max, first three\n"
     "values, in the order of the data. With -o FILE.safetensors instead all of them\n"
     "in a file, with input_ids, token_type_ids and attention_mask. Several inputs\n"
-    "need one length. Heads that the weights lack are left out.\n";
+    "need one length. Heads that the weights lack are left out. With --gradients the\n"
+    "file of --inputs also has what the model should have said: int64 labels, the\n"
+    "true id of each token, -100 where nothing was to be guessed, and one\n"
+    "next_sentence_label for each sequence (0: IsNext). Behind the trace come `loss`,\n"
+    "`loss.mlm`, `loss.nsp`, and grad.NAME for all intermediates and parameters.\n";
 static const char trace_examples[] =
     "  bert trace 'my dog is cute'\n"
-    "  bert trace -o mine.safetensors 'my dog is cute'\n";
+    "  bert trace -o mine.safetensors 'my dog is cute'\n"
+    "  bert trace --gradients --inputs batch.safetensors -o mine.safetensors\n";
 
 typedef struct {                    /* all inputs as one batch */
     int B, N, *T;
@@ -30,6 +35,7 @@ typedef struct {                    /* all inputs as one batch */
     int *rows;                      /* 0 .. N-1: the MLM head sees every token */
     char *text;                     /* the inputs' texts, a line each */
     size_t length;
+    int32_t *labels, *next_sentence;    /* (N), (B) with --gradients, where the file has them */
 } TraceInputs;
 
 /* Appends n int32 to an array that holds `used`. False: out of memory. */
@@ -96,27 +102,121 @@ static Status model_name(const char *directory, char name[256], Error *e)
     return BERT_OK;
 }
 
-/* Runs the batch with everything kept, and prints it or writes it to the file of -o, which appears whole or not at all.
- * Heads that the weights lack are not asked for; a refitted next-sentence head is no part of the weights and never
- * here.
- */
-static Status trace_batch(Session *s, const TraceInputs *in, Error *e)
+/* ---------------------------------------------------------------------------------------------------------------------
+ * --gradients: what the model should have said, from the file of --inputs
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* Which of the labels there are, and what they may be. */
+typedef struct {
+    const char *name;
+    size_t count;                   /* as many as tokens or sequences */
+    int largest;
+} LabelSpec;
+
+/* A tensor of labels into *labels, which stays NULL if the file has none. Below 0 only -100 is a label: "none", as in
+ * PyTorch. */
+static Status read_labels(const Session *s, const LabelSpec *spec, int32_t **labels, Error *e)
+{
+    const char *path = s->options.inputs;
+    const SafeTensor *t = safetensors_find(&s->source.tensors, spec->name);
+    if (!t) return BERT_OK;
+    if (t->dtype != DTYPE_I64 || t->count != spec->count)
+        return fail(e, BERT_FILE, "%s: %s has %zu numbers of %s, expected %zu of I64", path, spec->name, t->count,
+                    dtype_name(t->dtype), spec->count);
+    *labels = malloc(spec->count * sizeof **labels);
+    if (!*labels) return fail(e, BERT_SYSTEM, "out of memory");
+    for (size_t i = 0; i < spec->count; i++) {
+        const int64_t label = integer_element(t, i);
+        if (label != -100 && (label < 0 || label > spec->largest))
+            return fail(e, BERT_TEXT, "%s: number %zu of %s is %lld, expected 0 to %d, or -100 for none", path, i + 1,
+                        spec->name, (long long)label, spec->largest);
+        (*labels)[i] = (int32_t)label;
+    }
+    return BERT_OK;
+}
+
+/* Both kinds of labels, or one; and the heads that they need. */
+static Status read_targets(const Session *s, TraceInputs *in, Error *e)
 {
     const Bert *m = &s->model;
-    const Batch batch = {in->B, in->T, in->ids, in->types, in->mask};
-    const Request request = trace_request(m, in->rows, in->N);
-    Activations a = {0};
+    const LabelSpec labels = {"labels", (size_t)in->N, m->config.V - 1};
+    const LabelSpec next = {"next_sentence_label", (size_t)in->B, 1};
+    if (read_labels(s, &labels, &in->labels, e) != BERT_OK) return e->status;
+    if (read_labels(s, &next, &in->next_sentence, e) != BERT_OK) return e->status;
+    if (!in->labels && !in->next_sentence)
+        return fail(e, BERT_FILE, "%s: has neither labels nor next_sentence_label: --gradients needs one of them",
+                    s->options.inputs);
+    if (in->labels && !m->has_mlm)
+        return fail(e, BERT_HEAD, "%s: labels are for the MLM head, which the weights lack", s->options.inputs);
+    if (in->next_sentence && !(m->has_nsp && m->has_pooler))
+        return fail(e, BERT_HEAD, "%s: next_sentence_label is for the NSP head, which the weights lack",
+                    s->options.inputs);
+    return BERT_OK;
+}
+
+/* How many labels count. */
+static double count_labels(const int32_t *labels, int count)
+{
+    double n = 0;
+    for (int i = 0; labels && i < count; i++) n += labels[i] >= 0;
+    return n;
+}
+
+/* Back through `a`: one step of one batch, all gradients kept. */
+static Status learn_batch(Bert *m, Activations *a, const TraceInputs *in, Gradients *g, Parameters *p, Error *e)
+{
+    const Targets targets = {in->labels, in->next_sentence, count_labels(in->labels, in->N),
+                             count_labels(in->next_sentence, in->B)};
+    Status status = gradients_new(g, m, p, e);
+    if (status == BERT_OK) status = gradients_room(g, m, a, KEEP_EVERYTHING, e);
+    if (status != BERT_OK) return status;
+    backward(m, a, g, &targets);
+    gradients_finish(m, g, p);
+    return BERT_OK;
+}
+
+/* Prints a run or writes it to the file of -o, which appears whole or not at all. */
+static Status put_run(Session *s, const Activations *a, Learned *learned, const char *text, Error *e)
+{
     char name[256];
+    if (!s->options.output) return learned_print(&s->model, a, learned, s->out, e);
+    Status status = model_name(s->directory, name, e);
+    return status == BERT_OK ? trace_put(&s->model, a, learned, s->file.stream, name, text, e) : status;
+}
+
+/* Runs the batch with everything kept, and with --gradients back again. Heads that the weights lack, or that have no
+ * labels then, are not asked for; a refitted next-sentence head is no part of the weights and never here.
+ */
+static Status trace_batch(Session *s, TraceInputs *in, Error *e)
+{
+    Bert *m = &s->model;
+    const bool learns = s->options.gradients;
+    const Batch batch = {in->B, in->T, in->ids, in->types, in->mask};
+    Activations a = {0};
+    Parameters p = {0};
+    Gradients g = {0};
+    Learned learned = {&g, &p, {0}};
     Status status = batch_check(&batch, &m->config, e);
+    if (status == BERT_OK && learns) status = read_targets(s, in, e);
+    if (status == BERT_OK && learns) status = parameters_new(&p, m, e);
+    const bool nsp = in->next_sentence != NULL;
+    const Request learning = {.keep = KEEP_EVERYTHING, .pooler = nsp, .nsp = nsp, .mlm_rows = in->rows,
+                              .M = in->labels ? in->N : 0};
+    const Request request = learns ? learning : trace_request(m, in->rows, in->N);
     if (status == BERT_OK) status = activations_new(&a, m, &batch, &request, e);
-    if (status == BERT_OK) {
-        forward(m, &a);
-        if (!s->options.output) status = trace_print(m, &a, s->out, e);
-        else if ((status = model_name(s->directory, name, e)) == BERT_OK)
-            status = trace_put(m, &a, s->file.stream, name, in->text, e);
-    }
+    if (status == BERT_OK) forward(m, &a);
+    if (status == BERT_OK && learns) status = learn_batch(m, &a, in, &g, &p, e);
+    if (status == BERT_OK) status = put_run(s, &a, learns ? &learned : NULL, in->text, e);
     activations_free(&a);
+    gradients_free(&g);
+    parameters_free(&p);
     return status;
+}
+
+static Status trace_settle(Options *o, Error *e)
+{
+    if (!o->gradients || o->inputs) return BERT_OK;
+    return fail(e, BERT_USAGE, "--gradients needs --inputs FILE with labels: see `bert trace --help`");
 }
 
 /* The file of -o is opened first: nobody should wait for an answer that cannot be written. session_close gives it its
@@ -137,13 +237,16 @@ static Status verb_trace(Session *s, Error *e)
     free(in.mask);
     free(in.rows);
     free(in.text);
+    free(in.labels);
+    free(in.next_sentence);
     input_free(&input);
     return status;
 }
 
 const Verb trace_verb = {
-    .name = "trace", .run = verb_trace, .needs = NEEDS_MODEL, .opens_output = true, .sentences = true,
-    .own = "", .formats = "", .arguments = " [TEXT ...]", .summary = "every intermediate, as a table or a file",
+    .name = "trace", .run = verb_trace, .settle = trace_settle, .needs = NEEDS_MODEL, .opens_output = true,
+    .sentences = true, .own = "--gradients", .formats = "", .arguments = " [TEXT ...]",
+    .summary = "every intermediate, as a table or a file",
     .help = trace_help, .examples = trace_examples,
 };
 
@@ -223,12 +326,13 @@ static const char verify_help[] =
     "these weights, under the names of a trace or one of their aliases (see\n"
     "`bert compare --help`). The reference is computed here from OTHER's ids\n"
     "(token_type_ids default to 0, attention_mask to 1); with TEXT, OTHER's ids are\n"
-    "checked first. Where the two differ, the known mistakes that explain it are\n"
-    "named. Prints and exits as `bert compare` does. What was computed in bfloat16 or\n"
-    "float16 is compared with steps that are rounded alike, and its rounding passes,\n"
-    "unless --tolerance, --atol or --rtol is given. --isolate gives each step\n"
-    "OTHER's own inputs where OTHER has them: a wrong step is not blamed on its\n"
-    "successors, and each (of the first five) is explained.\n";
+    "checked first, and the habit of a tokenizer that explains them is named. Where\n"
+    "the two differ, the known mistakes that explain it are named. Prints and exits\n"
+    "as `bert compare` does. What was computed in bfloat16 or float16 is compared with\n"
+    "steps that are rounded alike, and its rounding passes, unless --tolerance, --atol\n"
+    "or --rtol is given. --isolate gives each step OTHER's own inputs where OTHER has\n"
+    "them: a wrong step is not blamed on its successors, and each (of the first five)\n"
+    "is explained.\n";
 static const char verify_examples[] =
     "  bert verify theirs.safetensors\n"
     "  bert verify --isolate theirs.safetensors 'my dog is cute'\n";
@@ -254,6 +358,8 @@ static Status verb_verify(Session *s, Error *e)
     if (o->text_count > 1) status = fail(e, BERT_USAGE, "verify takes one TEXT, not %d", o->text_count);
     if (status == BERT_OK && more) status = next_input(s, &input, &more, e);
     if (more) options.text = &input.encoding;
+    const TextGiven given = {&s->tokenizer, &input.encoding, input.a, input.b, input.has_pair, o->plain};
+    if (more && input.has_text) options.given = &given;
     if (status == BERT_OK) status = verify_trace(&s->model, o->other, &options, s->out, e);
     input_free(&input);
     return status;

@@ -5,7 +5,8 @@
  * Every intermediate of every layer is in a checksum (checksum.h), so two builds that print the same lines computed the
  * same bits throughout. The inputs reach what differs between kernels: one token, numbers of tokens on both sides of a
  * multiple of 8, 24 and 48, panels of different widths side by side, all positions, masked tokens on either side, two
- * token types, and several sequences at once. */
+ * token types, and several sequences at once.
+ * Then some steps of learning, with dropout: a checksum of every gradient and of the weights they lead to. */
 #include "checksum.h"
 #include "formula.h"
 #include <stdlib.h>
@@ -70,6 +71,82 @@ static Status print_case(const Bert *m, const char *kind, const Case *c, Error *
     return print_run(m, kind, c->name, &batch, e);
 }
 
+/* A checksum of all gradients, or all weights. */
+static void print_parameters(const Parameters *p, bool gradients, const char *kind, const char *name)
+{
+    Sha256 sha;
+    char hex[65];
+    sha256_start(&sha);
+    for (const Parameter *x = p->list; x < p->list + p->count; x++)
+        sha256_add(&sha, gradients ? x->gradient : x->value, x->count * sizeof(real));
+    sha256_end(&sha, hex);
+    printf("%s  %s: %s\n", hex, kind, name);
+}
+
+/* One step: seven sequences, by a formula; micro-batches of `size` of them. */
+static Status learn_once(const Bert *m, Gradients *g, Parameters *p, uint32_t step, int size, Error *e)
+{
+    enum { B = 7, MOST = 40 };
+    int T[B], rows[B * MOST];
+    int32_t ids[B * MOST], types[B * MOST], mask[B * MOST], labels[B * MOST], next[B];
+    Status status = BERT_OK;
+    gradients_zero(g);
+    for (int begin = 0; begin < B && status == BERT_OK; begin += size) {
+        const int count = begin + size < B ? size : B - begin;
+        int n = 0, M = 0;
+        for (int b = 0; b < count; b++) {
+            T[b] = 20 + (begin + b) * 5 % 12;
+            next[b] = (begin + b) % 2;
+            for (int t = 0; t < T[b]; t++, n++) {
+                ids[n] = ((begin + b) * 29 + t * 17 + (int)step) % m->config.V;
+                types[n] = t * 2 >= T[b];
+                mask[n] = t < T[b] - (begin + b) % 3;
+                if (t % 5 == 2) rows[M] = n, labels[M++] = (t * 11 + begin + b) % m->config.V;
+            }
+        }
+        Activations a;
+        const Batch batch = {count, T, ids, types, mask};
+        const Request request = {.keep = KEEP_EVERYTHING, .pooler = true, .nsp = true, .mlm_rows = rows, .M = M};
+        const Dropout dropout = {0.1, 0.1, 42, step, (uint32_t)begin};
+        const Targets targets = {labels, next, 35, B};
+        status = activations_new(&a, m, &batch, &request, e);
+        if (status == BERT_OK) status = gradients_room(g, m, &a, KEEP_NOTHING, e);
+        a.dropout = &dropout;
+        if (status == BERT_OK) forward(m, &a), backward(m, &a, g, &targets);
+        activations_free(&a);
+    }
+    if (status == BERT_OK) gradients_finish(m, g, p);
+    return status;
+}
+
+/* Three steps of AdamW by each of the two rules, in micro-batches of different sizes. */
+static Status print_learning(Bert *m, const char *kind, Error *e)
+{
+    Parameters p = {0};
+    Gradients g = {0};
+    Status status = parameters_new(&p, m, e);
+    if (status == BERT_OK) status = gradients_new(&g, m, &p, e);
+    for (Rules rules = RULES_HUGGINGFACE; rules <= RULES_GOOGLE && status == BERT_OK; rules++) {
+        AdamW adamw = {0};
+        AdamWOptions options = adamw_defaults(rules);
+        options.learning_rate = 0.01;
+        options.steps = 5;
+        options.warmup = 1;
+        status = adamw_new(&adamw, &p, &options, e);
+        for (uint32_t step = 0; step < 3 && status == BERT_OK; step++) {
+            status = learn_once(m, &g, &p, step, (int)step * 2 + 2, e);
+            if (status != BERT_OK) break;
+            print_parameters(&p, true, kind, "gradients of a step");
+            adamw_step(&adamw, &g, &p, gradient_norm(&g, &p));
+        }
+        if (status == BERT_OK) print_parameters(&p, false, kind, "weights after three steps");
+        adamw_free(&adamw);
+    }
+    gradients_free(&g);
+    parameters_free(&p);
+    return status;
+}
+
 static Status print_formula(const char *kind, Error *e)
 {
     Bert m;
@@ -79,6 +156,7 @@ static Status print_formula(const char *kind, Error *e)
     if (status == BERT_OK && (status = bert_load(&m, directory, e)) == BERT_OK) {
         for (size_t i = 0; status == BERT_OK && i < sizeof cases / sizeof *cases; i++)
             status = print_case(&m, kind, &cases[i], e);
+        if (status == BERT_OK) status = print_learning(&m, kind, e);
         bert_free(&m);
     }
     formula_remove(directory);

@@ -187,6 +187,41 @@ static bool compare_product(size_t N, size_t K, size_t O, Along along)
     return same;
 }
 
+/* The product that is added to what stands there, and a transposed matrix. */
+static bool compare_product_add(size_t N, size_t K, size_t O)
+{
+    size_t x_stride = N + 3, w_stride = O + 5, out_stride = O + 2;
+    real *x = random_reals(K * x_stride), *w = random_reals(K * w_stride), *turned = malloc(N * K * sizeof(real));
+    real *slow = random_reals(N * out_stride), *fast = malloc(N * out_stride * sizeof(real));
+    Scratch s = {malloc(scratch_rows(O) * K * sizeof(real)), NULL};
+    memcpy(fast, slow, N * out_stride * sizeof(real));
+    transpose_rows(turned, (Matrix){x, K, N, x_stride});
+    bool same = true;
+    for (size_t i = 0; i < N * K; i++) same = same && !memcmp(&turned[i], &x[i % K * x_stride + i / K], sizeof *x);
+    check(same, "%zu x %zu numbers, transposed", K, N);
+    const Matrix X = {turned, N, K, K}, W = {w, K, O, w_stride};
+    product_add(fast, out_stride, X, W, &s);
+    product_add_ref(slow, out_stride, X, W);
+    char what[80];
+    snprintf(what, sizeof what, "N=%zu K=%zu O=%zu, added", N, K, O);
+    same = same && same_bits(what, fast, slow, N * out_stride);
+    free(x), free(w), free(turned), free(fast), free(slow), free(s.packed);
+    return same;
+}
+
+/* A sum that is cut at a multiple of 128 and continued is the same sum. */
+static void a_sum_that_is_continued_after_a_chunk_has_the_same_bits(void)
+{
+    enum { N = 5, K = 300, O = 20 };
+    real *x = random_reals(N * K), *w = random_reals(K * O), whole[N * O] = {0}, parts[N * O] = {0};
+    Scratch s = {malloc(scratch_rows(O) * K * sizeof(real)), NULL};
+    product(whole, O, (Matrix){x, N, K, K}, (Matrix){w, K, O, O}, BY_COLUMNS, &s);
+    product_add(parts, O, (Matrix){x, N, 256, K}, (Matrix){w, 256, O, O}, &s);
+    product_add(parts, O, (Matrix){x + 256, N, K - 256, K}, (Matrix){w + 256 * O, K - 256, O, O}, &s);
+    same_bits("in two parts", parts, whole, N * O);
+    free(x), free(w), free(s.packed);
+}
+
 static void fast_product_has_the_bits_of_the_definition(void)
 {
     const size_t sizes[] = {1, 5, 8, 9, 16, 17, 24, 25, 32, 40, 45, 61, 64, 130};
@@ -200,6 +235,11 @@ static void fast_product_has_the_bits_of_the_definition(void)
     compare_product(60, 1100, 45, BY_ROWS);
     compare_product(60, 1100, 8, BY_ROWS);
     compare_product(60, 1100, 5, BY_COLUMNS);
+    for (int n = 0; n < 14; n++)
+        for (int o = 0; o < 14; o++)
+            if (!compare_product_add(sizes[n], 64, sizes[o]) || !compare_product_add(sizes[n], sizes[o], 64)) return;
+    compare_product_add(60, 1100, 70);
+    compare_product_add(60, 1100, 5);
 }
 
 /* A row's result may not depend on which rows are beside it: here of the last 1, 2, 3, ... of 100, and each alone. */
@@ -246,14 +286,36 @@ static double exp_plain(double x, bool small) { return small ? 1 + x : x > 0 ? I
 static double tanh_plain(double x, bool small) { return small ? x : x > 0 ? 1 : -1; }
 static double gelu_plain(double x, bool small) { return small ? x / 2 : x > 0 ? x : 0; }
 
+static double gelu_erf_slope(double x)
+{
+    return 0.5 * erfc(-x * 0.70710678118654752440) + x * exp(-0.5 * x * x) * 0.39894228040143267794;
+}
+static double gelu_tanh_slope(double x)
+{
+    double u = 0.79788456080286535588 * (x + 0.044715 * x * x * x), s = 1 / (1 + exp(-2 * u));
+    return s + 2 * x * s / (1 + exp(2 * u)) * 0.79788456080286535588 * (1 + 0.134145 * x * x);
+}
+static double slope_plain(double x, bool small) { return small ? 0.5 : x > 0; }
+static void log_of_size(real *out, const real *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) out[i] = fabsf((float)x[i]);
+    log_all(out, out, n);
+}
+static double log_oracle(double x) { return log(fabs(x)); }
+
 /* Why these bounds: exp is computed in float, and its worst over all floats is 1.0192 ulp. The others are computed in
  * double with an error far below half an ulp of a float and rounded once, so that their error is half an ulp and a
- * little: 0.501 (tanh, gelu_tanh), 0.514 (gelu_erf). */
+ * little: 0.501 (tanh, gelu_tanh), 0.514 (gelu_erf). The derivatives of GELU cross zero near -0.75: there the
+ * error, which is that of e^x, is measured in ulps of |x|/256. log is rounded correctly, but for a few numbers so near
+ * to the middle between two floats that double cannot tell. */
 static const Curve curves[] = {
     {"exp", exp_all, exp, 1e-12, 110, exp_plain, 1.02, 0},
     {"tanh", tanh_all, tanh, 1e-6, 12, tanh_plain, 0.505, 0},
     {"gelu_erf", gelu_erf, gelu_erf_oracle, 1e-12, 16, gelu_plain, 0.52, 5.9604644775390625e-08},
     {"gelu_tanh", gelu_tanh, gelu_tanh_oracle, 1e-12, 16, gelu_plain, 0.52, 5.9604644775390625e-08},
+    {"gelu_erf'", gelu_erf_derivative, gelu_erf_slope, 1e-12, 16, slope_plain, 0.7, 0.00390625},
+    {"gelu_tanh'", gelu_tanh_derivative, gelu_tanh_slope, 1e-12, 16, slope_plain, 0.7, 0.00390625},
+    {"log", log_of_size, log_oracle, 0, 1e39, gelu_plain, 0.500001, 0},
 };
 
 /* The error of y in ulps of the exact value. */
@@ -299,7 +361,7 @@ static void curves_are_within_their_bounds_for_all_floats(void)
     for (size_t i = 0; i < sizeof curves / sizeof *curves; i++) {
         float place = 0;
         double worst = worst_error(&curves[i], all && *all == '1' ? 1 : 1009, &place);
-        printf("    %-9s largest error %.4f ulp, at %.9g\n", curves[i].name, worst, (double)place);
+        printf("    %-10s largest error %.4f ulp, at %.9g\n", curves[i].name, worst, (double)place);
         check(worst <= curves[i].ulps, "%s is %.4f ulp off at %.9g, at most %.3f allowed", curves[i].name, worst,
               (double)place, curves[i].ulps);
     }
@@ -316,6 +378,11 @@ static void curves_pass_on_infinity_and_nan(void)
           (double)y[2]);
     gelu_erf(y, x, 3);
     check(isinf(y[0]) && isnan(y[2]), "gelu(inf, nan) = %g %g", (double)y[0], (double)y[2]);
+    log_all(y, x + 2, 1);
+    gelu_erf_derivative(y + 1, x + 2, 1);
+    gelu_tanh_derivative(y + 2, x + 2, 1);
+    check(isnan(y[0]) && isnan(y[1]) && isnan(y[2]), "log(nan), gelu'(nan) = %g %g %g", (double)y[0], (double)y[1],
+          (double)y[2]);
 }
 
 /* The example in the comment, and the largest distance between the two GELUs, at -2.699: 0.000473. */
@@ -457,6 +524,8 @@ const Test tensor_tests[] = {
     {"a_result_that_stays_packed_has_the_same_bits", a_result_that_stays_packed_has_the_same_bits},
     {"fast_product_has_the_bits_of_the_definition", fast_product_has_the_bits_of_the_definition},
     {"a_row_gets_the_same_bits_in_every_batch", a_row_gets_the_same_bits_in_every_batch},
+    {"a_sum_that_is_continued_after_a_chunk_has_the_same_bits",
+     a_sum_that_is_continued_after_a_chunk_has_the_same_bits},
     {"curves_are_within_their_bounds_for_all_floats", curves_are_within_their_bounds_for_all_floats},
     {"curves_pass_on_infinity_and_nan", curves_pass_on_infinity_and_nan},
     {"the_two_gelus_are_two", the_two_gelus_are_two},

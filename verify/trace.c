@@ -204,10 +204,50 @@ Status trace_list(const Bert *m, const Activations *a, TraceTensor **list, size_
     return BERT_OK;
 }
 
+/* A parameter's gradient. */
+static TraceTensor gradient_of(const Parameter *p)
+{
+    TraceTensor t = {.rank = p->rows ? 2 : 1, .shape = {p->rows ? p->rows : p->cols, p->cols}, .data = p->gradient,
+                     .once = true};
+    snprintf(t.name, sizeof t.name, "grad.%.90s", p->name);
+    return t;
+}
+
+/* The trace with nothing behind it, or with what was learned: three numbers, the gradients of the same intermediates in
+ * the same order, those of the parameters. */
+static Status list_all(const Bert *m, const Activations *a, Learned *learned, TraceTensor **list, size_t *count,
+                       Error *e)
+{
+    static const char *const names[] = {"loss", "loss.mlm", "loss.nsp"};
+    TraceTensor *gradients;
+    size_t n;
+    if (trace_list(m, a, list, count, e) != BERT_OK) return e->status;
+    if (!learned) return BERT_OK;
+    const Gradients *g = learned->gradients;
+    const Parameters *p = learned->parameters;
+    if (trace_list(m, &g->a, &gradients, &n, e) != BERT_OK) n = 0, gradients = NULL;
+    TraceTensor *longer = gradients ? realloc(*list, (*count + 3 + n + p->count) * sizeof *longer) : NULL;
+    if (longer) *list = longer;
+    else free(*list);
+    for (int i = 0; longer && i < 3; i++) {
+        learned->losses[i] = (real)(i == 0 ? g->losses.mlm + g->losses.nsp : i == 1 ? g->losses.mlm : g->losses.nsp);
+        longer[*count] = (TraceTensor){.data = &learned->losses[i], .once = true};
+        snprintf(longer[(*count)++].name, sizeof longer->name, "%s", names[i]);
+    }
+    for (size_t i = 0; longer && i < n; i++, (*count)++) {
+        longer[*count] = gradients[i];
+        snprintf(longer[*count].name, sizeof longer->name, "grad.%.90s", gradients[i].name);
+    }
+    for (size_t i = 0; longer && i < p->count; i++)
+        if (is_learned(g, &p->list[i])) longer[(*count)++] = gradient_of(&p->list[i]);
+    free(gradients);
+    return longer ? BERT_OK : fail(e, BERT_SYSTEM, "out of memory for the names of a trace");
+}
+
 /* Elements of a tensor over all B sequences. The memory behind it exists, so the product fits. */
 static size_t elements(const TraceTensor *t, size_t B)
 {
-    size_t n = B;
+    size_t n = t->once ? 1 : B;
     for (int i = 0; i < t->rank; i++) n *= t->shape[i];
     return n;
 }
@@ -222,9 +262,16 @@ static size_t elements(const TraceTensor *t, size_t B)
 /* "(22, 768)", with B in front if there are several sequences. */
 static void shape_text(char text[96], const TraceTensor *t, size_t B)
 {
+    if (t->once) B = 1;
     int n = snprintf(text, 96, B > 1 ? "(%zu, " : "(", B);
     for (int i = 0; i < t->rank; i++) n += snprintf(text + n, 96 - (size_t)n, "%s%zu", i ? ", " : "", t->shape[i]);
     snprintf(text + n, 96 - (size_t)n, t->rank == 1 && B == 1 ? ",)" : ")");
+}
+
+/* A NaN has a sign that means nothing, and depends on the machine; some printfs show it, as -nan. */
+double unsigned_nan(double x)
+{
+    return isnan(x) ? (double)NAN : x;
 }
 
 /* One line: name, shape, root of the mean square, least, largest, first three.
@@ -241,22 +288,28 @@ static void print_tensor(const TraceTensor *t, size_t B, FILE *out)
         if (x > largest || isnan(x)) largest = x;
     }
     shape_text(shape, t, B);
-    fprintf(out, "%-46s %-14s %10.4g %10.4g %10.4g ", t->name, shape, sqrt(squares / (double)n), least, largest);
-    for (size_t i = 0; i < 3 && i < n; i++) fprintf(out, " %9.5f", (double)t->data[i]);
+    fprintf(out, "%-46s %-14s %10.4g %10.4g %10.4g ", t->name, shape, unsigned_nan(sqrt(squares / (double)n)),
+            unsigned_nan(least), unsigned_nan(largest));
+    for (size_t i = 0; i < 3 && i < n; i++) fprintf(out, " %9.5f", unsigned_nan((double)t->data[i]));
     fputc('\n', out);
 }
 
 /* name                     shape              rms        min        max  first three
  * embeddings.LayerNorm     (6, 768)         0.534     -11.11      4.246    0.16855  -0.28577  -0.32613 */
-Status trace_print(const Bert *m, const Activations *a, FILE *out, Error *e)
+Status learned_print(const Bert *m, const Activations *a, Learned *learned, FILE *out, Error *e)
 {
     TraceTensor *list;
     size_t count;
-    if (trace_list(m, a, &list, &count, e) != BERT_OK) return e->status;
+    if (list_all(m, a, learned, &list, &count, e) != BERT_OK) return e->status;
     fprintf(out, "%-46s %-14s %10s %10s %10s  %s\n", "name", "shape", "rms", "min", "max", "first three");
     for (size_t i = 0; i < count; i++) print_tensor(&list[i], (size_t)a->batch.B, out);
     free(list);
     return BERT_OK;
+}
+
+Status trace_print(const Bert *m, const Activations *a, FILE *out, Error *e)
+{
+    return learned_print(m, a, NULL, out, e);
 }
 
 /* =====================================================================================================================
@@ -273,7 +326,7 @@ SafeTensor as_file_tensor(TraceTensor *t, size_t B)
 {
     SafeTensor f = {.name = t->name, .dtype = sizeof(real) == 8 ? DTYPE_F64 : DTYPE_F32, .count = elements(t, B),
                     .data = t->data};
-    if (B > 1) f.shape[f.rank++] = B;
+    if (B > 1 && !t->once) f.shape[f.rank++] = B;
     for (int i = 0; i < t->rank; i++) f.shape[f.rank++] = t->shape[i];
     return f;
 }
@@ -295,12 +348,13 @@ static void id_tensors(SafeTensor tensors[ID_TENSORS], int64_t *values, const Ac
 
 /* Metadata says which model, which text and which version made the file. A refitted next-sentence head is no part of
  * the Activations, and so never in a trace. */
-Status trace_put(const Bert *m, const Activations *a, FILE *out, const char *model_name, const char *text, Error *e)
+Status trace_put(const Bert *m, const Activations *a, Learned *learned, FILE *out, const char *model_name,
+                 const char *text, Error *e)
 {
     const char *const metadata[][2] = {{"model", model_name}, {"text", text}, {"version", BERT_VERSION}};
     TraceTensor *list;
     size_t count;
-    if (trace_list(m, a, &list, &count, e) != BERT_OK) return e->status;
+    if (list_all(m, a, learned, &list, &count, e) != BERT_OK) return e->status;
     SafeTensor *tensors = calloc(count + ID_TENSORS, sizeof *tensors);
     int64_t *ids = calloc((size_t)a->N * ID_TENSORS, sizeof *ids);
     Status status = BERT_OK;
@@ -323,7 +377,7 @@ Status trace_write(const Bert *m, const Activations *a, const char *path, const 
 {
     OutputFile out;
     Status status = output_open(&out, path, e);
-    if (status == BERT_OK) status = trace_put(m, a, out.stream, model_name, text, e);
+    if (status == BERT_OK) status = trace_put(m, a, NULL, out.stream, model_name, text, e);
     if (status == BERT_OK) return output_commit(&out, e);
     output_abort(&out);
     return status;

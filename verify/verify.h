@@ -1,4 +1,5 @@
-/* verify.h - what compare.c, verify.c and mistakes.c share: traces under one set of names, and what two differ by.
+/* verify.h - what compare.c, verify.c, mistakes.c and habits.c share: traces under one set of names, and what two
+ * differ by.
  *
  *     names      any name of a tensor (ours, TransformerLens', TensorFlow's, llama.cpp's) -> ours, its form, its place
  *     a view     the tensors of one trace that have a name, sorted in the order of the data
@@ -49,11 +50,12 @@ typedef struct {
 extern const TraceSpec trace_table[];       /* TRACE_COUNT rows */
 bool trace_per_layer(const TraceSpec *spec);                                /* its name has a `*` */
 
-typedef struct {                    /* a row of the table in one run */
+typedef struct {                    /* a row of the table in one run, or something that was learned from it */
     char name[96];
     int rank;
     size_t shape[3];
     const real *data;
+    bool once;                      /* for all sequences together: no B in front */
 } TraceTensor;
 
 /* All intermediates that `a` holds, in the order of the data, under the names of a trace (Hugging Face's modules):
@@ -64,10 +66,21 @@ typedef struct {                    /* a row of the table in one run */
 Request trace_request(const Bert *m, const int *rows, int N);
 
 Status trace_list(const Bert *m, const Activations *a, TraceTensor **list, size_t *count, Error *e);
+double unsigned_nan(double x);          /* NaN without its sign, which is not promised: `nan`, not `-nan` */
 Status trace_print(const Bert *m, const Activations *a, FILE *out, Error *e);
+/* The same, and then what was learned from it: `loss`, `loss.mlm`, `loss.nsp`, and `grad.NAME` for every intermediate
+ * and every parameter of the heads that had a loss. */
+typedef struct {
+    const Gradients *gradients;     /* of this one batch, kept and finished */
+    const Parameters *parameters;
+    real losses[3];                 /* room for these functions */
+} Learned;
+Status learned_print(const Bert *m, const Activations *a, Learned *learned, FILE *out, Error *e);
 Status trace_write(const Bert *m, const Activations *a, const char *path, const char *model_name, const char *text,
                    Error *e);
-Status trace_put(const Bert *m, const Activations *a, FILE *out, const char *model_name, const char *text, Error *e);
+/* learned: NULL, or what is to be written behind the trace. */
+Status trace_put(const Bert *m, const Activations *a, Learned *learned, FILE *out, const char *model_name,
+                 const char *text, Error *e);
 /* A trace tensor as one of a file, with B in front if there are several sequences; data and name stay the trace's. */
 SafeTensor as_file_tensor(TraceTensor *t, size_t B);
 
@@ -93,6 +106,7 @@ typedef struct {
     bool table;                     /* print every tensor, not only what is odd */
     const Encoding *text;           /* the ids that OTHER should have; or NULL */
     const Tokenizer *tokenizer;     /* shows pieces beside ids; or NULL */
+    const struct TextGiven *given;  /* the text itself, so that wrong ids can be explained; or NULL */
 } VerifyOptions;
 
 /* The same against a reference that is computed here from OTHER's ids; where the two differ, names the known mistakes
@@ -331,5 +345,28 @@ typedef struct {
 } Mistake;
 extern const Mistake mistakes[];
 extern const size_t mistakes_count;
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * The known habits of tokenizers (habits.c)
+ * ------------------------------------------------------------------------------------------------------------------ */
+typedef struct TextGiven {
+    const Tokenizer *tokenizer;
+    const Encoding *encoding;       /* its ids, as they should be */
+    Text a, b;
+    bool has_b, plain;              /* plain: special tokens in the text are plain text */
+} TextGiven;
+
+typedef struct {
+    const char *name;               /* short, for lists */
+    const char *sentence;           /* what OTHER's tokenizer does */
+    unsigned change;                /* the switches of habits.c */
+} Habit;
+extern const Habit habits[];
+extern const size_t habits_count;
+
+/* OTHER's `count` ids are not the text's: prints which habit, or which two, make them of it. Nothing, if none does.
+ * habit_ids makes the text's ids with one habit, or for habits_count with none: malloc'ed into *ids. */
+Status explain_ids(const TextGiven *given, const int32_t *other, size_t count, FILE *out, Error *e);
+Status habit_ids(const TextGiven *given, size_t habit, int32_t **ids, size_t *count, Error *e);
 
 #endif

@@ -307,6 +307,34 @@ const SafeTensor *spec_find(const TensorSpec *spec, int layer, const Safetensors
  * *.safetensors. What others could be meant is refused by name. */
 Status model_file(char **path, const char *directory, Error *e);
 Status model_file_if_any(char **path, const char *directory, Error *e);     /* NULL, and no error, if there is none */
+/* weights/parameters.c: a model of that size, with the heads of pre-training, whose weights have no numbers yet:
+ * parameters_new makes them zeros. bert_free frees it. */
+Status bert_blank(Bert *m, const BertConfig *config, Error *e);
+
+/* weights/training.c: what `bert train` leaves in its directory, and finds there again. */
+typedef struct {                    /* what config.json says about training */
+    double dropout, probs_dropout;  /* hidden_dropout_prob, attention_probs_dropout_prob: 0 <= p < 1 */
+    double initializer_range;       /* the standard deviation of random weights */
+} TrainingConfig;
+Status training_config_load(TrainingConfig *t, const char *path, Error *e);
+Status training_config_write(const char *path, const BertConfig *config, const TrainingConfig *t, int pad_id, Error *e);
+Status tokenizer_config_write(const char *path, const Tokenizer *t, int P, Error *e);
+/* The weights under Hugging Face's names, as float32 (bert64: float64). */
+Status model_write(const char *path, const Parameters *p, Error *e);
+
+typedef struct {
+    const char *name, *value;
+    bool may_differ;                /* after a resume: it is written, and not compared */
+} Setting;
+/* All that a run needs to go on as if it had never stopped: weights, the optimizer's means, the number of steps done,
+ * and the settings. */
+Status state_write(const char *path, const Parameters *p, const AdamW *o, const Setting *settings, size_t count,
+                   Error *e);
+/* BERT_USAGE, with both values, if a setting is another one than when the state was written; BERT_FILE if the state is
+ * not one of this model. `log_size` is the setting log_size. */
+Status state_read(const char *path, Parameters *p, AdamW *o, const Setting *settings, size_t count, size_t *log_size,
+                  Error *e);
+
 /* A model's path, as bert_load and --model take it: a directory, or one file of weights, whose directory has the rest.
  * Into *directory and *weights, malloc'ed; *weights is NULL for a directory. */
 Status model_place(const char *path, char **directory, char **weights, Error *e);

@@ -51,7 +51,7 @@ guide() {
 }
 
 mkdir -p $work
-step 'build' make -s bert bert64 build/formula build/convert || exit 1
+step 'build' make -s bert bert64 build/formula build/convert build/learn_steps64 || exit 1
 step 'the vectors are the formula and the goldens' "$python" tests/vectors/make_vectors.py --check
 step 'odd, written by the formula in C' build/formula odd $work/odd
 for kind in seven tiny odd; do
@@ -79,6 +79,7 @@ step 'ONNX Runtime notices a wrong eps' fails "$python" tests/vectors/runner_onn
 step 'random tokenizers' "$python" tests/conformance/test_tokenizers.py 300
 step 'characters of a word' "$python" tests/unicode/words.py --check
 step 'trace against forward hooks' "$python" tests/conformance/test_trace.py
+step 'gradients against autograd' "$python" tests/conformance/test_learn.py
 step 'planted mistakes are named' "$python" tests/conformance/test_mistakes.py
 step 'traces as people record them' "$python" tests/conformance/test_traces.py
 step 'weights as people bring them' "$python" tests/conformance/test_weights.py

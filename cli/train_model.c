@@ -1,0 +1,231 @@
+/* train_model.c - the model that `bert train` begins with: another model's weights, random ones, or those of a saved
+ * state; and the directory that it is left in.
+ */
+#include "cli/train_run.h"
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Files of the directory
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* What is there already is no error. */
+static Status make_directory(const char *path, Error *e)
+{
+    if (mkdir(path, 0777) == 0 || errno == EEXIST) return BERT_OK;
+    return fail(e, BERT_SYSTEM, "%s: cannot be created: %s", path, strerror(errno));
+}
+
+/* The directory of -o, and training/ in it. */
+static Status make_directories(const TrainRun *r, Error *e)
+{
+    char *training = NULL;
+    Status s = make_directory(r->directory, e);
+    if (s == BERT_OK) s = path_join(&training, r->directory, "training", e);
+    if (s == BERT_OK) s = make_directory(training, e);
+    free(training);
+    return s;
+}
+
+/* The file `from` as `name` of the directory, byte for byte. */
+static Status copy_file(const TrainRun *r, const char *from, const char *name, Error *e)
+{
+    FileView file;
+    OutputFile out = {0};
+    char *to = NULL;
+    Status s = file_open(&file, from, e);
+    if (s != BERT_OK) return s;
+    s = path_join(&to, r->directory, name, e);
+    if (s == BERT_OK) s = output_open(&out, to, e);
+    if (s == BERT_OK) {
+        if (file.size) fwrite(file.data, 1, file.size, out.stream);
+        s = output_commit(&out, e);
+    }
+    free(to);
+    file_close(&file);
+    return s;
+}
+
+/* What a model's directory says about its pieces. */
+static Status copy_pieces(const TrainRun *r, const char *from, Error *e)
+{
+    static const char *const names[] = {"vocab.txt", "tokenizer.json", "tokenizer_config.json",
+                                        "special_tokens_map.json", "added_tokens.json"};
+    Status s = BERT_OK;
+    for (size_t i = 0; s == BERT_OK && i < sizeof names / sizeof *names; i++) {
+        char *path = NULL;
+        if (!file_exists(from, names[i])) continue;
+        s = path_join(&path, from, names[i], e);
+        if (s == BERT_OK) s = copy_file(r, path, names[i], e);
+        free(path);
+    }
+    return s;
+}
+
+/* config.json; and tokenizer_config.json, unless one was copied. */
+static Status write_configs(const TrainRun *r, Error *e)
+{
+    const Session *s = r->s;
+    char *path = NULL;
+    Status status = path_join(&path, r->directory, "config.json", e);
+    if (status == BERT_OK)
+        status = training_config_write(path, &s->model.config, &r->training, s->tokenizer.pad_id, e);
+    free(path);
+    path = NULL;
+    if (status != BERT_OK || file_exists(r->directory, "tokenizer_config.json")) return status;
+    status = path_join(&path, r->directory, "tokenizer_config.json", e);
+    if (status == BERT_OK) status = tokenizer_config_write(path, &s->tokenizer, s->model.config.P, e);
+    free(path);
+    return status;
+}
+
+/* Is it NAME.tmp-XXXXXX, where NAME is a file that a run writes? */
+static bool is_leftover(const char *name)
+{
+    static const char *const names[] = {"model.safetensors", "state.safetensors", "config.json", "vocab.txt",
+                                        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
+                                        "added_tokens.json"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const size_t length = strlen(names[i]);
+        if (!strncmp(name, names[i], length) && !strncmp(name + length, ".tmp-", 5)) return true;
+    }
+    return false;
+}
+
+static Status remove_temporaries(const char *directory, Error *e)
+{
+    DIR *d = opendir(directory);
+    Status s = BERT_OK;
+    if (!d) return fail(e, BERT_SYSTEM, "%s: cannot be read: %s", directory, strerror(errno));
+    for (struct dirent *entry; s == BERT_OK && (entry = readdir(d)); ) {
+        char *path = NULL;
+        if (!is_leftover(entry->d_name)) continue;
+        s = path_join(&path, directory, entry->d_name, e);
+        if (s == BERT_OK) unlink(path);                     /* one that stays only takes room */
+        free(path);
+    }
+    closedir(d);
+    return s;
+}
+
+/* Only what ended without a word, by a kill or a power failure, leaves any: they may be as large as the model. */
+Status train_remove_leftovers(const TrainRun *r, Error *e)
+{
+    char *training = NULL;
+    Status s = path_join(&training, r->directory, "training", e);
+    if (s == BERT_OK) s = remove_temporaries(training, e);
+    if (s == BERT_OK) s = remove_temporaries(r->directory, e);
+    free(training);
+    return s;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Three beginnings
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* What is not learned here is said before the first step. */
+static Status check_model(const TrainRun *r, Error *e)
+{
+    const Bert *m = &r->s->model;
+    const Options *o = &r->s->options;
+    const char *from = o->model ? o->model : o->config;
+    if (m->config.distilbert)
+        return fail(e, BERT_FILE, "%s: model_type is \"distilbert\": only BERT is learned here", from);
+    if (!m->has_mlm) return fail(e, BERT_HEAD, "%s: the weights lack the MLM head, which is what is learned", from);
+    if (!o->no_nsp && !o->inputs && !(m->has_nsp && m->has_pooler))
+        return fail(e, BERT_HEAD, "%s: the weights lack the NSP head: --no-nsp learns without it", from);
+    if (tokenizer_rows(&r->s->tokenizer) > m->config.V)
+        return fail(e, BERT_FILE, "%s: the vocabulary has %d pieces, but config.json says vocab_size %d: they do not "
+                    "belong together", from, tokenizer_rows(&r->s->tokenizer), m->config.V);
+    return BERT_OK;
+}
+
+/* config.json of a file into the session's model, and its numbers for training. */
+static Status read_config(TrainRun *r, const char *path, Error *e)
+{
+    BertConfig config;
+    Status s = config_load(&config, path, e);
+    if (s == BERT_OK) s = training_config_load(&r->training, path, e);
+    if (s == BERT_OK && config.distilbert)
+        s = fail(e, BERT_FILE, "%s: model_type is \"distilbert\": only BERT is learned here", path);
+    return s == BERT_OK ? bert_blank(&r->s->model, &config, e) : s;
+}
+
+/* -m: everything is read and checked before the directory is made. */
+static Status begin_with_model(TrainRun *r, Error *e)
+{
+    Session *s = r->s;
+    char *config = NULL;
+    Status status = model_place(s->options.model, &s->directory, &s->weights, e);
+    if (status == BERT_OK) status = tokenizer_load(&s->tokenizer, s->directory, CASE_AUTO, e);
+    if (status == BERT_OK) status = bert_load(&s->model, s->options.model, e);
+    if (status == BERT_OK) status = path_join(&config, s->directory, "config.json", e);
+    if (status == BERT_OK) status = training_config_load(&r->training, config, e);
+    if (status == BERT_OK) status = check_model(r, e);
+    if (status == BERT_OK) status = make_directories(r, e);
+    if (status == BERT_OK) status = copy_pieces(r, s->directory, e);
+    free(config);
+    return status;
+}
+
+/* --config and --vocab. The pieces are read where they are left: so they are read as they will be. */
+static Status begin_with_config(TrainRun *r, Error *e)
+{
+    Session *s = r->s;
+    Status status = read_config(r, s->options.config, e);
+    if (status == BERT_OK) status = make_directories(r, e);
+    if (status == BERT_OK) status = copy_file(r, s->options.vocabulary, "vocab.txt", e);
+    if (status == BERT_OK)
+        status = tokenizer_load(&s->tokenizer, r->directory, (CaseChoice)s->options.case_choice, e);
+    return status == BERT_OK ? check_model(r, e) : status;
+}
+
+/* --resume: sizes and pieces as they were left. */
+static Status begin_with_state(TrainRun *r, Error *e)
+{
+    Session *s = r->s;
+    char *config = NULL;
+    Status status = path_join(&config, r->directory, "config.json", e);
+    if (status == BERT_OK) status = read_config(r, config, e);
+    if (status == BERT_OK) status = tokenizer_load(&s->tokenizer, r->directory, CASE_AUTO, e);
+    free(config);
+    return status == BERT_OK ? check_model(r, e) : status;
+}
+
+/* A directory that holds a model is not written over. */
+static Status refuse_model(const TrainRun *r, Error *e)
+{
+    static const char *const names[] = {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
+                                        "training/state.safetensors"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (file_exists(r->directory, names[i]))
+            return fail(e, BERT_USAGE, "%s: holds %s: --resume goes on with a run; a new one needs another directory",
+                        r->directory, names[i]);
+    return BERT_OK;
+}
+
+/* Weights in memory, as `begin` found them. */
+Status train_model_open(TrainRun *r, Error *e)
+{
+    Session *s = r->s;
+    const Options *o = &s->options;
+    r->resumed = o->resume && file_exists(r->directory, "training/state.safetensors");
+    Status status = r->resumed ? BERT_OK : refuse_model(r, e);
+    if (status == BERT_OK && !r->resumed && !o->model && !o->config)
+        status = fail(e, BERT_USAGE, "%s: has no saved state: -m MODEL, or --config FILE and --vocab FILE, say what to "
+                      "begin with", r->directory);
+    if (status == BERT_OK)
+        status = r->resumed ? begin_with_state(r, e) : o->model ? begin_with_model(r, e) : begin_with_config(r, e);
+    if (status == BERT_OK && o->gelu != UNSET) s->model.config.gelu = (GeluKind)o->gelu;
+    if (status == BERT_OK && !r->resumed) status = write_configs(r, e);
+    if (status == BERT_OK) status = parameters_new(&r->p, &s->model, e);
+    if (status == BERT_OK && !r->resumed && !o->model)
+        random_weights(&r->p, (Rules)o->rules, r->training.initializer_range, (uint32_t)o->seed, s->tokenizer.pad_id);
+    if (status == BERT_OK) status = gradients_new(&r->g, &s->model, &r->p, e);
+    if (status == BERT_OK) status = adamw_new(&r->adamw, &r->p, &r->options, e);
+    return status;
+}

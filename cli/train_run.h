@@ -1,0 +1,38 @@
+/* train_run.h - one run of `bert train`: its model (train_model.c) and its steps (train.c). */
+#ifndef TRAIN_RUN_H
+#define TRAIN_RUN_H
+#include "cli/cli.h"
+#include "cli/train.h"
+
+enum { SETTINGS = 20, SETTING_SIZE = 200 };
+
+typedef struct {
+    Session *s;
+    const char *directory;          /* of -o */
+    char *state, *model, *log;      /* paths in it */
+    bool resumed;                   /* it goes on from a saved state */
+    TrainingConfig training;
+    AdamWOptions options;
+    int batch, micro_batch, max_length, save_every;
+    double mask;                    /* which part of the tokens is to be guessed */
+    TrainData data;
+    Exercise exercise;
+    int *part_rows;                 /* rows of a micro-batch, counted within it */
+    char data_hash[65];
+    Setting settings[SETTINGS];     /* what a resumed run is compared by */
+    char values[SETTINGS][SETTING_SIZE];
+    size_t setting_count;
+    Parameters p;
+    Gradients g;
+    AdamW adamw;
+    FILE *log_file;
+    double started, shown;          /* seconds, of a clock that only goes forward */
+    int64_t first_step;             /* that this process does */
+    double tokens;                  /* that it has learned from */
+} TrainRun;
+
+/* Loads, makes or resumes the model, and makes its directory: session, p, g, adamw, training. */
+Status train_model_open(TrainRun *r, Error *e);
+/* Temporary files that a run left in the directory when it was killed. */
+Status train_remove_leftovers(const TrainRun *r, Error *e);
+#endif

@@ -1,0 +1,876 @@
+/* learn.c - how BERT learns: steps 15 to 5 backwards, the two losses, AdamW.
+ *
+ * YOU ARE HERE
+ *
+ *     ids --forward (bert.c)--> logits --> loss --backward (here)--> dx of every number x --AdamW--> better weights
+ *
+ * To learn is to make one number smaller, the loss: how wrong the model's answers are. Each weight w is moved a little
+ * against its gradient, the derivative of the loss: by how much the loss grows when w grows, per unit. This file makes
+ * all gradients at once, by the chain rule: if y = f(x), the gradient of x is that of y times the derivative of f. So a
+ * step backwards gets the gradient of its output, and gives that of its input, and where it has weights, theirs.
+ *
+ * NAMES. dx is the gradient of x, and has the shape of x. In the code a gradient has the name of its number: those of
+ * the intermediates are in g->a (the numbers are in a), those of the parameters in g->m (the weights are in m).
+ *
+ * HOW TO READ. Put bert.c beside this file. Each of its step functions has a partner here, NAME_backward, in the
+ * reverse order, and `backward`, at their end, is `forward` in a mirror. Four rules are enough for nearly all of them:
+ *
+ *     y = x W^T + b       dx = dy W          dW = dy^T x, db = sum of the rows of dy           linear_backward
+ *     y = f(x)            dx = dy f'(x)      number by number: GELU, tanh
+ *     y = a + b           da = db = dy       both get the same: the residual connections
+ *     x used twice        dx = the sum of what both uses give: gradients are added up
+ *
+ * A STEP of learning looks at B sequences, or where memory is short at several micro-batches, one after another, whose
+ * gradients are added up. The loss is a mean over the whole step.
+ *
+ * THE PROMISE of tensor.c holds for gradients, too. The order of every sum is written down:
+ *
+ *     dx           over the outputs o of the layer, in chunks of 128
+ *     dW, db       over the rows n of the whole step, in chunks of 128, however the step is cut into micro-batches. A
+ *                  micro-batch may end within a chunk: its last rows wait behind dW for the next ones (see tail_of)
+ *     LayerNorm    over a row, and over the rows of the step, in double; softmax over a row in double
+ *     embeddings   the decoder's part first, then the tokens of the step in their order
+ *
+ * So one seed and one text give one model, bit for bit, on every machine, in micro-batches of any size. Random numbers
+ * come from a counter, not from a stream (philox in tensor.c): what is dropped does not depend on what came before.
+ *
+ * THE ORDER OF THE FILE   tools (dropout, linear layers); the losses; the steps, 15 to 5; backward; AdamW.
+ * Every gradient is held against differences of the loss itself (tests/test_learn.c) and against PyTorch in float64
+ * (tests/conformance/test_learn.py).
+ */
+#include "bert.h"
+#include "weights/weights.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* =====================================================================================================================
+ * TOOLS. (LayerNorm and softmax, backwards: tensor.c.)
+ * ================================================================================================================== */
+
+/* Dropout: in training, each number is set to 0 with probability `rate`, and the others are divided by 1 - rate, so
+ * that the mean stays. No number can then be relied upon alone.     [paper] A.2; [hf] nn.Dropout
+ *
+ *     y_i = 0 or x_i / (1 - rate)            backwards: dx_i = 0 or dy_i / (1 - rate), the same i: the same function
+ *
+ * BERT has it in three places: after the embeddings' LayerNorm, on the attention's probabilities, and on the output of
+ * a block's two sub-layers before the residual is added.
+ * Trap: not after the residual; and the scale belongs to training: in use nothing is dropped and nothing scaled.
+ * out (cols) <- x (cols), row number `row` of sequence number `sequence` of the step; out may be x. */
+static void drop_row(real *out, const real *x, size_t cols, const Dropout *d, Purpose place, uint32_t row,
+                     uint32_t sequence)
+{
+    const double rate = place == PURPOSE_DROP_PROBS ? d->probs_rate : d->rate;
+    const uint32_t limit = (uint32_t)(rate * 4294967296.0);                 /* so many of 2^32 are dropped */
+    const real scale = (real)(1 / (1 - rate));
+    for (size_t c = 0; c < cols; c += 4) {
+        uint32_t random[4];
+        const uint32_t counter[4] = {(uint32_t)(c / 4), row, sequence, d->step};
+        philox(random, counter, d->seed, place);
+        for (size_t i = 0; i < 4 && c + i < cols; i++) out[c + i] = random[i] < limit ? 0 : x[c + i] * scale;
+    }
+}
+
+/* The number of a row in the counter: position t in layer l, or in head l*A + h. (The longest sequence sets how far
+ * they are apart, but only P does not change from batch to batch.) */
+static uint32_t row_number(size_t layer_or_head, size_t P, size_t t)
+{
+    return (uint32_t)(layer_or_head * P + t);
+}
+
+/* x (N,H), in place: every token's row. */
+void drop_rows(const Bert *m, const Activations *a, Purpose place, int l, real *x)
+{
+    const size_t H = (size_t)m->config.H, P = (size_t)m->config.P;
+    for (int b = 0; b < a->batch.B; b++)
+        for (size_t n = a->start[b]; n < a->start[b + 1]; n++)
+            drop_row(x + n * H, x + n * H, H, a->dropout, place, row_number((size_t)l, P, n - a->start[b]),
+                     a->dropout->first_sequence + (uint32_t)b);
+}
+
+/* out (T,T) <- x (T,T), of head h of sequence b */
+void drop_probs(const Bert *m, const Activations *a, int l, int b, int h, real *out, const real *x)
+{
+    const size_t T = a->start[b + 1] - a->start[b], head = (size_t)(l * m->config.A + h), P = (size_t)m->config.P;
+    for (size_t i = 0; i < T; i++)
+        drop_row(out + i * T, x + i * T, T, a->dropout, PURPOSE_DROP_PROBS, row_number(head, P, i),
+                 a->dropout->first_sequence + (uint32_t)b);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * The linear layer, backwards
+ * ------------------------------------------------------------------------------------------------------------------ */
+typedef struct {                    /* a layer's weights and their gradients */
+    const Tensor *W, *dW;           /* (O,K) */
+    const real *db;                 /* (O) */
+} Linear;
+typedef struct {                    /* how many rows there are */
+    size_t now, before;             /* in this micro-batch; in the step's earlier ones */
+} Rows;
+
+/* The numbers of a gradient. (A Bert's tensors are const, because the forward pass only reads weights.) */
+static real *numbers(const Tensor *gradient)
+{
+    return (real *)gradient->data;
+}
+
+/* The memory behind a parameter's gradient of `count` numbers. */
+static void *behind(const real *gradient, size_t count)
+{
+    return (real *)gradient + (count + 15) / 16 * 16;
+}
+
+/* Behind dW (O,K): the rows of a chunk that is not complete, 128 of dy (O) and 128 of x (K). A chunk is added to dW
+ * when all of its 128 rows are there, from whatever micro-batches, or when the step ends.
+ * Why the rows wait, and not the chunk's sum: for each layer of BERT-Base the sum would be 768 rows or more. */
+static real *tail_of(const Tensor *dW)
+{
+    return behind(dW->data, dW->rows * dW->cols);
+}
+
+/* Forward: y = x W^T + b, y (N,O) <- x (N,K), W (O,K). Backward, from dy (N,O), each added to what stands there:
+ *
+ *     dx[n][k] = sum over o of dy[n][o] W[o][k]       how much y_o changes with x_k: W[o][k]
+ *     dW[o][k] = sum over n of dy[n][o] x[n][k]       how much y_o changes with W[o][k]: x_k, and so for every row
+ *     db[o]    = sum over n of dy[n][o]
+ *
+ * The definition, for a whole step. What follows gives its bits, fast and in micro-batches. Source: [hf] nn.Linear.
+ * Trap: dx needs W as it was in the forward pass: no weight changes before the whole step is through.
+ * Verify: linear_backward_has_the_bits_of_its_definition (tests/test_learn.c) */
+void linear_backward_ref(real *dx, real *dW, real *db, const real *dy, const real *x, const Tensor *W, size_t N)
+{
+    const size_t O = W->rows, K = W->cols;
+    const real one = 1, *w = numbers(W);
+    for (size_t i = 0; i < N * K; i++) dx[i] = dot_in_chunks(dx[i], dy + i / K * O, 1, w + i % K, K, O);
+    for (size_t i = 0; i < O * K; i++) dW[i] = dot_in_chunks(dW[i], dy + i / K, O, x + i % K, K, N);
+    for (size_t o = 0; o < O; o++) db[o] = dot_in_chunks(db[o], dy + o, O, &one, 0, N);
+}
+
+/* dx (N,K) += dy (N,O) W (O,K): every sum over o in chunks of 128, which are added to what stands in dx. */
+static void add_dx(real *dx, const real *dy, const Tensor *W, size_t N, const Scratch *scratch)
+{
+    const size_t O = W->rows, K = W->cols;
+    for (size_t o = 0; o < O; o += BLOCK_OUTPUTS) {
+        const size_t outputs = O - o < BLOCK_OUTPUTS ? O - o : BLOCK_OUTPUTS;
+        const Matrix part = {dy + o, N, outputs, O}, rows = {numbers(W) + o * K, outputs, K, K};
+        product_add(dx, K, part, rows, scratch);
+    }
+}
+
+/* db (O) += the rows of dy (N,O), in chunks of 128. */
+static void add_db(real *db, const real *dy, size_t N, size_t O)
+{
+    enum { SIDE = 64 };             /* sums side by side */
+    for (size_t o = 0; o < O; o += SIDE)
+        for (size_t begin = 0; begin < N; begin += SUM_CHUNK) {
+            const size_t end = N - begin < SUM_CHUNK ? N : begin + SUM_CHUNK, count = O - o < SIDE ? O - o : SIDE;
+            real chunk[SIDE] = {0};
+            for (size_t n = begin; n < end; n++)
+                for (size_t i = 0; i < count; i++) chunk[i] += dy[n * O + o + i];
+            for (size_t i = 0; i < count; i++) db[o + i] += chunk[i];
+        }
+}
+
+/* dW (O,K) += dy^T x and db += the rows of dy, for N rows that begin with a chunk.
+ * dy is transposed piece by piece: then the product is one of rows of dy^T with columns of x, which the kernel can do.
+ * BLOCK_OUTPUTS and BLOCK_ROWS are multiples of 128: cutting a sum there changes nothing. */
+static void add_dW(Gradients *g, Linear layer, const real *dy, const real *x, size_t N)
+{
+    const size_t O = layer.dW->rows, K = layer.dW->cols;
+    for (size_t n = 0; n < N; n += BLOCK_ROWS) {
+        const size_t rows = N - n < BLOCK_ROWS ? N - n : BLOCK_ROWS;
+        for (size_t o = 0; o < O; o += BLOCK_OUTPUTS) {
+            const size_t outputs = O - o < BLOCK_OUTPUTS ? O - o : BLOCK_OUTPUTS;
+            transpose_rows(g->turned, (Matrix){dy + n * O + o, rows, outputs, O});
+            product_add(numbers(layer.dW) + o * K, K, (Matrix){g->turned, outputs, rows, rows},
+                        (Matrix){x + n * K, rows, K, K}, &g->scratch);
+        }
+    }
+    add_db((real *)layer.db, dy, N, O);
+}
+
+/* Copies rows behind those that wait already. */
+static void let_wait(Linear layer, size_t waiting, const real *dy, const real *x, size_t count)
+{
+    const size_t O = layer.dW->rows, K = layer.dW->cols;
+    real *tail = tail_of(layer.dW);
+    memcpy(tail + waiting * O, dy, count * O * sizeof *dy);
+    memcpy(tail + SUM_CHUNK * O + waiting * K, x, count * K * sizeof *x);
+}
+
+/* A chunk or less, of the rows that wait. */
+static void add_waiting(Gradients *g, Linear layer, size_t count)
+{
+    const real *tail = tail_of(layer.dW);
+    if (count) add_dW(g, layer, tail, tail + SUM_CHUNK * layer.dW->rows, count);
+}
+
+/* linear_backward_ref for one micro-batch, whose rows follow those that came before in this step. */
+static void linear_backward(Gradients *g, real *dx, const real *dy, const real *x, Linear layer, Rows rows)
+{
+    const size_t O = layer.dW->rows, K = layer.dW->cols, waiting = rows.before % SUM_CHUNK;
+    size_t N = rows.now, missing = waiting ? SUM_CHUNK - waiting : 0, first = N < missing ? N : missing;
+    add_dx(dx, dy, layer.W, N, &g->scratch);
+    let_wait(layer, waiting, dy, x, first);                     /* 1. complete the chunk that waits, if there is one */
+    if (first && first == missing) add_waiting(g, layer, SUM_CHUNK);
+    const size_t whole = (N - first) / SUM_CHUNK * SUM_CHUNK, rest = N - first - whole;
+    add_dW(g, layer, dy + first * O, x + first * K, whole);     /* 2. whole chunks */
+    dy += (first + whole) * O;
+    x += (first + whole) * K;
+    if (rest) let_wait(layer, 0, dy, x, rest);                  /* 3. the rest waits */
+}
+
+/* A LayerNorm's way back: see tensor.c. Behind the gradients of gamma and beta are their sums in double. */
+static NormBackward norm_of(const Bert *m, const real *gamma, const real *dgamma, const real *dbeta)
+{
+    const size_t H = (size_t)m->config.H;
+    return (NormBackward){gamma, behind(dgamma, H), behind(dbeta, H), (real)m->config.eps, H};
+}
+
+/* Forward: y = GELU(x), number by number. Backward: dx = dy GELU'(x), the derivative of the GELU that the model has
+ * (tensor.c). dx may be dy. */
+static void gelu_backward(const Bert *m, real *dx, const real *dy, const real *x, size_t count)
+{
+    real slope[256];
+    for (size_t i = 0; i < count; i += 256) {
+        const size_t n = count - i < 256 ? count - i : 256;
+        if (m->config.gelu == GELU_ERF) gelu_erf_derivative(slope, x + i, n);
+        else gelu_tanh_derivative(slope, x + i, n);
+        for (size_t j = 0; j < n; j++) dx[i + j] = dy[i + j] * slope[j];
+    }
+}
+
+/* =====================================================================================================================
+ * THE LOSSES, and the task heads backwards. Rows: M for MLM, B for NSP.
+ * ================================================================================================================== */
+
+/* Forward: the cross-entropy of one row of logits, how surprised the model is by the true answer: -ln p_label, with
+ * p = softmax(logits). Backward, and added to the loss with the weight 1 / divisor:
+ *
+ *     dlogits_j = (p_j - [j is the label]) / divisor
+ *
+ * Every wrong answer is pushed down by the probability that it got, the right one up by what it lacks to 1. Where the
+ * right one has probability 1, nothing is to be learned.
+ * -ln p_label is computed as (largest logit - label's logit) - ln p_largest, which cannot overflow: p_label may be so
+ * small that it is 0 as a float. A model that knows nothing has ln(cols): 10.33 for 30,522 pieces, 0.69 for NSP.
+ * Example: logits 1 2 3, the label is the first: p = 0.0900 0.2447 0.6652, loss 2.408, dlogits = -0.9100 0.2447 0.6652;
+ * they always add up to 0.
+ * Source: [hf] nn.CrossEntropyLoss; [tf] get_masked_lm_output.
+ * Returns the loss; *right: the label had the highest logit. */
+static double cross_entropy(real *dlogits, const real *logits, size_t cols, int32_t label, double divisor, bool *right)
+{
+    const real scale = (real)(1 / divisor);
+    size_t best = 0;
+    real log_best;
+    softmax(dlogits, logits, 1, cols);
+    for (size_t j = 1; j < cols; j++) best = logits[j] > logits[best] ? j : best;
+    log_all(&log_best, dlogits + best, 1);
+    dlogits[label] -= 1;
+    for (size_t j = 0; j < cols; j++) dlogits[j] *= scale;
+    *right = best == (size_t)label;
+    return (double)logits[best] - (double)logits[label] - (double)log_best;
+}
+
+/* The losses of all rows, in their order, are added to *loss, each over the divisor; *right counts the hits. A row
+ * whose label is below 0 has no loss, and its dlogits are 0. */
+static void add_losses(real *dlogits, Matrix logits, const int32_t *labels, double divisor, double *loss, size_t *right)
+{
+    const size_t cols = logits.cols;
+    for (size_t i = 0; i < logits.rows; i++, dlogits += cols) {
+        bool hit = false;
+        if (labels[i] < 0) memset(dlogits, 0, cols * sizeof *dlogits);
+        else *loss += cross_entropy(dlogits, logits.data + i * cols, cols, labels[i], divisor, &hit) / divisor;
+        *right += hit;
+    }
+}
+
+/* The MLM loss: the mean over the chosen tokens of the step, and of these only.
+ * Trap: a mean over all tokens is 6.7 times too small; a mean of the micro-batches' means weighs their tokens
+ * unequally. Both look like another learning rate, and are found only by comparing.
+ * Differs: Hugging Face's mean of no token is NaN; here it is 0, as in Google's code, which divides by the number of
+ * chosen tokens + 1e-5: the caller's divisor.
+ * Source: [paper] 3.1; [hf] BertForPreTraining; [tf] get_masked_lm_output. Verify: grad.cls.predictions.decoder */
+static void mlm_loss(const Bert *m, const Activations *a, Gradients *g, const Targets *t)
+{
+    const size_t V = (size_t)m->config.V, M = (size_t)a->request.M;
+    add_losses(g->a.logits, (Matrix){a->logits, M, V, V}, t->labels, t->mlm_divisor, &g->losses.mlm,
+               &g->losses.mlm_right);
+}
+
+/* The NSP loss: the mean over the sequences of the step. It is added to the MLM loss one to one.
+ * Trap: label 0 is IsNext, and counts: who lets 0 mean "none", as for padding, learns from one answer only.
+ * Verify: grad.cls.seq_relationship */
+static void nsp_loss(const Activations *a, Gradients *g, const Targets *t)
+{
+    add_losses(g->a.nsp_logits, (Matrix){a->nsp_logits, (size_t)a->batch.B, 2, 2}, t->next_sentence, t->nsp_divisor,
+               &g->losses.nsp, &g->losses.nsp_right);
+}
+
+/* The gradients of hidden state l, (N,H): what block l gives back, and the heads give to the last one. */
+static real *hidden_gradient(const Gradients *g, int l)
+{
+    return (real *)hidden_state(&g->a, l);
+}
+
+/* dx (rows,cols) <- 0 before something is added */
+static real *zeros(real *dx, size_t rows, size_t cols)
+{
+    memset(dx, 0, rows * cols * sizeof *dx);
+    return dx;
+}
+
+/* STEP 15, backwards - MLM head. Here the decoder.
+ *
+ *     forward    logits = t E^T + c                   (M,V) <- (M,H), E (V,H)
+ *     backward   dt = dlogits E      dE = dlogits^T t      dc = sum of the rows of dlogits
+ *
+ * Why M rows and not N: only the chosen tokens have a label. With all N this layer would be most of the work.
+ * Trap: E is the word embedding matrix, if tied. Then this dE and that of step 5 are one array, which both add to; a
+ * matrix that is updated once for each use, or that gets one half only, learns something else.
+ * Verify: grad.cls.predictions.transform.LayerNorm, grad.cls.predictions.bias */
+static void mlm_decoder_backward(const Bert *m, Activations *a, Gradients *g)
+{
+    const size_t M = (size_t)a->request.M, H = (size_t)m->config.H;
+    const Linear layer = {&m->decoder, &g->m.decoder, g->m.decoder_bias};
+    linear_backward(g, zeros(g->a.transform_norm, M, H), g->a.logits, a->transform_norm, layer, (Rows){M, g->chosen});
+}
+
+/* Step 15, backwards, continued: the transform's LayerNorm; it has no residual.
+ * Verify: grad.cls.predictions.transform.transform_act_fn */
+static void mlm_norm_backward(const Bert *m, Activations *a, Gradients *g)
+{
+    const NormBackward norm = norm_of(m, m->transform_gamma, g->m.transform_gamma, g->m.transform_beta);
+    layer_norm_backward(g->a.transform_act, g->a.transform_norm, a->transform_act, &norm, (size_t)a->request.M);
+}
+
+/* Step 15, backwards, continued: the transform's GELU. Verify: grad.cls.predictions.transform.dense */
+static void mlm_gelu_backward(const Bert *m, Activations *a, Gradients *g)
+{
+    gelu_backward(m, g->a.transform_dense, g->a.transform_act, a->transform_dense,
+                  (size_t)a->request.M * (size_t)m->config.H);
+}
+
+/* Step 15, backwards, continued: the transform's dense layer. Its input were the chosen rows of hidden state L; they
+ * get their gradients back, each row its own.
+ * Verify: grad.cls.predictions.transform.dense.weight */
+static void mlm_dense_backward(const Bert *m, Activations *a, Gradients *g)
+{
+    const size_t M = (size_t)a->request.M, H = (size_t)m->config.H;
+    const Linear layer = {&m->Wtransform, &g->m.Wtransform, g->m.btransform};
+    real *last = hidden_gradient(g, m->config.L);
+    linear_backward(g, zeros(g->a.mlm_hidden, M, H), g->a.transform_dense, a->mlm_hidden, layer, (Rows){M, g->chosen});
+    for (size_t i = 0; i < M; i++) {
+        real *row = last + (size_t)a->request.mlm_rows[i] * H;
+        add(row, row, g->a.mlm_hidden + i * H, H);
+    }
+}
+
+/* STEP 14, backwards - pooler, NSP. Here the NSP head.
+ *
+ *     forward    logits = pooled W^T + b              (B,2) <- (B,H), W (2,H)
+ *     backward   dpooled = dlogits W      dW = dlogits^T pooled      db = sum of the rows of dlogits
+ *
+ * Verify: grad.pooler, grad.cls.seq_relationship.weight */
+static void nsp_head_backward(const Bert *m, Activations *a, Gradients *g)
+{
+    const size_t B = (size_t)a->batch.B, H = (size_t)m->config.H;
+    const Linear layer = {&m->Wnsp, &g->m.Wnsp, g->m.bnsp};
+    linear_backward(g, zeros(g->a.pooler, B, H), g->a.nsp_logits, a->pooler, layer, (Rows){B, g->sequences});
+}
+
+/* Step 14, backwards, continued: tanh.
+ *
+ *     forward    y = tanh x           backward   dx = dy (1 - y^2)
+ *
+ * The derivative of tanh is known from its result. Where y is nearly 1 or -1, almost nothing comes through.
+ * Verify: grad.pooler.dense */
+static void pooler_backward(const Bert *m, Activations *a, Gradients *g)
+{
+    const size_t count = (size_t)a->batch.B * (size_t)m->config.H;
+    const real *y = a->pooler, *dy = g->a.pooler;
+    for (size_t i = 0; i < count; i++) g->a.pooler_dense[i] = dy[i] * (1 - y[i] * y[i]);
+}
+
+/* Step 14, backwards, continued: the dense layer. Its input was the row of [CLS] in hidden state L, which gets this
+ * beside what the MLM head gave, if [CLS] was chosen there.
+ * Verify: grad.pooler.dense.weight */
+static void pooler_dense_backward(const Bert *m, Activations *a, Gradients *g)
+{
+    const size_t B = (size_t)a->batch.B, H = (size_t)m->config.H;
+    const Linear layer = {&m->Wpool, &g->m.Wpool, g->m.bpool};
+    real *last = hidden_gradient(g, m->config.L);
+    linear_backward(g, zeros(g->a.first_token, B, H), g->a.pooler_dense, a->first_token, layer,
+                    (Rows){B, g->sequences});
+    for (size_t b = 0; b < B; b++) {
+        real *row = last + a->start[b] * H;
+        add(row, row, g->a.first_token + b * H, H);
+    }
+}
+
+/* =====================================================================================================================
+ * ENCODER, backwards: one block, steps 13 to 7. It gets the gradients of hidden state l+1 and gives those of l, (N,H).
+ * ================================================================================================================== */
+
+/* STEP 13, backwards - feed-forward down. Here LayerNorm and the residual.
+ *
+ *     forward    out = LayerNorm(s),  s = dropout(dense) + y           (N,H)
+ *     backward   ds as in layer_norm_backward;  ddense = ds, where it was not dropped;  dy = ds
+ *
+ * The sum was not kept, and is added up again: the same two arrays, the same bits.
+ * Why training reaches the first blocks: by the residual, dy gets ds whole, whatever the layers of the block do.
+ * Verify: grad.encoder.layer.l.output.dense */
+static void feed_forward_norm_backward(const Bert *m, Activations *a, Gradients *g, int l)
+{
+    const BlockActivations *s = &a->block[l];
+    BlockActivations *d = &g->a.block[l];
+    const BertLayer *w = &m->layers[l], *dw = &g->m.layers[l];
+    const size_t N = (size_t)a->N, H = (size_t)m->config.H;
+    const NormBackward norm = norm_of(m, w->output_gamma, dw->output_gamma, dw->output_beta);
+    add(a->sum, s->output_dense, s->attention_norm, N * H);
+    layer_norm_backward(d->output_dense, d->output_norm, a->sum, &norm, N);
+    memcpy(d->attention_norm, d->output_dense, N * H * sizeof(real));           /* the residual */
+    if (a->dropout) drop_rows(m, a, PURPOSE_DROP_FEED_FORWARD, l, d->output_dense);
+}
+
+/* Step 13, backwards, continued: the dense layer.
+ *
+ *     forward    dense = z W2^T + b2                  (N,H) <- (N,F), W2 (H,F)
+ *     backward   dz = ddense W2      dW2 = ddense^T z      db2 = sum of the rows of ddense
+ *
+ * Verify: grad.encoder.layer.l.intermediate */
+static void feed_forward_down_backward(const Bert *m, Activations *a, Gradients *g, int l)
+{
+    BlockActivations *d = &g->a.block[l];
+    const size_t N = (size_t)a->N, F = (size_t)m->config.F;
+    const Linear layer = {&m->layers[l].W2, &g->m.layers[l].W2, g->m.layers[l].b2};
+    linear_backward(g, zeros(d->intermediate, N, F), d->output_dense, a->block[l].intermediate, layer,
+                    (Rows){N, g->tokens});
+}
+
+/* STEP 12, backwards - feed-forward up. Here the GELU.
+ *
+ *     forward    z = GELU(x),  x = y W1^T + b1           (N,F)
+ *     backward   dx = dz GELU'(x)
+ *
+ * Trap: GELU' is that of x, the number before GELU, not of z.
+ * Verify: grad.encoder.layer.l.intermediate.dense */
+static void feed_forward_gelu_backward(const Bert *m, Activations *a, Gradients *g, int l)
+{
+    BlockActivations *d = &g->a.block[l];
+    gelu_backward(m, d->intermediate_dense, d->intermediate, a->block[l].intermediate_dense,
+                  (size_t)a->N * (size_t)m->config.F);
+}
+
+/* Step 12, backwards, continued: the dense layer.
+ *
+ *     forward    x = y W1^T + b1                      (N,F) <- (N,H), W1 (F,H)
+ *     backward   dy += dx W1      dW1 = dx^T y      db1 = sum of the rows of dx
+ *
+ * y was used twice, here and as the residual of step 13: this dy is added to what the residual gave.
+ * Verify: grad.encoder.layer.l.attention.output.LayerNorm */
+static void feed_forward_up_backward(const Bert *m, Activations *a, Gradients *g, int l)
+{
+    BlockActivations *d = &g->a.block[l];
+    const Linear layer = {&m->layers[l].W1, &g->m.layers[l].W1, g->m.layers[l].b1};
+    linear_backward(g, d->attention_norm, d->intermediate_dense, a->block[l].attention_norm, layer,
+                    (Rows){(size_t)a->N, g->tokens});
+}
+
+/* STEP 11, backwards - attention output. Here LayerNorm and the residual, as in step 13:
+ *
+ *     forward    y = LayerNorm(s),  s = dropout(dense) + x           (N,H), x: hidden state l
+ *     backward   ds as in layer_norm_backward;  ddense = ds, where it was not dropped;  dx = ds, the first part of it
+ *
+ * Verify: grad.encoder.layer.l.attention.output.dense */
+static void attention_norm_backward(const Bert *m, Activations *a, Gradients *g, int l)
+{
+    BlockActivations *d = &g->a.block[l];
+    const BertLayer *w = &m->layers[l], *dw = &g->m.layers[l];
+    const size_t N = (size_t)a->N, H = (size_t)m->config.H;
+    const NormBackward norm = norm_of(m, w->attention_gamma, dw->attention_gamma, dw->attention_beta);
+    add(a->sum, a->block[l].attention_dense, hidden_state(a, l), N * H);
+    layer_norm_backward(d->attention_dense, d->attention_norm, a->sum, &norm, N);
+    memcpy(hidden_gradient(g, l), d->attention_dense, N * H * sizeof(real));    /* the residual */
+    if (a->dropout) drop_rows(m, a, PURPOSE_DROP_ATTENTION, l, d->attention_dense);
+}
+
+/* Step 11, backwards, continued: the dense layer.
+ *
+ *     forward    dense = context Wo^T + bo            (N,H), Wo (H,H)
+ *     backward   dcontext = ddense Wo      dWo = ddense^T context      dbo = sum of the rows of ddense
+ *
+ * Verify: grad.encoder.layer.l.attention.self.context */
+static void attention_dense_backward(const Bert *m, Activations *a, Gradients *g, int l)
+{
+    BlockActivations *d = &g->a.block[l];
+    const size_t N = (size_t)a->N, H = (size_t)m->config.H;
+    const Linear layer = {&m->layers[l].Wo, &g->m.layers[l].Wo, g->m.layers[l].bo};
+    linear_backward(g, zeros(d->context, N, H), d->attention_dense, a->block[l].context, layer, (Rows){N, g->tokens});
+}
+
+/* STEP 10, backwards - context, for head h of sequence b; rows and columns as in the forward step.
+ *
+ *     forward    context_i = sum over j of p_ij v_j           (T,D) <- p (T,T), v (T,D)
+ *     backward   dp_ij = dcontext_i . v_j           dv_j = sum over i of p_ij dcontext_i
+ *
+ * A value row gets its gradient from all tokens that looked at it, as much as they looked.
+ * With dropout, p in these two lines is what was left of p; dp then goes back through dropout.
+ * Verify: grad.encoder.layer.l.attention.self.probs, .value */
+static void attention_context_backward(const Bert *m, Activations *a, Gradients *g, int l, int b, int h)
+{
+    const BlockActivations *s = &a->block[l];
+    BlockActivations *d = &g->a.block[l];
+    const size_t n = a->start[b], T = a->start[b + 1] - n, H = (size_t)m->config.H, D = (size_t)m->config.D;
+    const size_t first = n * H + (size_t)h * D;
+    const Matrix dcontext = {d->context + first, T, D, H}, value = {s->value + first, T, D, H};
+    const Matrix probs = {head_map(a, a->dropout ? s->scores : s->probs, b, h), T, T, T}, turned = {g->turned, T, T, T};
+    real *dprobs = head_map(&g->a, d->probs, b, h);
+    product(dprobs, T, dcontext, value, BY_ROWS, &g->scratch);
+    transpose_rows(g->turned, probs);
+    product(d->value + first, H, turned, dcontext, BY_COLUMNS, &g->scratch);
+    if (a->dropout) drop_probs(m, a, l, b, h, dprobs, dprobs);
+}
+
+/* STEP 9, backwards - softmax: softmax_backward (tensor.c), row by row.
+ *
+ *     forward    p_ij = e^score_ij / sum over j' of e^score_ij'           (T,T)
+ *     backward   dscore_ij = p_ij (dp_ij - sum over j' of p_ij' dp_ij')
+ *
+ * A row of dscores adds up to 0: attention can only be moved from one token to another.
+ * Verify: grad.encoder.layer.l.attention.self.scores */
+static void attention_probs_backward(Activations *a, Gradients *g, int l, int b, int h)
+{
+    BlockActivations *d = &g->a.block[l];
+    const size_t T = a->start[b + 1] - a->start[b];
+    softmax_backward(head_map(&g->a, d->scores, b, h), head_map(&g->a, d->probs, b, h),
+                     head_map(a, a->block[l].probs, b, h), T, T);
+}
+
+/* STEP 8, backwards - scores.
+ *
+ *     forward    score_ij = q_i . k_j / sqrt(D), or -FLT_MAX where key j is masked           (T,T) <- (T,D), (T,D)
+ *     backward   r_ij = dscore_ij / sqrt(D), or 0 where key j is masked
+ *                dq_i = sum over j of r_ij k_j           dk_j = sum over i of r_ij q_i
+ *
+ * Trap: a masked score was replaced, so no q and no k changes it: its r is 0 even where a whole row is masked, in which
+ * softmax gave every place 1/T and every dscore may be a number.
+ * Verify: grad.encoder.layer.l.attention.self.query, .key */
+static void attention_scores_backward(const Bert *m, Activations *a, Gradients *g, int l, int b, int h)
+{
+    const BlockActivations *s = &a->block[l];
+    BlockActivations *d = &g->a.block[l];
+    const size_t n = a->start[b], T = a->start[b + 1] - n, H = (size_t)m->config.H, D = (size_t)m->config.D;
+    const size_t first = n * H + (size_t)h * D;
+    const real scale = (real)(1 / sqrt((double)D)), *dscores = head_map(&g->a, d->scores, b, h);
+    const int32_t *mask = a->batch.attention_mask + n;
+    const Matrix query = {s->query + first, T, D, H}, key = {s->key + first, T, D, H};
+    const Matrix square = {g->square, T, T, T}, turned = {g->turned, T, T, T};
+    for (size_t i = 0; i < T; i++)
+        for (size_t j = 0; j < T; j++) g->square[i * T + j] = mask[j] ? dscores[i * T + j] * scale : 0;
+    product(d->query + first, H, square, key, BY_COLUMNS, &g->scratch);
+    transpose_rows(g->turned, square);
+    product(d->key + first, H, turned, query, BY_COLUMNS, &g->scratch);
+}
+
+/* STEP 7, backwards - query, key, value.
+ *
+ *     forward    q = x Wq^T + bq    k = x Wk^T + bk    v = x Wv^T + bv           (N,H), x: hidden state l
+ *     backward   dx += dq Wq + dk Wk + dv Wv           x was used three times, and a fourth time as the residual
+ *
+ * bk learns nothing: a number that is added to all keys adds the same to all scores of a row, which softmax does not
+ * see. Its gradient is 0 but for rounding.
+ * Here the value. Verify: grad.encoder.layer.l.attention.self.value.weight */
+static void attention_value_backward(const Bert *m, Activations *a, Gradients *g, int l)
+{
+    const Linear layer = {&m->layers[l].Wv, &g->m.layers[l].Wv, g->m.layers[l].bv};
+    linear_backward(g, hidden_gradient(g, l), g->a.block[l].value, hidden_state(a, l), layer,
+                    (Rows){(size_t)a->N, g->tokens});
+}
+
+/* Step 7, backwards, continued: the key. */
+static void attention_key_backward(const Bert *m, Activations *a, Gradients *g, int l)
+{
+    const Linear layer = {&m->layers[l].Wk, &g->m.layers[l].Wk, g->m.layers[l].bk};
+    linear_backward(g, hidden_gradient(g, l), g->a.block[l].key, hidden_state(a, l), layer,
+                    (Rows){(size_t)a->N, g->tokens});
+}
+
+/* Step 7, backwards, continued: the query. After it the gradients of hidden state l are complete.
+ * Verify: grad.encoder.layer.l-1.output.LayerNorm, or grad.embeddings.LayerNorm for l = 0 */
+static void attention_query_backward(const Bert *m, Activations *a, Gradients *g, int l)
+{
+    const Linear layer = {&m->layers[l].Wq, &g->m.layers[l].Wq, g->m.layers[l].bq};
+    linear_backward(g, hidden_gradient(g, l), g->a.block[l].query, hidden_state(a, l), layer,
+                    (Rows){(size_t)a->N, g->tokens});
+}
+
+/* One transformer block, backwards: encoder_block from its end to its beginning. */
+static void encoder_block_backward(const Bert *m, Activations *a, Gradients *g, int l)
+{
+    feed_forward_norm_backward(m, a, g, l);
+    feed_forward_down_backward(m, a, g, l);
+    feed_forward_gelu_backward(m, a, g, l);
+    feed_forward_up_backward(m, a, g, l);
+    attention_norm_backward(m, a, g, l);
+    attention_dense_backward(m, a, g, l);
+    for (int b = 0; b < a->batch.B; b++)
+        for (int h = 0; h < m->config.A; h++) {
+            attention_context_backward(m, a, g, l, b, h);
+            attention_probs_backward(a, g, l, b, h);
+            attention_scores_backward(m, a, g, l, b, h);
+        }
+    attention_value_backward(m, a, g, l);
+    attention_key_backward(m, a, g, l);
+    attention_query_backward(m, a, g, l);
+}
+
+/* =====================================================================================================================
+ * EMBEDDING, backwards
+ * ================================================================================================================== */
+
+/* STEP 6, backwards - LayerNorm of the sum.
+ *
+ *     forward    h = dropout(LayerNorm(s)),  s = word + token_type + position           (N,H)
+ *     backward   ds as in layer_norm_backward, from dh where it was not dropped; dword = dtoken_type = dposition = ds
+ *
+ * Verify: grad.embeddings.word_embeddings */
+static void embeddings_norm_backward(const Bert *m, Activations *a, Gradients *g)
+{
+    const size_t N = (size_t)a->N, H = (size_t)m->config.H;
+    const NormBackward norm = norm_of(m, m->embeddings_gamma, g->m.embeddings_gamma, g->m.embeddings_beta);
+    if (m->config.S) add(a->sum, a->word, a->token_type, N * H);
+    add(a->sum, m->config.S ? a->sum : a->word, a->position, N * H);
+    if (a->dropout) drop_rows(m, a, PURPOSE_DROP_EMBEDDINGS, 0, g->a.embedding_norm);
+    layer_norm_backward(g->a.word, g->a.embedding_norm, a->sum, &norm, N);
+    memcpy(g->a.token_type, g->a.word, N * H * sizeof(real));
+    memcpy(g->a.position, g->a.word, N * H * sizeof(real));
+}
+
+/* STEP 5, backwards - three lookups.
+ *
+ *     forward    row n <- row `index` of a table           backward   row `index` of the table's gradient += row n
+ *
+ * A row that was looked up several times gets the sum, in the order of the tokens; a row that nobody looked up gets
+ * nothing. (A lookup is a product, too, with a row of zeros and a single one.)
+ * Here the position. Verify: grad.embeddings.position_embeddings.weight */
+static void embeddings_position_backward(const Bert *m, Activations *a, Gradients *g)
+{
+    const size_t H = (size_t)m->config.H;
+    for (int b = 0; b < a->batch.B; b++)
+        for (size_t n = a->start[b]; n < a->start[b + 1]; n++) {
+            real *row = numbers(&g->m.position_embeddings) + (n - a->start[b]) * H;
+            add(row, row, g->a.position + n * H, H);
+        }
+}
+
+/* Step 5, backwards, continued: the segment, which DistilBERT does not have.
+ * Verify: grad.embeddings.token_type_embeddings.weight */
+static void embeddings_token_type_backward(const Bert *m, Activations *a, Gradients *g)
+{
+    const size_t H = (size_t)m->config.H;
+    for (size_t n = 0; m->config.S && n < (size_t)a->N; n++) {
+        real *row = numbers(&g->m.token_type_embeddings) + (size_t)a->batch.token_type_ids[n] * H;
+        add(row, row, g->a.token_type + n * H, H);
+    }
+}
+
+/* Step 5, backwards, continued: the word. The rows are kept until the end of the step (look_up_backward), because the
+ * decoder's part of a tied matrix comes first, and is complete only then.
+ * Verify: grad.embeddings.word_embeddings.weight */
+static void embeddings_word_backward(const Bert *m, Activations *a, Gradients *g)
+{
+    const size_t N = (size_t)a->N, H = (size_t)m->config.H;
+    memcpy(g->lookups + g->tokens * H, g->a.word, N * H * sizeof(real));
+    memcpy(g->lookup_ids + g->tokens, a->batch.input_ids, N * sizeof *g->lookup_ids);
+}
+
+/* At the end of the step.
+ * Differs: Hugging Face's table has a padding_idx: the row of [PAD] gets nothing from lookups. That is the same, unless
+ * a [PAD] has mask 1. */
+static void look_up_backward(const Bert *m, Gradients *g)
+{
+    const size_t H = (size_t)m->config.H;
+    for (size_t n = 0; n < g->tokens; n++) {
+        real *row = numbers(&g->m.word_embeddings) + (size_t)g->lookup_ids[n] * H;
+        add(row, row, g->lookups + n * H, H);
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * The summary: forward, in a mirror. Losses, heads, L blocks, embeddings.
+ * ------------------------------------------------------------------------------------------------------------------ */
+void backward(const Bert *m, Activations *a, Gradients *g, const Targets *t)
+{
+    const Request *r = &a->request;
+    assert(r->keep == KEEP_EVERYTHING && !r->unused_blocks && r->pooler == r->nsp);
+    zeros(hidden_gradient(g, m->config.L), (size_t)a->N, (size_t)m->config.H);
+    if (r->M) {
+        mlm_loss(m, a, g, t);
+        mlm_decoder_backward(m, a, g);
+        mlm_norm_backward(m, a, g);
+        mlm_gelu_backward(m, a, g);
+        mlm_dense_backward(m, a, g);
+    }
+    if (r->nsp) {
+        nsp_loss(a, g, t);
+        nsp_head_backward(m, a, g);
+        pooler_backward(m, a, g);
+        pooler_dense_backward(m, a, g);
+    }
+    for (int l = m->config.L - 1; l >= 0; l--) encoder_block_backward(m, a, g, l);
+    embeddings_norm_backward(m, a, g);
+    embeddings_position_backward(m, a, g);
+    embeddings_token_type_backward(m, a, g);
+    embeddings_word_backward(m, a, g);
+    g->has_mlm |= t->labels != NULL;
+    g->has_nsp |= r->nsp;
+    g->tokens += (size_t)a->N;
+    g->chosen += (size_t)r->M;
+    g->sequences += r->nsp ? (size_t)a->batch.B : 0;
+}
+
+/* The end of a step: chunks that stayed incomplete, lookups, and the sums in double of every LayerNorm. */
+void gradients_finish(const Bert *m, Gradients *g, Parameters *p)
+{
+    const size_t tokens = g->tokens % SUM_CHUNK, chosen = g->chosen % SUM_CHUNK, sequences = g->sequences % SUM_CHUNK;
+    for (int l = 0; l < m->config.L; l++) {
+        const BertLayer *w = &m->layers[l], *d = &g->m.layers[l];
+        add_waiting(g, (Linear){&w->W2, &d->W2, d->b2}, tokens);
+        add_waiting(g, (Linear){&w->W1, &d->W1, d->b1}, tokens);
+        add_waiting(g, (Linear){&w->Wo, &d->Wo, d->bo}, tokens);
+        add_waiting(g, (Linear){&w->Wv, &d->Wv, d->bv}, tokens);
+        add_waiting(g, (Linear){&w->Wk, &d->Wk, d->bk}, tokens);
+        add_waiting(g, (Linear){&w->Wq, &d->Wq, d->bq}, tokens);
+    }
+    if (chosen) {
+        add_waiting(g, (Linear){&m->decoder, &g->m.decoder, g->m.decoder_bias}, chosen);
+        add_waiting(g, (Linear){&m->Wtransform, &g->m.Wtransform, g->m.btransform}, chosen);
+    }
+    if (sequences) {
+        add_waiting(g, (Linear){&m->Wnsp, &g->m.Wnsp, g->m.bnsp}, sequences);
+        add_waiting(g, (Linear){&m->Wpool, &g->m.Wpool, g->m.bpool}, sequences);
+    }
+    look_up_backward(m, g);
+    for (const Parameter *x = p->list; x < p->list + p->count; x++) {
+        const double *sums = behind(x->gradient, x->count);
+        for (size_t i = 0; x->norm && i < x->count; i++) x->gradient[i] = (real)sums[i];
+    }
+}
+
+/* =====================================================================================================================
+ * AdamW: what the gradients do to the weights
+ * ================================================================================================================== */
+
+/* Differs: Google's program counts as little as possible. eps 1e-6 where others have 1e-8, and no bias correction. */
+AdamWOptions adamw_defaults(Rules rules)
+{
+    return (AdamWOptions){.rules = rules, .learning_rate = 5e-5, .weight_decay = 0.01, .clip = 1, .beta1 = 0.9,
+                          .beta2 = 0.999, .eps = rules == RULES_GOOGLE ? 1e-6 : 1e-8};
+}
+
+/* The rate of a step, 0 being the first: it rises in a line for `warmup` steps, then falls in a line to 0 at `steps`.
+ * Why warm up: the first gradients of random weights all point to the same few things; large steps along them end where
+ * nothing more is learned.
+ * Trap: the very first update has the rate 0, in both programs, and so only fills the running means.
+ * Differs: Hugging Face's line falls from the end of the warm-up; Google's falls from step 0 on, so that the rate drops
+ * at once by warmup / steps when the warm-up ends.
+ * Source: [hf] get_linear_schedule_with_warmup; [tf] optimization.py, create_optimizer. */
+double learning_rate_at(const AdamWOptions *o, int64_t step)
+{
+    if (step < o->warmup) return o->learning_rate * ((double)step / (double)o->warmup);
+    if (o->constant) return o->learning_rate;
+    if (step >= o->steps) return 0;
+    const int64_t from = o->rules == RULES_GOOGLE ? 0 : o->warmup;
+    return o->learning_rate * ((double)(o->steps - step) / (double)(o->steps - from));
+}
+
+/* A head whose loss was not asked for is left as it is, without decay, too. */
+bool is_learned(const Gradients *g, const Parameter *p)
+{
+    if (p->group == GROUP_ENCODER) return true;
+    return p->group == GROUP_MLM ? g->has_mlm : p->group <= GROUP_NSP && g->has_nsp;
+}
+
+/* The length of all gradients as one vector, |d| = sqrt(sum of d^2): in double, tensor by tensor, in the order of the
+ * table of tensors.
+ * Trap: a tied matrix counts once, with the sum of both its parts. Two lengths that are added up are not the length. */
+double gradient_norm(const Gradients *g, const Parameters *p)
+{
+    double total = 0;
+    for (const Parameter *x = p->list; x < p->list + p->count; x++)
+        if (is_learned(g, x)) total += sum_of_squares(x->gradient, x->count);
+    return sqrt(total);
+}
+
+/* What is the same for all numbers of a step. */
+typedef struct {
+    real clip, new1, new2, rate, root, eps;
+} Update;
+
+static inline real square_root(real x)
+{
+    return sizeof(real) == sizeof(double) ? (real)sqrt((double)x) : (real)sqrtf((float)x);
+}
+
+/* A tensor's numbers: w and its running means m, v. `decay` is the rate times the weight decay, or 0. */
+static void update_numbers(real *w, real *m, real *v, const real *gradient, size_t count, const Update *u, real decay)
+{
+    for (size_t i = 0; i < count; i++) {
+        const real d = gradient[i] * u->clip;
+        m[i] += (d - m[i]) * u->new1;
+        v[i] += (d * d - v[i]) * u->new2;
+        w[i] -= w[i] * decay + u->rate * (m[i] / (square_root(v[i]) * u->root + u->eps));
+    }
+}
+
+/* One step of AdamW, t = 1, 2, ... For each number w with gradient d:
+ *
+ *     d = d * clip / |all d|, if that is longer than clip
+ *     m = beta1 m + (1 - beta1) d           its mean over about the last 10 steps: where to
+ *     v = beta2 v + (1 - beta2) d^2         the mean of its square over about 1,000: how sure
+ *     w = w - rate * (decay w + m' / (sqrt v' + eps))      with m' = m / (1 - beta1^t), v' = v / (1 - beta2^t)
+ *
+ * Why divide by sqrt v: each weight moves by about `rate`, whether its gradients are large or small.
+ * Why the correction: m and v begin at 0, and are too small by these factors at first.
+ * Trap: decay is not added to d (that would be L2 with Adam, another method); biases and LayerNorms do not decay; eps
+ * stands outside the root; clipping comes first, over all tensors together.
+ * Differs: Google has no correction: m' = m, v' = v, and the first hundreds of updates are up to 6 times longer.
+ * Differs: clip / |all d| is clip / (|all d| + 1e-6) in PyTorch.
+ * Source: Loshchilov, Hutter: Decoupled Weight Decay Regularization. 2017; [hf] Trainer with torch.optim.AdamW; [tf]
+ * optimization.py, AdamWeightDecayOptimizer. Only + - * / and sqrt: the same bits everywhere. */
+void adamw_step(AdamW *o, const Gradients *g, const Parameters *p, double norm)
+{
+    const AdamWOptions *s = &o->options;
+    const bool google = s->rules == RULES_GOOGLE;
+    const double rate = learning_rate_at(s, o->step), clip = s->clip / (google ? norm : norm + 1e-6);
+    size_t at = 0;
+    o->step++;
+    o->beta1_power *= s->beta1;
+    o->beta2_power *= s->beta2;
+    const Update u = {.clip = (real)(s->clip > 0 && clip < 1 ? clip : 1), .new1 = (real)(1 - s->beta1),
+                      .new2 = (real)(1 - s->beta2), .rate = (real)(google ? rate : rate / (1 - o->beta1_power)),
+                      .root = (real)(google ? 1 : 1 / sqrt(1 - o->beta2_power)), .eps = (real)s->eps};
+    for (const Parameter *x = p->list; x < p->list + p->count; at += x->count, x++)
+        if (is_learned(g, x))
+            update_numbers(x->value, o->mean + at, o->square + at, x->gradient, x->count, &u,
+                           (real)(x->decays ? rate * s->weight_decay : 0));
+}
+
+Status adamw_new(AdamW *o, const Parameters *p, const AdamWOptions *options, Error *e)
+{
+    *o = (AdamW){.options = *options, .beta1_power = 1, .beta2_power = 1};
+    o->mean = calloc(p->numbers, sizeof *o->mean);
+    o->square = calloc(p->numbers, sizeof *o->square);
+    if (o->mean && o->square) return BERT_OK;
+    adamw_free(o);
+    return fail(e, BERT_SYSTEM, "out of memory for the means of %zu gradients", p->numbers);
+}
+
+void adamw_free(AdamW *o)
+{
+    free(o->mean);
+    free(o->square);
+    *o = (AdamW){0};
+}

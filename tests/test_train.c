@@ -1,0 +1,556 @@
+/* test_train.c - what is learned from: pairs of sentences and hidden words, counted; and `bert train` from outside: the
+ * same bits in micro-batches of any size, killed and resumed; bad data; what it leaves. */
+#include "cli/train.h"
+#include "shell.h"
+#include <math.h>
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Texts
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* Documents of numbered tokens, token i being i: so every token says where it is from. Lengths by a formula. */
+static bool numbered_corpus(Corpus *c, int documents, int sentences, int longest)
+{
+    Error e = {0};
+    int32_t ids[512];
+    bool ok = true;
+    *c = (Corpus){0};
+    for (int d = 0; ok && d < documents; d++) {
+        for (int s = 0; ok && s < sentences; s++) {
+            const int n = 1 + (d * 7 + s * 13) % longest;
+            for (int i = 0; i < n; i++) ids[i] = (int32_t)c->tokens + i;
+            ok = corpus_add(c, ids, (size_t)n, (size_t)(d * (sentences + 1) + s + 1), &e) == BERT_OK;
+        }
+        corpus_end_document(c);
+    }
+    return check(ok, "a text of %d documents: %s", documents, e.message);
+}
+
+static size_t document_of(const Corpus *c, size_t token)
+{
+    size_t d = 0;
+    while (c->sentence[c->document[d + 1]] <= token) d++;
+    return d;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Pairs
+ * ------------------------------------------------------------------------------------------------------------------ */
+static int by_place(const void *a, const void *b)
+{
+    const Pair *p = a, *q = b;
+    return p->a < q->a ? -1 : p->a > q->a;
+}
+
+/* 400 documents of 12 sentences of up to 30 tokens. What must hold for every pair, and how often what is random happens:
+ * within five standard deviations of the binomial distribution, sqrt(p (1 - p) / n). */
+static void pairs_are_cut_by_the_rules_of_google(void)
+{
+    Corpus c;
+    Pairs pairs = {0};
+    Error e = {0};
+    const PairRules rules = {64, true, 3};
+    const size_t room = 61;
+    if (!numbered_corpus(&c, 400, 12, 30)) return;
+    if (!check(make_pairs(&pairs, &c, &rules, 0, &e) == BERT_OK, "%s", e.message)) return;
+    size_t foreign = 0, random = 0, cut_in_front = 0, cut_behind = 0, full = 0, follows = 0;
+    for (size_t i = 0; i < pairs.count; i++) {
+        const Pair *p = &pairs.list[i];
+        const size_t length = p->a_end - p->a + p->b_end - p->b;
+        check(p->a < p->a_end && p->b < p->b_end && length <= room, "pair %zu has two parts, %zu tokens", i, length);
+        check(document_of(&c, p->a) == document_of(&c, p->a_end - 1), "A is of one document");
+        check(document_of(&c, p->b) == document_of(&c, p->b_end - 1), "B is of one document");
+        full += length == room;
+        random += p->random;
+        foreign += document_of(&c, p->a) != document_of(&c, p->b);
+        follows += p->b == p->a_end;
+        if (!p->random) check(p->b >= p->a_end && document_of(&c, p->a) == document_of(&c, p->b), "B comes after A");
+        bool at_sentence = false;
+        for (size_t s = 0; s < c.sentences; s++) at_sentence |= c.sentence[s] == p->b;
+        cut_in_front += !at_sentence;
+        at_sentence = false;
+        for (size_t s = 1; s <= c.sentences; s++) at_sentence |= c.sentence[s] == p->b_end;
+        cut_behind += !at_sentence;
+    }
+    const double n = (double)pairs.count;
+    printf("    %zu pairs: %.1f%% random, %.1f%% full, B cut in front %zu, behind %zu\n", pairs.count,
+           100 * (double)random / n, 100 * (double)full / n, cut_in_front, cut_behind);
+    check((double)random / n > 0.5 && (double)random / n < 0.65, "half of the pairs, and those of one sentence, are random");
+    check(foreign == random, "ten tries find another one of 400 documents: %zu of %zu", foreign, random);
+    check(cut_in_front > 50 && cut_behind > 50, "what is too long is cut at both ends");
+    check(follows > 200, "without a cut B begins where A ends");
+    free(pairs.list);
+    corpus_free(&c);
+}
+
+/* Sentences that stood behind A and were not used, because B came from elsewhere, begin the next pair. Nothing is too
+ * long here, so nothing is cut: A and a true B together are the whole text, each token once, in its order. */
+static void sentences_that_a_random_pair_did_not_use_are_put_back(void)
+{
+    Corpus c;
+    Pairs pairs = {0};
+    Error e = {0};
+    const PairRules rules = {256, true, 5};
+    if (!numbered_corpus(&c, 60, 9, 4)) return;
+    for (uint32_t epoch = 0; epoch < 20; epoch++) {
+        if (!check(make_pairs(&pairs, &c, &rules, epoch, &e) == BERT_OK, "%s", e.message)) return;
+        qsort(pairs.list, pairs.count, sizeof *pairs.list, by_place);
+        size_t next = 0;
+        for (size_t i = 0; i < pairs.count; i++) {
+            const Pair *p = &pairs.list[i];
+            check(p->a == next, "epoch %u, pair %zu begins at token %zu, expected %zu", epoch, i, p->a, next);
+            next = p->random ? p->a_end : p->b_end;
+        }
+        check(next == c.tokens, "epoch %u ends at token %zu of %zu", epoch, next, c.tokens);
+    }
+    free(pairs.list);
+    corpus_free(&c);
+}
+
+/* One document in ten aims at a shorter length: of 10,000 documents, each long enough for one full pair, so many of the
+ * first pairs are shorter than the room, within five standard deviations, sqrt(0.1 * 0.9 / 10000) = 0.003. (All
+ * sentences have one token: a pair is exactly as long as it aims at, unless B is random and its document ends.) */
+static void one_document_in_ten_is_cut_short(void)
+{
+    enum { DOCUMENTS = 10000, SENTENCES = 14 };
+    Corpus c;
+    Pairs pairs = {0};
+    Error e = {0};
+    const PairRules rules = {12, false, 9};                 /* no B: ten tokens */
+    size_t shorter = 0, lengths[11] = {0};
+    if (!numbered_corpus(&c, DOCUMENTS, SENTENCES, 1)) return;
+    if (!check(make_pairs(&pairs, &c, &rules, 0, &e) == BERT_OK, "%s", e.message)) return;
+    for (size_t i = 0; i < pairs.count; i++) {
+        const Pair *p = &pairs.list[i];
+        if (p->a % SENTENCES) continue;                     /* not the first of its document */
+        shorter += p->a_end - p->a < 10;
+        lengths[p->a_end - p->a]++;
+    }
+    /* The shorter length is one of 2 .. 10, each as likely: so 8 of 9 of them are seen to be shorter. */
+    const double want = 0.1 * 8 / 9, part = (double)shorter / DOCUMENTS;
+    check(fabs(part - want) < 5 * sqrt(want * (1 - want) / DOCUMENTS), "%.4f of the documents are short, expected %.4f",
+          part, want);
+    for (int n = 2; n < 10; n++) check(lengths[n] > 60, "length %d came %zu times, expected about 111", n, lengths[n]);
+    free(pairs.list);
+    corpus_free(&c);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Masks
+ * ------------------------------------------------------------------------------------------------------------------ */
+enum { VOCABULARY = 1000, CLS = 2, SEP = 3, MASK = 4 };
+static MaskRules mask_rules(Rules rules)
+{
+    return (MaskRules){rules, 0.15, 128, VOCABULARY, CLS, SEP, 0, 1, MASK};
+}
+
+static bool near(const char *what, double part, double want, double n)
+{
+    const double allowed = 5 * sqrt(want * (1 - want) / n);
+    return check(fabs(part - want) < allowed, "%s: %.5f, expected %.5f, at most %.5f off", what, part, want, allowed);
+}
+
+/* 10,000 sequences of 128 tokens, 1.25 million that may be chosen. Of them 15 % are (by Google's rules exactly 19 of each
+ * sequence, by Hugging Face's one by one); of these 80 % become [MASK], 10 % a random piece, 10 % stay. A random piece is
+ * the same one by chance once in 1,000. Tolerances: five standard deviations. */
+static void of_15_percent_80_are_masked_10_replaced_10_kept(void)
+{
+    enum { T = 128, SEQUENCES = 10000 };
+    for (int google = 0; google < 2; google++) {
+        const MaskRules rules = mask_rules(google ? RULES_GOOGLE : RULES_HUGGINGFACE);
+        int32_t ids[T], labels[T], old[T];
+        int rows[T];
+        size_t chosen = 0, masked = 0, kept = 0, special = 0, seen[2] = {0};
+        bool pieces[VOCABULARY] = {false};
+        for (int s = 0; s < SEQUENCES; s++) {
+            for (int t = 0; t < T; t++) ids[t] = 5 + (s * 131 + t * 7) % (VOCABULARY - 5);
+            ids[0] = CLS, ids[60] = ids[T - 1] = SEP;
+            memcpy(old, ids, sizeof ids);
+            Draws d = draws_at(1, PURPOSE_MASKS, (uint32_t)s, 0, 0);
+            const int count = mask_tokens(ids, T, &rules, &d, rows, labels);
+            if (google) check(count == 19, "19 of 128 tokens, not %d", count);
+            chosen += (size_t)count;
+            for (int i = 0; i < count; i++) {
+                const int32_t now = ids[rows[i]];
+                check(labels[i] == old[rows[i]] && (!i || rows[i] > rows[i - 1]), "labels are what stood there, in order");
+                check(old[rows[i]] != CLS && old[rows[i]] != SEP, "no [CLS] and no [SEP] is chosen");
+                if (now == MASK) masked++;
+                else if (now == labels[i]) kept++;
+                else pieces[now] = true, special += now < 5, seen[now >= VOCABULARY / 2]++;
+                old[rows[i]] = now;
+            }
+            check(!memcmp(old, ids, sizeof ids), "no other token changes");
+        }
+        const double n = (double)chosen, all = (double)SEQUENCES * (T - 3), replaced = n - (double)(masked + kept);
+        printf("    %s: of %.0f tokens %.4f are chosen; of these %.4f masked, %.4f replaced, %.4f kept\n",
+               google ? "google" : "huggingface", all, n / all, (double)masked / n, replaced / n, (double)kept / n);
+        if (!google) near("chosen", n / all, 0.15, all);
+        near("[MASK]", (double)masked / n, 0.8 + 0.1 / VOCABULARY, n);
+        near("kept", (double)kept / n, 0.1 + 0.1 / VOCABULARY, n);
+        near("of the replaced the upper half", (double)seen[1] / replaced, 0.5, replaced);
+        size_t kinds = 0;
+        for (int id = 0; id < VOCABULARY; id++) kinds += pieces[id];
+        check(kinds == VOCABULARY - 1 && special > 0, "any piece but [MASK] was seen, special ones too: %zu", kinds);
+    }
+}
+
+/* 15 % of all tokens, [CLS] and [SEP] counted, a half to the even neighbour, at least one, at most 20 (in proportion). */
+static void number_of_masks_by_the_rules_of_google(void)
+{
+    static const struct { int T, max_length, want; } cases[] = {
+        {3, 128, 1}, {4, 128, 1}, {10, 128, 2}, {30, 128, 4}, {50, 128, 8}, {128, 128, 19}, {512, 512, 77}, {16, 16, 2}};
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        MaskRules rules = mask_rules(RULES_GOOGLE);
+        int32_t ids[512], labels[512];
+        int rows[512];
+        for (int t = 0; t < cases[k].T; t++) ids[t] = t == 0 ? CLS : t == 1 ? SEP : 10;
+        rules.max_length = cases[k].max_length;
+        Draws d = draws_at(0, PURPOSE_MASKS, 0, 0, 0);
+        const int count = mask_tokens(ids, cases[k].T, &rules, &d, rows, labels);
+        check(count == cases[k].want, "%d tokens: %d chosen, expected %d", cases[k].T, count, cases[k].want);
+    }
+    MaskRules rules = mask_rules(RULES_GOOGLE);
+    int32_t ids[128], labels[128];
+    int rows[128];
+    rules.probability = 0.5;
+    for (int t = 0; t < 128; t++) ids[t] = 10;
+    Draws d = draws_at(0, PURPOSE_MASKS, 0, 0, 0);
+    check(mask_tokens(ids, 128, &rules, &d, rows, labels) == 20, "20 of 128 tokens are the most");
+}
+
+/* The sentence of the paper, A.1, and of the documents: my dog is cute. he likes playing. From text to what the model is
+ * to guess, step by step. */
+static void my_dog_is_cute_step_by_step(void)
+{
+    TrainData data = {.pair_rules = {16, true, 0}};
+    Exercise x;
+    Tokenizer t;
+    Error e = {0};
+    char directory[256], line[400];
+    static const char *const sentences[] = {"my dog is cute", "he likes playing"};
+    Encoding encoding = {0};
+    const EncodeOptions plain = {.no_add_special = true};
+    size_t hidden[3] = {0};
+    if (!formula_directory(directory) || formula_model(directory, "tiny", &e) != BERT_OK ||
+        !check(tokenizer_load(&t, directory, CASE_AUTO, &e) == BERT_OK, "%s", e.message)) return;
+    for (int i = 0; i < 2; i++) {                           /* 1. sentences into tokens; one document */
+        const Text text = {sentences[i], strlen(sentences[i])};
+        check(encode(&t, text, NULL, &plain, &encoding, &e) == BERT_OK, "%s", e.message);
+        corpus_add(&data.corpus, encoding.input_ids, (size_t)encoding.T, (size_t)i + 1, &e);
+    }
+    data.mask_rules = (MaskRules){RULES_GOOGLE, 0.15, 16, t.V, t.cls_id, t.sep_id, t.pad_id, t.unk_id, t.mask_id};
+    if (!check(exercise_new(&x, 1, 16, &e) == BERT_OK, "%s", e.message)) return;
+    const int32_t cute = tokenizer_id(&t, "cute", 4);
+    for (int64_t step = 0; step < 4000; step++) {
+        check(exercise_fill(&x, &data, step, &e) == BERT_OK, "%s", e.message);
+        if (x.next_sentence[0] || x.T[0] != 11 || x.row[1] < 1 || x.labels[0] != cute) continue;
+        line[0] = 0;                                        /* 2. a pair, 3. framed; 4. `cute` is hidden */
+        for (int n = 0; n < x.T[0]; n++) strcat(strcat(line, n ? " " : ""), tokenizer_piece(&t, x.ids[n]));
+        const int32_t now = x.ids[4];
+        const int kind = now == t.mask_id ? 0 : now == cute ? 1 : 2;
+        if (!hidden[kind]++) printf("    %s\n", line);
+        check(x.rows[0] == 4 && x.labels[0] == cute, "the label of place 4 is cute");
+        for (int n = 0; n < x.T[0]; n++) check(x.types[n] == (n >= 6) && x.mask[n] == 1, "segment of token %d", n);
+        x.ids[4] = cute;
+        if (x.row[1] == 2) x.ids[x.rows[1]] = x.labels[1];
+        line[0] = 0;
+        for (int n = 0; n < x.T[0]; n++) strcat(strcat(line, n ? " " : ""), tokenizer_piece(&t, x.ids[n]));
+        check_text("with the labels put back", line, "[CLS] my dog is cute [SEP] he likes play ##ing [SEP]");
+    }
+    const double n = (double)(hidden[0] + hidden[1] + hidden[2]);
+    check(n > 100, "cute was hidden %.0f times", n);
+    near("cute becomes [MASK]", (double)hidden[0] / n, 0.8, n);
+    near("cute stays", (double)hidden[1] / n, 0.1, n);
+    exercise_free(&x);
+    train_data_free(&data);
+    encoding_free(&encoding);
+    tokenizer_free(&t);
+    formula_remove(directory);
+}
+
+/* The exercises of a step depend on its number alone: forwards, backwards, in jumps. */
+static void exercises_depend_on_the_step_alone(void)
+{
+    enum { STEPS = 40, B = 7, LENGTH = 24 };
+    TrainData data = {.pair_rules = {LENGTH, true, 11}, .mask_rules = mask_rules(RULES_HUGGINGFACE)};
+    Exercise x;
+    Error e = {0};
+    int32_t *all = calloc(STEPS * B * LENGTH, sizeof *all);
+    if (!numbered_corpus(&data.corpus, 5, 6, 9) || exercise_new(&x, B, LENGTH, &e) != BERT_OK ||
+        !check(all != NULL, "memory")) return;
+    for (int round = 0; round < 3; round++)
+        for (int i = 0; i < STEPS; i++) {
+            const int step = round == 0 ? i : round == 1 ? STEPS - 1 - i : i * 17 % STEPS;
+            int32_t *want = all + step * B * LENGTH;
+            check(exercise_fill(&x, &data, step, &e) == BERT_OK, "%s", e.message);
+            const size_t bytes = x.token[B] * sizeof *want;
+            if (!round) memcpy(want, x.ids, bytes);
+            else check(!memcmp(want, x.ids, bytes), "step %d, in another order", step);
+        }
+    check(data.epoch > 0, "some passes through the text");
+    free(all);
+    exercise_free(&x);
+    train_data_free(&data);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * First weights
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* Of 20,000 numbers: mean, deviation, and how many are beyond two deviations (4.55 % of the normal distribution, none of
+ * Google's, whose deviation the cut makes 0.8796 times as large). Five standard deviations of each. */
+static void random_weights_are_normal(void)
+{
+    enum { COUNT = 20000 };
+    for (int google = 0; google < 2; google++) {
+        static real matrix[COUNT], gamma[8], bias[8], words[64];
+        Parameter list[] = {
+            {.name = "pooler.dense.weight", .rows = 100, .cols = 200, .count = COUNT, .decays = true, .value = matrix},
+            {.name = "embeddings.LayerNorm.weight", .cols = 8, .count = 8, .norm = true, .value = gamma},
+            {.name = "pooler.dense.bias", .cols = 8, .count = 8, .value = bias},
+            {.name = "embeddings.word_embeddings.weight", .rows = 8, .cols = 8, .count = 64, .decays = true, .value = words},
+        };
+        const Parameters p = {.list = list, .count = 4};
+        double sum = 0, squares = 0, beyond = 0;
+        random_weights(&p, google ? RULES_GOOGLE : RULES_HUGGINGFACE, 0.02, 5, 1);
+        for (int i = 0; i < COUNT; i++) {
+            const double z = (double)matrix[i] / 0.02;
+            sum += z, squares += z * z, beyond += fabs(z) > 2.000001;
+        }
+        const double deviation = google ? 0.8796 : 1;
+        check_value("mean", sum / COUNT, 0, 5 * deviation / sqrt(COUNT));
+        check_value("deviation", sqrt(squares / COUNT), deviation, 5 * deviation / sqrt(2 * COUNT));
+        if (google) check(beyond == 0, "none is beyond two deviations");
+        else near("beyond two deviations", beyond / COUNT, 0.0455, COUNT);
+        for (int i = 0; i < 8; i++) {
+            check(gamma[i] == 1 && bias[i] == 0, "LayerNorm's weights are 1, biases 0");
+            check((words[8 + i] == 0) == !google, "the row of [PAD]");
+            check(words[i] != 0, "other rows");
+        }
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * bert train, from outside
+ * ------------------------------------------------------------------------------------------------------------------ */
+#define TRAIN "./bert train -q --config %s/config.json --vocab %s/vocab.txt --steps 20 --batch 11 --warmup 4 " \
+              "--learning-rate 1e-2 --save-every 3 -f tests/golden/train.txt"
+static char work[256];                          /* a directory for what is trained */
+
+static bool make_work(void)
+{
+    return tiny_model() && check(formula_directory(work), "a directory");
+}
+
+static void remove_work(void)
+{
+    run("rm -rf '%s'/*", work);
+    formula_remove(work);
+    formula_remove(tiny);
+}
+
+/* The first 64 characters of what sha256sum prints for a file of the work directory. */
+static void hash_of(const char *file, char hex[65])
+{
+    hex[0] = 0;
+    if (run("sha256sum %s/%s", work, file) == 0) snprintf(hex, 65, "%.64s", output);
+}
+
+/* 20 steps from random weights: the committed bits, of float32. */
+static const char twenty_steps[] = 
+    "9f05b1fcfa498c0ef8ae9320db3736dff7dfe9b27140d064dad4e7a2289b20e5";
+
+static void twenty_steps_have_the_same_bits_in_any_micro_batches(void)
+{
+    char hex[65], state[65] = "", other[65];
+    if (!make_work()) return;
+    for (int size = 1; size <= 11; size += size < 3 ? 1 : 8) {
+        check(run(TRAIN " -o %s/m%d --micro-batch %d 2>&1", tiny, tiny, work, size, size) == 0, "%s", output);
+        char file[64];
+        snprintf(file, sizeof file, "m%d/model.safetensors", size);
+        hash_of(file, hex);
+        check_text("the model after 20 steps", hex, twenty_steps);
+        snprintf(file, sizeof file, "m%d/training/state.safetensors", size);
+        hash_of(file, other);
+        if (size == 1) strcpy(state, other);
+        check_text("the state after 20 steps", other, state);
+    }
+    remove_work();
+}
+
+/* Killed without warning at twelve moments, and resumed each time: every time that it is killed, the model on the disk is
+ * whole; in the end the bytes are those of a run that nobody disturbed. */
+static void killed_and_resumed_it_ends_with_the_same_bits(void)
+{
+    char hex[65], state[65];
+    if (!make_work()) return;
+    check(run(TRAIN " -o %s/whole 2>&1", tiny, tiny, work) == 0, "%s", output);
+    hash_of("whole/training/state.safetensors", state);
+    for (int i = 0; i < 12; i++) {
+        run(TRAIN " -o %s/k --resume 2>&1 & sleep 0.0%d; kill -9 $! 2>&1; wait $! 2>&1; true", tiny, tiny, work,
+            (i * 7 + 1) % 10);
+        if (run("test -f %s/k/model.safetensors", work) == 0)
+            check(run("./bert info -q -m %s/k 2>&1", work) == 0, "the model is whole after kill %d: %s", i, output);
+        if (run("test -f %s/k/training/state.safetensors", work) == 0)
+            check(run("./bert info -q -m %s/k/training/state.safetensors 2>&1 | grep -c truncated", work) != 0, "%s", output);
+    }
+    check(run(TRAIN " -o %s/k --resume 2>&1", tiny, tiny, work) == 0, "%s", output);
+    hash_of("k/model.safetensors", hex);
+    check_text("the model", hex, twenty_steps);
+    hash_of("k/training/state.safetensors", hex);
+    check_text("the state", hex, state);
+    check(run("wc -l < %s/k/training/log.jsonl", work) == 0 && atoi(output) == 20, "one line for each step: %s", output);
+    check(run("ls %s/k %s/k/training | grep -c '\\.tmp-'", work, work) == 1, "no temporary file is left");
+    remove_work();
+}
+
+/* SIGTERM: the temporary file goes, the state stays; resumed, the same bits. */
+static void a_signal_leaves_the_last_saved_state(void)
+{
+    char hex[65];
+    if (!make_work()) return;
+    for (int i = 1; i < 6; i++)
+        run(TRAIN " -o %s/k --resume 2>&1 & sleep 0.0%d; kill $! 2>&1; wait $! 2>&1; true", tiny, tiny, work, i + 3);
+    check(run("ls %s/k %s/k/training | grep -c '\\.tmp-'", work, work) == 1, "no temporary file is left");
+    check(run(TRAIN " -o %s/k --resume 2>&1", tiny, tiny, work) == 0, "%s", output);
+    hash_of("k/model.safetensors", hex);
+    check_text("the model", hex, twenty_steps);
+    remove_work();
+}
+
+/* A model goes on to learn from rows of ids, and what it has learned is there for the other verbs. */
+static void what_is_left_is_a_model(void)
+{
+    if (!make_work()) return;
+    check(run("./bert train -q -m %s -f tests/golden/train.txt --steps 60 --batch 8 --learning-rate 1e-3 --rules google "
+              "-o %s/a 2>&1", tiny, work) == 0, "%s", output);
+    check(run("./bert info -m %s/a 2>&1", work) == 0 && strstr(output, "0 missing, 0 unexpected"), "%s", output);
+    check(run("./bert fill-mask -m %s/a 'the cat sat on the [MASK] .' 2>&1", work) == 0, "%s", output);
+    check(run("./bert next-sentence -m %s/a 'the cat sat' 'it was big' 2>&1", work) == 0, "%s", output);
+    check(run("cmp %s/vocab.txt %s/a/vocab.txt 2>&1", tiny, work) == 0, "%s", output);
+    check(run("head -n 1 %s/a/training/log.jsonl | cut -c 1-40", work) == 0 &&
+          strstr(output, "{\"step\": 1, \"loss\": "), "%s", output);
+    remove_work();
+}
+
+/* What the options say that do not go together, or are no number. */
+static void options_are_checked_before_anything_is_written(void)
+{
+    static const struct { const char *options, *says; } cases[] = {
+        {"--steps 3", "train needs -o DIR"},
+        {"-o D", "train needs --steps N"},
+        {"-o D --steps 3", "train needs weights to begin with"},
+        {"-o D --steps 3 --config X", "--config and --vocab go together"},
+        {"-o D --steps 3 -m X --config X --vocab Y", "exclude each other"},
+        {"-o D --steps 3 -m X --cased", "--cased and --uncased go with --vocab"},
+        {"-o D --steps 3 -m X --pairs", "leave --pair out"},
+        {"-o D --steps 3 -m X --pad", "train has no --pad"},
+        {"-o D --steps 3 -m X --segments 1", "train has no --segments"},
+        {"-o D --steps 3 -m X --max-length 4", "5 is the least"},
+        {"-o D --steps 3 -m X --micro-batch 33", "more than --batch 32"},
+        {"-o D --steps 3 -m X --learning-rate fast", "--learning-rate fast: a number"},
+        {"-o D --steps 3 -m X --mask 1", "--mask 1: a number from 0 to below 1"},
+        {"-o D --steps 3 -m X --dropout -1", "--dropout -1: a number"},
+        {"-o D --steps 3 -m X --clip nan", "--clip nan: a number"},
+        {"-o D --steps 3 -m X --weight-decay 1x", "--weight-decay 1x: a number"},
+        {"-o D --steps 3 -m X --task classify", "--task classify: one of these is expected: mlm"},
+        {"-o D --steps 3 -m X --rules mine", "huggingface google"},
+        {"-o D --steps 3 -m X TEXT", "train takes no TEXT"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const int code = run("./bert train %s 2>&1 < /dev/null", cases[i].options);
+        check(code == 2 && strstr(output, cases[i].says), "%s: code %d: %s", cases[i].options, code, output);
+    }
+    check(run("test -e D") != 0, "nothing is written");
+}
+
+/* Bad data: one line, with file and line, and nothing spoilt. */
+static void bad_data_ends_in_one_line(void)
+{
+    static const struct { const char *make, *options, *says; int code; } cases[] = {
+        {"printf ''", "", "line 1: the end, and no sentence before it", 4},
+        {"printf '\\n \\n\\n'", "", "line 4: the end, and no sentence before it", 4},
+        {"printf 'the cat\\nthe \\377 cat\\n'", "", "line 2, byte 5: 0xFF is not valid UTF-8", 4},
+        {"printf 'the cat\\n\\nthe cat sat on the mat the cat sat\\n'", "--max-length 8",
+         "line 3: a sentence of 9 tokens, of which 5 fit into --max-length 8: --truncate cuts it", 4},
+        {"printf 'the cat\\nthe dog sat\\n'", "--max-length 64", "--max-length 64: the model has 32 positions", 2},
+        {"printf 'the cat\\nthe dog sat\\n'", "--learning-rate 1e5 --steps 9 --clip 0", "the last saved state stays", 4},
+    };
+    if (!make_work()) return;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        run("%s > %s/text", cases[i].make, work);
+        const int code = run("./bert train -q --config %s/config.json --vocab %s/vocab.txt --steps 2 --save-every 1 "
+                             "-f %s/text -o %s/b%zu %s 2>&1", tiny, tiny, work, work, i, cases[i].options);
+        check(code == cases[i].code && strstr(output, cases[i].says), "case %zu: code %d: %s", i, code, output);
+        check(strchr(output, '\n') == output + output_length - 1, "case %zu: one line: %s", i, output);
+    }
+    check(run("./bert info -m %s/b5 2>&1", work) == 0 && strstr(output, "0 with values that are not finite"),
+          "the state before the loss was no number: %s", output);
+    remove_work();
+}
+
+/* A directory that holds a model, other settings, another process. */
+static void a_directory_is_not_written_over(void)
+{
+    if (!make_work()) return;
+    check(run(TRAIN " -o %s/a 2>&1", tiny, tiny, work) == 0, "%s", output);
+    check(run(TRAIN " -o %s/a 2>&1", tiny, tiny, work) == 2 && strstr(output, "holds model.safetensors"), "%s", output);
+    check(run(TRAIN " -o %s/a --resume --seed 1 2>&1", tiny, tiny, work) == 2 && strstr(output, "seed was 0, and is 1"),
+          "%s", output);
+    check(run(TRAIN " -o %s/a --resume --rules google 2>&1", tiny, tiny, work) == 2 &&
+          strstr(output, "rules was huggingface, and is google"), "%s", output);
+    check(run("./bert train -o %s/none --resume --steps 2 2>&1 < /dev/null", work) == 2 &&
+          strstr(output, "has no saved state"), "%s", output);
+    run("cp tests/golden/train.txt %s/text; echo 'the cat .' >> %s/text", work, work);
+    check(run(TRAIN " -o %s/a --resume -f %s/text 2>&1", tiny, tiny, work, work) == 2 && strstr(output, "data was "),
+          "%s", output);
+    check(run(TRAIN " -o %s/a --resume 2>&1", tiny, tiny, work) == 0, "a finished run has nothing to do: %s", output);
+    run(TRAIN " --steps 100000 -o %s/b > /dev/null 2>&1 & echo $! > %s/pid; sleep 0.3", tiny, tiny, work, work);
+    check(run(TRAIN " --steps 100000 -o %s/b --resume 2>&1", tiny, tiny, work) == 6 && strstr(output, "is in use"), "%s",
+          output);
+    run("kill $(cat %s/pid)", work);
+    remove_work();
+}
+
+/* States that are no states of this run. */
+static void a_broken_state_is_refused(void)
+{
+    static const struct { const char *spoil, *says; int code; } cases[] = {
+        {"head -c 1000 %s/a/training/state.safetensors > %s/x", "state.safetensors: ", 3},
+        {"cp %s/a/model.safetensors %s/x", "__metadata__ has no step", 3},
+        {"sed 's/\"step\":\"20\"/\"step\":\"2x\"/' %s/a/training/state.safetensors > %s/x", "step is \"2x\"", 3},
+        {"sed 's/\"seed\"/\"sead\"/' %s/a/training/state.safetensors > %s/x", "__metadata__ has no seed", 3},
+        {"sed 's/\"mean.bert.pooler.dense.bias\"/\"mean.bert.pooler.dense.bios\"/' %s/a/training/state.safetensors > %s/x",
+         "there is no tensor 'mean.bert.pooler.dense.bias'", 3},
+    };
+    if (!make_work()) return;
+    check(run(TRAIN " -o %s/a 2>&1", tiny, tiny, work) == 0, "%s", output);
+    run("cp -r %s/a %s/c", work, work);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        run(cases[i].spoil, work, work);
+        run("mv %s/x %s/c/training/state.safetensors", work, work);
+        const int code = run(TRAIN " -o %s/c --resume 2>&1", tiny, tiny, work);
+        check(code == cases[i].code && strstr(output, cases[i].says), "case %zu: code %d: %s", i, code, output);
+    }
+    remove_work();
+}
+
+const Test train_tests[] = {
+    {"pairs_are_cut_by_the_rules_of_google", pairs_are_cut_by_the_rules_of_google},
+    {"sentences_that_a_random_pair_did_not_use_are_put_back", sentences_that_a_random_pair_did_not_use_are_put_back},
+    {"one_document_in_ten_is_cut_short", one_document_in_ten_is_cut_short},
+    {"of_15_percent_80_are_masked_10_replaced_10_kept", of_15_percent_80_are_masked_10_replaced_10_kept},
+    {"number_of_masks_by_the_rules_of_google", number_of_masks_by_the_rules_of_google},
+    {"my_dog_is_cute_step_by_step", my_dog_is_cute_step_by_step},
+    {"exercises_depend_on_the_step_alone", exercises_depend_on_the_step_alone},
+    {"random_weights_are_normal", random_weights_are_normal},
+    {"twenty_steps_have_the_same_bits_in_any_micro_batches", twenty_steps_have_the_same_bits_in_any_micro_batches},
+    {"killed_and_resumed_it_ends_with_the_same_bits", killed_and_resumed_it_ends_with_the_same_bits},
+    {"a_signal_leaves_the_last_saved_state", a_signal_leaves_the_last_saved_state},
+    {"what_is_left_is_a_model", what_is_left_is_a_model},
+    {"options_are_checked_before_anything_is_written", options_are_checked_before_anything_is_written},
+    {"bad_data_ends_in_one_line", bad_data_ends_in_one_line},
+    {"a_directory_is_not_written_over", a_directory_is_not_written_over},
+    {"a_broken_state_is_refused", a_broken_state_is_refused},
+    {NULL, NULL}
+};
