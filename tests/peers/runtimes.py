@@ -2,7 +2,7 @@
 """runtimes.py - other programs' BERT against ours, on bert-base-uncased's real weights, for tests/PEERS.md.
 
     python3 tests/peers/runtimes.py             everything, and the table into tests/PEERS.md
-    python3 tests/peers/runtimes.py --only NAME
+    python3 tests/peers/runtimes.py --only NAME     those with NAME in their name; the other rows stay as they were
     python3 tests/peers/runtimes.py --work FOLDER   where the others are installed (default: build/peers)
 
 Two inputs: the bank sentence, and a pair of sentences with 11 tokens of padding. What is compared is the last hidden state of the
@@ -185,7 +185,8 @@ def main():
     path, rows = inputs(work)
     reference, by_tanh = ours(work, rows), ours(work, rows, "--gelu", "tanh")
     distance = lambda name: decibels(np.fromfile(work / ("out " + name), np.float32), reference, rows)
-    lines = []
+    kept = work / "runtimes.json"
+    known = json.loads(kept.read_text()) if kept.exists() else {}
     for label, adapter, name, what, sibling in sorted(RUNTIMES, key=lambda r: r[4] is not None):        # siblings first
         if args.only and args.only not in label:
             continue
@@ -194,12 +195,11 @@ def main():
         plain, tanh = decibels(theirs, reference, rows), decibels(theirs, by_tanh, rows)
         show = lambda x: "-" if x is None else "NaN" if np.isnan(x) else f"{x:.0f} dB"
         why = reason(plain, tanh, distance(sibling) if sibling else None)
-        lines.append((label, f"| {label} {version} | {show(plain[0])} | {show(plain[1])} | {why} |"))
-        print(lines[-1][1], flush=True)
-    order = {r[0]: i for i, r in enumerate(RUNTIMES)}
-    if not args.only:
-        text = "| program | bank | padded pair | why |\n|---|---|---|---|\n"
-        peers.write_table("runtimes", text + "\n".join(line for _, line in sorted(lines, key=lambda x: order[x[0]])))
+        known[label] = f"| {label} {version} | {show(plain[0])} | {show(plain[1])} | {why} |"
+        print(known[label], flush=True)
+        kept.write_text(json.dumps(known, indent=1))
+    rows = "\n".join(known[r[0]] for r in RUNTIMES if r[0] in known)
+    peers.write_table("runtimes", "| program | bank | padded pair | why |\n|---|---|---|---|\n" + rows)
     return 0
 
 
