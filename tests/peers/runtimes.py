@@ -18,7 +18,6 @@ Needs what run.py needs, torch, transformers, onnxruntime, openvino (tests/confo
 import argparse
 import json
 import pathlib
-import re
 import subprocess
 import sys
 
@@ -47,9 +46,6 @@ RUNTIMES = [
     ("CTranslate2", "ctranslate2", "ctranslate2", "ctranslate2", None),
     ("keras-hub", "python", "keras-hub", "directory", None),
     ("llama.cpp (node-llama-cpp)", "node", "node-llama-cpp", "gguf", None),
-    ("candle", "rust-candle", "float32", "directory", None),
-    ("candle, float16", "rust-candle", "float16", "directory", "float32"),
-    ("candle, bfloat16", "rust-candle", "bfloat16", "directory", "float32"),
 ]
 
 
@@ -91,24 +87,9 @@ def venv(work):
     return work / "ctranslate2" / "bin" / "python"
 
 
-def candle(work):
-    folder = work / "rust-candle"
-    program = folder / "target/release/runtimes"
-    if not program.exists():
-        folder.mkdir(exist_ok=True)
-        for name in ("Cargo.toml", "runtimes.rs"):
-            (folder / name).write_text((HERE / "candle" / name).read_text())
-        peers.run("cargo", "build", "--release", cwd=folder)
-    return program, re.search(r'candle-core = "=([\d.]+)"', (HERE / "candle/Cargo.toml").read_text()).group(1)
-
-
 def compute(work, adapter, name, what, rows, out):
     """The last hidden state into `out`; the version."""
     reads = source(work, what)
-    if adapter == "rust-candle":
-        program, version = candle(work)
-        peers.run(program, reads, name, rows, out)
-        return version
     if adapter == "node":
         peers.program(work, "node")
         return peers.run("node", "runtimes.mjs", name, reads, rows, out, cwd=work / "node").split()[-1]
