@@ -139,7 +139,8 @@ static Status read_labels(const Session *s, const LabelSpec *spec, int32_t **lab
 static Status read_targets(const Session *s, TraceInputs *in, Error *e)
 {
     const Bert *m = &s->model;
-    const LabelSpec labels = {"labels", (size_t)in->N, m->config.V - 1}, next = {"next_sentence_label", (size_t)in->B, 1};
+    const LabelSpec labels = {"labels", (size_t)in->N, m->config.V - 1};
+    const LabelSpec next = {"next_sentence_label", (size_t)in->B, 1};
     if (read_labels(s, &labels, &in->labels, e) != BERT_OK) return e->status;
     if (read_labels(s, &next, &in->next_sentence, e) != BERT_OK) return e->status;
     if (!in->labels && !in->next_sentence)
@@ -244,7 +245,8 @@ static Status verb_trace(Session *s, Error *e)
 
 const Verb trace_verb = {
     .name = "trace", .run = verb_trace, .settle = trace_settle, .needs = NEEDS_MODEL, .opens_output = true,
-    .sentences = true, .own = "--gradients", .formats = "", .arguments = " [TEXT ...]", .summary = "every intermediate, as a table or a file",
+    .sentences = true, .own = "--gradients", .formats = "", .arguments = " [TEXT ...]",
+    .summary = "every intermediate, as a table or a file",
     .help = trace_help, .examples = trace_examples,
 };
 

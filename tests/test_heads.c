@@ -218,7 +218,7 @@ static void heads_have_the_same_bits_however_they_are_run(void)
         TraceView view = {0};
         SafeTensor *tensors = calloc(count, sizeof *tensors);
         for (size_t i = 0; ok && i < count; i++) tensors[i] = as_file_tensor(&y[i], 2);
-        ok = ok && view_make(&view, "x", tensors, count, (Known){1, 101}, &e) == BERT_OK && view.count == count;
+        ok = ok && view_make(&view, "x", tensors, count, (Known){.last = 1, .V = 101}, &e) == BERT_OK && view.count == count;
         check(ok, "every tensor has a name of its own");
         for (size_t i = 0; ok && i < count; i++) trial_step(&t, view.entries[i].row, view.entries[i].layer);
         for (size_t i = 0; ok && i < count; i++)
@@ -391,6 +391,59 @@ static void what_labels_mean_is_found(void)
     formula_remove(tiny);
 }
 
+/* config_sentence_transformers.json counts before config.json, unless it says nothing; or is refused by name. */
+static void the_newest_setting_of_a_cross_encoder_counts(void)
+{
+    static const struct { const char *text; CrossActivation activation; } cases[] = {
+        {"{\"a\": 1, \"activation_fn\": \"torch.nn.modules.activation.Sigmoid\"}", ACTIVATION_SIGMOID},
+        {"{\"activation_fn\": null}", ACTIVATION_NONE}, {"{}", ACTIVATION_NONE},
+        {"{\"activation_fn\": 1}", -1}, {"{\"activation_fn\": \"x\"", -1}, {"", -1}};
+    const BertConfig config = {.K = 1, .head = HEAD_SEQUENCE};
+    char path[300];
+    if (!tiny_model()) return;
+    configure(false, "\"sentence_transformers\": {\"activation_fn\": \"torch.Identity\"},");
+    snprintf(path, sizeof path, "%s/config_sentence_transformers.json", tiny);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Labels l;
+        Error e = {0};
+        FILE *f = fopen(path, "w");
+        if (!check(f != NULL, "%s is written", path)) return;
+        fputs(cases[i].text, f);
+        fclose(f);
+        const Status s = labels_load(&l, tiny, &config, &e);
+        if ((int)cases[i].activation >= 0)
+            check(s == BERT_OK && l.activation == cases[i].activation, "case %zu: %d %s", i, (int)l.activation, e.message);
+        else check(s == BERT_FILE && strstr(e.message, "config_sentence_transformers.json"), "case %zu: %s", i, e.message);
+        labels_free(&l);
+    }
+    remove(path);
+    formula_remove(tiny);
+}
+
+/* A million labels are believed, and no more. */
+static void labels_are_at_most_a_million(void)
+{
+    const BertConfig config = {.head = HEAD_UNKNOWN};
+    char path[300];
+    if (!tiny_model()) return;
+    snprintf(path, sizeof path, "%s/config.json", tiny);
+    for (int more = 0; more < 2; more++) {
+        Labels l;
+        Error e = {0};
+        FILE *f = fopen(path, "w");
+        if (!check(f != NULL, "%s is written", path)) return;
+        fputs("{\"label2id\": {\"\":0", f);
+        for (int i = 1; i < MAX_LABELS + more; i++) fputs(",\"\":0", f);
+        fputs("}}", f);
+        fclose(f);
+        const Status s = labels_load(&l, tiny, &config, &e);
+        check(s == (more ? BERT_FILE : BERT_OK), "%d more: %s", more, e.message);
+        check(!more || strstr(e.message, "more than 1048576 labels"), "%s", e.message);
+        labels_free(&l);
+    }
+    formula_remove(tiny);
+}
+
 /* =====================================================================================================================
  * The commands
  * ================================================================================================================== */
@@ -550,6 +603,8 @@ const Test head_tests[] = {
     {"the_kind_of_a_classifier_is_told_or_guessed", the_kind_of_a_classifier_is_told_or_guessed},
     {"labels_are_read_or_refused", labels_are_read_or_refused},
     {"what_labels_mean_is_found", what_labels_mean_is_found},
+    {"the_newest_setting_of_a_cross_encoder_counts", the_newest_setting_of_a_cross_encoder_counts},
+    {"labels_are_at_most_a_million", labels_are_at_most_a_million},
     {"scores_follow_the_configuration", scores_follow_the_configuration},
     {"commands_say_which_head_is_there", commands_say_which_head_is_there},
     {"labels_are_printed_safely", labels_are_printed_safely},

@@ -400,9 +400,11 @@ typedef struct {
     TraceView view;
 } RunView;
 
+/* What names and shapes of a trace are read with. */
 static Known known_of(const Bert *m)
 {
-    return (Known){m->config.L - 1, (size_t)m->config.V};
+    const size_t K = m->has_classifier ? (size_t)m->config.K : 0;
+    return (Known){m->config.L - 1, (size_t)m->config.V, K, m->config.head};
 }
 
 static Status view_of(RunView *r, const Bert *m, const Activations *a, Error *e)

@@ -66,6 +66,7 @@ typedef struct {                    /* a row of the table in one run, or somethi
 Request trace_request(const Bert *m, const int *rows, int N);
 
 Status trace_list(const Bert *m, const Activations *a, TraceTensor **list, size_t *count, Error *e);
+double unsigned_nan(double x);          /* NaN without its sign, which is not promised: `nan`, not `-nan` */
 Status trace_print(const Bert *m, const Activations *a, FILE *out, Error *e);
 /* The same, and then what was learned from it: `loss`, `loss.mlm`, `loss.nsp`, and `grad.NAME` for every intermediate
  * and every parameter of the heads that had a loss. */
@@ -144,6 +145,8 @@ typedef struct {                    /* a trace as compare and verify see it */
 typedef struct {                    /* what is known of the model behind a trace */
     int last;                       /* number of the last layer, where last_hidden_state belongs, or -1 */
     size_t V;                       /* pieces, or 0 */
+    size_t K;                       /* labels of its classifier, or 0 */
+    HeadKind head;                  /* what that scores */
 } Known;
 
 /* Sorts the tensors into a view. The view points to `tensors`' data and names and owns only its lists. last_layer reads
