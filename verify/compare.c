@@ -378,14 +378,17 @@ static Status settle_ids(TraceView *view, Error *e)
     return BERT_OK;
 }
 
-/* What `logits` are: one row for each token of V numbers (masked language model), or two numbers for each sequence
- * (next sentence). A classifier's, of another width, are neither, and false is returned. */
-static bool logits_row(TraceName *row, const SafeTensor *t, const TraceView *view, size_t V)
+/* What `logits` are: the K numbers of the model's classifier, for each sequence or token; one row for each token of V
+ * numbers (masked language model), or two numbers for each sequence (next sentence). Those of another width are none of
+ * them, and false is returned. */
+static bool logits_row(TraceName *row, const SafeTensor *t, const TraceView *view, Known known)
 {
+    const size_t V = known.V;
     const SafeTensor *ids = &view->ids[0];
     const size_t width = t->rank ? t->shape[t->rank - 1] : 0, rows = width ? t->count / width : 0;
     const size_t T = ids->data && ids->rank ? ids->shape[ids->rank - 1] : 0, B = T ? ids->count / T : 0;
-    if (width == 2 && (B ? rows == B : t->rank < 3)) *row = TRACE_NSP;
+    if (known.K && width == known.K && (!B || rows == B || rows == ids->count)) *row = TRACE_CLASSIFIER;
+    else if (width == 2 && (B ? rows == B : t->rank < 3)) *row = TRACE_NSP;
     else if (width > 2 && (!V || width == V) && (!B || rows == ids->count)) *row = TRACE_DECODER;
     else return false;
     return true;
@@ -432,7 +435,7 @@ static void take_tensor(TraceView *view, const SafeTensor *tensor, Known known)
 {
     TraceEntry t = {.tensor = *tensor, .alias = true};
     TraceName row;
-    if (!strcmp(tensor->name, "logits") && logits_row(&row, tensor, view, known.V)) {
+    if (!strcmp(tensor->name, "logits") && logits_row(&row, tensor, view, known)) {
         name_entry(&t, row, -1);
     } else if (!resolve_name(&t, tensor->name, known.last)) {
         view->unknown[view->unknown_count++] = tensor->name;

@@ -383,7 +383,7 @@ typedef struct {
 
 static Known known_of(const Bert *m)
 {
-    return (Known){m->config.L - 1, (size_t)m->config.V};
+    return (Known){m->config.L - 1, (size_t)m->config.V, (size_t)m->config.K};
 }
 
 static Status view_of(RunView *r, const Bert *m, const Activations *a, Error *e)

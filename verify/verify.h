@@ -142,6 +142,7 @@ typedef struct {                    /* a trace as compare and verify see it */
 typedef struct {                    /* what is known of the model behind a trace */
     int last;                       /* number of the last layer, where last_hidden_state belongs, or -1 */
     size_t V;                       /* pieces, or 0 */
+    size_t K;                       /* labels of its classifier; 0: it has none, or is not known */
 } Known;
 
 /* Sorts the tensors into a view. The view points to `tensors`' data and names and owns only its lists. last_layer reads
