@@ -48,6 +48,7 @@ typedef struct {                    /* what is used again for every input */
     Answers answers;
 } Answering;
 
+/* Gives everything back. */
 static void answering_free(Answering *g)
 {
     encoding_free(&g->question);
@@ -132,6 +133,7 @@ static Status answer_windows(const Session *s, const Input *input, Answering *g,
     return status;
 }
 
+/* The answers to one input, in either format. */
 static void print_answers(const Session *s, const Input *input, const Answers *all)
 {
     const bool json = format_is(s, "json");
@@ -185,6 +187,7 @@ static Status answer_head(const Bert *m, Error *e)
                 "this, and a random one would answer at random");
 }
 
+/* One question, from its text to its answers. */
 static Status answer_one(Session *s, const Input *input, Answering *g, Error *e)
 {
     const int top_k = s->options.top_k == UNSET ? 1 : s->options.top_k;
@@ -197,6 +200,7 @@ static Status answer_one(Session *s, const Input *input, Answering *g, Error *e)
     return answer_done(s, e);
 }
 
+/* The head is asked for before any text is read. */
 static Status verb_answer(Session *s, Error *e)
 {
     Answering g = {0};

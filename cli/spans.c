@@ -32,6 +32,7 @@
  *          Hugging Face's tokenizers, the stride is what two windows share.
  * Source: tokenizers, Encoding::truncate.
  * ================================================================================================================== */
+/* left: tokens that no window before this one had, and the overlap. */
 Window window_at(size_t k, size_t length, size_t room, size_t overlap, bool from_end)
 {
     const size_t skipped = k * (room - overlap), left = length - skipped;
@@ -64,6 +65,7 @@ static void copy_tokens(Encoding *out, size_t to, const Encoding *from, size_t a
     memcpy(out->offsets + to, from->offsets + at, n * sizeof *out->offsets);
 }
 
+/* The frame, [CLS] question [SEP] or [CLS] alone, is the same for every window. */
 Status window_encoding(Encoding *out, const Encoding *whole, size_t before, size_t after, Window w, Error *e)
 {
     const size_t n = w.end - w.begin, T = before + n + after;
@@ -414,6 +416,7 @@ static int compare_lower(const Text *a, const Text *b)
     return x < y ? -1 : 1;
 }
 
+/* Equal texts together; among them the order of finding. */
 static int by_text(const void *a, const void *b)
 {
     const Answer *x = a, *y = b;
@@ -422,6 +425,7 @@ static int by_text(const void *a, const void *b)
     return x->place < y->place ? -1 : x->place > y->place;
 }
 
+/* The higher score first, NaN last; of equal ones the one that was found first. */
 static int by_answer_score(const void *a, const void *b)
 {
     const Answer *x = a, *y = b;
@@ -454,6 +458,7 @@ Status answers_rank(Answers *all, int top_k, bool impossible, Error *e)
     return BERT_OK;
 }
 
+/* Gives everything back; the struct can be used again. */
 void answers_free(Answers *all)
 {
     free(all->items);

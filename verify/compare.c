@@ -63,7 +63,7 @@ static const Alias aliases[] = {
     {"prediction_logits", TRACE_DECODER, 0},
     {"seq_relationship_logits", TRACE_NSP, 0},
 
-    /* Outputs of whole models: of sentence-transformers, of exports to ONNX, of TF-Hub. `logits` is two things:
+    /* Outputs of whole models: of sentence-transformers, of exports to ONNX, of TF-Hub. `logits` are several things:
      * logits_row. */
     {"token_embeddings", TRACE_OUTPUT_NORM, LAST},
     {"sequence_output", TRACE_OUTPUT_NORM, LAST},
@@ -378,18 +378,20 @@ static Status settle_ids(TraceView *view, Error *e)
     return BERT_OK;
 }
 
-/* What `logits` are: the K numbers of the model's classifier, for each sequence or token; one row for each token of V
- * numbers (masked language model), or two numbers for each sequence (next sentence). Those of another width are none of
- * them, and false is returned. */
+/* What `logits` are: K numbers for each sequence or each token (a classifier, if the model has one), one row for each
+ * token of V numbers (masked language model), or two numbers for each sequence (next sentence). Anything else has no
+ * name here, and false is returned. Of several choices, which are sequences here, there is a number each. */
 static bool logits_row(TraceName *row, const SafeTensor *t, const TraceView *view, Known known)
 {
-    const size_t V = known.V;
     const SafeTensor *ids = &view->ids[0];
     const size_t width = t->rank ? t->shape[t->rank - 1] : 0, rows = width ? t->count / width : 0;
     const size_t T = ids->data && ids->rank ? ids->shape[ids->rank - 1] : 0, B = T ? ids->count / T : 0;
-    if (known.K && width == known.K && (!B || rows == B || rows == ids->count)) *row = TRACE_CLASSIFIER;
-    else if (width == 2 && (B ? rows == B : t->rank < 3)) *row = TRACE_NSP;
-    else if (width > 2 && (!V || width == V) && (!B || rows == ids->count)) *row = TRACE_DECODER;
+    const bool each_token = !B || rows == ids->count, each_text = B ? rows == B : t->rank < 3;
+    if (known.K && known.head == HEAD_CHOICE && t->count == B) *row = TRACE_CLASSIFIER;
+    else if (known.K == width && width && known.head == HEAD_TOKENS && each_token) *row = TRACE_TOKEN_CLASSIFIER;
+    else if (known.K == width && width && known.head != HEAD_TOKENS && each_text) *row = TRACE_CLASSIFIER;
+    else if (width == 2 && each_text) *row = TRACE_NSP;
+    else if (width > 2 && (!known.V || width == known.V) && each_token) *row = TRACE_DECODER;
     else return false;
     return true;
 }
