@@ -1,10 +1,10 @@
-/* bert.h - the book's contents: the legend, then the types and functions of tokenizer.c, tensor.c, bert.c and learn.c, in
- * the order of the data. What reads files is in weights/weights.h.
+/* bert.h - the book's contents: the legend, then the types and functions of tokenizer.c, tensor.c, bert.c and learn.c,
+ * in the order of the data. What reads files is in weights/weights.h.
  *
  * BERT turns each token of a text into H numbers that depend on the whole text. It learned to do so from two exercises:
  * guessing words that were hidden (MLM, masked language model), and saying whether one text follows another (NSP, next
- * sentence prediction). tokenizer.c, tensor.c and bert.c compute the finished, trained model: nothing is learned while it runs.
- * How it learned is in learn.c.
+ * sentence prediction). What tokenizer.c, tensor.c and bert.c compute is the finished, trained model: nothing is
+ * learned while it runs. How it came to know what it knows is in learn.c.
  *
  *     text --tokenizer.c--> ids --bert.c--> embeddings --> L x (attention, feed-forward) --> pooler / MLM / NSP
  *                                    \________ every sum, product and curve: tensor.c ________/
@@ -307,6 +307,17 @@ void gelu_erf_derivative(real *out, const real *x, size_t n);
 void gelu_tanh_derivative(real *out, const real *x, size_t n);
 void log_all(real *out, const real *x, size_t n);       /* the natural logarithm, of positive x */
 
+/* The definition of every sum of products: total + x . w in chunks, the numbers x_step and w_step apart. */
+real dot_in_chunks(real total, const real *x, size_t x_step, const real *w, size_t w_step, size_t K);
+
+/* Random numbers that depend on nothing but a key (seed, purpose) and a counter: the same number, whenever and wherever
+ * it is asked for. out: 128 random bits. */
+typedef enum {
+    PURPOSE_DROP_EMBEDDINGS, PURPOSE_DROP_PROBS, PURPOSE_DROP_ATTENTION, PURPOSE_DROP_FEED_FORWARD,
+    PURPOSE_WEIGHTS, PURPOSE_PAIRS, PURPOSE_ORDER, PURPOSE_MASKS        /* of `bert train`: cli/train.h */
+} Purpose;
+void philox(uint32_t out[4], const uint32_t counter[4], uint32_t seed, Purpose purpose);
+
 bool fma_is_fast(void);                                 /* this build uses the processor's own */
 float fma_without_instruction(float a, float b, float c);   /* the form for processors that lack fma, for the test */
 
@@ -496,14 +507,6 @@ void normalize(real *vector, size_t dim);               /* to length 1; a zero v
  * learn.c - steps 15 to 5 backwards, the two losses, AdamW
  * ================================================================================================================== */
 
-/* Random numbers that depend on nothing but a key (seed, purpose) and a counter: the same number, whenever and wherever
- * it is asked for. out: 128 random bits. */
-typedef enum {
-    PURPOSE_DROP_EMBEDDINGS, PURPOSE_DROP_PROBS, PURPOSE_DROP_ATTENTION, PURPOSE_DROP_FEED_FORWARD,
-    PURPOSE_WEIGHTS, PURPOSE_PAIRS, PURPOSE_ORDER, PURPOSE_MASKS        /* of `bert train`: cli/train.h */
-} Purpose;
-void philox(uint32_t out[4], const uint32_t counter[4], uint32_t seed, Purpose purpose);
-
 typedef struct Dropout {
     double rate, probs_rate;        /* hidden_dropout_prob, attention_probs_dropout_prob: 0 <= rate < 1 */
     uint32_t seed, step, first_sequence;    /* first_sequence: how many of the step come before this micro-batch */
@@ -542,8 +545,10 @@ typedef struct {
     size_t mlm_right, nsp_right;    /* labels that had the highest logit */
 } Losses;
 
-/* The gradient of a number x is dL/dx: by how much the loss grows when x grows, per unit. Each has the name of its x:
- * g->m.layers[0].Wq has the gradients of m->layers[0].Wq, g->a.block[0].query those of a->block[0].query. */
+/* The gradient of a number x is the derivative of the loss: by how much the loss grows when x grows, per unit. Each has
+ * the name of its x: g->m.layers[0].Wq has the gradients of m->layers[0].Wq, g->a.block[0].query those of
+ * a->block[0].query. */
+enum { BLOCK_OUTPUTS = 1024, BLOCK_ROWS = 512 };    /* how much is packed at a time: there is memory for so much */
 typedef struct {
     Bert m;                         /* of the parameters; complete after gradients_finish */
     Activations a;                  /* of the intermediates of this micro-batch */
@@ -564,6 +569,8 @@ void gradients_zero(Gradients *g);
 /* Memory for going back through `a`; `keep` as in a Request: KEEP_NOTHING, or KEEP_EVERYTHING for a trace. */
 Status gradients_room(Gradients *g, const Bert *m, const Activations *a, Keep keep, Error *e);
 void backward(const Bert *m, Activations *a, Gradients *g, const Targets *targets);     /* steps 15 to 5 */
+/* One linear layer by definition: the bits of the gradients, for a test. */
+void linear_backward_ref(real *dx, real *dW, real *db, const real *dy, const real *x, const Tensor *W, size_t N);
 void gradients_finish(const Bert *m, Gradients *g, Parameters *p);
 void gradients_free(Gradients *g);
 

@@ -469,6 +469,9 @@ static void keys_that_cannot_be_obeyed_are_refused_by_name(void)
         put_tensors("2_Dense", "linear.weight", 8, H, NULL);
         refused("a", 3, "2_Dense/", dense[i][1]);
     }
+    put("2_Dense/config.json", "{\"in_features\": 24, \"out_features\": 8, \"bias\": false}");
+    run("LC_ALL=C sed -i s/F32/I32/ %s/2_Dense/model.safetensors", tiny);
+    refused("a", 3, "2_Dense/model.safetensors", "linear.weight is I32");
     run("mv %s/2_Dense/model.safetensors %s/2_Dense/pytorch_model.bin", tiny, tiny);
     refused("a", 3, "2_Dense/pytorch_model.bin", "model.safetensors");
     sentence_remove();

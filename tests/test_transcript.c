@@ -1,5 +1,5 @@
-/* test_transcript.c - what the commands print, word for word: tests/golden/commands.txt, messages.txt and files.txt on
- * the model "tiny", and tests/golden/documents.txt on bert-base-uncased. The numbers are the same on every machine, and so is the
+/* test_transcript.c - what the commands print, word for word: tests/golden/commands.txt, messages.txt, files.txt and
+ * heads.txt on the model "tiny", and tests/golden/documents.txt on bert-base-uncased. The numbers are the same on every machine, and so is the
  * text.
  *
  * A transcript says that something is another text than it was; whether it is right is said by the tests that compare
@@ -267,6 +267,42 @@ static void make_files(const Safetensors *trace)
     }
 }
 
+/* The tiny model's weights with a head of K rows of formula numbers, as a file of that name. */
+static void write_head(const char *file, const char *head, size_t K)
+{
+    static float numbers[9 * 24];
+    char path[300], weight[64], bias[64];
+    Safetensors model;
+    Error e = {0};
+    snprintf(path, sizeof path, "%s/model.safetensors", tiny);
+    snprintf(weight, sizeof weight, "%s.weight", head);
+    snprintf(bias, sizeof bias, "%s.bias", head);
+    for (size_t i = 0; i < 9 * 24; i++) numbers[i] = formula_value(weight, i);
+    if (!check(safetensors_open(&model, path, &e) == BERT_OK, "%s", e.message)) return;
+    SafeTensor *all = calloc(model.count + 2, sizeof *all);
+    if (!all) abort();
+    memcpy(all, model.tensors, model.count * sizeof *all);
+    all[model.count] = (SafeTensor){weight, DTYPE_F32, 2, {K, 24}, K * 24, numbers};
+    all[model.count + 1] = (SafeTensor){bias, DTYPE_F32, 1, {K}, K, numbers + 8 * 24};
+    snprintf(path, sizeof path, "%s/%s", tiny, file);
+    check(safetensors_write(path, all, model.count + 2, NULL, 0, &e) == BERT_OK, "%s", e.message);
+    free(all);
+    safetensors_close(&model);
+}
+
+/* Models with a head for a task. */
+static void the_transcript_of_the_heads_is_the_same(void)
+{
+    if (!tiny_model()) return;
+    write_head("one", "classifier", 1);
+    write_head("three", "classifier", 3);
+    write_head("five", "classifier", 5);
+    write_head("span", "qa_outputs", 2);
+    check_transcript("tests/golden/heads.txt");
+    run("cd %s && rm one three five span", tiny);
+    formula_remove(tiny);
+}
+
 static void the_transcript_of_the_files_is_the_same(void)
 {
     Safetensors trace;
@@ -299,6 +335,7 @@ const Test transcript_tests[] = {
     {"the_transcript_of_the_commands_is_the_same", the_transcript_of_the_commands_is_the_same},
     {"the_transcript_of_the_messages_is_the_same", the_transcript_of_the_messages_is_the_same},
     {"the_transcript_of_the_files_is_the_same", the_transcript_of_the_files_is_the_same},
+    {"the_transcript_of_the_heads_is_the_same", the_transcript_of_the_heads_is_the_same},
     {"the_transcript_of_the_documents_is_the_same", the_transcript_of_the_documents_is_the_same},
     {NULL, NULL},
 };

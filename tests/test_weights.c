@@ -1331,6 +1331,13 @@ static void the_converter_is_a_program(void)
           "a directory below a file: %s", answer);
     check(run_convert(answer, "--sha256 %s", in_scratch("nowhere")) == 3 && strstr(answer, "cannot be opened"),
           "no file: %s", answer);
+    check(run_convert(answer, "/dev/null %s", scratch) == 3 && strstr(answer, "/dev/null: is a device, expected a file"),
+          "a device: %s", answer);
+    put_file("bert_config.json", "{\"hidden_size\": 0}", 18);
+    snprintf(answer, sizeof answer, "%s %s", in_scratch("c"), scratch);
+    check(run_convert(answer, "%s", strcpy((char[600]){0}, answer)) == 3 &&
+          strstr(answer, "/bert_config.json: hidden_size is 0, expected 1 to "), "a wrong configuration: %s", answer);
+    unlink(in_scratch("bert_config.json"));
 }
 
 const Test weights_tests[] = {

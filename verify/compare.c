@@ -63,7 +63,7 @@ static const Alias aliases[] = {
     {"prediction_logits", TRACE_DECODER, 0},
     {"seq_relationship_logits", TRACE_NSP, 0},
 
-    /* Outputs of whole models: of sentence-transformers, of exports to ONNX, of TF-Hub. `logits` is two things:
+    /* Outputs of whole models: of sentence-transformers, of exports to ONNX, of TF-Hub. `logits` are several things:
      * logits_row. */
     {"token_embeddings", TRACE_OUTPUT_NORM, LAST},
     {"sequence_output", TRACE_OUTPUT_NORM, LAST},
@@ -378,15 +378,20 @@ static Status settle_ids(TraceView *view, Error *e)
     return BERT_OK;
 }
 
-/* What `logits` are: one row for each token of V numbers (masked language model), or two numbers for each sequence
- * (next sentence). A classifier's, of another width, are neither, and false is returned. */
-static bool logits_row(TraceName *row, const SafeTensor *t, const TraceView *view, size_t V)
+/* What `logits` are: K numbers for each sequence or each token (a classifier, if the model has one), one row for each
+ * token of V numbers (masked language model), or two numbers for each sequence (next sentence). Anything else has no
+ * name here, and false is returned. Of several choices, which are sequences here, there is a number each. */
+static bool logits_row(TraceName *row, const SafeTensor *t, const TraceView *view, Known known)
 {
     const SafeTensor *ids = &view->ids[0];
     const size_t width = t->rank ? t->shape[t->rank - 1] : 0, rows = width ? t->count / width : 0;
     const size_t T = ids->data && ids->rank ? ids->shape[ids->rank - 1] : 0, B = T ? ids->count / T : 0;
-    if (width == 2 && (B ? rows == B : t->rank < 3)) *row = TRACE_NSP;
-    else if (width > 2 && (!V || width == V) && (!B || rows == ids->count)) *row = TRACE_DECODER;
+    const bool each_token = !B || rows == ids->count, each_text = B ? rows == B : t->rank < 3;
+    if (known.K && known.head == HEAD_CHOICE && t->count == B) *row = TRACE_CLASSIFIER;
+    else if (known.K == width && width && known.head == HEAD_TOKENS && each_token) *row = TRACE_TOKEN_CLASSIFIER;
+    else if (known.K == width && width && known.head != HEAD_TOKENS && each_text) *row = TRACE_CLASSIFIER;
+    else if (width == 2 && each_text) *row = TRACE_NSP;
+    else if (width > 2 && (!known.V || width == known.V) && each_token) *row = TRACE_DECODER;
     else return false;
     return true;
 }
@@ -432,7 +437,7 @@ static void take_tensor(TraceView *view, const SafeTensor *tensor, Known known)
 {
     TraceEntry t = {.tensor = *tensor, .alias = true};
     TraceName row;
-    if (!strcmp(tensor->name, "logits") && logits_row(&row, tensor, view, known.V)) {
+    if (!strcmp(tensor->name, "logits") && logits_row(&row, tensor, view, known)) {
         name_entry(&t, row, -1);
     } else if (!resolve_name(&t, tensor->name, known.last)) {
         view->unknown[view->unknown_count++] = tensor->name;

@@ -350,6 +350,24 @@ static TraceView without_padding(const TraceView *other, int T)
     return cut;
 }
 
+/* OTHER's ids, as they are but for the padding at their end, and the habit of a tokenizer that makes them of TEXT. */
+static Status explain_tokens(const TraceView *other, const TextGiven *given, FILE *out, Error *e)
+{
+    const SafeTensor *t = &other->ids[0], *mask = &other->ids[2];
+    size_t count = t->count;
+    if (!given || !t->data || !count) return BERT_OK;
+    while (mask->data && mask->count == t->count && count > 0 && integer_element(mask, count - 1) == 0) count--;
+    int32_t *ids = calloc(t->count, sizeof *ids);
+    if (!ids) return fail(e, BERT_SYSTEM, "out of memory for %zu ids", t->count);
+    for (size_t i = 0; i < count; i++) {
+        const int64_t id = integer_element(t, i);
+        ids[i] = id < INT32_MIN || id > INT32_MAX ? INT32_MIN : (int32_t)id;
+    }
+    const Status status = explain_ids(given, ids, count, out, e);
+    free(ids);
+    return status;
+}
+
 /* TEXT's ids against OTHER's, before anything is computed. Pieces are shown beside the ids. */
 static Status check_text(const TraceView *other, const VerifyOptions *options, FILE *out, Error *e)
 {
@@ -370,6 +388,7 @@ static Status check_text(const TraceView *other, const VerifyOptions *options, F
     compare_ids(sentence, &expected, &cut, options->tokenizer);
     free(wide);
     if (!*sentence) return BERT_OK;
+    if (explain_tokens(other, options->given, out, e) != BERT_OK) return e->status;
     fprintf(out, "first difference: %s\n", sentence);
     return fail(e, BERT_DIFFERENT, "%s was made from other ids than the text has", other->path);
 }
@@ -381,9 +400,11 @@ typedef struct {
     TraceView view;
 } RunView;
 
+/* What names and shapes of a trace are read with. */
 static Known known_of(const Bert *m)
 {
-    return (Known){m->config.L - 1, (size_t)m->config.V};
+    const size_t K = m->has_classifier ? (size_t)m->config.K : 0;
+    return (Known){m->config.L - 1, (size_t)m->config.V, K, m->config.head};
 }
 
 static Status view_of(RunView *r, const Bert *m, const Activations *a, Error *e)

@@ -24,6 +24,7 @@ import tempfile
 
 import numpy as np
 import safetensors.numpy
+import transformers
 from safetensors.torch import save_file
 
 from common import (BERT, INPUTS, PAIR, REAL, Count, capture, formula_cases, formula_model, last_line, real_weights, run, torch)
@@ -138,6 +139,27 @@ def check_logits(count, model, kind, directory, work):
         print(f"{kind:<6}logits of width {width}: {last_line(said)}", flush=True)
 
 
+def check_heads(count, work):
+    """`logits` of transformers' classes with a head: what they are is told by the model and the shape."""
+    words = "[PAD] [UNK] [CLS] [SEP] [MASK] the a cat sat on mat".split()
+    ids = torch.tensor([[2, 5, 7, 8, 9, 5, 10, 3], [2, 7, 8, 3, 0, 0, 0, 0]])
+    inputs = dict(zip(INPUTS, (ids, 0 * ids, (ids != 0).long())))
+    directory = os.path.join(work, "head")
+    torch.manual_seed(0)
+    for name, labels in (("SequenceClassification", 3), ("SequenceClassification", 2), ("TokenClassification", 5),
+                         ("MultipleChoice", 1), ("MaskedLM", 2), ("NextSentencePrediction", 2)):
+        config = transformers.BertConfig(vocab_size=len(words), hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
+                                         intermediate_size=64, initializer_range=0.5, num_labels=labels)
+        model = getattr(transformers, "BertFor" + name)(config).eval()
+        model.save_pretrained(directory)
+        with open(os.path.join(directory, "vocab.txt"), "w") as f:
+            f.write("\n".join(words) + "\n")
+        given = {n: t[None] for n, t in inputs.items()} if name == "MultipleChoice" else inputs
+        code, said = verify(inputs | {"logits": model(**given).logits}, directory, work)
+        count.check(code == 0 and "1 compared" in said, f"logits of {name}, {labels} labels: {code}\n{said}")
+        print(f"logits of {name}: {said.splitlines()[0]}", flush=True)
+
+
 def check_runtimes(count, model, kind, directory, work):
     """OpenVINO in its own choice of numbers, and ONNX Runtime with a graph in float16."""
     import onnx
@@ -186,6 +208,8 @@ def main():
     count = Count()
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
     with tempfile.TemporaryDirectory() as work:
+        if not wanted:
+            check_heads(count, work)
         for kind in ("tiny", "odd", "real"):
             if wanted not in kind:
                 continue

@@ -134,6 +134,51 @@ def safetensors_seeds():
     bad("spaces", "{" + " " * 2000 + "}")
 
 
+# --------------------------------------------------------------------------------------------------------------- shards
+WORDS = "embeddings.word_embeddings.weight"
+
+
+def shard_index(**weight_map):
+    return json.dumps({"metadata": {"total_size": 8}, "weight_map": weight_map}, separators=(",", ":")).encode()
+
+
+def shard_seeds():
+    one, two = "s-1.safetensors", "s-2.safetensors"
+    first, second = (tensors([(name, "F32", [1], floats(1))]) for name in "ab")
+    empty = safetensors("{}")
+
+    def pair(name, index, s1=first, s2=second, options=0):
+        seed("fuzz_shards", name, parts(options, index, s1, s2))
+    pair("two", shard_index(a=one, b=two))
+    pair("one", shard_index(a=one))
+    pair("none", shard_index())
+    pair("in-another-shard", shard_index(a=two, b=one))
+    pair("name-twice", shard_index(a=one)[:-2] + b',"a":"s-2.safetensors"}}', first, first)
+    pair("tensor-that-the-index-lacks", shard_index(b=two, c=one), tensors([(n, "U8", [1], b"x") for n in "cd"]))
+    pair("tensor-that-the-shard-lacks", shard_index(a=one, b=two, c=two))
+    pair("path-upwards", shard_index(a="../" + one, b=two))
+    pair("path-absolute", shard_index(a="/etc/passwd"))
+    pair("itself", shard_index(a="m.index.json"))
+    pair("missing", shard_index(a="s-3.safetensors"))
+    pair("name-empty", shard_index(a=""))
+    pair("name-with-escape", shard_index(**{"\x1b[2J": one}))
+    pair("shard-is-a-number", b'{"weight_map":{"a":1}}')
+    pair("no-map", b'{"metadata":{}}')
+    pair("map-twice", b'{"weight_map":{"a":"s-1.safetensors"},"weight_map":{"b":"s-2.safetensors"}}')
+    pair("many-shards", shard_index(**{str(i): "s-%d.safetensors" % i for i in range(300)}))
+    pair("cut", shard_index(a=one)[:-1])
+    pair("second-is-empty", shard_index(a=one, b=two), s2=empty)
+    for prefix in ("", "bert.", "module.", "module.bert.", "_orig_mod.distilbert.", "x", "x." * 199, "x." * 201):
+        whole = tensors([(prefix + WORDS, "F32", [1], floats(1)), ("a", "U8", [1], b"x")])
+        name = prefix if len(prefix) < 100 else "%d-bytes" % len(prefix)
+        pair("prefix-" + (name.rstrip(".") or "none"), b"", whole, empty, 1)
+    for a, b in (("student.", "teacher."), ("", "bert."), ("bert.", "teacher.")):
+        both = tensors([(p + WORDS, "F32", [1], floats(1)) for p in (a, b)])
+        pair("two-models-" + (a + b).replace(".", ""), b"", both, empty, 1)
+    halves = [tensors([(p + WORDS, "F32", [1], floats(1))]) for p in ("module.", "other.")]
+    pair("two-models-in-two-shards", shard_index(**{"module." + WORDS: one, "other." + WORDS: two}), *halves)
+
+
 # --------------------------------------------------------------------------------------------------------------- bundle
 def crc32c(data):
     crc = 0xFFFFFFFF
@@ -800,7 +845,7 @@ def main():
         subprocess.run([ROOT / "build/formula", "small", model], check=True)
         subprocess.run([ROOT / "bert", "trace", "-q", "-m", model, "-o", model / "trace", "a"], check=True)
         trace = read(model / "trace")
-        safetensors_seeds(), bundle_seeds(), config_seeds(), vocab_seeds(), piece_seeds(), tokenizer_seeds()
+        safetensors_seeds(), shard_seeds(), bundle_seeds(), config_seeds(), vocab_seeds(), piece_seeds(), tokenizer_seeds()
         torch_seeds()
         compare_seeds(trace), run_seeds(model, trace)
     wrong = 0
