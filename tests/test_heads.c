@@ -218,7 +218,7 @@ static void heads_have_the_same_bits_however_they_are_run(void)
         TraceView view = {0};
         SafeTensor *tensors = calloc(count, sizeof *tensors);
         for (size_t i = 0; ok && i < count; i++) tensors[i] = as_file_tensor(&y[i], 2);
-        ok = ok && view_make(&view, "x", tensors, count, (Known){1, 101}, &e) == BERT_OK && view.count == count;
+        ok = ok && view_make(&view, "x", tensors, count, (Known){.last = 1, .V = 101}, &e) == BERT_OK && view.count == count;
         check(ok, "every tensor has a name of its own");
         for (size_t i = 0; ok && i < count; i++) trial_step(&t, view.entries[i].row, view.entries[i].layer);
         for (size_t i = 0; ok && i < count; i++)
