@@ -453,9 +453,12 @@ typedef struct {
     const struct Dropout *dropout;          /* in training only, else NULL: see learn.c */
     Scratch scratch;
     void *memory;                   /* the one allocation behind all of them */
+    size_t size;                    /* bytes of it */
 } Activations;
 
 Status activations_new(Activations *a, const Bert *model, const Batch *batch, const Request *request, Error *e);
+/* The same for one batch after another: the memory stays, where it suffices. *a is zeroed before its first use. */
+Status activations_renew(Activations *a, const Bert *model, const Batch *batch, const Request *request, Error *e);
 void activations_free(Activations *a);
 const real *hidden_state(const Activations *a, int l);  /* l = 0 .. L, without KEEP_HIDDEN the last that ran */
 real *head_map(const Activations *a, real *maps, int b, int h);      /* (T,T), scores or probs of one head */
@@ -560,7 +563,7 @@ typedef struct {
     Scratch scratch;
     real *square, *turned;          /* (T,T), and another one or a transposed piece of dy */
     void *memory, *work;
-    size_t size;                    /* bytes of the gradients at `memory` */
+    size_t size, work_size, lookup_room;    /* bytes at `memory` and at `work`; tokens that `lookups` has room for */
 } Gradients;
 
 /* A step: zero, then for each micro-batch forward, room and backward, then finish. */
