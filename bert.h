@@ -317,6 +317,8 @@ typedef enum {
     PURPOSE_WEIGHTS, PURPOSE_PAIRS, PURPOSE_ORDER, PURPOSE_MASKS        /* of `bert train`: cli/train.h */
 } Purpose;
 void philox(uint32_t out[4], const uint32_t counter[4], uint32_t seed, Purpose purpose);
+/* The same for this counter and the next 15, whose first number is 1 larger each. */
+void philox_sixteen(uint32_t out[64], const uint32_t counter[4], uint32_t seed, Purpose purpose);
 
 bool fma_is_fast(void);                                 /* this build uses the processor's own */
 float fma_without_instruction(float a, float b, float c);   /* the form for processors that lack fma, for the test */
