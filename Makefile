@@ -49,7 +49,7 @@ COMPILE = $(CC) $(CFLAGS) -Wall -Wextra -Wpedantic -Wno-psabi $(NUMBERS) $(DEFIN
 BOOK    = tokenizer.c tensor.c bert.c learn.c
 WEIGHTS = $(addprefix weights/, files.c json.c sha256.c safetensors.c shards.c config.c labels.c model.c parameters.c training.c \
           vocabulary.c added.c tokenizer_json.c modules.c program.c)
-VERIFY  = $(addprefix verify/, trace.c compare.c layout.c report.c trial.c rounding.c verify.c mistakes.c)
+VERIFY  = $(addprefix verify/, trace.c compare.c layout.c report.c trial.c rounding.c verify.c mistakes.c habits.c)
 CLI     = $(addprefix cli/, main.c options.c inputs.c output.c tokenize.c vectors.c sentence.c predict.c classify.c attention.c traces.c \
           explain.c explain_cards.c explain_tables.c goldens.c info.c demo.c \
           spans.c tag.c answer.c train.c train_model.c train_data.c learn_vocab.c)
@@ -128,6 +128,11 @@ build/learn_steps64: $(call objects,double,$(LEARN_STEPS))
 STREAM = $(CORE) tests/tokenize_stream.c
 build/tokenize_stream: $(call objects,float,$(STREAM))
 	@$(call link,float,$(STREAM))
+
+# For tests/peers/run.py: lines and another tokenizer's ids in, the habits that explain them out.
+HABITS = $(CORE) $(VERIFY) tests/name_habits.c
+build/name_habits: $(call objects,float,$(HABITS))
+	@$(call link,float,$(HABITS))
 
 # The library: what bert.h declares; tests/example.c is a program that uses it.
 LIBRARY = $(filter-out weights/program.c,$(CORE))

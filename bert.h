@@ -1,10 +1,10 @@
-/* bert.h - the book's contents: the legend, then the types and functions of tokenizer.c, tensor.c, bert.c and learn.c, in
- * the order of the data. What reads files is in weights/weights.h.
+/* bert.h - the book's contents: the legend, then the types and functions of tokenizer.c, tensor.c, bert.c and learn.c,
+ * in the order of the data. What reads files is in weights/weights.h.
  *
  * BERT turns each token of a text into H numbers that depend on the whole text. It learned to do so from two exercises:
  * guessing words that were hidden (MLM, masked language model), and saying whether one text follows another (NSP, next
- * sentence prediction). tokenizer.c, tensor.c and bert.c compute the finished, trained model: nothing is learned while it runs.
- * How it learned is in learn.c.
+ * sentence prediction). What tokenizer.c, tensor.c and bert.c compute is the finished, trained model: nothing is
+ * learned while it runs. How it came to know what it knows is in learn.c.
  *
  *     text --tokenizer.c--> ids --bert.c--> embeddings --> L x (attention, feed-forward) --> pooler / MLM / NSP
  *                                    \________ every sum, product and curve: tensor.c ________/
@@ -158,6 +158,7 @@ typedef struct {
                                                      * them: looked up, never assumed. -1: there is none */
     bool lower_case, strip_accents, chinese_chars;
     bool plain;                                         /* special tokens in the text are always plain text */
+    bool sep_named;                                     /* some file calls [SEP] a special token by its key */
     bool truncate_left, pad_left;                       /* the side on which long texts are cut, short ones filled */
     int max_length;                                     /* model_max_length of tokenizer_config.json, or 0 */
     int longest_word;                                   /* characters; a longer word is one [UNK] */
@@ -313,6 +314,19 @@ void gelu_erf_derivative(real *out, const real *x, size_t n);
 void gelu_tanh_derivative(real *out, const real *x, size_t n);
 void log_all(real *out, const real *x, size_t n);       /* the natural logarithm, of positive x */
 
+/* The definition of every sum of products: total + x . w in chunks, the numbers x_step and w_step apart. */
+real dot_in_chunks(real total, const real *x, size_t x_step, const real *w, size_t w_step, size_t K);
+
+/* Random numbers that depend on nothing but a key (seed, purpose) and a counter: the same number, whenever and wherever
+ * it is asked for. out: 128 random bits. */
+typedef enum {
+    PURPOSE_DROP_EMBEDDINGS, PURPOSE_DROP_PROBS, PURPOSE_DROP_ATTENTION, PURPOSE_DROP_FEED_FORWARD,
+    PURPOSE_WEIGHTS, PURPOSE_PAIRS, PURPOSE_ORDER, PURPOSE_MASKS        /* of `bert train`: cli/train.h */
+} Purpose;
+void philox(uint32_t out[4], const uint32_t counter[4], uint32_t seed, Purpose purpose);
+/* The same for this counter and the next 15, whose first number is 1 larger each. */
+void philox_sixteen(uint32_t out[64], const uint32_t counter[4], uint32_t seed, Purpose purpose);
+
 bool fma_is_fast(void);                                 /* this build uses the processor's own */
 float fma_without_instruction(float a, float b, float c);   /* the form for processors that lack fma, for the test */
 
@@ -448,9 +462,12 @@ typedef struct {
     const struct Dropout *dropout;          /* in training only, else NULL: see learn.c */
     Scratch scratch;
     void *memory;                   /* the one allocation behind all of them */
+    size_t size;                    /* bytes of it */
 } Activations;
 
 Status activations_new(Activations *a, const Bert *model, const Batch *batch, const Request *request, Error *e);
+/* The same for one batch after another: the memory stays, where it suffices. *a is zeroed before its first use. */
+Status activations_renew(Activations *a, const Bert *model, const Batch *batch, const Request *request, Error *e);
 void activations_free(Activations *a);
 const real *hidden_state(const Activations *a, int l);  /* l = 0 .. L, without KEEP_HIDDEN the last that ran */
 real *head_map(const Activations *a, real *maps, int b, int h);      /* (T,T), scores or probs of one head */
@@ -502,14 +519,6 @@ void normalize(real *vector, size_t dim);               /* to length 1; a zero v
  * learn.c - steps 15 to 5 backwards, the two losses, AdamW
  * ================================================================================================================== */
 
-/* Random numbers that depend on nothing but a key (seed, purpose) and a counter: the same number, whenever and wherever
- * it is asked for. out: 128 random bits. */
-typedef enum {
-    PURPOSE_DROP_EMBEDDINGS, PURPOSE_DROP_PROBS, PURPOSE_DROP_ATTENTION, PURPOSE_DROP_FEED_FORWARD,
-    PURPOSE_WEIGHTS, PURPOSE_PAIRS, PURPOSE_ORDER, PURPOSE_MASKS        /* of `bert train`: cli/train.h */
-} Purpose;
-void philox(uint32_t out[4], const uint32_t counter[4], uint32_t seed, Purpose purpose);
-
 typedef struct Dropout {
     double rate, probs_rate;        /* hidden_dropout_prob, attention_probs_dropout_prob: 0 <= rate < 1 */
     uint32_t seed, step, first_sequence;    /* first_sequence: how many of the step come before this micro-batch */
@@ -548,8 +557,10 @@ typedef struct {
     size_t mlm_right, nsp_right;    /* labels that had the highest logit */
 } Losses;
 
-/* The gradient of a number x is dL/dx: by how much the loss grows when x grows, per unit. Each has the name of its x:
- * g->m.layers[0].Wq has the gradients of m->layers[0].Wq, g->a.block[0].query those of a->block[0].query. */
+/* The gradient of a number x is the derivative of the loss: by how much the loss grows when x grows, per unit. Each has
+ * the name of its x: g->m.layers[0].Wq has the gradients of m->layers[0].Wq, g->a.block[0].query those of
+ * a->block[0].query. */
+enum { BLOCK_OUTPUTS = 1024, BLOCK_ROWS = 512 };    /* how much is packed at a time: there is memory for so much */
 typedef struct {
     Bert m;                         /* of the parameters; complete after gradients_finish */
     Activations a;                  /* of the intermediates of this micro-batch */
@@ -561,7 +572,7 @@ typedef struct {
     Scratch scratch;
     real *square, *turned;          /* (T,T), and another one or a transposed piece of dy */
     void *memory, *work;
-    size_t size;                    /* bytes of the gradients at `memory` */
+    size_t size, work_size, lookup_room;    /* bytes at `memory` and at `work`; tokens that `lookups` has room for */
 } Gradients;
 
 /* A step: zero, then for each micro-batch forward, room and backward, then finish. */
@@ -570,6 +581,8 @@ void gradients_zero(Gradients *g);
 /* Memory for going back through `a`; `keep` as in a Request: KEEP_NOTHING, or KEEP_EVERYTHING for a trace. */
 Status gradients_room(Gradients *g, const Bert *m, const Activations *a, Keep keep, Error *e);
 void backward(const Bert *m, Activations *a, Gradients *g, const Targets *targets);     /* steps 15 to 5 */
+/* One linear layer by definition: the bits of the gradients, for a test. */
+void linear_backward_ref(real *dx, real *dW, real *db, const real *dy, const real *x, const Tensor *W, size_t N);
 void gradients_finish(const Bert *m, Gradients *g, Parameters *p);
 void gradients_free(Gradients *g);
 

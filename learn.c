@@ -2,26 +2,26 @@
  *
  * YOU ARE HERE
  *
- *     ids --forward (bert.c)--> logits --> loss L --backward (here)--> dL/dx of every number x --AdamW--> better weights
+ *     ids --forward (bert.c)--> logits --> loss --backward (here)--> dx of every number x --AdamW--> better weights
  *
- * To learn is to make one number smaller, the loss L: how wrong the model's answers are. Each weight is moved a little
- * against its gradient dL/dw, which says by how much L grows when w grows. This file computes the gradients, all at
- * once, by the chain rule: if y = f(x), then dL/dx = dL/dy times the derivative of f. So a step goes backwards like this:
- * it gets dL/dy of its output, and gives dL/dx of its input; and where it has weights, their gradients.
+ * To learn is to make one number smaller, the loss: how wrong the model's answers are. Each weight w is moved a little
+ * against its gradient, the derivative of the loss: by how much the loss grows when w grows, per unit. This file makes
+ * all gradients at once, by the chain rule: if y = f(x), the gradient of x is that of y times the derivative of f. So a
+ * step backwards gets the gradient of its output, and gives that of its input, and where it has weights, theirs.
  *
- * HOW TO READ. Put bert.c beside this file. Each of its step functions has a partner here, NAME_backward, in the reverse
- * order, and `backward`, at their end, is `forward` in a mirror. Four rules are enough for all of them:
+ * NAMES. dx is the gradient of x, and has the shape of x. In the code a gradient has the name of its number: those of
+ * the intermediates are in g->a (the numbers are in a), those of the parameters in g->m (the weights are in m).
+ *
+ * HOW TO READ. Put bert.c beside this file. Each of its step functions has a partner here, NAME_backward, in the
+ * reverse order, and `backward`, at their end, is `forward` in a mirror. Four rules are enough for nearly all of them:
  *
  *     y = x W^T + b       dx = dy W          dW = dy^T x, db = sum of the rows of dy           linear_backward
  *     y = f(x)            dx = dy f'(x)      number by number: GELU, tanh
  *     y = a + b           da = db = dy       both get the same: the residual connections
  *     x used twice        dx = the sum of what both uses give: gradients are added up
  *
- * NAMES. dx stands for dL/dx, and has the shape of x. The gradient of a number has the name of the number: those of the
- * intermediates are in g->a (as the numbers are in a), those of the parameters in g->m (as the weights are in m).
- *
- * A STEP of learning looks at B sequences, or at several micro-batches one after another, where memory is short: their
- * gradients are added up. L is a mean over the whole step.
+ * A STEP of learning looks at B sequences, or where memory is short at several micro-batches, one after another, whose
+ * gradients are added up. The loss is a mean over the whole step.
  *
  * THE PROMISE of tensor.c holds for gradients, too. The order of every sum is written down:
  *
@@ -32,11 +32,11 @@
  *     embeddings   the decoder's part first, then the tokens of the step in their order
  *
  * So one seed and one text give one model, bit for bit, on every machine, in micro-batches of any size. Random numbers
- * come from a counter, not from a stream (see philox): what is dropped does not depend on what was computed before.
+ * come from a counter, not from a stream (philox in tensor.c): what is dropped does not depend on what came before.
  *
- * THE ORDER OF THE FILE   tools (dropout, linear layers); the steps, 15 to 5; backward; parameters and
- * memory; AdamW. Every gradient is held against differences of the loss itself (tests/test_learn.c) and against PyTorch
- * in float64 (tests/conformance/test_learn.py).
+ * THE ORDER OF THE FILE   tools (dropout, linear layers); the losses; the steps, 15 to 5; backward; AdamW.
+ * Every gradient is held against differences of the loss itself (tests/test_learn.c) and against PyTorch in float64
+ * (tests/conformance/test_learn.py).
  */
 #include "bert.h"
 #include "weights/weights.h"
@@ -47,33 +47,8 @@
 #include <string.h>
 
 /* =====================================================================================================================
- * TOOLS. (LayerNorm and softmax backwards are in tensor.c.)
+ * TOOLS. (LayerNorm and softmax, backwards: tensor.c.)
  * ================================================================================================================== */
-
-/* Philox 4x32 with ten rounds: a scrambler. A counter of 128 bits and a key of 64 go in, 128 random bits come out.
- *
- *     a round:   (c0 c1 c2 c3) -> (high(c2 M1) ^ c1 ^ k0,  low(c2 M1),  high(c0 M0) ^ c3 ^ k1,  low(c0 M0))
- *
- * where high and low are the halves of a product of 64 bits, and the key grows by a constant after each round.
- * Why not rand() or a Mersenne Twister: these are streams; a number depends on how many were taken before. A run that
- * is interrupted, or that takes its sequences in other portions, would go on with other numbers. Here the number for
- * (step, sequence, layer, position) is the same whenever it is asked for, in any order.
- * Source: Salmon et al.: Parallel Random Numbers: As Easy as 1, 2, 3. 2011. PyTorch and JAX have it on GPUs.
- * Verify: philox_gives_the_published_numbers (tests/test_learn.c) */
-void philox(uint32_t out[4], const uint32_t counter[4], uint32_t seed, Purpose purpose)
-{
-    uint32_t c[4] = {counter[0], counter[1], counter[2], counter[3]}, k0 = seed, k1 = (uint32_t)purpose;
-    for (int round = 0; round < 10; round++) {
-        const uint64_t even = (uint64_t)c[0] * 0xD2511F53u, odd = (uint64_t)c[2] * 0xCD9E8D57u;
-        c[0] = (uint32_t)(odd >> 32) ^ c[1] ^ k0;
-        c[1] = (uint32_t)odd;
-        c[2] = (uint32_t)(even >> 32) ^ c[3] ^ k1;
-        c[3] = (uint32_t)even;
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
-    }
-    memcpy(out, c, sizeof c);
-}
 
 /* Dropout: in training, each number is set to 0 with probability `rate`, and the others are divided by 1 - rate, so
  * that the mean stays. No number can then be relied upon alone.     [paper] A.2; [hf] nn.Dropout
@@ -90,11 +65,12 @@ static void drop_row(real *out, const real *x, size_t cols, const Dropout *d, Pu
     const double rate = place == PURPOSE_DROP_PROBS ? d->probs_rate : d->rate;
     const uint32_t limit = (uint32_t)(rate * 4294967296.0);                 /* so many of 2^32 are dropped */
     const real scale = (real)(1 / (1 - rate));
-    for (size_t c = 0; c < cols; c += 4) {
-        uint32_t random[4];
-        const uint32_t counter[4] = {(uint32_t)(c / 4), row, sequence, d->step};
-        philox(random, counter, d->seed, place);
-        for (size_t i = 0; i < 4 && c + i < cols; i++) out[c + i] = random[i] < limit ? 0 : x[c + i] * scale;
+    for (size_t c = 0; c < cols; c += 64) {
+        uint32_t random[64];
+        const uint32_t counter[4] = {(uint32_t)(c / 4), row, sequence, d->step};    /* four columns share one */
+        const size_t count = cols - c < 64 ? cols - c : 64;
+        philox_sixteen(random, counter, d->seed, place);
+        for (size_t i = 0; i < count; i++) out[c + i] = random[i] < limit ? 0 : x[c + i] * scale;
     }
 }
 
@@ -147,15 +123,31 @@ static void *behind(const real *gradient, size_t count)
     return (real *)gradient + (count + 15) / 16 * 16;
 }
 
-/* Behind dW (O,K): the rows of a chunk that is not complete, 128 of dy (O) and 128 of x (K). A chunk is added to dW when
- * all of its 128 rows are there, from whatever micro-batches, or when the step ends.
- * Why the rows wait, and not their sum: the sum would take as much memory as dW, and there are one in six of them. */
+/* Behind dW (O,K): the rows of a chunk that is not complete, 128 of dy (O) and 128 of x (K). A chunk is added to dW
+ * when all of its 128 rows are there, from whatever micro-batches, or when the step ends.
+ * Why the rows wait, and not the chunk's sum: for each layer of BERT-Base the sum would be 768 rows or more. */
 static real *tail_of(const Tensor *dW)
 {
     return behind(dW->data, dW->rows * dW->cols);
 }
 
-enum { BLOCK_OUTPUTS = 1024, BLOCK_ROWS = 512 };        /* multiples of 128: how much is packed at a time */
+/* Forward: y = x W^T + b, y (N,O) <- x (N,K), W (O,K). Backward, from dy (N,O), each added to what stands there:
+ *
+ *     dx[n][k] = sum over o of dy[n][o] W[o][k]       how much y_o changes with x_k: W[o][k]
+ *     dW[o][k] = sum over n of dy[n][o] x[n][k]       how much y_o changes with W[o][k]: x_k, and so for every row
+ *     db[o]    = sum over n of dy[n][o]
+ *
+ * The definition, for a whole step. What follows gives its bits, fast and in micro-batches. Source: [hf] nn.Linear.
+ * Trap: dx needs W as it was in the forward pass: no weight changes before the whole step is through.
+ * Verify: linear_backward_has_the_bits_of_its_definition (tests/test_learn.c) */
+void linear_backward_ref(real *dx, real *dW, real *db, const real *dy, const real *x, const Tensor *W, size_t N)
+{
+    const size_t O = W->rows, K = W->cols;
+    const real one = 1, *w = numbers(W);
+    for (size_t i = 0; i < N * K; i++) dx[i] = dot_in_chunks(dx[i], dy + i / K * O, 1, w + i % K, K, O);
+    for (size_t i = 0; i < O * K; i++) dW[i] = dot_in_chunks(dW[i], dy + i / K, O, x + i % K, K, N);
+    for (size_t o = 0; o < O; o++) db[o] = dot_in_chunks(db[o], dy + o, O, &one, 0, N);
+}
 
 /* dx (N,K) += dy (N,O) W (O,K): every sum over o in chunks of 128, which are added to what stands in dx. */
 static void add_dx(real *dx, const real *dy, const Tensor *W, size_t N, const Scratch *scratch)
@@ -182,8 +174,9 @@ static void add_db(real *db, const real *dy, size_t N, size_t O)
         }
 }
 
-/* dW (O,K) += dy^T x and db += the rows of dy, for N rows that begin with a chunk. dy is transposed piece by piece: then
- * the product is one of rows of dy^T with columns of x. */
+/* dW (O,K) += dy^T x and db += the rows of dy, for N rows that begin with a chunk.
+ * dy is transposed piece by piece: then the product is one of rows of dy^T with columns of x, which the kernel can do.
+ * BLOCK_OUTPUTS and BLOCK_ROWS are multiples of 128: cutting a sum there changes nothing. */
 static void add_dW(Gradients *g, Linear layer, const real *dy, const real *x, size_t N)
 {
     const size_t O = layer.dW->rows, K = layer.dW->cols;
@@ -215,19 +208,12 @@ static void add_waiting(Gradients *g, Linear layer, size_t count)
     if (count) add_dW(g, layer, tail, tail + SUM_CHUNK * layer.dW->rows, count);
 }
 
-/* Forward: y = x W^T + b, y (N,O) <- x (N,K), W (O,K). Backward, from dy (N,O):
- *
- *     dx[n][k] = sum over o of dy[n][o] W[o][k]       how much y_o changes with x_k: W[o][k]. Added to what stands in dx
- *     dW[o][k] = sum over n of dy[n][o] x[n][k]       how much y_o changes with W[o][k]: x_k, and so for every row
- *     db[o]    = sum over n of dy[n][o]
- *
- * Trap: dx needs W as it was in the forward pass: no weight changes before the whole step is through.
- * Source: [hf] nn.Linear. Verify: linear_backward_has_the_bits_of_its_definition */
+/* linear_backward_ref for one micro-batch, whose rows follow those that came before in this step. */
 static void linear_backward(Gradients *g, real *dx, const real *dy, const real *x, Linear layer, Rows rows)
 {
     const size_t O = layer.dW->rows, K = layer.dW->cols, waiting = rows.before % SUM_CHUNK;
     size_t N = rows.now, missing = waiting ? SUM_CHUNK - waiting : 0, first = N < missing ? N : missing;
-    if (dx) add_dx(dx, dy, layer.W, N, &g->scratch);
+    add_dx(dx, dy, layer.W, N, &g->scratch);
     let_wait(layer, waiting, dy, x, first);                     /* 1. complete the chunk that waits, if there is one */
     if (first && first == missing) add_waiting(g, layer, SUM_CHUNK);
     const size_t whole = (N - first) / SUM_CHUNK * SUM_CHUNK, rest = N - first - whole;
@@ -261,7 +247,7 @@ static void gelu_backward(const Bert *m, real *dx, const real *dy, const real *x
  * THE LOSSES, and the task heads backwards. Rows: M for MLM, B for NSP.
  * ================================================================================================================== */
 
-/* Forward: the cross-entropy of one row of logits, how surprised the model is by the true answer: L = -ln p_label, with
+/* Forward: the cross-entropy of one row of logits, how surprised the model is by the true answer: -ln p_label, with
  * p = softmax(logits). Backward, and added to the loss with the weight 1 / divisor:
  *
  *     dlogits_j = (p_j - [j is the label]) / divisor
@@ -269,9 +255,11 @@ static void gelu_backward(const Bert *m, real *dx, const real *dy, const real *x
  * Every wrong answer is pushed down by the probability that it got, the right one up by what it lacks to 1. Where the
  * right one has probability 1, nothing is to be learned.
  * -ln p_label is computed as (largest logit - label's logit) - ln p_largest, which cannot overflow: p_label may be so
- * small that it is 0 as a float. A model that knows nothing has L = ln(cols): 10.33 for 30,522 pieces, 0.69 for NSP.
- * Source: [hf] nn.CrossEntropyLoss; [tf] get_masked_lm_output. Returns the loss; *right: the label had the highest logit.
- */
+ * small that it is 0 as a float. A model that knows nothing has ln(cols): 10.33 for 30,522 pieces, 0.69 for NSP.
+ * Example: logits 1 2 3, the label is the first: p = 0.0900 0.2447 0.6652, loss 2.408, dlogits = -0.9100 0.2447 0.6652;
+ * they always add up to 0.
+ * Source: [hf] nn.CrossEntropyLoss; [tf] get_masked_lm_output.
+ * Returns the loss; *right: the label had the highest logit. */
 static double cross_entropy(real *dlogits, const real *logits, size_t cols, int32_t label, double divisor, bool *right)
 {
     const real scale = (real)(1 / divisor);
@@ -283,7 +271,7 @@ static double cross_entropy(real *dlogits, const real *logits, size_t cols, int3
     dlogits[label] -= 1;
     for (size_t j = 0; j < cols; j++) dlogits[j] *= scale;
     *right = best == (size_t)label;
-    return (double)(logits[best] - logits[label]) - (double)log_best;
+    return (double)logits[best] - (double)logits[label] - (double)log_best;
 }
 
 /* The losses of all rows, in their order, are added to *loss, each over the divisor; *right counts the hits. A row
@@ -300,7 +288,8 @@ static void add_losses(real *dlogits, Matrix logits, const int32_t *labels, doub
 }
 
 /* The MLM loss: the mean over the chosen tokens of the step, and of these only.
- * Trap: a mean over all tokens is 6.7 times too small; a mean of the micro-batches' means weighs their tokens unequally.
+ * Trap: a mean over all tokens is 6.7 times too small; a mean of the micro-batches' means weighs their tokens
+ * unequally. Both look like another learning rate, and are found only by comparing.
  * Differs: Hugging Face's mean of no token is NaN; here it is 0, as in Google's code, which divides by the number of
  * chosen tokens + 1e-5: the caller's divisor.
  * Source: [paper] 3.1; [hf] BertForPreTraining; [tf] get_masked_lm_output. Verify: grad.cls.predictions.decoder */
@@ -349,7 +338,8 @@ static void mlm_decoder_backward(const Bert *m, Activations *a, Gradients *g)
     linear_backward(g, zeros(g->a.transform_norm, M, H), g->a.logits, a->transform_norm, layer, (Rows){M, g->chosen});
 }
 
-/* Step 15, backwards, continued: the transform's LayerNorm. Verify: grad.cls.predictions.transform.transform_act_fn */
+/* Step 15, backwards, continued: the transform's LayerNorm; it has no residual.
+ * Verify: grad.cls.predictions.transform.transform_act_fn */
 static void mlm_norm_backward(const Bert *m, Activations *a, Gradients *g)
 {
     const NormBackward norm = norm_of(m, m->transform_gamma, g->m.transform_gamma, g->m.transform_beta);
@@ -445,7 +435,12 @@ static void feed_forward_norm_backward(const Bert *m, Activations *a, Gradients 
     if (a->dropout) drop_rows(m, a, PURPOSE_DROP_FEED_FORWARD, l, d->output_dense);
 }
 
-/* Step 13, backwards, continued: the dense layer, (N,F) <- (N,H), W2 (H,F). Verify: grad.encoder.layer.l.intermediate */
+/* Step 13, backwards, continued: the dense layer.
+ *
+ *     forward    dense = z W2^T + b2                  (N,H) <- (N,F), W2 (H,F)
+ *     backward   dz = ddense W2      dW2 = ddense^T z      db2 = sum of the rows of ddense
+ *
+ * Verify: grad.encoder.layer.l.intermediate */
 static void feed_forward_down_backward(const Bert *m, Activations *a, Gradients *g, int l)
 {
     BlockActivations *d = &g->a.block[l];
@@ -469,7 +464,12 @@ static void feed_forward_gelu_backward(const Bert *m, Activations *a, Gradients 
                   (size_t)a->N * (size_t)m->config.F);
 }
 
-/* Step 12, backwards, continued: the dense layer, (N,H) <- (N,F), W1 (F,H). Its dy is added to what the residual gave.
+/* Step 12, backwards, continued: the dense layer.
+ *
+ *     forward    x = y W1^T + b1                      (N,F) <- (N,H), W1 (F,H)
+ *     backward   dy += dx W1      dW1 = dx^T y      db1 = sum of the rows of dx
+ *
+ * y was used twice, here and as the residual of step 13: this dy is added to what the residual gave.
  * Verify: grad.encoder.layer.l.attention.output.LayerNorm */
 static void feed_forward_up_backward(const Bert *m, Activations *a, Gradients *g, int l)
 {
@@ -497,7 +497,12 @@ static void attention_norm_backward(const Bert *m, Activations *a, Gradients *g,
     if (a->dropout) drop_rows(m, a, PURPOSE_DROP_ATTENTION, l, d->attention_dense);
 }
 
-/* Step 11, backwards, continued: the dense layer, Wo (H,H). Verify: grad.encoder.layer.l.attention.self.context */
+/* Step 11, backwards, continued: the dense layer.
+ *
+ *     forward    dense = context Wo^T + bo            (N,H), Wo (H,H)
+ *     backward   dcontext = ddense Wo      dWo = ddense^T context      dbo = sum of the rows of ddense
+ *
+ * Verify: grad.encoder.layer.l.attention.self.context */
 static void attention_dense_backward(const Bert *m, Activations *a, Gradients *g, int l)
 {
     BlockActivations *d = &g->a.block[l];
@@ -529,7 +534,13 @@ static void attention_context_backward(const Bert *m, Activations *a, Gradients 
     if (a->dropout) drop_probs(m, a, l, b, h, dprobs, dprobs);
 }
 
-/* STEP 9, backwards - softmax: see softmax_backward. Verify: grad.encoder.layer.l.attention.self.scores */
+/* STEP 9, backwards - softmax: softmax_backward (tensor.c), row by row.
+ *
+ *     forward    p_ij = e^score_ij / sum over j' of e^score_ij'           (T,T)
+ *     backward   dscore_ij = p_ij (dp_ij - sum over j' of p_ij' dp_ij')
+ *
+ * A row of dscores adds up to 0: attention can only be moved from one token to another.
+ * Verify: grad.encoder.layer.l.attention.self.scores */
 static void attention_probs_backward(Activations *a, Gradients *g, int l, int b, int h)
 {
     BlockActivations *d = &g->a.block[l];
@@ -642,7 +653,8 @@ static void embeddings_norm_backward(const Bert *m, Activations *a, Gradients *g
  *
  *     forward    row n <- row `index` of a table           backward   row `index` of the table's gradient += row n
  *
- * A row that was looked up several times gets the sum, in the order of the tokens; a row that nobody looked up, nothing.
+ * A row that was looked up several times gets the sum, in the order of the tokens; a row that nobody looked up gets
+ * nothing. (A lookup is a product, too, with a row of zeros and a single one.)
  * Here the position. Verify: grad.embeddings.position_embeddings.weight */
 static void embeddings_position_backward(const Bert *m, Activations *a, Gradients *g)
 {
@@ -654,7 +666,8 @@ static void embeddings_position_backward(const Bert *m, Activations *a, Gradient
         }
 }
 
-/* Step 5, backwards, continued: the segment; DistilBERT has none. Verify: grad.embeddings.token_type_embeddings.weight */
+/* Step 5, backwards, continued: the segment, which DistilBERT does not have.
+ * Verify: grad.embeddings.token_type_embeddings.weight */
 static void embeddings_token_type_backward(const Bert *m, Activations *a, Gradients *g)
 {
     const size_t H = (size_t)m->config.H;
@@ -719,87 +732,32 @@ void backward(const Bert *m, Activations *a, Gradients *g, const Targets *t)
     g->sequences += r->nsp ? (size_t)a->batch.B : 0;
 }
 
-/* What waits in a layer's tail. */
-static void finish_linear(Gradients *g, Linear layer, size_t rows)
-{
-    add_waiting(g, layer, rows % SUM_CHUNK);
-}
-
 /* The end of a step: chunks that stayed incomplete, lookups, and the sums in double of every LayerNorm. */
 void gradients_finish(const Bert *m, Gradients *g, Parameters *p)
 {
+    const size_t tokens = g->tokens % SUM_CHUNK, chosen = g->chosen % SUM_CHUNK, sequences = g->sequences % SUM_CHUNK;
     for (int l = 0; l < m->config.L; l++) {
         const BertLayer *w = &m->layers[l], *d = &g->m.layers[l];
-        finish_linear(g, (Linear){&w->W2, &d->W2, d->b2}, g->tokens);
-        finish_linear(g, (Linear){&w->W1, &d->W1, d->b1}, g->tokens);
-        finish_linear(g, (Linear){&w->Wo, &d->Wo, d->bo}, g->tokens);
-        finish_linear(g, (Linear){&w->Wv, &d->Wv, d->bv}, g->tokens);
-        finish_linear(g, (Linear){&w->Wk, &d->Wk, d->bk}, g->tokens);
-        finish_linear(g, (Linear){&w->Wq, &d->Wq, d->bq}, g->tokens);
+        add_waiting(g, (Linear){&w->W2, &d->W2, d->b2}, tokens);
+        add_waiting(g, (Linear){&w->W1, &d->W1, d->b1}, tokens);
+        add_waiting(g, (Linear){&w->Wo, &d->Wo, d->bo}, tokens);
+        add_waiting(g, (Linear){&w->Wv, &d->Wv, d->bv}, tokens);
+        add_waiting(g, (Linear){&w->Wk, &d->Wk, d->bk}, tokens);
+        add_waiting(g, (Linear){&w->Wq, &d->Wq, d->bq}, tokens);
     }
-    if (g->chosen) {
-        finish_linear(g, (Linear){&m->decoder, &g->m.decoder, g->m.decoder_bias}, g->chosen);
-        finish_linear(g, (Linear){&m->Wtransform, &g->m.Wtransform, g->m.btransform}, g->chosen);
+    if (chosen) {
+        add_waiting(g, (Linear){&m->decoder, &g->m.decoder, g->m.decoder_bias}, chosen);
+        add_waiting(g, (Linear){&m->Wtransform, &g->m.Wtransform, g->m.btransform}, chosen);
     }
-    if (g->sequences) {
-        finish_linear(g, (Linear){&m->Wnsp, &g->m.Wnsp, g->m.bnsp}, g->sequences);
-        finish_linear(g, (Linear){&m->Wpool, &g->m.Wpool, g->m.bpool}, g->sequences);
+    if (sequences) {
+        add_waiting(g, (Linear){&m->Wnsp, &g->m.Wnsp, g->m.bnsp}, sequences);
+        add_waiting(g, (Linear){&m->Wpool, &g->m.Wpool, g->m.bpool}, sequences);
     }
     look_up_backward(m, g);
     for (const Parameter *x = p->list; x < p->list + p->count; x++) {
         const double *sums = behind(x->gradient, x->count);
         for (size_t i = 0; x->norm && i < x->count; i++) x->gradient[i] = (real)sums[i];
     }
-}
-
-/* ---------------------------------------------------------------------------------------------------------------------
- * Memory for one micro-batch. (That of the parameters' gradients: weights/parameters.c.)
- * ------------------------------------------------------------------------------------------------------------------ */
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
-/* Working memory: two squares, or one and a piece of dy; and what the products pack. False: out of memory. */
-static bool work_room(Gradients *g, const BertConfig *c, size_t T)
-{
-    const size_t D = (size_t)c->D, wide = scratch_rows((size_t)larger((size_t)c->H, (size_t)c->F));
-    size_t square, packed, bytes;
-    const size_t turned = (size_t)BLOCK_OUTPUTS * BLOCK_ROWS;
-    if (!size_mul(T, T, &square) || !size_mul(wide, BLOCK_OUTPUTS, &packed)) return false;
-    packed = larger(packed, larger(scratch_rows(T) * D, scratch_rows(D) * T));
-    if (!size_add(2 * square, turned, &bytes) || !size_add(bytes, packed, &bytes) || !size_add(bytes, 64, &bytes) ||
-        !size_mul(bytes, sizeof(real), &bytes)) return false;
-    free(g->work);
-    g->work = malloc(bytes);
-    g->square = (real *)(((uintptr_t)g->work + 63) / 64 * 64);
-    g->turned = g->square + (square + 15) / 16 * 16;
-    g->scratch.packed = g->turned + larger(turned, (square + 15) / 16 * 16);
-    return g->work != NULL;
-}
-
-Status gradients_room(Gradients *g, const Bert *m, const Activations *a, Keep keep, Error *e)
-{
-    Request request = a->request;
-    size_t rows, bytes;
-    request.keep = keep;
-    activations_free(&g->a);
-    if (activations_new(&g->a, m, &a->batch, &request, e) != BERT_OK) return e->status;
-    bool ok = work_room(g, &m->config, a->longest) && size_add(g->tokens, (size_t)a->N, &rows) &&
-              size_mul(rows, (size_t)m->config.H * sizeof(real), &bytes);
-    real *lookups = ok ? realloc(g->lookups, bytes) : NULL;
-    if (lookups) g->lookups = lookups;
-    int32_t *ids = lookups ? realloc(g->lookup_ids, rows * sizeof *ids) : NULL;
-    if (ids) g->lookup_ids = ids;
-    return ids ? BERT_OK : fail(e, BERT_SYSTEM, "out of memory for the gradients of %d sequences", a->batch.B);
-}
-
-void gradients_zero(Gradients *g)
-{
-    memset(g->memory, 0, g->size);
-    g->tokens = g->chosen = g->sequences = 0;
-    g->has_mlm = g->has_nsp = false;
-    g->losses = (Losses){0};
 }
 
 /* =====================================================================================================================
@@ -836,8 +794,9 @@ bool is_learned(const Gradients *g, const Parameter *p)
     return p->group == GROUP_MLM ? g->has_mlm : p->group <= GROUP_NSP && g->has_nsp;
 }
 
-/* The length of all gradients as one vector, in double: eight sums side by side for each tensor, tensors in the order of
- * the table. A tied matrix counts once. */
+/* The length of all gradients as one vector, |d| = sqrt(sum of d^2): in double, tensor by tensor, in the order of the
+ * table of tensors.
+ * Trap: a tied matrix counts once, with the sum of both its parts. Two lengths that are added up are not the length. */
 double gradient_norm(const Gradients *g, const Parameters *p)
 {
     double total = 0;
@@ -856,7 +815,7 @@ static inline real square_root(real x)
     return sizeof(real) == sizeof(double) ? (real)sqrt((double)x) : (real)sqrtf((float)x);
 }
 
-/* A tensor's numbers: w and its running means m, v. */
+/* A tensor's numbers: w and its running means m, v. `decay` is the rate times the weight decay, or 0. */
 static void update_numbers(real *w, real *m, real *v, const real *gradient, size_t count, const Update *u, real decay)
 {
     for (size_t i = 0; i < count; i++) {

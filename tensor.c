@@ -63,11 +63,13 @@ static const bool has_fma = false;
 #endif
 static inline float fma_by_double(float a, float b, float c);
 
+/* On floats, whatever the build. The compiler knows has_fma, and keeps one of the two calls. */
 static inline float fma_float(float a, float b, float c)
 {
     return has_fma ? fmaf(a, b, c) : fma_by_double(a, b, c);
 }
 
+/* On the numbers of this build: floats, or doubles in bert64. */
 static inline real fma_once(real a, real b, real c)
 {
     return is_double ? (real)fma((double)a, (double)b, (double)c) : (real)fma_float((float)a, (float)b, (float)c);
@@ -77,8 +79,8 @@ static inline real fma_once(real a, real b, real c)
  * Products
  * ------------------------------------------------------------------------------------------------------------------ */
 
-/* total + x . w, K products: every sum over k in BERT is this one. The numbers of w are w_step apart: 1 in a row, the
- * distance between rows in a column. total is +0, but where learn.c adds up gradients.
+/* total + x . w, K products: every sum over k in BERT is this one. The numbers of x and w are x_step and w_step apart:
+ * 1 in a row, the distance between rows in a column. total is +0, but where learn.c adds up gradients.
  *
  * The sum is cut every 128 products. Each chunk is one chain of fused multiply-adds that starts at +0; the chunks are
  * added in order. Why: rounding errors grow with the length of a chain. One chain of 768 or 3,072 random terms has (in
@@ -87,12 +89,12 @@ static inline real fma_once(real a, real b, real c)
  * Why 128: the aim is an error at or below PyTorch's. Of 12 inputs that were measured against float64, chunks of 128
  * reach it on 11, chunks of 256 on 9, one chain of 768 on 5; and against one long chain they add less than 3 % to the
  * time. */
-static real dot_in_chunks(real total, const real *x, const real *w, size_t w_step, size_t K)
+real dot_in_chunks(real total, const real *x, size_t x_step, const real *w, size_t w_step, size_t K)
 {
     for (size_t begin = 0; begin < K; begin += SUM_CHUNK) {
         size_t end = K - begin < SUM_CHUNK ? K : begin + SUM_CHUNK;
         real chunk = 0;
-        for (size_t k = begin; k < end; k++) chunk = fma_once(x[k], w[k * w_step], chunk);
+        for (size_t k = begin; k < end; k++) chunk = fma_once(x[k * x_step], w[k * w_step], chunk);
         total += chunk;
     }
     return total;
@@ -134,7 +136,7 @@ void linear_ref(real *out, const real *x, const Tensor *W, const real *b, size_t
     size_t O = W->rows, K = W->cols;
     for (size_t o = 0; o < O; o++) {
         const real *w = tensor_rows(W, o, 1, scratch->rows);
-        for (size_t n = 0; n < N; n++) out[n * O + o] = dot_in_chunks(0, x + n * K, w, 1, K) + b[o];
+        for (size_t n = 0; n < N; n++) out[n * O + o] = dot_in_chunks(0, x + n * K, 1, w, 1, K) + b[o];
     }
 }
 
@@ -149,7 +151,7 @@ void product_ref(real *out, size_t out_stride, Matrix x, Matrix w, Along along)
     assert(x.cols == (along == BY_ROWS ? w.cols : w.rows));
     for (size_t n = 0; n < x.rows; n++)
         for (size_t o = 0; o < O; o++)
-            out[n * out_stride + o] = dot_in_chunks(0, x.data + n * x.stride, w.data + o * next_o, next_k, x.cols);
+            out[n * out_stride + o] = dot_in_chunks(0, x.data + n * x.stride, 1, w.data + o * next_o, next_k, x.cols);
 }
 
 /* out += x w, the columns of w: each chunk is added to what stands there. w (K,O) */
@@ -159,7 +161,7 @@ void product_add_ref(real *out, size_t out_stride, Matrix x, Matrix w)
     for (size_t n = 0; n < x.rows; n++)
         for (size_t o = 0; o < w.cols; o++) {
             real *sum = &out[n * out_stride + o];
-            *sum = dot_in_chunks(*sum, x.data + n * x.stride, w.data + o, w.stride, x.cols);
+            *sum = dot_in_chunks(*sum, x.data + n * x.stride, 1, w.data + o, w.stride, x.cols);
         }
 }
 
@@ -441,6 +443,8 @@ static inline dvec gelu_erf_derivative_curve(dvec x)
     return choose((uvec)(x < 0.0), q, 1.0 - q);
 }
 
+/* The other GELU, x / (1 + e^-2u). For large x, e^-2u is almost 0 and the result x. Far below 0, exp_curve cuts e^-2u
+ * at e^700, and the quotient is 0 as a float. */
 static inline dvec gelu_tanh_curve(dvec x)
 {
     dvec u = 0.7978845608028654 * (x + 0.044715 * x * x * x);
@@ -592,6 +596,7 @@ static inline float fma_by_double(float a, float b, float c)
     return (float)s;
 }
 
+/* For the tests, which hold it against the instruction. */
 float fma_without_instruction(float a, float b, float c) { return fma_by_double(a, b, c); }
 bool fma_is_fast(void) { return has_fma; }
 
@@ -676,6 +681,9 @@ static double sum_of_differences(const real *x, size_t n, double shift, bool squ
     return sum_of_eight(sum);
 }
 
+/* layer_norm_ref's bits. The two sums have its order; after them each number is computed by itself, so that it makes no
+ * difference how many are computed at once. The terms must stay as they are written: (x - mean) * scale * gamma is
+ * rounded after each operation, and scale * gamma computed beforehand would be another number. */
 void layer_norm(real *out, const real *x, const real *gamma, const real *beta, real eps, size_t N, size_t H)
 {
     for (size_t n = 0; n < N; n++, x += H, out += H) {
@@ -709,6 +717,8 @@ static real row_maximum(const real *x, size_t n)
     return maximum;
 }
 
+/* softmax_ref's bits: the maximum is the same in any order, the sum has the definition's, the rest is number by number.
+ * The last loop is left to the compiler, which makes vectors of it without help. */
 void softmax(real *out, const real *x, size_t rows, size_t cols)
 {
     for (size_t i = 0; i < rows; i++, x += cols, out += cols) {
@@ -1000,8 +1010,8 @@ static void group_with_panel(real *total, size_t total_stride, bool fresh, Matri
         for (size_t r = 0, count; r < rows; r += count) {
             count = rows - r < step ? 1 : step;
             (count == step ? full : single_row)(total + r * total_stride, w.data + r * w.stride + k,
-                                                next.rows ? next.rows + (k * rows + r * chunk.k_count) * next.size : NULL,
-                                                &chunk);
+                                                next.rows ? next.rows + (k * rows + r * chunk.k_count) * next.size
+                                                          : NULL, &chunk);
         }
     }
 }
@@ -1165,5 +1175,55 @@ void softmax_backward(real *ds, const real *dp, const real *p, size_t rows, size
         for (size_t j = even; j < cols; j++) sums[j - even] += (double)p[j] * (double)dp[j];
         const double sum = sum_of_eight(sums);
         for (size_t j = 0; j < cols; j++) ds[j] = (real)((double)p[j] * ((double)dp[j] - sum));
+    }
+}
+
+/* =====================================================================================================================
+ * RANDOM NUMBERS, for learn.c
+ * ================================================================================================================== */
+
+/* Philox 4x32 with ten rounds: a scrambler. A counter of 128 bits and a key of 64 go in, 128 random bits come out.
+ *
+ *     a round:   (c0 c1 c2 c3) -> (high(c2 M1) ^ c1 ^ k0,  low(c2 M1),  high(c0 M0) ^ c3 ^ k1,  low(c0 M0))
+ *
+ * where high and low are the halves of a product of 64 bits, and the key grows by a constant after each round.
+ * Why not rand() or a Mersenne Twister: these are streams; a number depends on how many were taken before. A run that
+ * is interrupted, or that takes its sequences in other portions, would go on with other numbers. Here the number for
+ * (step, sequence, layer, position) is the same whenever it is asked for, in any order.
+ * Source: Salmon et al.: Parallel Random Numbers: As Easy as 1, 2, 3. 2011. PyTorch and JAX have it on GPUs.
+ * Verify: philox_gives_the_published_numbers (tests/test_learn.c) */
+void philox(uint32_t out[4], const uint32_t counter[4], uint32_t seed, Purpose purpose)
+{
+    uint32_t c[4] = {counter[0], counter[1], counter[2], counter[3]}, k0 = seed, k1 = (uint32_t)purpose;
+    for (int round = 0; round < 10; round++) {
+        const uint64_t even = (uint64_t)c[0] * 0xD2511F53u, odd = (uint64_t)c[2] * 0xCD9E8D57u;
+        c[0] = (uint32_t)(odd >> 32) ^ c[1] ^ k0;
+        c[1] = (uint32_t)odd;
+        c[2] = (uint32_t)(even >> 32) ^ c[3] ^ k1;
+        c[3] = (uint32_t)even;
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    memcpy(out, c, sizeof c);
+}
+
+/* philox for sixteen counters, side by side so that vectors can do it: of counter 0 + i the four numbers are at 4 i. */
+void philox_sixteen(uint32_t out[64], const uint32_t counter[4], uint32_t seed, Purpose purpose)
+{
+    uint32_t c0[16], c1[16], c2[16], c3[16], k0 = seed, k1 = (uint32_t)purpose;
+    for (uint32_t i = 0; i < 16; i++) c0[i] = counter[0] + i, c1[i] = counter[1], c2[i] = counter[2], c3[i] = counter[3];
+    for (int round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u)
+        for (int i = 0; i < 16; i++) {
+            const uint64_t even = (uint64_t)c0[i] * 0xD2511F53u, odd = (uint64_t)c2[i] * 0xCD9E8D57u;
+            c0[i] = (uint32_t)(odd >> 32) ^ c1[i] ^ k0;
+            c1[i] = (uint32_t)odd;
+            c2[i] = (uint32_t)(even >> 32) ^ c3[i] ^ k1;
+            c3[i] = (uint32_t)even;
+        }
+    for (int i = 0; i < 16; i++) {
+        out[4 * i] = c0[i];
+        out[4 * i + 1] = c1[i];
+        out[4 * i + 2] = c2[i];
+        out[4 * i + 3] = c3[i];
     }
 }

@@ -31,14 +31,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Characters in a chunk. As `Char`s they take 24 KB, so that the array before a stage and the one after it stay in the
+ * L2 cache. */
 enum { TEXT_CHUNK = 1024 };
 
+/* A character on its way. The text "x\u00E9" (bytes 78 C3 A9) is three of them when it has been decomposed:
+ *
+ *     {'x', first, 0, 1}     {'e', first, 1, 3}     {U+0301, not first, 1, 3} */
 typedef struct {
     uint32_t code;                  /* what the character is now: an e that was an E with accent */
     bool first;                     /* the first of those that one character of the text became: see sort_by_class */
     size_t begin, end;              /* the bytes of the text that it stands for: those of that E with accent */
 } Char;
 
+/* An array of characters that grows; it keeps its memory from chunk to chunk. */
 typedef struct {
     Char *items;
     size_t count, capacity;
@@ -59,7 +65,7 @@ typedef struct {
     bool plain;                     /* special tokens in the text are plain text */
     CharList chars, next;           /* step 1: the chunk now, and after the next stage */
     Char word[LONGEST_WORD + 1];    /* step 2: the word being read; its last place stands for all letters behind */
-    int letters;                    /* places of `word` that are taken */
+    int letters;                    /* places of `word` that are taken; 0: between two words */
     size_t taken;                   /* bytes of the text that added tokens have taken: to the end of the last one */
     size_t barred;                  /* no added token is looked for before this byte */
     Encoding *out;                  /* step 3 appends here, step 4 puts it in order */
@@ -118,22 +124,31 @@ static void clean(const CharList *in, CharList *out)
     }
 }
 
-/* Chinese is written without spaces: each ideograph gets one on both sides and so becomes a word of its own.
- *
- *     x U+4E2D U+6587 y  ->  x U+0020 U+4E2D U+0020 U+0020 U+6587 U+0020 y
+/* The ideographs of Chinese, Japanese and Korean.
  *
  * Differs: the range that begins with 2B920 begins with 2B820 in Unicode and in [tf]. It is a slip in Hugging Face's
  *          code; we follow it, because ids are the contract. It concerns 256 rare ideographs.
  * Trap: kana, Hangul and U+3005 (which repeats an ideograph) are no ideographs: they join their neighbours. */
-static void space_ideographs(const CharList *in, CharList *out)
+bool is_ideograph(uint32_t code)
 {
     static const UnicodeRange ideographs[] = {
         {0x3400, 0x4DBF}, {0x4E00, 0x9FFF}, {0xF900, 0xFAFF}, {0x20000, 0x2A6DF},
         {0x2A700, 0x2B73F}, {0x2B740, 0x2B81F}, {0x2B920, 0x2CEAF}, {0x2F800, 0x2FA1F},
     };
+    return unicode_in(ideographs, UNICODE_COUNT(ideographs), code);
+}
+
+/* Chinese is written without spaces: each ideograph gets one on both sides and so becomes a word of its own.
+ *
+ *     x U+4E2D U+6587 y  ->  x U+0020 U+4E2D U+0020 U+0020 U+6587 U+0020 y
+ *
+ * Two spaces in a row do no harm: step 2 makes no empty words. They have the bytes of their ideograph, and no token
+ * ever gets these, since step 2 drops spaces. */
+static void space_ideographs(const CharList *in, CharList *out)
+{
     for (size_t i = 0; i < in->count; i++) {
         Char c = in->items[i], space = c;
-        bool alone = unicode_in(ideographs, UNICODE_COUNT(ideographs), c.code);
+        bool alone = is_ideograph(c.code);
         space.code = ' ';
         if (alone) out->items[out->count++] = space;
         out->items[out->count++] = c;
@@ -146,7 +161,8 @@ static void space_ideographs(const CharList *in, CharList *out)
  *     U+00E9 (e acute) -> e U+0301        U+1E69 (s with two dots) -> s U+0323 U+0307
  *     U+AC01 (a Korean syllable) -> U+1100 U+1161 U+11A8: the three sounds, which stay apart from here on
  *
- * All parts stand for the bytes of the whole. */
+ * All parts stand for the bytes of the whole. unicode_decompose gives the last parts at once (the s above in one step,
+ * and not first its dot below); four of them are the most that a character has. */
 static void decompose(const CharList *in, CharList *out)
 {
     for (size_t i = 0; i < in->count; i++) {
@@ -171,7 +187,7 @@ static void sort_by_class(const Char *in, Char *out, size_t n);     /* see "WHAT
 static void sort_marks(const CharList *in, CharList *out)
 {
     for (size_t i = 0; i < in->count; i++) {
-        size_t n = 0;
+        size_t n = 0;                               /* nearly always 0 or 1: only then is there nothing to sort */
         while (i + n < in->count && unicode_combining_class(in->items[i + n].code) > 0) n++;    /* length of a run */
         if (n > 1) sort_by_class(in->items + i, out->items + i, n);
         else if (n == 1) out->items[i] = in->items[i];
@@ -257,15 +273,17 @@ static Status end_word(Pipeline *p);                /* step 3 */
  * Unicode 8.0.
  *
  * Trap: "$", "+" and "~" split a word, although Unicode calls them symbols; the euro and the degree sign do not.
- *       "5$" is two words, "5\u20AC" is one. */
-static bool is_punctuation(uint32_t c)
+ *       "5$" is two words, "5\u20AC" is one.
+ * The four ASCII ranges are ! to /, : to @, [ to ` and { to ~: what stands around the digits and the two alphabets. */
+bool is_punctuation(uint32_t c)
 {
     if (c < 0x80) return (c > ' ' && c < '0') || (c > '9' && c < 'A') || (c > 'Z' && c < 'a') || (c > 'z' && c < 0x7F);
     return unicode_is_punctuation(c);
 }
 
 /* A word of more than 100 characters (or what the files say, at most LONGEST_WORD) will be one [UNK]. Of its letters
- * behind LONGEST_WORD only the last one is remembered. */
+ * behind LONGEST_WORD only the last one is remembered.
+ * Why the last one: the [UNK] stands for all bytes of the word, and so needs to know where the word ends. */
 static void add_letter(Pipeline *p, Char c)
 {
     if (p->letters <= LONGEST_WORD) p->letters++;
@@ -274,7 +292,12 @@ static void add_letter(Pipeline *p, Char c)
 }
 
 /* Takes the next character that step 1 left. A word goes to step 3 as soon as its end is seen; the last one of a chunk
- * may go on in the next. All white space is U+0020 by now: step 1 has seen to that. */
+ * may go on in the next. All white space is U+0020 by now: step 1 has seen to that.
+ *
+ *     "it's "      i, t    letters: the word "it" grows
+ *                  '       ends the word "it", and is a word that ends at once
+ *                  s       a letter: the word "s"
+ *                  space   ends the word "s", and is no letter of any word */
 static inline Status split(Pipeline *p, Char c)
 {
     Status s = BERT_OK;
@@ -333,7 +356,9 @@ static Status add_token(Pipeline *p, int id, size_t begin, size_t end)
 
 /* The search of WordPiece: the longest piece with which the `size` bytes begin. Its id, or -1 if not even the first
  * character is a piece; *length is its length in bytes, and more than `prefix`, which is 2 if the bytes begin with ##,
- * else 0. One character after the other is taken away from the end until what is left is a piece. */
+ * else 0. One character after the other is taken away from the end until what is left is a piece.
+ *
+ *     "##dings", prefix 2:   ##dings no, ##ding yes: its id, and *length = 6 */
 int longest_piece_ref(const Tokenizer *t, const char *bytes, size_t prefix, size_t size, size_t *length)
 {
     for (size_t n = size; n > prefix; n--) {
@@ -357,6 +382,8 @@ int longest_piece_ref(const Tokenizer *t, const char *bytes, size_t prefix, size
  *              . . # # b e d d i n g s       then "##beddings", shortened until "##bed" is found,
  *              . . # # b # # d i n g s       then "##dings", and so on
  *
+ * ends[k] holds the first and the last letter of piece k, counted in characters from 0 ("em": 0 and 1, "##bed": 2 and
+ * 4), because the offsets are kept for characters, and a character of UTF-8 has one to four bytes.
  * Why: ## is written over the two bytes before the rest, which have been used: no copy for each look-up. As the first
  *      piece may be a single byte, spare ones come before the word. */
 static int cut_word(const Pipeline *p, int *ids, int (*ends)[2])
@@ -391,7 +418,8 @@ static Status give_word(Pipeline *p)
     return p->sink(p->context, bytes, size, p->e);
 }
 
-/* The word that was read becomes tokens, and a new, empty word begins.
+/* The word that was read becomes tokens, and a new, empty word begins. A token's offsets go from the first byte of its
+ * first letter to the last byte of its last one; an [UNK] has those of the whole word.
  *
  * Trap: if any part of the word has no piece, the whole word is one [UNK]; pieces found before that part are dropped.
  * Trap: a word of over 100 characters is one [UNK], too, and they are counted after step 1. 100 times "e with U+0301"
@@ -428,7 +456,11 @@ static Status end_word(Pipeline *p)
 
 /* May a chunk end before this character? Yes, if it stays and neither is a mark nor decomposes into marks only (a
  * control character never, to be safe). Then a run of marks ends there, and `sort_marks`, the only stage that looks at
- * neighbours, does not look across. */
+ * neighbours, does not look across.
+ *
+ *     e | U+0301   no: the mark belongs to the run that its letter begins
+ *     e | f        yes
+ *     U+0301 | f   yes: the run of marks is complete */
 static bool starts_afresh(uint32_t code)
 {
     uint32_t to[4];
@@ -436,7 +468,8 @@ static bool starts_afresh(uint32_t code)
     return code != 0xFFFD && !unicode_is_other(code) && unicode_combining_class(to[0]) == 0;
 }
 
-/* The chunk grows by a character. */
+/* The chunk grows by a character; its room is doubled, so that a long line, which may be one chunk where added tokens
+ * are `normalized`, is copied a few times only. */
 static Status add_char(Pipeline *p, Char c)
 {
     CharList *chars = &p->chars;
@@ -482,7 +515,8 @@ static Status ascii(Pipeline *p, Char c)
  * Trap: a text from outside can contain a [SEP], and so pretend to be two. For such text there is --no-special.
  * ------------------------------------------------------------------------------------------------------------------ */
 
-/* The character that ends before that byte: its code, and where it begins. */
+/* The character that ends before that byte: its code, and where it begins. In UTF-8 a byte of the form 10xxxxxx goes on
+ * with a character, and every other byte begins one; so the way back is at most three bytes long. */
 static size_t before(Text text, size_t at, uint32_t *code)
 {
     size_t begin = at - 1;
@@ -491,7 +525,9 @@ static size_t before(Text text, size_t at, uint32_t *code)
 }
 
 /* Is it to be taken? Not if special tokens are plain text, nor if it must stand alone and letters stand beside it
- * (code 0: nothing does). */
+ * (code 0: nothing does).
+ *
+ *     cat, single_word:   in "a cat." yes     in "cats" no     in "concat" no */
 static bool may_take(const Pipeline *p, const AddedToken *token, uint32_t left, uint32_t right)
 {
     if (p->plain && token->special) return false;
@@ -508,8 +544,13 @@ static Status take(Pipeline *p, const AddedToken *token, int from, size_t begin,
     return s ? s : add_token(p, token->id, begin, end);
 }
 
-/* The token that the text has at `at`; *n bytes are taken, or 0. White space before it, with `lstrip`, has been read
- * already, and is taken back. */
+/* The token that the text has at `at`; *n bytes are taken, or 0.
+ *
+ *     1 the longest added token that begins here, if there is one
+ *     2 may it be taken, with these two neighbours? If not, none is looked for inside of it
+ *     3 with `lstrip` and `rstrip` it takes the white space beside it, too
+ *     4 white space before it has been read already, and is taken out of the chunk
+ *     5 the chunk and its last word end here; then comes the token */
 static Status take_added(Pipeline *p, Text text, size_t at, size_t *n)
 {
     AddedSearch search;
@@ -539,7 +580,8 @@ static Status take_added(Pipeline *p, Text text, size_t at, size_t *n)
     return s ? s : take(p, token, AS_IT_CAME, begin, end);
 }
 
-/* The longest token that the characters of step 1 have at i; *end: the character behind it. */
+/* The longest token that the characters of step 1 have at i; *end: the character behind it. The search is fed byte by
+ * byte, since patterns are UTF-8; a token can only end where a character does. */
 static const AddedToken *find_normalized(const Pipeline *p, size_t i, size_t *end)
 {
     AddedSearch search;
@@ -556,7 +598,8 @@ static const AddedToken *find_normalized(const Pipeline *p, size_t i, size_t *en
     return found;
 }
 
-/* Step 2 for what step 1 left, where tokens are looked for in it. */
+/* Step 2 for what step 1 left, where tokens are looked for in it. As take_added, but on characters and not on bytes:
+ * here the white space before a token is still at hand, and need not be taken back. */
 static Status split_normalized(Pipeline *p)
 {
     const Char *c = p->chars.items;
@@ -582,7 +625,8 @@ static Status split_normalized(Pipeline *p)
     return s;
 }
 
-/* The text as step 1 leaves it, malloc'ed into *out: what a `normalized` token is searched by. */
+/* The text as step 1 leaves it, malloc'ed into *out: what a `normalized` token is searched by. UTF-8 needs at most
+ * four bytes for a character. */
 static Status normalized_text(const Tokenizer *t, Text text, char **out, size_t *length, Error *e)
 {
     Pipeline p = {.t = t, .e = e};
@@ -603,8 +647,8 @@ static Status normalized_text(const Tokenizer *t, Text text, char **out, size_t 
     return s;
 }
 
-/* weights/vocabulary.c reads the files. What a `normalized` added token is searched by, only step 1 can say. `t` is empty
- * again after a failure. */
+/* weights/vocabulary.c reads the files. What a `normalized` added token is searched by, only step 1 can say: "COVID" in
+ * the file is looked for as "covid", in text that has been lowered, too. `t` is empty again after a failure. */
 Status tokenizer_load(Tokenizer *t, const char *directory, CaseChoice choice, Error *e)
 {
     Status s = pieces_load(t, directory, choice, e);
@@ -620,6 +664,13 @@ Status tokenizer_load(Tokenizer *t, const char *directory, CaseChoice choice, Er
 }
 
 /* Steps 1 to 3 for one text; its tokens are appended to p->out.
+ *
+ * For each character:
+ *
+ *     1 an added token that begins here is taken as a whole
+ *     2 else the character is read; bytes that are not UTF-8 end it all
+ *     3 a chunk that is long enough ends, if this character starts afresh
+ *     4 the character joins the chunk, or goes the short way (`ascii`)
  *
  * Why: bytes that are not UTF-8 are an error and not a U+FFFD, which step 1 would delete without a word.
  *      In the message the first byte is byte 1, as the first line is line 1. Offsets count from 0. */
@@ -665,6 +716,8 @@ static Status text_tokens(Pipeline *p, Text text, int number)
  *
  *     room 509:   300 + 400 -> 254 + 255      400 + 300 -> 255 + 254      10 + 600 -> 10 + 499
  *
+ * The shorter text gives up tokens only if it is longer than half of the room itself.
+ *
  * Differs: the odd token is the longer text's, or B's if both are equal; in [tf] it is always A's. */
 static void truncate_longest(size_t *a, size_t *b, size_t room)
 {
@@ -696,7 +749,12 @@ static Status expect_tokens(const Tokenizer *t, bool specials, bool padding, Err
     return missing ? fail(e, BERT_FILE, "%s is needed, which the vocabulary lacks", missing) : BERT_OK;
 }
 
-/* Moves the padding, which is behind `total` tokens, to the front, where a directory asks for it ("padding_side"). */
+/* Moves the padding, which is behind `total` tokens, to the front, where a directory asks for it ("padding_side").
+ *
+ *     [CLS] the cat [SEP] [PAD] [PAD]   ->   [PAD] [PAD] [CLS] the cat [SEP]      mask 0 0 1 1 1 1
+ *
+ * The positions go on counting from the left, over the padding, as in Hugging Face's library: here [CLS] has position
+ * 2. So its vectors are others than those of the same text without padding. */
 static void pad_left(Encoding *out, size_t total, int pad_id, int type)
 {
     const size_t T = (size_t)out->T, padding = T - total;
@@ -798,7 +856,8 @@ static const struct { int step; const char *name; } stage_names[STAGES] = {
     {0, "text"}, {1, "clean"}, {1, "ideographs"}, {1, "decompose"}, {1, "sort marks"}, {1, "drop marks"},
     {1, "lower case"}, {2, "split"}, {3, "WordPiece"}};
 
-/* Appends n bytes to what the stage gave; if there is no memory for them, that is noted. */
+/* Appends n bytes to what the stage gave; if there is no memory for them, that is noted, and said when all is done: the
+ * steps themselves need not ask after each character. The room is doubled, as in reserve_tokens. */
 static void show_bytes(StageText *text, const char *bytes, size_t n)
 {
     size_t need;

@@ -48,6 +48,7 @@ typedef struct {                    /* what is used again for every input */
     Answers answers;
 } Answering;
 
+/* Gives everything back. */
 static void answering_free(Answering *g)
 {
     encoding_free(&g->question);
@@ -132,6 +133,7 @@ static Status answer_windows(const Session *s, const Input *input, Answering *g,
     return status;
 }
 
+/* The answers to one input, in either format. */
 static void print_answers(const Session *s, const Input *input, const Answers *all)
 {
     const bool json = format_is(s, "json");
@@ -160,6 +162,8 @@ static void print_answers(const Session *s, const Input *input, const Answers *a
 static Status answer_settle(Options *o, Error *e)
 {
     if (o->inputs) return fail(e, BERT_USAGE, "answer answers with places in a text: --inputs has none");
+    if (o->truncate) o->without_effect = "--truncate";                      /* a long context is read in parts */
+    if (o->pad) o->without_effect = "--pad";
     if (o->text_count == 2 && !o->pair && !o->pairs) {
         o->pair = o->texts[1];
         o->text_count = 1;
@@ -185,6 +189,7 @@ static Status answer_head(const Bert *m, Error *e)
                 "this, and a random one would answer at random");
 }
 
+/* One question, from its text to its answers. */
 static Status answer_one(Session *s, const Input *input, Answering *g, Error *e)
 {
     const int top_k = s->options.top_k == UNSET ? 1 : s->options.top_k;
@@ -197,6 +202,7 @@ static Status answer_one(Session *s, const Input *input, Answering *g, Error *e)
     return answer_done(s, e);
 }
 
+/* The head is asked for before any text is read. */
 static Status verb_answer(Session *s, Error *e)
 {
     Answering g = {0};

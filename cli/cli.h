@@ -275,7 +275,6 @@ bool sentence_is_plain(const SentenceModel *m, Pooling *pooling, bool *normalize
  * Numbers and texts on paper. No locale: the program never calls setlocale, so printf's point is a point
  * ------------------------------------------------------------------------------------------------------------------ */
 #define ALL_DIGITS (sizeof(real) == 8 ? "%.17g" : "%.9g")       /* enough of them to read back the same bits */
-double unsigned_nan(double x);                                  /* NaN without its sign: `nan`, not `-nan` */
 void put_score(const Session *s, double x);                    /* all digits, or on a terminal four decimals */
 void json_put_text(FILE *out, const char *bytes, size_t length);
 void json_put_number(FILE *out, double x);                      /* null if it is not finite */

@@ -53,6 +53,19 @@ static void print_help(FILE *out)
             "written.\n");
 }
 
+/* The command that does what Hugging Face's library calls a task, or NULL. */
+static const char *command_of_task(const char *task)
+{
+    static const char *const names[][2] = {
+        {"text-classification", "classify"}, {"sentiment-analysis", "classify"},
+        {"zero-shot-classification", "classify"}, {"token-classification", "tag"}, {"ner", "tag"},
+        {"question-answering", "answer"}, {"multiple-choice", "choose"}, {"feature-extraction", "embed"},
+        {"sentence-similarity", "similarity"}, {"text-ranking", "rank"}, {"next-sentence-prediction", "next-sentence"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(task, names[i][0])) return names[i][1];
+    return NULL;
+}
+
 /* The command of that name. NULL, with a message, if there is no such command: the nearest one is offered, if it is
  * near.
  */
@@ -65,6 +78,9 @@ static const Verb *find_verb(const char *name, Error *e)
     }
     if (name[0] == '-') fail(e, BERT_USAGE, "the command comes first, options follow: see `bert --help`");
     else if (strchr(name, ' ')) fail(e, BERT_USAGE, "the command comes first, texts follow: see `bert --help`");
+    else if (command_of_task(name))
+        fail(e, BERT_USAGE, "unknown command %s: it is called %s here. See `bert %s --help`", name,
+             command_of_task(name), command_of_task(name));
     else if (nearest_word(name, all, near, sizeof near))
         fail(e, BERT_USAGE, "unknown command %s: did you mean %s? See `bert --help`", name, near);
     else fail(e, BERT_USAGE, "unknown command %s: see `bert --help`", name);

@@ -189,11 +189,17 @@ bool nearest_word(const char *typed, const char *list, char *found, size_t capac
     return best < 3;
 }
 
-/* What other programs call an option of these. */
+/* What other programs call an option of these; from --aggregation-strategy on, the parameters of Hugging Face's
+ * pipelines. */
 static const char *other_name(const char *name)
 {
-    static const char *const names[][2] = {{"--weights", "--model"}, {"--model-path", "--model"}, {"-k", "--top-k"},
-                                           {"-n", "--top-k"}, {"--input", "--file"}, {"-l", "--layer"}};
+    static const char *const names[][2] = {
+        {"--weights", "--model"}, {"--model-path", "--model"}, {"-k", "--top-k"}, {"-n", "--top-k"},
+        {"--input", "--file"}, {"-l", "--layer"}, {"--aggregation-strategy", "--aggregate"},
+        {"--doc-stride", "--stride"}, {"--max-answer-len", "--max-answer"}, {"--max-seq-len", "--max-length"},
+        {"--handle-impossible-answer", "--impossible"}, {"--text-pair", "--pair"}, {"--context", "--pair"},
+        {"--candidate-labels", "--labels"}, {"--hypothesis-template", "--template"}, {"--multi-label", "--multi"},
+        {"--function-to-apply", "--activation"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(name, names[i][0])) return names[i][1];
     return name;
@@ -205,6 +211,8 @@ static Status unknown_option(const Verb *verb, const char *typed, Error *e)
     char name[64], near[64], own[2048] = "", what[160];
     snprintf(name, sizeof name, "%.*s", (int)strcspn(typed, "="), typed);
     snprintf(what, sizeof what, "unknown option %s", name);
+    for (char *c = name; *c; c++)
+        if (*c == '_') *c = '-';                        /* as Python spells them */
     for (int i = 0; i < OPTIONS; i++) {
         if (!strcmp(option_table[i].name, name)) snprintf(what, sizeof what, "%s has no option %s", verb->name, name);
         if (has_effect(verb, &option_table[i])) strcat(strcat(own, option_table[i].name), " ");

@@ -10,12 +10,6 @@
  * short header that is a Python dictionary, then the numbers.
  * ================================================================================================================== */
 
-/* A NaN has a sign that means nothing, and depends on the machine; some printfs show it, as -nan. */
-double unsigned_nan(double x)
-{
-    return isnan(x) ? (double)NAN : x;
-}
-
 void put_score(const Session *s, double x)
 {
     fprintf(s->out, s->for_eyes ? "%.4f" : ALL_DIGITS, unsigned_nan(x));

@@ -289,7 +289,7 @@ static Status next_sentence_settle(Options *o, Error *e)
     } else if (o->text_count && !o->pair && !o->pairs) {
         return fail(e, BERT_USAGE, "next-sentence needs two texts, A and B, not %d%s: see `bert next-sentence --help`",
                     o->text_count, o->text_count > 2 ? " (put each in quotes)" : "");
-    } else if (!o->pair) {
+    } else if (!o->pair && !o->inputs) {
         o->pairs = 1;
     }
     return BERT_OK;

@@ -34,14 +34,16 @@ const char *sentence_directory(const Session *s)
 }
 
 /* Tokens that the prompt alone takes, [CLS] among them and [SEP] not: those are left out of the pooling where
- * include_prompt is false. */
+ * include_prompt is false.
+ * Differs: the library recognises [SEP] by its name, and where no file names it, counts it, too: then the text's first
+ * token is left out with the prompt. The vectors are compared with those of the library, so it is followed. */
 static Status count_prompt(Session *s, Error *e)
 {
     const EncodeOptions options = encode_options(s);
     Encoding x = {0};
     Status status = encode(&s->tokenizer, (Text){s->prompt, strlen(s->prompt)}, NULL, &options, &x, e);
     for (int t = 0; t < x.T; t++) s->prompt_tokens += x.attention_mask[t];
-    s->prompt_tokens -= s->prompt_tokens > 0;
+    s->prompt_tokens -= s->prompt_tokens > 0 && s->tokenizer.sep_named;
     encoding_free(&x);
     return status == BERT_OK ? status : fail(e, status, "the prompt: %.900s", e->message);
 }

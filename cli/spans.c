@@ -32,6 +32,7 @@
  *          Hugging Face's tokenizers, the stride is what two windows share.
  * Source: tokenizers, Encoding::truncate.
  * ================================================================================================================== */
+/* left: tokens that no window before this one had, and the overlap. */
 Window window_at(size_t k, size_t length, size_t room, size_t overlap, bool from_end)
 {
     const size_t skipped = k * (room - overlap), left = length - skipped;
@@ -64,6 +65,7 @@ static void copy_tokens(Encoding *out, size_t to, const Encoding *from, size_t a
     memcpy(out->offsets + to, from->offsets + at, n * sizeof *out->offsets);
 }
 
+/* The frame, [CLS] question [SEP] or [CLS] alone, is the same for every window. */
 Status window_encoding(Encoding *out, const Encoding *whole, size_t before, size_t after, Window w, Error *e)
 {
     const size_t n = w.end - w.begin, T = before + n + after;
@@ -363,8 +365,9 @@ static size_t count_spans(size_t n, size_t longest)
  * Trap: 2 top_k + 10 candidates of each window, because some will turn out to be equal. The number is part of the
  *       answer: what comes behind it is not added to the score of an equal answer. With --top-k 2 the first answer may
  *       have a higher score than with 1.
- * Differs: with fewer spans than that, Hugging Face fills up with spans that end before they begin, whose score is 0
- *          and whose text is empty. Here there are fewer answers.
+ * Differs: with fewer spans than that, Hugging Face fills up with spans of score 0: that end before they begin, are too
+ *          long, or begin at [CLS]. Most are without text; others may hold the place of an equal answer that is found
+ *          later. Here there are fewer answers, each at a place of its own.
  * Source: [hf] select_starts_ends, decode_spans, QuestionAnsweringPipeline.get_indices. */
 Status answers_add(Answers *all, const AnswerWindow *x, int top_k, int max_answer, Error *e)
 {
@@ -414,6 +417,7 @@ static int compare_lower(const Text *a, const Text *b)
     return x < y ? -1 : 1;
 }
 
+/* Equal texts together; among them the order of finding. */
 static int by_text(const void *a, const void *b)
 {
     const Answer *x = a, *y = b;
@@ -422,6 +426,7 @@ static int by_text(const void *a, const void *b)
     return x->place < y->place ? -1 : x->place > y->place;
 }
 
+/* The higher score first, NaN last; of equal ones the one that was found first. */
 static int by_answer_score(const void *a, const void *b)
 {
     const Answer *x = a, *y = b;
@@ -454,6 +459,7 @@ Status answers_rank(Answers *all, int top_k, bool impossible, Error *e)
     return BERT_OK;
 }
 
+/* Gives everything back; the struct can be used again. */
 void answers_free(Answers *all)
 {
     free(all->items);

@@ -51,6 +51,7 @@ typedef struct {                    /* what is used again for every input */
     size_t count, capacity, windows;
 } Tagging;
 
+/* Gives everything back. */
 static void tagging_free(Tagging *g)
 {
     labels_free(&g->labels);
@@ -82,61 +83,72 @@ static Status tag_room(Tagging *g, size_t T, Error *e)
     return BERT_OK;
 }
 
-/* One run of the model, and the spans that it finds. [CLS] and [SEP] have labels, too, which nobody asked for; a [SEP]
- * that stands in the text is a token like any other. */
-static Status tag_window(const Session *s, const Input *input, Tagging *g, const Encoding *x, Error *e)
+/* --aggregate. */
+static Aggregation aggregation(const Session *s)
+{
+    return s->options.aggregate == UNSET ? AGGREGATE_SIMPLE : (Aggregation)s->options.aggregate;
+}
+
+/* Appends the spans of one sequence; logits (T,K) are those of all its tokens. [CLS] and [SEP] have labels, too, which
+ * nobody asked for; a [SEP] that stands in the text is a token like any other. */
+static Status tag_logits(const Session *s, Text text, Tagging *g, const Encoding *x, const real *logits, Error *e)
 {
     const size_t T = (size_t)x->T - 2, K = (size_t)g->labels.count;
-    const Aggregation how = s->options.aggregate == UNSET ? AGGREGATE_SIMPLE : (Aggregation)s->options.aggregate;
+    if (T == 0) return BERT_OK;
+    if (tag_room(g, T, e) != BERT_OK) return e->status;
+    softmax(g->probs, logits + K, T, K);
+    for (size_t t = 0; t < T; t++)
+        g->continues[t] = tag_continues(&s->tokenizer, x->input_ids[t + 1], text, x->offsets[t + 1]);
+    const TokenLabels tokens = {T, K, g->probs, (const size_t (*)[2])x->offsets + 1, g->continues, g->labels.names};
+    g->count += tag_spans(g->spans + g->count, &tokens, aggregation(s));
+    return BERT_OK;
+}
+
+/* One run of the model, and the spans that it finds. */
+static Status tag_window(const Session *s, Text text, Tagging *g, const Encoding *x, Error *e)
+{
     const Request request = {.token_classifier = true};
     ModelRun run = {0};
-    Status status = tag_room(g, T, e);
-    if (status == BERT_OK) status = run_model(&run, &s->model, x, &request, e);
-    if (status == BERT_OK && T > 0) {
-        softmax(g->probs, run.a.token_logits + K, T, K);
-        for (size_t t = 0; t < T; t++)
-            g->continues[t] = tag_continues(&s->tokenizer, x->input_ids[t + 1], input->whole, x->offsets[t + 1]);
-        const TokenLabels tokens = {T, K, g->probs, (const size_t (*)[2])x->offsets + 1, g->continues, g->labels.names};
-        g->count += tag_spans(g->spans + g->count, &tokens, how);
-    }
+    Status status = run_model(&run, &s->model, x, &request, e);
+    if (status == BERT_OK) status = tag_logits(s, text, g, x, run.a.token_logits, e);
     run_free(&run);
     return status;
 }
 
-/* The text as one window, or with --stride as several.
+/* The text as one window, or as several that share --stride tokens.
  *
  * Differs: Hugging Face's pipeline cuts what is too long without a word, unless it is given a stride. */
-static Status tag_text(const Session *s, const Input *input, Tagging *g, Error *e)
+static Status tag_windows(const Session *s, Text text, Tagging *g, Error *e)
 {
     EncodeOptions options = encode_options(s);
     const int limit = options.max_length, stride = s->options.stride;
     const bool left = s->tokenizer.truncate_left;
-    options.pad = false;
-    if (stride != UNSET) options.max_length = 0;
+    options.max_length = 0;
     g->count = g->windows = 0;
-    Status status = encode(&s->tokenizer, input->whole, NULL, &options, &g->whole, e);
+    Status status = encode(&s->tokenizer, text, NULL, &options, &g->whole, e);
     if (status != BERT_OK) return status;
-    if (g->whole.T <= limit) return tag_window(s, input, g, &g->whole, e);
+    if (g->whole.T <= limit) return tag_window(s, text, g, &g->whole, e);
     if (stride >= limit - 2)
         return fail(e, BERT_TEXT, "special tokens take 2 of %d: parts of the text, of %d tokens, cannot share %d "
                     "(--stride, --max-length)", limit, limit > 2 ? limit - 2 : 0, stride);
     for (Window w = {0}; status == BERT_OK && !w.last; g->windows++) {
         w = window_at(g->windows, (size_t)g->whole.T - 2, (size_t)limit - 2, (size_t)stride, left);
         status = window_encoding(&g->window, &g->whole, 1, 1, w, e);
-        if (status == BERT_OK) status = tag_window(s, input, g, &g->window, e);
+        if (status == BERT_OK) status = tag_window(s, text, g, &g->window, e);
     }
-    if (g->windows > 1) g->count = tag_merge(g->spans, g->count, input->whole);
+    if (g->windows > 1) g->count = tag_merge(g->spans, g->count, text);
     return status;
 }
 
+/* The answer to one input, in either format. */
 static void print_tags(const Session *s, const Input *input, const Tagging *g)
 {
-    const Aggregation how = s->options.aggregate == UNSET ? AGGREGATE_SIMPLE : (Aggregation)s->options.aggregate;
     const bool json = format_is(s, "json");
     if (json) fprintf(s->out, "{\"input\": %zu, \"entities\": [", input->number - 1);
     for (size_t i = 0; i < g->count; i++) {
         const TaggedSpan *span = &g->spans[i];
-        const char *name = tag_name(g->labels.names[span->label], how), *text = input->whole.bytes + span->begin;
+        const char *name = tag_name(g->labels.names[span->label], aggregation(s));
+        const char *text = input->whole.bytes + span->begin;
         const size_t length = span->end - span->begin;
         if (json) {
             fputs(i ? ", {\"label\": " : "{\"label\": ", s->out);
@@ -159,7 +171,7 @@ static void print_tags(const Session *s, const Input *input, const Tagging *g)
     fputs(json ? "]}\n" : "\n", s->out);
 }
 
-/* A place in the text is the answer: there must be one text. */
+/* A place in the text is the answer: there must be one text. Padding has no label, and changes no other. */
 static Status tag_settle(Options *o, Error *e)
 {
     if (o->pair || o->pairs)
@@ -167,22 +179,59 @@ static Status tag_settle(Options *o, Error *e)
     if (o->inputs) return fail(e, BERT_USAGE, "tag answers with places in a text: --inputs has none");
     if (o->stride != UNSET && o->aggregate == AGGREGATE_NONE)
         return fail(e, BERT_USAGE, "--stride goes with an aggregation: parts that overlap have some tokens twice");
+    if (o->pad) o->without_effect = "--pad";
+    else if (o->truncate && o->stride != UNSET) o->without_effect = "--truncate";
+    o->pad = 0;
     return BERT_OK;
 }
 
-static Status verb_tag(Session *s, Error *e)
+/* Texts one by one, those that are too long in parts. */
+static Status tag_long_texts(Session *s, Tagging *g, Error *e)
 {
-    Tagging g = {0};
     Input input = {0};
     bool more = true;
-    Status status = open_head(s, HEAD_TOKENS, &g.labels, e);
+    Status status = BERT_OK;
     while (status == BERT_OK && (status = next_text(s, &input, &more, e)) == BERT_OK && more) {
-        status = tag_text(s, &input, &g, e);
+        status = tag_windows(s, input.whole, g, e);
         if (status != BERT_OK) at_input(s, &input, e);
-        else print_tags(s, &input, &g);
+        else print_tags(s, &input, g);
         if (status == BERT_OK) status = answer_done(s, e);
     }
     input_free(&input);
+    return status;
+}
+
+/* Texts that the model takes as they are, many in one run. */
+static Status tag_short_texts(Session *s, Tagging *g, Error *e)
+{
+    const Request request = {.token_classifier = true};
+    const size_t K = (size_t)g->labels.count;
+    Inputs inputs = {0};
+    Status status = BERT_OK;
+    while (status == BERT_OK && (status = next_inputs(s, &inputs, e)) == BERT_OK && inputs.count > 0) {
+        ModelRun run;
+        status = run_inputs(&run, &s->model, &inputs, &request, e);
+        for (size_t i = 0; status == BERT_OK && i < inputs.count; i++) {
+            const Input *input = &inputs.input[i];
+            g->count = 0;
+            status = tag_logits(s, input->whole, g, &input->encoding, run.a.token_logits + run.a.start[i] * K, e);
+            if (status == BERT_OK) print_tags(s, input, g);
+            if (status == BERT_OK) status = answer_done(s, e);
+        }
+        run_free(&run);
+    }
+    inputs_free(&inputs);
+    return status;
+}
+
+/* The head is asked for before any text is read. A prompt is not part of the text, whose places are the answer. */
+static Status verb_tag(Session *s, Error *e)
+{
+    Tagging g = {0};
+    Status status = open_head(s, HEAD_TOKENS, &g.labels, e);
+    free(s->prompt);
+    s->prompt = NULL;
+    if (status == BERT_OK) status = s->options.stride == UNSET ? tag_short_texts(s, &g, e) : tag_long_texts(s, &g, e);
     tagging_free(&g);
     return status;
 }

@@ -139,7 +139,8 @@ static Status read_labels(const Session *s, const LabelSpec *spec, int32_t **lab
 static Status read_targets(const Session *s, TraceInputs *in, Error *e)
 {
     const Bert *m = &s->model;
-    const LabelSpec labels = {"labels", (size_t)in->N, m->config.V - 1}, next = {"next_sentence_label", (size_t)in->B, 1};
+    const LabelSpec labels = {"labels", (size_t)in->N, m->config.V - 1};
+    const LabelSpec next = {"next_sentence_label", (size_t)in->B, 1};
     if (read_labels(s, &labels, &in->labels, e) != BERT_OK) return e->status;
     if (read_labels(s, &next, &in->next_sentence, e) != BERT_OK) return e->status;
     if (!in->labels && !in->next_sentence)
@@ -244,7 +245,8 @@ static Status verb_trace(Session *s, Error *e)
 
 const Verb trace_verb = {
     .name = "trace", .run = verb_trace, .settle = trace_settle, .needs = NEEDS_MODEL, .opens_output = true,
-    .sentences = true, .own = "--gradients", .formats = "", .arguments = " [TEXT ...]", .summary = "every intermediate, as a table or a file",
+    .sentences = true, .own = "--gradients", .formats = "", .arguments = " [TEXT ...]",
+    .summary = "every intermediate, as a table or a file",
     .help = trace_help, .examples = trace_examples,
 };
 
@@ -324,10 +326,13 @@ static const char verify_help[] =
     "these weights, under the names of a trace or one of their aliases (see\n"
     "`bert compare --help`). The reference is computed here from OTHER's ids\n"
     "(token_type_ids default to 0, attention_mask to 1); with TEXT, OTHER's ids are\n"
-    "checked first. Where the two differ, the known mistakes that explain it are\n"
-    "named. Prints and exits as `bert compare` does. --isolate gives each step\n"
-    "OTHER's own inputs where OTHER has them: a wrong step is not blamed on its\n"
-    "successors, and each (of the first five) is explained.\n";
+    "checked first, and the habit of a tokenizer that explains them is named. Where\n"
+    "the two differ, the known mistakes that explain it are named. Prints and exits\n"
+    "as `bert compare` does. What was computed in bfloat16 or float16 is compared with\n"
+    "steps that are rounded alike, and its rounding passes, unless --tolerance, --atol\n"
+    "or --rtol is given. --isolate gives each step OTHER's own inputs where OTHER has\n"
+    "them: a wrong step is not blamed on its successors, and each (of the first five)\n"
+    "is explained.\n";
 static const char verify_examples[] =
     "  bert verify theirs.safetensors\n"
     "  bert verify --isolate theirs.safetensors 'my dog is cute'\n";
@@ -353,6 +358,8 @@ static Status verb_verify(Session *s, Error *e)
     if (o->text_count > 1) status = fail(e, BERT_USAGE, "verify takes one TEXT, not %d", o->text_count);
     if (status == BERT_OK && more) status = next_input(s, &input, &more, e);
     if (more) options.text = &input.encoding;
+    const TextGiven given = {&s->tokenizer, &input.encoding, input.a, input.b, input.has_pair, o->plain};
+    if (more && input.has_text) options.given = &given;
     if (status == BERT_OK) status = verify_trace(&s->model, o->other, &options, s->out, e);
     input_free(&input);
     return status;

@@ -410,7 +410,10 @@ static void write_tokenizer(void)
 static long torture_bert(void)
 {
     char trace[512], wrong[512], many[512], documents[512], index[512], pieces[512], sentences[512];
-    char heads[512];
+    char heads[512], texts[512], one[512], choices[512];
+    snprintf(texts, sizeof texts, "%s", in_directory("texts"));
+    snprintf(one, sizeof one, "%s", in_directory("one"));
+    snprintf(choices, sizeof choices, "%s", in_directory("choices"));
     snprintf(pieces, sizeof pieces, "%s", in_directory("pieces"));
     snprintf(index, sizeof index, "%s", in_directory("s.index.json"));
     snprintf(trace, sizeof trace, "%s", in_directory("trace"));
@@ -463,6 +466,12 @@ static long torture_bert(void)
         {0, {"bert", "info", "-v", MODEL, NULL}},
         {0, {"bert", "embed", "-m", sentences, "sat", "--format", "json", NULL}},
         {0, {"bert", "rank", "-m", sentences, "cat", "the dog", "the cat", "--prompt", "q", NULL}},
+        {0, {"bert", "classify", "-m", texts, "the cat", "a dog", NULL}},
+        {0, {"bert", "classify", "-m", texts, "--labels", "cat, dog", "--multi", "--format", "json", "the cat", NULL}},
+        {0, {"bert", "choose", "-m", choices, "the cat", "sat", "went", NULL}},
+        {0, {"bert", "rank", "-m", one, "the cat", "sat", "went", "-o", answer, NULL}},
+        {0, {"bert", "info", "-m", texts, NULL}},
+        {0, {"bert", "explain", "-m", texts, "--step", "14", "the cat", NULL}},
         {0, {"bert", "tag", "-m", heads, "--max-length", "4", "--stride", "1", "the cat sat on", NULL}},
         {0, {"bert", "tag", "-m", heads, "--aggregate", "average", "--format", "json", "-o", answer, "the cat", NULL}},
         {0, {"bert", "answer", "-m", heads, "--max-length", "7", "--stride", "1", "--top-k", "2", "the", "the cat sat on", NULL}},
@@ -553,7 +562,36 @@ static void write_sentence_model(void)
     spew("sentence_bert_config.json", "{\"max_seq_length\": 7}");
 }
 
-/* A model with a token classifier and a head for answers; its pieces are the tiny model's. */
+/* The tiny model with a classifier of K labels in a directory of its own. */
+static void write_text_head(const char *name, size_t K, const char *config)
+{
+    static const float numbers[3 * 24] = {1, 2, 3, 4};
+    char at[512], text[1000];
+    Safetensors st;
+    SafeTensor *all;
+    Error e;
+    snprintf(at, sizeof at, "%s/vocab.txt", name);
+    if (mkdir(in_directory(name), 0777) || symlink("../vocab.txt", in_directory(at)) ||
+        safetensors_open(&st, in_directory("model.safetensors"), &e) != BERT_OK ||
+        !(all = calloc(st.count + 2, sizeof *all))) exit(printf("no heads\n"));
+    memcpy(all, st.tensors, st.count * sizeof *all);
+    all[st.count] = (SafeTensor){.name = "classifier.weight", .rank = 2, .shape = {K, 24}, .count = K * 24,
+                                 .data = numbers, .dtype = DTYPE_F32};
+    all[st.count + 1] = (SafeTensor){.name = "classifier.bias", .rank = 1, .shape = {K}, .count = K, .data = numbers,
+                                     .dtype = DTYPE_F32};
+    snprintf(at, sizeof at, "%s/model.safetensors", name);
+    if (safetensors_write(in_directory(at), all, st.count + 2, NULL, 0, &e) != BERT_OK) abort();
+    free(all);
+    safetensors_close(&st);
+    snprintf(at, sizeof at, "%s/config.json", name);
+    snprintf(text, sizeof text, "{\"num_hidden_layers\": 2, \"hidden_size\": 24, \"num_attention_heads\": 3, "
+             "\"intermediate_size\": 56, \"vocab_size\": 101, \"max_position_embeddings\": 32, "
+             "\"type_vocab_size\": 3, %s}", config);
+    spew(at, text);
+}
+
+/* A model with a token classifier and a head for answers; its pieces are the tiny model's. Then one that classifies
+ * texts, and a cross-encoder with the same weights but for its one label. */
 static void write_heads(void)
 {
     static const float numbers[3 * 24] = {1, 2, 3, 4};
@@ -577,11 +615,18 @@ static void write_heads(void)
          "\"intermediate_size\": 56, \"vocab_size\": 101, \"max_position_embeddings\": 32, \"type_vocab_size\": 3, "
          "\"architectures\": [\"BertForTokenClassification\"], \"id2label\": {\"0\": \"O\", \"1\": \"B-A\", \"2\": "
          "\"I-A\"}}");
+    write_text_head("texts", 3, "\"id2label\": {\"0\": \"entailment\", \"1\": \"b\", \"2\": \"b\"}, \"label2id\": "
+                    "{\"entailment\": \"0\"}, \"architectures\": [\"BertForSequenceClassification\"]");
+    write_text_head("one", 1, "\"architectures\": [\"BertForSequenceClassification\"]");
+    write_text_head("choices", 1, "\"architectures\": [\"BertForMultipleChoice\"]");
 }
 
 static void clean_up(void)
 {
-    static const char *const names[] = {"heads/config.json", "heads/model.safetensors", "heads/vocab.txt", "heads",
+    static const char *const names[] = {"texts/config.json", "texts/model.safetensors", "texts/vocab.txt", "texts",
+                                        "one/config.json", "one/model.safetensors", "one/vocab.txt", "one",
+                                        "choices/config.json", "choices/model.safetensors", "choices/vocab.txt", "choices",
+                                        "heads/config.json", "heads/model.safetensors", "heads/vocab.txt", "heads",
                                         "st/2/model.safetensors", "st/2/config.json", "st/2", "st/1/config.json",
                                         "st/1",
                                         "st/config_sentence_transformers.json", "st/modules.json", "st/model", "st",

@@ -2,9 +2,9 @@
  *
  *     build/learn_steps64 MODEL_DIRECTORY INPUTS OUT RULES STEPS BATCH MICRO_BATCH WARMUP RATE DECAY CLIP
  *
- * INPUTS has int64 input_ids, token_type_ids, attention_mask, labels (R,T) and next_sentence_label (R); step k takes the
- * next BATCH rows, round and round. RULES is huggingface or google. OUT gets every parameter, and loss, norm and rate of
- * every step. */
+ * INPUTS has int64 input_ids, token_type_ids, attention_mask, labels (R,T) and next_sentence_label (R); step k takes
+ * the next BATCH rows, round and round. RULES is huggingface or google. OUT gets every parameter, and loss, norm and
+ * rate of every step. */
 #include "weights/weights.h"
 #include <stdlib.h>
 #include <string.h>
@@ -143,7 +143,8 @@ int main(int argc, char **argv)
         rate[k] = (real)learning_rate_at(&options, adamw.step);
         adamw_step(&adamw, &g, &p, length);
     }
-    if (status == BERT_OK) status = write_parameters(argv[3], &p, (real *[]){loss, norm, rate}, (size_t)options.steps, &e);
+    real *series[3] = {loss, norm, rate};
+    if (status == BERT_OK) status = write_parameters(argv[3], &p, series, (size_t)options.steps, &e);
     if (status != BERT_OK) fprintf(stderr, "learn_steps: %s\n", e.message);
     return status;
 }

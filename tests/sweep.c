@@ -191,6 +191,23 @@ static Status open_config(const char *path, Error *e)
     return s;
 }
 
+/* The labels of config.json, from the directory of the path: each row has a name, and entailment is one of them. */
+static Status open_labels(const char *path, Error *e)
+{
+    const BertConfig config = {.head = HEAD_SEQUENCE};
+    char at[512];
+    Labels l;
+    snprintf(at, sizeof at, "%.*s", (int)(strrchr(path, '/') - path), path);
+    Status s = labels_load(&l, at, &config, e);
+    if (s != BERT_OK) return s;
+    for (int i = 0; i < l.count; i++) check(l.names[i] && strlen(l.names[i]) < 1000, "row %d has a name", i);
+    const int entailment = labels_entailment(&l);
+    check(entailment >= -1 && entailment < MAX_LABELS, "the row of entailment is %d", entailment);
+    labels_equal(&l);
+    labels_free(&l);
+    return s;
+}
+
 /* vocab.txt or one of the JSON files: all are read by tokenizer_load, from the directory of the path. */
 static Status open_tokenizer(const char *path, Error *e)
 {
@@ -1079,12 +1096,31 @@ static void change_texts(void)
     remove(in_model("tokenizer_config.json"));
 }
 
-static void change_file(const char *path, const char *text)
+static void change_file_for(const char *path, const char *text, Open *open)
 {
     FILE *f = fopen(path, "w");
     if (!f || fputs(text, f) < 0 || fclose(f)) abort();
-    sweep_cuts(path, open_tokenizer, true);
-    sweep_bytes(path, open_tokenizer);
+    sweep_cuts(path, open, true);
+    sweep_bytes(path, open);
+}
+
+static void change_file(const char *path, const char *text)
+{
+    change_file_for(path, text, open_tokenizer);
+}
+
+/* A DistilBERT's configuration, and what a fine-tuned model's says of its labels. */
+static void change_labels(void)
+{
+    change_file_for(in_scratch("config.json"), "{\"dim\": 8, \"hidden_size\": 8, \"model_type\": \"distilbert\", "
+                    "\"activation\": \"gelu\", \"n_heads\": 2, \"architectures\": [1, \"AForTokenClassification\"]}\n",
+                    open_config);
+    change_file_for(in_scratch("config.json"), "{\"id2label\": {\"1\": \"b\\u00e9\", \"0\": \"a\", \"2\": 7}, "
+                    "\"label2id\": {\"b\": 1, \"Entail\": \"0\"}, \"num_labels\": 3, \"problem_type\": "
+                    "\"regression\", \"sentence_transformers\": {\"activation_fn\": \"torch.Identity\"}, "
+                    "\"sbert_ce_default_activation_function\": \"torch.Sigmoid\"}\n", open_labels);
+    change_file_for(in_scratch("config.json"), "{\"_num_labels\": 12, \"id2label\": null}\n", open_labels);
+    remove(in_scratch("config.json"));
 }
 
 /* A small tokenizer.json, alone; then the two older files beside vocab.txt. */
@@ -1120,6 +1156,90 @@ static void change_tokenizers(void)
     remove(in_model("special_tokens_map.json"));
 }
 
+/* ---------------------------------------------------------------------------------------------------------------------
+ * A directory of sentence-transformers: list, settings, prompts, pooling, a Dense layer
+ * ------------------------------------------------------------------------------------------------------------------ */
+static const struct { const char *name, *text; } sentence_files[] = {
+    {"modules.json", "[{\"name\": \"0\", \"path\": \"\", \"type\": \"sentence_transformers.models.Transformer\"},\n"
+     "{\"name\": \"1\", \"path\": \"1_P\", \"type\": \"sentence_transformers.models.Pooling\"},\n"
+     "{\"name\": \"2\", \"path\": \"2_D\", \"type\": \"sentence_transformers.models.Dense\"}]\n"},
+    {"sentence_bert_config.json", "{\"max_seq_length\": 16, \"do_lower_case\": true, \"model_args\": {\"model_max_length\": 9}, "
+     "\"modality_config\": {\"text\": {\"method_output_name\": \"last_hidden_state\"}}}\n"},
+    {"config_sentence_transformers.json", "{\"prompts\": {\"q\": \"find: \", \"d\": null}, \"default_prompt_name\": \"q\"}\n"},
+    {"1_P/config.json", "{\"word_embedding_dimension\": 4, \"pooling_mode_cls_token\": true, \"pooling_mode\": [\"max\"], "
+     "\"include_prompt\": false}\n"},
+    {"2_D/config.json", "{\"in_features\": 4, \"out_features\": 2, \"bias\": true, "
+     "\"activation_function\": \"torch.nn.modules.activation.Tanh\"}\n"},
+    {"2_D/model.safetensors", NULL},
+};
+
+/* All of it, as `bert embed` reads it. */
+static Status open_sentences(Error *e)
+{
+    SentenceText text;
+    SentenceModel m;
+    char *prompt = NULL;
+    Status s = sentence_text_read(in_scratch("st"), &text, e);
+    if (s == BERT_OK) s = prompt_read(in_scratch("st"), NULL, &prompt, e);
+    free(prompt);
+    if (s == BERT_OK) s = sentence_model_read(in_scratch("st"), 4, 8, &m, e);
+    if (s != BERT_OK) return s;
+    check(m.dim == 2 || m.dim == 8 || m.dim % 4 == 0, "vectors of %zu numbers", m.dim);
+    check(text.max_length >= 0 && text.max_length <= 1 << 24, "texts of %d tokens", text.max_length);
+    sentence_model_free(&m);
+    return s;
+}
+
+static void put_sentences(void)
+{
+    static const float numbers[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    const SafeTensor t[] = {{"linear.weight", DTYPE_F32, 2, {2, 4}, 8, numbers}, {"linear.bias", DTYPE_F32, 1, {2}, 2, numbers}};
+    Error e;
+    if (mkdir(in_scratch("st"), 0777) || mkdir(in_scratch("st/1_P"), 0777) || mkdir(in_scratch("st/2_D"), 0777)) abort();
+    for (int i = 0; i < 6; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "st/%s", sentence_files[i].name);
+        if (sentence_files[i].text) put_file(name, sentence_files[i].text, strlen(sentence_files[i].text));
+        else if (safetensors_write(in_scratch(name), t, 2, NULL, 0, &e) != BERT_OK) abort();
+    }
+}
+
+/* Of each file every beginning, and every byte as each of 256 values (of the weights, those of the header). */
+static void sweep_sentences(void)
+{
+    put_sentences();
+    for (int i = 0; i < 6; i++) {
+        char name[64];
+        Error e;
+        snprintf(name, sizeof name, "st/%s", sentence_files[i].name);
+        Buffer b = load(in_scratch(name));
+        const size_t bytes = sentence_files[i].text ? b.size : header_end(&b);
+        for (size_t size = 0; size < b.size; size++) {
+            serve(0, name, b.data, size);
+            allocated = 0;
+            const bool ok = verdict(open_sentences(&e), &e, "/st", b.size, name, size);
+            check(!ok || (size + 1 == b.size && sentence_files[i].text), "%s, cut at %zu, is refused", name, size);
+        }
+        serve(0, name, b.data, b.size);
+        for (size_t k = 0; k < bytes * 256; k++) {
+            const unsigned char before = b.data[k / 256];
+            b.data[k / 256] = (unsigned char)k;
+            allocated = 0;
+            const bool ok = verdict(open_sentences(&e), &e, "/st", b.size, name, k / 256);
+            check(ok || (unsigned char)k != before, "%s is accepted as it was: %s", name, e.message);
+            b.data[k / 256] = before;
+        }
+        serve_nothing();
+        clear(&b);
+    }
+    for (int i = 0; i < 6; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "st/%s", sentence_files[i].name);
+        remove(in_scratch(name));
+    }
+    remove(in_scratch("st/1_P")), remove(in_scratch("st/2_D")), remove(in_scratch("st"));
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
@@ -1130,6 +1250,8 @@ static const struct {
     {"safetensors: each number of the header at its extremes", sweep_header_numbers},
     {"texts: 256 values of each byte", change_texts},
     {"files of tokenizers: cut, and 256 values of each byte", change_tokenizers},
+    {"files of sentence-transformers: cut, and 256 values", sweep_sentences},
+    {"labels and DistilBERT: cut, and 256 values of each byte", change_labels},
     {"config.json: each key with bad values", sweep_keys},
     {"tensors: missing, misshapen, other dtypes, not finite", sweep_tensors},
     {"checkpoint: every bit of the index", sweep_index_bits},

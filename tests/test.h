@@ -11,9 +11,10 @@ typedef struct {
 /* One list per file, each ended by {NULL, NULL}; run.c runs them in the order of the data. */
 extern const Test weights_tests[], tokenizer_tests[], tensor_tests[], model_tests[], bits_tests[], golden_tests[],
                   value_tests[], verify_tests[], cli_tests[], explain_tests[], output_tests[],
-                  mistake_tests[], sentence_tests[], compare_tests[], files_tests[], readme_tests[], bring_tests[],
-                  torch_tests[], report_tests[], span_tests[], tag_answer_tests[],
-                  transcript_tests[], learn_tests[], train_tests[];
+                  mistake_tests[], habit_tests[], sentence_tests[], compare_tests[], files_tests[], readme_tests[],
+                  bring_tests[],
+                  torch_tests[], report_tests[], head_tests[], span_tests[], tag_answer_tests[],
+                  learn_tests[], train_tests[], transcript_tests[];
 
 /* Fails the running test unless `ok`; the sentence (printf rules) says what was expected. Returns ok. */
 bool check(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));

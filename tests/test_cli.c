@@ -156,6 +156,12 @@ static void the_mistakes_of_newcomers_get_the_sentence_that_helps(void)
     fails(2, "unknown option -k: see", "./bert tokenize -k 3 x");
     fails(2, "--layer hello: a whole number is expected, 0 or more\n", "./bert attention --layer hello x");
     fails(2, "unknown command token: did you mean tokenize?", "./bert token x");
+    fails(2, "unknown command ner: it is called tag here. See `bert tag --help`", "./bert ner x");
+    fails(2, "unknown command question-answering: it is called answer here", "./bert question-answering x y");
+    fails(2, "did you mean --aggregate?", "./bert tag --aggregation_strategy first x");
+    fails(2, "did you mean --stride?", "./bert answer --doc-stride=64 x y");
+    fails(2, "did you mean --impossible?", "./bert answer --handle_impossible_answer x y");
+    fails(2, "did you mean --labels?", "./bert classify --candidate-labels a,b x");
     fails(2, "the command comes first, texts follow", "./bert 'The cat sat on the [MASK].'");
     fails(2, "not 5 (put each in quotes)", "./bert next-sentence my dog is very cute");
     fails(2, "put the QUERY in quotes", "./bert rank how do I get it back -f /dev/null");
@@ -1186,7 +1192,8 @@ static void weights_that_are_cut_while_in_use_are_reported(void)
     int code = run("./bert embed -m %s -f %s/lines 2>&1 >/dev/null & ours=$!; "
                    "{ sleep 0.5; : > %s/model.safetensors; echo a; } > %s/lines; "
                    "wait $ours; s=$?; rm %s/lines; exit $s", tiny, tiny, tiny, tiny, tiny);
-    check(code == 3 && lines(output) == 1 && strstr(output, "was shortened"), "exit code %d: %s", code, output);
+    check(code == 3 && lines(output) == 1 && strstr(output, "/model.safetensors: was shortened while"),
+          "exit code %d: %s", code, output);
     formula_remove(tiny);
 }
 

@@ -3,7 +3,8 @@
  * A golden file holds its own inputs (input_ids, token_type_ids, attention_mask), the numbers of the rows that it keeps
  * (rows; all columns are kept), and tensors under the names of a trace. The files called tiny-* and odd-* belong to the
  * formula models (formula.c), need no download and are stored in float64; real-* belong to bert-base-uncased,
- * multilingual-* to bert-base-multilingual-cased; both are rounded to float32. tests/golden/README.md says how they were made.
+ * multilingual-* to bert-base-multilingual-cased; both are rounded to float32. tests/golden/README.md says how all were
+ * made.
  *
  * A difference is counted relative to the largest number of its tensor: that is what a long sum is accurate to. */
 #include "formula.h"

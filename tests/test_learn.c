@@ -1,7 +1,8 @@
-/* test_learn.c - learning: gradients against differences of the loss itself, fast against obvious, the same bits however
- * a step is cut, and what is random. PyTorch's side is tests/conformance/test_learn.py. */
+/* test_learn.c - learning: gradients against differences of the loss itself, fast against obvious, the same bits
+ * however a step is cut, and what is random. PyTorch's side is tests/conformance/test_learn.py. */
 #include "checksum.h"
 #include "formula.h"
+#include "shell.h"
 #include "test.h"
 #include <math.h>
 #include <stdlib.h>
@@ -131,8 +132,9 @@ static double loss_of(const Bert *m, const Part *part)
 {
     double mlm = 0, nsp = 0;
     const size_t V = (size_t)m->config.V;
-    for (int i = 0; i < part->request.M; i++) mlm += surprise(part->a.logits + (size_t)i * V, V, part->targets.labels[i]);
-    for (int b = 0; b < part->batch.B; b++) nsp += surprise(part->a.nsp_logits + 2 * b, 2, part->targets.next_sentence[b]);
+    const Targets *t = &part->targets;
+    for (int i = 0; i < part->request.M; i++) mlm += surprise(part->a.logits + (size_t)i * V, V, t->labels[i]);
+    for (int b = 0; b < part->batch.B; b++) nsp += surprise(part->a.nsp_logits + 2 * b, 2, t->next_sentence[b]);
     return mlm / part->targets.mlm_divisor + nsp / part->targets.nsp_divisor;
 }
 
@@ -321,37 +323,23 @@ static void a_step_has_the_same_bits_in_micro_batches_of_any_size(void)
     }
 }
 
-/* The sum over n of a[n * a_step] b[n * b_step], in chunks of 128: the definition. */
-static real sum_in_chunks(real total, const real *a, size_t a_step, const real *b, size_t b_step, size_t count)
+/* One layer's gradients against their definition, from dy (N,O) and x (N,K); dx may be NULL. */
+static bool check_layer(const char *what, const Tensor *W, const Tensor *dW, const real *db, const real *dx,
+                        const real *dy, const real *x, size_t N)
 {
-    for (size_t begin = 0; begin < count; begin += SUM_CHUNK) {
-        real chunk = 0;
-        for (size_t n = begin; n < begin + SUM_CHUNK && n < count; n++)
-            chunk = is_double ? (real)fma((double)a[n * a_step], (double)b[n * b_step], (double)chunk)
-                              : (real)fmaf((float)a[n * a_step], (float)b[n * b_step], (float)chunk);
-        total += chunk;
-    }
-    return total;
+    const size_t O = W->rows, K = W->cols;
+    real *want = calloc(N * K + O * K + O, sizeof *want), *want_dW = want + N * K, *want_db = want_dW + O * K;
+    if (!check(want != NULL, "memory")) return false;
+    linear_backward_ref(want, want_dW, want_db, dy, x, W, N);
+    const bool ok = check(!dx || !memcmp(dx, want, N * K * sizeof *want), "%s: dx", what) &&
+                    check(!memcmp(dW->data, want_dW, O * K * sizeof *want), "%s: dW", what) &&
+                    check(!memcmp(db, want_db, O * sizeof *want), "%s: db", what);
+    free(want);
+    return ok;
 }
 
-/* dW and db of one layer against their definition, from dy (N,O) and x (N,K). */
-static bool check_layer(const char *what, const Tensor *dW, const real *db, const real *dy, const real *x, size_t N)
-{
-    const size_t O = dW->rows, K = dW->cols;
-    const real one = 1, *got = dW->data;
-    for (size_t o = 0; o < O; o++) {
-        for (size_t k = 0; k < K; k++) {
-            const real want = sum_in_chunks(0, dy + o, O, x + k, K, N);
-            if (!check(!memcmp(&want, &got[o * K + k], sizeof want), "%s: dW[%zu][%zu] is %a, expected %a", what, o, k,
-                       (double)got[o * K + k], (double)want)) return false;
-        }
-        const real want = sum_in_chunks(0, dy + o, O, &one, 0, N);
-        if (!check(!memcmp(&want, &db[o], sizeof want), "%s: db[%zu]", what, o)) return false;
-    }
-    return true;
-}
-
-/* In whole: dx of the feed-forward layer, dW and db of several. */
+/* Every kind of layer of one block, and the heads' layers, for a step of several chunks. dx is compared where it began
+ * at 0, not with a residual. */
 static void linear_backward_has_the_bits_of_its_definition(void)
 {
     Learner x;
@@ -365,16 +353,17 @@ static void linear_backward_has_the_bits_of_its_definition(void)
         gradients_finish(&x.m, &x.g, &x.p);
         const BlockActivations *a = &part->a.block[1], *d = &x.g.a.block[1];
         const BertLayer *w = &x.m.layers[1], *dw = &x.g.m.layers[1];
-        const size_t N = (size_t)s->N, M = (size_t)s->M, H = (size_t)x.m.config.H, F = (size_t)x.m.config.F;
-        check_layer("W1", &dw->W1, dw->b1, d->intermediate_dense, a->attention_norm, N);
-        check_layer("W2", &dw->W2, dw->b2, d->output_dense, a->intermediate, N);
-        check_layer("Wk", &dw->Wk, dw->bk, d->key, hidden_state(&part->a, 1), N);
-        check_layer("transform", &x.g.m.Wtransform, x.g.m.btransform, x.g.a.transform_dense, part->a.mlm_hidden, M);
-        check_layer("NSP", &x.g.m.Wnsp, x.g.m.bnsp, x.g.a.nsp_logits, part->a.pooler, (size_t)s->B);
-        for (size_t i = 0; i < N * F; i++) {
-            const real want = sum_in_chunks(0, d->output_dense + i / F * H, 1, (const real *)w->W2.data + i % F, F, H);
-            if (!check(!memcmp(&want, &d->intermediate[i], sizeof want), "dx of W2, number %zu", i)) break;
-        }
+        const Activations *b = &part->a, *e = &x.g.a;
+        const size_t N = (size_t)s->N, M = (size_t)s->M, B = (size_t)s->B;
+        check_layer("W1", &w->W1, &dw->W1, dw->b1, NULL, d->intermediate_dense, a->attention_norm, N);
+        check_layer("W2", &w->W2, &dw->W2, dw->b2, d->intermediate, d->output_dense, a->intermediate, N);
+        check_layer("Wo", &w->Wo, &dw->Wo, dw->bo, d->context, d->attention_dense, a->context, N);
+        check_layer("Wk", &w->Wk, &dw->Wk, dw->bk, NULL, d->key, hidden_state(b, 1), N);
+        check_layer("transform", &x.m.Wtransform, &x.g.m.Wtransform, x.g.m.btransform, e->mlm_hidden,
+                    e->transform_dense, b->mlm_hidden, M);
+        check_layer("NSP", &x.m.Wnsp, &x.g.m.Wnsp, x.g.m.bnsp, e->pooler, e->nsp_logits, b->pooler, B);
+        check_layer("pooler", &x.m.Wpool, &x.g.m.Wpool, x.g.m.bpool, e->first_token, e->pooler_dense,
+                    b->first_token, B);
     }
     activations_free(&part->a);
     close_learner(&x);
@@ -398,7 +387,7 @@ static void the_decoder_comes_before_the_lookups(void)
         const real *got = x.g.m.word_embeddings.data;
         check(x.g.m.decoder.data == x.g.m.word_embeddings.data, "the formula models are tied");
         for (size_t i = 0; i < V * H; i++) {
-            real want = sum_in_chunks(0, x.g.a.logits + i / H, V, part->a.transform_norm + i % H, H, (size_t)s->M);
+            real want = dot_in_chunks(0, x.g.a.logits + i / H, V, part->a.transform_norm + i % H, H, (size_t)s->M);
             for (size_t n = 0; n < (size_t)s->N; n++)
                 if ((size_t)s->ids[n] == i / H) want += x.g.a.word[n * H + i % H];
             if (!check(!memcmp(&want, &got[i], sizeof want), "row %zu, column %zu: %a, expected %a", i / H, i % H,
@@ -425,7 +414,13 @@ static void philox_gives_the_published_numbers(void)
         {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0,
          0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}};
     for (int i = 0; i < 3; i++) {
-        uint32_t out[4];
+        uint32_t out[4], sixteen[64], counter[4];
+        memcpy(counter, vectors[i], sizeof counter);
+        philox_sixteen(sixteen, vectors[i], vectors[i][4], (Purpose)vectors[i][5]);
+        for (int k = 0; k < 16; k++, counter[0]++) {
+            philox(out, counter, vectors[i][4], (Purpose)vectors[i][5]);
+            check(!memcmp(out, sixteen + 4 * k, sizeof out), "vector %d and %d more", i, k);
+        }
         philox(out, vectors[i], vectors[i][4], (Purpose)vectors[i][5]);
         for (int k = 0; k < 4; k++)
             check(out[k] == vectors[i][6 + k], "vector %d, word %d: %08x, expected %08x", i, k, (unsigned)out[k],
@@ -508,6 +503,172 @@ static void a_step_without_labels_has_no_mlm_loss(void)
     free(s);
 }
 
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Committed bits, and the command line
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+static void add_losses(Sha256 *sha, const Losses *losses)
+{
+    sha256_add(sha, &losses->mlm, sizeof losses->mlm);
+    sha256_add(sha, &losses->nsp, sizeof losses->nsp);
+}
+
+/* Three steps with dropout and AdamW from the formula models: the sha256 of losses, gradients and weights. */
+static void steps_of_learning_have_the_committed_bits(void)
+{
+    static const struct {
+        const char *kind, *sha;
+    } committed[] = {
+        {"tiny", "5faf1092fe6e14170dc0aa3b85789e29aacb5b0be39a42fe002c711da55f0461"},
+        {"odd", "65994d601969e09fbff35a152eae8ed277588d2ef532b00612a8b2823e08ac58"},
+    };
+    if (is_double) return;                          /* bert64 asks libm, which differs from machine to machine */
+    for (int k = 0; k < 2; k++) {
+        Learner x;
+        AdamW adamw;
+        Sha256 sha;
+        Error e = {0};
+        char hex[65];
+        Step *s = calloc(1, sizeof *s);
+        AdamWOptions options = adamw_defaults(RULES_HUGGINGFACE);
+        options.learning_rate = 0.01;
+        options.steps = 4;
+        if (!check(s != NULL, "memory") || !open_learner(&x, committed[k].kind)) return;
+        check(adamw_new(&adamw, &x.p, &options, &e) == BERT_OK, "%s", e.message);
+        fill(s, &x.m, k ? 50 : 24);
+        sha256_start(&sha);
+        for (uint32_t step = 0; step < 3; step++) {
+            const Dropout dropout = {.rate = 0.1, .probs_rate = 0.1, .seed = 1, .step = step};
+            learn_step(&x, s, 4, &dropout, KEEP_NOTHING);
+            add_losses(&sha, &x.g.losses);
+            for (const Parameter *p = x.p.list; p < x.p.list + x.p.count; p++)
+                sha256_add(&sha, p->gradient, p->count * sizeof(real));
+            adamw_step(&adamw, &x.g, &x.p, gradient_norm(&x.g, &x.p));
+        }
+        for (const Parameter *p = x.p.list; p < x.p.list + x.p.count; p++)
+            sha256_add(&sha, p->value, p->count * sizeof(real));
+        sha256_end(&sha, hex);
+        check_text(committed[k].kind, hex, committed[k].sha);
+        adamw_free(&adamw);
+        close_learner(&x);
+        free(s);
+    }
+}
+
+/* The rate of every step, by hand. */
+static void the_rate_rises_and_falls_as_the_rules_say(void)
+{
+    AdamWOptions o = adamw_defaults(RULES_HUGGINGFACE);
+    o.learning_rate = 1;
+    o.warmup = 4;
+    o.steps = 10;
+    static const double huggingface[] = {0, 0.25, 0.5, 0.75, 1, 5 / 6.0, 4 / 6.0, 0.5, 2 / 6.0, 1 / 6.0, 0, 0};
+    static const double google[] = {0, 0.25, 0.5, 0.75, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0, 0};
+    for (int step = 0; step < 12; step++) {
+        o.rules = RULES_HUGGINGFACE;
+        check_value("huggingface", learning_rate_at(&o, step), huggingface[step], 1e-15);
+        o.rules = RULES_GOOGLE;
+        check_value("google", learning_rate_at(&o, step), google[step], 1e-15);
+    }
+    o.constant = true;
+    check_value("constant", learning_rate_at(&o, 9), 1, 0);
+    check_value("constant, warm-up", learning_rate_at(&o, 1), 0.25, 0);
+}
+
+/* A head whose loss was not asked for keeps its weights; others with decay get smaller, biases and LayerNorms do not. */
+static void adamw_changes_what_is_learned_and_nothing_else(void)
+{
+    Learner x;
+    AdamW adamw;
+    Error e = {0};
+    Step *s = calloc(1, sizeof *s);
+    Part *part = calloc(1, sizeof *part);
+    AdamWOptions options = adamw_defaults(RULES_HUGGINGFACE);
+    options.learning_rate = options.weight_decay = 0.5;
+    options.constant = true;
+    if (!check(s && part, "memory") || !open_learner(&x, "tiny")) return;
+    append(s, &x.m, 12, 0);
+    cut(part, s, 0, 1);
+    part->request.pooler = part->request.nsp = false;
+    check(adamw_new(&adamw, &x.p, &options, &e) == BERT_OK, "%s", e.message);
+    gradients_zero(&x.g);
+    if (learn_part(&x, part, NULL, KEEP_NOTHING)) gradients_finish(&x.m, &x.g, &x.p);
+    real *old = malloc(x.p.numbers * sizeof *old);
+    size_t at = 0;
+    for (const Parameter *p = x.p.list; old && p < x.p.list + x.p.count; at += p->count, p++)
+        memcpy(old + at, p->value, p->count * sizeof *old);
+    for (size_t i = 0; i < x.p.count; i++)                      /* gradients of 0: decay alone is left */
+        memset(x.p.list[i].gradient, 0, x.p.list[i].count * sizeof(real));
+    adamw_step(&adamw, &x.g, &x.p, 0);
+    at = 0;
+    for (const Parameter *p = x.p.list; old && p < x.p.list + x.p.count; at += p->count, p++) {
+        const bool head = strstr(p->name, "pooler") || strstr(p->name, "seq_relationship");
+        const bool fixed = head || strstr(p->name, "bias") || strstr(p->name, "LayerNorm");
+        for (size_t i = 0; i < p->count; i++)
+            if (!check(p->value[i] == (fixed ? old[at + i] : old[at + i] - old[at + i] * (real)0.25), "%s, number %zu",
+                       p->name, i)) break;
+    }
+    check(old != NULL, "memory");
+    free(old);
+    adamw_free(&adamw);
+    activations_free(&part->a);
+    close_learner(&x);
+    free(s);
+    free(part);
+}
+
+/* An input file: `what` says which labels it has. */
+static bool write_labels(const char *path, const int64_t *labels, const int64_t *next, size_t next_count)
+{
+    static const int64_t ids[10] = {2, 9, 10, 4, 3, 2, 11, 4, 12, 3};
+    Error e = {0};
+    SafeTensor t[3] = {{.name = "input_ids", .dtype = DTYPE_I64, .rank = 2, .shape = {2, 5}, .count = 10, .data = ids}};
+    size_t n = 1;
+    if (labels) t[n] = t[0], t[n].name = "labels", t[n++].data = labels;
+    if (next)
+        t[n++] = (SafeTensor){.name = "next_sentence_label", .dtype = DTYPE_I64, .rank = 1, .shape = {next_count},
+                              .count = next_count, .data = next};
+    return check(safetensors_write(path, t, n, NULL, 0, &e) == BERT_OK, "%s", e.message);
+}
+
+static void trace_gradients_says_what_is_wrong_with_labels(void)
+{
+    static const int64_t good[10] = {-100, -100, -100, 30, -100, -100, -100, 31, -100, -100}, next[3] = {0, 1, 1};
+    static const int64_t large[10] = {101}, below[10] = {-1}, two[2] = {0, 2};
+    static const struct {
+        const int64_t *labels, *next;
+        size_t count;
+        const char *says;
+        int code;
+    } cases[] = {
+        {good, next, 2, "", 0},
+        {good, NULL, 0, "", 0},
+        {NULL, next, 2, "", 0},
+        {NULL, NULL, 0, "neither labels nor next_sentence_label", 3},
+        {good, next, 3, "next_sentence_label has 3 numbers of I64, expected 2", 3},
+        {large, NULL, 0, "number 1 of labels is 101, expected 0 to 100, or -100", 4},
+        {below, NULL, 0, "number 1 of labels is -1", 4},
+        {good, two, 2, "number 2 of next_sentence_label is 2, expected 0 to 1", 4},
+    };
+    char path[300];
+    if (!tiny_model()) return;
+    snprintf(path, sizeof path, "%s/labels.safetensors", tiny);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (!write_labels(path, cases[i].labels, cases[i].next, cases[i].count)) break;
+        int got = run("./bert trace --gradients -q -m %s --inputs %s 2>&1", tiny, path);
+        check(got == cases[i].code, "case %zu: exit code %d, expected %d: %s", i, got, cases[i].code, output);
+        check(strstr(output, cases[i].says) != NULL, "case %zu: \"%s\" in the message: %s", i, cases[i].says, output);
+        if (got) continue;
+        check(strstr(output, "\nloss.mlm ") && strstr(output, "\ngrad.encoder.layer.1.output.dense.bias "), "%s", output);
+        check(!strstr(output, "\ngrad.pooler ") == !cases[i].next, "case %zu: the pooler learns", i);
+        check(!strstr(output, "\ngrad.cls.predictions.bias ") == !cases[i].labels, "case %zu: the MLM head learns", i);
+    }
+    check(run("./bert trace --gradients -q -m %s 'a cat' 2>&1", tiny) == 2 && strstr(output, "needs --inputs"), "%s",
+          output);
+    remove(path);
+    formula_remove(tiny);
+}
+
 const Test learn_tests[] = {
     {"gradients_are_the_differences_of_the_loss", gradients_are_the_differences_of_the_loss},
     {"gradients_with_dropout_are_the_differences_of_the_loss", gradients_with_dropout_are_the_differences_of_the_loss},
@@ -515,6 +676,10 @@ const Test learn_tests[] = {
     {"the_decoder_comes_before_the_lookups", the_decoder_comes_before_the_lookups},
     {"a_step_has_the_same_bits_in_micro_batches_of_any_size", a_step_has_the_same_bits_in_micro_batches_of_any_size},
     {"a_step_without_labels_has_no_mlm_loss", a_step_without_labels_has_no_mlm_loss},
+    {"steps_of_learning_have_the_committed_bits", steps_of_learning_have_the_committed_bits},
+    {"the_rate_rises_and_falls_as_the_rules_say", the_rate_rises_and_falls_as_the_rules_say},
+    {"adamw_changes_what_is_learned_and_nothing_else", adamw_changes_what_is_learned_and_nothing_else},
+    {"trace_gradients_says_what_is_wrong_with_labels", trace_gradients_says_what_is_wrong_with_labels},
     {"philox_gives_the_published_numbers", philox_gives_the_published_numbers},
     {"dropout_drops_its_share_and_keeps_the_mean", dropout_drops_its_share_and_keeps_the_mean},
     {NULL, NULL},

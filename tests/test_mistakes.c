@@ -11,13 +11,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { H = 24, V = 101, LAYERS = 3, MOST = 12, ROWS = 2 * MOST };
+enum { H = 24, V = 101, K = 3, LAYERS = 3, MOST = 12, ROWS = 2 * MOST };
 
 static Bert model;                  /* tiny's weights in three blocks; a decoder of its own */
 static Bert tiny_weights;
 static BertLayer layers[LAYERS];
-static float decoder[V * H];
+static float decoder[V * H], heads[(K + 2 + H) * H];    /* classifier, qa_outputs, pre_classifier */
+static real head_biases[K + 2 + H];
 static char directory[256], path[300], said[1 << 16];
+
+/* Heads of fine-tuned models, all of them: which of them run is config.head's and config.distilbert's to say. */
+static void add_heads(void)
+{
+    for (size_t i = 0; i < (K + 2 + H) * H; i++) heads[i] = formula_value("heads", i);
+    for (size_t i = 0; i < K + 2 + H; i++) head_biases[i] = (real)formula_value("biases of heads", i);
+    model.Wclassifier = (Tensor){heads, DTYPE_F32, K, H}, model.bclassifier = head_biases;
+    model.Wqa = (Tensor){heads + K * H, DTYPE_F32, 2, H}, model.bqa = head_biases + K;
+    model.Wpre = (Tensor){heads + (K + 2) * H, DTYPE_F32, H, H}, model.bpre = head_biases + K + 2;
+    model.has_classifier = model.has_qa = model.has_pre_classifier = true;
+    model.config.K = K, model.config.head = HEAD_SEQUENCE;
+}
+
+/* As a DistilBERT the model has neither segments nor pooler. */
+static void set_kind(bool distilbert, HeadKind head)
+{
+    model.config.head = head;
+    model.config.distilbert = distilbert;
+    model.config.S = distilbert ? 0 : 3;
+    model.has_pooler = model.has_nsp = !distilbert;
+}
 
 /* The third block is made of parts of the other two, so that none is like another. */
 static bool open_model(void)
@@ -32,6 +54,7 @@ static bool open_model(void)
     layers[2].Wq = layers[1].Wk, layers[2].Wv = layers[1].Wv;
     for (size_t i = 0; i < V * H; i++) decoder[i] = formula_value("a decoder of its own", i);
     model.decoder.data = decoder;
+    add_heads();
     snprintf(path, sizeof path, "%s/trace", directory);
     return true;
 }
@@ -61,6 +84,7 @@ static const Shape kinds[] = {
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 static int lengths[2], rows[ROWS];
+static int from_layer;              /* mistakes without a tensor are planted in this block and those behind it */
 static int32_t ids[ROWS], types[ROWS], mask[ROWS];
 
 static Batch batch_of(const Shape *k, int B)
@@ -76,13 +100,28 @@ static Batch batch_of(const Shape *k, int B)
     return (Batch){B, lengths, ids, types, mask};
 }
 
-/* The whole forward pass by the trial's own steps. */
+/* Does the run have that head? */
+static bool has_row(const Request *r, TraceName row)
+{
+    const bool distilbert = model.config.distilbert;
+    if (row == TRACE_POOLER_DENSE || row == TRACE_POOLER || row == TRACE_NSP) return !distilbert;
+    if (row == TRACE_PRE_CLASSIFIER_DENSE || row == TRACE_PRE_CLASSIFIER) return distilbert && r->classifier;
+    if (row == TRACE_CLASSIFIER) return r->classifier;
+    return row != TRACE_TOKEN_CLASSIFIER || r->token_classifier;
+}
+
+/* The whole forward pass by the trial's own steps; those before block from_layer are made rightly. */
 static void run_steps(Trial *t)
 {
+    const Trial wrong = *t;
+    if (from_layer) memset(t->instead, 0, sizeof t->instead), t->norm = 0;
     for (TraceName row = 0; row < TRACE_QUERY; row++) trial_step(t, row, -1);
-    for (int l = 0; l < LAYERS; l++)
+    for (int l = 0; l < LAYERS; l++) {
+        if (l == from_layer) memcpy(t->instead, wrong.instead, sizeof t->instead), t->norm = wrong.norm;
         for (TraceName row = TRACE_QUERY; row < TRACE_POOLER_DENSE; row++) trial_step(t, row, l);
-    for (TraceName row = TRACE_POOLER_DENSE; row < TRACE_COUNT; row++) trial_step(t, row, -1);
+    }
+    for (TraceName row = TRACE_POOLER_DENSE; row < TRACE_COUNT; row++)
+        if (has_row(&t->a.request, row)) trial_step(t, row, -1);
 }
 
 /* =====================================================================================================================
@@ -91,7 +130,7 @@ static void run_steps(Trial *t)
 
 /* What an input must have for the mistake to change anything that is compared. WHOLE: the pooled vector and what
  * follows from it do not count where [CLS] is padding. */
-typedef enum { ANY, SEGMENTS, PADDING, LEFT, TANH, WHOLE } Needs;
+typedef enum { ANY, SEGMENTS, PADDING, LEFT, TANH, WHOLE, DISTILBERT } Needs;
 
 /* The table once more, with the first tensor that differs ("" where that is each module in turn). */
 #define BLOCK_0 "encoder.layer.0."
@@ -168,6 +207,18 @@ static const struct { const char *name, *sentence, *first; Needs needs; } expect
     {"decoder-tied", "the file's own decoder is ignored for the word embeddings", "cls.predictions.decoder", ANY},
     {"logits-softmax", "probabilities, not logits", "cls.predictions.decoder", ANY},
     {"nsp-swapped", "IsNext and NotNext are swapped", "cls.seq_relationship", WHOLE},
+    {"pre-classifier-linear", "there is no ReLU before the classifier", "pre_classifier.relu", DISTILBERT},
+    {"pre-classifier-tanh", "tanh, as in BERT's pooler, not ReLU", "pre_classifier.relu", DISTILBERT},
+    {"classifier-no-pooler", "the classifier reads the row of [CLS]: the layer before it is left out", "classifier",
+     WHOLE},
+    {"classifier-softmax", "softmax of the logits, not the logits", "classifier", WHOLE},
+    {"classifier-sigmoid", "sigmoids of the logits, not the logits", "classifier", WHOLE},
+    {"labels-reversed", "the labels are in the reverse order", "classifier", WHOLE},
+    {"labels-up", "each label stands one place too high: the last one is the first", "classifier", WHOLE},
+    {"labels-down", "each label stands one place too low: the first one is the last", "classifier", WHOLE},
+    {"labels-first-two", "the first two labels are swapped", "classifier", WHOLE},
+    {"labels-last-two", "the last two labels are swapped", "classifier", WHOLE},
+    {"qa-swapped", "start and end are swapped", "qa_outputs", ANY},
 };
 enum { EXPECTED = sizeof expected / sizeof *expected };
 
@@ -190,7 +241,8 @@ static bool changes_something(Needs needs, const Shape *s, int B)
     case PADDING: return masked;
     case LEFT: return left;
     case TANH: return model.config.gelu == GELU_TANH;
-    case WHOLE: return !left;
+    case WHOLE: return !left || model.config.head == HEAD_TOKENS;
+    case DISTILBERT: return !left;
     default: return true;
     }
 }
@@ -235,12 +287,11 @@ static bool is_each(const TensorSpec *spec, Where where)
 static bool plant_and_run(Trial *t, const Mistake *m, const TensorSpec *spec, const Batch *batch, bool *planted)
 {
     Error e = {0};
-    const Request request = {.keep = KEEP_EVERYTHING, .pooler = true, .nsp = true, .mlm_rows = rows,
-                             .M = batch->B * batch->T[0]};
+    const Request request = trace_request(&model, rows, batch->B * batch->T[0]);
     if (!check(trial_new(t, &model, batch, &request, &e) == BERT_OK, "%s", e.message)) return false;
     trial_reset(t);
     t->value = m->value;
-    t->first_layer = spec && spec_per_layer(spec) ? 1 : 0;
+    t->first_layer = spec && spec_per_layer(spec) ? 1 : spec ? 0 : from_layer;
     t->last_layer = spec ? t->first_layer : LAYERS - 1;
     t->tensor = spec;
     t->norm = m->norm;
@@ -313,7 +364,8 @@ static void check_row(size_t i, const TensorSpec *spec, const Shape *s, int B)
         *strrchr(module, '.') = 0;
         if (!strcmp(module, "cls.predictions")) snprintf(module, sizeof module, "cls.predictions.decoder");
     }
-    const bool whole = spec && (!strncmp(spec->name, "pooler", 6) || !strncmp(spec->name, "cls.seq", 7));
+    const bool whole = spec && (!strncmp(spec->name, "pooler", 6) || !strncmp(spec->name, "cls.seq", 7) ||
+                                spec->group >= GROUP_TASK);
     const bool changes = changes_something(whole ? WHOLE : expected[i].needs, s, B);
     const bool planted = write_planted(&mistakes[i], spec, &batch);
     if (!changes && !planted) return;
@@ -321,6 +373,33 @@ static void check_row(size_t i, const TensorSpec *spec, const Shape *s, int B)
         for (int isolate = 0; isolate < (s == kinds && B == 2 ? 2 : 1); isolate++)
             check_verdict(i, spec ? module : NULL, what, isolate);
     if (!changes) check(verify_it(false) == BERT_OK, "%s, %s: nobody sees it: %s", expected[i].name, what, said);
+}
+
+/* A mistake that begins in block 1 is found there, with the numbers of that block and of no other: its inputs, its
+ * weights, its LayerNorms. */
+static void a_mistake_of_a_later_block_is_found_there(void)
+{
+    int found_there = 0;
+    if (too_slow() || !open_model()) return;
+    from_layer = 1;
+    for (size_t i = 0; i < EXPECTED; i++) {
+        const Batch batch = batch_of(&kinds[1], 1);
+        const char *tensor = mistakes[i].norm ? "attention.output.LayerNorm" : expected[i].first + strlen(BLOCK_0);
+        char first[200];
+        bool found;
+        if (mistakes[i].where || (!mistakes[i].norm && strncmp(expected[i].first, BLOCK_0, strlen(BLOCK_0)))) continue;
+        model.config.gelu = expected[i].needs == TANH ? GELU_TANH : GELU_ERF;
+        if (!write_planted(&mistakes[i], NULL, &batch) || verify_it(false) != BERT_DIFFERENT) continue;
+        count_named(expected[i].sentence, &found);
+        snprintf(first, sizeof first, "\nfirst difference: encoder.layer.1.%s:", tensor);
+        if (!strstr(said, first)) continue;                             /* a mistake of all blocks together */
+        check(found, "%s: \"%s\" is named and equal: %s", expected[i].name, expected[i].sentence, said);
+        found_there++;
+    }
+    model.config.gelu = GELU_ERF;
+    from_layer = 0;
+    close_model();
+    check(found_there >= 27, "%d mistakes are found in block 1", found_there);
 }
 
 /* Every row on every input, alone and in a batch of two. */
@@ -337,15 +416,23 @@ static void every_row_of_the_table_is_found_and_named(void)
         int modules = 0;
         for (size_t k = 0; mistakes[i].where && k < tensor_table_size; k++)
             if (is_each(&tensor_table[k], mistakes[i].where)) {
+                set_kind(tensor_table[k].group == GROUP_PRE_CLASSIFIER, HEAD_SEQUENCE);
                 check_row(i, &tensor_table[k], &kinds[0], 2);
                 check_row(i, &tensor_table[k], &kinds[1], 1);
                 modules++;
             }
         check(!mistakes[i].where || modules >= 4, "%s is planted in %d modules", expected[i].name, modules);
+        set_kind(expected[i].needs == DISTILBERT, HEAD_SEQUENCE);
         if (mistakes[i].where) continue;
         model.config.gelu = expected[i].needs == TANH ? GELU_TANH : GELU_ERF;
         for (int n = 0; n < 2 * KINDS; n++) check_row(i, NULL, &kinds[n / 2], 1 + n % 2);
         model.config.gelu = GELU_ERF;
+        if (strcmp(expected[i].first, "classifier")) continue;
+        set_kind(true, HEAD_SEQUENCE);
+        for (int n = 0; n < 2 * KINDS; n++) check_row(i, NULL, &kinds[n / 2], 1 + n % 2);
+        if (!strcmp(expected[i].name, "classifier-no-pooler")) continue;
+        set_kind(false, HEAD_TOKENS);
+        for (int n = 0; n < 2 * KINDS; n++) check_row(i, NULL, &kinds[n / 2], 1 + n % 2);
     }
     close_model();
 }
@@ -374,18 +461,19 @@ static void check_alone(const Trial *both, const Trial *alone, size_t b, const c
 static void a_mistake_makes_of_a_sequence_what_it_makes_of_it_alone(void)
 {
     if (!open_model()) return;
-    for (size_t i = 0; i < mistakes_count; i++)
-        for (int k = 0; k < KINDS && mistakes[i].where == IN_MODEL; k++) {
+    for (size_t i = 0; i < 3 * mistakes_count; i++)
+        for (int k = 0; k < KINDS && mistakes[i / 3].where == IN_MODEL; k++) {
             Trial both, alone;
             bool planted;
             char what[120];
             const Batch batch = batch_of(&kinds[k], 2);
-            snprintf(what, sizeof what, "%s, %s", mistakes[i].name, kinds[k].what);
-            if (!plant_and_run(&both, &mistakes[i], NULL, &batch, &planted)) break;
+            set_kind(i % 3 == 2, i % 3 == 1 ? HEAD_TOKENS : HEAD_SEQUENCE);
+            snprintf(what, sizeof what, "%s, %s", mistakes[i / 3].name, kinds[k].what);
+            if (!plant_and_run(&both, &mistakes[i / 3], NULL, &batch, &planted)) break;
             for (int b = 0; b < 2; b++) {
                 const int first = b * kinds[k].T;
                 const Batch one = {1, lengths, ids + first, types + first, mask + first};
-                if (!plant_and_run(&alone, &mistakes[i], NULL, &one, &planted)) break;
+                if (!plant_and_run(&alone, &mistakes[i / 3], NULL, &one, &planted)) break;
                 check_alone(&both, &alone, (size_t)b, what);
                 trial_free(&alone);
             }
@@ -395,6 +483,7 @@ static void a_mistake_makes_of_a_sequence_what_it_makes_of_it_alone(void)
 }
 
 const Test mistake_tests[] = {
+    {"a_mistake_of_a_later_block_is_found_there", a_mistake_of_a_later_block_is_found_there},
     {"every_row_of_the_table_is_found_and_named", every_row_of_the_table_is_found_and_named},
     {"a_mistake_makes_of_a_sequence_what_it_makes_of_it_alone",
      a_mistake_makes_of_a_sequence_what_it_makes_of_it_alone},

@@ -1,5 +1,5 @@
-/* test_reports.c - what people reported of other programs, and had: tests/REPORTS.md lists it, with the tests that hold what
- * happens here. Those that have no better place are below. */
+/* test_reports.c - what people reported of other programs, and had: tests/REPORTS.md lists it, with the tests that hold
+ * what happens here. Those that have no better place are below. */
 #include "shell.h"
 #include <math.h>
 
@@ -21,10 +21,11 @@ static bool put_linear(size_t width, bool bias)
     if (!check(safetensors_open(&st, path, &e) == BERT_OK && st.count <= MOST, "%s", e.message)) return false;
     for (size_t i = 0; i < st.count; i++)
         if (strncmp(st.tensors[i].name, "linear.", 7)) t[count++] = st.tensors[i];
-    t[count++] = (SafeTensor){.name = "linear.weight", .dtype = DTYPE_F32, .rank = 2, .shape = {8, width}, .count = 8 * width,
-                              .data = numbers};
+    t[count++] = (SafeTensor){.name = "linear.weight", .dtype = DTYPE_F32, .rank = 2, .shape = {8, width},
+                              .count = 8 * width, .data = numbers};
     if (bias)
-        t[count++] = (SafeTensor){.name = "linear.bias", .dtype = DTYPE_F32, .rank = 1, .shape = {8}, .count = 8, .data = numbers};
+        t[count++] = (SafeTensor){.name = "linear.bias", .dtype = DTYPE_F32, .rank = 1, .shape = {8}, .count = 8,
+                                  .data = numbers};
     const bool ok = safetensors_write(path, t, count, NULL, 0, &e) == BERT_OK;
     safetensors_close(&st);
     return check(ok, "%s is written: %s", path, e.message);
@@ -40,8 +41,9 @@ static void a_matrix_beside_the_bert_that_makes_its_vectors_is_refused(void)
     for (int i = 0; i < 3; i++) {
         put_linear(24, false);
         snprintf(command, sizeof command, commands[i], tiny);
-        check(run("./bert %s 2>&1", command) == 3 && strstr(output, "/model.safetensors: tensor 'linear.weight' makes the "
-              "vectors of a ColBERT"), "%s: %s", command, output);
+        check(run("./bert %s 2>&1", command) == 3 &&
+              strstr(output, "/model.safetensors: tensor 'linear.weight' makes the vectors of a ColBERT"), "%s: %s",
+              command, output);
         check(run("./bert %s --pooling mean 2>&1", command) == 0, "BERT's own mean: %s", output);
         check(run("./bert %s --layers -1 2>&1", command) == 0, "BERT's own last state: %s", output);
         if (!put_linear(24, true)) break;
@@ -55,8 +57,8 @@ static void a_matrix_beside_the_bert_that_makes_its_vectors_is_refused(void)
 /* NAMED of the model's PIECES rows have a piece in vocab.txt. */
 static bool fewer_pieces(void)
 {
-    return tiny_model() && check(run("cp %s/vocab.txt %s/whole && head -n %d %s/whole > %s/vocab.txt", tiny, tiny, NAMED, tiny,
-                                     tiny) == 0, "a shorter vocabulary");
+    return tiny_model() && check(run("cd %s && cp vocab.txt whole && head -n %d whole > vocab.txt", tiny, NAMED) == 0,
+                                 "a shorter vocabulary");
 }
 
 static void remove_pieces(void)
@@ -65,8 +67,8 @@ static void remove_pieces(void)
     formula_remove(tiny);
 }
 
-/* Vocabularies are padded to a multiple of 8 or 64: rows without a piece take their share of the probability, and are not
- * shown. */
+/* Vocabularies are padded to a multiple of 8 or 64: rows without a piece take their share of the probability, and are
+ * not shown. */
 static void rows_beyond_the_pieces_have_a_probability_and_no_name(void)
 {
     double all = 0, named = 0;
@@ -134,36 +136,42 @@ static void an_empty_last_line_of_the_vocabulary_does_no_harm(void)
  * all-MiniLM-L6-v2 with the two small files of the published directory
  * ------------------------------------------------------------------------------------------------------------------ */
 #define SENTENCE_A "The committee met on Monday to discuss the new rules for public parks, and nobody left early. "
-#define SENTENCE_B "Quantum error correction protects fragile qubits from noise by spreading information over many of them. "
+#define SENTENCE_B \
+    "Quantum error correction protects fragile qubits from noise by spreading information over many of them. "
 #define FOUR_A SENTENCE_A SENTENCE_A SENTENCE_A SENTENCE_A
 #define FOUR_B SENTENCE_B SENTENCE_B SENTENCE_B SENTENCE_B
 
-/* Unit vectors; a text of 355 tokens is cut to 256, so that its second half, 8 times B, hardly counts. The cosine with B
- * alone is sentence-transformers 6.2.0's, 0.325893; of the whole text it would be 0.634918. */
+#define LONG_TEXT FOUR_A FOUR_A SENTENCE_A SENTENCE_A SENTENCE_A FOUR_B FOUR_B       /* 355 tokens */
+
+/* The directory in `tiny`: links to the weights, and what says that texts are cut and vectors normalized. */
+static void publish(void)
+{
+#define MODULE(i, path, class) "{\"idx\": " #i ", \"name\": \"" #i "\", \"path\": \"" path "\", " \
+    "\"type\": \"sentence_transformers.models." class "\"}"
+    run("for f in config.json model.safetensors tokenizer_config.json vocab.txt 1_Pooling; do "
+        "ln -s \"$PWD/weights/all-MiniLM-L6-v2/$f\" %s/$f; done", tiny);
+    run("echo '{\"max_seq_length\": 256, \"do_lower_case\": false}' > %s/sentence_bert_config.json", tiny);
+    run("echo '[" MODULE(0, "", "Transformer") ", " MODULE(1, "1_Pooling", "Pooling") ", "
+        MODULE(2, "2_Normalize", "Normalize") "]' > %s/modules.json", tiny);
+}
+
+/* Unit vectors; a text of 355 tokens is cut to 256, so that its second half, 8 times B, hardly counts. The cosine with
+ * B alone is sentence-transformers 6.2.0's, 0.325893; of the whole text it would be 0.634918. */
 static void all_minilm_as_published_gives_unit_vectors_and_cuts_at_256_tokens(void)
 {
     double norm = 0;
     if (!real_weights("all-MiniLM-L6-v2") || !formula_directory(tiny)) return;
-    run("for f in config.json model.safetensors tokenizer_config.json vocab.txt 1_Pooling; do "
-        "ln -s \"$PWD/weights/all-MiniLM-L6-v2/$f\" %s/$f; done", tiny);
-    run("echo '{\"max_seq_length\": 256, \"do_lower_case\": false}' > %s/sentence_bert_config.json", tiny);
-    run("echo '[{\"idx\": 0, \"name\": \"0\", \"path\": \"\", \"type\": \"sentence_transformers.models.Transformer\"}, "
-        "{\"idx\": 1, \"name\": \"1\", \"path\": \"1_Pooling\", \"type\": \"sentence_transformers.models.Pooling\"}, "
-        "{\"idx\": 2, \"name\": \"2\", \"path\": \"2_Normalize\", \"type\": \"sentence_transformers.models.Normalize\"}]' "
-        "> %s/modules.json", tiny);
-    check(run("./bert embed -q -m %s '" FOUR_A FOUR_A SENTENCE_A SENTENCE_A SENTENCE_A FOUR_B FOUR_B "' 2>&1", tiny) == 0,
-          "a long text: %s", output);
+    publish();
+    check(run("./bert embed -q -m %s '" LONG_TEXT "' 2>&1", tiny) == 0, "a long text: %s", output);
     char *at = output;
     for (int i = 0; i < 384; i++) {
         const double x = strtod(at, &at);
         norm += x * x;
     }
     check_value("the length", sqrt(norm), 1, 1e-6);             /* measured: 3.3e-9 */
-    check(run("./bert rank -q -m %s '" SENTENCE_B "' '" FOUR_A FOUR_A SENTENCE_A SENTENCE_A SENTENCE_A FOUR_B FOUR_B "'", tiny)
-          == 0, "the cosine");
-    check_value("the cosine", strtod(output, NULL), 0.325893, 6e-7);    /* half a unit of its last digit; measured: 3.6e-7 */
-    run("cd %s && rm -f config.json model.safetensors tokenizer_config.json vocab.txt 1_Pooling sentence_bert_config.json "
-        "modules.json", tiny);
+    check(run("./bert rank -q -m %s '" SENTENCE_B "' '" LONG_TEXT "'", tiny) == 0, "the cosine: %s", output);
+    check_value("the cosine", strtod(output, NULL), 0.325893, 6e-7);    /* half of its last digit; measured: 3.6e-7 */
+    run("cd %s && rm -f config.json model.safetensors tokenizer_config.json vocab.txt 1_Pooling *.json", tiny);
     formula_remove(tiny);
 }
 
@@ -182,7 +190,8 @@ static int tests_of_row(const char *row, size_t length)
         char name[128];
         if (sscanf(at, "`%127[A-Za-z0-9_./-]`", name) != 1) break;
         const bool script = strstr(name, ".py") || strstr(name, ".sh");
-        const bool there = script ? file_exists("tests", name) || file_exists("tests/conformance", name) : test_exists(name);
+        const bool there = script ? file_exists("tests", name) || file_exists("tests/conformance", name)
+                                  : test_exists(name);
         check(there, "REPORTS.md: there is a test %s", name);
         found += there;
         at += strlen(name) + 1;
@@ -221,7 +230,8 @@ static void every_report_has_a_test(void)
 }
 
 const Test report_tests[] = {
-    {"a_matrix_beside_the_bert_that_makes_its_vectors_is_refused", a_matrix_beside_the_bert_that_makes_its_vectors_is_refused},
+    {"a_matrix_beside_the_bert_that_makes_its_vectors_is_refused",
+     a_matrix_beside_the_bert_that_makes_its_vectors_is_refused},
     {"rows_beyond_the_pieces_have_a_probability_and_no_name", rows_beyond_the_pieces_have_a_probability_and_no_name},
     {"ids_are_held_against_the_models_rows", ids_are_held_against_the_models_rows},
     {"an_empty_last_line_of_the_vocabulary_does_no_harm", an_empty_last_line_of_the_vocabulary_does_no_harm},

@@ -341,6 +341,31 @@ static void a_prompt_can_be_left_out_of_the_pooling(void)
     sentence_remove();
 }
 
+/* Where no file names [SEP], the library counts it with the prompt, and the text's first token is left out, too. */
+static void a_sep_without_a_name_counts_with_the_prompt(void)
+{
+    static const char *const configs[] = {"\"sep_token\": \"[SEP]\"", "\"pad_token\": \"[PAD]\""};
+    double tokens[6 * H], got[H], want[H];
+    if (!sentence_model()) return;
+    put("config_sentence_transformers.json", "{\"prompts\": {\"query\": \"the big \"}}");
+    put("1_Pooling/config.json", "{\"pooling_mode\": \"mean\", \"include_prompt\": false}");
+    embed("--layers -1 --pooling none 'the big cat sat'", tokens, 6 * H);
+    run("cd %s && { printf '{\"normalizer\": {\"type\": \"BertNormalizer\", \"lowercase\": true}, \"pre_tokenizer\": "
+        "{\"type\": \"BertPreTokenizer\"}, \"post_processor\": {\"type\": \"BertProcessing\", \"sep\": [\"[SEP]\", 3], "
+        "\"cls\": [\"[CLS]\", 2]}, \"model\": {\"type\": \"WordPiece\", \"unk_token\": \"[UNK]\", \"vocab\": {'; "
+        "sed 's/[\\\"]/\\\\&/g' vocab.txt | "
+        "awk '{ printf \"%%s\\\"%%s\\\": %%d\", (NR > 1 ? \", \" : \"\"), $0, NR - 1 }'; "
+        "echo '}}}'; } > tokenizer.json", tiny);
+    for (int i = 0; i < 2; i++) {
+        put("tokenizer_config.json", "{\"tokenizer_class\": \"TokenizersBackend\", %s}", configs[i]);
+        pool_by_hand(want, tokens, 6, 3 + i, 2);
+        embed("--prompt query 'cat sat'", got, H);
+        near(configs[i], got, want, H);
+    }
+    run("rm %s/tokenizer.json", tiny);
+    sentence_remove();
+}
+
 /* =====================================================================================================================
  * Layouts, and what is refused
  * ================================================================================================================== */
@@ -444,6 +469,9 @@ static void keys_that_cannot_be_obeyed_are_refused_by_name(void)
         put_tensors("2_Dense", "linear.weight", 8, H, NULL);
         refused("a", 3, "2_Dense/", dense[i][1]);
     }
+    put("2_Dense/config.json", "{\"in_features\": 24, \"out_features\": 8, \"bias\": false}");
+    run("LC_ALL=C sed -i s/F32/I32/ %s/2_Dense/model.safetensors", tiny);
+    refused("a", 3, "2_Dense/model.safetensors", "linear.weight is I32");
     run("mv %s/2_Dense/model.safetensors %s/2_Dense/pytorch_model.bin", tiny, tiny);
     refused("a", 3, "2_Dense/pytorch_model.bin", "model.safetensors");
     sentence_remove();
@@ -584,6 +612,7 @@ const Test sentence_tests[] = {
     {"texts_are_cut_to_the_length_of_the_directory", texts_are_cut_to_the_length_of_the_directory},
     {"a_prompt_stands_before_the_text", a_prompt_stands_before_the_text},
     {"a_prompt_can_be_left_out_of_the_pooling", a_prompt_can_be_left_out_of_the_pooling},
+    {"a_sep_without_a_name_counts_with_the_prompt", a_sep_without_a_name_counts_with_the_prompt},
     {"modules_lie_where_the_list_says", modules_lie_where_the_list_says},
     {"lower_case_is_asked_for_by_the_transformer", lower_case_is_asked_for_by_the_transformer},
     {"modules_that_cannot_be_obeyed_are_refused_by_name", modules_that_cannot_be_obeyed_are_refused_by_name},

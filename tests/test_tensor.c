@@ -305,8 +305,9 @@ static double log_oracle(double x) { return log(fabs(x)); }
 
 /* Why these bounds: exp is computed in float, and its worst over all floats is 1.0192 ulp. The others are computed in
  * double with an error far below half an ulp of a float and rounded once, so that their error is half an ulp and a
- * little: 0.501 (tanh, gelu_tanh), 0.514 (gelu_erf). The derivatives of GELU cross zero near -0.75: there the error, which
- * is that of e^x, is measured in ulps of |x|/256. log is rounded correctly but for a few ties that double cannot tell. */
+ * little: 0.501 (tanh, gelu_tanh), 0.514 (gelu_erf). The derivatives of GELU cross zero near -0.75: there the
+ * error, which is that of e^x, is measured in ulps of |x|/256. log is rounded correctly, but for a few numbers so near
+ * to the middle between two floats that double cannot tell. */
 static const Curve curves[] = {
     {"exp", exp_all, exp, 1e-12, 110, exp_plain, 1.02, 0},
     {"tanh", tanh_all, tanh, 1e-6, 12, tanh_plain, 0.505, 0},
@@ -523,7 +524,8 @@ const Test tensor_tests[] = {
     {"a_result_that_stays_packed_has_the_same_bits", a_result_that_stays_packed_has_the_same_bits},
     {"fast_product_has_the_bits_of_the_definition", fast_product_has_the_bits_of_the_definition},
     {"a_row_gets_the_same_bits_in_every_batch", a_row_gets_the_same_bits_in_every_batch},
-    {"a_sum_that_is_continued_after_a_chunk_has_the_same_bits", a_sum_that_is_continued_after_a_chunk_has_the_same_bits},
+    {"a_sum_that_is_continued_after_a_chunk_has_the_same_bits",
+     a_sum_that_is_continued_after_a_chunk_has_the_same_bits},
     {"curves_are_within_their_bounds_for_all_floats", curves_are_within_their_bounds_for_all_floats},
     {"curves_pass_on_infinity_and_nan", curves_pass_on_infinity_and_nan},
     {"the_two_gelus_are_two", the_two_gelus_are_two},

@@ -902,6 +902,26 @@ static void tokenizer_json_is_enough(void)
     }
 }
 
+/* PreTrainedTokenizerFast knows of its special tokens only what is named; a BertTokenizer has names of its own. */
+static void a_file_may_name_the_sep(void)
+{
+#define FAST_WITH(more) "{\"tokenizer_class\": \"TokenizersBackend\", \"pad_token\": \"[PAD]\"" more "}"
+    static const struct { const char *config; bool named; } cases[] = {
+        {"{}", true}, {"{\"tokenizer_class\": \"BertTokenizer\"}", true}, {FAST_WITH(""), false},
+        {FAST_WITH(", \"sep_token\": \"[SEP]\""), true}, {FAST_WITH(", \"eos_token\": \"[SEP]\""), true},
+        {FAST_WITH(", \"extra_special_tokens\": [\"[SEP]\"]"), true},
+        {FAST_WITH(", \"additional_special_tokens\": [\"the\", \"[SEP]\"]"), true},
+        {FAST_WITH(", \"end_token\": \"[SEP]\""), true}, {FAST_WITH(", \"extra_special_tokens\": [\"the\"]"), false}};
+    Tokenizer t;
+    Error e;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *const files[FILES] = {[JSON] = USUAL, [CONFIG] = cases[i].config};
+        if (!check(load_files(&t, files, CASE_AUTO, &e) == BERT_OK, "case %zu: %s", i, e.message)) continue;
+        check(t.sep_id == 3 && t.sep_named == cases[i].named, "%s: named %d", cases[i].config, t.sep_named);
+        tokenizer_free(&t);
+    }
+}
+
 static void vocab_txt_beside_tokenizer_json_must_agree(void)
 {
     static const struct { const char *txt, *why; } cases[] = {
@@ -1260,6 +1280,7 @@ const Test tokenizer_tests[] = {
      a_file_that_is_no_vocabulary_is_refused_with_the_reason},
     {"a_vocabulary_that_was_made_to_collide_is_refused", a_vocabulary_that_was_made_to_collide_is_refused},
     {"tokenizer_json_is_enough", tokenizer_json_is_enough},
+    {"a_file_may_name_the_sep", a_file_may_name_the_sep},
     {"vocab_txt_beside_tokenizer_json_must_agree", vocab_txt_beside_tokenizer_json_must_agree},
     {"a_tokenizer_that_is_not_berts_is_refused_by_file_and_key",
      a_tokenizer_that_is_not_berts_is_refused_by_file_and_key},

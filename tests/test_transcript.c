@@ -1,6 +1,6 @@
-/* test_transcript.c - what the commands print, word for word: tests/golden/commands.txt and messages.txt on the model
- * "tiny", and tests/golden/documents.txt on bert-base-uncased. The numbers are the same on every machine, and so is the
- * text.
+/* test_transcript.c - what the commands print, word for word: tests/golden/commands.txt, messages.txt, files.txt and
+ * heads.txt on the model "tiny", and tests/golden/documents.txt on bert-base-uncased. The numbers are the same on every
+ * machine, and so is the text.
  *
  * A transcript says that something is another text than it was; whether it is right is said by the tests that compare
  * it with numbers of other origin (test_output.c, test_explain.c). Where a change is meant:
@@ -11,6 +11,7 @@
  * the model's directory (and stands for `-m @`, unless the command names another model), N the number of a line of the
  * sources. What went to stderr comes behind the answer, with `! ` before each line; the last line is the exit code. */
 #include "shell.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,7 +64,8 @@ static void play(Growing *g, char kind, const char *command)
     const char *rest = command + (kind == '$' ? strcspn(command, " ") : 0);
     snprintf(verb, sizeof verb, "%.*s", (int)(rest - command), command);
     grow_replaced(&shell, rest, "@", tiny);
-    const bool model = kind == '$' && strcmp(verb, "compare") && *tiny && !strstr(command, "-m ");  /* compare needs none */
+    /* compare needs no model */
+    const bool model = kind == '$' && strcmp(verb, "compare") && *tiny && !strstr(command, "-m ");
     const int exit_code = run("{ %s%s %s%s %s; } </dev/null 2>%s/stderr; code=$?; sed 's/^/! /' %s/stderr; exit $code",
                               kind == '$' ? "./bert " : "", verb, model ? "-m " : "", model ? tiny : "", shell.text,
                               notes, notes);
@@ -149,6 +151,187 @@ static void the_transcript_of_the_messages_is_the_same(void)
     formula_remove(tiny);
 }
 
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Files of others: traces under other names, in other layouts, with wrong numbers; weights of modules
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* A tensor of a file. `from` is the name of one in the trace `a` of two padded sentences, or "" for numbers that a
+ * formula makes. Of the change, each letter is a step: T transposes the last two dimensions, H makes float16 of the
+ * numbers, D float64, X adds 0.5 to number 7, N makes it NaN, I infinite, Z makes all of them 0, L int64, J int32; M
+ * adds 3 to the last two tokens of the first sentence, which are masked. */
+typedef struct {
+    const char *file, *from, *to;
+    int rank;
+    size_t shape[4];
+    const char *change;
+} Made;
+
+#define L0 "encoder.layer.0."
+#define L1 "encoder.layer.1."
+static const Made made[] = {
+    {"lens", "input_ids", "input_ids", 2, {2, 6}, "L"}, {"lens", "attention_mask", "attention_mask", 2, {2, 6}, "L"},
+    {"lens", "embeddings.LayerNorm", "hook_full_embed", 3, {2, 6, 24}, ""},
+    {"lens", L0 "attention.self.query", "blocks.0.attn.hook_q", 4, {2, 6, 3, 8}, ""},
+    {"lens", L0 "attention.self.scores", "blocks.0.attn.hook_attn_scores", 4, {2, 3, 6, 6}, ""},
+    {"lens", L0 "output.LayerNorm", "blocks.1.hook_resid_pre", 3, {2, 6, 24}, ""},
+    {"lens", L1 "output.LayerNorm", "last_hidden_state", 3, {2, 6, 24}, ""},
+    {"lens", "", "blocks.0.hook_resid_mid", 3, {2, 6, 24}, ""}, {"lens", "", "x[2J", 1, {24}, ""},
+    {"half", "input_ids", "input_ids", 2, {2, 6}, "L"}, {"half", "attention_mask", "attention_mask", 2, {2, 6}, "J"},
+    {"half", "token_type_ids", "token_type_ids", 2, {2, 6}, "L"},
+    {"half", L0 "attention.self.query", L0 "attention.self.query", 3, {2, 6, 24}, "H"},
+    {"half", L0 "attention.self.value", L0 "attention.self.value", 3, {2, 6, 24}, "D"},
+    {"half", L1 "output.LayerNorm", "sequence_output", 3, {2, 6, 24}, "H"},
+    {"swapped", "input_ids", "input_ids", 2, {2, 6}, "L"},
+    {"swapped", "attention_mask", "attention_mask", 2, {2, 6}, "L"},
+    {"swapped", L0 "attention.self.key", L0 "attention.self.key", 3, {2, 24, 6}, "T"},
+    {"swapped", L0 "attention.self.value", L0 "attention.self.value", 3, {2, 6, 24}, "T"},
+    {"swapped", L0 "output.LayerNorm", "hidden_states.1", 3, {2, 6, 24}, ""},
+    {"wrong", "input_ids", "input_ids", 2, {2, 6}, "L"}, {"wrong", "attention_mask", "attention_mask", 2, {2, 6}, "L"},
+    {"wrong", L0 "attention.self.key", L0 "attention.self.key", 3, {2, 6, 24}, "X"},
+    {"wrong", L0 "attention.output.dense", L0 "attention.output.dense", 3, {2, 6, 24}, "N"},
+    {"wrong", L0 "intermediate", L0 "intermediate", 3, {2, 6, 56}, "I"},
+    {"wrong", L0 "output.LayerNorm", L0 "output.LayerNorm", 3, {2, 6, 24}, ""},
+    {"wrong", "pooler", "pooler_output", 2, {2, 24}, "X"},
+    {"zeros", "input_ids", "input_ids", 2, {2, 6}, "L"}, {"zeros", "attention_mask", "attention_mask", 2, {2, 6}, "L"},
+    {"zeros", L1 "attention.self.context", L1 "attention.self.context", 3, {2, 6, 24}, "Z"},
+    {"one", "input_ids", "input_ids", 2, {2, 6}, "L"}, {"one", "attention_mask", "attention_mask", 2, {2, 6}, "L"},
+    {"one", L1 "attention.self.probs", L1 "attention.self.probs", 4, {2, 3, 6, 6}, "X"},
+    {"masked", "input_ids", "input_ids", 2, {2, 6}, "L"},
+    {"masked", "attention_mask", "attention_mask", 2, {2, 6}, "L"},
+    {"masked", L0 "output.LayerNorm", L0 "output.LayerNorm", 3, {2, 6, 24}, "M"},
+    {"masked", L1 "attention.self.value", L1 "attention.self.value", 3, {2, 6, 24}, "M"},
+    {"masked", L1 "output.LayerNorm", L1 "output.LayerNorm", 3, {2, 6, 24}, "MX"},
+    {"shape", "input_ids", "input_ids", 2, {2, 6}, "L"}, {"shape", "", L0 "output.dense", 3, {2, 6, 23}, ""},
+    {"shape", "", "pooler", 1, {24}, "L"},
+    {"other", "input_ids", "input_ids", 2, {2, 6}, "L"}, {"other", "", "decoder.block.0", 2, {6, 24}, ""},
+    {"rows", "input_ids", "input_ids", 1, {12}, "L"}, {"rows", "", "attention_mask", 1, {11}, "L"},
+    {"float", "", "input_ids", 2, {2, 6}, ""}, {"deep", "input_ids", "input_ids", 4, {1, 2, 1, 6}, "L"},
+    {"short", "input_ids", "input_ids", 2, {2, 6}, "J"},
+    {"dense.safetensors", "", "linear.weight", 2, {8, 24}, ""}, {"dense.safetensors", "", "linear.bias", 1, {8}, ""},
+    {"wide.safetensors", "", "linear.weight", 2, {40, 24}, ""}, {"wide.safetensors", "", "linear.bias", 1, {40}, ""},
+    {"norm.safetensors", "", "norm.weight", 1, {8}, ""}, {"norm.safetensors", "", "norm.bias", 1, {8}, ""},
+};
+enum { MADE = sizeof made / sizeof *made, MOST_NUMBERS = 2048 };
+
+/* The nearest float16 of a number below 65504: 11 bits of it, fewer where it is below 2^-14. */
+static uint16_t half_of(double x)
+{
+    int exponent;
+    const uint16_t sign = signbit(x) ? 0x8000 : 0;
+    const double fraction = frexp(fabs(x), &exponent);                  /* |x| = fraction 2^exponent, from 1/2 to 1 */
+    if (exponent < -13) return sign | (uint16_t)rint(ldexp(fabs(x), 24));
+    return (uint16_t)(sign + (exponent + 14) * 1024 + (int)rint(fraction * 2048) - 1024);
+}
+
+/* Number i of a tensor, from the trace or from the formula, and changed. */
+static double made_number(const Made *m, const SafeTensor *from, size_t i)
+{
+    const size_t cols = m->shape[m->rank - 1], rows = m->rank > 1 ? m->shape[m->rank - 2] : 1;
+    const size_t square = rows * cols, in = i % square;
+    if (strchr(m->change, 'T')) i = i / square * square + in % cols * rows + in / cols;
+    if (i == 7 && strchr(m->change, 'N')) return NAN;
+    if (i == 7 && strchr(m->change, 'I')) return INFINITY;
+    if (strchr(m->change, 'Z')) return 0;
+    if (!from) return formula_value(m->to, i) + (strchr(m->change, 'L') ? 1 : 0);
+    const double x = from->dtype == DTYPE_I64 ? (double)((const int64_t *)from->data)[i] : tensor_element(from, i);
+    const bool masked = i < square && i / cols + 2 >= rows && strchr(m->change, 'M');
+    return x + (i == 7 && strchr(m->change, 'X') ? 0.5 : 0) + (masked ? 3 : 0);
+}
+
+/* The tensor m as a part of its file, its numbers in `room` (MOST_NUMBERS * 8 bytes). */
+static SafeTensor make_tensor(const Made *m, const Safetensors *trace, void *room)
+{
+    const SafeTensor *from = *m->from ? safetensors_find(trace, m->from) : NULL;
+    const char kind = strpbrk(m->change, "HDLJ") ? *strpbrk(m->change, "HDLJ") : 0;
+    SafeTensor t = {.name = (char *)(size_t)m->to, .rank = m->rank, .count = 1, .data = room, .dtype =
+                    kind == 'H' ? DTYPE_F16 : kind == 'D' ? DTYPE_F64 : kind == 'L' ? DTYPE_I64 :
+                    kind == 'J' ? DTYPE_I32 : DTYPE_F32};
+    for (int k = 0; k < m->rank; k++) t.count *= t.shape[k] = m->shape[k];
+    check(t.count <= MOST_NUMBERS && (!*m->from || from), "%s: %s is there", m->file, m->from);
+    for (size_t i = 0; i < t.count; i++) {
+        const double x = made_number(m, from, i);
+        if (kind == 'H') ((uint16_t *)room)[i] = half_of(x);
+        else if (kind == 'D') ((double *)room)[i] = x;
+        else if (kind == 'L') ((int64_t *)room)[i] = (int64_t)x;
+        else if (kind == 'J') ((int32_t *)room)[i] = (int32_t)x;
+        else ((float *)room)[i] = (float)x;
+    }
+    return t;
+}
+
+/* All files of the table. */
+static void make_files(const Safetensors *trace)
+{
+    enum { MOST_TENSORS = 12 };
+    static double room[MOST_TENSORS][MOST_NUMBERS];
+    for (size_t i = 0, n; i < MADE; i += n) {
+        SafeTensor tensors[MOST_TENSORS];
+        char path[300];
+        Error e = {0};
+        for (n = 0; i + n < MADE && n < MOST_TENSORS && !strcmp(made[i + n].file, made[i].file); n++)
+            tensors[n] = make_tensor(&made[i + n], trace, room[n]);
+        snprintf(path, sizeof path, "%s/%s", tiny, made[i].file);
+        check(safetensors_write(path, tensors, n, NULL, 0, &e) == BERT_OK, "%s", e.message);
+    }
+}
+
+/* The tiny model's weights with a head of K rows of formula numbers, as a file of that name. */
+static void write_head(const char *file, const char *head, size_t K)
+{
+    static float numbers[9 * 24];
+    char path[300], weight[64], bias[64];
+    Safetensors model;
+    Error e = {0};
+    snprintf(path, sizeof path, "%s/model.safetensors", tiny);
+    snprintf(weight, sizeof weight, "%s.weight", head);
+    snprintf(bias, sizeof bias, "%s.bias", head);
+    for (size_t i = 0; i < 9 * 24; i++) numbers[i] = formula_value(weight, i);
+    if (!check(safetensors_open(&model, path, &e) == BERT_OK, "%s", e.message)) return;
+    SafeTensor *all = calloc(model.count + 2, sizeof *all);
+    if (!all) abort();
+    memcpy(all, model.tensors, model.count * sizeof *all);
+    all[model.count] = (SafeTensor){weight, DTYPE_F32, 2, {K, 24}, K * 24, numbers};
+    all[model.count + 1] = (SafeTensor){bias, DTYPE_F32, 1, {K}, K, numbers + 8 * 24};
+    snprintf(path, sizeof path, "%s/%s", tiny, file);
+    check(safetensors_write(path, all, model.count + 2, NULL, 0, &e) == BERT_OK, "%s", e.message);
+    free(all);
+    safetensors_close(&model);
+}
+
+/* Models with a head for a task. */
+static void the_transcript_of_the_heads_is_the_same(void)
+{
+    if (!tiny_model()) return;
+    write_head("one", "classifier", 1);
+    write_head("three", "classifier", 3);
+    write_head("five", "classifier", 5);
+    write_head("span", "qa_outputs", 2);
+    check_transcript("tests/golden/heads.txt");
+    run("cd %s && rm one three five span", tiny);
+    formula_remove(tiny);
+}
+
+static void the_transcript_of_the_files_is_the_same(void)
+{
+    Safetensors trace;
+    char path[300];
+    Error e = {0};
+    if (!tiny_model()) return;
+    run("./bert trace -m %s --max-length 6 --pad -o %s/a 'the cat' 'a dog on my'", tiny, tiny);
+    snprintf(path, sizeof path, "%s/a", tiny);
+    if (check(safetensors_open(&trace, path, &e) == BERT_OK, "%s", e.message)) {
+        make_files(&trace);
+        safetensors_close(&trace);
+        check_transcript("tests/golden/files.txt");
+    }
+    run("cd %s && rm -f a", tiny);
+    for (size_t i = 0; i < MADE; i++) {
+        snprintf(path, sizeof path, "%s/%s", tiny, made[i].file);
+        remove(path);
+    }
+    formula_remove(tiny);
+}
+
 static void the_transcript_of_the_documents_is_the_same(void)
 {
     if (too_slow() || !real_weights("bert-base-uncased")) return;
@@ -159,6 +342,8 @@ static void the_transcript_of_the_documents_is_the_same(void)
 const Test transcript_tests[] = {
     {"the_transcript_of_the_commands_is_the_same", the_transcript_of_the_commands_is_the_same},
     {"the_transcript_of_the_messages_is_the_same", the_transcript_of_the_messages_is_the_same},
+    {"the_transcript_of_the_files_is_the_same", the_transcript_of_the_files_is_the_same},
+    {"the_transcript_of_the_heads_is_the_same", the_transcript_of_the_heads_is_the_same},
     {"the_transcript_of_the_documents_is_the_same", the_transcript_of_the_documents_is_the_same},
     {NULL, NULL},
 };

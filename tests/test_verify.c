@@ -73,36 +73,94 @@ static void for_each_head(Wrong *w, int l, void (*step)(const Bert *, Activation
     for (int h = 0; h < w->m.config.A; h++) step(&w->m, &w->a, l, 0, h);
 }
 
+/* In which numbers the wrong BERT computes: float32; or every step's result rounded; or that of the products alone, as
+ * autocast and OpenVINO have it. */
+typedef enum { PLAIN, BFLOAT16, FLOAT16, BFLOAT16_PRODUCTS } Computed;
+static Computed computed;
+
+static double halved(double x)
+{
+    return round_to(x, computed == FLOAT16 ? DTYPE_F16 : DTYPE_BF16);
+}
+
+/* A step has made that row's tensor: it is rounded. */
+static void made(Wrong *w, TraceName row, int l)
+{
+    const TraceSpec *spec = &trace_table[row];
+    const char *base = trace_per_layer(spec) ? (char *)&w->a.block[l] : (char *)&w->a;
+    const bool norm = row == TRACE_EMBEDDING_NORM || row == TRACE_ATTENTION_NORM || row == TRACE_OUTPUT_NORM ||
+                      row == TRACE_TRANSFORM_NORM;
+    const bool other = row <= TRACE_POSITION || row == TRACE_INTERMEDIATE || row == TRACE_POOLER;
+    real *x = *(real *const *)(const void *)(base + spec->field);
+    size_t count = symbol_size(spec->width, &w->m.config) * (spec->form == FORM_WHOLE ? 1 : N(w));
+    if (spec->form == FORM_SCORES) count = A * N(w) * N(w);
+    if (computed == PLAIN || (computed == BFLOAT16_PRODUCTS && (norm || other))) return;
+    for (size_t i = 0; i < count; i++)
+        if (x[i] > -FLT_MAX) x[i] = (real)halved((double)x[i]);
+}
+
+/* The weights of such a program, rounded; those of embeddings and LayerNorms, too, if everything is. Gives the memory
+ * back when called with NULL. */
+static void halve_weights(Wrong *w)
+{
+    enum { MOST = 400 };
+    static void *owned[MOST];
+    static size_t used;
+    for (; !w && used > 0; used--) free(owned[used - 1]);
+    for (size_t k = 0; w && computed != PLAIN && k < tensor_table_size; k++) {
+        const TensorSpec *spec = &tensor_table[k];
+        const bool matrix = spec->kind == KIND_MATRIX || spec->kind == KIND_EMBEDDING;
+        if (computed == BFLOAT16_PRODUCTS && (spec->kind == KIND_NORM || (matrix && spec->kind != KIND_MATRIX))) continue;
+        for (int l = 0; l < (spec_per_layer(spec) ? 2 : 1); l++) {
+            char *field = (spec_per_layer(spec) ? (char *)&w->layers[l] : (char *)&w->m) + spec->field;
+            const size_t n = spec_rows(spec, &w->m.config) * spec_cols(spec, &w->m.config);
+            const void **data = matrix ? &((Tensor *)(void *)field)->data : (const void **)(void *)field;
+            if (!*data || used + 2 > MOST) continue;
+            float *half = owned[used++] = calloc(n, sizeof *half);
+            real *reals = owned[used++] = calloc(n, sizeof *reals);
+            for (size_t i = 0; half && reals && i < n; i++) {
+                const double x = matrix ? (double)((const float *)*data)[i] : (double)((const real *)*data)[i];
+                half[i] = (float)halved(x), reals[i] = (real)halved(x);
+            }
+            *data = matrix ? (const void *)half : (const void *)reals;
+        }
+    }
+}
+
 /* The blocks and heads, with a call after every step. The two halves of a step are spoiled together. */
 static void run_spoiled(Wrong *w, Spoil *spoil)
 {
+    halve_weights(w);
     spoil(w, SUM, -1);                                                  /* before anything: weights, ids */
-    embeddings_word(&w->m, &w->a);
+    embeddings_word(&w->m, &w->a), made(w, TRACE_WORD, 0);
     embeddings_token_type(&w->m, &w->a);
     embeddings_position(&w->m, &w->a), spoil(w, SUM, 0);
-    embeddings_norm(&w->m, &w->a), spoil(w, NORM, 0);
+    made(w, TRACE_TOKEN_TYPE, 0), made(w, TRACE_POSITION, 0);
+    embeddings_norm(&w->m, &w->a), spoil(w, NORM, 0), made(w, TRACE_EMBEDDING_NORM, 0);
     for (int l = 0; l < 2; l++) {
         spoil(w, INPUT, l);
         attention_query(&w->m, &w->a, l);
         attention_key(&w->m, &w->a, l);
         attention_value(&w->m, &w->a, l), spoil(w, QKV, l);
-        for_each_head(w, l, attention_scores), spoil(w, SCORES, l);
-        for_each_head(w, l, attention_probs), spoil(w, PROBS, l);
-        for_each_head(w, l, attention_context), spoil(w, CONTEXT, l);
-        attention_dense(&w->m, &w->a, l);
-        attention_norm(&w->m, &w->a, l), spoil(w, ATTENTION, l);
-        feed_forward_up(&w->m, &w->a, l);
-        feed_forward_gelu(&w->m, &w->a, l), spoil(w, UP, l);
-        feed_forward_down(&w->m, &w->a, l);
-        feed_forward_norm(&w->m, &w->a, l), spoil(w, DOWN, l);
+        made(w, TRACE_QUERY, l), made(w, TRACE_KEY, l), made(w, TRACE_VALUE, l);
+        for_each_head(w, l, attention_scores), spoil(w, SCORES, l), made(w, TRACE_SCORES, l);
+        for_each_head(w, l, attention_probs), spoil(w, PROBS, l), made(w, TRACE_PROBS, l);
+        for_each_head(w, l, attention_context), spoil(w, CONTEXT, l), made(w, TRACE_CONTEXT, l);
+        attention_dense(&w->m, &w->a, l), made(w, TRACE_ATTENTION_DENSE, l);
+        attention_norm(&w->m, &w->a, l), spoil(w, ATTENTION, l), made(w, TRACE_ATTENTION_NORM, l);
+        feed_forward_up(&w->m, &w->a, l), made(w, TRACE_INTERMEDIATE_DENSE, l);
+        feed_forward_gelu(&w->m, &w->a, l), spoil(w, UP, l), made(w, TRACE_INTERMEDIATE, l);
+        feed_forward_down(&w->m, &w->a, l), made(w, TRACE_OUTPUT_DENSE, l);
+        feed_forward_norm(&w->m, &w->a, l), spoil(w, DOWN, l), made(w, TRACE_OUTPUT_NORM, l);
     }
-    pooler_dense(&w->m, &w->a);
-    pooler(&w->m, &w->a), spoil(w, POOLER, 0);
-    nsp_head(&w->m, &w->a), spoil(w, NSP, 0);
-    mlm_dense(&w->m, &w->a);
-    mlm_gelu(&w->m, &w->a);
-    mlm_norm(&w->m, &w->a);
-    mlm_decoder(&w->m, &w->a), spoil(w, MLM, 0);
+    pooler_dense(&w->m, &w->a), made(w, TRACE_POOLER_DENSE, 0);
+    pooler(&w->m, &w->a), spoil(w, POOLER, 0), made(w, TRACE_POOLER, 0);
+    nsp_head(&w->m, &w->a), spoil(w, NSP, 0), made(w, TRACE_NSP, 0);
+    mlm_dense(&w->m, &w->a), made(w, TRACE_TRANSFORM_DENSE, 0);
+    mlm_gelu(&w->m, &w->a), made(w, TRACE_TRANSFORM_ACT, 0);
+    mlm_norm(&w->m, &w->a), made(w, TRACE_TRANSFORM_NORM, 0);
+    mlm_decoder(&w->m, &w->a), spoil(w, MLM, 0), made(w, TRACE_DECODER, 0);
+    halve_weights(NULL);
 }
 
 /* Writes the trace of a BERT with that mistake, with the true ids. */
@@ -684,9 +742,11 @@ static void read_said(FILE *out)
     *to = 0;
 }
 
+static bool strict;                 /* a tolerance was asked for */
+
 static Status verify_file(const char *path, bool isolate)
 {
-    const VerifyOptions options = {.tolerance = TOLERANCE_DEFAULT, .isolate = isolate, .table = table};
+    const VerifyOptions options = {.tolerance = TOLERANCE_DEFAULT, .isolate = isolate, .table = table, .strict = strict};
     Error e = {0};
     FILE *out = tmpfile();
     if (!out) return BERT_SYSTEM;
@@ -1062,7 +1122,7 @@ static bool to_half(SafeTensor *t, void **memory)
         double x = tensor_element(t, i), m = frexp(fabs(x), &exponent);
         unsigned bits = exponent < -13 ? (unsigned)rint(ldexp(fabs(x), 24)) :
                         exponent > 16 ? 0x7BFF : (unsigned)((exponent + 14) << 10) + ((unsigned)rint(m * 2048) - 1024);
-        half[i] = (uint16_t)(bits | (x < 0 ? 0x8000u : 0));
+        half[i] = (uint16_t)(x == 0 ? 0 : bits | (x < 0 ? 0x8000u : 0));
     }
     memory[1] = half, t->data = half, t->dtype = DTYPE_F16;
     return half != NULL;
@@ -1275,6 +1335,103 @@ static void names_that_nobody_knows_are_listed(void)
     check(write_wrong(trace, nothing) && verify_file(trace, false) == BERT_OK && !strstr(said, "unknown"),
           "nothing is said where all names are known: %s", said);
     remove(copy);
+    end();
+}
+
+/* =====================================================================================================================
+ * Half precision
+ * ================================================================================================================== */
+static const struct {
+    Computed computed;
+    const char *word;
+} halves[] = {{BFLOAT16, "computed in bfloat16 "}, {FLOAT16, "computed in float16 "},
+              {BFLOAT16_PRODUCTS, "computed in bfloat16 "}};
+
+/* A right BERT in half precision is not wrong, and it is said in what it computes; unless a tolerance was asked for. */
+static void rounding_is_named_as_such(void)
+{
+    char copy[600];
+    if (!begin()) return;
+    snprintf(copy, sizeof copy, "%s.edited", trace);
+    for (size_t i = 0; i < sizeof halves / sizeof *halves; i++) {
+        computed = halves[i].computed;
+        if (!write_wrong(trace, nothing)) break;
+        for (int isolate = 0; isolate < 2; isolate++)
+            check(verify_file(trace, isolate) == BERT_OK && says(halves[i].word, "NMSE against float32 up to -") &&
+                  says("no tensor differs: 35 compared, NMSE at most -", "which is rounding") && says("no difference", ""),
+                  "%zu: %s", i, said);
+        strict = true;
+        check(verify_file(trace, false) == BERT_DIFFERENT && !says("computed in", ""), "strictly, %zu: %s", i, said);
+        strict = false;
+        if (computed != BFLOAT16_PRODUCTS || !rewrite(trace, copy, only_hidden_states)) continue;
+        check(verify_file(copy, false) == BERT_DIFFERENT && says("best explanation:", "computed in bfloat16, as it seems"),
+              "hidden states in float32 do not show it for certain: %s", said);
+    }
+    computed = PLAIN;
+    if (write_wrong(trace, nothing) && rewrite(trace, copy, to_half))
+        check(verify_file(copy, false) == BERT_OK && !says("computed in", ""), "written in float16, not computed: %s", said);
+    if (write_wrong(trace, relu) && rewrite(trace, copy, to_half))
+        check(verify_file(copy, false) == BERT_DIFFERENT && !says("computed in", "") &&
+              says("best explanation:", "ReLU instead of GELU"), "a mistake in that: %s", said);
+    remove(copy);
+    end();
+}
+
+/* Mistakes that are smaller than the rounding of bfloat16 in these models, and cannot be told from it. */
+static bool too_small(const Plant *p)
+{
+    return computed == BFLOAT16 && (p->spoil == eps_outside || p->spoil == tanh_gelu);
+}
+
+static void mistakes_in_half_precision_are_named(void)
+{
+    if (too_slow()) return;
+    if (!begin()) return;
+    for (size_t i = 0; i < sizeof halves / sizeof *halves; i++)
+        for (int k = 0; k < PLANTS; k++) {
+            const Plant *p = &plants[k];
+            computed = halves[i].computed;
+            if (too_small(p) || !write_wrong(trace, p->spoil)) continue;
+            check(verify_file(trace, false) == BERT_DIFFERENT && says("first difference:", p->first) &&
+                  (says("best explanation:", p->mistake) || says("cannot be told apart from:", p->mistake)) &&
+                  says(halves[i].word, ""), "%zu, %s: first difference %s, \"%s\"\n%s", i, p->what, p->first, p->mistake, said);
+        }
+    computed = PLAIN;
+    end();
+}
+
+/* A tenth of the embeddings is 0, as dropout leaves them in training. */
+static void dropped_out(Wrong *w, Moment moment, int l)
+{
+    (void)l;
+    for (size_t i = 0; moment == NORM && i < N(w) * H; i++)
+        w->a.embedding_norm[i] = i * 7 % 10 ? w->a.embedding_norm[i] / (real)0.9 : 0;
+}
+
+/* A mask the wrong way round hides every key of a sentence without padding; some attentions then give zeros. */
+static void nothing_seen(Wrong *w, Moment moment, int l)
+{
+    if (moment == CONTEXT) memset(w->a.block[l].context, 0, N(w) * H * sizeof(real));
+}
+
+static void a_context_of_zeros_is_told(void)
+{
+    if (!begin()) return;
+    if (write_wrong(trace, nothing_seen))
+        check(verify_file(trace, false) == BERT_DIFFERENT && says("11 real tokens have a context of zeros", "mask inverted?"),
+              "it is said: %s", said);
+    if (write_wrong(trace, scores_somehow))
+        check(verify_file(trace, false) == BERT_DIFFERENT && !strstr(said, "zeros"), "and of no other: %s", said);
+    end();
+}
+
+static void dropout_is_recognised(void)
+{
+    if (!begin()) return;
+    if (write_wrong(trace, dropped_out))
+        check(verify_file(trace, false) == BERT_DIFFERENT &&
+              says("best explanation: dropout is on, 10 % of the numbers in embeddings.LayerNorm are 0", "model.eval()"),
+              "it is said: %s", said);
     end();
 }
 
@@ -1813,6 +1970,10 @@ const Test verify_tests[] = {
     {"a_mistake_is_found_through_hidden_states_alone", a_mistake_is_found_through_hidden_states_alone},
     {"compare_copes_with_what_others_write", compare_copes_with_what_others_write},
     {"names_that_nobody_knows_are_listed", names_that_nobody_knows_are_listed},
+    {"rounding_is_named_as_such", rounding_is_named_as_such},
+    {"mistakes_in_half_precision_are_named", mistakes_in_half_precision_are_named},
+    {"a_context_of_zeros_is_told", a_context_of_zeros_is_told},
+    {"dropout_is_recognised", dropout_is_recognised},
     {"what_a_batch_shares_is_compared", what_a_batch_shares_is_compared},
     {"masks_are_read_as_people_record_them", masks_are_read_as_people_record_them},
     {"logits_are_told_by_their_shape", logits_are_told_by_their_shape},

@@ -42,6 +42,9 @@ typedef struct {
 static const Alias aliases[] = {
     /* Hugging Face: outputs of whole modules and of the model. Traces by hooks on every module hold them too. */
     {"embeddings", TRACE_EMBEDDING_NORM, 0},
+    {"embeddings.dropout", TRACE_EMBEDDING_NORM, 0},        /* dropout changes nothing but in training: note_dropped */
+    {"encoder.layer.*.attention.output.dropout", TRACE_ATTENTION_DENSE, 0},
+    {"encoder.layer.*.output.dropout", TRACE_OUTPUT_DENSE, 0},
     {"encoder.layer.*.attention.self", TRACE_CONTEXT, 0},
     {"encoder.layer.*.attention.output", TRACE_ATTENTION_NORM, 0},
     {"encoder.layer.*.attention", TRACE_ATTENTION_NORM, 0},
@@ -60,7 +63,7 @@ static const Alias aliases[] = {
     {"prediction_logits", TRACE_DECODER, 0},
     {"seq_relationship_logits", TRACE_NSP, 0},
 
-    /* Outputs of whole models: of sentence-transformers, of exports to ONNX, of TF-Hub. `logits` is two things:
+    /* Outputs of whole models: of sentence-transformers, of exports to ONNX, of TF-Hub. `logits` are several things:
      * logits_row. */
     {"token_embeddings", TRACE_OUTPUT_NORM, LAST},
     {"sequence_output", TRACE_OUTPUT_NORM, LAST},
@@ -375,15 +378,20 @@ static Status settle_ids(TraceView *view, Error *e)
     return BERT_OK;
 }
 
-/* What `logits` are: one row for each token of V numbers (masked language model), or two numbers for each sequence
- * (next sentence). A classifier's, of another width, are neither, and false is returned. */
-static bool logits_row(TraceName *row, const SafeTensor *t, const TraceView *view, size_t V)
+/* What `logits` are: K numbers for each sequence or each token (a classifier, if the model has one), one row for each
+ * token of V numbers (masked language model), or two numbers for each sequence (next sentence). Anything else has no
+ * name here, and false is returned. Of several choices, which are sequences here, there is a number each. */
+static bool logits_row(TraceName *row, const SafeTensor *t, const TraceView *view, Known known)
 {
     const SafeTensor *ids = &view->ids[0];
     const size_t width = t->rank ? t->shape[t->rank - 1] : 0, rows = width ? t->count / width : 0;
     const size_t T = ids->data && ids->rank ? ids->shape[ids->rank - 1] : 0, B = T ? ids->count / T : 0;
-    if (width == 2 && (B ? rows == B : t->rank < 3)) *row = TRACE_NSP;
-    else if (width > 2 && (!V || width == V) && (!B || rows == ids->count)) *row = TRACE_DECODER;
+    const bool each_token = !B || rows == ids->count, each_text = B ? rows == B : t->rank < 3;
+    if (known.K && known.head == HEAD_CHOICE && t->count == B) *row = TRACE_CLASSIFIER;
+    else if (known.K == width && width && known.head == HEAD_TOKENS && each_token) *row = TRACE_TOKEN_CLASSIFIER;
+    else if (known.K == width && width && known.head != HEAD_TOKENS && each_text) *row = TRACE_CLASSIFIER;
+    else if (width == 2 && each_text) *row = TRACE_NSP;
+    else if (width > 2 && (!known.V || width == known.V) && each_token) *row = TRACE_DECODER;
     else return false;
     return true;
 }
@@ -399,18 +407,44 @@ int last_layer(const SafeTensor *tensors, size_t count)
     return last;
 }
 
+/* Which share of a tensor's numbers is exactly 0, rows of nothing but zeros (padding) left out. */
+static double zero_share(const SafeTensor *t)
+{
+    const size_t width = t->rank ? t->shape[t->rank - 1] : 0;
+    size_t zeros = 0, counted = 0;
+    for (size_t row = 0; width && row < t->count / width; row++) {
+        size_t here = 0;
+        for (size_t i = 0; i < width; i++) here += tensor_element(t, row * width + i) == 0;
+        if (here == width) continue;
+        zeros += here;
+        counted += width;
+    }
+    return counted ? (double)zeros / (double)counted : 0;
+}
+
+/* Notes a tensor that dropout went over: a tenth of its numbers are 0, where a sum or a LayerNorm hardly ever is. */
+static void note_dropped(TraceView *view, const TraceEntry *t)
+{
+    enum { FEWEST = 256 };
+    const bool sum = t->row == TRACE_EMBEDDING_NORM || t->row == TRACE_ATTENTION_DENSE || t->row == TRACE_OUTPUT_DENSE;
+    if (!sum || view->dropped || is_integer(t->tensor.dtype) || t->tensor.count < FEWEST) return;
+    view->dropped_share = zero_share(&t->tensor);
+    if (view->dropped_share > 0.02) view->dropped = t->tensor.name;
+}
+
 /* A tensor of the file into the view: under our name for it, or noted as unknown. */
 static void take_tensor(TraceView *view, const SafeTensor *tensor, Known known)
 {
     TraceEntry t = {.tensor = *tensor, .alias = true};
     TraceName row;
-    if (!strcmp(tensor->name, "logits") && logits_row(&row, tensor, view, known.V)) {
+    if (!strcmp(tensor->name, "logits") && logits_row(&row, tensor, view, known)) {
         name_entry(&t, row, -1);
     } else if (!resolve_name(&t, tensor->name, known.last)) {
         view->unknown[view->unknown_count++] = tensor->name;
         return;
     }
     if (!read_shape(&t)) t.B = 0;                                       /* a shape that fits no form */
+    note_dropped(view, &t);
     view->entries[view->count++] = t;
 }
 
@@ -736,10 +770,12 @@ void comparison_count(TraceComparison *c)
 void comparison_run(TraceComparison *c)
 {
     for (size_t i = 0; i < c->ref->count; i++) {
-        const Layout layout = c->results[i].layout;
+        const TraceEntry *ref = &c->ref->entries[i];
+        Result *r = &c->results[i];
+        const Layout layout = r->layout;
         if (!c->pairs[i]) continue;
-        if (c->results[i].comparable) compare_laid_out(&c->results[i], &c->ref->entries[i], c->pairs[i], &layout, &c->criteria);
-        else compare_entries(&c->results[i], &c->ref->entries[i], c->pairs[i], &c->criteria);
+        if (r->comparable) compare_laid_out(r, ref, c->pairs[i], &layout, &c->criteria);
+        else compare_entries(r, ref, c->pairs[i], &c->criteria);
     }
     comparison_count(c);
 }

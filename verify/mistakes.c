@@ -74,7 +74,7 @@ static bool one_segment(Trial *t)
 static bool segments_swapped(Trial *t)
 {
     bool seen[2] = {false, false};
-    for (size_t n = 0; n < tokens(t); n++) {
+    for (size_t n = 0; t->model.config.S && n < tokens(t); n++) {
         if (t->types[n] != 0 && t->types[n] != 1) continue;
         seen[t->types[n]] = true;
         t->types[n] = 1 - t->types[n];
@@ -812,6 +812,128 @@ static void nsp_swapped(Trial *t)
     }
 }
 
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Heads of fine-tuned models. K logits a row: one row for each sequence, or for each token
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* The classifier on the row of [CLS] itself. Who does it: conversions that know an encoder and a classifier, and leave
+ * out the layer between them (llama.cpp's did, for rerankers); and whoever has read that BERT classifies [CLS].
+ * How it shows: the encoder is right to the last number, the logits have nothing in common with the right ones. */
+static void classifier_of_first_token(Trial *t)
+{
+    const size_t H = width(t), B = (size_t)t->a.batch.B;
+    const real *last = hidden_state(&t->a, t->model.config.L);
+    for (size_t b = 0; b < B; b++)
+        memcpy(t->a.first_token + b * H, last + t->a.start[b] * H, H * sizeof(real));
+    linear(t->a.classifier_logits, t->a.first_token, &t->model.Wclassifier, t->model.bclassifier, B, &t->a.scratch);
+}
+
+/* The logits of the classifier whose step runs, and how many rows they have. */
+static real *classifier_rows(Trial *t, TraceName row, size_t *rows)
+{
+    *rows = row == TRACE_CLASSIFIER ? (size_t)t->a.batch.B : tokens(t);
+    return row == TRACE_CLASSIFIER ? t->a.classifier_logits : t->a.token_logits;
+}
+
+enum { SCORES_OF_SOFTMAX, SCORES_OF_SIGMOID };
+
+/* Scores where logits are expected: softmax over the labels, or a sigmoid of each. A pipeline's output rather than a
+ * model's; which of the two it was shows whether the labels were taken to exclude each other. */
+static void classifier_scores(Trial *t, TraceName row)
+{
+    size_t rows, K = (size_t)t->model.config.K;
+    real *x = classifier_rows(t, row, &rows);
+    ordinary_step(t, row);
+    if (t->value == SCORES_OF_SOFTMAX) softmax(x, x, rows, K);
+    for (size_t i = 0; t->value == SCORES_OF_SIGMOID && i < rows * K; i++) x[i] = (real)(1 / (1 + exp(-(double)x[i])));
+}
+
+static void text_scores(Trial *t)
+{
+    classifier_scores(t, TRACE_CLASSIFIER);
+}
+
+static void token_scores(Trial *t)
+{
+    classifier_scores(t, TRACE_TOKEN_CLASSIFIER);
+}
+
+/* A model has one of the two classifiers. */
+static bool plant_scores(Trial *t)
+{
+    t->instead[TRACE_CLASSIFIER] = text_scores;
+    t->instead[TRACE_TOKEN_CLASSIFIER] = token_scores;
+    return t->model.config.K > 0;
+}
+
+enum { ORDER_REVERSED, ORDER_UP, ORDER_DOWN, ORDER_FIRST_TWO, ORDER_LAST_TWO };
+
+/* Which row of the right logits stands at place k of K: the five orders of three labels that are not theirs, and what
+ * they mean for more. */
+static size_t ordered_from(int order, size_t k, size_t K)
+{
+    switch (order) {
+    case ORDER_REVERSED: return K - 1 - k;
+    case ORDER_UP: return (k + K - 1) % K;
+    case ORDER_DOWN: return (k + 1) % K;
+    case ORDER_FIRST_TWO: return k < 2 ? 1 - k : k;
+    default: return k + 2 >= K ? 2 * K - 3 - k : k;
+    }
+}
+
+/* The logits of each row in that order; `spare` holds a row of K, of which H fit. */
+static void reorder(Trial *t, TraceName row)
+{
+    size_t rows, K = (size_t)t->model.config.K;
+    real *x = classifier_rows(t, row, &rows);
+    ordinary_step(t, row);
+    for (size_t i = 0; i < rows; i++, x += K) {
+        memcpy(t->spare, x, K * sizeof *x);
+        for (size_t k = 0; k < K; k++) x[k] = t->spare[ordered_from((int)t->value, k, K)];
+    }
+}
+
+static void text_labels_reordered(Trial *t)
+{
+    reorder(t, TRACE_CLASSIFIER);
+}
+
+static void token_labels_reordered(Trial *t)
+{
+    reorder(t, TRACE_TOKEN_CLASSIFIER);
+}
+
+/* Labels in another order than config.json has them. Who does it: whoever sorts them, or knows from another model of the
+ * family that 0 is negative. finbert has positive, negative, neutral; NLI models have entailment at 0, 1 or 2.
+ * Two labels have one other order, which is called the reverse. */
+static bool plant_order(Trial *t)
+{
+    const int K = t->model.config.K;
+    t->instead[TRACE_CLASSIFIER] = text_labels_reordered;
+    t->instead[TRACE_TOKEN_CLASSIFIER] = token_labels_reordered;
+    return K > (t->value == ORDER_REVERSED ? 1 : 2) && (size_t)K <= tokens(t) * width(t);
+}
+
+/* DistilBERT's layer before the classifier: tanh as BERT's pooler has it (value 1), or nothing (value 0), for ReLU. */
+static void pre_classifier_otherwise(Trial *t)
+{
+    const size_t n = (size_t)t->a.batch.B * width(t);
+    if (t->value == 0) memcpy(t->a.pre_classifier, t->a.pre_classifier_dense, n * sizeof(real));
+    else tanh_all(t->a.pre_classifier, t->a.pre_classifier_dense, n);
+}
+
+/* Start and end in each other's place. Two numbers for each token, and nothing in the file says which comes first.
+ * How it shows: answers that end before they start, hence none, or single tokens. */
+static void qa_swapped(Trial *t)
+{
+    ordinary_step(t, TRACE_QA);
+    for (size_t n = 0; n < tokens(t); n++) {
+        real *x = t->a.qa_logits + 2 * n, first = x[0];
+        x[0] = x[1];
+        x[1] = first;
+    }
+}
+
 /* =====================================================================================================================
  * The table
  * ================================================================================================================== */
@@ -917,5 +1039,21 @@ const Mistake mistakes[] = {
     {"decoder-tied", "the file's own decoder is ignored for the word embeddings", 0, .plant = plant_tied},
     {"logits-softmax", "probabilities, not logits", 0, .plant = plant_softmax},
     {"nsp-swapped", "IsNext and NotNext are swapped", 0, REPLACE(TRACE_NSP, nsp_swapped)},
+
+    /* steps 14 and 15: the heads of fine-tuned models */
+    {"pre-classifier-linear", "there is no ReLU before the classifier", 0,
+     REPLACE(TRACE_PRE_CLASSIFIER, pre_classifier_otherwise)},
+    {"pre-classifier-tanh", "tanh, as in BERT's pooler, not ReLU", 1,
+     REPLACE(TRACE_PRE_CLASSIFIER, pre_classifier_otherwise)},
+    {"classifier-no-pooler", "the classifier reads the row of [CLS]: the layer before it is left out", 0,
+     REPLACE(TRACE_CLASSIFIER, classifier_of_first_token)},
+    {"classifier-softmax", "softmax of the logits, not the logits", SCORES_OF_SOFTMAX, .plant = plant_scores},
+    {"classifier-sigmoid", "sigmoids of the logits, not the logits", SCORES_OF_SIGMOID, .plant = plant_scores},
+    {"labels-reversed", "the labels are in the reverse order", ORDER_REVERSED, .plant = plant_order},
+    {"labels-up", "each label stands one place too high: the last one is the first", ORDER_UP, .plant = plant_order},
+    {"labels-down", "each label stands one place too low: the first one is the last", ORDER_DOWN, .plant = plant_order},
+    {"labels-first-two", "the first two labels are swapped", ORDER_FIRST_TWO, .plant = plant_order},
+    {"labels-last-two", "the last two labels are swapped", ORDER_LAST_TWO, .plant = plant_order},
+    {"qa-swapped", "start and end are swapped", 0, REPLACE(TRACE_QA, qa_swapped)},
 };
 const size_t mistakes_count = sizeof mistakes / sizeof *mistakes;

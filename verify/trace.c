@@ -268,6 +268,12 @@ static void shape_text(char text[96], const TraceTensor *t, size_t B)
     snprintf(text + n, 96 - (size_t)n, t->rank == 1 && B == 1 ? ",)" : ")");
 }
 
+/* A NaN has a sign that means nothing, and depends on the machine; some printfs show it, as -nan. */
+double unsigned_nan(double x)
+{
+    return isnan(x) ? (double)NAN : x;
+}
+
 /* One line: name, shape, root of the mean square, least, largest, first three.
  * Masked scores are -FLT_MAX: the square of one still fits a double. */
 static void print_tensor(const TraceTensor *t, size_t B, FILE *out)
@@ -282,8 +288,9 @@ static void print_tensor(const TraceTensor *t, size_t B, FILE *out)
         if (x > largest || isnan(x)) largest = x;
     }
     shape_text(shape, t, B);
-    fprintf(out, "%-46s %-14s %10.4g %10.4g %10.4g ", t->name, shape, sqrt(squares / (double)n), least, largest);
-    for (size_t i = 0; i < 3 && i < n; i++) fprintf(out, " %9.5f", (double)t->data[i]);
+    fprintf(out, "%-46s %-14s %10.4g %10.4g %10.4g ", t->name, shape, unsigned_nan(sqrt(squares / (double)n)),
+            unsigned_nan(least), unsigned_nan(largest));
+    for (size_t i = 0; i < 3 && i < n; i++) fprintf(out, " %9.5f", unsigned_nan((double)t->data[i]));
     fputc('\n', out);
 }
 

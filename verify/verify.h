@@ -1,4 +1,5 @@
-/* verify.h - what compare.c, verify.c and mistakes.c share: traces under one set of names, and what two differ by.
+/* verify.h - what compare.c, verify.c, mistakes.c and habits.c share: traces under one set of names, and what two
+ * differ by.
  *
  *     names      any name of a tensor (ours, TransformerLens', TensorFlow's, llama.cpp's) -> ours, its form, its place
  *     a view     the tensors of one trace that have a name, sorted in the order of the data
@@ -65,6 +66,7 @@ typedef struct {                    /* a row of the table in one run, or somethi
 Request trace_request(const Bert *m, const int *rows, int N);
 
 Status trace_list(const Bert *m, const Activations *a, TraceTensor **list, size_t *count, Error *e);
+double unsigned_nan(double x);          /* NaN without its sign, which is not promised: `nan`, not `-nan` */
 Status trace_print(const Bert *m, const Activations *a, FILE *out, Error *e);
 /* The same, and then what was learned from it: `loss`, `loss.mlm`, `loss.nsp`, and `grad.NAME` for every intermediate
  * and every parameter of the heads that had a loss. */
@@ -104,6 +106,7 @@ typedef struct {
     bool table;                     /* print every tensor, not only what is odd */
     const Encoding *text;           /* the ids that OTHER should have; or NULL */
     const Tokenizer *tokenizer;     /* shows pieces beside ids; or NULL */
+    const struct TextGiven *given;  /* the text itself, so that wrong ids can be explained; or NULL */
 } VerifyOptions;
 
 /* The same against a reference that is computed here from OTHER's ids; where the two differ, names the known mistakes
@@ -133,6 +136,8 @@ typedef struct {                    /* a trace as compare and verify see it */
     size_t count;
     SafeTensor ids[3];              /* input_ids, token_type_ids, attention_mask; data NULL where there is none */
     int64_t *made[3];               /* ids that had to be put in order: see settle_ids */
+    const char *dropped;            /* a tensor that dropout went over, or NULL */
+    double dropped_share;           /* of its numbers are 0 */
     const char **unknown;           /* the file's names that nobody knows here, in the order of the file */
     size_t unknown_count;
 } TraceView;
@@ -140,6 +145,8 @@ typedef struct {                    /* a trace as compare and verify see it */
 typedef struct {                    /* what is known of the model behind a trace */
     int last;                       /* number of the last layer, where last_hidden_state belongs, or -1 */
     size_t V;                       /* pieces, or 0 */
+    size_t K;                       /* labels of its classifier, or 0 */
+    HeadKind head;                  /* what that scores */
 } Known;
 
 /* Sorts the tensors into a view. The view points to `tensors`' data and names and owns only its lists. last_layer reads
@@ -338,5 +345,28 @@ typedef struct {
 } Mistake;
 extern const Mistake mistakes[];
 extern const size_t mistakes_count;
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * The known habits of tokenizers (habits.c)
+ * ------------------------------------------------------------------------------------------------------------------ */
+typedef struct TextGiven {
+    const Tokenizer *tokenizer;
+    const Encoding *encoding;       /* its ids, as they should be */
+    Text a, b;
+    bool has_b, plain;              /* plain: special tokens in the text are plain text */
+} TextGiven;
+
+typedef struct {
+    const char *name;               /* short, for lists */
+    const char *sentence;           /* what OTHER's tokenizer does */
+    unsigned change;                /* the switches of habits.c */
+} Habit;
+extern const Habit habits[];
+extern const size_t habits_count;
+
+/* OTHER's `count` ids are not the text's: prints which habit, or which two, make them of it. Nothing, if none does.
+ * habit_ids makes the text's ids with one habit, or for habits_count with none: malloc'ed into *ids. */
+Status explain_ids(const TextGiven *given, const int32_t *other, size_t count, FILE *out, Error *e);
+Status habit_ids(const TextGiven *given, size_t habit, int32_t **ids, size_t *count, Error *e);
 
 #endif

@@ -211,6 +211,24 @@ static int named_id(const Tokenizer *t, const TokenizerFiles *f, int which)
     return token ? token->id : -1;
 }
 
+/* Is [SEP] one of the tokens that the files name (sep_token, eos_token, extra_special_tokens ...)? A tokenizer.json alone
+ * has it in its template only. */
+static bool names_sep(const Tokenizer *t, const TokenizerFiles *f)
+{
+    const AddedList *formerly = f->additional.count ? &f->additional : &f->map_additional;
+    const AddedList *const lists[] = {&f->own, f->extra.count ? &f->extra : formerly};
+    if (t->sep_id < 0) return false;
+    for (int i = 0; i < NAMED_TOKENS; i++)
+        if (named_id(t, f, i) == t->sep_id) return true;
+    for (int l = 0; l < 2; l++)
+        for (size_t i = 0; i < lists[l]->count; i++) {
+            const AddedToken *token = &lists[l]->items[i];
+            const AddedToken *there = added_find(&t->vocabulary->added, token->content, token->length);
+            if (there && there->id == t->sep_id) return true;
+        }
+    return false;
+}
+
 /* WordPiece's [UNK] is a piece: an added token would not do. [CLS] and [SEP] come from the template where the class
  * takes everything from tokenizer.json. */
 static void take_named(Tokenizer *t, const TokenizerFiles *f)
@@ -220,6 +238,7 @@ static void take_named(Tokenizer *t, const TokenizerFiles *f)
     t->mask_id = named_id(t, f, TOKEN_MASK);
     t->cls_id = f->whole ? f->cls_id : named_id(t, f, TOKEN_CLS);
     t->sep_id = f->whole ? f->sep_id : named_id(t, f, TOKEN_SEP);
+    t->sep_named = names_sep(t, f);
     if (f->whole) t->unk_id = vocabulary_id(t->vocabulary, f->unk, strlen(f->unk));
     else t->unk_id = unk->content ? vocabulary_id(t->vocabulary, unk->content, unk->length) : -1;
 }

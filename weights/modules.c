@@ -449,7 +449,7 @@ static Status read_numbers(real **out, const Safetensors *st, const char *name, 
     const char *path = st->file.path;
     if (!t) return fail(e, BERT_FILE, "%s: there is no tensor %s", path, name);
     const bool fits = t->rank == (cols ? 2 : 1) && t->shape[0] == rows && (!cols || t->shape[1] == cols);
-    if (t->dtype == DTYPE_I64 || !fits)
+    if (t->dtype > DTYPE_BF16 || !fits)             /* integers behind the floating types */
         return fail(e, BERT_FILE, "%s: %s is %s of rank %d with %zu numbers, expected (%zu%s%.0zu)", path, name,
                     dtype_name(t->dtype), t->rank, t->count, rows, cols ? ", " : "", cols);
     size_t bytes;

@@ -194,6 +194,60 @@ Status gradients_new(Gradients *g, const Bert *m, Parameters *p, Error *e)
     return BERT_OK;
 }
 
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Memory for one micro-batch
+ * ------------------------------------------------------------------------------------------------------------------ */
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Working memory: two squares, or one and a piece of dy; and what the products pack. False: out of memory. */
+static bool work_room(Gradients *g, const BertConfig *c, size_t T)
+{
+    const size_t D = (size_t)c->D, wide = scratch_rows((size_t)larger((size_t)c->H, (size_t)c->F));
+    size_t square, packed, bytes;
+    const size_t turned = (size_t)BLOCK_OUTPUTS * BLOCK_ROWS;
+    if (!size_mul(T, T, &square) || !size_mul(wide, BLOCK_OUTPUTS, &packed)) return false;
+    packed = larger(packed, larger(scratch_rows(T) * D, scratch_rows(D) * T));
+    if (!size_add(2 * square, turned, &bytes) || !size_add(bytes, packed, &bytes) || !size_add(bytes, 64, &bytes) ||
+        !size_mul(bytes, sizeof(real), &bytes)) return false;
+    if (bytes > g->work_size) {
+        free(g->work);
+        g->work = malloc(bytes);
+        g->work_size = g->work ? bytes : 0;
+    }
+    g->square = (real *)(((uintptr_t)g->work + 63) / 64 * 64);
+    g->turned = g->square + (square + 15) / 16 * 16;
+    g->scratch.packed = g->turned + larger(turned, (square + 15) / 16 * 16);
+    return g->work != NULL;
+}
+
+Status gradients_room(Gradients *g, const Bert *m, const Activations *a, Keep keep, Error *e)
+{
+    Request request = a->request;
+    size_t rows, bytes;
+    request.keep = keep;
+    if (activations_renew(&g->a, m, &a->batch, &request, e) != BERT_OK) return e->status;
+    bool ok = work_room(g, &m->config, a->longest) && size_add(g->tokens, (size_t)a->N, &rows) &&
+              size_mul(rows, (size_t)m->config.H * sizeof(real), &bytes);
+    if (ok && rows <= g->lookup_room) return BERT_OK;
+    real *lookups = ok ? realloc(g->lookups, bytes) : NULL;
+    if (lookups) g->lookups = lookups;
+    int32_t *ids = lookups ? realloc(g->lookup_ids, rows * sizeof *ids) : NULL;        /* less than `bytes` */
+    if (ids) g->lookup_ids = ids;
+    if (ids) g->lookup_room = rows;
+    return ids ? BERT_OK : fail(e, BERT_SYSTEM, "out of memory for the gradients of %d sequences", a->batch.B);
+}
+
+void gradients_zero(Gradients *g)
+{
+    memset(g->memory, 0, g->size);
+    g->tokens = g->chosen = g->sequences = 0;
+    g->has_mlm = g->has_nsp = false;
+    g->losses = (Losses){0};
+}
+
 void gradients_free(Gradients *g)
 {
     activations_free(&g->a);

@@ -70,6 +70,10 @@ void added_begin(AddedSearch *s, const Vocabulary *v, int list);
 bool added_byte(AddedSearch *s, char byte);
 bool is_word_character(uint32_t code);      /* \w: see single_word */
 
+/* Steps 1 and 2 of tokenizer.c: does the character become a word of its own? */
+bool is_ideograph(uint32_t code);
+bool is_punctuation(uint32_t code);
+
 /* tokenizer_load's part that reads the files of the directory: all of *t but the patterns that added tokens are searched
  * by. BERT_FILE with file and key; tokenizer_free gives back what was loaded, after a failure, too. */
 Status pieces_load(Tokenizer *t, const char *directory, CaseChoice choice, Error *e);

@@ -81,6 +81,7 @@ step 'characters of a word' "$python" tests/unicode/words.py --check
 step 'trace against forward hooks' "$python" tests/conformance/test_trace.py
 step 'gradients against autograd' "$python" tests/conformance/test_learn.py
 step 'planted mistakes are named' "$python" tests/conformance/test_mistakes.py
+step 'traces as people record them' "$python" tests/conformance/test_traces.py
 step 'weights as people bring them' "$python" tests/conformance/test_weights.py
 step 'a model that other people trained: antiberty' "$python" tests/conformance/test_antiberty.py
 step 'sentence-transformers: equal vectors, or refused by name' "$python" tests/conformance/test_sentence_transformers.py

@@ -103,7 +103,8 @@ def write_weights(r, d, plain):
 def leave_out(r, d):
     """Keys of config.json whose values are the library's own, and keys that nobody needs."""
     config, standard = sentences.load(d.file("config.json")), {"type_vocab_size": 2, "hidden_act": "gelu", "layer_norm_eps": 1e-12}
-    for key in [k for k, v in standard.items() if config.get(k) == v] + ["architectures", "dtype", "torch_dtype", "transformers_version"]:
+    usual = [k for k, v in standard.items() if config.get(k) == v]
+    for key in usual + ["architectures", "dtype", "torch_dtype", "transformers_version"]:
         if r.random() < 0.4:
             config.pop(key, None)
     sentences.store(d.file("config.json"), config)
@@ -176,7 +177,8 @@ def off(got, want):
 
 def texts(r, d):
     """Hard lines without NUL, which no command line can hold."""
-    return [t.replace("\x00", "") for t in (tokenizers.line(r, list(d.tokenizer.get_added_vocab())) for _ in range(2))] + ["the cat sat"]
+    lines = [tokenizers.line(r, list(d.tokenizer.get_added_vocab())) for _ in range(2)]
+    return [t.replace("\x00", "") for t in lines] + ["the cat sat"]
 
 
 def encoded(d, text, pair=None):
@@ -385,7 +387,8 @@ def one_more_layer(d):
 
 CONFIG, TOKENIZER, PIECES, FILE = "config.json", "tokenizer_config.json", "tokenizer.json", "model.safetensors"
 WRONG = [
-    ("pieces", "another class", key(TOKENIZER, tokenizer_class="BertJapaneseTokenizer"), (TOKENIZER, "tokenizer_class", "BertJapaneseTokenizer")),
+    ("pieces", "another class", key(TOKENIZER, tokenizer_class="BertJapaneseTokenizer"),
+     (TOKENIZER, "tokenizer_class", "BertJapaneseTokenizer")),
     ("weights", "a tensor is missing", tensors(drop), (FILE, "missing", "query")),
     ("configuration", "another architecture", key(CONFIG, model_type="roberta"), (CONFIG, "model_type", "roberta")),
     ("pieces", "a tokenizer with code", key(TOKENIZER, auto_map={"AutoTokenizer": ["mine.T", None]}), (TOKENIZER, "auto_map")),

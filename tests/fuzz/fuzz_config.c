@@ -96,6 +96,28 @@ static Status read_config_json(Values *v, Error *e)
     return BERT_OK;
 }
 
+/* The labels of config.json, whatever the weights would say. */
+static Status read_labels_json(Values *v, Error *e)
+{
+    const BertConfig config = {.head = HEAD_UNKNOWN};
+    Labels l;
+    Status s = labels_load(&l, fuzz_path(""), &config, e);
+    if (s != BERT_OK) return s;
+    const char *twice = labels_equal(&l);
+    const int entailment = labels_entailment(&l);
+    fuzz_expect(l.count >= 0 && l.count <= MAX_LABELS && entailment >= -1 && entailment < MAX_LABELS, "labels and rows");
+    for (int i = 0; i < l.count; i++) {
+        fuzz_expect(l.names[i] != NULL, "row %d has a name", i);
+        note_value(v, l.names[i], strlen(l.names[i]) + 1);
+    }
+    for (int i = 0; i < l.id_count; i++) note_value(v, l.ids[i].name, strlen(l.ids[i].name) + 1);
+    if (twice) note_value(v, twice, strlen(twice));
+    note_value(v, &entailment, sizeof entailment), note_value(v, &l.problem, sizeof l.problem);
+    note_value(v, &l.activation, sizeof l.activation);
+    labels_free(&l);
+    return BERT_OK;
+}
+
 static const char vocabulary[] = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\n##b\n";
 
 static Status read_tokenizer_config(Values *v, Error *e)
@@ -144,18 +166,19 @@ static Status read_sentence_config(int kind, const char *name, Values *v, const 
 static Status read_file(int kind, Values *v, const uint8_t *text, size_t size, Error *e)
 {
     static const char *const names[] = {"config.json", "tokenizer_config.json", "1_Pooling/config.json", "modules.json",
-                                        NULL, "config_sentence_transformers.json", "sentence_bert_config.json"};
+                                        NULL, "config_sentence_transformers.json", "sentence_bert_config.json",
+                                        "config.json"};
     *v = 0;
     if (kind == 4) return read_any(v, text, size, e);
-    if (kind >= 2) return read_sentence_config(kind, names[kind], v, text, size, e);
+    if (kind >= 2 && kind < 7) return read_sentence_config(kind, names[kind], v, text, size, e);
     fuzz_put(names[kind], text, size);
-    return kind == 0 ? read_config_json(v, e) : read_tokenizer_config(v, e);
+    return kind == 0 ? read_config_json(v, e) : kind == 7 ? read_labels_json(v, e) : read_tokenizer_config(v, e);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 1) return 0;
-    const int kind = data[0] % 7;
+    const int kind = data[0] % 8;
     const uint8_t *text = data + 1;
     size_t n = size - 1;
     Values v, again;

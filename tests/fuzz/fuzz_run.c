@@ -40,6 +40,9 @@ static const struct { Answer answer; const char *words; } commands[] = {
     {ANSWER_JSON, "tag --format json -f TEXT --truncate"}, {ANSWER_TEXT, "tag -f TEXT --max-length 4 --stride 1"},
     {ANSWER_JSON, "answer --format json -f TEXT --impossible --top-k 3"},
     {ANSWER_TEXT, "answer -f TEXT --max-length 6 --stride 1 --max-answer 2"},
+    {ANSWER_JSON, "classify --format json -f TEXT"}, {ANSWER_TEXT, "classify -f TEXT --pairs --truncate --top-k 2"},
+    {ANSWER_JSON, "classify --format json --labels a,b --multi -f TEXT"}, {ANSWER_TEXT, "choose a -f TEXT"},
+    {ANSWER_LINES, "rank a --activation sigmoid -f TEXT"}, {ANSWER_TEXT, "explain --step 14 -f TEXT"},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

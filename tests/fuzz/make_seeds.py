@@ -134,6 +134,51 @@ def safetensors_seeds():
     bad("spaces", "{" + " " * 2000 + "}")
 
 
+# --------------------------------------------------------------------------------------------------------------- shards
+WORDS = "embeddings.word_embeddings.weight"
+
+
+def shard_index(**weight_map):
+    return json.dumps({"metadata": {"total_size": 8}, "weight_map": weight_map}, separators=(",", ":")).encode()
+
+
+def shard_seeds():
+    one, two = "s-1.safetensors", "s-2.safetensors"
+    first, second = (tensors([(name, "F32", [1], floats(1))]) for name in "ab")
+    empty = safetensors("{}")
+
+    def pair(name, index, s1=first, s2=second, options=0):
+        seed("fuzz_shards", name, parts(options, index, s1, s2))
+    pair("two", shard_index(a=one, b=two))
+    pair("one", shard_index(a=one))
+    pair("none", shard_index())
+    pair("in-another-shard", shard_index(a=two, b=one))
+    pair("name-twice", shard_index(a=one)[:-2] + b',"a":"s-2.safetensors"}}', first, first)
+    pair("tensor-that-the-index-lacks", shard_index(b=two, c=one), tensors([(n, "U8", [1], b"x") for n in "cd"]))
+    pair("tensor-that-the-shard-lacks", shard_index(a=one, b=two, c=two))
+    pair("path-upwards", shard_index(a="../" + one, b=two))
+    pair("path-absolute", shard_index(a="/etc/passwd"))
+    pair("itself", shard_index(a="m.index.json"))
+    pair("missing", shard_index(a="s-3.safetensors"))
+    pair("name-empty", shard_index(a=""))
+    pair("name-with-escape", shard_index(**{"\x1b[2J": one}))
+    pair("shard-is-a-number", b'{"weight_map":{"a":1}}')
+    pair("no-map", b'{"metadata":{}}')
+    pair("map-twice", b'{"weight_map":{"a":"s-1.safetensors"},"weight_map":{"b":"s-2.safetensors"}}')
+    pair("many-shards", shard_index(**{str(i): "s-%d.safetensors" % i for i in range(300)}))
+    pair("cut", shard_index(a=one)[:-1])
+    pair("second-is-empty", shard_index(a=one, b=two), s2=empty)
+    for prefix in ("", "bert.", "module.", "module.bert.", "_orig_mod.distilbert.", "x", "x." * 199, "x." * 201):
+        whole = tensors([(prefix + WORDS, "F32", [1], floats(1)), ("a", "U8", [1], b"x")])
+        name = prefix if len(prefix) < 100 else "%d-bytes" % len(prefix)
+        pair("prefix-" + (name.rstrip(".") or "none"), b"", whole, empty, 1)
+    for a, b in (("student.", "teacher."), ("", "bert."), ("bert.", "teacher.")):
+        both = tensors([(p + WORDS, "F32", [1], floats(1)) for p in (a, b)])
+        pair("two-models-" + (a + b).replace(".", ""), b"", both, empty, 1)
+    halves = [tensors([(p + WORDS, "F32", [1], floats(1))]) for p in ("module.", "other.")]
+    pair("two-models-in-two-shards", shard_index(**{"module." + WORDS: one, "other." + WORDS: two}), *halves)
+
+
 # --------------------------------------------------------------------------------------------------------------- bundle
 def crc32c(data):
     crc = 0xFFFFFFFF
@@ -337,6 +382,16 @@ def config_seeds():
             content = json.dumps(content)
         seed("fuzz_config", name, bytes([kind]) + (content if isinstance(content, bytes) else content.encode()))
     text(0, "config", CONFIG)
+    text(0, "config-distilbert", {"architectures": ["DistilBertForTokenClassification"], "model_type": "distilbert", "dim": 4,
+                                  "n_layers": 1, "n_heads": 2, "hidden_dim": 5, "vocab_size": 12, "activation": "gelu",
+                                  "max_position_embeddings": 6, "hidden_size": 4})
+    text(7, "labels", {"id2label": {"1": "b", "0": "a\u001b", "2": 7}, "label2id": {"Entail": "1", "a": 0}, "num_labels": 3,
+                       "problem_type": "multi_label_classification", "sentence_transformers": {"activation_fn": None},
+                       "sbert_ce_default_activation_function": "torch.nn.Sigmoid"})
+    text(7, "labels-equal", {"id2label": {"0": "a", "1": "a"}, "label2id": {}})
+    text(7, "labels-hole", {"id2label": {"0": "a", "2": "b"}})
+    text(7, "labels-number", {"num_labels": 1 << 20, "id2label": None})
+    text(7, "labels-key-2-32", {"id2label": {"4294967296": "a"}})
     for key, value in (("hidden_size", 0), ("hidden_size", -4), ("hidden_size", 5), ("num_hidden_layers", 10 ** 9),
                        ("num_attention_heads", 0), ("vocab_size", 1 << 31), ("hidden_act", "relu"),
                        ("hidden_act", "gelu_new"),
@@ -647,6 +702,20 @@ def run_seeds(model, trace):
     for i, name in enumerate(("tag-json", "tag-stride", "answer-json", "answer-stride"), len(names)):
         seed("fuzz_run", name, parts(i, labels, vocab, tokenizer, write(heads), b"", b"",
                                      texts if "tag" in name else questions))
+    def head(labels, architecture, **keys):
+        weights = known | {"classifier.weight": ("F32", [labels, 4], floats(4 * labels)),
+                           "classifier.bias": ("F32", [labels], floats(labels))}
+        return write(weights), json.dumps(CONFIG | {"architectures": [architecture]} | keys).encode()
+    nli = {"id2label": {"0": "Entailment", "1": "\u001b[2J", "2": "7"}, "label2id": {"no": 1, "Entailment": "0"}}
+    for i, (name, labels, architecture, keys) in enumerate((
+            ("classify-json", 3, "BertForSequenceClassification", {}),
+            ("classify-pairs", 2, "BertForSequenceClassification", {"problem_type": "multi_label_classification"}),
+            ("zero-shot", 3, "BertForSequenceClassification", nli), ("choose", 1, "BertForMultipleChoice", {}),
+            ("cross-encoder", 1, "BertForSequenceClassification",
+             {"sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity"}),
+            ("explain-labels", 3, "BertForSequenceClassification", nli)), len(names) + 4):
+        made, settings = head(labels, architecture, **keys)
+        seed("fuzz_run", name, parts(i, settings, vocab, tokenizer, made, b"", b"", questions))
     seed("fuzz_run", "missing-files", parts(5, b"", vocab, b"", b"", b"", b"", b"a\n"))
     seed("fuzz_run", "bad-text", parts(5, config, vocab, b"", weights, b"", b"", b"a\n\xff\n"))
     seed("fuzz_run", "vocabulary-too-long", parts(5, config, vocab + b"d\n", b"", weights, b"", b"", b"a\n"))
@@ -776,7 +845,7 @@ def main():
         subprocess.run([ROOT / "build/formula", "small", model], check=True)
         subprocess.run([ROOT / "bert", "trace", "-q", "-m", model, "-o", model / "trace", "a"], check=True)
         trace = read(model / "trace")
-        safetensors_seeds(), bundle_seeds(), config_seeds(), vocab_seeds(), piece_seeds(), tokenizer_seeds()
+        safetensors_seeds(), shard_seeds(), bundle_seeds(), config_seeds(), vocab_seeds(), piece_seeds(), tokenizer_seeds()
         torch_seeds()
         compare_seeds(trace), run_seeds(model, trace)
     wrong = 0

@@ -19,7 +19,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 HERE = os.path.join(ROOT, "build", "mutation")
@@ -103,8 +102,11 @@ def changes(line, code):
         for match in re.finditer(pattern, code):
             for other in others:
                 yield kind, put(match.start(), match.end(), other)
+    room = re.match(r" *(?:static |const |struct |unsigned )*\w+ \**\w+\[(\d+)\]", code)      # one more changes nothing
     for match in NUMBER.finditer(code):
         for other in (int(match.group()) + 1, int(match.group()) - 1):
+            if room and match.start() == room.start(1) and other > int(match.group()):
+                continue
             if other >= 0:
                 yield "number", put(match.start(), match.end(), str(other))
     match = re.search(r"\b(if|while) \(", code)
@@ -123,7 +125,7 @@ def changes(line, code):
         places = arguments(code, match.end() - 1)
         for (a, b), (c, d) in zip(places, places[1:]):
             first, second = line[a:b].strip(), line[c:d].strip()
-            if first != second:
+            if first != second and not code[:match.end()].endswith("calloc("):             # a product has no order
                 yield "arguments swapped", line[:a] + (" " if line[a] == " " else "") + second + ", " + first + line[d:]
     statement = re.match(r"( +)((?:\w[\w>.\[\]*() +-]* (?:[-+*/|&]?=) |\w+\(|\(void\)|[\w>.\[\]-]+(?:\+\+|--)).*;) *$",
                          code.replace("\0", " "))
@@ -304,6 +306,12 @@ __attribute__((constructor)) static void begin(void)
 """
 
 
+def processor_seconds():
+    """Of all children that have ended. The clock would say how busy the machine is."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def mark_functions(copy, files):
     """Lets every function of these files note that it was entered; [(file, line of its `{`)], in the order of the bytes
     that they set. The bytes are a file that all processes share: a process that a signal ends has noted what it did."""
@@ -324,10 +332,9 @@ def mark_functions(copy, files):
     return functions
 
 
-def measure(names, options):
+def measure(copy, names, options):
     """[(seconds, name)] of the tests that pass without any fault, the fastest first, and for each function the names of
-    those that enter it, {(file, line): {name, ...}}; what does not pass is said."""
-    copy = Copy("marked", options)
+    those that enter it, {(file, line): {name, ...}}; what does not pass is said. The copy is used up."""
     everything = sorted({file for files in copy.programs.values() for file in files})
     functions = mark_functions(copy, sorted(set(options.parts) | set(options.convert)))
     copy.programs = {program: files + ["build/entered.c"] for program, files in copy.programs.items()}
@@ -340,9 +347,9 @@ def measure(names, options):
     for name in names:
         with open(bytes_file, "wb") as f:
             f.write(bytes(len(functions) + 1))
-        start = time.time()
+        start = processor_seconds()
         code, said = copy.run(["build/tests", name], 600, MUTATION_ENTERED=bytes_file)
-        seconds = time.time() - start
+        seconds = processor_seconds() - start
         if code != 0:
             print(f"without any fault {name} fails, and is left out: {said[-300:].strip()}")
         elif "SKIPPED" in said:
@@ -377,7 +384,7 @@ def judge(copy, fault, tests):
         if copy.link(files):
             return None
         for seconds, name in tests:
-            code, _ = copy.run(["build/tests", name], max(10, 15 * seconds), 16 << 30)
+            code, _ = copy.run(["build/tests", name], max(30, 60 * seconds), 16 << 30)
             if code != 0:
                 return name + (" (takes too long)" if code is None else "")
         return ""
@@ -397,7 +404,7 @@ def judge_sanitized(copy, fault, tests):
         if copy.compile(files, SANITIZE) or copy.link(files, SANITIZE):
             return ""
         for seconds, name in tests:
-            code, _ = copy.run(["build/tests", name], max(20, 15 * seconds), ASAN_OPTIONS="detect_leaks=1")
+            code, _ = copy.run(["build/tests", name], max(30, 60 * seconds), ASAN_OPTIONS="detect_leaks=1")
             if code != 0:
                 return name
         return ""
@@ -413,19 +420,21 @@ def show(fault):
 
 def run_all(options):
     """Plants faults until there are enough; returns [(fault, test that sees it or "")]."""
+    names = test_names(options)
     copies = [Copy(f"copy-{n}", options) for n in range(options.jobs)]
+    marked = Copy("marked", options)                      # now: the sources may change meanwhile
     everything = sorted({file for files in copies[0].programs.values() for file in files})
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         for said in pool.map(lambda copy: copy.compile(everything) or copy.link(everything), copies):
             if said:
                 sys.exit(f"without any fault: {said}")
-    tests, entering = measure(test_names(options), options)
+    tests, entering = measure(marked, names, options)
     entered = sum(1 for names in entering.values() if names)
     print(f"{len(tests)} tests, which enter {entered} of {len(entering)} functions, {sum(seconds for seconds, _ in tests):.0f} s; the slowest: " +
           ", ".join(f"{name} {seconds:.1f} s" for seconds, name in reversed(tests[-5:])), flush=True)
     files = [file for file in sorted(set(options.parts) | set(options.convert)) if options.only in file]
-    line = choose(files, copies[0].here, random.Random(options.seed))    # (the sources may change meanwhile)
-    results, lock = [], threading.Lock()
+    line = choose(files, copies[0].here, random.Random(options.seed))
+    results, lock, seen_by = [], threading.Lock(), collections.Counter()
 
     def work(copy):
         while True:
@@ -435,8 +444,11 @@ def run_all(options):
                 fault = next(line, None)
                 if not fault:
                     return
-            seen = judge(copy, fault, reaching(fault, tests, entering))
+            with lock:                                      # the tests that see many faults in little time come first
+                order = sorted(reaching(fault, tests, entering), key=lambda test: test[0] / (1 + 2 * seen_by[test[1]]))
+            seen = judge(copy, fault, order)
             with lock:
+                seen_by[seen and seen.split()[0]] += 1
                 if seen is None or len(results) >= options.count:
                     continue
                 results.append((fault, seen))
@@ -466,9 +478,9 @@ def sanitize(copy, survivors, tests, entering):
     timed = []
     for seconds, name in tests:
         if seconds < 0.7 and name in needed:
-            start = time.time()
+            start = processor_seconds()
             if copy.run(["build/tests", name], 600, ASAN_OPTIONS="detect_leaks=1")[0] == 0:
-                timed.append((time.time() - start, name))
+                timed.append((processor_seconds() - start, name))
     return {fault: judge_sanitized(copy, fault, reaching(fault, timed, entering)) for fault in survivors}
 
 
@@ -478,7 +490,7 @@ def main():
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--only", default="", help="files whose names contain this")
-    parser.add_argument("--longest", type=float, default=60, help="seconds of a test that is still run")
+    parser.add_argument("--longest", type=float, default=60, help="processor seconds of a test that is still run")
     parser.add_argument("--sanitize", action="store_true", help="survivors once more, under the sanitizers")
     for name in ("compile", "parts", "tests", "convert"):
         parser.add_argument("--" + name, required=True, type=str if name == "compile" else str.split)

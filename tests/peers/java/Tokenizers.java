@@ -1,0 +1,42 @@
+// Tokenizers.java - one WordPiece of Maven: lines in, ids out, as ../tokenizers_python.py has it.
+//
+//     java -cp 'lib/*' Tokenizers.java NAME VOCAB TOKENIZER_JSON cased|uncased LINES OUT
+import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import ai.djl.modality.nlp.DefaultVocabulary;
+import ai.djl.modality.nlp.bert.BertFullTokenizer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.*;
+import java.util.function.Function;
+import opennlp.tools.tokenize.WordpieceTokenizer;
+
+public class Tokenizers {
+    public static void main(String[] a) throws Exception {
+        final boolean lower = a[3].equals("uncased");
+        final List<String> pieces = Arrays.asList(Files.readString(Path.of(a[1])).split("\n"));
+        final Map<String, Long> ids = new HashMap<>();
+        for (String piece : pieces) ids.put(piece, (long) ids.size());
+        Function<String, List<Long>> encode;
+        if (a[0].equals("djl-tokenizers")) {
+            HuggingFaceTokenizer t = HuggingFaceTokenizer.newInstance(Path.of(a[2]), Map.of("addSpecialTokens", "false", "truncation", "false"));
+            encode = text -> Arrays.stream(t.encode(text).getIds()).boxed().toList();
+        } else if (a[0].equals("djl-api")) {
+            BertFullTokenizer t = new BertFullTokenizer(DefaultVocabulary.builder().add(pieces).optUnknownToken("[UNK]").build(), lower);
+            encode = text -> t.tokenize(text).stream().map(p -> ids.getOrDefault(p, ids.get("[UNK]"))).toList();
+        } else {                                            // takes text as it is: lower case is its caller's matter
+            WordpieceTokenizer t = new WordpieceTokenizer(new HashSet<>(pieces));
+            encode = text -> {
+                String[] all = t.tokenize(lower ? text.toLowerCase(Locale.ROOT) : text);
+                return Arrays.stream(all, 1, all.length - 1).map(p -> ids.getOrDefault(p, ids.get("[UNK]"))).toList();
+            };
+        }
+        StringBuilder out = new StringBuilder();
+        String text = Files.readString(Path.of(a[4]));
+        for (String line : text.substring(0, text.length() - 1).split("\n", -1)) {
+            StringJoiner row = new StringJoiner(" ");
+            for (long id : encode.apply(line)) row.add(Long.toString(id));
+            out.append(row).append("\n");
+        }
+        Files.writeString(Path.of(a[5]), out);
+    }
+}

@@ -1,0 +1,188 @@
+#!/usr/bin/env python3
+"""runtimes.py - other programs' BERT against ours, on bert-base-uncased's real weights, for tests/PEERS.md.
+
+    python3 tests/peers/runtimes.py             everything, and the table into tests/PEERS.md
+    python3 tests/peers/runtimes.py --only NAME     those with NAME in their name; the other rows stay as they were
+    python3 tests/peers/runtimes.py --work FOLDER   where the others are installed (default: build/peers)
+
+Two inputs: the bank sentence, and a pair of sentences with 11 tokens of padding. What is compared is the last hidden state of the
+tokens that count, by NMSE in decibels: 10 log10 of (sum of squared differences / sum of our squares). A reason stands in the table
+only where this run has shown it:
+
+    rounding        at most -105 dB: what float32 is apart from float32 (PyTorch's own distance is printed beside it)
+    tanh            with `bert trace --gelu tanh`, it gets at least 6 dB nearer; "all of it", if it comes down to rounding
+    precision       told to use float32, the same program comes down to rounding
+
+Needs what run.py needs, torch, transformers, onnxruntime, openvino (tests/conformance/requirements.txt), make weights.
+"""
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+import run as peers
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+MODEL = ROOT / "weights" / "bert-base-uncased"
+LAST, H = "encoder.layer.11.output.LayerNorm", 768
+BANK = "After stealing money from the bank vault, the bank robber was seen fishing on the Mississippi river bank."
+ROUNDING = -105
+
+# label, adapter, its name there, what it reads, its sibling in float32
+RUNTIMES = [
+    ("PyTorch, transformers", "system", "torch", "directory", None),
+    ("PyTorch, transformers, bfloat16", "system", "torch bfloat16", "directory", "torch"),
+    ("PyTorch, transformers, float16", "system", "torch float16", "directory", "torch"),
+    ("ONNX Runtime", "system", "onnxruntime", "onnx", None),
+    ("ONNX Runtime in node (transformers.js)", "node", "onnxruntime-node", "onnx", None),
+    ("OpenVINO, as it comes", "system", "openvino", "onnx", "openvino f32"),
+    ("OpenVINO, told to use f32", "system", "openvino f32", "onnx", None),
+    ("OpenVINO, told to use f16", "system", "openvino f16", "onnx", "openvino f32"),
+    ("CTranslate2", "ctranslate2", "ctranslate2", "ctranslate2", None),
+    ("keras-hub", "python", "keras-hub", "directory", None),
+    ("llama.cpp (node-llama-cpp)", "node", "node-llama-cpp", "gguf", None),
+]
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# What the others read
+# ----------------------------------------------------------------------------------------------------------------------
+def directory(work):
+    """config.json with what CTranslate2's converter asks for, tokenizer_config.json for keras-hub's."""
+    folder = work / "directory"
+    folder.mkdir(exist_ok=True)
+    for name in ("model.safetensors", "vocab.txt"):
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).symlink_to((MODEL / name).resolve())
+    config = json.loads((MODEL / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"position_embedding_type": "absolute"}))
+    (folder / "tokenizer_config.json").write_text('{"do_lower_case": true}')
+    return folder
+
+
+def source(work, kind):
+    if kind == "directory":
+        return directory(work)
+    path = work / ("bert." + kind)
+    if path.exists():
+        return path
+    if kind == "ctranslate2":
+        peers.run(venv(work), work / "ctranslate2" / "bin" / "ct2-transformers-converter", "--model", directory(work), "--output_dir", path)
+    else:
+        converter = sys.executable if kind == "onnx" else peers.python(work, peers.PYTHON, ["-r", HERE / "requirements.txt"])
+        peers.run(converter, ROOT / "tests" / "bench_models.py", kind, MODEL, path)
+    return path
+
+
+def venv(work):
+    """CTranslate2's: it needs torch and transformers for its converter."""
+    if not (work / "ctranslate2" / "bin" / "python").exists():
+        peers.run(sys.executable, "-m", "venv", "--system-site-packages", work / "ctranslate2")
+        peers.run(work / "ctranslate2" / "bin" / "python", "-m", "pip", "install", "--quiet", "ctranslate2==4.8.5")
+    return work / "ctranslate2" / "bin" / "python"
+
+
+def compute(work, adapter, name, what, rows, out):
+    """The last hidden state into `out`; the version."""
+    reads = source(work, what)
+    if adapter == "node":
+        peers.program(work, "node")
+        return peers.run("node", "runtimes.mjs", name, reads, rows, out, cwd=work / "node").split()[-1]
+    python = {"system": lambda: sys.executable, "ctranslate2": lambda: venv(work),
+              "python": lambda: peers.python(work, peers.PYTHON, ["-r", HERE / "requirements.txt"])}[adapter]()
+    return peers.run(python, HERE / "runtimes_python.py", name, reads, rows, out).split()[-1]
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Ours, and the distance
+# ----------------------------------------------------------------------------------------------------------------------
+def inputs(work):
+    """Three rows for each input, in a file and as lists."""
+    ask = lambda *options: json.loads(subprocess.run([ROOT / "bert", "tokenize", "-q", "-m", MODEL, "--format", "json", *options],
+                                                     check=True, capture_output=True, text=True).stdout)
+    both = [ask(BANK), ask("--pad", "--max-length", "24", "--pair", "he likes playing in the garden", "my dog is cute")]
+    rows = [[x[k] for k in ("ids", "type_ids", "attention_mask")] for x in both]
+    path = work / "rows"
+    path.write_text("".join(" ".join(map(str, row)) + "\n" for x in rows for row in x))
+    return path, rows
+
+
+def ours(work, rows, *options):
+    """The last hidden state of each input."""
+    out = []
+    for x in rows:
+        given, made = work / "given.safetensors", work / "made.safetensors"
+        save_file({n: np.array([row]) for n, row in zip(("input_ids", "token_type_ids", "attention_mask"), x)}, given)
+        subprocess.run([ROOT / "bert", "trace", "-q", "-m", MODEL, "--inputs", given, "-o", made, *options], check=True)
+        out.append(load_file(made)[LAST].reshape(-1, H).astype(float))
+    return out
+
+
+def decibels(theirs, reference, rows):
+    """For each input the NMSE over tokens that count; NaN where the program has NaN, None where it gave nothing."""
+    found, at = [], 0
+    for x, ref in zip(rows, reference):
+        y = theirs[at:at + ref.size].reshape(-1, H).astype(float)
+        at += ref.size
+        counts = np.array(x[2]) > 0
+        if np.isneginf(y).all():                     # the mark of "nothing"
+            found.append(None)
+            continue
+        given = counts & ~np.isneginf(y).any(1)
+        found.append(10 * np.log10(((y - ref)[given] ** 2).sum() / (ref[given] ** 2).sum()))
+    return found
+
+
+def reason(plain, tanh, sibling):
+    """What has been shown."""
+    have = [x for x in plain if x is not None]
+    if any(np.isnan(x) for x in have):
+        return "NaN"
+    if max(have) <= ROUNDING:
+        return "rounding of float32"
+    near = [x for x in tanh if x is not None]
+    if max(near) <= ROUNDING:
+        return "GELU by tanh: all of it, with `--gelu tanh` ours is the same but for rounding"
+    if max(n - p for n, p in zip(near, have)) <= -6:
+        return f"GELU by tanh: with `--gelu tanh` {', '.join(f'{x:.0f}' for x in near)} dB; the rest is not explained"
+    if sibling is not None and max(sibling) <= ROUNDING:
+        return "its precision: in float32 the same program is at rounding"
+    return "not explained"
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only")
+    parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build" / "peers")
+    args = parser.parse_args()
+    work = args.work.resolve()
+    work.mkdir(parents=True, exist_ok=True)
+    peers.run("make", "-s", "bert", cwd=ROOT)
+    path, rows = inputs(work)
+    reference, by_tanh = ours(work, rows), ours(work, rows, "--gelu", "tanh")
+    distance = lambda name: decibels(np.fromfile(work / ("out " + name), np.float32), reference, rows)
+    kept = work / "runtimes.json"
+    known = json.loads(kept.read_text()) if kept.exists() else {}
+    for label, adapter, name, what, sibling in sorted(RUNTIMES, key=lambda r: r[4] is not None):        # siblings first
+        if args.only and args.only not in label:
+            continue
+        version = compute(work, adapter, name, what, path, work / ("out " + name))
+        theirs = np.fromfile(work / ("out " + name), np.float32)
+        plain, tanh = decibels(theirs, reference, rows), decibels(theirs, by_tanh, rows)
+        show = lambda x: "-" if x is None else "NaN" if np.isnan(x) else f"{x:.0f} dB"
+        why = reason(plain, tanh, distance(sibling) if sibling else None)
+        known[label] = f"| {label} {version} | {show(plain[0])} | {show(plain[1])} | {why} |"
+        print(known[label], flush=True)
+        kept.write_text(json.dumps(known, indent=1))
+    rows = "\n".join(known[r[0]] for r in RUNTIMES if r[0] in known)
+    peers.write_table("runtimes", "| program | bank | padded pair | why |\n|---|---|---|---|\n" + rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
