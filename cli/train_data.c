@@ -460,16 +460,16 @@ static int64_t input_at(const SafeTensor *t, size_t i)
     return value;
 }
 
-/* The same, if it is from `least` to `most`; or -100, where that may be. */
-static Status read_input(const TrainData *data, const SafeTensor *t, size_t row, size_t i, int least, int most,
-                         int32_t *out, Error *e)
+/* The same, if it is from 0 to `most`; or -100, where that may be. */
+static Status read_input(const TrainData *data, const SafeTensor *t, size_t row, size_t i, int most, int32_t *out,
+                         Error *e)
 {
     const int64_t value = input_at(t, i);
     *out = (int32_t)value;
-    if (value >= least && value <= most) return BERT_OK;
+    if (value >= 0 && value <= most) return BERT_OK;
     if (value == -100 && (t == data->labels || t == data->next_sentence)) return BERT_OK;
-    return fail(e, BERT_TEXT, "%s: row %zu: number %zu of %s is %lld, expected %d to %d%s", data->name, row + 1, i + 1,
-                t->name, (long long)value, least, most,
+    return fail(e, BERT_TEXT, "%s: row %zu: number %zu of %s is %lld, expected 0 to %d%s", data->name, row + 1, i + 1,
+                t->name, (long long)value, most,
                 t == data->labels || t == data->next_sentence ? ", or -100 for none" : "");
 }
 
@@ -479,10 +479,10 @@ static Status read_token(Exercise *x, const TrainData *data, size_t row, size_t 
     x->types[at] = 0;
     x->mask[at] = 1;
     *label = -100;
-    Status s = read_input(data, data->input_ids, row, i, 0, data->V - 1, &x->ids[at], e);
-    if (s == BERT_OK && data->types) s = read_input(data, data->types, row, i, 0, data->S - 1, &x->types[at], e);
-    if (s == BERT_OK && data->mask) s = read_input(data, data->mask, row, i, 0, 1, &x->mask[at], e);
-    if (s == BERT_OK && data->labels) s = read_input(data, data->labels, row, i, 0, data->V - 1, label, e);
+    Status s = read_input(data, data->input_ids, row, i, data->V - 1, &x->ids[at], e);
+    if (s == BERT_OK && data->types) s = read_input(data, data->types, row, i, data->S - 1, &x->types[at], e);
+    if (s == BERT_OK && data->mask) s = read_input(data, data->mask, row, i, 1, &x->mask[at], e);
+    if (s == BERT_OK && data->labels) s = read_input(data, data->labels, row, i, data->V - 1, label, e);
     return s;
 }
 
@@ -506,7 +506,7 @@ static Status put_row(Exercise *x, const TrainData *data, size_t row, int b, Err
     x->token[b + 1] = at + T;
     x->row[b + 1] = labels;
     if (!data->next_sentence) return BERT_OK;
-    return read_input(data, data->next_sentence, row, row, 0, 1, &x->next_sentence[b], e);
+    return read_input(data, data->next_sentence, row, row, 1, &x->next_sentence[b], e);
 }
 
 Status exercise_fill(Exercise *x, TrainData *data, int64_t step, Error *e)
