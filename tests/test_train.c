@@ -196,7 +196,8 @@ static void of_15_percent_80_are_masked_10_replaced_10_kept(void)
     }
 }
 
-/* 15 % of all tokens, [CLS] and [SEP] counted, a half to the even neighbour, at least one, at most 20, in proportion. */
+/* 15 % of all tokens, [CLS] and [SEP] counted, a half to the even neighbour, at least one, at most 20, in proportion.
+ */
 static void number_of_masks_by_the_rules_of_google(void)
 {
     static const struct { int T, max_length, want; } cases[] = {
@@ -431,8 +432,8 @@ static void a_hundred_steps_end_in_the_printed_hash(void)
     remove_work();
 }
 
-/* The limit on a file's size is a full disk, seen from inside: exit code 6, and the state saved before is there, byte for
- * byte; with room again the run goes on. */
+/* The limit on a file's size is a full disk, seen from inside: exit code 6, and the state saved before is there, byte
+ * for byte; with room again the run goes on. */
 static void a_full_disk_leaves_the_last_saved_state(void)
 {
     char before[65], after[65];
@@ -502,6 +503,8 @@ static void options_are_checked_before_anything_is_written(void)
         {"-o D --steps 3 -m X --dropout -1", "--dropout -1: a number"},
         {"-o D --steps 3 -m X --clip nan", "--clip nan: a number"},
         {"-o D --steps 3 -m X --weight-decay 1x", "--weight-decay 1x: a number"},
+        {"-o D --steps 3 -m X --evaluate-every 3", "--evaluate-every needs --dev"},
+        {"-o D --steps 3 -m X --dev -", "a file is expected"},
         {"-o D --steps 3 -m X --task classify", "--task classify: one of these is expected: mlm"},
         {"-o D --steps 3 -m X --rules mine", "huggingface google"},
         {"-o D --steps 3 -m X TEXT", "train takes no TEXT"},
@@ -655,6 +658,44 @@ static void rows_of_ids_are_learned_from(void)
     remove_work();
 }
 
+/* The number behind a key of the log's last line that has it. */
+static double logged(const char *directory, const char *key)
+{
+    if (run("grep -o '\"%s\": [0-9.]*' %s/%s/training/log.jsonl | tail -n 1", key, work, directory) != 0) return -1;
+    const char *colon = strchr(output, ':');
+    return colon ? atof(colon + 1) : -1;
+}
+
+/* Held out: judging changes nothing; of the same rows, with a rate of 0 and without dropout, it finds the loss and the
+ * accuracy of the step itself, to the six decimals of the log (the loss is a float's sum, with 7 digits). */
+static void what_is_held_out_is_judged_and_not_learned(void)
+{
+    RowsFile f;
+    char hex[65], options[400];
+    if (!make_work()) return;
+    check(run(TRAIN " -o %s/d --dev tests/golden/train.txt --evaluate-every 8 2>&1", tiny, tiny, work) == 0, "%s",
+          output);
+    hash_of("d/model.safetensors", hex);
+    check_text("the model is the same", hex, twenty_steps);
+    check(run("grep -c dev_nsp_accuracy %s/d/training/log.jsonl", work) == 0 && atoi(output) == 3,
+          "steps 8, 16, 20: %s",
+          output);
+    fill_rows(&f);
+    check(train_rows(&f, "none", "") == 0, "%s", output);
+    snprintf(options, sizeof options, "--learning-rate 0 --dropout 0 --batch 5 --dev %s/rows", work);
+    check(train_rows(&f, "none", options) == 0, "%s", output);
+    check_value("loss of words", logged("r", "dev_mlm_loss"), logged("r", "mlm_loss"), 3e-6);
+    check_value("loss of pairs", logged("r", "dev_nsp_loss"), logged("r", "nsp_loss"), 3e-6);
+    check_value("words", logged("r", "dev_mlm_accuracy"), logged("r", "mlm_accuracy"), 1e-6);
+    check_value("pairs", logged("r", "dev_nsp_accuracy"), logged("r", "nsp_accuracy"), 1e-6);
+    check(logged("r", "dev_mlm_loss") > 1, "there is a loss");
+    check(train_rows(&f, "none", "--dev no-such-file") == 3 && strstr(output, "no-such-file"), "%s", output);
+    check(run(TRAIN " -o %s/e --dev /dev/null 2>&1", tiny, tiny, work) == 4 && strstr(output,
+                                                                                      "/dev/null: line 1: the end"),
+          "%s", output);
+    remove_work();
+}
+
 static void bad_rows_end_in_one_line(void)
 {
     RowsFile f;
@@ -754,6 +795,7 @@ const Test train_tests[] = {
     {"a_directory_is_not_written_over", a_directory_is_not_written_over},
     {"a_broken_state_is_refused", a_broken_state_is_refused},
     {"rows_of_ids_are_learned_from", rows_of_ids_are_learned_from},
+    {"what_is_held_out_is_judged_and_not_learned", what_is_held_out_is_judged_and_not_learned},
     {"bad_rows_end_in_one_line", bad_rows_end_in_one_line},
     {"pieces_are_joined_by_counts", pieces_are_joined_by_counts},
     {"a_learned_vocabulary_is_the_same_each_time", a_learned_vocabulary_is_the_same_each_time},
