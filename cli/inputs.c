@@ -269,6 +269,8 @@ Status session_open(Session *s, Error *e)
     Status status = s->verb->needs == NEEDS_NOTHING ? BERT_OK : find_model(s, e);
     if (status == BERT_OK && s->verb->needs != NEEDS_NOTHING) status = enter_sentence_directory(s, e);
     if (status == BERT_OK && s->verb->needs != NEEDS_NOTHING) status = load_model(s, e);
+    if (status == BERT_OK && s->options.segments && s->model.config.distilbert)
+        note(s, "a DistilBERT has no segments: --segments has no effect");
     if (status == BERT_OK && s->options.output && !s->verb->opens_output) {
         status = output_open(&s->file, s->options.output, e);
         if (status == BERT_OK) s->out = s->file.stream;
