@@ -65,11 +65,12 @@ static void drop_row(real *out, const real *x, size_t cols, const Dropout *d, Pu
     const double rate = place == PURPOSE_DROP_PROBS ? d->probs_rate : d->rate;
     const uint32_t limit = (uint32_t)(rate * 4294967296.0);                 /* so many of 2^32 are dropped */
     const real scale = (real)(1 / (1 - rate));
-    for (size_t c = 0; c < cols; c += 4) {
-        uint32_t random[4];
-        const uint32_t counter[4] = {(uint32_t)(c / 4), row, sequence, d->step};
-        philox(random, counter, d->seed, place);
-        for (size_t i = 0; i < 4 && c + i < cols; i++) out[c + i] = random[i] < limit ? 0 : x[c + i] * scale;
+    for (size_t c = 0; c < cols; c += 64) {
+        uint32_t random[64];
+        const uint32_t counter[4] = {(uint32_t)(c / 4), row, sequence, d->step};    /* four columns share one */
+        const size_t count = cols - c < 64 ? cols - c : 64;
+        philox_sixteen(random, counter, d->seed, place);
+        for (size_t i = 0; i < count; i++) out[c + i] = random[i] < limit ? 0 : x[c + i] * scale;
     }
 }
 

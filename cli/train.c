@@ -272,21 +272,20 @@ static Status learn_part(TrainRun *r, int begin, int end, Targets targets, Error
     const Dropout dropout = {.rate = r->training.dropout, .probs_rate = r->training.probs_dropout,
                              .seed = (uint32_t)r->s->options.seed, .step = (uint32_t)r->adamw.step,
                              .first_sequence = (uint32_t)begin};
-    Activations a = {0};
+    Activations *a = &r->a;
     for (size_t i = 0; i < rows; i++) r->part_rows[i] = x->rows[row + i] - (int)first;
     const Request request = {.keep = KEEP_EVERYTHING, .pooler = x->has_next, .nsp = x->has_next,
                              .mlm_rows = r->part_rows, .M = (int)rows};
     targets.labels = x->has_labels ? x->labels + row : NULL;
     targets.next_sentence = x->next_sentence + begin;
     Status s = batch_check(&batch, &m->config, e);
-    if (s == BERT_OK) s = activations_new(&a, m, &batch, &request, e);
-    if (s == BERT_OK) s = gradients_room(&r->g, m, &a, KEEP_NOTHING, e);
-    if (s == BERT_OK) {
-        if (dropout.rate > 0 || dropout.probs_rate > 0) a.dropout = &dropout;
-        forward(m, &a);
-        backward(m, &a, &r->g, &targets);
-    }
-    activations_free(&a);
+    if (s == BERT_OK) s = activations_renew(a, m, &batch, &request, e);
+    if (s == BERT_OK) s = gradients_room(&r->g, m, a, KEEP_NOTHING, e);
+    if (s != BERT_OK) return s;
+    if (dropout.rate > 0 || dropout.probs_rate > 0) a->dropout = &dropout;
+    forward(m, a);
+    backward(m, a, &r->g, &targets);
+    a->dropout = NULL;
     return s;
 }
 
@@ -506,6 +505,7 @@ static Status verb_train(Session *s, Error *e)
     exercise_free(&r->exercise);
     adamw_free(&r->adamw);
     gradients_free(&r->g);
+    activations_free(&r->a);
     parameters_free(&r->p);
     free(r->part_rows);
     free(r->state);
