@@ -228,7 +228,7 @@ static bool differences_of_steps(Learner *x, Part *part, size_t most)
     return ok;
 }
 
-/* Three sequences: pairs, one of them padded. */
+/* Four sequences: pairs, one of them padded, and one wholly masked. */
 static void differences(const char *kind, int T, size_t most)
 {
     Learner x;
@@ -237,6 +237,7 @@ static void differences(const char *kind, int T, size_t most)
     if (!check(s && part, "memory") || !open_learner(&x, kind)) return;
     append(s, &x.m, T, 0);
     append(s, &x.m, T, T / 3);
+    append(s, &x.m, T, T);
     append(s, &x.m, T, 0);
     cut(part, s, 0, s->B);
     gradients_zero(&x.g);
