@@ -201,6 +201,13 @@ typedef struct {
 Status encode(const Tokenizer *t, Text a, const Text *b, const EncodeOptions *options, Encoding *out, Error *e);
 void encoding_free(Encoding *encoding);
 
+/* Steps 1 and 2 alone: calls `sink` for every word of the text that is not longer than longest_word, in order; stops where
+ * it returns anything but BERT_OK. BERT_TEXT with the byte: invalid UTF-8. For learning a vocabulary: t may be one of
+ * tokenizer_blank, without any piece. */
+typedef Status WordSink(void *context, const char *word, size_t length, Error *e);
+Status split_text(const Tokenizer *t, Text text, WordSink *sink, void *context, Error *e);
+Status tokenizer_blank(Tokenizer *t, bool lower_case, Error *e);
+
 /* One stage of steps 1 to 4, as `tokenize --trace` and `explain` show it. */
 typedef struct {
     int step;                       /* 1 to 4; 0: the text as it came */

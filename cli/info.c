@@ -157,8 +157,9 @@ static Status print_fine_tuned(const Session *s, const Bert *m, Error *e)
 {
     static const char *const scored[] = {"texts or tokens (config.json does not say which)", "whole texts",
                                          "the choices of a question", "every token"};
-    static const char *const problems[] = {"", "regression: the scores are the logits", "single_label_classification: "
-                                           "softmax", "multi_label_classification: each label by itself, sigmoid"};
+    static const char *const problems[] = {"", "regression: the scores are the logits",
+                                           "single_label_classification: softmax",
+                                           "multi_label_classification: each label by itself, sigmoid"};
     enum { SHOWN = 40 };
     Labels l;
     if (m->has_qa) fputs("answers     found in a text: qa_outputs\n", s->out);

@@ -360,6 +360,10 @@ static void hash_of(const char *file, char hex[65])
 static const char twenty_steps[] = 
     "9f05b1fcfa498c0ef8ae9320db3736dff7dfe9b27140d064dad4e7a2289b20e5";
 
+/* 120 pieces of the same text. */
+static const char learned_vocabulary[] =
+    "604d0f3e91709b8ff2288831243d3f3975c8e8a76d67d1a31bf72b1b65e5e156";
+
 static void twenty_steps_have_the_same_bits_in_any_micro_batches(void)
 {
     char hex[65], state[65] = "", other[65];
@@ -535,6 +539,150 @@ static void a_broken_state_is_refused(void)
     remove_work();
 }
 
+/* ---------------------------------------------------------------------------------------------------------------------
+ * --inputs
+ * ------------------------------------------------------------------------------------------------------------------ */
+enum { ROWS = 5, COLUMNS = 7 };
+typedef struct {                    /* what is written into a file of --inputs; changed by each case */
+    int64_t ids[ROWS * COLUMNS], types[ROWS * COLUMNS], mask[ROWS * COLUMNS], labels[ROWS * COLUMNS], next[ROWS];
+    SafeTensor tensors[5];
+} RowsFile;
+
+static void fill_rows(RowsFile *f)
+{
+    static char names[5][20] = {"input_ids", "token_type_ids", "attention_mask", "labels", "next_sentence_label"};
+    const void *const data[5] = {f->ids, f->types, f->mask, f->labels, f->next};
+    for (int i = 0; i < ROWS * COLUMNS; i++) {
+        f->ids[i] = 5 + i * 7 % 90;
+        f->types[i] = i % COLUMNS > 3;
+        f->mask[i] = i / COLUMNS != 2 || i % COLUMNS < 5;
+        f->labels[i] = i % 3 == 1 && f->mask[i] ? i % 90 : -100;
+    }
+    for (int r = 0; r < ROWS; r++) f->next[r] = r % 2;
+    for (int k = 0; k < 5; k++)
+        f->tensors[k] = (SafeTensor){names[k], DTYPE_I64, k < 4 ? 2 : 1, {ROWS, k < 4 ? COLUMNS : 0},
+                                     k < 4 ? ROWS * COLUMNS : ROWS, data[k]};
+}
+
+/* `bert train --inputs` on what was filled in, without the tensors of `without`; three steps. */
+static int train_rows(const RowsFile *f, const char *without, const char *options)
+{
+    SafeTensor list[5];
+    Error e = {0};
+    char path[300];
+    size_t count = 0;
+    for (int k = 0; k < 5; k++)
+        if (!strstr(without, f->tensors[k].name)) list[count++] = f->tensors[k];
+    snprintf(path, sizeof path, "%s/rows", work);
+    if (!check(safetensors_write(path, list, count, NULL, 0, &e) == BERT_OK, "%s", e.message)) return -1;
+    run("rm -rf %s/r", work);
+    return run("./bert train -q -m %s --inputs %s -o %s/r --steps 3 --batch 4 --learning-rate 1e-2 %s 2>&1", tiny, path,
+               work, options);
+}
+
+/* Rows in micro-batches; padding that is left away or not; one kind of labels, or both. */
+static void rows_of_ids_are_learned_from(void)
+{
+    RowsFile f;
+    char whole[65], other[65];
+    if (!make_work()) return;
+    fill_rows(&f);
+    check(train_rows(&f, "none", "") == 0, "%s", output);
+    hash_of("r/model.safetensors", whole);
+    check(train_rows(&f, "none", "--micro-batch 1") == 0, "%s", output);
+    hash_of("r/model.safetensors", other);
+    check_text("in micro-batches", other, whole);
+    f.ids[2 * COLUMNS + 6] = 77;                            /* what stands at a masked place at the end */
+    check(train_rows(&f, "none", "") == 0, "%s", output);
+    hash_of("r/model.safetensors", other);
+    check_text("with another padding", other, whole);
+    check(train_rows(&f, "next_sentence_label", "") == 0, "%s", output);
+    check(run("grep -c nsp %s/r/training/log.jsonl", work) == 1, "no next sentences are judged");
+    check(train_rows(&f, "none", "--no-nsp") == 0 && run("grep -c nsp %s/r/training/log.jsonl", work) == 1, "%s", output);
+    check(train_rows(&f, "labels", "") == 0 && run("grep -c mlm %s/r/training/log.jsonl", work) == 1, "%s", output);
+    check(train_rows(&f, "token_type_ids attention_mask", "") == 0, "%s", output);
+    for (int i = 0; i < ROWS * COLUMNS; i++) f.labels[i] = -100;
+    check(train_rows(&f, "none", "") == 0, "no label that counts: %s", output);
+    remove_work();
+}
+
+static void bad_rows_end_in_one_line(void)
+{
+    RowsFile f;
+    if (!make_work()) return;
+    static const struct { int what; const char *without, *options, *says; int code; } cases[] = {
+        {0, "input_ids", "", "there is no tensor input_ids", 3},
+        {0, "labels next_sentence_label", "", "there is nothing to learn", 3},
+        {0, "labels", "--no-nsp", "leaves nothing to learn", 3},
+        {1, "none", "", "row 2: number 9 of input_ids is 101, expected 0 to 100", 4},
+        {2, "none", "", "row 1: number 4 of labels is -1, expected 0 to 100, or -100 for none", 4},
+        {3, "none", "", "row 3: number 3 of next_sentence_label is 2, expected 0 to 1", 4},
+        {4, "none", "", "attention_mask has another shape than input_ids", 3},
+        {5, "none", "", "labels is F32 of rank 2, expected I64 of rank 2", 3},
+        {6, "none", "", "row 1: number 1 of token_type_ids is 3, expected 0 to 2", 4},
+        {7, "none", "", "input_ids is empty", 3},
+        {0, "none", "--max-length 9", "leave --max-length out", 2},
+        {0, "none", "-f x", "exclude each other", 2},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fill_rows(&f);
+        if (cases[i].what == 1) f.ids[8] = 101;
+        if (cases[i].what == 2) f.labels[3] = -1;
+        if (cases[i].what == 3) f.next[2] = 2;
+        if (cases[i].what == 4) f.tensors[2].shape[0] = COLUMNS, f.tensors[2].shape[1] = ROWS;
+        if (cases[i].what == 5) f.tensors[3].dtype = DTYPE_F32;
+        if (cases[i].what == 6) f.types[0] = 3;
+        for (int k = 0; cases[i].what == 7 && k < 5; k++) f.tensors[k].shape[0] = f.tensors[k].count = 0;
+        const int code = train_rows(&f, cases[i].without, cases[i].options);
+        check(code == cases[i].code && strstr(output, cases[i].says), "case %zu: code %d: %s", i, code, output);
+        check(strchr(output, '\n') == output + output_length - 1, "case %zu: one line: %s", i, output);
+    }
+    remove_work();
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * vocab --learn
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* The example of the comment in cli/learn_vocab.c, counted by hand: ##ug 20, ##un 16, hug 15, pun 12; of pug and hugs,
+ * 5 each, the pair of the earlier pieces first: p comes before hug; bun 4. */
+static void pieces_are_joined_by_counts(void)
+{
+    static const char text[] = "hug hug hug hug hug hug hug hug hug hug pug pug pug pug pug pun pun pun pun pun pun pun pun "
+                               "pun pun pun pun bun bun bun bun hugs hugs hugs hugs hugs";
+    static const char want[] = "[PAD] [UNK] [CLS] [SEP] [MASK] b h p ##g ##n ##s ##u ##ug ##un hug pun pug hugs bun ";
+    check(run("./bert vocab -q --learn 19 '%s' | tr '\n' ' '", text) == 0, "%s", output);
+    check_text("19 pieces", output, want);
+    check(run("./bert vocab --learn 40 '%s' 2>&1 > /dev/null", text) == 0 && strstr(output, "no other pair comes twice"),
+          "%s", output);
+    check(run("./bert vocab -q --learn 15 '%s' | tail -n 1", text) == 0 && !strcmp(output, "hug\n"), "%s", output);
+}
+
+/* In whatever order the lines are, and however often it is asked; and the text itself is cut without [UNK]. */
+static void a_learned_vocabulary_is_the_same_each_time(void)
+{
+    char first[65];
+    if (!make_work()) return;
+    check(run("./bert vocab -q --learn 120 -f tests/golden/train.txt -o %s/vocab.txt 2>&1", work) == 0, "%s", output);
+    hash_of("vocab.txt", first);
+    check_text("the committed pieces", first, learned_vocabulary);
+    check(run("sort -r tests/golden/train.txt | ./bert vocab -q --learn 120 | cmp - %s/vocab.txt 2>&1", work) == 0, "%s",
+          output);
+    check(run("./bert tokenize -q -m %s --format pieces -f tests/golden/train.txt 2>&1", work) == 0, "%s", output);
+    check(!strstr(output, "[UNK]") && strstr(output, "the bank"), "all words have pieces: %s", output);
+    check(run("./bert vocab -q --cased --learn 120 -f tests/golden/train.txt | grep -c '[A-Z]'") == 0 &&
+          atoi(output) > 5 + 6, "capital letters with --cased: %s", output);
+    remove_work();
+}
+
+static void a_vocabulary_needs_words(void)
+{
+    check(run("printf '' | ./bert vocab --learn 50 2>&1") == 4 && strstr(output, "no word to learn from"), "%s", output);
+    check(run("printf 'a b\n\377\n' | ./bert vocab --learn 50 2>&1") == 4 &&
+          strstr(output, "stdin: line 2, byte 1: 0xFF is not valid UTF-8"), "%s", output);
+    check(run("./bert vocab --learn 9 a 2>&1") == 2 && strstr(output, "10 or more"), "%s", output);
+}
+
 const Test train_tests[] = {
     {"pairs_are_cut_by_the_rules_of_google", pairs_are_cut_by_the_rules_of_google},
     {"sentences_that_a_random_pair_did_not_use_are_put_back", sentences_that_a_random_pair_did_not_use_are_put_back},
@@ -552,5 +700,10 @@ const Test train_tests[] = {
     {"bad_data_ends_in_one_line", bad_data_ends_in_one_line},
     {"a_directory_is_not_written_over", a_directory_is_not_written_over},
     {"a_broken_state_is_refused", a_broken_state_is_refused},
+    {"rows_of_ids_are_learned_from", rows_of_ids_are_learned_from},
+    {"bad_rows_end_in_one_line", bad_rows_end_in_one_line},
+    {"pieces_are_joined_by_counts", pieces_are_joined_by_counts},
+    {"a_learned_vocabulary_is_the_same_each_time", a_learned_vocabulary_is_the_same_each_time},
+    {"a_vocabulary_needs_words", a_vocabulary_needs_words},
     {NULL, NULL}
 };
