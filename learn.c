@@ -557,6 +557,8 @@ static void attention_probs_backward(Activations *a, Gradients *g, int l, int b,
  *
  * Trap: a masked score was replaced, so no q and no k changes it: its r is 0 even where a whole row is masked, in which
  * softmax gave every place 1/T and every dscore may be a number.
+ * Differs: Hugging Face's "eager" attention adds the mask, and PyTorch lets gradients through that sum: there queries
+ * and keys of a wholly masked sequence learn, from scores that changed nothing.
  * Verify: grad.encoder.layer.l.attention.self.query, .key */
 static void attention_scores_backward(const Bert *m, Activations *a, Gradients *g, int l, int b, int h)
 {

@@ -32,7 +32,7 @@ static const char train_help[] =
     "optimizer), and for all that one micro-batch computes.\n";
 static const char train_examples[] =
     "  bert train -o new --config config.json --vocab vocab.txt -f text --steps 900\n"
-    "  bert train -o new -m weights/bert-base-uncased -f text --steps 9 --batch 8\n"
+    "  bert train -o new -m weights/bert-base-uncased --no-nsp -f text --steps 9\n"
     "  bert train -o new -f text --steps 900 --resume\n";
 
 /* =====================================================================================================================
