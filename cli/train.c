@@ -447,6 +447,7 @@ static Status open_log(TrainRun *r, size_t size, Error *e)
     struct stat now;
     r->log_file = fopen(r->log, "ab");
     if (!r->log_file) return fail(e, BERT_SYSTEM, "%s: cannot be opened: %s", r->log, strerror(errno));
+    setvbuf(r->log_file, NULL, _IOLBF, BUFSIZ);             /* whole lines, for those who watch it grow */
     const int fd = fileno(r->log_file);
     if (fcntl(fd, F_SETLK, &lock) != 0 && (errno == EACCES || errno == EAGAIN))
         return fail(e, BERT_SYSTEM, "%s: is in use: another process is training in this directory", r->log);
