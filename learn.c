@@ -762,7 +762,7 @@ void backward(const Bert *m, Activations *a, Gradients *g, const Targets *t)
     embeddings_position_backward(m, a, g);
     embeddings_token_type_backward(m, a, g);
     embeddings_word_backward(m, a, g);
-    g->learned |= (unsigned)(t->labels != NULL) << GROUP_MLM | (unsigned)r->nsp << GROUP_NSP |
+    g->learned |= 1u << GROUP_ENCODER | (unsigned)(t->labels != NULL) << GROUP_MLM | (unsigned)r->nsp << GROUP_NSP |
                   (unsigned)pools << GROUP_POOLER | (unsigned)(r->classifier && distil) << GROUP_PRE_CLASSIFIER |
                   (unsigned)(r->classifier || r->token_classifier) << GROUP_CLASSIFIER | (unsigned)r->qa << GROUP_QA;
     g->tokens += (size_t)a->N;

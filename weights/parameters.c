@@ -260,7 +260,7 @@ void gradients_zero(Gradients *g)
 {
     memset(g->memory, 0, g->size);
     g->tokens = g->chosen = g->sequences = 0;
-    g->learned = 1u << GROUP_ENCODER;
+    g->learned = 0;
     g->losses = (Losses){0};
 }
 
