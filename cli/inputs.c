@@ -270,6 +270,8 @@ Status session_open(Session *s, Error *e)
     Status status = nothing ? BERT_OK : find_model(s, e);
     if (status == BERT_OK && !nothing) status = enter_sentence_directory(s, e);
     if (status == BERT_OK && !nothing) status = load_model(s, e);
+    if (status == BERT_OK && s->options.segments && s->model.config.distilbert)
+        note(s, "a DistilBERT has no segments: --segments has no effect");
     if (status == BERT_OK && s->options.output && !s->verb->opens_output) {
         status = output_open(&s->file, s->options.output, e);
         if (status == BERT_OK) s->out = s->file.stream;

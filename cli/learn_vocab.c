@@ -5,18 +5,18 @@
  *     the most frequent pair       ##u ##g: 10 + 5 + 5 = 20, which becomes a piece, ##ug, in all words
  *     again                        ##u ##n: 16, ##un;   then h ##ug: 15, hug;   then p ##un: 12, pun ...
  *
- * WHAT IS KNOWN. Google never released the program that made BERT's vocabulary. Its paper (Schuster, Nakajima: Japanese and
- * Korean Voice Search, 2012) says that WordPiece joins the pair that raises the likelihood of the text most, which is often
- * written count(ab) / (count(a) count(b)). Hugging Face's WordPieceTrainer counts pairs, as byte pair encoding does
- * (Sennrich et al.: Neural Machine Translation of Rare Words with Subword Units, 2016), and writes ## before what
+ * WHAT IS KNOWN. Google never released the program that made BERT's vocabulary. Its paper (Schuster, Nakajima: Japanese
+ * and Korean Voice Search, 2012) says that WordPiece joins the pair that raises the likelihood of the text most, which
+ * is often written count(ab) / (count(a) count(b)). Hugging Face's WordPieceTrainer counts pairs, as byte pair encoding
+ * does (Sennrich et al.: Neural Machine Translation of Rare Words with Subword Units, 2016), and writes ## before what
  * continues a word.
  * Differs: here it is the same, by counts: with the quotient a letter that comes once in the text is joined first.
  * Trap: Hugging Face's trainer gives other pieces from run to run, because pairs that are equally frequent come in the
  *       order of a hash table. Here the pair of the earlier pieces comes first, and the characters are in the order of
  *       Unicode: the same text gives the same vocabulary, in whatever order its lines are.
  *
- * The time grows with the text, then with the number of different words: only words that hold a pair are looked at when it
- * is joined.
+ * The time grows with the text, then with the number of different words: only words that hold a pair are looked at when
+ * it is joined.
  */
 #include "cli/cli.h"
 #include "weights/unicode.h"
@@ -237,7 +237,8 @@ static Status spell_words(PieceLearner *l, const uint32_t *number, Error *e)
     size_t used = 0;
     l->first = calloc(l->words.count, sizeof *l->first);
     l->length = calloc(l->words.count, sizeof *l->length);
-    l->symbols = calloc(l->words.used ? l->words.used : 1, sizeof *l->symbols);     /* a character has a byte at least */
+    /* a character has a byte at least */
+    l->symbols = calloc(l->words.used ? l->words.used : 1, sizeof *l->symbols);
     if (!l->first || !l->length || !l->symbols)
         return fail(e, BERT_SYSTEM, "out of memory for %zu different words", l->words.count);
     for (size_t w = 0; w < l->words.count; w++) {
@@ -323,7 +324,10 @@ static bool enqueue(PieceLearner *l, Queued x)
 {
     if (!grow(&l->queue, sizeof *l->queue, &l->queue_room, l->queue_count + 1)) return false;
     size_t at = l->queue_count++;
-    for (; at > 0 && comes_first(l, &x, &l->queue[(at - 1) / 2]); at = (at - 1) / 2) l->queue[at] = l->queue[(at - 1) / 2];
+    while (at > 0 && comes_first(l, &x, &l->queue[(at - 1) / 2])) {
+        l->queue[at] = l->queue[(at - 1) / 2];
+        at = (at - 1) / 2;
+    }
     l->queue[at] = x;
     return true;
 }
@@ -363,7 +367,8 @@ static bool next_pair(PieceLearner *l, PiecePair *pair)
     while (l->queue_count) {
         const Queued x = dequeue(l);
         const PiecePair *p = &l->pairs[x.pair];
-        if (p->count != x.count && p->count > 1) enqueue(l, (Queued){p->count, x.pair});    /* there is room: one left */
+        /* there is room: one left */
+        if (p->count != x.count && p->count > 1) enqueue(l, (Queued){p->count, x.pair});
         if (p->count != x.count || x.count < 2) continue;
         *pair = *p;
         return true;

@@ -865,6 +865,65 @@ static void files_that_say_what_the_vectors_are_come_along(void)
     end();
 }
 
+/* Runs the script for all-MiniLM-L6-v2, without a network; `from` is "" or "FROM=DIRECTORY". The exit code, and what it
+ * said. */
+static int take_minilm(const char *from)
+{
+    char command[1000];
+    snprintf(command, sizeof command, "HF_ENDPOINT=http://127.0.0.1:9 PIP_NO_INDEX=1 PIP_FIND_LINKS= WEIGHTS=%s/w "
+             "MODEL=all-MiniLM-L6-v2 %s sh weights/fetch.sh 2>&1 < /dev/null", directory, from);
+    FILE *f = popen(command, "r");
+    if (!f) return -1;
+    said[fread(said, 1, sizeof said - 1, f)] = 0;
+    return WEXITSTATUS(pclose(f));
+}
+
+/* The length of the vector that the directory gives for a text. */
+static double length_of_vector(const char *model)
+{
+    char command[600];
+    double x, squares = 0;
+    snprintf(command, sizeof command, "./bert embed -m %s 'a lake in winter'", model);
+    FILE *f = popen(command, "r");
+    if (!f) return -1;
+    while (fscanf(f, "%lf", &x) == 1) squares += x * x;
+    return pclose(f) == 0 ? sqrt(squares) : -1;
+}
+
+/* A directory of all-MiniLM-L6-v2 that does not say what its vectors are (Normalize) and where texts are cut (256
+ * tokens) gets both, from what is there already; a copy that says something else is not that model. */
+static void minilm_is_complete_with_its_modules(void)
+{
+    static const char old[] = "mkdir -p w && cp -rL %s/weights/all-MiniLM-L6-v2 w/ && "
+                              "rm -f w/all-MiniLM-L6-v2/modules.json w/all-MiniLM-L6-v2/sentence_bert_config.json%s";
+    static const char *const names[] = {"modules.json", "sentence_bert_config.json"};
+    char here[500], model[300], from[320];
+    if (!real_weights("all-MiniLM-L6-v2") || !can_take() || !begin()) return;
+    check(getcwd(here, sizeof here) != NULL, "where we are");
+    shell(old, here, "");
+    snprintf(model, sizeof model, "%s", in_directory("w/all-MiniLM-L6-v2"));
+    check(length_of_vector(model) > 5, "without its modules: no unit vectors");
+    check(take_minilm("") == 0 && strstr(said, ": nothing to do") && !strstr(said, "trying"), "added: %s", said);
+    check_value("the length", length_of_vector(model), 1, 1e-6);        /* measured: 4e-9 */
+    check(take_minilm("") == 0 && !strstr(said, "adds"), "once: %s", said);
+    shell("mv w/all-MiniLM-L6-v2 copy && rm copy/modules.json && echo '{\"max_seq_length\": 512}' > "
+          "copy/sentence_bert_config.json%s%s", "", "");
+    snprintf(from, sizeof from, "FROM=%s", in_directory("copy"));
+    check(take_minilm(from) == 3 && strstr(said, "sentence_bert_config.json: SHA-256: found "), "refused: %s", said);
+    shell("rm copy/sentence_bert_config.json%s%s", "", "");
+    check(take_minilm(from) == 0 && strstr(said, "is complete: 6L/384H/12A, "), "a copy without: %s", said);
+    for (size_t i = 0; i < 2; i++) {
+        check(file_exists(model, names[i]), "%s is there", names[i]);
+        snprintf(from, sizeof from, "w/all-MiniLM-L6-v2/%s", names[i]);
+        put_text(from, "{}");
+        snprintf(from, sizeof from, "%s: SHA-256: found ", names[i]);
+        check(take_minilm("") == 3 && strstr(said, from), "another %s is seen: %s", names[i], said);
+        unlink(in_directory(i ? "w/all-MiniLM-L6-v2/sentence_bert_config.json" : "w/all-MiniLM-L6-v2/modules.json"));
+    }
+    shell("rm -rf w copy%s%s", "", "");
+    end();
+}
+
 /* What loading found out is said: by info, and by every command with -v. */
 static void what_was_found_out_is_said(void)
 {
@@ -898,6 +957,7 @@ const Test bring_tests[] = {
     {"the_directorys_own_model_is_taken", the_directorys_own_model_is_taken},
     {"shards_and_torch_are_taken", shards_and_torch_are_taken},
     {"what_cannot_be_opened_is_not_complete", what_cannot_be_opened_is_not_complete},
+    {"minilm_is_complete_with_its_modules", minilm_is_complete_with_its_modules},
     {"files_that_say_what_the_vectors_are_come_along", files_that_say_what_the_vectors_are_come_along},
     {"prefixes_are_found_by_what_is_there", prefixes_are_found_by_what_is_there},
     {"heads_stand_beside_the_encoder", heads_stand_beside_the_encoder},

