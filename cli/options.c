@@ -119,6 +119,9 @@ static const Option option_table[] = {
      "whose masks, first weights and AdamW: they differ in details"},
     {"--seed", 0, 0, OPTION_NUMBER, AT(seed), 0, "N", "of all random numbers (default 0)"},
     {"--save-every", 0, 0, OPTION_NUMBER, AT(save_every), 1, "N", "steps (default 500; and at the end)"},
+    {"--dev", 0, 0, OPTION_STRING, AT(dev), 0, "FILE",
+     "held out: judged, not learned from; of the same kind as the text"},
+    {"--evaluate-every", 0, 0, OPTION_NUMBER, AT(evaluate_every), 1, "N", "steps (default: at the end only)"},
     {"--resume", 0, 0, OPTION_FLAG, AT(resume), 1, NULL,
      "go on from the last saved state in DIR; from the start if there is none"},
 };

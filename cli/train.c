@@ -32,7 +32,7 @@ static const char train_help[] =
     "optimizer), and for all that one micro-batch computes.\n";
 static const char train_examples[] =
     "  bert train -o new --config config.json --vocab vocab.txt -f text --steps 900\n"
-    "  bert train -o new -m weights/bert-base-uncased -f text --steps 9 --batch 8\n"
+    "  bert train -o new -m weights/bert-base-uncased --no-nsp -f text --steps 9\n"
     "  bert train -o new -f text --steps 900 --resume\n";
 
 /* =====================================================================================================================
@@ -66,6 +66,8 @@ static Status train_settle(Options *o, Error *e)
     if (o->case_choice && !o->config)
         return fail(e, BERT_USAGE, "--cased and --uncased go with --vocab: a model's own pieces have their own rule");
     if (o->pairs || o->pair) return fail(e, BERT_USAGE, "train makes its own pairs of sentences: leave --pair out");
+    if (o->evaluate_every && !o->dev) return fail(e, BERT_USAGE, "--evaluate-every needs --dev FILE");
+    if (o->dev && !strcmp(o->dev, "-")) return fail(e, BERT_USAGE, "--dev - : a file is expected");
     if (o->segments || o->pad) return fail(e, BERT_USAGE, "train has no %s", o->pad ? "--pad" : "--segments");
     if (o->max_length && o->max_length < 5)
         return fail(e, BERT_USAGE, "--max-length %d: 5 is the least", o->max_length);
@@ -161,13 +163,13 @@ static bool is_blank(Text text)
 }
 
 /* A line: a sentence's tokens, or the end of a document. */
-static Status add_line(TrainRun *r, Input *input, Error *e)
+static Status add_line(TrainRun *r, Corpus *corpus, Input *input, Error *e)
 {
     const Options *o = &r->s->options;
     const EncodeOptions options = {.plain = o->plain, .no_add_special = true};
     const int room = r->max_length - (o->no_nsp ? 2 : 3);
     if (is_blank(input->whole)) {
-        corpus_end_document(&r->data.corpus);
+        corpus_end_document(corpus);
         return BERT_OK;
     }
     Status s = encode(&r->s->tokenizer, input->whole, NULL, &options, &input->encoding, e);
@@ -175,11 +177,11 @@ static Status add_line(TrainRun *r, Input *input, Error *e)
         s = fail(e, BERT_TEXT, "a sentence of %d tokens, of which %d fit into --max-length %d: --truncate cuts it",
                  input->encoding.T, room, r->max_length);
     if (s != BERT_OK) return at_input(r->s, input, e);
-    return corpus_add(&r->data.corpus, input->encoding.input_ids, (size_t)input->encoding.T, input->number, e);
+    return corpus_add(corpus, input->encoding.input_ids, (size_t)input->encoding.T, input->number, e);
 }
 
 /* All lines; their SHA-256 is that of the file, if each ends with LF. */
-static Status read_text(TrainRun *r, Error *e)
+static Status read_text(TrainRun *r, TrainData *data, char hex[65], Error *e)
 {
     Input input = {0};
     Sha256 hash;
@@ -189,13 +191,13 @@ static Status read_text(TrainRun *r, Error *e)
     while ((s = next_text(r->s, &input, &more, e)) == BERT_OK && more) {
         sha256_add(&hash, input.whole.bytes, input.whole.length);
         sha256_add(&hash, "\n", 1);
-        if ((s = add_line(r, &input, e)) != BERT_OK) break;
+        if ((s = add_line(r, &data->corpus, &input, e)) != BERT_OK) break;
     }
     input_free(&input);
-    sha256_end(&hash, r->data_hash);
-    r->data.name = r->s->source.name;
-    if (s == BERT_OK && !r->data.corpus.sentences)
-        s = fail(e, BERT_TEXT, "%s: line %zu: the end, and no sentence before it", r->data.name, r->s->taken);
+    sha256_end(&hash, hex);
+    data->name = r->s->source.name;
+    if (s == BERT_OK && !data->corpus.sentences)
+        s = fail(e, BERT_TEXT, "%s: line %zu: the end, and no sentence before it", data->name, r->s->taken);
     return s;
 }
 
@@ -221,7 +223,39 @@ static Status open_text(TrainRun *r, Error *e)
     r->data.mask_rules = (MaskRules){(Rules)o->rules, r->mask, r->max_length, tokenizer_rows(t), t->cls_id, t->sep_id,
                                      t->pad_id, t->unk_id, t->mask_id};
     Status s = check_pieces(t, e);
-    return s == BERT_OK ? read_text(r, e) : s;
+    return s == BERT_OK ? read_text(r, &r->data, r->data_hash, e) : s;
+}
+
+/* The file of --dev, by the same rules; its seed is its own, so that no pair or mask of it is one of the steps'. */
+static Status read_dev_text(TrainRun *r, Error *e)
+{
+    Session *s = r->s;
+    const Source source = s->source;
+    const char *file = s->options.file;
+    char hex[65];
+    r->dev.pair_rules = r->data.pair_rules;
+    r->dev.mask_rules = r->data.mask_rules;
+    r->dev.pair_rules.seed = ~r->data.pair_rules.seed;
+    s->source = (Source){0};
+    s->options.file = s->options.dev;
+    s->taken = 0;
+    Status status = read_text(r, &r->dev, hex, e);
+    if (s->source.lines && s->source.fd != STDIN_FILENO) close(s->source.fd);
+    free(s->source.buffer);
+    s->source = source;
+    s->options.file = file;
+    return status;
+}
+
+static Status open_dev(TrainRun *r, Error *e)
+{
+    const Options *o = &r->s->options;
+    if (!o->dev) return BERT_OK;
+    if (!o->inputs) return read_dev_text(r, e);
+    Status s = train_inputs_open(&r->dev, o->dev, &r->s->model.config, e);
+    if (!r->data.labels) r->dev.labels = NULL;
+    if (!r->data.next_sentence) r->dev.next_sentence = NULL;
+    return s;
 }
 
 /* --inputs: the file's own SHA-256. */
@@ -249,6 +283,7 @@ static Status open_data(TrainRun *r, Error *e)
     size_t tokens;
     r->max_length = o->max_length ? o->max_length : P < 128 ? P : 128;
     Status s = o->inputs ? open_inputs(r, e) : open_text(r, e);
+    if (s == BERT_OK) s = open_dev(r, e);
     if (s == BERT_OK) s = exercise_new(&r->exercise, r->batch, r->max_length, e);
     if (s == BERT_OK && size_mul((size_t)r->batch, (size_t)r->max_length, &tokens))
         r->part_rows = calloc(tokens, sizeof *r->part_rows);
@@ -412,6 +447,7 @@ static Status open_log(TrainRun *r, size_t size, Error *e)
     struct stat now;
     r->log_file = fopen(r->log, "ab");
     if (!r->log_file) return fail(e, BERT_SYSTEM, "%s: cannot be opened: %s", r->log, strerror(errno));
+    setvbuf(r->log_file, NULL, _IOLBF, BUFSIZ);             /* whole lines, for those who watch it grow */
     const int fd = fileno(r->log_file);
     if (fcntl(fd, F_SETLK, &lock) != 0 && (errno == EACCES || errno == EAGAIN))
         return fail(e, BERT_SYSTEM, "%s: is in use: another process is training in this directory", r->log);
@@ -458,6 +494,14 @@ static Status announce(TrainRun *r, Error *e)
 /* =====================================================================================================================
  * The run
  * ================================================================================================================== */
+/* Is the held-out text judged after this step? */
+static bool is_judged(const TrainRun *r)
+{
+    const Options *o = &r->s->options;
+    return o->dev && (r->adamw.step == r->options.steps || (o->evaluate_every &&
+                                                            r->adamw.step % o->evaluate_every == 0));
+}
+
 static Status learn(TrainRun *r, Error *e)
 {
     Status s = BERT_OK;
@@ -469,7 +513,8 @@ static Status learn(TrainRun *r, Error *e)
         if (s != BERT_OK) break;
         log_step(r, norm);
         show_step(r);
-        if (r->adamw.step % r->save_every == 0 && r->adamw.step < r->options.steps) s = save(r, e);
+        if (is_judged(r)) s = train_judge(r, e);
+        if (s == BERT_OK && r->adamw.step % r->save_every == 0 && r->adamw.step < r->options.steps) s = save(r, e);
     }
     return s == BERT_OK ? save(r, e) : s;
 }
@@ -508,6 +553,7 @@ static Status verb_train(Session *s, Error *e)
     if (r->log_file && fclose(r->log_file) != 0 && status == BERT_OK)
         status = fail(e, BERT_SYSTEM, "%s: cannot be written: %s", r->log, strerror(errno));
     train_data_free(&r->data);
+    train_data_free(&r->dev);
     exercise_free(&r->exercise);
     adamw_free(&r->adamw);
     gradients_free(&r->g);
@@ -524,7 +570,7 @@ static Status verb_train(Session *s, Error *e)
 const Verb train_verb = {
     .name = "train", .run = verb_train, .settle = train_settle, .needs = NEEDS_NOTHING, .opens_output = true,
     .own = "--config --vocab --task --no-nsp --steps --batch --micro-batch --learning-rate --warmup --schedule "
-           "--weight-decay --clip --dropout --mask --rules --seed --save-every --resume",
+           "--weight-decay --clip --dropout --mask --rules --seed --save-every --dev --evaluate-every --resume",
     .formats = "", .arguments = "", .summary = "from text, or a model from a model: all gradients in C",
     .help = train_help, .examples = train_examples,
 };

@@ -98,9 +98,9 @@ static bool make_room(void *array, size_t size, size_t *room, size_t wanted)
     if (wanted <= *room) return true;
     if (!size_mul(wanted, 2, &more) || !size_mul(more, size, &bytes)) return false;
     memcpy(&memory, array, sizeof memory);
-    memory = realloc(memory, bytes);
-    if (!memory) return false;
-    memcpy(array, &memory, sizeof memory);
+    void *larger = realloc(memory, bytes);
+    if (!larger) return false;
+    memcpy(array, &larger, sizeof larger);
     *room = more;
     return true;
 }

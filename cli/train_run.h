@@ -15,7 +15,7 @@ typedef struct {
     AdamWOptions options;
     int batch, micro_batch, max_length, save_every;
     double mask;                    /* which part of the tokens is to be guessed */
-    TrainData data;
+    TrainData data, dev;            /* dev: held out; zeros without --dev */
     Exercise exercise;
     int *part_rows;                 /* rows of a micro-batch, counted within it */
     char data_hash[65];
@@ -36,4 +36,6 @@ typedef struct {
 Status train_model_open(TrainRun *r, Error *e);
 /* Temporary files that a run left in the directory when it was killed. */
 Status train_remove_leftovers(const TrainRun *r, Error *e);
+/* --dev: judges it, and writes a line of the log. */
+Status train_judge(TrainRun *r, Error *e);
 #endif
