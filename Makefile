@@ -52,7 +52,7 @@ WEIGHTS = $(addprefix weights/, files.c json.c sha256.c safetensors.c shards.c c
 VERIFY  = $(addprefix verify/, trace.c compare.c layout.c report.c trial.c rounding.c verify.c mistakes.c habits.c)
 CLI     = $(addprefix cli/, main.c options.c inputs.c output.c tokenize.c vectors.c sentence.c predict.c classify.c attention.c traces.c \
           explain.c explain_cards.c explain_tables.c goldens.c info.c demo.c \
-          spans.c tag.c answer.c train.c train_model.c train_data.c)
+          spans.c tag.c answer.c train.c train_model.c train_data.c learn_vocab.c)
 unexport WEIGHTS CONVERT        # lists here; to weights/fetch.sh a place for models and a program
 CORE    = $(BOOK) $(WEIGHTS)
 # What only the converter reads.
@@ -162,8 +162,8 @@ TENSOR    = tensor.c
 $(BITS_REST): $(filter-out build/steps.h,$(HEADERS))
 	@mkdir -p build/bits
 	$(COMPILE) -r -nostdlib $(filter-out bert.c tensor.c learn.c,$(CORE)) $(VERIFY) tests/checksum.c tests/print_bits.c -o $@
-$(BITS): $(BITS_REST) bert.c $(TENSOR) learn.c tests/formula.c $(filter-out build/steps.h,$(HEADERS))
-	$(COMPILE) bert.c $(TENSOR) learn.c tests/formula.c $(BITS_REST) -o $@ -lm
+$(BITS): $(BITS_REST) bert.c $(TENSOR) learn.c cli/train_data.c tests/formula.c $(filter-out build/steps.h,$(HEADERS))
+	$(COMPILE) bert.c $(TENSOR) learn.c cli/train_data.c tests/formula.c $(BITS_REST) -o $@ -lm
 
 weights: build/convert
 	MODEL='$(MODEL)' FROM='$(FROM)' sh weights/fetch.sh

@@ -740,16 +740,35 @@ static bool lay_out_sequences(Activations *a, const BertConfig *c)
 /* Measures, allocates, lays out. The batch is not copied: its arrays must live as long as the activations do. */
 Status activations_new(Activations *a, const Bert *m, const Batch *batch, const Request *request, Error *e)
 {
+    memset(a, 0, sizeof *a);
+    return activations_renew(a, m, batch, request, e);
+}
+
+/* At least `bytes` bytes at a->memory. */
+static bool have_memory(Activations *a, size_t bytes)
+{
+    if (a->memory && a->size >= bytes) return true;
+    free(a->memory);
+    a->memory = malloc(bytes);
+    a->size = a->memory ? bytes : 0;
+    if (a->memory) wish_large_pages(a->memory, bytes);
+    return a->memory != NULL;
+}
+
+/* Why the memory is kept between the steps of learning: the system gives pages that it has to clear first, and clearing
+ * a gigabyte takes as long as a third of a step. */
+Status activations_renew(Activations *a, const Bert *m, const Batch *batch, const Request *request, Error *e)
+{
     Arena arena = {0};
     size_t bytes;
-    memset(a, 0, sizeof *a);
-    a->batch = *batch;
-    a->request = *request;
+    free(a->start);
+    free(a->score_start);
+    free(a->block);
+    *a = (Activations){.batch = *batch, .request = *request, .memory = a->memory, .size = a->size};
     bool ok = lay_out_sequences(a, &m->config);
     if (ok) layout(a, &m->config, &arena);
     ok = ok && !arena.overflow && size_mul(arena.used, sizeof(real), &bytes) && size_add(bytes, 64, &bytes);
-    if (ok && (a->memory = malloc(bytes)) != NULL) {
-        wish_large_pages(a->memory, bytes);
+    if (ok && have_memory(a, bytes)) {
         arena = (Arena){.base = (real *)(((uintptr_t)a->memory + 63) / 64 * 64)};
         layout(a, &m->config, &arena);
         return BERT_OK;

@@ -201,6 +201,13 @@ typedef struct {
 Status encode(const Tokenizer *t, Text a, const Text *b, const EncodeOptions *options, Encoding *out, Error *e);
 void encoding_free(Encoding *encoding);
 
+/* Steps 1 and 2 alone: calls `sink` for every word of the text that is not longer than longest_word, in order; stops where
+ * it returns anything but BERT_OK. BERT_TEXT with the byte: invalid UTF-8. For learning a vocabulary: t may be one of
+ * tokenizer_blank, without any piece. */
+typedef Status WordSink(void *context, const char *word, size_t length, Error *e);
+Status split_text(const Tokenizer *t, Text text, WordSink *sink, void *context, Error *e);
+Status tokenizer_blank(Tokenizer *t, bool lower_case, Error *e);
+
 /* One stage of steps 1 to 4, as `tokenize --trace` and `explain` show it. */
 typedef struct {
     int step;                       /* 1 to 4; 0: the text as it came */
@@ -317,6 +324,8 @@ typedef enum {
     PURPOSE_WEIGHTS, PURPOSE_PAIRS, PURPOSE_ORDER, PURPOSE_MASKS        /* of `bert train`: cli/train.h */
 } Purpose;
 void philox(uint32_t out[4], const uint32_t counter[4], uint32_t seed, Purpose purpose);
+/* The same for this counter and the next 15, whose first number is 1 larger each. */
+void philox_sixteen(uint32_t out[64], const uint32_t counter[4], uint32_t seed, Purpose purpose);
 
 bool fma_is_fast(void);                                 /* this build uses the processor's own */
 float fma_without_instruction(float a, float b, float c);   /* the form for processors that lack fma, for the test */
@@ -453,9 +462,12 @@ typedef struct {
     const struct Dropout *dropout;          /* in training only, else NULL: see learn.c */
     Scratch scratch;
     void *memory;                   /* the one allocation behind all of them */
+    size_t size;                    /* bytes of it */
 } Activations;
 
 Status activations_new(Activations *a, const Bert *model, const Batch *batch, const Request *request, Error *e);
+/* The same for one batch after another: the memory stays, where it suffices. *a is zeroed before its first use. */
+Status activations_renew(Activations *a, const Bert *model, const Batch *batch, const Request *request, Error *e);
 void activations_free(Activations *a);
 const real *hidden_state(const Activations *a, int l);  /* l = 0 .. L, without KEEP_HIDDEN the last that ran */
 real *head_map(const Activations *a, real *maps, int b, int h);      /* (T,T), scores or probs of one head */
@@ -560,7 +572,7 @@ typedef struct {
     Scratch scratch;
     real *square, *turned;          /* (T,T), and another one or a transposed piece of dy */
     void *memory, *work;
-    size_t size;                    /* bytes of the gradients at `memory` */
+    size_t size, work_size, lookup_room;    /* bytes at `memory` and at `work`; tokens that `lookups` has room for */
 } Gradients;
 
 /* A step: zero, then for each micro-batch forward, room and backward, then finish. */

@@ -65,11 +65,12 @@ static void drop_row(real *out, const real *x, size_t cols, const Dropout *d, Pu
     const double rate = place == PURPOSE_DROP_PROBS ? d->probs_rate : d->rate;
     const uint32_t limit = (uint32_t)(rate * 4294967296.0);                 /* so many of 2^32 are dropped */
     const real scale = (real)(1 / (1 - rate));
-    for (size_t c = 0; c < cols; c += 4) {
-        uint32_t random[4];
-        const uint32_t counter[4] = {(uint32_t)(c / 4), row, sequence, d->step};
-        philox(random, counter, d->seed, place);
-        for (size_t i = 0; i < 4 && c + i < cols; i++) out[c + i] = random[i] < limit ? 0 : x[c + i] * scale;
+    for (size_t c = 0; c < cols; c += 64) {
+        uint32_t random[64];
+        const uint32_t counter[4] = {(uint32_t)(c / 4), row, sequence, d->step};    /* four columns share one */
+        const size_t count = cols - c < 64 ? cols - c : 64;
+        philox_sixteen(random, counter, d->seed, place);
+        for (size_t i = 0; i < count; i++) out[c + i] = random[i] < limit ? 0 : x[c + i] * scale;
     }
 }
 
@@ -556,6 +557,8 @@ static void attention_probs_backward(Activations *a, Gradients *g, int l, int b,
  *
  * Trap: a masked score was replaced, so no q and no k changes it: its r is 0 even where a whole row is masked, in which
  * softmax gave every place 1/T and every dscore may be a number.
+ * Differs: Hugging Face's "eager" attention adds the mask, and PyTorch lets gradients through that sum: there queries
+ * and keys of a wholly masked sequence learn, from scores that changed nothing.
  * Verify: grad.encoder.layer.l.attention.self.query, .key */
 static void attention_scores_backward(const Bert *m, Activations *a, Gradients *g, int l, int b, int h)
 {

@@ -70,6 +70,8 @@ typedef struct {
     size_t barred;                  /* no added token is looked for before this byte */
     Encoding *out;                  /* step 3 appends here, step 4 puts it in order */
     StageText *stages;              /* (STAGES), or NULL where nothing is to be shown */
+    WordSink *sink;                 /* split_text: takes the words, which step 3 then does not see; else NULL */
+    void *context;
     Error *e;
 } Pipeline;
 
@@ -404,6 +406,18 @@ static int cut_word(const Pipeline *p, int *ids, int (*ends)[2])
     return count;
 }
 
+/* The word that was read goes to split_text's caller. */
+static Status give_word(Pipeline *p)
+{
+    char bytes[4 * LONGEST_WORD];
+    size_t size = 0;
+    const int letters = p->letters;
+    p->letters = 0;
+    if (letters > p->t->longest_word) return BERT_OK;
+    for (int i = 0; i < letters; i++) size += utf8_encode(p->word[i].code, bytes + size);
+    return p->sink(p->context, bytes, size, p->e);
+}
+
 /* The word that was read becomes tokens, and a new, empty word begins. A token's offsets go from the first byte of its
  * first letter to the last byte of its last one; an [UNK] has those of the whole word.
  *
@@ -418,6 +432,7 @@ static Status end_word(Pipeline *p)
     int letters = p->letters;
     assert(p->t->longest_word <= LONGEST_WORD);
     if (letters == 0) return BERT_OK;
+    if (p->sink) return give_word(p);
     if (p->stages) {
         show(p, SPLIT, &(Char){.code = ' '}, 1);
         p->stages[SPLIT].count++;
@@ -812,6 +827,16 @@ static Status encode_texts(const Tokenizer *t, Text a, const Text *b, const Enco
 Status encode(const Tokenizer *t, Text a, const Text *b, const EncodeOptions *options, Encoding *out, Error *e)
 {
     return encode_texts(t, a, b, options, out, NULL, e);
+}
+
+/* Verify: a_learned_vocabulary_is_the_same_each_time (tests/test_train.c) */
+Status split_text(const Tokenizer *t, Text text, WordSink *sink, void *context, Error *e)
+{
+    Pipeline p = {.t = t, .plain = true, .sink = sink, .context = context, .e = e};
+    Status s = text_tokens(&p, text, 1);
+    free(p.chars.items);
+    free(p.next.items);
+    return s;
 }
 
 /* Gives everything back; the struct can be used again, or freed once more. */

@@ -162,6 +162,8 @@ static void print_answers(const Session *s, const Input *input, const Answers *a
 static Status answer_settle(Options *o, Error *e)
 {
     if (o->inputs) return fail(e, BERT_USAGE, "answer answers with places in a text: --inputs has none");
+    if (o->truncate) o->without_effect = "--truncate";                      /* a long context is read in parts */
+    if (o->pad) o->without_effect = "--pad";
     if (o->text_count == 2 && !o->pair && !o->pairs) {
         o->pair = o->texts[1];
         o->text_count = 1;

@@ -40,6 +40,7 @@ typedef struct {
     int isolate, gradients;
     const char *config, *vocabulary;    /* train, from here on */
     int task, no_nsp, steps, batch, micro_batch, warmup, schedule, rules, seed, save_every, resume;
+    int learn;                          /* vocab: pieces to be learned, or 0 */
     const char *learning_rate, *weight_decay, *clip, *dropout, *mask;
     /* what is left */
     const char **texts;             /* TEXT ... */
@@ -73,6 +74,7 @@ typedef struct {
 
 /* A family of verbs, a file. */
 extern const Verb tokenize_verb, vocab_verb;                     /* tokenize.c */
+Status learn_vocabulary(Session *s, Error *e);                   /* learn_vocab.c: vocab --learn */
 extern const Verb embed_verb, similarity_verb, rank_verb;        /* vectors.c */
 extern const Verb fill_mask_verb, next_sentence_verb;            /* predict.c */
 extern const Verb classify_verb, choose_verb;                    /* classify.c */

@@ -261,14 +261,17 @@ static void note_about_quotes(const Session *s)
  * user: nobody should wait for an answer that cannot be written. */
 Status session_open(Session *s, Error *e)
 {
+    const bool nothing = s->verb->needs == NEEDS_NOTHING || s->options.learn;   /* vocab --learn reads no vocabulary */
     s->out = stdout;
     if (s->options.without_effect) note(s, "%s has no effect on %s", s->options.without_effect, s->verb->name);
     note_about_quotes(s);
     if (s->options.format && format_is(s, "npy") && !s->options.output && isatty(STDOUT_FILENO))
         return fail(e, BERT_USAGE, "--format npy is binary: send it to a file (-o FILE, or > FILE)");
-    Status status = s->verb->needs == NEEDS_NOTHING ? BERT_OK : find_model(s, e);
-    if (status == BERT_OK && s->verb->needs != NEEDS_NOTHING) status = enter_sentence_directory(s, e);
-    if (status == BERT_OK && s->verb->needs != NEEDS_NOTHING) status = load_model(s, e);
+    Status status = nothing ? BERT_OK : find_model(s, e);
+    if (status == BERT_OK && !nothing) status = enter_sentence_directory(s, e);
+    if (status == BERT_OK && !nothing) status = load_model(s, e);
+    if (status == BERT_OK && s->options.segments && s->model.config.distilbert)
+        note(s, "a DistilBERT has no segments: --segments has no effect");
     if (status == BERT_OK && s->options.output && !s->verb->opens_output) {
         status = output_open(&s->file, s->options.output, e);
         if (status == BERT_OK) s->out = s->file.stream;

@@ -97,6 +97,7 @@ static const Option option_table[] = {
     {"--tolerance", 0, 0, OPTION_STRING, AT(tolerance), 0, "DB", "exact, or the largest NMSE in dB (default -80)"},
     {"--atol", 0, 0, OPTION_STRING, AT(atol), 0, "X", "every |ref - other| <= atol + rtol |ref|"},
     {"--rtol", 0, 0, OPTION_STRING, AT(rtol), 0, "X", "see --atol"},
+    {"--learn", 0, 0, OPTION_NUMBER, AT(learn), 10, "N", "learn N pieces from the text, one a line as in vocab.txt"},
     {"--task", 0, 0, OPTION_CHOICE, AT(task), 0, "mlm", "what is learned: hidden words and next sentences"},
     {"--config", 0, 0, OPTION_STRING, AT(config), 0, "FILE",
      "the sizes of a model that begins with random weights; goes with --vocab"},

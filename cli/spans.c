@@ -365,8 +365,9 @@ static size_t count_spans(size_t n, size_t longest)
  * Trap: 2 top_k + 10 candidates of each window, because some will turn out to be equal. The number is part of the
  *       answer: what comes behind it is not added to the score of an equal answer. With --top-k 2 the first answer may
  *       have a higher score than with 1.
- * Differs: with fewer spans than that, Hugging Face fills up with spans that end before they begin, whose score is 0
- *          and whose text is empty. Here there are fewer answers.
+ * Differs: with fewer spans than that, Hugging Face fills up with spans of score 0: that end before they begin, are too
+ *          long, or begin at [CLS]. Most are without text; others may hold the place of an equal answer that is found
+ *          later. Here there are fewer answers, each at a place of its own.
  * Source: [hf] select_starts_ends, decode_spans, QuestionAnsweringPipeline.get_indices. */
 Status answers_add(Answers *all, const AnswerWindow *x, int top_k, int max_answer, Error *e)
 {

@@ -179,6 +179,8 @@ static Status tag_settle(Options *o, Error *e)
     if (o->inputs) return fail(e, BERT_USAGE, "tag answers with places in a text: --inputs has none");
     if (o->stride != UNSET && o->aggregate == AGGREGATE_NONE)
         return fail(e, BERT_USAGE, "--stride goes with an aggregation: parts that overlap have some tokens twice");
+    if (o->pad) o->without_effect = "--pad";
+    else if (o->truncate && o->stride != UNSET) o->without_effect = "--truncate";
     o->pad = 0;
     return BERT_OK;
 }

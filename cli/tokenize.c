@@ -133,10 +133,16 @@ const Verb tokenize_verb = {
 static const char vocab_help[] =
     "Prints lines `id<TAB>piece`. A:B stands for the ids A to B-1, as in Python;\n"
     "every other argument is a word, looked up as it is as one piece: the id of\n"
-    "[UNK], and [UNK], if it is none.\n";
+    "[UNK], and [UNK], if it is none.\n\n"
+    "With --learn N it learns a vocabulary of N pieces from the lines of a text, and\n"
+    "prints it as vocab.txt has it: the special pieces, all characters, then what\n"
+    "joining the most frequent pair, again and again, gives. The same text, in\n"
+    "whatever order of lines, gives the same pieces. --cased keeps capital letters\n"
+    "and accents.\n";
 static const char vocab_examples[] =
     "  bert vocab 5000:5020\n"
-    "  bert vocab characteristically characteristic '##ally'\n";
+    "  bert vocab characteristically characteristic '##ally'\n"
+    "  bert vocab --learn 8000 -f text.txt -o vocab.txt\n";
 
 /* "5000:5020", ":20", "30000:"? Then the ids from .. to-1, cut at the vocabulary's end as a Python slice is.
  * A lone ":" is a word like any other (and a piece of the vocabulary): a slice has at least one digit. */
@@ -190,6 +196,7 @@ static Status verb_vocab(Session *s, Error *e)
 {
     Input input = {0};
     bool more = true;
+    if (s->options.learn) return learn_vocabulary(s, e);
     while (next_text(s, &input, &more, e) == BERT_OK && more) {
         int from, to;
         if (check_utf8(s, &input, e) != BERT_OK) break;
@@ -211,6 +218,6 @@ static Status verb_vocab(Session *s, Error *e)
 
 const Verb vocab_verb = {
     .name = "vocab", .run = verb_vocab, .needs = NEEDS_VOCABULARY, .without = ABOUT_TEXTS | ABOUT_GELU,
-    .own = "", .formats = "", .arguments = " [A:B | WORD ...]", .summary = "which piece has which id",
+    .own = "--learn", .formats = "", .arguments = " [A:B | WORD ...]", .summary = "which piece has which id; or learn the pieces",
     .help = vocab_help, .examples = vocab_examples,
 };

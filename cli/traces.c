@@ -328,9 +328,11 @@ static const char verify_help[] =
     "(token_type_ids default to 0, attention_mask to 1); with TEXT, OTHER's ids are\n"
     "checked first, and the habit of a tokenizer that explains them is named. Where\n"
     "the two differ, the known mistakes that explain it are named. Prints and exits\n"
-    "as `bert compare` does. --isolate gives each step OTHER's own inputs where OTHER\n"
-    "has them: a wrong step is not blamed on its successors, and each (of the first\n"
-    "five) is explained.\n";
+    "as `bert compare` does. What was computed in bfloat16 or float16 is compared\n"
+    "with steps that are rounded alike, and its rounding passes, unless --tolerance,\n"
+    "--atol or --rtol is given. --isolate gives each step OTHER's own inputs where\n"
+    "OTHER has them: a wrong step is not blamed on its successors, and each (of the\n"
+    "first five) is explained.\n";
 static const char verify_examples[] =
     "  bert verify theirs.safetensors\n"
     "  bert verify --isolate theirs.safetensors 'my dog is cute'\n";

@@ -50,6 +50,8 @@ static Status read_real(const char *name, const char *text, double least, double
     return BERT_OK;
 }
 
+enum { USUAL_BATCH = 32 };
+
 /* What can be said before any file is opened. */
 static Status train_settle(Options *o, Error *e)
 {
@@ -65,9 +67,11 @@ static Status train_settle(Options *o, Error *e)
         return fail(e, BERT_USAGE, "--cased and --uncased go with --vocab: a model's own pieces have their own rule");
     if (o->pairs || o->pair) return fail(e, BERT_USAGE, "train makes its own pairs of sentences: leave --pair out");
     if (o->segments || o->pad) return fail(e, BERT_USAGE, "train has no %s", o->pad ? "--pad" : "--segments");
-    if (o->max_length && o->max_length < 5) return fail(e, BERT_USAGE, "--max-length %d: 5 is the least", o->max_length);
-    if (o->micro_batch > (o->batch ? o->batch : 32))
-        return fail(e, BERT_USAGE, "--micro-batch %d is more than --batch %d", o->micro_batch, o->batch ? o->batch : 32);
+    if (o->max_length && o->max_length < 5)
+        return fail(e, BERT_USAGE, "--max-length %d: 5 is the least", o->max_length);
+    const int batch = o->batch ? o->batch : USUAL_BATCH;
+    if (o->micro_batch > batch)
+        return fail(e, BERT_USAGE, "--micro-batch %d is more than --batch %d", o->micro_batch, batch);
     return BERT_OK;
 }
 
@@ -81,7 +85,7 @@ static Status read_settings(TrainRun *r, Error *e)
     a->warmup = o->warmup;
     a->steps = o->steps;
     a->constant = o->schedule == 1;
-    r->batch = o->batch ? o->batch : 32;
+    r->batch = o->batch ? o->batch : USUAL_BATCH;
     r->micro_batch = o->micro_batch ? o->micro_batch : r->batch;
     r->save_every = o->save_every ? o->save_every : 500;
     r->mask = 0.15;
@@ -272,21 +276,20 @@ static Status learn_part(TrainRun *r, int begin, int end, Targets targets, Error
     const Dropout dropout = {.rate = r->training.dropout, .probs_rate = r->training.probs_dropout,
                              .seed = (uint32_t)r->s->options.seed, .step = (uint32_t)r->adamw.step,
                              .first_sequence = (uint32_t)begin};
-    Activations a = {0};
+    Activations *a = &r->a;
     for (size_t i = 0; i < rows; i++) r->part_rows[i] = x->rows[row + i] - (int)first;
     const Request request = {.keep = KEEP_EVERYTHING, .pooler = x->has_next, .nsp = x->has_next,
                              .mlm_rows = r->part_rows, .M = (int)rows};
     targets.labels = x->has_labels ? x->labels + row : NULL;
     targets.next_sentence = x->next_sentence + begin;
     Status s = batch_check(&batch, &m->config, e);
-    if (s == BERT_OK) s = activations_new(&a, m, &batch, &request, e);
-    if (s == BERT_OK) s = gradients_room(&r->g, m, &a, KEEP_NOTHING, e);
-    if (s == BERT_OK) {
-        if (dropout.rate > 0 || dropout.probs_rate > 0) a.dropout = &dropout;
-        forward(m, &a);
-        backward(m, &a, &r->g, &targets);
-    }
-    activations_free(&a);
+    if (s == BERT_OK) s = activations_renew(a, m, &batch, &request, e);
+    if (s == BERT_OK) s = gradients_room(&r->g, m, a, KEEP_NOTHING, e);
+    if (s != BERT_OK) return s;
+    if (dropout.rate > 0 || dropout.probs_rate > 0) a->dropout = &dropout;
+    forward(m, a);
+    backward(m, a, &r->g, &targets);
+    a->dropout = NULL;
     return s;
 }
 
@@ -297,7 +300,8 @@ static Status check_numbers(const TrainRun *r, double norm, Error *e)
     const double loss = r->g.losses.mlm + r->g.losses.nsp;
     const char *what = isfinite(loss) ? "the gradient's length" : "the loss";
     if (isfinite(loss) && isfinite(norm)) return BERT_OK;
-    return fail(e, BERT_TEXT, "%s: %s %zu and others: step %lld: %s is %s: the weights before it are not finite, or too "
+    return fail(e, BERT_TEXT,
+                "%s: %s %zu and others: step %lld: %s is %s: the weights before it are not finite, or too "
                 "large: try a smaller --learning-rate; the last saved state stays", r->data.name,
                 r->data.input_ids ? "row" : "line", r->exercise.line[0], (long long)r->adamw.step + 1, what,
                 isnan(isfinite(loss) ? norm : loss) ? "nan" : "inf");
@@ -365,8 +369,8 @@ static void put_time(char text[32], double seconds)
     else snprintf(text, 32, "%lld:%02lld", n / 60, n % 60);
 }
 
-/* The line of progress: once a second on a terminal, where each replaces the last one, else every ten seconds. The first
- * step and the last one are always shown. */
+/* The line of progress: once a second on a terminal, where each replaces the last one, else every ten seconds. The
+ * first step and the last one are always shown. */
 static void show_step(TrainRun *r)
 {
     const Exercise *x = &r->exercise;
@@ -400,8 +404,8 @@ static Status save(TrainRun *r, Error *e)
     return s == BERT_OK ? model_write(r->model, &r->p, e) : s;
 }
 
-/* The log, for more lines; those after the saved state are cut off. It is locked as long as the process lives: two runs in
- * one directory would write over each other. */
+/* The log, for more lines; those after the saved state are cut off. It is locked as long as the process lives: two runs
+ * in one directory would write over each other. */
 static Status open_log(TrainRun *r, size_t size, Error *e)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -483,7 +487,8 @@ static Status run_training(TrainRun *r, Error *e)
     if (s == BERT_OK) s = announce(r, e);
     if (s == BERT_OK && r->resumed) note(r->s, "goes on after step %lld", (long long)r->adamw.step);
     if (s == BERT_OK && r->resumed && r->adamw.step > r->options.steps)
-        s = fail(e, BERT_USAGE, "%s: has %lld steps already, more than --steps %lld", r->state, (long long)r->adamw.step,
+        s = fail(e, BERT_USAGE, "%s: has %lld steps already, more than --steps %lld", r->state,
+                 (long long)r->adamw.step,
                  (long long)r->options.steps);
     if (s == BERT_OK) s = open_log(r, log_size, e);
     return s == BERT_OK ? learn(r, e) : s;
@@ -506,6 +511,7 @@ static Status verb_train(Session *s, Error *e)
     exercise_free(&r->exercise);
     adamw_free(&r->adamw);
     gradients_free(&r->g);
+    activations_free(&r->a);
     parameters_free(&r->p);
     free(r->part_rows);
     free(r->state);

@@ -1,5 +1,5 @@
-/* train.h - what `bert train` learns from: exercises, made of a text or read from a file. train_data.c makes them, train.c
- * learns from them.
+/* train.h - what `bert train` learns from: exercises, made of a text or read from a file. train_data.c makes them,
+ * train.c learns from them.
  *
  *     text --corpus_add--> Corpus --make_pairs--> Pairs, in a random order --mask_tokens--> Exercise
  *     --inputs FILE ------------------------------------------------------------rows------> Exercise
@@ -79,7 +79,8 @@ typedef struct {
     int *T;                         /* (B) */
     size_t *token, *row;            /* (B+1) first token of each sequence; first of its rows */
     int32_t *ids, *types, *mask;    /* (token[B]) */
-    int *rows;                      /* (row[B]) tokens to be guessed, counted within the sequence's step: 0 .. token[B]-1 */
+    /* (row[B]) tokens to be guessed, counted within the sequence's step: 0 .. token[B]-1 */
+    int *rows;
     int32_t *labels;                /* (row[B]) */
     int32_t *next_sentence;         /* (B); below 0: none */
     size_t *line;                   /* (B) of the file */
@@ -107,8 +108,8 @@ void exercise_free(Exercise *x);
 Status exercise_fill(Exercise *x, TrainData *data, int64_t step, Error *e);
 void train_data_free(TrainData *data);
 
-/* The numbers that a model begins with, all of them from the seed: matrices and embeddings random, LayerNorm's weights 1,
- * all else 0. pad_id: the row of the word embeddings that stays 0 by Hugging Face's rules, or -1. */
+/* The numbers that a model begins with, all of them from the seed: matrices and embeddings random, LayerNorm's weights
+ * 1, all else 0. pad_id: the row of the word embeddings that stays 0 by Hugging Face's rules, or -1. */
 void random_weights(const Parameters *p, Rules rules, double deviation, uint32_t seed, int pad_id);
 
 /* --inputs: tensors of the names that PyTorch's models have. BERT_FILE, with the tensor, if they do not fit. */

@@ -4,9 +4,9 @@
  *     [CLS] my dog is cute [SEP] he likes playing [SEP]       a pair; here B follows A: IsNext
  *     [CLS] my dog is [MASK] [SEP] he likes apple [SEP]       two tokens are chosen: one is hidden, one replaced
  *
- * Everything random comes from a counter (philox, learn.c), never from a stream: pairs from (seed, document, epoch), their
- * order from (seed, epoch), masks from (seed, step, sequence). So the exercises of step 1,000 can be made without those of
- * the steps before: a run that goes on after it was killed sees what it would have seen.
+ * Everything random comes from a counter (philox, learn.c), never from a stream: pairs from (seed, document, epoch),
+ * their order from (seed, epoch), masks from (seed, step, sequence). So the exercises of step 1,000 can be made without
+ * those of the steps before: a run that goes on after it was killed sees what it would have seen.
  */
 #include "cli/train.h"
 
@@ -46,7 +46,8 @@ bool draw_chance(Draws *d, double p)
 
 /* A number of the normal distribution of mean 0 and deviation 1, by Marsaglia's polar method: a point of the unit disk,
  * its distance from the middle stretched.
- * Why: it needs the logarithm, of which the project has its own (tensor.c), and a square root: the same bits everywhere. */
+ * Why: it needs the logarithm, of which the project has its own (tensor.c), and a square root: the same bits
+ * everywhere. */
 static double random_normal(Draws *d)
 {
     for (;;) {
@@ -66,8 +67,8 @@ static bool ends_with(const char *text, const char *end)
     return n >= m && !strcmp(text + n - m, end);
 }
 
-/* Differs: Google's truncated normal draws again what is more than two deviations from 0, and fills the row of [PAD] like
- * any other; Hugging Face's is the plain one, and that row is 0.
+/* Differs: Google's truncated normal draws again what is more than two deviations from 0, and fills the row of [PAD]
+ * like any other; Hugging Face's is the plain one, and that row is 0.
  * Source: [hf] BertPreTrainedModel._init_weights; [tf] modeling.py, create_initializer. */
 void random_weights(const Parameters *p, Rules rules, double deviation, uint32_t seed, int pad_id)
 {
@@ -75,7 +76,8 @@ void random_weights(const Parameters *p, Rules rules, double deviation, uint32_t
         const bool ones = x->norm && ends_with(x->name, ".weight");
         const bool words = !strcmp(x->name, "embeddings.word_embeddings.weight");
         for (size_t i = 0; i < x->count; i++) {
-            Draws d = draws_at(seed, PURPOSE_WEIGHTS, (uint32_t)(x - p->list), (uint32_t)i, (uint32_t)((uint64_t)i >> 32));
+            Draws d = draws_at(seed, PURPOSE_WEIGHTS, (uint32_t)(x - p->list), (uint32_t)i,
+                               (uint32_t)((uint64_t)i >> 32));
             double z = x->decays ? random_normal(&d) : ones;
             while (x->decays && rules == RULES_GOOGLE && fabs(z) > 2) z = random_normal(&d);
             if (words && rules == RULES_HUGGINGFACE && pad_id >= 0 && i / x->cols == (size_t)pad_id) z = 0;
@@ -458,16 +460,16 @@ static int64_t input_at(const SafeTensor *t, size_t i)
     return value;
 }
 
-/* The same, if it is from `least` to `most`; or -100, where that may be. */
-static Status read_input(const TrainData *data, const SafeTensor *t, size_t row, size_t i, int least, int most,
-                         int32_t *out, Error *e)
+/* The same, if it is from 0 to `most`; or -100, where that may be. */
+static Status read_input(const TrainData *data, const SafeTensor *t, size_t row, size_t i, int most, int32_t *out,
+                         Error *e)
 {
     const int64_t value = input_at(t, i);
     *out = (int32_t)value;
-    if (value >= least && value <= most) return BERT_OK;
+    if (value >= 0 && value <= most) return BERT_OK;
     if (value == -100 && (t == data->labels || t == data->next_sentence)) return BERT_OK;
-    return fail(e, BERT_TEXT, "%s: row %zu: number %zu of %s is %lld, expected %d to %d%s", data->name, row + 1, i + 1,
-                t->name, (long long)value, least, most,
+    return fail(e, BERT_TEXT, "%s: row %zu: number %zu of %s is %lld, expected 0 to %d%s", data->name, row + 1, i + 1,
+                t->name, (long long)value, most,
                 t == data->labels || t == data->next_sentence ? ", or -100 for none" : "");
 }
 
@@ -477,10 +479,10 @@ static Status read_token(Exercise *x, const TrainData *data, size_t row, size_t 
     x->types[at] = 0;
     x->mask[at] = 1;
     *label = -100;
-    Status s = read_input(data, data->input_ids, row, i, 0, data->V - 1, &x->ids[at], e);
-    if (s == BERT_OK && data->types) s = read_input(data, data->types, row, i, 0, data->S - 1, &x->types[at], e);
-    if (s == BERT_OK && data->mask) s = read_input(data, data->mask, row, i, 0, 1, &x->mask[at], e);
-    if (s == BERT_OK && data->labels) s = read_input(data, data->labels, row, i, 0, data->V - 1, label, e);
+    Status s = read_input(data, data->input_ids, row, i, data->V - 1, &x->ids[at], e);
+    if (s == BERT_OK && data->types) s = read_input(data, data->types, row, i, data->S - 1, &x->types[at], e);
+    if (s == BERT_OK && data->mask) s = read_input(data, data->mask, row, i, 1, &x->mask[at], e);
+    if (s == BERT_OK && data->labels) s = read_input(data, data->labels, row, i, data->V - 1, label, e);
     return s;
 }
 
@@ -504,7 +506,7 @@ static Status put_row(Exercise *x, const TrainData *data, size_t row, int b, Err
     x->token[b + 1] = at + T;
     x->row[b + 1] = labels;
     if (!data->next_sentence) return BERT_OK;
-    return read_input(data, data->next_sentence, row, row, 0, 1, &x->next_sentence[b], e);
+    return read_input(data, data->next_sentence, row, row, 1, &x->next_sentence[b], e);
 }
 
 Status exercise_fill(Exercise *x, TrainData *data, int64_t step, Error *e)

@@ -50,10 +50,10 @@ static Status copy_file(const TrainRun *r, const char *from, const char *name, E
     return s;
 }
 
-/* What a model's directory says about its pieces. */
-static Status copy_pieces(const TrainRun *r, const char *from, Error *e)
+/* What a model's directory says about its pieces. *config: tokenizer_config.json was among it. */
+static Status copy_pieces(const TrainRun *r, const char *from, bool *config, Error *e)
 {
-    static const char *const names[] = {"vocab.txt", "tokenizer.json", "tokenizer_config.json",
+    static const char *const names[] = {"tokenizer_config.json", "vocab.txt", "tokenizer.json",
                                         "special_tokens_map.json", "added_tokens.json"};
     Status s = BERT_OK;
     for (size_t i = 0; s == BERT_OK && i < sizeof names / sizeof *names; i++) {
@@ -61,13 +61,14 @@ static Status copy_pieces(const TrainRun *r, const char *from, Error *e)
         if (!file_exists(from, names[i])) continue;
         s = path_join(&path, from, names[i], e);
         if (s == BERT_OK) s = copy_file(r, path, names[i], e);
+        if (i == 0) *config = true;
         free(path);
     }
     return s;
 }
 
 /* config.json; and tokenizer_config.json, unless one was copied. */
-static Status write_configs(const TrainRun *r, Error *e)
+static Status write_configs(const TrainRun *r, bool copied, Error *e)
 {
     const Session *s = r->s;
     char *path = NULL;
@@ -76,7 +77,7 @@ static Status write_configs(const TrainRun *r, Error *e)
         status = training_config_write(path, &s->model.config, &r->training, s->tokenizer.pad_id, e);
     free(path);
     path = NULL;
-    if (status != BERT_OK || file_exists(r->directory, "tokenizer_config.json")) return status;
+    if (status != BERT_OK || copied) return status;
     status = path_join(&path, r->directory, "tokenizer_config.json", e);
     if (status == BERT_OK) status = tokenizer_config_write(path, &s->tokenizer, s->model.config.P, e);
     free(path);
@@ -100,7 +101,7 @@ static Status remove_temporaries(const char *directory, Error *e)
 {
     DIR *d = opendir(directory);
     Status s = BERT_OK;
-    if (!d) return fail(e, BERT_SYSTEM, "%s: cannot be read: %s", directory, strerror(errno));
+    if (!d) return fail(e, BERT_FILE, "%s: cannot be read: %s", directory, strerror(errno));
     for (struct dirent *entry; s == BERT_OK && (entry = readdir(d)); ) {
         char *path = NULL;
         if (!is_leftover(entry->d_name)) continue;
@@ -160,14 +161,17 @@ static Status begin_with_model(TrainRun *r, Error *e)
 {
     Session *s = r->s;
     char *config = NULL;
+    bool copied = false;
     Status status = model_place(s->options.model, &s->directory, &s->weights, e);
     if (status == BERT_OK) status = tokenizer_load(&s->tokenizer, s->directory, CASE_AUTO, e);
     if (status == BERT_OK) status = bert_load(&s->model, s->options.model, e);
     if (status == BERT_OK) status = path_join(&config, s->directory, "config.json", e);
     if (status == BERT_OK) status = training_config_load(&r->training, config, e);
     if (status == BERT_OK) status = check_model(r, e);
+    if (status == BERT_OK && s->options.gelu != UNSET) s->model.config.gelu = (GeluKind)s->options.gelu;
     if (status == BERT_OK) status = make_directories(r, e);
-    if (status == BERT_OK) status = copy_pieces(r, s->directory, e);
+    if (status == BERT_OK) status = copy_pieces(r, s->directory, &copied, e);
+    if (status == BERT_OK) status = write_configs(r, copied, e);
     free(config);
     return status;
 }
@@ -177,11 +181,13 @@ static Status begin_with_config(TrainRun *r, Error *e)
 {
     Session *s = r->s;
     Status status = read_config(r, s->options.config, e);
+    if (status == BERT_OK && s->options.gelu != UNSET) s->model.config.gelu = (GeluKind)s->options.gelu;
     if (status == BERT_OK) status = make_directories(r, e);
     if (status == BERT_OK) status = copy_file(r, s->options.vocabulary, "vocab.txt", e);
     if (status == BERT_OK)
         status = tokenizer_load(&s->tokenizer, r->directory, (CaseChoice)s->options.case_choice, e);
-    return status == BERT_OK ? check_model(r, e) : status;
+    if (status == BERT_OK) status = check_model(r, e);
+    return status == BERT_OK ? write_configs(r, false, e) : status;
 }
 
 /* --resume: sizes and pieces as they were left. */
@@ -201,11 +207,19 @@ static Status refuse_model(const TrainRun *r, Error *e)
 {
     static const char *const names[] = {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
                                         "training/state.safetensors"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (file_exists(r->directory, names[i]))
-            return fail(e, BERT_USAGE, "%s: holds %s: --resume goes on with a run; a new one needs another directory",
-                        r->directory, names[i]);
-    return BERT_OK;
+    struct stat kind;
+    Status s = BERT_OK;
+    for (size_t i = 0; s == BERT_OK && i < sizeof names / sizeof *names; i++) {
+        char *path = NULL;
+        s = path_join(&path, r->directory, names[i], e);
+        if (s == BERT_OK && stat(path, &kind) == 0)
+            s = fail(e, BERT_USAGE, "%s: holds %s: --resume goes on with a run; a new one needs another directory",
+                     r->directory, names[i]);
+        else if (s == BERT_OK && errno != ENOENT && errno != ENOTDIR)
+            s = fail(e, BERT_SYSTEM, "%s: %s", path, strerror(errno));
+        free(path);
+    }
+    return s;
 }
 
 /* Weights in memory, as `begin` found them. */
@@ -220,8 +234,7 @@ Status train_model_open(TrainRun *r, Error *e)
                       "begin with", r->directory);
     if (status == BERT_OK)
         status = r->resumed ? begin_with_state(r, e) : o->model ? begin_with_model(r, e) : begin_with_config(r, e);
-    if (status == BERT_OK && o->gelu != UNSET) s->model.config.gelu = (GeluKind)o->gelu;
-    if (status == BERT_OK && !r->resumed) status = write_configs(r, e);
+    if (status == BERT_OK && r->resumed && o->gelu != UNSET) s->model.config.gelu = (GeluKind)o->gelu;
     if (status == BERT_OK) status = parameters_new(&r->p, &s->model, e);
     if (status == BERT_OK && !r->resumed && !o->model)
         random_weights(&r->p, (Rules)o->rules, r->training.initializer_range, (uint32_t)o->seed, s->tokenizer.pad_id);

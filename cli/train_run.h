@@ -24,6 +24,7 @@ typedef struct {
     size_t setting_count;
     Parameters p;
     Gradients g;
+    Activations a;                  /* of the micro-batch; its memory stays */
     AdamW adamw;
     FILE *log_file;
     double started, shown;          /* seconds, of a clock that only goes forward */

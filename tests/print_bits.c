@@ -6,8 +6,10 @@
  * same bits throughout. The inputs reach what differs between kernels: one token, numbers of tokens on both sides of a
  * multiple of 8, 24 and 48, panels of different widths side by side, all positions, masked tokens on either side, two
  * token types, and several sequences at once.
- * Then some steps of learning, with dropout: a checksum of every gradient and of the weights they lead to. */
+ * Then some steps of learning, with dropout: a checksum of every gradient and of the weights they lead to. Last twenty
+ * steps of pre-training from random weights, by each of the two rules, as `bert train` does them. */
 #include "checksum.h"
+#include "cli/train.h"
 #include "formula.h"
 #include <stdlib.h>
 
@@ -147,6 +149,78 @@ static Status print_learning(Bert *m, const char *kind, Error *e)
     return status;
 }
 
+/* A text of 6 documents of 5 sentences, of pieces by a formula. */
+static Status make_text(Corpus *c, int V, Error *e)
+{
+    Status status = BERT_OK;
+    for (int s = 0; s < 30 && status == BERT_OK; s++) {
+        int32_t ids[12];
+        for (int i = 0; i < 12; i++) ids[i] = 5 + (s * 7 + i * i * 3) % (V - 5);
+        status = corpus_add(c, ids, (size_t)(3 + s * 5 % 9), (size_t)s + 1, e);
+        if (s % 5 == 4) corpus_end_document(c);
+    }
+    return status;
+}
+
+/* The exercises of one step, each a micro-batch of its own. */
+static Status learn_exercise(const Bert *m, Gradients *g, Parameters *p, Exercise *x, uint32_t step, Error *e)
+{
+    Status status = BERT_OK;
+    gradients_zero(g);
+    for (int b = 0; b < x->B && status == BERT_OK; b++) {
+        const size_t first = x->token[b], row = x->row[b];
+        Activations a = {0};
+        const Batch batch = {1, x->T + b, x->ids + first, x->types + first, x->mask + first};
+        for (size_t i = row; i < x->row[b + 1]; i++) x->rows[i] -= (int)first;
+        const Request request = {.keep = KEEP_EVERYTHING, .pooler = true, .nsp = true, .mlm_rows = x->rows + row,
+                                 .M = (int)(x->row[b + 1] - row)};
+        const Dropout dropout = {0.1, 0.1, 9, step, (uint32_t)b};
+        const Targets targets = {x->labels + row, x->next_sentence + b, (double)x->row[x->B], x->B};
+        status = activations_new(&a, m, &batch, &request, e);
+        if (status == BERT_OK) status = gradients_room(g, m, &a, KEEP_NOTHING, e);
+        a.dropout = &dropout;
+        if (status == BERT_OK) forward(m, &a), backward(m, &a, g, &targets);
+        activations_free(&a);
+    }
+    if (status == BERT_OK) gradients_finish(m, g, p);
+    return status;
+}
+
+/* Pairs, masks, first weights and steps, all from one seed. */
+static Status print_pretraining(const BertConfig *config, Rules rules, Error *e)
+{
+    TrainData data = {.pair_rules = {24, true, 9},
+                      .mask_rules = {rules, 0.15, 24, config->V, 2, 3, 0, 1, 4}};
+    AdamWOptions options = adamw_defaults(rules);
+    Parameters p = {0};
+    Gradients g = {0};
+    AdamW adamw = {0};
+    Exercise x = {0};
+    Bert m;
+    options.learning_rate = 0.01, options.warmup = 4, options.steps = 20;
+    Status status = bert_blank(&m, config, e);
+    if (status == BERT_OK) status = parameters_new(&p, &m, e);
+    if (status == BERT_OK) random_weights(&p, rules, 0.02, 9, 0);
+    if (status == BERT_OK) print_parameters(&p, false, "tiny", "random weights");
+    if (status == BERT_OK) status = gradients_new(&g, &m, &p, e);
+    if (status == BERT_OK) status = adamw_new(&adamw, &p, &options, e);
+    if (status == BERT_OK) status = exercise_new(&x, 5, 24, e);
+    if (status == BERT_OK) status = make_text(&data.corpus, config->V, e);
+    for (uint32_t step = 0; step < 20 && status == BERT_OK; step++) {
+        status = exercise_fill(&x, &data, step, e);
+        if (status == BERT_OK) status = learn_exercise(&m, &g, &p, &x, step, e);
+        if (status == BERT_OK) adamw_step(&adamw, &g, &p, gradient_norm(&g, &p));
+    }
+    if (status == BERT_OK) print_parameters(&p, false, "tiny", "weights after twenty steps of pre-training");
+    adamw_free(&adamw);
+    exercise_free(&x);
+    train_data_free(&data);
+    gradients_free(&g);
+    parameters_free(&p);
+    bert_free(&m);
+    return status;
+}
+
 static Status print_formula(const char *kind, Error *e)
 {
     Bert m;
@@ -157,6 +231,8 @@ static Status print_formula(const char *kind, Error *e)
         for (size_t i = 0; status == BERT_OK && i < sizeof cases / sizeof *cases; i++)
             status = print_case(&m, kind, &cases[i], e);
         if (status == BERT_OK) status = print_learning(&m, kind, e);
+        for (Rules rules = RULES_HUGGINGFACE; m.config.S > 2 && rules <= RULES_GOOGLE && status == BERT_OK; rules++)
+            status = print_pretraining(&m.config, rules, e);        /* of tiny only */
         bert_free(&m);
     }
     formula_remove(directory);

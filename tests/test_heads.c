@@ -540,6 +540,11 @@ static void commands_say_which_head_is_there(void)
               "%s: exit code %d, expected %d; \"%s\" in: %s", cases[i].command, code, cases[i].code, cases[i].part, output);
         formula_remove(tiny);
     }
+    if (!headed_model(true, 3, "")) return;
+    configure(true, " ");
+    check(run("./bert embed -m %s --segments 1 cat 2>&1 >/dev/null", tiny) == 0 && strstr(output, "has no segments"),
+          "an option without effect is said: %s", output);
+    formula_remove(tiny);
     if (!tiny_model()) return;
     check(run("./bert classify -m %s x 2>&1", tiny) == 5 && strstr(output, "would answer at random"), "no head: %s", output);
     formula_remove(tiny);
@@ -586,10 +591,13 @@ static void classifiers_of_texts_and_of_tokens_are_told_apart(void)
         check(run("./bert trace -q -m %s -o %s/t 'the cat' 'the dog'", tiny, tiny) == 0, "a trace is written");
         check(run("./bert compare -v %s/t %s/t | grep -q '^classifier  *(2, %s3) '", tiny, tiny, tokens ? "4, " : "") == 0,
               "compare: %s", output);
-        check(run("./bert verify -v -m %s %s/t | grep -q '^classifier  *(2, %s3) '", tiny, tiny, tokens ? "4, " : "") == 0,
+        check(run("./bert verify -q -v -m %s %s/t | grep -q '^classifier  *(2, %s3) '", tiny, tiny, tokens ? "4, " : "") == 0,
               "verify");
         check(run("./bert verify -q -m %s %s/t | tail -n 1", tiny, tiny) == 0, "verify exits 0");
         check_text("the last line", output, "no difference\n");
+        run("sed -i 's/\"classifier\":/\"logits\":    /' %s/t", tiny);         /* as Hugging Face's outputs call them */
+        check(run("./bert verify -q -v -m %s %s/t | grep -q '^classifier  *(2, %s3) .* equal'", tiny, tiny,
+                  tokens ? "4, " : "") == 0, "logits are the classifier's");
         run("rm -f %s/t", tiny);
         formula_remove(tiny);
     }

@@ -84,6 +84,7 @@ static const Shape kinds[] = {
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 static int lengths[2], rows[ROWS];
+static int from_layer;              /* mistakes without a tensor are planted in this block and those behind it */
 static int32_t ids[ROWS], types[ROWS], mask[ROWS];
 
 static Batch batch_of(const Shape *k, int B)
@@ -109,12 +110,16 @@ static bool has_row(const Request *r, TraceName row)
     return row != TRACE_TOKEN_CLASSIFIER || r->token_classifier;
 }
 
-/* The whole forward pass by the trial's own steps. */
+/* The whole forward pass by the trial's own steps; those before block from_layer are made rightly. */
 static void run_steps(Trial *t)
 {
+    const Trial wrong = *t;
+    if (from_layer) memset(t->instead, 0, sizeof t->instead), t->norm = 0;
     for (TraceName row = 0; row < TRACE_QUERY; row++) trial_step(t, row, -1);
-    for (int l = 0; l < LAYERS; l++)
+    for (int l = 0; l < LAYERS; l++) {
+        if (l == from_layer) memcpy(t->instead, wrong.instead, sizeof t->instead), t->norm = wrong.norm;
         for (TraceName row = TRACE_QUERY; row < TRACE_POOLER_DENSE; row++) trial_step(t, row, l);
+    }
     for (TraceName row = TRACE_POOLER_DENSE; row < TRACE_COUNT; row++)
         if (has_row(&t->a.request, row)) trial_step(t, row, -1);
 }
@@ -286,7 +291,7 @@ static bool plant_and_run(Trial *t, const Mistake *m, const TensorSpec *spec, co
     if (!check(trial_new(t, &model, batch, &request, &e) == BERT_OK, "%s", e.message)) return false;
     trial_reset(t);
     t->value = m->value;
-    t->first_layer = spec && spec_per_layer(spec) ? 1 : 0;
+    t->first_layer = spec && spec_per_layer(spec) ? 1 : spec ? 0 : from_layer;
     t->last_layer = spec ? t->first_layer : LAYERS - 1;
     t->tensor = spec;
     t->norm = m->norm;
@@ -370,6 +375,33 @@ static void check_row(size_t i, const TensorSpec *spec, const Shape *s, int B)
     if (!changes) check(verify_it(false) == BERT_OK, "%s, %s: nobody sees it: %s", expected[i].name, what, said);
 }
 
+/* A mistake that begins in block 1 is found there, with the numbers of that block and of no other: its inputs, its
+ * weights, its LayerNorms. */
+static void a_mistake_of_a_later_block_is_found_there(void)
+{
+    int found_there = 0;
+    if (too_slow() || !open_model()) return;
+    from_layer = 1;
+    for (size_t i = 0; i < EXPECTED; i++) {
+        const Batch batch = batch_of(&kinds[1], 1);
+        const char *tensor = mistakes[i].norm ? "attention.output.LayerNorm" : expected[i].first + strlen(BLOCK_0);
+        char first[200];
+        bool found;
+        if (mistakes[i].where || (!mistakes[i].norm && strncmp(expected[i].first, BLOCK_0, strlen(BLOCK_0)))) continue;
+        model.config.gelu = expected[i].needs == TANH ? GELU_TANH : GELU_ERF;
+        if (!write_planted(&mistakes[i], NULL, &batch) || verify_it(false) != BERT_DIFFERENT) continue;
+        count_named(expected[i].sentence, &found);
+        snprintf(first, sizeof first, "\nfirst difference: encoder.layer.1.%s:", tensor);
+        if (!strstr(said, first)) continue;                             /* a mistake of all blocks together */
+        check(found, "%s: \"%s\" is named and equal: %s", expected[i].name, expected[i].sentence, said);
+        found_there++;
+    }
+    model.config.gelu = GELU_ERF;
+    from_layer = 0;
+    close_model();
+    check(found_there >= 27, "%d mistakes are found in block 1", found_there);
+}
+
 /* Every row on every input, alone and in a batch of two. */
 static void every_row_of_the_table_is_found_and_named(void)
 {
@@ -451,6 +483,7 @@ static void a_mistake_makes_of_a_sequence_what_it_makes_of_it_alone(void)
 }
 
 const Test mistake_tests[] = {
+    {"a_mistake_of_a_later_block_is_found_there", a_mistake_of_a_later_block_is_found_there},
     {"every_row_of_the_table_is_found_and_named", every_row_of_the_table_is_found_and_named},
     {"a_mistake_makes_of_a_sequence_what_it_makes_of_it_alone",
      a_mistake_makes_of_a_sequence_what_it_makes_of_it_alone},

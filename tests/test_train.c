@@ -42,8 +42,8 @@ static int by_place(const void *a, const void *b)
     return p->a < q->a ? -1 : p->a > q->a;
 }
 
-/* 400 documents of 12 sentences of up to 30 tokens. What must hold for every pair, and how often what is random happens:
- * within five standard deviations of the binomial distribution, sqrt(p (1 - p) / n). */
+/* 400 documents of 12 sentences of up to 30 tokens. What must hold for every pair, and how often what is random
+ * happens: within five standard deviations of the binomial distribution, sqrt(p (1 - p) / n). */
 static void pairs_are_cut_by_the_rules_of_google(void)
 {
     Corpus c;
@@ -75,7 +75,8 @@ static void pairs_are_cut_by_the_rules_of_google(void)
     const double n = (double)pairs.count;
     printf("    %zu pairs: %.1f%% random, %.1f%% full, B cut in front %zu, behind %zu\n", pairs.count,
            100 * (double)random / n, 100 * (double)full / n, cut_in_front, cut_behind);
-    check((double)random / n > 0.5 && (double)random / n < 0.65, "half of the pairs, and those of one sentence, are random");
+    check((double)random / n > 0.5 && (double)random / n < 0.65,
+          "half of the pairs, and those of one sentence, are random");
     check(foreign == random, "ten tries find another one of 400 documents: %zu of %zu", foreign, random);
     check(cut_in_front > 50 && cut_behind > 50, "what is too long is cut at both ends");
     check(follows > 200, "without a cut B begins where A ends");
@@ -150,9 +151,9 @@ static bool near(const char *what, double part, double want, double n)
     return check(fabs(part - want) < allowed, "%s: %.5f, expected %.5f, at most %.5f off", what, part, want, allowed);
 }
 
-/* 10,000 sequences of 128 tokens, 1.25 million that may be chosen. Of them 15 % are (by Google's rules exactly 19 of each
- * sequence, by Hugging Face's one by one); of these 80 % become [MASK], 10 % a random piece, 10 % stay. A random piece is
- * the same one by chance once in 1,000. Tolerances: five standard deviations. */
+/* 10,000 sequences of 128 tokens, 1.25 million that may be chosen. Of them 15 % are (by Google's rules exactly 19 of
+ * each sequence, by Hugging Face's one by one); of these 80 % become [MASK], 10 % a random piece, 10 % stay. A random
+ * piece is the same one by chance once in 1,000. Tolerances: five standard deviations. */
 static void of_15_percent_80_are_masked_10_replaced_10_kept(void)
 {
     enum { T = 128, SEQUENCES = 10000 };
@@ -172,7 +173,8 @@ static void of_15_percent_80_are_masked_10_replaced_10_kept(void)
             chosen += (size_t)count;
             for (int i = 0; i < count; i++) {
                 const int32_t now = ids[rows[i]];
-                check(labels[i] == old[rows[i]] && (!i || rows[i] > rows[i - 1]), "labels are what stood there, in order");
+                check(labels[i] == old[rows[i]] && (!i || rows[i] > rows[i - 1]),
+                      "labels are what stood there, in order");
                 check(old[rows[i]] != CLS && old[rows[i]] != SEP, "no [CLS] and no [SEP] is chosen");
                 if (now == MASK) masked++;
                 else if (now == labels[i]) kept++;
@@ -194,11 +196,12 @@ static void of_15_percent_80_are_masked_10_replaced_10_kept(void)
     }
 }
 
-/* 15 % of all tokens, [CLS] and [SEP] counted, a half to the even neighbour, at least one, at most 20 (in proportion). */
+/* 15 % of all tokens, [CLS] and [SEP] counted, a half to the even neighbour, at least one, at most 20, in proportion. */
 static void number_of_masks_by_the_rules_of_google(void)
 {
     static const struct { int T, max_length, want; } cases[] = {
-        {3, 128, 1}, {4, 128, 1}, {10, 128, 2}, {30, 128, 4}, {50, 128, 8}, {128, 128, 19}, {512, 512, 77}, {16, 16, 2}};
+        {3, 128, 1}, {4, 128, 1}, {10, 128, 2}, {30, 128, 4}, {50, 128, 8}, {128, 128, 19}, {512, 512, 77},
+        {16, 16, 2}};
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
         MaskRules rules = mask_rules(RULES_GOOGLE);
         int32_t ids[512], labels[512];
@@ -218,8 +221,8 @@ static void number_of_masks_by_the_rules_of_google(void)
     check(mask_tokens(ids, 128, &rules, &d, rows, labels) == 20, "20 of 128 tokens are the most");
 }
 
-/* The sentence of the paper, A.1, and of the documents: my dog is cute. he likes playing. From text to what the model is
- * to guess, step by step. */
+/* The sentence of the paper, A.1, and of the documents: my dog is cute. he likes playing. From text to what the model
+ * is to guess, step by step. */
 static void my_dog_is_cute_step_by_step(void)
 {
     TrainData data = {.pair_rules = {16, true, 0}};
@@ -297,8 +300,8 @@ static void exercises_depend_on_the_step_alone(void)
  * First weights
  * ------------------------------------------------------------------------------------------------------------------ */
 
-/* Of 20,000 numbers: mean, deviation, and how many are beyond two deviations (4.55 % of the normal distribution, none of
- * Google's, whose deviation the cut makes 0.8796 times as large). Five standard deviations of each. */
+/* Of 20,000 numbers: mean, deviation, and how many are beyond two deviations (4.55 % of the normal distribution, none
+ * of Google's, whose deviation the cut makes 0.8796 times as large). Five standard deviations of each. */
 static void random_weights_are_normal(void)
 {
     enum { COUNT = 20000 };
@@ -308,7 +311,8 @@ static void random_weights_are_normal(void)
             {.name = "pooler.dense.weight", .rows = 100, .cols = 200, .count = COUNT, .decays = true, .value = matrix},
             {.name = "embeddings.LayerNorm.weight", .cols = 8, .count = 8, .norm = true, .value = gamma},
             {.name = "pooler.dense.bias", .cols = 8, .count = 8, .value = bias},
-            {.name = "embeddings.word_embeddings.weight", .rows = 8, .cols = 8, .count = 64, .decays = true, .value = words},
+            {.name = "embeddings.word_embeddings.weight", .rows = 8, .cols = 8, .count = 64, .decays = true,
+             .value = words},
         };
         const Parameters p = {.list = list, .count = 4};
         double sum = 0, squares = 0, beyond = 0;
@@ -360,6 +364,10 @@ static void hash_of(const char *file, char hex[65])
 static const char twenty_steps[] = 
     "9f05b1fcfa498c0ef8ae9320db3736dff7dfe9b27140d064dad4e7a2289b20e5";
 
+/* 120 pieces of the same text. */
+static const char learned_vocabulary[] =
+    "604d0f3e91709b8ff2288831243d3f3975c8e8a76d67d1a31bf72b1b65e5e156";
+
 static void twenty_steps_have_the_same_bits_in_any_micro_batches(void)
 {
     char hex[65], state[65] = "", other[65];
@@ -378,8 +386,8 @@ static void twenty_steps_have_the_same_bits_in_any_micro_batches(void)
     remove_work();
 }
 
-/* Killed without warning at twelve moments, and resumed each time: every time that it is killed, the model on the disk is
- * whole; in the end the bytes are those of a run that nobody disturbed. */
+/* Killed without warning at twelve moments, and resumed each time: every time that it is killed, the model on the disk
+ * is whole; in the end the bytes are those of a run that nobody disturbed. */
 static void killed_and_resumed_it_ends_with_the_same_bits(void)
 {
     char hex[65], state[65];
@@ -392,15 +400,56 @@ static void killed_and_resumed_it_ends_with_the_same_bits(void)
         if (run("test -f %s/k/model.safetensors", work) == 0)
             check(run("./bert info -q -m %s/k 2>&1", work) == 0, "the model is whole after kill %d: %s", i, output);
         if (run("test -f %s/k/training/state.safetensors", work) == 0)
-            check(run("./bert info -q -m %s/k/training/state.safetensors 2>&1 | grep -c truncated", work) != 0, "%s", output);
+            check(run("./bert info -q -m %s/k/training/state.safetensors 2>&1 | grep -c truncated", work) != 0, "%s",
+                  output);
     }
     check(run(TRAIN " -o %s/k --resume 2>&1", tiny, tiny, work) == 0, "%s", output);
     hash_of("k/model.safetensors", hex);
     check_text("the model", hex, twenty_steps);
     hash_of("k/training/state.safetensors", hex);
     check_text("the state", hex, state);
-    check(run("wc -l < %s/k/training/log.jsonl", work) == 0 && atoi(output) == 20, "one line for each step: %s", output);
+    check(run("wc -l < %s/k/training/log.jsonl", work) == 0 && atoi(output) == 20, "one line for each step: %s",
+          output);
     check(run("ls %s/k %s/k/training | grep -c '\\.tmp-'", work, work) == 1, "no temporary file is left");
+    remove_work();
+}
+
+/* What README tells everyone to try: pieces from a text, 100 steps from random weights, one hash. */
+static const char hundred_steps[] =
+    "57e3195d81df3d1121cf410e4e6f3ede97b1bcf69439c23ef42bd99330698413";
+
+static void a_hundred_steps_end_in_the_printed_hash(void)
+{
+    char hex[65];
+    if (!make_work()) return;
+    check(run("./bert vocab -q --learn 200 -f tests/golden/train.txt -o %s/vocab.txt 2>&1", work) == 0, "%s", output);
+    check(run("./bert train -q -o %s/new --config tests/golden/train-config.json --vocab %s/vocab.txt "
+              "-f tests/golden/train.txt --steps 100 --learning-rate 1e-3 --warmup 10 2>&1", work, work) == 0, "%s",
+          output);
+    hash_of("new/model.safetensors", hex);
+    check_text("the model after 100 steps", hex, hundred_steps);
+    remove_work();
+}
+
+/* The limit on a file's size is a full disk, seen from inside: exit code 6, and the state saved before is there, byte for
+ * byte; with room again the run goes on. */
+static void a_full_disk_leaves_the_last_saved_state(void)
+{
+    char before[65], after[65];
+    if (!make_work()) return;
+    check(run(TRAIN " --schedule constant -o %s/k 2>&1", tiny, tiny, work) == 0, "%s", output);
+    hash_of("k/training/state.safetensors", before);
+    for (int blocks = 1; blocks < 512; blocks *= 4) {       /* of 512 bytes: less than the state has */
+        const int code = run("(trap '' XFSZ; ulimit -f %d; " TRAIN " --schedule constant --steps 40 -o %s/k --resume) 2>&1",
+                             blocks, tiny, tiny, work);
+        check(code == 6 && strstr(output, "cannot be written"), "%d blocks: code %d: %s", blocks, code, output);
+        hash_of("k/training/state.safetensors", after);
+        check_text("the state", after, before);
+        check(run("ls %s/k %s/k/training | grep -c '\\.tmp-'", work, work) == 1, "no temporary file is left");
+    }
+    check(run(TRAIN " --schedule constant --steps 40 -o %s/k --resume 2>&1", tiny, tiny, work) == 0, "%s", output);
+    check(run(TRAIN " --schedule constant --steps 40 -o %s/whole 2>&1", tiny, tiny, work) == 0, "%s", output);
+    check(run("cmp %s/k/model.safetensors %s/whole/model.safetensors 2>&1", work, work) == 0, "%s", output);
     remove_work();
 }
 
@@ -422,8 +471,8 @@ static void a_signal_leaves_the_last_saved_state(void)
 static void what_is_left_is_a_model(void)
 {
     if (!make_work()) return;
-    check(run("./bert train -q -m %s -f tests/golden/train.txt --steps 60 --batch 8 --learning-rate 1e-3 --rules google "
-              "-o %s/a 2>&1", tiny, work) == 0, "%s", output);
+    check(run("./bert train -q -m %s -f tests/golden/train.txt --steps 60 --batch 8 --learning-rate 1e-3 "
+              "--rules google -o %s/a 2>&1", tiny, work) == 0, "%s", output);
     check(run("./bert info -m %s/a 2>&1", work) == 0 && strstr(output, "0 missing, 0 unexpected"), "%s", output);
     check(run("./bert fill-mask -m %s/a 'the cat sat on the [MASK] .' 2>&1", work) == 0, "%s", output);
     check(run("./bert next-sentence -m %s/a 'the cat sat' 'it was big' 2>&1", work) == 0, "%s", output);
@@ -474,7 +523,8 @@ static void bad_data_ends_in_one_line(void)
         {"printf 'the cat\\n\\nthe cat sat on the mat the cat sat\\n'", "--max-length 8",
          "line 3: a sentence of 9 tokens, of which 5 fit into --max-length 8: --truncate cuts it", 4},
         {"printf 'the cat\\nthe dog sat\\n'", "--max-length 64", "--max-length 64: the model has 32 positions", 2},
-        {"printf 'the cat\\nthe dog sat\\n'", "--learning-rate 1e5 --steps 9 --clip 0", "the last saved state stays", 4},
+        {"printf 'the cat\\nthe dog sat\\n'", "--learning-rate 1e5 --steps 9 --clip 0", "the last saved state stays",
+         4},
     };
     if (!make_work()) return;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -506,7 +556,8 @@ static void a_directory_is_not_written_over(void)
           "%s", output);
     check(run(TRAIN " -o %s/a --resume 2>&1", tiny, tiny, work) == 0, "a finished run has nothing to do: %s", output);
     run(TRAIN " --steps 100000 -o %s/b > /dev/null 2>&1 & echo $! > %s/pid; sleep 0.3", tiny, tiny, work, work);
-    check(run(TRAIN " --steps 100000 -o %s/b --resume 2>&1", tiny, tiny, work) == 6 && strstr(output, "is in use"), "%s",
+    check(run(TRAIN " --steps 100000 -o %s/b --resume 2>&1", tiny, tiny, work) == 6 && strstr(output, "is in use"),
+          "%s",
           output);
     run("kill $(cat %s/pid)", work);
     remove_work();
@@ -520,7 +571,8 @@ static void a_broken_state_is_refused(void)
         {"cp %s/a/model.safetensors %s/x", "__metadata__ has no step", 3},
         {"sed 's/\"step\":\"20\"/\"step\":\"2x\"/' %s/a/training/state.safetensors > %s/x", "step is \"2x\"", 3},
         {"sed 's/\"seed\"/\"sead\"/' %s/a/training/state.safetensors > %s/x", "__metadata__ has no seed", 3},
-        {"sed 's/\"mean.bert.pooler.dense.bias\"/\"mean.bert.pooler.dense.bios\"/' %s/a/training/state.safetensors > %s/x",
+        {"sed 's/\"mean.bert.pooler.dense.bias\"/\"mean.bert.pooler.dense.bios\"/' %s/a/training/state.safetensors "
+         "> %s/x",
          "there is no tensor 'mean.bert.pooler.dense.bias'", 3},
     };
     if (!make_work()) return;
@@ -535,6 +587,153 @@ static void a_broken_state_is_refused(void)
     remove_work();
 }
 
+/* ---------------------------------------------------------------------------------------------------------------------
+ * --inputs
+ * ------------------------------------------------------------------------------------------------------------------ */
+enum { ROWS = 5, COLUMNS = 7 };
+typedef struct {                    /* what is written into a file of --inputs; changed by each case */
+    int64_t ids[ROWS * COLUMNS], types[ROWS * COLUMNS], mask[ROWS * COLUMNS], labels[ROWS * COLUMNS], next[ROWS];
+    SafeTensor tensors[5];
+} RowsFile;
+
+static void fill_rows(RowsFile *f)
+{
+    static char names[5][20] = {"input_ids", "token_type_ids", "attention_mask", "labels", "next_sentence_label"};
+    const void *const data[5] = {f->ids, f->types, f->mask, f->labels, f->next};
+    for (int i = 0; i < ROWS * COLUMNS; i++) {
+        f->ids[i] = 5 + i * 7 % 90;
+        f->types[i] = i % COLUMNS > 3;
+        f->mask[i] = i / COLUMNS != 2 || i % COLUMNS < 5;
+        f->labels[i] = i % 3 == 1 && f->mask[i] ? i % 90 : -100;
+    }
+    for (int r = 0; r < ROWS; r++) f->next[r] = r % 2;
+    for (int k = 0; k < 5; k++)
+        f->tensors[k] = (SafeTensor){names[k], DTYPE_I64, k < 4 ? 2 : 1, {ROWS, k < 4 ? COLUMNS : 0},
+                                     k < 4 ? ROWS * COLUMNS : ROWS, data[k]};
+}
+
+/* `bert train --inputs` on what was filled in, without the tensors of `without`; three steps. */
+static int train_rows(const RowsFile *f, const char *without, const char *options)
+{
+    SafeTensor list[5];
+    Error e = {0};
+    char path[300];
+    size_t count = 0;
+    for (int k = 0; k < 5; k++)
+        if (!strstr(without, f->tensors[k].name)) list[count++] = f->tensors[k];
+    snprintf(path, sizeof path, "%s/rows", work);
+    if (!check(safetensors_write(path, list, count, NULL, 0, &e) == BERT_OK, "%s", e.message)) return -1;
+    run("rm -rf %s/r", work);
+    return run("./bert train -q -m %s --inputs %s -o %s/r --steps 3 --batch 4 --learning-rate 1e-2 %s 2>&1", tiny, path,
+               work, options);
+}
+
+/* Rows in micro-batches; padding that is left away or not; one kind of labels, or both. */
+static void rows_of_ids_are_learned_from(void)
+{
+    RowsFile f;
+    char whole[65], other[65];
+    if (!make_work()) return;
+    fill_rows(&f);
+    check(train_rows(&f, "none", "") == 0, "%s", output);
+    hash_of("r/model.safetensors", whole);
+    check(train_rows(&f, "none", "--micro-batch 1") == 0, "%s", output);
+    hash_of("r/model.safetensors", other);
+    check_text("in micro-batches", other, whole);
+    f.ids[2 * COLUMNS + 6] = 77;                            /* what stands at a masked place at the end */
+    check(train_rows(&f, "none", "") == 0, "%s", output);
+    hash_of("r/model.safetensors", other);
+    check_text("with another padding", other, whole);
+    check(train_rows(&f, "next_sentence_label", "") == 0, "%s", output);
+    check(run("grep -c nsp %s/r/training/log.jsonl", work) == 1, "no next sentences are judged");
+    check(train_rows(&f, "none", "--no-nsp") == 0 && run("grep -c nsp %s/r/training/log.jsonl", work) == 1, "%s",
+          output);
+    check(train_rows(&f, "labels", "") == 0 && run("grep -c mlm %s/r/training/log.jsonl", work) == 1, "%s", output);
+    check(train_rows(&f, "token_type_ids attention_mask", "") == 0, "%s", output);
+    for (int i = 0; i < ROWS * COLUMNS; i++) f.labels[i] = -100;
+    check(train_rows(&f, "none", "") == 0, "no label that counts: %s", output);
+    remove_work();
+}
+
+static void bad_rows_end_in_one_line(void)
+{
+    RowsFile f;
+    if (!make_work()) return;
+    static const struct { int what; const char *without, *options, *says; int code; } cases[] = {
+        {0, "input_ids", "", "there is no tensor input_ids", 3},
+        {0, "labels next_sentence_label", "", "there is nothing to learn", 3},
+        {0, "labels", "--no-nsp", "leaves nothing to learn", 3},
+        {1, "none", "", "row 2: number 9 of input_ids is 101, expected 0 to 100", 4},
+        {2, "none", "", "row 1: number 4 of labels is -1, expected 0 to 100, or -100 for none", 4},
+        {3, "none", "", "row 3: number 3 of next_sentence_label is 2, expected 0 to 1", 4},
+        {4, "none", "", "attention_mask has another shape than input_ids", 3},
+        {5, "none", "", "labels is F32 of rank 2, expected I64 of rank 2", 3},
+        {6, "none", "", "row 1: number 1 of token_type_ids is 3, expected 0 to 2", 4},
+        {7, "none", "", "input_ids is empty", 3},
+        {0, "none", "--max-length 9", "leave --max-length out", 2},
+        {0, "none", "-f x", "exclude each other", 2},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fill_rows(&f);
+        if (cases[i].what == 1) f.ids[8] = 101;
+        if (cases[i].what == 2) f.labels[3] = -1;
+        if (cases[i].what == 3) f.next[2] = 2;
+        if (cases[i].what == 4) f.tensors[2].shape[0] = COLUMNS, f.tensors[2].shape[1] = ROWS;
+        if (cases[i].what == 5) f.tensors[3].dtype = DTYPE_F32;
+        if (cases[i].what == 6) f.types[0] = 3;
+        for (int k = 0; cases[i].what == 7 && k < 5; k++) f.tensors[k].shape[0] = f.tensors[k].count = 0;
+        const int code = train_rows(&f, cases[i].without, cases[i].options);
+        check(code == cases[i].code && strstr(output, cases[i].says), "case %zu: code %d: %s", i, code, output);
+        check(strchr(output, '\n') == output + output_length - 1, "case %zu: one line: %s", i, output);
+    }
+    remove_work();
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * vocab --learn
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* The example of the comment in cli/learn_vocab.c, counted by hand: ##ug 20, ##un 16, hug 15, pun 12; of pug and hugs,
+ * 5 each, the pair of the earlier pieces first: p comes before hug; bun 4. */
+static void pieces_are_joined_by_counts(void)
+{
+    static const char text[] = "hug hug hug hug hug hug hug hug hug hug pug pug pug pug pug pun pun pun pun pun pun pun "
+                               "pun pun pun pun pun bun bun bun bun hugs hugs hugs hugs hugs";
+    static const char want[] = "[PAD] [UNK] [CLS] [SEP] [MASK] b h p ##g ##n ##s ##u ##ug ##un hug pun pug hugs bun ";
+    check(run("./bert vocab -q --learn 19 '%s' | tr '\n' ' '", text) == 0, "%s", output);
+    check_text("19 pieces", output, want);
+    check(run("./bert vocab --learn 40 '%s' 2>&1 > /dev/null", text) == 0 &&
+          strstr(output, "no other pair comes twice"), "%s", output);
+    check(run("./bert vocab -q --learn 15 '%s' | tail -n 1", text) == 0 && !strcmp(output, "hug\n"), "%s", output);
+}
+
+/* In whatever order the lines are, and however often it is asked; and the text itself is cut without [UNK]. */
+static void a_learned_vocabulary_is_the_same_each_time(void)
+{
+    char first[65];
+    if (!make_work()) return;
+    check(run("./bert vocab -q --learn 120 -f tests/golden/train.txt -o %s/vocab.txt 2>&1", work) == 0, "%s", output);
+    hash_of("vocab.txt", first);
+    check_text("the committed pieces", first, learned_vocabulary);
+    check(run("sort -r tests/golden/train.txt | ./bert vocab -q --learn 120 | cmp - %s/vocab.txt 2>&1", work) == 0,
+          "%s",
+          output);
+    check(run("./bert tokenize -q -m %s --format pieces -f tests/golden/train.txt 2>&1", work) == 0, "%s", output);
+    check(!strstr(output, "[UNK]") && strstr(output, "the bank"), "all words have pieces: %s", output);
+    check(run("./bert vocab -q --cased --learn 120 -f tests/golden/train.txt | grep -c '[A-Z]'") == 0 &&
+          atoi(output) > 5 + 6, "capital letters with --cased: %s", output);
+    remove_work();
+}
+
+static void a_vocabulary_needs_words(void)
+{
+    check(run("printf '' | ./bert vocab --learn 50 2>&1") == 4 && strstr(output, "no word to learn from"), "%s",
+          output);
+    check(run("printf 'a b\n\377\n' | ./bert vocab --learn 50 2>&1") == 4 &&
+          strstr(output, "stdin: line 2, byte 1: 0xFF is not valid UTF-8"), "%s", output);
+    check(run("./bert vocab --learn 9 a 2>&1") == 2 && strstr(output, "10 or more"), "%s", output);
+}
+
 const Test train_tests[] = {
     {"pairs_are_cut_by_the_rules_of_google", pairs_are_cut_by_the_rules_of_google},
     {"sentences_that_a_random_pair_did_not_use_are_put_back", sentences_that_a_random_pair_did_not_use_are_put_back},
@@ -546,11 +745,18 @@ const Test train_tests[] = {
     {"random_weights_are_normal", random_weights_are_normal},
     {"twenty_steps_have_the_same_bits_in_any_micro_batches", twenty_steps_have_the_same_bits_in_any_micro_batches},
     {"killed_and_resumed_it_ends_with_the_same_bits", killed_and_resumed_it_ends_with_the_same_bits},
+    {"a_hundred_steps_end_in_the_printed_hash", a_hundred_steps_end_in_the_printed_hash},
+    {"a_full_disk_leaves_the_last_saved_state", a_full_disk_leaves_the_last_saved_state},
     {"a_signal_leaves_the_last_saved_state", a_signal_leaves_the_last_saved_state},
     {"what_is_left_is_a_model", what_is_left_is_a_model},
     {"options_are_checked_before_anything_is_written", options_are_checked_before_anything_is_written},
     {"bad_data_ends_in_one_line", bad_data_ends_in_one_line},
     {"a_directory_is_not_written_over", a_directory_is_not_written_over},
     {"a_broken_state_is_refused", a_broken_state_is_refused},
+    {"rows_of_ids_are_learned_from", rows_of_ids_are_learned_from},
+    {"bad_rows_end_in_one_line", bad_rows_end_in_one_line},
+    {"pieces_are_joined_by_counts", pieces_are_joined_by_counts},
+    {"a_learned_vocabulary_is_the_same_each_time", a_learned_vocabulary_is_the_same_each_time},
+    {"a_vocabulary_needs_words", a_vocabulary_needs_words},
     {NULL, NULL}
 };

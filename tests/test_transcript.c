@@ -1,6 +1,6 @@
 /* test_transcript.c - what the commands print, word for word: tests/golden/commands.txt, messages.txt, files.txt and
- * heads.txt on the model "tiny", and tests/golden/documents.txt on bert-base-uncased. The numbers are the same on every machine, and so is the
- * text.
+ * heads.txt on the model "tiny", and tests/golden/documents.txt on bert-base-uncased. The numbers are the same on every
+ * machine, and so is the text.
  *
  * A transcript says that something is another text than it was; whether it is right is said by the tests that compare
  * it with numbers of other origin (test_output.c, test_explain.c). Where a change is meant:
@@ -64,7 +64,8 @@ static void play(Growing *g, char kind, const char *command)
     const char *rest = command + (kind == '$' ? strcspn(command, " ") : 0);
     snprintf(verb, sizeof verb, "%.*s", (int)(rest - command), command);
     grow_replaced(&shell, rest, "@", tiny);
-    const bool model = kind == '$' && strcmp(verb, "compare") && *tiny && !strstr(command, "-m ");  /* compare needs none */
+    /* compare needs no model */
+    const bool model = kind == '$' && strcmp(verb, "compare") && *tiny && !strstr(command, "-m ");
     const int exit_code = run("{ %s%s %s%s %s; } </dev/null 2>%s/stderr; code=$?; sed 's/^/! /' %s/stderr; exit $code",
                               kind == '$' ? "./bert " : "", verb, model ? "-m " : "", model ? tiny : "", shell.text,
                               notes, notes);
@@ -156,7 +157,8 @@ static void the_transcript_of_the_messages_is_the_same(void)
 
 /* A tensor of a file. `from` is the name of one in the trace `a` of two padded sentences, or "" for numbers that a
  * formula makes. Of the change, each letter is a step: T transposes the last two dimensions, H makes float16 of the
- * numbers, D float64, X adds 0.5 to number 7, N makes it NaN, I infinite, Z makes all of them 0, L int64, J int32. */
+ * numbers, D float64, X adds 0.5 to number 7, N makes it NaN, I infinite, Z makes all of them 0, L int64, J int32; M
+ * adds 3 to the last two tokens of the first sentence, which are masked. */
 typedef struct {
     const char *file, *from, *to;
     int rank;
@@ -194,6 +196,11 @@ static const Made made[] = {
     {"zeros", L1 "attention.self.context", L1 "attention.self.context", 3, {2, 6, 24}, "Z"},
     {"one", "input_ids", "input_ids", 2, {2, 6}, "L"}, {"one", "attention_mask", "attention_mask", 2, {2, 6}, "L"},
     {"one", L1 "attention.self.probs", L1 "attention.self.probs", 4, {2, 3, 6, 6}, "X"},
+    {"masked", "input_ids", "input_ids", 2, {2, 6}, "L"},
+    {"masked", "attention_mask", "attention_mask", 2, {2, 6}, "L"},
+    {"masked", L0 "output.LayerNorm", L0 "output.LayerNorm", 3, {2, 6, 24}, "M"},
+    {"masked", L1 "attention.self.value", L1 "attention.self.value", 3, {2, 6, 24}, "M"},
+    {"masked", L1 "output.LayerNorm", L1 "output.LayerNorm", 3, {2, 6, 24}, "MX"},
     {"shape", "input_ids", "input_ids", 2, {2, 6}, "L"}, {"shape", "", L0 "output.dense", 3, {2, 6, 23}, ""},
     {"shape", "", "pooler", 1, {24}, "L"},
     {"other", "input_ids", "input_ids", 2, {2, 6}, "L"}, {"other", "", "decoder.block.0", 2, {6, 24}, ""},
@@ -227,7 +234,8 @@ static double made_number(const Made *m, const SafeTensor *from, size_t i)
     if (strchr(m->change, 'Z')) return 0;
     if (!from) return formula_value(m->to, i) + (strchr(m->change, 'L') ? 1 : 0);
     const double x = from->dtype == DTYPE_I64 ? (double)((const int64_t *)from->data)[i] : tensor_element(from, i);
-    return x + (i == 7 && strchr(m->change, 'X') ? 0.5 : 0);
+    const bool masked = i < square && i / cols + 2 >= rows && strchr(m->change, 'M');
+    return x + (i == 7 && strchr(m->change, 'X') ? 0.5 : 0) + (masked ? 3 : 0);
 }
 
 /* The tensor m as a part of its file, its numbers in `room` (MOST_NUMBERS * 8 bytes). */

@@ -1408,6 +1408,23 @@ static void dropped_out(Wrong *w, Moment moment, int l)
         w->a.embedding_norm[i] = i * 7 % 10 ? w->a.embedding_norm[i] / (real)0.9 : 0;
 }
 
+/* A mask the wrong way round hides every key of a sentence without padding; some attentions then give zeros. */
+static void nothing_seen(Wrong *w, Moment moment, int l)
+{
+    if (moment == CONTEXT) memset(w->a.block[l].context, 0, N(w) * H * sizeof(real));
+}
+
+static void a_context_of_zeros_is_told(void)
+{
+    if (!begin()) return;
+    if (write_wrong(trace, nothing_seen))
+        check(verify_file(trace, false) == BERT_DIFFERENT && says("11 real tokens have a context of zeros", "mask inverted?"),
+              "it is said: %s", said);
+    if (write_wrong(trace, scores_somehow))
+        check(verify_file(trace, false) == BERT_DIFFERENT && !strstr(said, "zeros"), "and of no other: %s", said);
+    end();
+}
+
 static void dropout_is_recognised(void)
 {
     if (!begin()) return;
@@ -1955,6 +1972,7 @@ const Test verify_tests[] = {
     {"names_that_nobody_knows_are_listed", names_that_nobody_knows_are_listed},
     {"rounding_is_named_as_such", rounding_is_named_as_such},
     {"mistakes_in_half_precision_are_named", mistakes_in_half_precision_are_named},
+    {"a_context_of_zeros_is_told", a_context_of_zeros_is_told},
     {"dropout_is_recognised", dropout_is_recognised},
     {"what_a_batch_shares_is_compared", what_a_batch_shares_is_compared},
     {"masks_are_read_as_people_record_them", masks_are_read_as_people_record_them},

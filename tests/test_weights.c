@@ -193,6 +193,10 @@ static void output_errors_are_reported(void)
     Error e;
     expect_failure("no directory", output_open(&out, in_scratch("no/file"), &e), &e, BERT_SYSTEM, "cannot be created");
     expect_failure("directory", output_open(&out, "/tmp", &e), &e, BERT_SYSTEM, "is a directory");
+    check(output_open(&out, in_scratch("late"), &e) == BERT_OK, "%s", e.message);
+    check(mkdir(in_scratch("late"), 0777) == 0, "now it is a directory");
+    expect_failure("a directory by now", output_commit(&out, &e), &e, BERT_SYSTEM, "/late: cannot be written: ");
+    check(count_files("late.tmp-") == 0 && rmdir(in_scratch("late")) == 0, "no temporary file is left");
     if (access("/dev/full", W_OK)) return;                          /* Linux only */
     check(output_open(&out, "/dev/full", &e) == BERT_OK, "a device is written in place");
     fputs("x", out.stream);
@@ -1331,7 +1335,7 @@ static void the_converter_is_a_program(void)
           "a directory below a file: %s", answer);
     check(run_convert(answer, "--sha256 %s", in_scratch("nowhere")) == 3 && strstr(answer, "cannot be opened"),
           "no file: %s", answer);
-    check(run_convert(answer, "/dev/null %s", scratch) == 3 && strstr(answer, "/dev/null: is a device, expected a file"),
+    check(run_convert(answer, "/dev/null %s", scratch) == 3 && strstr(answer, "null: is a device, expected a file"),
           "a device: %s", answer);
     put_file("bert_config.json", "{\"hidden_size\": 0}", 18);
     snprintf(answer, sizeof answer, "%s %s", in_scratch("c"), scratch);

@@ -770,10 +770,12 @@ void comparison_count(TraceComparison *c)
 void comparison_run(TraceComparison *c)
 {
     for (size_t i = 0; i < c->ref->count; i++) {
-        const Layout layout = c->results[i].layout;
+        const TraceEntry *ref = &c->ref->entries[i];
+        Result *r = &c->results[i];
+        const Layout layout = r->layout;
         if (!c->pairs[i]) continue;
-        if (c->results[i].comparable) compare_laid_out(&c->results[i], &c->ref->entries[i], c->pairs[i], &layout, &c->criteria);
-        else compare_entries(&c->results[i], &c->ref->entries[i], c->pairs[i], &c->criteria);
+        if (r->comparable) compare_laid_out(r, ref, c->pairs[i], &layout, &c->criteria);
+        else compare_entries(r, ref, c->pairs[i], &c->criteria);
     }
     comparison_count(c);
 }

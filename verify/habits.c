@@ -400,12 +400,6 @@ static void print_habits(const size_t *found, int pair, FILE *out)
     print_wrapped(out, line);
 }
 
-/* No habit yet. */
-static Run run_new(const TextGiven *given)
-{
-    return (Run){.t = given->tokenizer, .plain = given->plain || given->tokenizer->plain};
-}
-
 /* Gives the lists back. */
 static void run_free(Run *r)
 {
@@ -422,7 +416,7 @@ Status explain_ids(const TextGiven *given, const int32_t *other, size_t count, F
 {
     enum { MOST = 64, LONGEST = 1 << 14 };
     const Encoding *x = given->encoding;
-    Run r = run_new(given);
+    Run r = {.t = given->tokenizer, .plain = given->plain || given->tokenizer->plain};
     size_t found[MOST], changing[MOST];
     int pair = -1;
     assert(habits_count < MOST);
@@ -443,8 +437,8 @@ Status explain_ids(const TextGiven *given, const int32_t *other, size_t count, F
 /* TEXT's ids with that habit, or with none for habits_count: malloc'ed. */
 Status habit_ids(const TextGiven *given, size_t habit, int32_t **ids, size_t *count, Error *e)
 {
-    Run r = run_new(given);
-    r.habit = habit < habits_count ? habits[habit].change : 0;
+    Run r = {.t = given->tokenizer, .plain = given->plain || given->tokenizer->plain,
+             .habit = habit < habits_count ? habits[habit].change : 0};
     make_ids(&r, given);
     const bool failed = r.chars.failed || r.ids.failed;
     *count = r.ids.count;

@@ -29,7 +29,8 @@ Place place_at(const TraceEntry *t, size_t i)
 /* The index of that place in OTHER's data. */
 size_t layout_index(const Layout *l, Place p)
 {
-    return p.b * l->sequence + p.head * l->head + p.row * l->row + p.col / l->width * l->group + p.col % l->width * l->col;
+    const size_t group = p.col / l->width, col = p.col % l->width;
+    return p.b * l->sequence + p.head * l->head + p.row * l->row + group * l->group + col * l->col;
 }
 
 /* One dimension of REF: what it counts, how large it is, and where a layout keeps its stride. */
@@ -43,15 +44,16 @@ enum { MOST_AXES = 4 };
 static int axes_of(Axis axes[MOST_AXES], Layout *l, const TraceEntry *ref, size_t heads)
 {
     int n = 0;
+    const bool scores = ref->form == FORM_SCORES;
     *l = (Layout){.width = heads ? ref->cols / heads : ref->cols};
     axes[n++] = (Axis){"inputs", ref->B, &l->sequence};
-    if (ref->form == FORM_SCORES) axes[n++] = (Axis){"heads", ref->heads, &l->head};
-    if (ref->form != FORM_WHOLE) axes[n++] = (Axis){ref->form == FORM_SCORES ? "queries" : "tokens", ref->rows, &l->row};
+    if (scores) axes[n++] = (Axis){"heads", ref->heads, &l->head};
+    if (ref->form != FORM_WHOLE) axes[n++] = (Axis){scores ? "queries" : "tokens", ref->rows, &l->row};
     if (heads) {
         axes[n++] = (Axis){"heads", heads, &l->group};
         axes[n++] = (Axis){"D", l->width, &l->col};
     } else {
-        axes[n++] = (Axis){ref->form == FORM_SCORES ? "keys" : "features", ref->cols, &l->col};
+        axes[n++] = (Axis){scores ? "keys" : "features", ref->cols, &l->col};
     }
     return n;
 }
@@ -134,7 +136,8 @@ static size_t heads_of(const TraceEntry *ref, const SafeTensor *other)
 static bool shared_by_shape(Layout *l, const TraceEntry *ref, const SafeTensor *other)
 {
     int n = other->rank;
-    if ((ref->row != TRACE_POSITION && ref->row != TRACE_TOKEN_TYPE) || !ref->tensor.count || !other->count) return false;
+    if (ref->row != TRACE_POSITION && ref->row != TRACE_TOKEN_TYPE) return false;
+    if (!ref->tensor.count || !other->count) return false;
     if (!take_dimension(other->shape, &n, ref->cols)) return false;
     const bool one_token = ref->row == TRACE_TOKEN_TYPE && other->count == ref->cols;
     if (!one_token && (ref->B == 1 || other->count != ref->tensor.count / ref->B)) return false;
@@ -153,12 +156,13 @@ static bool shared_by_shape(Layout *l, const TraceEntry *ref, const SafeTensor *
 bool layout_by_shape(Layout *l, const TraceEntry *ref, const SafeTensor *other)
 {
     int n = other->rank;
-    const bool tokens = ref->form == FORM_TOKENS;
+    const size_t bytes = (size_t)n * sizeof *other->shape, heads = heads_of(ref, other);
     if (ref->tensor.count != other->count) return shared_by_shape(l, ref, other);
-    const bool same = n == ref->tensor.rank && !memcmp(other->shape, ref->tensor.shape, (size_t)n * sizeof *other->shape);
-    if (!same && tokens && ref->B == 1 && swapped_by_shape(l, ref, other, 0, 1)) return true;
-    if (!same && tokens && ref->B > 1 && swapped_by_shape(l, ref, other, 0, 0)) return true;
-    if (!same && tokens && heads_of(ref, other) && swapped_by_shape(l, ref, other, heads_of(ref, other), 1)) return true;
+    const bool same = n == ref->tensor.rank && !memcmp(other->shape, ref->tensor.shape, bytes);
+    if (!same && ref->form == FORM_TOKENS) {
+        if (swapped_by_shape(l, ref, other, 0, ref->B == 1 ? 1 : 0)) return true;
+        if (heads && swapped_by_shape(l, ref, other, heads, 1)) return true;
+    }
     lay_out_plainly(l, ref);
     if (same) return true;
     if (!take_dimension(other->shape, &n, ref->cols)) return false;
@@ -185,7 +189,8 @@ static double sampled(const TraceEntry *ref, const TraceEntry *other, const Layo
     const size_t step = ref->tensor.count / SAMPLE + 1;
     double squares = 0, differences = 0;
     for (size_t i = 0; i < ref->tensor.count; i += step) {
-        const double x = tensor_element(&ref->tensor, i), y = tensor_element(&other->tensor, layout_index(l, place_at(ref, i)));
+        const double x = tensor_element(&ref->tensor, i);
+        const double y = tensor_element(&other->tensor, layout_index(l, place_at(ref, i)));
         if (!element_counts(ref, criteria, i) || !isfinite(x) || !isfinite(y)) continue;
         squares += x * x;
         differences += (x - y) * (x - y);

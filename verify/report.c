@@ -105,7 +105,8 @@ static void print_row(const TraceEntry *ref, const Result *r, FILE *out)
     fprintf(out, r->passes ? "\n" : "  DIFFERENT\n");
     if (r->layout.shared) fprintf(out, "%*sOTHER has the numbers of one sequence for all of them\n", INDENT, "");
     if (*r->layout.order)
-        fprintf(out, "%*sOTHER has %s%s\n", INDENT, "", r->layout.order, r->layout.misplaced ? ", whatever its shape says" : "");
+        fprintf(out, "%*sOTHER has %s%s\n", INDENT, "", r->layout.order,
+                r->layout.misplaced ? ", whatever its shape says" : "");
     if (r->masked_max > 10 * r->max_abs)
         fprintf(out, "%*smasked tokens differ by up to %.2g, which does not count\n", INDENT, "", r->masked_max);
     if (!r->counted) fprintf(out, "%*sall masked: nothing counts\n", INDENT, "");
@@ -191,8 +192,8 @@ static void print_misplaced(const TraceComparison *c, FILE *out)
     if (!first) return;
     put_shape(shape, &first->tensor);
     if (more) snprintf(others, sizeof others, " (and so are %zu more)", more);
-    snprintf(line, sizeof line, "%s: the right numbers, written in another order than its shape %s says: in that of %s%s. "
-             "An array that is not contiguous has to be copied before it is written: np.ascontiguousarray(x), "
+    snprintf(line, sizeof line, "%s: the right numbers, written in another order than its shape %s says: in that of "
+             "%s%s. An array that is not contiguous has to be copied before it is written: np.ascontiguousarray(x), "
              "x.contiguous()", first->name, shape, of_first->layout.order, others);
     print_wrapped(out, line);
 }

@@ -1,8 +1,8 @@
 /* rounding.c - a BERT in half precision: is it wrong, or only rounded?
  *
  * Many programs compute in bfloat16 (8 bits of fraction) or float16 (11 bits), because they were asked to, or by
- * themselves where the processor can. Each number is then off by up to 1/512 or 1/4096 of itself, NMSE -56 or -74 dB, and
- * twelve layers make -30 or -55 dB of it: far more than a wrong GELU does. Two things tell rounding from mistakes:
+ * themselves where the processor can. Each number is then off by up to 1/512 or 1/4096 of itself, NMSE -56 or -74 dB,
+ * and twelve layers make -30 or -55 dB of it: far more than a wrong GELU does. Two things tell rounding from mistakes:
  *
  *     the numbers    a product that was rounded to bfloat16 has 16 bits of zeros at its end, in whatever file it is
  *     a trial        our own steps on OTHER's inputs, rounded alike: OTHER may be as far from float32 as that is
@@ -73,8 +73,8 @@ const char *dtype_word(DType dtype)
     return dtype == DTYPE_BF16 ? "bfloat16" : dtype == DTYPE_F16 ? "float16" : "float32";
 }
 
-/* Which rows are rounded. Those that OTHER lacks go with what is usual: products are, and the scores, where the attention
- * is not one operation; the probabilities, which go into a product; the rest if the LayerNorms are. */
+/* Which rows are rounded. Those that OTHER lacks go with what is usual: products are, and the scores, where the
+ * attention is not one operation; the probabilities, which go into a product; the rest if the LayerNorms are. */
 static void rounded_rows(Rounding *q, const Verification *v)
 {
     bool known[TRACE_COUNT] = {false};
@@ -268,8 +268,8 @@ void rounding_of_sum(Trial *t, TraceName row)
  * The verdict
  * ================================================================================================================== */
 
-/* How many numbers carry a tensor: (sum x^2)^2 / sum x^4. All of them if they are alike, few if those are large: BERT has
- * features like that, -68 among numbers below 1, and one of them rounded the other way is all that an NMSE shows. */
+/* How many numbers carry a tensor: (sum x^2)^2 / sum x^4. All of them if they are alike, few if those are large: BERT
+ * has features like that, -68 among numbers below 1, and one rounded the other way is all that an NMSE shows. */
 static double effective_count(const TraceEntry *t, const Criteria *criteria)
 {
     double squares = 0, fourths = 0;
@@ -314,9 +314,9 @@ static bool passes_rounded(const Trial *t, const TraceEntry *exact, const Result
 static double gelu_noise(const Trial *t, const TraceEntry *exact)
 {
     const bool head = exact->row == TRACE_TRANSFORM_ACT;
-    const real *x = head ? t->a.transform_dense : exact->layer >= 0 ? t->a.block[exact->layer].intermediate_dense : NULL;
     double squares = 0, differences = 0;
     if (!head && exact->row != TRACE_INTERMEDIATE) return 0;
+    const real *x = head ? t->a.transform_dense : t->a.block[exact->layer].intermediate_dense;
     for (size_t i = 0; i < exact->tensor.count; i++) {
         const double y = tensor_element(&exact->tensor, i), half = (double)x[i] / 2;
         const double factor = half != 0 ? y / half : 0;                 /* 1 + erf(x / sqrt(2)) */
@@ -327,9 +327,9 @@ static double gelu_noise(const Trial *t, const TraceEntry *exact)
     return squares > 0 ? differences / squares : 0;
 }
 
-/* What the scores' own rounding may add to the probabilities, as an NMSE: each is off by the factor e^d, if its score is
- * off by d. OTHER's scores may be rounded otherwise where they were recorded than where they were used, scaled before
- * or after, as ONNX Runtime's are: -61 dB in float16. */
+/* What the scores' own rounding may add to the probabilities, as an NMSE: each is off by the factor e^d, if its score
+ * is off by d. OTHER's scores may be rounded otherwise where they were recorded than where they were used, scaled
+ * before or after, as ONNX Runtime's are: -61 dB in float16. */
 static double softmax_noise(const Trial *t, const TraceEntry *exact)
 {
     const real *score = t->a.block[exact->layer].scores;
@@ -349,8 +349,8 @@ static double inner_noise(const Trial *t, const TraceEntry *exact)
     return exact->row == TRACE_PROBS ? softmax_noise(t, exact) : gelu_noise(t, exact);
 }
 
-/* Every tensor, given OTHER's own inputs, in float32 and rounded. The reference becomes the rounded one, and each result
- * says whether OTHER is as near to it as rounding allows; v->noise what that is. */
+/* Every tensor, given OTHER's own inputs, in float32 and rounded. The reference becomes the rounded one, and each
+ * result says whether OTHER is as near to it as rounding allows; v->noise what that is. */
 void run_rounded(Verification *v, const Rounding *q)
 {
     TraceComparison *c = &v->c;
@@ -378,7 +378,7 @@ void run_rounded(Verification *v, const Rounding *q)
     comparison_count(c);
 }
 
-/* How much rounding changes tensor x, if the steps from `first` on are rounded: its NMSE against the same in float32. */
+/* How much rounding changes tensor x, if the steps from `first` on are rounded: the NMSE against float32. */
 Status rounding_noise(double *nmse, Verification *v, const Rounding *q, size_t first, size_t x, Error *e)
 {
     TraceEntry exact = v->mine.entries[x];

@@ -102,7 +102,8 @@ Status trial_new(Trial *t, const Bert *m, const Batch *batch, const Request *req
 {
     const BertConfig *c = &m->config;
     size_t N = 0, longest = (size_t)(c->V > c->F ? c->V : c->F);
-    *t = (Trial){.unrounded = m, .original = m, .given_types = batch->token_type_ids, .given_mask = batch->attention_mask};
+    *t = (Trial){.unrounded = m, .original = m, .given_types = batch->token_type_ids,
+                 .given_mask = batch->attention_mask};
     if (longest < (size_t)c->H) longest = (size_t)c->H;
     if (longest < (size_t)c->K) longest = (size_t)c->K;
     if (activations_new(&t->a, m, batch, request, e) != BERT_OK) return e->status;

@@ -33,7 +33,8 @@ enum {                              /* in decibels */
     DISTINCT_DB = 6,                /* explanations that are nearer to each other cannot be told apart (6: twice) */
     HINT_DB = 6,                    /* what a mistake must gain on the truth to be worth a word ... */
     EXPLAINS_DB = 20,               /* ... and to be called the explanation */
-    CLOSE_DB = -60,                 /* how near OTHER anything less than an explanation must come to be named */
+    CLOSE_DB = -60,                 /* how near OTHER anything less than an explanation must come to be named ... */
+    ROUNDED_CLOSE_DB = -30,         /* ... and in half precision, whose rounding in one block is up to -35 dB */
     ROUNDED_DB = 5                 /* in half precision what a mistake must gain to be the explanation: its own rounding
                                      * stays, and the difference of the two GELUs is no larger */
 };
@@ -155,6 +156,20 @@ static Status try_all(Search *search, Error *e)
     return status;
 }
 
+/* Rows of OTHER's context that are 0 throughout, among real tokens: where no key is seen, some attentions give 0. */
+static size_t empty_rows(const Verification *v, size_t x)
+{
+    const TraceEntry *ref = &v->c.ref->entries[x];
+    size_t empty = 0;
+    for (size_t row = 0; row < ref->tensor.count / ref->cols; row++) {
+        size_t zeros = 0;
+        for (size_t c = 0; c < ref->cols && element_counts(ref, &v->c.criteria, row * ref->cols); c++)
+            zeros += other_element(ref, v->c.pairs[x], &v->c.results[x], &v->c.criteria, row * ref->cols + c) == 0;
+        empty += zeros == ref->cols;
+    }
+    return empty;
+}
+
 /* What can be said of a tensor that no known mistake explains. If it is right given OTHER's own inputs, the difference
  * has grown in the steps before, each of which passed. */
 static void print_no_explanation(const char *name, const Result *without, FILE *out)
@@ -180,7 +195,7 @@ static bool is_explained(const Search *search, const Result *without)
 {
     const double best = search->count ? decibel(search->list[0].nmse) : INFINITY;
     const double gained = decibel(without->nmse) - best;
-    if (search->v->trial.rounding && gained >= ROUNDED_DB) return true;
+    if (search->v->trial.rounding && gained >= ROUNDED_DB && best <= ROUNDED_CLOSE_DB) return true;
     return gained >= EXPLAINS_DB || (gained > HINT_DB && best <= CLOSE_DB);
 }
 
@@ -198,14 +213,15 @@ static void print_explanation(const Search *search, const Result *without, FILE 
     char truth[24], with[24], line[512];
     const double d = decibel(without->nmse);
     const double best = count ? decibel(list[0].nmse) : INFINITY, gained = d - best;
-    const bool explains = gained >= (search->v->trial.rounding ? ROUNDED_DB : EXPLAINS_DB);
+    const bool rounded = search->v->trial.rounding, explains = gained >= (rounded ? ROUNDED_DB : EXPLAINS_DB);
+    const double close = rounded ? ROUNDED_CLOSE_DB : CLOSE_DB;
     put_decibel(truth, without->nmse);
     put_decibel(with, list[0].nmse);
     snprintf(line, sizeof line, "%s: %s (%s, with it %s)",
              explains ? "best explanation" : "a part of it, perhaps", list[0].sentence, truth, with);
     print_wrapped(out, line);
     for (size_t i = 1; i < count && same_evidence(&list[0], &list[i]); i++) {
-        if (decibel(list[i].nmse) >= d || (!search->v->trial.rounding && decibel(list[i].nmse) > CLOSE_DB)) break;
+        if (decibel(list[i].nmse) >= d || decibel(list[i].nmse) > close) break;
         put_decibel(with, list[i].nmse);
         snprintf(line, sizeof line, "cannot be told apart from: %s (with it %s)", list[i].sentence, with);
         print_wrapped(out, line);
@@ -263,6 +279,9 @@ static Status explain(Verification *v, size_t x, FILE *out, Error *e)
     else if (status == BERT_OK) {
         status = print_rounding(&search, &without, &said, out, e);
         if (status == BERT_OK && !said) print_no_explanation(v->c.ref->entries[x].name, &without, out);
+        if (status == BERT_OK && v->c.ref->entries[x].row == TRACE_CONTEXT && empty_rows(v, x))
+            fprintf(out, "%zu real tokens have a context of zeros: no key is seen there. Is the mask inverted?\n",
+                    empty_rows(v, x));
     }
     free(search.list);
     return status;
@@ -502,8 +521,8 @@ static void print_dropped(const TraceView *other, FILE *out)
 {
     char name[100], line[256];
     escape(name, sizeof name, other->dropped);
-    snprintf(line, sizeof line, "best explanation: dropout is on, %.0f %% of the numbers in %s are 0: call model.eval() "
-             "before recording", 100 * other->dropped_share, name);
+    snprintf(line, sizeof line, "best explanation: dropout is on, %.0f %% of the numbers in %s are 0: call "
+             "model.eval() before recording", 100 * other->dropped_share, name);
     print_wrapped(out, line);
 }
 

@@ -212,8 +212,11 @@ static bool work_room(Gradients *g, const BertConfig *c, size_t T)
     packed = larger(packed, larger(scratch_rows(T) * D, scratch_rows(D) * T));
     if (!size_add(2 * square, turned, &bytes) || !size_add(bytes, packed, &bytes) || !size_add(bytes, 64, &bytes) ||
         !size_mul(bytes, sizeof(real), &bytes)) return false;
-    free(g->work);
-    g->work = malloc(bytes);
+    if (bytes > g->work_size) {
+        free(g->work);
+        g->work = malloc(bytes);
+        g->work_size = g->work ? bytes : 0;
+    }
     g->square = (real *)(((uintptr_t)g->work + 63) / 64 * 64);
     g->turned = g->square + (square + 15) / 16 * 16;
     g->scratch.packed = g->turned + larger(turned, (square + 15) / 16 * 16);
@@ -225,14 +228,15 @@ Status gradients_room(Gradients *g, const Bert *m, const Activations *a, Keep ke
     Request request = a->request;
     size_t rows, bytes;
     request.keep = keep;
-    activations_free(&g->a);
-    if (activations_new(&g->a, m, &a->batch, &request, e) != BERT_OK) return e->status;
+    if (activations_renew(&g->a, m, &a->batch, &request, e) != BERT_OK) return e->status;
     bool ok = work_room(g, &m->config, a->longest) && size_add(g->tokens, (size_t)a->N, &rows) &&
               size_mul(rows, (size_t)m->config.H * sizeof(real), &bytes);
+    if (ok && rows <= g->lookup_room) return BERT_OK;
     real *lookups = ok ? realloc(g->lookups, bytes) : NULL;
     if (lookups) g->lookups = lookups;
     int32_t *ids = lookups ? realloc(g->lookup_ids, rows * sizeof *ids) : NULL;        /* less than `bytes` */
     if (ids) g->lookup_ids = ids;
+    if (ids) g->lookup_room = rows;
     return ids ? BERT_OK : fail(e, BERT_SYSTEM, "out of memory for the gradients of %d sequences", a->batch.B);
 }
 

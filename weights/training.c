@@ -215,7 +215,8 @@ static Status read_setting(Saved *saved, const char *path, const char *key, cons
         saved->found[i] = true;
         if (!strcmp(key, "log_size")) return read_count(path, key, value, &saved->log_size, e);
         if (s->may_differ || !strcmp(s->value, value)) return BERT_OK;
-        return fail(e, BERT_USAGE, "%s: --resume goes on with the same settings: %s was %s, and is %s", path, key, value,
+        return fail(e, BERT_USAGE, "%s: --resume goes on with the same settings: %s was %s, and is %s", path, key,
+                    value,
                     s->value);
     }
     return BERT_OK;

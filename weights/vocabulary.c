@@ -418,6 +418,15 @@ Status pieces_load(Tokenizer *t, const char *directory, CaseChoice choice, Error
     return s;
 }
 
+/* BERT's rules of steps 1 and 2, and no pieces. */
+Status tokenizer_blank(Tokenizer *t, bool lower_case, Error *e)
+{
+    *t = (Tokenizer){.vocabulary = calloc(1, sizeof *t->vocabulary), .pad_id = -1, .unk_id = -1, .cls_id = -1,
+                     .sep_id = -1, .mask_id = -1, .lower_case = lower_case, .strip_accents = lower_case,
+                     .chinese_chars = true, .plain = true, .longest_word = 100};
+    return t->vocabulary ? BERT_OK : fail(e, BERT_SYSTEM, "out of memory");
+}
+
 /* Also for a tokenizer that was loaded in part, or not at all but zeroed. */
 void tokenizer_free(Tokenizer *t)
 {

@@ -150,9 +150,12 @@ def bert(binary, model, verb, lines, *options):
     return [json.loads(line) for line in done.stdout.decode().splitlines()]
 
 
-def compare(count, what, wanted, found, tolerance):
-    """Two lists of [text, begin, end, score]."""
-    same = len(wanted) == len(found) and all(w[:3] == f[:3] and abs(w[3] - f[3]) <= tolerance for w, f in zip(wanted, found))
+def compare(count, what, wanted, found, tolerance, elsewhere=None):
+    """Two lists of [text, begin, end, score]. `elsewhere`: the context, where the same text may be found at another place."""
+    def place(w, f):
+        return w[1:3] == f[1:3] or elsewhere is not None and elsewhere.encode()[f[1]:f[2]].decode() == f[0]
+    same = len(wanted) == len(found) and all(w[0] == f[0] and place(w, f) and abs(w[3] - f[3]) <= tolerance
+                                             for w, f in zip(wanted, found))
     return count.check(same, f"{what}\n  expected {wanted}\n  found    {found}")
 
 
@@ -211,7 +214,9 @@ def test_answer(r, work, count, number, common):
                 if w is None:
                     continue
                 answers = [[x["answer"], x["start"], x["end"], x["score"]] for x in f["answers"]]
-                compare(count, f"answer {options} {os.path.basename(binary)} {job['model']}: {text!r}", w, answers, tolerance)
+                # with so many candidates the pipeline takes spans of score 0, too, whose place an equal answer then has
+                compare(count, f"answer {options} {os.path.basename(binary)} {job['model']}: {text!r}", w, answers, tolerance,
+                        text[1] if o["top_k"] == 50 else None)
                 seen += len(w)
                 windows += any(x[3] > 1 for x in w)
     return seen, windows

@@ -2,7 +2,7 @@
 """runtimes.py - other programs' BERT against ours, on bert-base-uncased's real weights, for tests/PEERS.md.
 
     python3 tests/peers/runtimes.py             everything, and the table into tests/PEERS.md
-    python3 tests/peers/runtimes.py --only NAME
+    python3 tests/peers/runtimes.py --only NAME     those with NAME in their name; the other rows stay as they were
     python3 tests/peers/runtimes.py --work FOLDER   where the others are installed (default: build/peers)
 
 Two inputs: the bank sentence, and a pair of sentences with 11 tokens of padding. What is compared is the last hidden state of the
@@ -18,7 +18,6 @@ Needs what run.py needs, torch, transformers, onnxruntime, openvino (tests/confo
 import argparse
 import json
 import pathlib
-import re
 import subprocess
 import sys
 
@@ -47,9 +46,6 @@ RUNTIMES = [
     ("CTranslate2", "ctranslate2", "ctranslate2", "ctranslate2", None),
     ("keras-hub", "python", "keras-hub", "directory", None),
     ("llama.cpp (node-llama-cpp)", "node", "node-llama-cpp", "gguf", None),
-    ("candle", "rust-candle", "float32", "directory", None),
-    ("candle, float16", "rust-candle", "float16", "directory", "float32"),
-    ("candle, bfloat16", "rust-candle", "bfloat16", "directory", "float32"),
 ]
 
 
@@ -91,24 +87,9 @@ def venv(work):
     return work / "ctranslate2" / "bin" / "python"
 
 
-def candle(work):
-    folder = work / "rust-candle"
-    program = folder / "target/release/runtimes"
-    if not program.exists():
-        folder.mkdir(exist_ok=True)
-        for name in ("Cargo.toml", "runtimes.rs"):
-            (folder / name).write_text((HERE / "candle" / name).read_text())
-        peers.run("cargo", "build", "--release", cwd=folder)
-    return program, re.search(r'candle-core = "=([\d.]+)"', (HERE / "candle/Cargo.toml").read_text()).group(1)
-
-
 def compute(work, adapter, name, what, rows, out):
     """The last hidden state into `out`; the version."""
     reads = source(work, what)
-    if adapter == "rust-candle":
-        program, version = candle(work)
-        peers.run(program, reads, name, rows, out)
-        return version
     if adapter == "node":
         peers.program(work, "node")
         return peers.run("node", "runtimes.mjs", name, reads, rows, out, cwd=work / "node").split()[-1]
@@ -185,7 +166,8 @@ def main():
     path, rows = inputs(work)
     reference, by_tanh = ours(work, rows), ours(work, rows, "--gelu", "tanh")
     distance = lambda name: decibels(np.fromfile(work / ("out " + name), np.float32), reference, rows)
-    lines = []
+    kept = work / "runtimes.json"
+    known = json.loads(kept.read_text()) if kept.exists() else {}
     for label, adapter, name, what, sibling in sorted(RUNTIMES, key=lambda r: r[4] is not None):        # siblings first
         if args.only and args.only not in label:
             continue
@@ -194,12 +176,11 @@ def main():
         plain, tanh = decibels(theirs, reference, rows), decibels(theirs, by_tanh, rows)
         show = lambda x: "-" if x is None else "NaN" if np.isnan(x) else f"{x:.0f} dB"
         why = reason(plain, tanh, distance(sibling) if sibling else None)
-        lines.append((label, f"| {label} {version} | {show(plain[0])} | {show(plain[1])} | {why} |"))
-        print(lines[-1][1], flush=True)
-    order = {r[0]: i for i, r in enumerate(RUNTIMES)}
-    if not args.only:
-        text = "| program | bank | padded pair | why |\n|---|---|---|---|\n"
-        peers.write_table("runtimes", text + "\n".join(line for _, line in sorted(lines, key=lambda x: order[x[0]])))
+        known[label] = f"| {label} {version} | {show(plain[0])} | {show(plain[1])} | {why} |"
+        print(known[label], flush=True)
+        kept.write_text(json.dumps(known, indent=1))
+    rows = "\n".join(known[r[0]] for r in RUNTIMES if r[0] in known)
+    peers.write_table("runtimes", "| program | bank | padded pair | why |\n|---|---|---|---|\n" + rows)
     return 0
 
 

@@ -1,4 +1,4 @@
-// tokenizers.rs - one WordPiece of crates.io: lines in, ids out, as ../tokenizers_python.py has it.
+// tokenizers.rs - one WordPiece of the Rust registry: lines in, ids out, as ../tokenizers_python.py has it.
 //
 //     tokenizers NAME VOCAB TOKENIZER_JSON cased|uncased LINES OUT
 use rust_tokenizers::tokenizer::{BertTokenizer, Tokenizer as _};
