@@ -406,8 +406,8 @@ static void the_sentence_vector_is_that_of_embed(void)
     formula_remove(tiny);
 }
 
-/* Where the directory cuts texts, the vector of all tokens is not that of `bert embed`: it is left out, and the line says
- * why; not of a text that is short enough, nor where an option says the length. */
+/* Where the directory cuts texts, the vector of all tokens is not that of `bert embed`: it is left out, and the line
+ * says why; not of a text that is short enough, nor where an option says the length. */
 static void the_vector_of_a_text_that_is_cut_is_left_out(void)
 {
     if (!tiny_model()) return;
