@@ -94,10 +94,10 @@ void random_weights(const Parameters *p, Rules rules, double deviation, uint32_t
 static bool corpus_room(Corpus *c, size_t count)
 {
     size_t tokens, room = c->sentence_room;
-    if (!size_add(c->tokens, count, &tokens) || !grow_array(&c->ids, sizeof *c->ids, &c->id_room, tokens)) return false;
-    if (!grow_array(&c->line, sizeof *c->line, &room, c->sentences + 2)) return false;
-    if (!grow_array(&c->sentence, sizeof *c->sentence, &c->sentence_room, c->sentences + 2)) return false;
-    return grow_array(&c->document, sizeof *c->document, &c->document_room, c->documents + 2);
+    if (!size_add(c->tokens, count, &tokens) || !lengthen_array(&c->ids, sizeof *c->ids, &c->id_room, tokens)) return false;
+    if (!lengthen_array(&c->line, sizeof *c->line, &room, c->sentences + 2)) return false;
+    if (!lengthen_array(&c->sentence, sizeof *c->sentence, &c->sentence_room, c->sentences + 2)) return false;
+    return lengthen_array(&c->document, sizeof *c->document, &c->document_room, c->documents + 2);
 }
 
 /* A sentence without a token (of nothing but control characters, say) is none. */
@@ -230,7 +230,7 @@ static Status cut_document(Pairs *pairs, const Cutter *x, Error *e)
     for (size_t begin = first; begin < end; ) {
         size_t s = begin + 1;
         while (s < end && tokens_between(c, begin, s) < x->target) s++;
-        if (!grow_array(&pairs->list, sizeof *pairs->list, &pairs->room, pairs->count + 1))
+        if (!lengthen_array(&pairs->list, sizeof *pairs->list, &pairs->room, pairs->count + 1))
             return fail(e, BERT_SYSTEM, "out of memory for %zu pairs", pairs->count);
         begin += cut_pair(x, begin, s, &pairs->list[pairs->count++]);
     }

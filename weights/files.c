@@ -161,7 +161,7 @@ bool size_add(size_t a, size_t b, size_t *out)
     return true;
 }
 
-bool grow_array(void *array, size_t size, size_t *room, size_t wanted)
+bool lengthen_array(void *array, size_t size, size_t *room, size_t wanted)
 {
     void *memory;                   /* the pointer that `array` points to, of whatever type */
     size_t more, bytes;
