@@ -467,7 +467,7 @@ static inline dvec gelu_tanh_derivative_curve(dvec x)
  *    their upper 12 bits. n becomes a double as in exp_bounded, the other way round: added to the bits of 1.5 * 2^52.
  * 2. ln f = 2 atanh s with s = (f - 1) / (f + 1), by atanh's series s + s^3/3 + s^5/5 + ... up to s^21/21.
  * 3. n ln 2 is added in two parts; the first is so short that n times it is exact.
- * Infinity, and NaN, give NaN: x - x is 0 for all other x. */
+ * 0 gives minus infinity. Infinity, and NaN, give NaN: x - x is 0 for all other x. */
 static inline dvec log_curve(dvec x)
 {
     static const double c[] = {1 / 3.0,  1 / 5.0,  1 / 7.0,  1 / 9.0,  1 / 11.0,
@@ -479,7 +479,8 @@ static inline dvec log_curve(dvec x)
     dvec n = (dvec)(((field >> 52 ^ 2048) - 2048) + (uvec)all(integer)) - integer;
     dvec s = (f - 1.0) / (f + 1.0), square = s * s;
     dvec tail = fma_lanes(n, all(ln2_low), 2.0 * s * square * polynomial(square, c, 9));
-    return n * ln2_high + (2.0 * s + tail) + (x - x);
+    dvec sum = n * ln2_high + (2.0 * s + tail) + (x - x);
+    return choose((uvec)(x == 0.0), all(-INFINITY), sum);
 }
 
 /* e^x on floats: the same three steps as exp_bounded in float, at most 1.02 ulp off.

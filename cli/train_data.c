@@ -90,29 +90,14 @@ void random_weights(const Parameters *p, Rules rules, double deviation, uint32_t
  * Text
  * ================================================================================================================== */
 
-/* Makes room in *array, of elements of `size` bytes, for `wanted` of them: twice as much as before at least. */
-static bool make_room(void *array, size_t size, size_t *room, size_t wanted)
-{
-    void *memory;                   /* the pointer that `array` points to, of whatever type */
-    size_t more, bytes;
-    if (wanted <= *room) return true;
-    if (!size_mul(wanted, 2, &more) || !size_mul(more, size, &bytes)) return false;
-    memcpy(&memory, array, sizeof memory);
-    void *larger = realloc(memory, bytes);
-    if (!larger) return false;
-    memcpy(array, &larger, sizeof larger);
-    *room = more;
-    return true;
-}
-
 /* Room for one more sentence of `count` tokens, and for a document. */
 static bool corpus_room(Corpus *c, size_t count)
 {
     size_t tokens, room = c->sentence_room;
-    if (!size_add(c->tokens, count, &tokens) || !make_room(&c->ids, sizeof *c->ids, &c->id_room, tokens)) return false;
-    if (!make_room(&c->line, sizeof *c->line, &room, c->sentences + 2)) return false;
-    if (!make_room(&c->sentence, sizeof *c->sentence, &c->sentence_room, c->sentences + 2)) return false;
-    return make_room(&c->document, sizeof *c->document, &c->document_room, c->documents + 2);
+    if (!size_add(c->tokens, count, &tokens) || !lengthen_array(&c->ids, sizeof *c->ids, &c->id_room, tokens)) return false;
+    if (!lengthen_array(&c->line, sizeof *c->line, &room, c->sentences + 2)) return false;
+    if (!lengthen_array(&c->sentence, sizeof *c->sentence, &c->sentence_room, c->sentences + 2)) return false;
+    return lengthen_array(&c->document, sizeof *c->document, &c->document_room, c->documents + 2);
 }
 
 /* A sentence without a token (of nothing but control characters, say) is none. */
@@ -245,7 +230,7 @@ static Status cut_document(Pairs *pairs, const Cutter *x, Error *e)
     for (size_t begin = first; begin < end; ) {
         size_t s = begin + 1;
         while (s < end && tokens_between(c, begin, s) < x->target) s++;
-        if (!make_room(&pairs->list, sizeof *pairs->list, &pairs->room, pairs->count + 1))
+        if (!lengthen_array(&pairs->list, sizeof *pairs->list, &pairs->room, pairs->count + 1))
             return fail(e, BERT_SYSTEM, "out of memory for %zu pairs", pairs->count);
         begin += cut_pair(x, begin, s, &pairs->list[pairs->count++]);
     }
