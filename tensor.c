@@ -1228,3 +1228,26 @@ void philox_sixteen(uint32_t out[64], const uint32_t counter[4], uint32_t seed, 
         out[4 * i + 3] = c3[i];
     }
 }
+
+/* Dropout: in training, each number is set to 0 with probability `rate`, and the others are divided by 1 - rate, so
+ * that the mean stays. No number can then be relied upon alone.     [paper] A.2; [hf] nn.Dropout
+ *
+ *     y_i = 0 or x_i / (1 - rate)            backwards: dx_i = 0 or dy_i / (1 - rate), the same i: the same function
+ *
+ * BERT has it in three places: after the embeddings' LayerNorm, on the attention's probabilities, and on the output of
+ * a block's two sub-layers before the residual is added.
+ * Trap: not after the residual; and the scale belongs to training: in use nothing is dropped and nothing scaled.
+ * out (cols) <- x (cols), row number `row` of sequence number `sequence` of the step; out may be x. */
+void drop_row(real *out, const real *x, size_t cols, const Dropout *d, Purpose place, uint32_t row, uint32_t sequence)
+{
+    const double rate = place == PURPOSE_DROP_PROBS ? d->probs_rate : d->rate;
+    const uint32_t limit = (uint32_t)(rate * 4294967296.0);                 /* so many of 2^32 are dropped */
+    const real scale = (real)(1 / (1 - rate));
+    for (size_t c = 0; c < cols; c += 64) {
+        uint32_t random[64];
+        const uint32_t counter[4] = {(uint32_t)(c / 4), row, sequence, d->step};    /* four columns share one */
+        const size_t count = cols - c < 64 ? cols - c : 64;
+        philox_sixteen(random, counter, d->seed, place);
+        for (size_t i = 0; i < count; i++) out[c + i] = random[i] < limit ? 0 : x[c + i] * scale;
+    }
+}

@@ -230,7 +230,7 @@ static Status list_all(const Bert *m, const Activations *a, Learned *learned, Tr
     if (longer) *list = longer;
     else free(*list);
     for (int i = 0; longer && i < 3; i++) {
-        learned->losses[i] = (real)(i == 0 ? g->losses.mlm + g->losses.nsp : i == 1 ? g->losses.mlm : g->losses.nsp);
+        learned->losses[i] = (real)(i == 0 ? g->losses.mlm + g->losses.nsp + g->losses.task : i == 1 ? g->losses.mlm : g->losses.nsp);
         longer[*count] = (TraceTensor){.data = &learned->losses[i], .once = true};
         snprintf(longer[(*count)++].name, sizeof longer->name, "%s", names[i]);
     }

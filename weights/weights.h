@@ -313,6 +313,9 @@ Status model_file_if_any(char **path, const char *directory, Error *e);     /* N
 /* weights/parameters.c: a model of that size, with the heads of pre-training, whose weights have no numbers yet:
  * parameters_new makes them zeros. bert_free frees it. */
 Status bert_blank(Bert *m, const BertConfig *config, Error *e);
+/* One more head, or a new one instead of the old, also without numbers: GROUP_POOLER, or a group from GROUP_TASK on.
+ * K: the rows of a classifier. Before parameters_new. */
+void bert_add_head(Bert *m, Group group, int K);
 
 /* weights/training.c: what `bert train` leaves in its directory, and finds there again. */
 typedef struct {                    /* what config.json says about training */
