@@ -23,6 +23,10 @@ static const char train_help[] =
     "a line for each step. Same text, settings and seed: the same model, byte for\n"
     "byte, on every machine, with any --micro-batch, killed and resumed or not.\n"
     "\n"
+    "--task classify learns from labelled texts instead, LABEL<TAB>TEXT or\n"
+    "LABEL<TAB>A ||| B, a classifier of them in place of the heads of pre-training;\n"
+    "--dev scores it by accuracy and macro F1. `bert classify` uses what it leaves.\n"
+    "\n"
     "--inputs FILE has int64 input_ids, token_type_ids, attention_mask and labels\n"
     "(B,T; -100: none) and next_sentence_label (B) instead of text: step k takes\n"
     "the next --batch rows, round and round. --max-length is 128 tokens unless\n"
@@ -33,7 +37,8 @@ static const char train_help[] =
 static const char train_examples[] =
     "  bert train -o new --config config.json --vocab vocab.txt -f text --steps 900\n"
     "  bert train -o new -m weights/bert-base-uncased --no-nsp -f text --steps 9\n"
-    "  bert train -o new -f text --steps 900 --resume\n";
+    "  bert train -o new -f text --steps 900 --resume\n"
+    "  bert train -o new -m MODEL --task classify -f labelled --dev more --steps 99\n";
 
 /* =====================================================================================================================
  * Options

@@ -391,29 +391,16 @@ static int put_tokens(Exercise *x, size_t at, const int32_t *ids, size_t count, 
     return (int)count;
 }
 
-/* Room for one more text of T tokens. */
+/* Room for one more text of T tokens behind so many. */
 static bool examples_room(Examples *x, size_t tokens, size_t T)
 {
-    if (x->count + 2 > x->room) {
-        const size_t room = 2 * x->room + 16;
-        size_t *start = realloc(x->start, room * sizeof *start);
-        if (start) x->start = start;
-        int32_t *label = realloc(x->label, room * sizeof *label);
-        if (label) x->label = label;
-        size_t *line = realloc(x->line, room * sizeof *line);
-        if (line) x->line = line;
-        if (!start || !label || !line) return false;
-        if (!x->room) x->start[0] = 0;
-        x->room = room;
-    }
-    if (tokens + T <= x->token_room) return true;
-    const size_t room = 2 * x->token_room + T;
-    int32_t *ids = realloc(x->ids, room * sizeof *ids);
-    if (ids) x->ids = ids;
-    int32_t *types = realloc(x->types, room * sizeof *types);
-    if (types) x->types = types;
-    if (ids && types) x->token_room = room;
-    return ids && types;
+    size_t wanted, more, type_room = x->token_room, label_room = x->room, line_room = x->room;
+    if (!size_add(tokens, T, &wanted) || !size_add(x->count, 2, &more)) return false;
+    return lengthen_array(&x->types, sizeof *x->types, &type_room, wanted) &&
+           lengthen_array(&x->ids, sizeof *x->ids, &x->token_room, wanted) &&
+           lengthen_array(&x->label, sizeof *x->label, &label_room, more) &&
+           lengthen_array(&x->line, sizeof *x->line, &line_room, more) &&
+           lengthen_array(&x->start, sizeof *x->start, &x->room, more);
 }
 
 Status examples_add(Examples *x, const Encoding *encoding, int32_t label, size_t line, Error *e)
@@ -422,6 +409,7 @@ Status examples_add(Examples *x, const Encoding *encoding, int32_t label, size_t
     if (!examples_room(x, at, T)) return fail(e, BERT_SYSTEM, "out of memory for %zu texts", x->count + 1);
     memcpy(x->ids + at, encoding->input_ids, T * sizeof *x->ids);
     memcpy(x->types + at, encoding->token_type_ids, T * sizeof *x->types);
+    x->start[x->count] = at;
     x->label[x->count] = label;
     x->line[x->count] = line;
     x->start[++x->count] = at + T;

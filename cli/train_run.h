@@ -12,6 +12,7 @@ enum { MOST_CLASSES = 1000 };
 typedef struct {                    /* the labels: rows of the classifier */
     char **names;                   /* (count) */
     int count;
+    size_t room;
 } Classes;
 
 typedef struct {

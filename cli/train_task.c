@@ -39,11 +39,10 @@ static Status add_class(TrainRun *r, Text name, Input *input, Error *e)
             return fail(e, BERT_TEXT, "byte %zu of the label is a control character", i + 1);
     if (encode(&r->s->tokenizer, name, NULL, &options, &input->encoding, e) != BERT_OK) return e->status;
     if (c->count == MOST_CLASSES) return fail(e, BERT_TEXT, "more than %d labels", (int)MOST_CLASSES);
-    char **names = realloc(c->names, ((size_t)c->count + 1) * sizeof *names);
-    if (names) c->names = names;
-    char *copy = names ? strndup(name.bytes, name.length) : NULL;
+    char *copy = lengthen_array(&c->names, sizeof *c->names, &c->room, (size_t)c->count + 1)
+                     ? strndup(name.bytes, name.length) : NULL;
     if (!copy) return fail(e, BERT_SYSTEM, "out of memory for the labels");
-    names[c->count++] = copy;
+    c->names[c->count++] = copy;
     return BERT_OK;
 }
 
@@ -53,19 +52,16 @@ static int by_name(const void *a, const void *b)
 }
 
 /* Sorts the labels, so that a row does not depend on which text comes first. */
-static Status sort_classes(TrainRun *r, Error *e)
+static void sort_classes(TrainRun *r)
 {
     Classes *c = &r->classes;
     Examples *x = &r->data.examples;
-    char **old = malloc(((size_t)c->count + 1) * sizeof *old);
+    char *old[MOST_CLASSES];
     int32_t row[MOST_CLASSES];
-    if (!old) return fail(e, BERT_SYSTEM, "out of memory for the labels");
     memcpy(old, c->names, (size_t)c->count * sizeof *old);
     qsort(c->names, (size_t)c->count, sizeof *c->names, by_name);
     for (int i = 0; i < c->count; i++) row[i] = find_class(c, (Text){old[i], strlen(old[i])});
     for (size_t i = 0; i < x->count; i++) x->label[i] = row[x->label[i]];
-    free(old);
-    return BERT_OK;
 }
 
 void classes_free(Classes *c)
@@ -145,8 +141,8 @@ Status train_task_open(TrainRun *r, Error *e)
     Status s = train_task_read(r, &r->data, r->data_hash, e);
     if (s == BERT_OK && r->classes.count < 2)
         s = fail(e, BERT_TEXT, "%s: all texts have the same label: there is nothing to tell apart", r->data.name);
-    if (s == BERT_OK) s = sort_classes(r, e);
     if (s != BERT_OK) return s;
+    sort_classes(r);
     bert_drop_heads(m);
     if (!m->has_pooler) bert_add_head(m, GROUP_POOLER, 0);
     bert_add_head(m, GROUP_CLASSIFIER, r->classes.count);

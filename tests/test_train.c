@@ -823,7 +823,8 @@ static void texts_with_labels_are_learned(void)
     check(run("./bert classify -q -m %s/c --pairs 'the dog ||| sat on the dog' 2>&1", work) == 0 &&
           strstr(output, "large") < strstr(output, "small"), "the pair: %s", output);
     check(run("./bert info -m %s/c 2>&1", work) == 0, "%s", output);
-    check(run("./bert fill-mask -q -m %s/c 'the [MASK]' 2>&1", work) == 3, "no head of pre-training is left: %s", output);
+    check(run("./bert fill-mask -q -m %s/c 'the [MASK]' 2>&1", work) != 0 &&
+          strstr(output, "no masked-language-model head"), "no head of pre-training is left: %s", output);
     remove_work();
 }
 
