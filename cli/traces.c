@@ -145,11 +145,13 @@ static Status read_answers(const Session *s, TraceInputs *in, Error *e)
     const size_t B = (size_t)in->B;
     const LabelSpec first = {"start_positions", B, in->T[0] - 1}, last = {"end_positions", B, in->T[0] - 1};
     int32_t *starts = NULL, *ends = NULL;
+    size_t both;
     Status status = read_labels(s, &first, &starts, e);
     if (status == BERT_OK) status = read_labels(s, &last, &ends, e);
     if (status == BERT_OK && !starts != !ends)
         status = fail(e, BERT_FILE, "%s: start_positions and end_positions go together", s->options.inputs);
-    if (status == BERT_OK && starts) in->task_labels = calloc(B, 2 * sizeof *in->task_labels);
+    if (status == BERT_OK && starts && size_mul(B, 2, &both))
+        in->task_labels = calloc(both, sizeof *in->task_labels);
     if (status == BERT_OK && starts && !in->task_labels) status = fail(e, BERT_SYSTEM, "out of memory");
     for (size_t b = 0; status == BERT_OK && starts && b < B; b++) {
         in->task_labels[2 * b] = starts[b];
