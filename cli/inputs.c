@@ -562,8 +562,8 @@ Status next_text(Session *s, Input *input, bool *more, Error *e)
     return status;
 }
 
-/* A and B: the whole text and --pair, or what stands before and after the first ` ||| ` with --pairs; a line without
- * one is A alone, as in Google's extract_features.py. */
+/* A and B: the whole text and --pair, or what stands before and after the first ` ||| ` with --pairs; without one there
+ * is A alone. */
 void split_pair(const Session *s, Input *input)
 {
     static const char bar[] = " ||| ";
@@ -650,13 +650,17 @@ Status check_first(const Session *s, const char *name, Error *e)
     return status == BERT_OK ? status : fail(e, status, "%s: %.900s", name, e->message);
 }
 
-/* Read, split, encode: what comes out is ready for the model. */
+/* Read, split, encode: what comes out is ready for the model.
+ * Why a line of --pairs must be a pair: to a model of pairs a single text is another question, and its answer looks as
+ *     sure as any. tokenize and embed take it, as Google's extract_features.py does. */
 Status next_input(Session *s, Input *input, bool *more, Error *e)
 {
     Status status = next_text(s, input, more, e);
     if (status != BERT_OK || !*more || !input->has_text) return status;
     split_pair(s, input);
-    if (s->first) status = encode_prompted(s, *s->first, &input->a, &input->encoding, e);
+    if (s->options.pairs && !input->has_pair && !s->verb->lone)
+        status = fail(e, BERT_TEXT, "there is no ' ||| ' between A and B");
+    else if (s->first) status = encode_prompted(s, *s->first, &input->a, &input->encoding, e);
     else status = encode_prompted(s, input->a, input->has_pair ? &input->b : NULL, &input->encoding, e);
     return status == BERT_OK ? BERT_OK : at_input(s, input, e);
 }

@@ -359,7 +359,7 @@ static Status verb_embed(Session *s, Error *e)
 }
 
 const Verb embed_verb = {
-    .name = "embed", .run = verb_embed, .needs = NEEDS_MODEL,
+    .name = "embed", .run = verb_embed, .needs = NEEDS_MODEL, .lone = true,
     .own = "--layers --combine --pooling --normalize --prompt --format", .formats = "text json npy",
     .arguments = " [TEXT ...]", .summary = "vectors of texts or of tokens",
     .help = embed_help, .examples = embed_examples,
