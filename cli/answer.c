@@ -177,8 +177,9 @@ static Status answer_settle(Options *o, Error *e)
 }
 
 /* Is there a head that answers? If not, what the weights have. */
-static Status answer_head(const Bert *m, Error *e)
+static Status answer_head(const Session *s, Error *e)
 {
+    const Bert *m = &s->model;
     static const char *const verbs[] = {[HEAD_UNKNOWN] = "info", [HEAD_SEQUENCE] = "classify", [HEAD_CHOICE] = "choose",
                                         [HEAD_TOKENS] = "tag"};
     if (m->has_qa) return BERT_OK;
@@ -186,7 +187,7 @@ static Status answer_head(const Bert *m, Error *e)
         return fail(e, BERT_HEAD, "the weights have no question answering head (qa_outputs), but a classifier: "
                     "see `bert %s`", verbs[m->config.head]);
     return fail(e, BERT_HEAD, "the weights have no question answering head (qa_outputs): they are not fine-tuned for "
-                "this, and a random one would answer at random");
+                "this, and a random one would answer at random; the model is %s, -m names another", s->directory);
 }
 
 /* One question, from its text to its answers. */
@@ -208,7 +209,7 @@ static Status verb_answer(Session *s, Error *e)
     Answering g = {0};
     Input input = {0};
     bool more = true;
-    Status status = answer_head(&s->model, e);
+    Status status = answer_head(s, e);
     while (status == BERT_OK && (status = next_text(s, &input, &more, e)) == BERT_OK && more) {
         split_pair(s, &input);
         status = answer_one(s, &input, &g, e);

@@ -29,7 +29,7 @@ static Status no_classifier(const Session *s, Error *e)
         return fail(e, BERT_HEAD, "the weights have no classifier (classifier.weight), but a head that finds answers "
                     "in a text (qa_outputs): see `bert answer`");
     return fail(e, BERT_HEAD, "the weights have no classifier (classifier.weight): they are not fine-tuned for this, "
-                "and a random one would answer at random");
+                "and a random one would answer at random; the model is %s, -m names another", s->directory);
 }
 
 /* A classifier of texts that lacks the layer before it. */
@@ -41,6 +41,24 @@ static Status no_layer_before(const Session *s, Error *e)
                 m->config.distilbert ? "pre_classifier" : "pooler.dense");
 }
 
+/* Rows without names, LABEL_0 ...: label2id may have some, which is all that the file says of them. They are shown, not
+ * taken: Hugging Face's pipelines print LABEL_0 all the same. */
+static void note_unnamed(const Session *s, const Labels *l)
+{
+    char text[400] = "", name[80];
+    if (!l->id_count || l->named) {
+        note(s, "config.json does not name the labels: LABEL_0 is the first row of the classifier, and what it means "
+                "is not written anywhere");
+        return;
+    }
+    for (int i = 0; i < l->id_count && strlen(text) < 250; i++) {
+        const size_t n = strlen(text);
+        escape(name, sizeof name, l->ids[i].name);
+        snprintf(text + n, sizeof text - n, "%sLABEL_%d is %s", i ? ", " : "", l->ids[i].id, name);
+    }
+    note(s, "config.json has no id2label, whose names are printed; by its label2id %s", text);
+}
+
 /* What the labels leave open: nothing that keeps the model from answering, but what its reader should know. */
 static void note_labels(const Session *s, const Labels *l)
 {
@@ -48,9 +66,7 @@ static void note_labels(const Session *s, const Labels *l)
     char name[200];
     bool numbered = l->count > 1;
     for (int i = 0; i < l->count; i++) numbered &= !strncmp(l->names[i], "LABEL_", 6);
-    if (numbered)
-        note(s, "config.json does not name the labels: LABEL_0 is the first row of the classifier, and what it means "
-                "is not written anywhere");
+    if (numbered) note_unnamed(s, l);
     if (!twice) return;
     escape(name, sizeof name, twice);
     note(s, "two labels have the same name: %s", name);
@@ -101,6 +117,15 @@ static Status default_scores(const Session *s, const Labels *l, bool cross_encod
     else if (l->problem == PROBLEM_REGRESSION) *scores = SCORES_NONE;
     else *scores = l->problem == PROBLEM_MULTI_LABEL || K == 1 ? SCORES_SIGMOID : SCORES_SOFTMAX;
     return BERT_OK;
+}
+
+/* A cross-encoder's own setting is not what a classifier's user expects: said, with where it stands. */
+static void note_scores(const Session *s, const Labels *l, Scores scores)
+{
+    const bool own = l->activation == ACTIVATION_NONE || l->activation == ACTIVATION_SIGMOID;
+    if (own && s->options.activation == UNSET)
+        note(s, "scores: %s, which the model's files set for a cross-encoder (activation_fn); --activation overrides "
+                "it", scores == SCORES_NONE ? "raw logits" : "sigmoid");
 }
 
 Status choose_scores(const Session *s, const Labels *l, bool cross_encoder, Scores *scores, Error *e)
@@ -480,6 +505,7 @@ static Status verb_classify(Session *s, Error *e)
     else if (status == BERT_OK) {
         status = choose_scores(s, &labels, false, &scores, e);
         if (status == BERT_OK) status = classify_inputs(s, &labels, scores, e);
+        if (status == BERT_OK) note_scores(s, &labels, scores);
     }
     labels_free(&labels);
     return status;

@@ -66,6 +66,7 @@ typedef struct {
     unsigned without;               /* groups of common options that change nothing for this command */
     bool opens_output;              /* the file of -o is opened by `run`, which does not print to it */
     bool sentences;                 /* a TEXT is a sentence: many of one word each are most likely one without quotes */
+    bool lone;                      /* --pairs: a line without ` ||| ` is A alone, and not an error */
     const char *own;                /* the options that only some commands have, separated by blanks */
     const char *formats;            /* what --format may be, the default first; "" if there is no choice */
     const char *arguments;          /* after the options in the usage line */

@@ -203,7 +203,7 @@ static const char *other_name(const char *name)
         {"--doc-stride", "--stride"}, {"--max-answer-len", "--max-answer"}, {"--max-seq-len", "--max-length"},
         {"--handle-impossible-answer", "--impossible"}, {"--text-pair", "--pair"}, {"--context", "--pair"},
         {"--candidate-labels", "--labels"}, {"--hypothesis-template", "--template"}, {"--multi-label", "--multi"},
-        {"--function-to-apply", "--activation"}};
+        {"--function-to-apply", "--activation"}, {"--truncation", "--truncate"}, {"--padding", "--pad"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(name, names[i][0])) return names[i][1];
     return name;
@@ -212,13 +212,15 @@ static const char *other_name(const char *name)
 /* Nobody has this option, or another command has it; and perhaps this one has a similar one. */
 static Status unknown_option(const Verb *verb, const char *typed, Error *e)
 {
-    char name[64], near[64], own[2048] = "", what[160];
+    char name[64], as_typed[64], near[64], own[2048] = "", what[160];
     snprintf(name, sizeof name, "%.*s", (int)strcspn(typed, "="), typed);
-    snprintf(what, sizeof what, "unknown option %s", name);
+    snprintf(as_typed, sizeof as_typed, "%s", name);
+    snprintf(what, sizeof what, "unknown option %s", as_typed);
     for (char *c = name; *c; c++)
         if (*c == '_') *c = '-';                        /* as Python spells them */
     for (int i = 0; i < OPTIONS; i++) {
-        if (!strcmp(option_table[i].name, name)) snprintf(what, sizeof what, "%s has no option %s", verb->name, name);
+        if (!strcmp(option_table[i].name, name))
+            snprintf(what, sizeof what, "%s has no option %s", verb->name, as_typed);
         if (has_effect(verb, &option_table[i])) strcat(strcat(own, option_table[i].name), " ");
     }
     if (!nearest_word(other_name(name), own, near, sizeof near))

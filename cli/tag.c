@@ -201,6 +201,17 @@ static Status tag_long_texts(Session *s, Tagging *g, Error *e)
     return status;
 }
 
+/* A text that is too long: the tokenizer's message names --truncate, and tag has --stride beside it. Returns
+ * e->status. */
+static Status name_stride(Error *e)
+{
+    static const char advice[] = "use --truncate";
+    const size_t n = strlen(e->message), k = sizeof advice - 1;
+    if (n >= k && !strcmp(e->message + n - k, advice))
+        snprintf(e->message + n, sizeof e->message - n, " to cut it, or --stride N to read it in parts");
+    return e->status;
+}
+
 /* Texts that the model takes as they are, many in one run. */
 static Status tag_short_texts(Session *s, Tagging *g, Error *e)
 {
@@ -221,7 +232,7 @@ static Status tag_short_texts(Session *s, Tagging *g, Error *e)
         run_free(&run);
     }
     inputs_free(&inputs);
-    return status;
+    return status == BERT_TEXT ? name_stride(e) : status;
 }
 
 /* The head is asked for before any text is read. A prompt is not part of the text, whose places are the answer. */

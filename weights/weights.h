@@ -309,6 +309,8 @@ const SafeTensor *spec_find(const TensorSpec *spec, int layer, const Safetensors
 /* Path of a model directory's weights, malloc'ed: model.safetensors, else model.safetensors.index.json, else the one
  * *.safetensors. What others could be meant is refused by name. */
 Status model_file(char **path, const char *directory, Error *e);
+/* The name that `make weights MODEL=` fetches this directory by, or NULL if it is none of the four. */
+const char *fetched_model(const char *directory);
 Status model_file_if_any(char **path, const char *directory, Error *e);     /* NULL, and no error, if there is none */
 /* weights/parameters.c: a model of that size, with the heads of pre-training, whose weights have no numbers yet:
  * parameters_new makes them zeros. bert_free frees it. */
