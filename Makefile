@@ -197,7 +197,7 @@ build/count_work: tokenizer.c weights/vocabulary.c tests/count_work.c $(HEADERS)
 	$(COMPILE) -fsanitize-coverage=trace-pc -c tokenizer.c -o build/counted_tokenizer.o
 	$(COMPILE) -fsanitize-coverage=trace-pc -c weights/vocabulary.c -o build/counted_vocabulary.o
 	$(COMPILE) build/counted_tokenizer.o build/counted_vocabulary.o \
-	    $(filter-out weights/vocabulary.c,$(WEIGHTS)) tests/count_work.c -o $@ -lm
+	    $(filter-out weights/vocabulary.c,$(CORE:tokenizer.c=)) tests/count_work.c -o $@ -lm
 linear: build/count_work
 	build/count_work weights/bert-base-uncased
 
