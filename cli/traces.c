@@ -106,43 +106,15 @@ static Status model_name(const char *directory, char name[256], Error *e)
  * --gradients: what the model should have said, from the file of --inputs
  * ------------------------------------------------------------------------------------------------------------------ */
 
-/* Which of the labels there are, and what they may be. */
-typedef struct {
-    const char *name;
-    size_t count;                   /* as many as tokens or sequences */
-    int largest;
-} LabelSpec;
-
-/* A tensor of labels into *labels, which stays NULL if the file has none. Below 0 only -100 is a label: "none", as in
- * PyTorch. */
-static Status read_labels(const Session *s, const LabelSpec *spec, int32_t **labels, Error *e)
-{
-    const char *path = s->options.inputs;
-    const SafeTensor *t = safetensors_find(&s->source.tensors, spec->name);
-    if (!t) return BERT_OK;
-    if (t->dtype != DTYPE_I64 || t->count != spec->count)
-        return fail(e, BERT_FILE, "%s: %s has %zu numbers of %s, expected %zu of I64", path, spec->name, t->count,
-                    dtype_name(t->dtype), spec->count);
-    *labels = malloc(spec->count * sizeof **labels);
-    if (!*labels) return fail(e, BERT_SYSTEM, "out of memory");
-    for (size_t i = 0; i < spec->count; i++) {
-        const int64_t label = integer_element(t, i);
-        if (label != -100 && (label < 0 || label > spec->largest))
-            return fail(e, BERT_TEXT, "%s: number %zu of %s is %lld, expected 0 to %d, or -100 for none", path, i + 1,
-                        spec->name, (long long)label, spec->largest);
-        (*labels)[i] = (int32_t)label;
-    }
-    return BERT_OK;
-}
-
 /* Both kinds of labels, or one; and the heads that they need. */
 static Status read_targets(const Session *s, TraceInputs *in, Error *e)
 {
     const Bert *m = &s->model;
     const LabelSpec labels = {"labels", (size_t)in->N, m->config.V - 1};
     const LabelSpec next = {"next_sentence_label", (size_t)in->B, 1};
-    if (read_labels(s, &labels, &in->labels, e) != BERT_OK) return e->status;
-    if (read_labels(s, &next, &in->next_sentence, e) != BERT_OK) return e->status;
+    const Safetensors *file = &s->source.tensors;
+    if (labels_read(file, s->options.inputs, &labels, &in->labels, e) != BERT_OK) return e->status;
+    if (labels_read(file, s->options.inputs, &next, &in->next_sentence, e) != BERT_OK) return e->status;
     if (!in->labels && !in->next_sentence)
         return fail(e, BERT_FILE, "%s: has neither labels nor next_sentence_label: --gradients needs one of them",
                     s->options.inputs);
@@ -195,11 +167,13 @@ static Status trace_batch(Session *s, TraceInputs *in, Error *e)
     Activations a = {0};
     Parameters p = {0};
     Gradients g = {0};
-    Learned learned = {&g, &p, {0}};
+    Learned learned = {&g, &p, NULL, NULL, {0}};
     Status status = batch_check(&batch, &m->config, e);
     if (status == BERT_OK && learns) status = read_targets(s, in, e);
     if (status == BERT_OK && learns) status = parameters_new(&p, m, e);
     const bool nsp = in->next_sentence != NULL;
+    learned.labels = in->labels;
+    learned.next_sentence = in->next_sentence;
     const Request learning = {.keep = KEEP_EVERYTHING, .pooler = nsp, .nsp = nsp, .mlm_rows = in->rows,
                               .M = in->labels ? in->N : 0};
     const Request request = learns ? learning : trace_request(m, in->rows, in->N);
