@@ -23,7 +23,8 @@ static const char trace_help[] =
     "file of --inputs also has what the model should have said: int64 labels, the\n"
     "true id of each token, -100 where nothing was to be guessed, and one\n"
     "next_sentence_label for each sequence (0: IsNext). Behind the trace come `loss`,\n"
-    "`loss.mlm`, `loss.nsp`, and grad.NAME for all intermediates and parameters.\n";
+    "`loss.mlm`, `loss.nsp`, and grad.NAME for all intermediates and parameters, and\n"
+    "in a file the labels: `bert verify` can check it.\n";
 static const char trace_examples[] =
     "  bert trace 'my dog is cute'\n"
     "  bert trace -o mine.safetensors 'my dog is cute'\n"
@@ -304,9 +305,12 @@ static const char verify_help[] =
     "the two differ, the known mistakes that explain it are named. Prints and exits\n"
     "as `bert compare` does. What was computed in bfloat16 or float16 is compared\n"
     "with steps that are rounded alike, and its rounding passes, unless --tolerance,\n"
-    "--atol or --rtol is given. --isolate gives each step OTHER's own inputs where\n"
-    "OTHER has them: a wrong step is not blamed on its successors, and each (of the\n"
-    "first five) is explained.\n";
+    "--atol or --rtol is given. Losses and gradients (`loss`, `grad.NAME`, with the\n"
+    "labels of `bert trace --gradients`) are compared in the order of the backward\n"
+    "pass once all intermediates are right, and the known mistake of training that\n"
+    "explains the first wrong one is named. --isolate gives each step OTHER's own\n"
+    "inputs where OTHER has them: a wrong step is not blamed on its successors, and\n"
+    "each (of the first five) is explained.\n";
 static const char verify_examples[] =
     "  bert verify theirs.safetensors\n"
     "  bert verify --isolate theirs.safetensors 'my dog is cute'\n";

@@ -27,6 +27,7 @@ static void fill_batch(void)
             ids[n] = !real_token ? 0 : t == 0 ? 2 : t == tokens[b] - 1 ? 3 : 5 + (n * 7 + b) % 40;
             types[n] = real_token && t > tokens[b] / 2;
             mask[n] = real_token;
+            if (n == T + 2) ids[n] = 0;                                 /* a [PAD] that is not masked */
             labels[n] = real_token && t > 0 && t < tokens[b] - 1 && t % (b + 1) == b / 2 ? 5 + n : -100;
         }
 }
@@ -147,6 +148,7 @@ static const struct {
     {"no lookups", "grad.embeddings.word_embeddings.weight"},
     {"no decoder part", "grad.embeddings.word_embeddings.weight"},
     {"last lookup", "grad.embeddings.word_embeddings.weight"},
+    {"padding_idx", "grad.embeddings.word_embeddings.weight"},
     {"padding row", "grad.embeddings.word_embeddings.weight"},
     {"no output bias", "grad.cls.predictions.bias"},
     {"no token types", "grad.embeddings.token_type_embeddings.weight"},
@@ -154,7 +156,7 @@ static const struct {
     {"clip 1", "grad.cls.seq_relationship.weight"},
     {"clip 0.5", "grad.cls.seq_relationship.weight"},
     {"clip 5", "grad.cls.seq_relationship.weight"},
-    {"clip each 1", "grad.cls.seq_relationship.weight"},
+    {"clip each 1", "grad.cls.predictions.transform.dense.weight"},
     {"twice", "grad.cls.seq_relationship.weight"},
     {"loss scaler", "grad.cls.seq_relationship"},
     {"decay 0.1", "grad.cls.seq_relationship.weight"},
@@ -221,7 +223,114 @@ static void a_lesson_has_the_bits_of_backward(void)
     close_model();
 }
 
+/* What `change` makes of OTHER's file, written anew. */
+typedef struct {
+    const char *name;               /* the tensor to change: or NULL */
+    const char *renamed;            /* another name for it, or NULL; "": it is left out */
+    double factor, offset;          /* of its numbers */
+} Change;
+static bool change_file(Change change)
+{
+    Safetensors file;
+    SafeTensor list[MOST];
+    size_t count = 0;
+    Error e = {0};
+    float *numbers = NULL;
+    if (!check(safetensors_open(&file, path, &e) == BERT_OK, "%s", e.message)) return false;
+    for (size_t i = 0; i < file.count && count < MOST; i++) {
+        SafeTensor t = file.tensors[i];
+        const bool it = change.name && !strcmp(t.name, change.name);
+        if (it && change.renamed && !*change.renamed) continue;
+        if (it && t.dtype != DTYPE_I64) {
+            numbers = calloc(t.count, sizeof *numbers);
+            for (size_t k = 0; numbers && k < t.count; k++)
+                numbers[k] = (float)(tensor_element(&t, k) * change.factor + change.offset);
+            t.data = numbers, t.dtype = DTYPE_F32;
+        }
+        if (it && change.renamed) t.name = (char *)(uintptr_t)change.renamed;
+        list[count++] = t;
+    }
+    char other[310];
+    snprintf(other, sizeof other, "%s.2", path);
+    bool ok = safetensors_write(other, list, count, NULL, 0, &e) == BERT_OK;
+    safetensors_close(&file);
+    free(numbers);
+    ok = ok && !rename(other, path);
+    return check(ok, "%s is written again: %s", path, e.message);
+}
+
+/* One change at a time to a right file, and how verify ends. */
+static void verify_reads_gradients_as_programs_write_them(void)
+{
+    static const char bias[] = "grad.encoder.layer.1.attention.self.key.bias";
+    static const char dense[] = "grad.encoder.layer.1.output.dense.weight";
+    static const struct {
+        Change change;
+        int status;
+        const char *says;
+    } cases[] = {
+        {{NULL, NULL, 0, 0}, BERT_OK, "84 compared, all equal"},
+        {{dense, "grad.bert.encoder.layer.1.output.dense.weight", 1, 0}, BERT_OK, "84 compared"},
+        {{"grad.cls.predictions.bias", "grad.cls.predictions.decoder.bias", 1, 0}, BERT_OK, "84 compared"},
+        {{bias, NULL, 0, 1e-9}, BERT_OK, "no tensor differs"},          /* rounding, of a gradient that is 0 */
+        {{bias, NULL, 0, 0.1}, BERT_DIFFERENT, "first difference: grad.encoder.layer.1.attention.self.key.bias"},
+        {{dense, NULL, 1.001, 0}, BERT_DIFFERENT, "no known mistake of training explains grad.encoder.layer.1.output"},
+        {{dense, NULL, (double)NAN, 0}, BERT_DIFFERENT, "first difference: grad.encoder.layer.1.output.dense.weight: NaN"},
+        {{dense, "", 0, 0}, BERT_OK, "not in OTHER: grad.encoder.layer.*.output.dense.weight (1 of 2)"},
+        {{dense, "grad.nonsense", 1, 0}, BERT_OK, "unknown names in OTHER: grad.nonsense"},
+        {{"loss", NULL, 1.5, 0}, BERT_DIFFERENT, "first difference: loss: NMSE -6 dB, up to"},
+        {{"labels", "", 0, 0}, BERT_OK, "not in OTHER"},                /* only the NSP loss is left: see below */
+        {{"input_ids", "", 0, 0}, BERT_FILE, "there are no input_ids"},
+    };
+    Lesson t;
+    Error e = {0};
+    if (!open_model()) return;
+    bool ok = check(lesson_new(&t, &model, &batch, labels, next_sentence, &e) == BERT_OK, "%s", e.message);
+    for (size_t i = 0; ok && i < sizeof cases / sizeof *cases; i++) {
+        if (!lesson_run(&t, NULL) || !write_lesson(&t) || !change_file(cases[i].change)) break;
+        const bool no_labels = !strcmp(cases[i].says, "not in OTHER");
+        const int want = no_labels ? BERT_DIFFERENT : cases[i].status;
+        const int got = (int)verify_it();
+        check(got == want, "case %zu: %d, expected %d: %s", i, got, want, said);
+        check(no_labels || strstr(said, cases[i].says), "case %zu: \"%s\": %s", i, cases[i].says, said);
+    }
+    lesson_free(&t);
+    close_model();
+}
+
+/* Neither labels nor next_sentence_label: nothing says what was learned. With both it is the trace's own file. */
+static void a_trace_with_gradients_verifies_and_compares(void)
+{
+    if (!open_model()) return;
+    Lesson t;
+    Error e = {0};
+    char inputs[310], traced[310];
+    snprintf(inputs, sizeof inputs, "%s.in", path);
+    snprintf(traced, sizeof traced, "%s.out", path);
+    bool ok = lesson_new(&t, &model, &batch, labels, next_sentence, &e) == BERT_OK && lesson_run(&t, NULL);
+    if (check(ok, "%s", e.message) && write_lesson(&t)) {
+        check(run("cp %s %s && ./bert trace --gradients -q -m %s --inputs %s -o %s 2>&1", path, inputs, directory, inputs,
+                  traced) == 0, "%s", output);
+        check(run("./bert verify -q -m %s %s 2>&1", directory, traced) == 0 && strstr(output, "no difference\n") &&
+              strstr(output, "84 compared"), "%s", output);
+        check(run("./bert compare -q %s %s 2>&1", path, traced) == 0 && strstr(output, "84 compared"), "%s", output);
+        check(change_file((Change){"grad.pooler.dense", NULL, -1, 0}), "a sign");
+        check(run("./bert compare -q %s %s 2>&1", traced, path) == 1 &&
+              strstr(output, "\nfirst difference: grad.pooler.dense: NMSE 6 dB"), "%s", output);
+        check(change_file((Change){"labels", "", 0, 0}) && change_file((Change){"next_sentence_label", "", 0, 0}), "%s",
+              "no labels");
+        check(run("./bert verify -q -m %s %s 2>&1", directory, path) == 3 &&
+              strstr(output, "neither labels nor next_sentence_label"), "%s", output);
+    }
+    remove(inputs);
+    remove(traced);
+    lesson_free(&t);
+    close_model();
+}
+
 const Test gradients_tests[] = {
+    {"verify_reads_gradients_as_programs_write_them", verify_reads_gradients_as_programs_write_them},
+    {"a_trace_with_gradients_verifies_and_compares", a_trace_with_gradients_verifies_and_compares},
     {"each_mistake_of_training_is_named", each_mistake_of_training_is_named},
     {"a_lesson_has_the_bits_of_backward", a_lesson_has_the_bits_of_backward},
     {NULL, NULL},

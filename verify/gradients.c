@@ -129,7 +129,7 @@ static void lesson_reset(Lesson *t)
     t->targets = (Targets){t->labels, t->next_sentence, count_labels(t->labels, t->a.N),
                            count_labels(t->next_sentence, t->batch.B)};
     t->model.config = t->back.config = t->original->config;
-    t->no_lookup = t->last_lookup = false;
+    t->no_lookup = t->last_lookup = t->no_padding = false;
     t->value = 0;
 }
 
@@ -250,7 +250,8 @@ static void spoil_lookups(Lesson *t)
         bool again = false;
         for (size_t k = n + 1; t->last_lookup && k < N && !again; k++)
             again = t->batch.input_ids[k] == t->batch.input_ids[n];
-        if (t->no_lookup || again) memset(t->g.lookups + n * H, 0, H * sizeof(real));
+        const bool padding = t->batch.input_ids[n] == 0 && (t->no_padding || t->padding_idx);
+        if (t->no_lookup || again || padding) memset(t->g.lookups + n * H, 0, H * sizeof(real));
     }
 }
 
@@ -552,6 +553,7 @@ static bool is_tied(const Lesson *t)
     return t->labels && t->model.decoder.data == t->model.word_embeddings.data;
 }
 static bool forget_lookups(Lesson *t) { return t->no_lookup = is_tied(t); }
+static bool forget_padding(Lesson *t) { return t->no_padding = true; }
 static bool keep_last_lookup(Lesson *t) { return t->last_lookup = true; }
 
 /* The gradient of that name; NULL: the model or this step has none. */
@@ -652,14 +654,14 @@ static double factor_of(const TraceComparison *c)
     return squares > 0 ? product / squares : 1;
 }
 
-/* A power of two from 4 on, at every gradient, those of the intermediates, too. */
+/* A power of two at every gradient, those of the intermediates, too. */
 static bool scale_loss(Lesson *t)
 {
     TraceTensor *list;
     size_t count;
     Error e;
     const double factor = t->value > 0 ? t->value : t->c ? exp2(rint(log2(fmax(1, factor_of(t->c))))) : 1;
-    if (!(factor >= 4 && factor <= 1e30) || trace_list(&t->model, &t->g.a, &list, &count, &e) != BERT_OK) return false;
+    if (!(factor >= 2 && factor <= 1e30) || trace_list(&t->model, &t->g.a, &list, &count, &e) != BERT_OK) return false;
     for (size_t i = 0; i < count; i++) {
         size_t numbers = (size_t)t->batch.B;
         for (int k = 0; k < list[i].rank; k++) numbers *= list[i].shape[k];
@@ -726,6 +728,8 @@ const TrainingMistake training_mistakes[] = {
          no_decoder_part),
     LABELS("last lookup", "a token that occurs several times gives its embedding only its last gradient: they are to "
            "be added up", 0, keep_last_lookup),
+    LABELS("padding_idx", "the word embeddings' row 0, padding_idx, gets nothing from lookups, as in Hugging Face's "
+           "library: here a [PAD] has mask 1", 0, forget_padding),
     LAST("padding row", "the word embeddings' row 0, padding_idx, gets no gradient, not even the decoder's", 0,
          no_padding_row),
     LAST("no output bias", "cls.predictions.bias is not learned", 0, no_output_bias),
@@ -778,6 +782,18 @@ static void take_losses(Grading *v)
     for (int i = 0; i < 3; i++) v->learned.losses[i] = (real)v->lesson.losses[i];
 }
 
+/* Hugging Face's table gives row 0 nothing from lookups. That shows only where a mistake lets padding learn: then one
+ * tensor would still differ, and is no mistake more. */
+static void try_padding_idx(Grading *v, const TrainingMistake *mistake)
+{
+    TraceComparison *c = &v->c;
+    const TraceEntry *rest = &c->ref->entries[c->first];
+    if (rest->kind != ENTRY_WEIGHT || rest->row != TRACE_WORD) return;
+    v->lesson.padding_idx = true;
+    if (lesson_run(&v->lesson, mistake)) comparison_run(c);
+    v->lesson.padding_idx = false;
+}
+
 /* The step with one mistake, held against OTHER's. Most are ruled out by the first wrong gradient alone.
  * False: it changes nothing here, or explains nothing. */
 static bool try_mistake(Grading *v, const TrainingMistake *mistake, Explanation *x)
@@ -791,6 +807,7 @@ static bool try_mistake(Grading *v, const TrainingMistake *mistake, Explanation 
     compare_laid_out(&r, &c->ref->entries[first], c->pairs[first], &without->layout, &c->criteria);
     if (!r.comparable || r.word || decibel(without->nmse) - decibel(r.nmse) < GAIN_DB) return false;
     comparison_run(c);
+    if (c->different == 1) try_padding_idx(v, mistake);
     *x = (Explanation){mistake, c->different, r.nmse};
     memcpy(c->results, v->right, c->ref->count * sizeof *c->results);
     comparison_count(c);

@@ -416,7 +416,8 @@ struct Lesson {
     const int32_t *given_labels, *given_next;
     int *rows;
     bool forward_is_spoiled;        /* by this mistake, or by the one before */
-    bool no_lookup, last_lookup;    /* how the word embeddings' rows are added: not, only the last of each */
+    bool no_lookup, last_lookup;    /* how the word embeddings' rows are added: not, only the last of each, ... */
+    bool no_padding, padding_idx;   /* ... not to row 0: as the mistake, as OTHER's library does it */
     int b, h;
     double value;
     double losses[3];               /* both, MLM, NSP */
