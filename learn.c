@@ -730,6 +730,7 @@ void backward(const Bert *m, Activations *a, Gradients *g, const Targets *t)
     backward_done(a, g, t);
 }
 
+/* The end of a micro-batch: how many rows and which losses this step has had. */
 void backward_done(const Activations *a, Gradients *g, const Targets *t)
 {
     const Request *r = &a->request;

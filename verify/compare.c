@@ -477,7 +477,8 @@ static void find_token_classifier(TraceView *view)
     for (size_t i = 0; i < view->count; i++) {
         TraceEntry *t = &view->entries[i];
         const size_t K = t->tensor.rank ? t->tensor.shape[t->tensor.rank - 1] : 0;
-        if (t->kind != ENTRY_VALUE || t->row != TRACE_CLASSIFIER || N < 2 || !K || t->tensor.count / K != N || t->tensor.count % K) continue;
+        if (t->kind != ENTRY_VALUE || t->row != TRACE_CLASSIFIER || N < 2) continue;
+        if (!K || t->tensor.count / K != N || t->tensor.count % K) continue;
         name_entry(t, TRACE_TOKEN_CLASSIFIER, -1);
         if (!read_shape(t)) t->B = 0;
     }
@@ -788,8 +789,8 @@ void comparison_count(TraceComparison *c)
     }
 }
 
-/* A key's bias changes no probability (learn.c, step 7): its gradient is 0 but for rounding, and has no size of its own.
- * It is held against that of the key's weights, or passes where OTHER does not have them. */
+/* A key's bias changes no probability (learn.c, step 7): its gradient is 0 but for rounding, and has no size of its
+ * own. It is held against that of the key's weights, or passes where REF does not have them. */
 static void judge_key_bias(TraceComparison *c, size_t i)
 {
     const TraceEntry *ref = &c->ref->entries[i];

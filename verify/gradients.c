@@ -739,8 +739,8 @@ const TrainingMistake training_mistakes[] = {
     LAST("clip 0.5", "the gradients are clipped already, all together to the length 0.5", 0.5, clip_all),
     LAST("clip 5", "the gradients are clipped already, all together to the length 5", 5, clip_all),
     LAST("clip each 1", "every tensor's gradient is clipped by itself, to the length 1", 1, clip_each),
-    LAST("twice", "the parameters' gradients are twice what they should be: those of the step before were not set to 0, "
-         "or one backward pass was run twice", 0, twice),
+    LAST("twice", "the parameters' gradients are twice what they should be: those of the step before were not set to "
+         "0, or one backward pass was run twice", 0, twice),
     LAST("loss scaler", "every gradient is multiplied by one power of two: a loss scaler (GradScaler) that was not "
          "taken out again", 0, scale_loss),
     LAST("decay 0.1", "0.1 times the weights is in the gradients: weight decay as L2", 0.1, decay),
@@ -861,8 +861,8 @@ static void print_dropped(const TraceView *other, FILE *out)
 {
     char name[100], line[256];
     escape(name, sizeof name, other->dropped);
-    snprintf(line, sizeof line, "best explanation: dropout is on, %.0f %% of the numbers in %s are 0: call model.eval() "
-             "before recording", 100 * other->dropped_share, name);
+    snprintf(line, sizeof line, "best explanation: dropout is on, %.0f %% of the numbers in %s are 0: call "
+             "model.eval() before recording", 100 * other->dropped_share, name);
     print_wrapped(out, line);
 }
 
@@ -900,7 +900,9 @@ static Status judge(Grading *v, const VerifyOptions *options, FILE *out, Error *
     return c->different ? fail(e, BERT_DIFFERENT, "%s differs from the reference", c->other->path) : BERT_OK;
 }
 
-static Status grade(Grading *v, const Bert *m, const TraceView *other, const VerifyOptions *options, FILE *out, Error *e)
+/* Our step, the comparison, the verdict. */
+static Status grade(Grading *v, const Bert *m, const TraceView *other, const VerifyOptions *options, FILE *out,
+                    Error *e)
 {
     Lesson *t = &v->lesson;
     const Tokenizer *tokenizer = options->tokenizer;
@@ -930,8 +932,8 @@ static Status read_targets(const Bert *m, const TraceView *other, const Safetens
     if (labels_read(file, other->path, &labels, &found[0], e) != BERT_OK) return e->status;
     if (labels_read(file, other->path, &next, &found[1], e) != BERT_OK) return e->status;
     if (!found[0] && !found[1])
-        return fail(e, BERT_FILE, "%s: there are gradients, but neither labels nor next_sentence_label (I64), which say "
-                                  "what was learned", other->path);
+        return fail(e, BERT_FILE, "%s: there are gradients, but neither labels nor next_sentence_label (I64), which "
+                                  "say what was learned", other->path);
     if (found[0] && !m->has_mlm)
         return fail(e, BERT_HEAD, "%s: labels are for the MLM head, which the weights lack", other->path);
     if (found[1] && !(m->has_nsp && m->has_pooler))

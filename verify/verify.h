@@ -167,9 +167,9 @@ typedef struct {                    /* what is known of the model behind a trace
 Status view_make(TraceView *view, const char *path, const SafeTensor *tensors, size_t count, Known known, Error *e);
 int last_layer(const SafeTensor *tensors, size_t count);
 void view_free(TraceView *view);
-bool resolve_name(TraceEntry *t, const char *name, int last);               /* an intermediate's name, or an alias of it */
+bool resolve_name(TraceEntry *t, const char *name, int last);               /* an intermediate's name, or an alias */
 bool name_fits(const char *pattern, const char *name, int *layer);          /* `*` is the layer's number */
-size_t view_values(const TraceView *view);                                  /* entries before the first loss or gradient */
+size_t view_values(const TraceView *view);                                  /* entries before the first loss */
 const TraceEntry *view_find(const TraceView *view, const TraceEntry *like); /* of the same name; NULL: there is none */
 int64_t integer_element(const SafeTensor *t, size_t i);                     /* of any integer dtype */
 extern const char *const id_names[3][3];                                    /* the three rows of ids; [k][0] is ours */
