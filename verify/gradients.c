@@ -313,7 +313,8 @@ static bool nsp_sum(Lesson *t)
 }
 static bool both_sums(Lesson *t)
 {
-    return (mlm_sum(t) & nsp_sum(t)) != 0;
+    const bool mlm = mlm_sum(t), nsp = nsp_sum(t);
+    return mlm && nsp;
 }
 
 /* -ln softmax(logits)[label], in double. */
@@ -654,6 +655,13 @@ static double factor_of(const TraceComparison *c)
     return squares > 0 ? product / squares : 1;
 }
 
+/* Some other factor: the number of micro-batches that nobody divided by, a learning rate. */
+static bool one_factor(Lesson *t)
+{
+    scale_parameters(t, t->value);
+    return isfinite(t->value);
+}
+
 /* A power of two at every gradient, those of the intermediates, too. */
 static bool scale_loss(Lesson *t)
 {
@@ -830,13 +838,24 @@ static void print_explanation(const Grading *v, const Explanation *list, size_t 
     }
 }
 
+/* Nothing explains it, but the parameters' gradients may all be right but for one factor, whatever it is for. */
+static size_t try_one_factor(Grading *v, TrainingMistake *own, char sentence[128], Explanation *x)
+{
+    lesson_run(&v->lesson, NULL);
+    const double factor = factor_of(&v->c);
+    snprintf(sentence, 128, "the parameters' gradients are all multiplied by %.4g", factor);
+    *own = (TrainingMistake){"one factor", sentence, factor, NULL, NULL, one_factor};
+    return factor != 0 && try_mistake(v, own, x) && x->different == 0;
+}
+
 /* Every known mistake, one after another. */
 static Status explain(Grading *v, FILE *out, Error *e)
 {
     const TraceComparison *c = &v->c;
     const Result *first = &c->results[c->first];
     size_t count = 0;
-    char nmse[24], line[256];
+    char nmse[24], line[256], sentence[128];
+    TrainingMistake own;
     if (!first->comparable || first->word) return BERT_OK;
     Explanation *list = calloc(training_mistakes_count, sizeof *list);
     v->right = calloc(c->ref->count, sizeof *v->right);
@@ -846,6 +865,7 @@ static Status explain(Grading *v, FILE *out, Error *e)
     }
     memcpy(v->right, c->results, c->ref->count * sizeof *v->right);
     for (size_t i = 0; i < training_mistakes_count; i++) count += try_mistake(v, &training_mistakes[i], &list[count]);
+    if (!count) count = try_one_factor(v, &own, sentence, list);
     qsort(list, count, sizeof *list, by_rest);
     if (count) print_explanation(v, list, count, out);
     put_decibel(nmse, first->nmse);
