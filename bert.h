@@ -327,6 +327,13 @@ void philox(uint32_t out[4], const uint32_t counter[4], uint32_t seed, Purpose p
 /* The same for this counter and the next 15, whose first number is 1 larger each. */
 void philox_sixteen(uint32_t out[64], const uint32_t counter[4], uint32_t seed, Purpose purpose);
 
+typedef struct Dropout {
+    double rate, probs_rate;        /* hidden_dropout_prob, attention_probs_dropout_prob: 0 <= rate < 1 */
+    uint32_t seed, step, first_sequence;    /* first_sequence: how many of the step come before this micro-batch */
+} Dropout;
+/* out (cols) <- x (cols), some numbers 0, the others larger: row `row` of sequence `sequence` of the step; may be x. */
+void drop_row(real *out, const real *x, size_t cols, const Dropout *d, Purpose place, uint32_t row, uint32_t sequence);
+
 bool fma_is_fast(void);                                 /* this build uses the processor's own */
 float fma_without_instruction(float a, float b, float c);   /* the form for processors that lack fma, for the test */
 
@@ -516,13 +523,8 @@ void pool_tokens(real *out, const real *vectors, const int32_t *mask, size_t T, 
 void normalize(real *vector, size_t dim);               /* to length 1; a zero vector stays */
 
 /* =====================================================================================================================
- * learn.c - steps 15 to 5 backwards, the two losses, AdamW
+ * learn.c - steps 15 to 5 backwards, the losses, AdamW
  * ================================================================================================================== */
-
-typedef struct Dropout {
-    double rate, probs_rate;        /* hidden_dropout_prob, attention_probs_dropout_prob: 0 <= rate < 1 */
-    uint32_t seed, step, first_sequence;    /* first_sequence: how many of the step come before this micro-batch */
-} Dropout;
 void drop_rows(const Bert *m, const Activations *a, Purpose place, int l, real *x);     /* x (N,H), in place */
 /* Probabilities of head h of sequence b, (T,T), or their gradients; out may be x. */
 void drop_probs(const Bert *m, const Activations *a, int l, int b, int h, real *out, const real *x);
@@ -550,11 +552,15 @@ typedef struct {                    /* what the model should have said */
     const int32_t *next_sentence;   /* (B) 0 IsNext, 1 NotNext; below 0: does not count */
     double mlm_divisor, nsp_divisor;        /* each loss is a sum over the step, divided by this: a mean, if it is the
                                              * number of labels in the whole step */
+    const int32_t *task_labels;     /* of the fine-tuned head that the request names; below 0: does not count.
+                                     * classifier (B), token_classifier (N): a row of it; qa (B,2): the first and the
+                                     * last token of the answer, counted within the sequence */
+    double task_divisor;            /* qa: starts and ends, 2 for each answer */
 } Targets;
 
 typedef struct {
-    double mlm, nsp;                /* sums of cross-entropy over divisors; the loss is mlm + nsp */
-    size_t mlm_right, nsp_right;    /* labels that had the highest logit */
+    double mlm, nsp, task;          /* sums of cross-entropy over divisors; the loss is mlm + nsp + task */
+    size_t mlm_right, nsp_right, task_right;        /* labels that had the highest logit */
 } Losses;
 
 /* The gradient of a number x is the derivative of the loss: by how much the loss grows when x grows, per unit. Each has
@@ -566,7 +572,7 @@ typedef struct {
     Activations a;                  /* of the intermediates of this micro-batch */
     Losses losses;
     size_t tokens, chosen, sequences;       /* rows of N, M and B that earlier micro-batches of this step had */
-    bool has_mlm, has_nsp;          /* which losses this step has */
+    unsigned learned;               /* a bit, 1 << group, for each Group of weights.h that the step's losses reach */
     real *lookups;                  /* (tokens,H) gradients of the step's word embeddings, and their ids */
     int32_t *lookup_ids;
     Scratch scratch;
@@ -608,7 +614,8 @@ void embeddings_norm_backward(const Bert *m, Activations *a, Gradients *g);
 void embeddings_position_backward(const Bert *m, Activations *a, Gradients *g);
 void embeddings_token_type_backward(const Bert *m, Activations *a, Gradients *g);
 void embeddings_word_backward(const Bert *m, Activations *a, Gradients *g);
-void backward_done(const Activations *a, Gradients *g, const Targets *t);   /* its end: counts what this step had */
+/* Its end: counts what this step had. */
+void backward_done(const Bert *m, const Activations *a, Gradients *g, const Targets *t);
 /* One linear layer by definition: the bits of the gradients, for a test. */
 void linear_backward_ref(real *dx, real *dW, real *db, const real *dy, const real *x, const Tensor *W, size_t N);
 void gradients_finish(const Bert *m, Gradients *g, Parameters *p);

@@ -467,7 +467,7 @@ static inline dvec gelu_tanh_derivative_curve(dvec x)
  *    their upper 12 bits. n becomes a double as in exp_bounded, the other way round: added to the bits of 1.5 * 2^52.
  * 2. ln f = 2 atanh s with s = (f - 1) / (f + 1), by atanh's series s + s^3/3 + s^5/5 + ... up to s^21/21.
  * 3. n ln 2 is added in two parts; the first is so short that n times it is exact.
- * Infinity, and NaN, give NaN: x - x is 0 for all other x. */
+ * 0 gives minus infinity. Infinity, and NaN, give NaN: x - x is 0 for all other x. */
 static inline dvec log_curve(dvec x)
 {
     static const double c[] = {1 / 3.0,  1 / 5.0,  1 / 7.0,  1 / 9.0,  1 / 11.0,
@@ -479,7 +479,8 @@ static inline dvec log_curve(dvec x)
     dvec n = (dvec)(((field >> 52 ^ 2048) - 2048) + (uvec)all(integer)) - integer;
     dvec s = (f - 1.0) / (f + 1.0), square = s * s;
     dvec tail = fma_lanes(n, all(ln2_low), 2.0 * s * square * polynomial(square, c, 9));
-    return n * ln2_high + (2.0 * s + tail) + (x - x);
+    dvec sum = n * ln2_high + (2.0 * s + tail) + (x - x);
+    return choose((uvec)(x == 0.0), all(-INFINITY), sum);
 }
 
 /* e^x on floats: the same three steps as exp_bounded in float, at most 1.02 ulp off.
@@ -1225,5 +1226,28 @@ void philox_sixteen(uint32_t out[64], const uint32_t counter[4], uint32_t seed, 
         out[4 * i + 1] = c1[i];
         out[4 * i + 2] = c2[i];
         out[4 * i + 3] = c3[i];
+    }
+}
+
+/* Dropout: in training, each number is set to 0 with probability `rate`, and the others are divided by 1 - rate, so
+ * that the mean stays. No number can then be relied upon alone.     [paper] A.2; [hf] nn.Dropout
+ *
+ *     y_i = 0 or x_i / (1 - rate)            backwards: dx_i = 0 or dy_i / (1 - rate), the same i: the same function
+ *
+ * BERT has it in three places: after the embeddings' LayerNorm, on the attention's probabilities, and on the output of
+ * a block's two sub-layers before the residual is added.
+ * Trap: not after the residual; and the scale belongs to training: in use nothing is dropped and nothing scaled.
+ * out (cols) <- x (cols), row number `row` of sequence number `sequence` of the step; out may be x. */
+void drop_row(real *out, const real *x, size_t cols, const Dropout *d, Purpose place, uint32_t row, uint32_t sequence)
+{
+    const double rate = place == PURPOSE_DROP_PROBS ? d->probs_rate : d->rate;
+    const uint32_t limit = (uint32_t)(rate * 4294967296.0);                 /* so many of 2^32 are dropped */
+    const real scale = (real)(1 / (1 - rate));
+    for (size_t c = 0; c < cols; c += 64) {
+        uint32_t random[64];
+        const uint32_t counter[4] = {(uint32_t)(c / 4), row, sequence, d->step};    /* four columns share one */
+        const size_t count = cols - c < 64 ? cols - c : 64;
+        philox_sixteen(random, counter, d->seed, place);
+        for (size_t i = 0; i < count; i++) out[c + i] = random[i] < limit ? 0 : x[c + i] * scale;
     }
 }

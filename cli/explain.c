@@ -982,12 +982,25 @@ static void release_input(View *v)
     free(v->space);
 }
 
+/* `bert embed` cuts a text to the directory's length, and makes the vector of what is left; here all its tokens are
+ * shown. *cut, which has the reason for no vector, then says so. An option's length is obeyed by both. */
+static void check_length(const View *v, Error *cut)
+{
+    const SentenceText *text = &v->s->sentence_text;
+    if (cut->status == BERT_OK && text->cuts && text->max_length && !v->s->options.max_length &&
+        v->x->T > text->max_length)
+        fail(cut, BERT_USAGE, "it is that of the first %d tokens: see `bert embed`", text->max_length);
+}
+
 /* What a finished run holds: the overview, one step, or all of them, for what the rule finds: token, layer and head. */
 static void put_view(const View *view, const Activations *a)
 {
     const Options *o = &view->s->options;
+    Error no_recipe = *view->no_recipe;
     View v = *view;
     v.a = a;
+    v.no_recipe = &no_recipe;
+    check_length(&v, &no_recipe);
     v.block = &a->block[v.layer];
     const Look look = find_look(&v);
     v.layer = look.layer;

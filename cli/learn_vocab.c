@@ -39,21 +39,6 @@ typedef struct {
     size_t slot_count;              /* a power of two */
 } Strings;
 
-/* Makes *array, of elements of `size` bytes, twice as long or more, if it has no room for `wanted`. */
-static bool grow(void *array, size_t size, size_t *room, size_t wanted)
-{
-    void *memory;                   /* the pointer that `array` points to, of whatever type */
-    size_t more, bytes;
-    if (wanted <= *room) return true;
-    if (!size_mul(wanted, 2, &more) || !size_mul(more, size, &bytes)) return false;
-    memcpy(&memory, array, sizeof memory);
-    memory = realloc(memory, bytes);
-    if (!memory) return false;
-    memcpy(array, &memory, sizeof memory);
-    *room = more;
-    return true;
-}
-
 static uint64_t hash_bytes(const char *bytes, size_t n)
 {
     uint64_t hash = 0xCBF29CE484222325u;                                /* FNV-1a */
@@ -94,8 +79,8 @@ static int64_t string_number(Strings *s, const char *bytes, size_t n)
     if (s->count >= s->slot_count / 2 && !more_slots(s)) return -1;
     uint32_t *slot = string_slot(s, bytes, n);
     if (*slot) return *slot - 1;
-    if (!size_add(s->used, n, &end) || !grow(&s->bytes, 1, &s->room, end) ||
-        !grow(&s->start, sizeof *s->start, &s->start_room, s->count + 2)) return -1;
+    if (!size_add(s->used, n, &end) || !lengthen_array(&s->bytes, 1, &s->room, end) ||
+        !lengthen_array(&s->start, sizeof *s->start, &s->start_room, s->count + 2)) return -1;
     memcpy(s->bytes + s->used, bytes, n);
     s->start[0] = 0;
     s->used = s->start[++s->count] = end;
@@ -154,7 +139,7 @@ static Status count_word(void *context, const char *word, size_t n, Error *e)
     PieceLearner *l = context;
     const size_t before = l->words.count;
     const int64_t number = string_number(&l->words, word, n);
-    if (number < 0 || !grow(&l->counts, sizeof *l->counts, &l->counts_room, l->words.count))
+    if (number < 0 || !lengthen_array(&l->counts, sizeof *l->counts, &l->counts_room, l->words.count))
         return fail(e, BERT_SYSTEM, "out of memory for %zu different words", before);
     if (l->words.count > before) l->counts[number] = 0;
     l->counts[number]++;
@@ -286,7 +271,7 @@ static PiecePair *find_pair(PieceLearner *l, uint32_t left, uint32_t right)
     if (l->pair_count >= l->pair_slot_count / 2 && !more_pair_slots(l)) return NULL;
     uint32_t *slot = pair_slot(l, left, right);
     if (!*slot) {
-        if (!grow(&l->pairs, sizeof *l->pairs, &l->pair_room, l->pair_count + 1)) return NULL;
+        if (!lengthen_array(&l->pairs, sizeof *l->pairs, &l->pair_room, l->pair_count + 1)) return NULL;
         l->pairs[l->pair_count] = (PiecePair){.left = left, .right = right};
         *slot = (uint32_t)++l->pair_count;
     }
@@ -300,12 +285,12 @@ static bool count_pair(PieceLearner *l, uint32_t left, uint32_t right, size_t wo
     if (!p) return false;
     p->count += l->counts[word];
     if (!place) return true;
-    if (!grow(&l->places, sizeof *l->places, &l->place_room, l->place_count + 2)) return false;
+    if (!lengthen_array(&l->places, sizeof *l->places, &l->place_room, l->place_count + 2)) return false;
     if (!l->place_count) l->place_count = 1;                            /* place 0 is none */
     l->places[l->place_count] = (PairPlace){(uint32_t)word, p->last};
     p->last = l->place_count++;
     if (p->touched) return true;
-    if (!grow(&l->touched, sizeof *l->touched, &l->touched_room, l->touched_count + 1)) return false;
+    if (!lengthen_array(&l->touched, sizeof *l->touched, &l->touched_room, l->touched_count + 1)) return false;
     p->touched = true;
     l->touched[l->touched_count++] = (uint32_t)(p - l->pairs);
     return true;
@@ -322,7 +307,7 @@ static bool comes_first(const PieceLearner *l, const Queued *a, const Queued *b)
 /* Into the heap: up from its end, as long as it comes before the one above it. */
 static bool enqueue(PieceLearner *l, Queued x)
 {
-    if (!grow(&l->queue, sizeof *l->queue, &l->queue_room, l->queue_count + 1)) return false;
+    if (!lengthen_array(&l->queue, sizeof *l->queue, &l->queue_room, l->queue_count + 1)) return false;
     size_t at = l->queue_count++;
     while (at > 0 && comes_first(l, &x, &l->queue[(at - 1) / 2])) {
         l->queue[at] = l->queue[(at - 1) / 2];

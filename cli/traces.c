@@ -138,8 +138,9 @@ static double count_labels(const int32_t *labels, int count)
 /* Back through `a`: one step of one batch, all gradients kept. */
 static Status learn_batch(Bert *m, Activations *a, const TraceInputs *in, Gradients *g, Parameters *p, Error *e)
 {
-    const Targets targets = {in->labels, in->next_sentence, count_labels(in->labels, in->N),
-                             count_labels(in->next_sentence, in->B)};
+    const Targets targets = {.labels = in->labels, .next_sentence = in->next_sentence,
+                             .mlm_divisor = count_labels(in->labels, in->N),
+                             .nsp_divisor = count_labels(in->next_sentence, in->B)};
     Status status = gradients_new(g, m, p, e);
     if (status == BERT_OK) status = gradients_room(g, m, a, KEEP_EVERYTHING, e);
     if (status != BERT_OK) return status;

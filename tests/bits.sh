@@ -67,7 +67,7 @@ missing() {
 }
 
 # The part that does not compute, for each compiler that is there; then the builds, two at a time.
-sed 's/SUM_CHUNK/64/' tensor.c > "$work/wrong.c"
+sed 's/SUM_CHUNK/64/g' tensor.c > "$work/wrong.c"
 for cc in gcc clang aarch64-linux-gnu-gcc; do
     [ -n "$(missing $cc '')" ] || make -s CC=$cc CFLAGS=-O1 BITS_REST="$work/rest-$cc.o" "$work/rest-$cc.o" || exit 1
 done

@@ -422,7 +422,8 @@ static long torture_bert(void)
     snprintf(wrong, sizeof wrong, "%s", in_directory("wrong"));
     snprintf(heads, sizeof heads, "%s", in_directory("heads"));
     snprintf(sentences, sizeof sentences, "%s", in_directory("st"));
-    char trained[512], config[512], vocabulary[512];
+    char trained[512], config[512], vocabulary[512], held_out[512];
+    snprintf(held_out, sizeof held_out, "%s", in_directory("lines"));
     snprintf(trained, sizeof trained, "%s", in_directory("new"));
     snprintf(config, sizeof config, "%s", in_directory("config.json"));
     snprintf(vocabulary, sizeof vocabulary, "%s", in_directory("vocab.txt"));
@@ -430,7 +431,7 @@ static long torture_bert(void)
     char *different[] = {"bert", "trace", MODEL, "-q", "--gelu", "tanh", "-o", wrong, "the cat", NULL};
     Outcome o = run(made, -1, false), p = run(different, -1, false);
     outcome_free(&o), outcome_free(&p);
-    struct { int code; char *argv[15]; } commands[] = {
+    struct { int code; char *argv[16]; } commands[] = {
         {0, {"bert", "tokenize", MODEL, NULL}},                              /* three lines of stdin */
         {0, {"bert", "tokenize", MODEL, "--trace", "the [MASK] sat", NULL}},
         {0, {"bert", "tokenize", "-m", pieces, "a [E1] b", NULL}},
@@ -476,7 +477,8 @@ static long torture_bert(void)
         {0, {"bert", "tag", "-m", heads, "--aggregate", "average", "--format", "json", "-o", answer, "the cat", NULL}},
         {0, {"bert", "answer", "-m", heads, "--max-length", "7", "--stride", "1", "--top-k", "2", "the", "the cat sat on", NULL}},
         {0, {"bert", "vocab", "--learn", "30", NULL}},
-        {0, {"bert", "train", MODEL, "-q", "-o", trained, "--steps", "2", "--save-every", "1", "--batch", "2", NULL}},
+        {0, {"bert", "train", MODEL, "-q", "-o", trained, "--steps", "2", "--save-every", "1", "--batch", "2",
+             "--dev", held_out, NULL}},
         {0, {"bert", "train", "-q", "-o", trained, "--steps", "2", "--batch", "2", "--config", config, "--vocab", vocabulary}},
         {0, {"bert", "help", NULL}},
     };

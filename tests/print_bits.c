@@ -110,7 +110,7 @@ static Status learn_once(const Bert *m, Gradients *g, Parameters *p, uint32_t st
         const Batch batch = {count, T, ids, types, mask};
         const Request request = {.keep = KEEP_EVERYTHING, .pooler = true, .nsp = true, .mlm_rows = rows, .M = M};
         const Dropout dropout = {0.1, 0.1, 42, step, (uint32_t)begin};
-        const Targets targets = {labels, next, 35, B};
+        const Targets targets = {.labels = labels, .next_sentence = next, .mlm_divisor = 35, .nsp_divisor = B};
         status = activations_new(&a, m, &batch, &request, e);
         if (status == BERT_OK) status = gradients_room(g, m, &a, KEEP_NOTHING, e);
         a.dropout = &dropout;
@@ -175,7 +175,8 @@ static Status learn_exercise(const Bert *m, Gradients *g, Parameters *p, Exercis
         const Request request = {.keep = KEEP_EVERYTHING, .pooler = true, .nsp = true, .mlm_rows = x->rows + row,
                                  .M = (int)(x->row[b + 1] - row)};
         const Dropout dropout = {0.1, 0.1, 9, step, (uint32_t)b};
-        const Targets targets = {x->labels + row, x->next_sentence + b, (double)x->row[x->B], x->B};
+        const Targets targets = {.labels = x->labels + row, .next_sentence = x->next_sentence + b,
+                                 .mlm_divisor = (double)x->row[x->B], .nsp_divisor = x->B};
         status = activations_new(&a, m, &batch, &request, e);
         if (status == BERT_OK) status = gradients_room(g, m, &a, KEEP_NOTHING, e);
         a.dropout = &dropout;

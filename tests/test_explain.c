@@ -406,6 +406,24 @@ static void the_sentence_vector_is_that_of_embed(void)
     formula_remove(tiny);
 }
 
+/* Where the directory cuts texts, the vector of all tokens is not that of `bert embed`: it is left out, and the line
+ * says why; not of a text that is short enough, nor where an option says the length. */
+static void the_vector_of_a_text_that_is_cut_is_left_out(void)
+{
+    if (!tiny_model()) return;
+    run("mkdir %s/1_Pooling; echo '{\"pooling_mode\": \"mean\"}' > %s/1_Pooling/config.json; "
+        "echo '{\"max_seq_length\": 4}' > %s/sentence_bert_config.json", tiny, tiny, tiny);
+    check_sentence("sentence = mean over tokens of hidden state 2\n");
+    check(run("./bert explain -m %s --step 16 'the cat the' 'the'", tiny) == 0, "five tokens: %s", output);
+    check(strstr(output, "makes no sentence vector here: it is that of the first 4"), "it says why: %s", output);
+    check(find_line(output, "sentence vector ") != NULL, "the second text has a vector: %s", output);
+    check(run("./bert explain -m %s 'the cat the'", tiny) == 0 && !strstr(output, "the sentence ->"), "%s", output);
+    check(run("./bert explain -m %s --max-length 5 --step 16 'the cat the'", tiny) == 0 &&
+              find_line(output, "sentence vector ") != NULL, "an option's length: %s", output);
+    run("rm -r %s/1_Pooling %s/sentence_bert_config.json", tiny, tiny);
+    formula_remove(tiny);
+}
+
 /* The bank sentence: what the tutorial prints, and what the other commands say. */
 static void the_bank_sentence_explained(void)
 {
@@ -963,6 +981,7 @@ const Test explain_tests[] = {
     {"values_shown_are_those_of_the_trace", values_shown_are_those_of_the_trace},
     {"the_strongest_keys_of_the_followed_token_have_columns", the_strongest_keys_of_the_followed_token_have_columns},
     {"the_followed_token_has_a_row_in_long_texts", the_followed_token_has_a_row_in_long_texts},
+    {"the_vector_of_a_text_that_is_cut_is_left_out", the_vector_of_a_text_that_is_cut_is_left_out},
     {"the_sentence_vector_is_that_of_embed", the_sentence_vector_is_that_of_embed},
     {"the_bank_sentence_explained", the_bank_sentence_explained},
     {"there_are_sixteen_cards_of_three_lines", there_are_sixteen_cards_of_three_lines},

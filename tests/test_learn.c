@@ -20,6 +20,9 @@ typedef struct {                    /* sequences, with what is to be guessed */
     int32_t ids[MOST_TOKENS], types[MOST_TOKENS], mask[MOST_TOKENS];
     int rows[MOST_TOKENS];          /* of the batch: tokens to be guessed */
     int32_t labels[MOST_TOKENS], next_sentence[MOST_SEQUENCES];
+    Group head;                     /* from GROUP_TASK on: a head of a fine-tuned model learns, and MLM and NSP do not */
+    HeadKind kind;                  /* of the classifier */
+    int32_t task_labels[MOST_TOKENS];       /* (B), (N) or (B,2) */
 } Step;
 
 typedef struct {                    /* a model that learns */
@@ -83,7 +86,14 @@ static void cut(Part *part, const Step *s, int begin, int end)
     for (int i = 0; i < M; i++) part->rows[i] = s->rows[r + i] - n;
     part->batch = (Batch){end - begin, s->T + begin, s->ids + n, s->types + n, s->mask + n};
     part->request = (Request){.keep = KEEP_EVERYTHING, .pooler = true, .nsp = true, .mlm_rows = part->rows, .M = M};
-    part->targets = (Targets){s->labels + r, s->next_sentence + begin, s->M, s->B};
+    part->targets = (Targets){.labels = s->labels + r, .next_sentence = s->next_sentence + begin, .mlm_divisor = s->M,
+                              .nsp_divisor = s->B};
+    if (s->head < GROUP_TASK) return;
+    const bool tokens = s->head == GROUP_CLASSIFIER && s->kind == HEAD_TOKENS;
+    part->request = (Request){.keep = KEEP_EVERYTHING, .classifier = s->head == GROUP_CLASSIFIER && !tokens,
+                              .token_classifier = tokens, .qa = s->head == GROUP_QA};
+    part->targets = (Targets){.task_labels = s->task_labels + (tokens ? n : s->head == GROUP_QA ? 2 * begin : begin),
+                              .task_divisor = 7};
 }
 
 /* Forward and back through one part, dropping as `dropout` says, or nothing. */
@@ -129,14 +139,48 @@ static double surprise(const real *logits, size_t cols, int32_t label)
     return log(sum) + largest - (double)logits[label];
 }
 
+/* Of a classifier of texts or of tokens, or of both ends of answers. */
+static double task_loss_of(const Bert *m, const Part *part)
+{
+    const Activations *a = &part->a;
+    const Targets *t = &part->targets;
+    const size_t K = (size_t)m->config.K;
+    const real *logits = a->request.classifier ? a->classifier_logits : a->token_logits;
+    double sum = 0;
+    if (a->request.qa)
+        for (size_t i = 0; i < 2 * (size_t)a->batch.B; i++) {
+            real column[MOST_TOKENS] = {0};
+            const size_t first = a->start[i / 2], T = a->start[i / 2 + 1] - first;
+            for (size_t n = 0; n < T; n++) column[n] = a->qa_logits[2 * (first + n) + i % 2];
+            if (t->task_labels[i] >= 0) sum += surprise(column, T, t->task_labels[i]);
+        }
+    else
+        for (int i = 0; i < (a->request.classifier ? a->batch.B : a->N); i++)
+            if (t->task_labels[i] >= 0) sum += surprise(logits + (size_t)i * K, K, t->task_labels[i]);
+    return sum / t->task_divisor;
+}
+
 static double loss_of(const Bert *m, const Part *part)
 {
     double mlm = 0, nsp = 0;
     const size_t V = (size_t)m->config.V;
     const Targets *t = &part->targets;
+    if (part->targets.task_labels) return task_loss_of(m, part);
     for (int i = 0; i < part->request.M; i++) mlm += surprise(part->a.logits + (size_t)i * V, V, t->labels[i]);
     for (int b = 0; b < part->batch.B; b++) nsp += surprise(part->a.nsp_logits + 2 * b, 2, t->next_sentence[b]);
     return mlm / part->targets.mlm_divisor + nsp / part->targets.nsp_divisor;
+}
+
+/* Is the step among those that are asked for? Those of the heads of pre-training do no harm. */
+static bool runs(const Bert *m, const Request *r, TraceName row)
+{
+    const bool distil = m->config.distilbert;
+    if (row == TRACE_PRE_CLASSIFIER_DENSE || row == TRACE_PRE_CLASSIFIER) return r->classifier && distil;
+    if (row == TRACE_POOLER_DENSE || row == TRACE_POOLER) return r->nsp || (r->classifier && !distil);
+    if (row == TRACE_NSP) return r->nsp;
+    if (row == TRACE_CLASSIFIER) return r->classifier;
+    if (row == TRACE_TOKEN_CLASSIFIER) return r->token_classifier;
+    return row != TRACE_QA || r->qa;
 }
 
 /* Runs every step of the forward pass in the order of trace_table; after the step `row` of layer `l` the number at
@@ -149,6 +193,7 @@ static double loss_with_bump(const Bert *m, Part *part, TraceName row, int l, si
             const TraceSpec *spec = &trace_table[r];
             const bool per_layer = trace_per_layer(spec), last = spec->group != GROUP_ENCODER;
             if (per_layer ? layer < 0 || layer >= m->config.L : layer != (last ? m->config.L : -1)) continue;
+            if (!runs(m, &a->request, (TraceName)r)) continue;
             if (spec->once) spec->once(m, a);
             else if (spec->in_block) spec->in_block(m, a, layer);
             else
@@ -211,7 +256,7 @@ static bool differences_of_steps(Learner *x, Part *part, size_t most)
         sscanf(t->name, "encoder.layer.%d.", &l);
         for (; row < TRACE_COUNT; row++) {
             spec_name(trace_table[row].name, l, name, sizeof name);
-            if (!strcmp(name, t->name)) break;
+            if (!strcmp(name, t->name) && runs(&x->m, &part->request, (TraceName)row)) break;
         }
         n *= (size_t)part->batch.B;
         for (int i = 0; i < t->rank; i++) n *= t->shape[i];
@@ -256,11 +301,81 @@ static void differences(const char *kind, int T, size_t most)
     free(part);
 }
 
+/* The tiny model with a head of three labels, or of answers; as DistilBERT it has no token types and no pooler. */
+static bool open_headed(Learner *x, Group head, HeadKind kind, bool distil)
+{
+    Error e = {0};
+    memset(x, 0, sizeof *x);
+    bool ok = formula_directory(x->directory) && formula_model(x->directory, "tiny", &e) == BERT_OK &&
+              bert_load(&x->m, x->directory, &e) == BERT_OK;
+    if (!check(ok, "the tiny model: %s", e.message)) return false;
+    x->m.config.head = kind;
+    x->m.config.distilbert = distil;
+    if (distil) x->m.config.S = 0, x->m.token_type_embeddings = (Tensor){0};
+    if (distil) bert_add_head(&x->m, GROUP_PRE_CLASSIFIER, 0);
+    bert_add_head(&x->m, head, 3);
+    ok = parameters_new(&x->p, &x->m, &e) == BERT_OK && gradients_new(&x->g, &x->m, &x->p, &e) == BERT_OK;
+    for (const Parameter *p = x->p.list; ok && p < x->p.list + x->p.count; p++)
+        for (size_t i = 0; p->group >= GROUP_TASK && i < p->count; i++) p->value[i] = (real)formula_value(p->name, i);
+    return check(ok, "the model learns: %s", e.message);
+}
+
+static const struct { Group head; HeadKind kind; bool distil; const char *what; } heads[] = {
+    {GROUP_CLASSIFIER, HEAD_SEQUENCE, false, "a classifier of texts"},
+    {GROUP_CLASSIFIER, HEAD_SEQUENCE, true, "DistilBERT's"},
+    {GROUP_CLASSIFIER, HEAD_TOKENS, false, "a classifier of tokens"},
+    {GROUP_QA, HEAD_UNKNOWN, false, "answers"},
+};
+
+/* Labels, of which some do not count: the class of each text, a label of each token, or the ends of an answer. */
+static void label(Step *s, size_t i)
+{
+    s->head = heads[i].head;
+    s->kind = heads[i].kind;
+    const int count = s->head == GROUP_QA ? 2 * s->B : s->kind == HEAD_TOKENS ? s->N : s->B;
+    for (int k = 0; k < count; k++)
+        s->task_labels[k] = s->head == GROUP_QA ? (k * 5) % s->T[k / 2] : k % 4 == 2 ? -100 : (k * 5 + 1) % 3;
+    if (s->head == GROUP_QA) s->task_labels[2] = s->task_labels[3] = -100;
+}
+
+/* The head, its labels, and what lies before it; what the step does not reach stays as it is. */
+static void gradients_of_fine_tuned_heads_are_the_differences_of_the_loss(void)
+{
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+        Learner x;
+        Step *s = calloc(1, sizeof *s);
+        Part *part = calloc(1, sizeof *part);
+        if (!check(s && part, "memory") || !open_headed(&x, heads[i].head, heads[i].kind, heads[i].distil)) return;
+        for (int b = 0; b < 4; b++) append(s, &x.m, 11, b == 1 ? 3 : 0);
+        label(s, i);
+        cut(part, s, 0, s->B);
+        gradients_zero(&x.g);
+        if (learn_part(&x, part, NULL, KEEP_EVERYTHING)) {
+            check_value(heads[i].what, x.g.losses.task, loss_of(&x.m, part), is_double ? 1e-14 : 2e-6);
+            differences_of_steps(&x, part, 12);
+            gradients_finish(&x.m, &x.g, &x.p);
+            forward(&x.m, &part->a);
+            differences_of_parameters(&x, part, 12);
+        }
+        for (const Parameter *p = x.p.list; p < x.p.list + x.p.count; p++) {
+            const bool zero = largest_of(p->gradient, p->count) == 0;
+            const bool key = strstr(p->name, "key.bias") != NULL;               /* 0 but for rounding */
+            check(key || zero == !is_learned(&x.g, p), "%s: %s is learned, or its gradient is zero", heads[i].what,
+                  p->name);
+        }
+        activations_free(&part->a);
+        close_learner(&x);
+        free(s);
+        free(part);
+    }
+}
+
 static void gradients_are_the_differences_of_the_loss(void)
 {
-    differences("small", 6, 1000);                  /* every number there is */
-    differences("tiny", 11, 12);
-    if (too_slow()) return;
+    /* Every number there is. SHORT=1 (under sanitizers, valgrind, gcov): a few of each tensor. */
+    differences("small", 6, getenv("SHORT") ? 3 : 1000);
+    differences("tiny", 11, getenv("SHORT") ? 1 : 12);
+    if (getenv("SHORT") || too_slow()) return;
     differences("odd", 40, 3);
 }
 
@@ -321,6 +436,30 @@ static void a_step_has_the_same_bits_in_micro_batches_of_any_size(void)
             check(want != NULL, "memory");
             free(want);
         }
+        close_learner(&x);
+        free(s);
+    }
+}
+
+/* The same with fine-tuned heads. */
+static void fine_tuning_has_the_same_bits_in_micro_batches_of_any_size(void)
+{
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+        Learner x;
+        Step *s = calloc(1, sizeof *s);
+        if (!check(s != NULL, "memory") || !open_headed(&x, heads[i].head, heads[i].kind, heads[i].distil)) return;
+        fill(s, &x.m, 24);
+        label(s, i);
+        learn_step(&x, s, s->B, NULL, KEEP_EVERYTHING);
+        const Losses losses = x.g.losses;
+        real *want = all_gradients(&x.p);
+        for (int size = 1; want && size < s->B; size += 3) {
+            learn_step(&x, s, size, NULL, size % 2 ? KEEP_NOTHING : KEEP_EVERYTHING);
+            if (!same_gradients(heads[i].what, &x.p, want)) break;
+            check(!memcmp(&losses, &x.g.losses, sizeof losses), "%s: the loss, %.17g", heads[i].what, x.g.losses.task);
+        }
+        check(want != NULL, "memory");
+        free(want);
         close_learner(&x);
         free(s);
     }
@@ -677,6 +816,10 @@ static void trace_gradients_says_what_is_wrong_with_labels(void)
 const Test learn_tests[] = {
     {"gradients_are_the_differences_of_the_loss", gradients_are_the_differences_of_the_loss},
     {"gradients_with_dropout_are_the_differences_of_the_loss", gradients_with_dropout_are_the_differences_of_the_loss},
+    {"gradients_of_fine_tuned_heads_are_the_differences_of_the_loss",
+     gradients_of_fine_tuned_heads_are_the_differences_of_the_loss},
+    {"fine_tuning_has_the_same_bits_in_micro_batches_of_any_size",
+     fine_tuning_has_the_same_bits_in_micro_batches_of_any_size},
     {"linear_backward_has_the_bits_of_its_definition", linear_backward_has_the_bits_of_its_definition},
     {"the_decoder_comes_before_the_lookups", the_decoder_comes_before_the_lookups},
     {"a_step_has_the_same_bits_in_micro_batches_of_any_size", a_step_has_the_same_bits_in_micro_batches_of_any_size},

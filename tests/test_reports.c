@@ -149,6 +149,8 @@ static void all_minilm_as_published_gives_unit_vectors_and_cuts_at_256_tokens(vo
 {
     double norm = 0;
     if (!real_weights("all-MiniLM-L6-v2")) return;
+    if (!check(file_exists("weights/all-MiniLM-L6-v2", "modules.json"), "modules: make weights MODEL=all-MiniLM-L6-v2"))
+        return;
     check(run("./bert embed -q -m weights/all-MiniLM-L6-v2 '" LONG_TEXT "' 2>&1") == 0, "a long text: %s", output);
     char *at = output;
     for (int i = 0; i < 384; i++) {

@@ -306,8 +306,8 @@ static double log_oracle(double x) { return log(fabs(x)); }
 /* Why these bounds: exp is computed in float, and its worst over all floats is 1.0192 ulp. The others are computed in
  * double with an error far below half an ulp of a float and rounded once, so that their error is half an ulp and a
  * little: 0.501 (tanh, gelu_tanh), 0.514 (gelu_erf). The derivatives of GELU cross zero near -0.75: there the
- * error, which is that of e^x, is measured in ulps of |x|/256. log is rounded correctly, but for a few numbers so near
- * to the middle between two floats that double cannot tell. */
+ * error, which is that of e^x, is measured in ulps of |x|/256. log is rounded as libm's double
+ * rounds, for all floats. */
 static const Curve curves[] = {
     {"exp", exp_all, exp, 1e-12, 110, exp_plain, 1.02, 0},
     {"tanh", tanh_all, tanh, 1e-6, 12, tanh_plain, 0.505, 0},

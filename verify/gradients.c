@@ -126,8 +126,9 @@ static void lesson_reset(Lesson *t)
     memcpy(t->mask, t->batch.attention_mask, N * sizeof *t->mask);
     if (t->labels) memcpy(t->labels, t->given_labels, N * sizeof *t->labels);
     if (t->next_sentence) memcpy(t->next_sentence, t->given_next, B * sizeof *t->next_sentence);
-    t->targets = (Targets){t->labels, t->next_sentence, count_labels(t->labels, t->a.N),
-                           count_labels(t->next_sentence, t->batch.B)};
+    t->targets = (Targets){.labels = t->labels, .next_sentence = t->next_sentence,
+                           .mlm_divisor = count_labels(t->labels, t->a.N),
+                           .nsp_divisor = count_labels(t->next_sentence, t->batch.B)};
     t->model.config = t->back.config = t->original->config;
     t->no_lookup = t->last_lookup = t->no_padding = false;
     t->value = 0;
@@ -273,7 +274,7 @@ bool lesson_run(Lesson *t, const TrainingMistake *mistake)
     heads_backward(t, mistake);
     for (int l = t->model.config.L - 1; l >= 0; l--) block_backward(t, mistake, l);
     embeddings_backward(t, mistake);
-    backward_done(&t->a, &t->g, &t->targets);
+    backward_done(&t->back, &t->a, &t->g, &t->targets);
     spoil_lookups(t);
     gradients_finish(&t->back, &t->g, &t->parameters);
     t->losses[1] = t->g.losses.mlm;

@@ -229,7 +229,7 @@ Status learned_list(const Bert *m, const Activations *a, Learned *learned, Trace
     if (longer) *list = longer;
     else free(*list);
     for (int i = 0; longer && i < 3; i++) {
-        learned->losses[i] = (real)(i == 0 ? g->losses.mlm + g->losses.nsp : i == 1 ? g->losses.mlm : g->losses.nsp);
+        learned->losses[i] = (real)(i == 0 ? g->losses.mlm + g->losses.nsp + g->losses.task : i == 1 ? g->losses.mlm : g->losses.nsp);
         longer[*count] = (TraceTensor){.data = &learned->losses[i], .once = true};
         snprintf(longer[(*count)++].name, sizeof longer->name, "%s", names[i]);
     }

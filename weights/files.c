@@ -161,6 +161,20 @@ bool size_add(size_t a, size_t b, size_t *out)
     return true;
 }
 
+bool lengthen_array(void *array, size_t size, size_t *room, size_t wanted)
+{
+    void *memory;                   /* the pointer that `array` points to, of whatever type */
+    size_t more, bytes;
+    if (wanted <= *room) return true;
+    if (!size_mul(wanted, 2, &more) || !size_mul(more, size, &bytes)) return false;
+    memcpy(&memory, array, sizeof memory);
+    void *larger = realloc(memory, bytes);
+    if (!larger) return false;
+    memcpy(array, &larger, sizeof larger);
+    *room = more;
+    return true;
+}
+
 /* ---------------------------------------------------------------------------------------------------------------------
  * 3 input files
  * ------------------------------------------------------------------------------------------------------------------ */

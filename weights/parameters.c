@@ -90,6 +90,16 @@ static void copy_numbers(real *to, const Bert *m, const TensorSpec *spec, int l)
     }
 }
 
+/* What a field points to that has no numbers yet. Two, because a decoder that points to where the word embeddings do is
+ * tied to them. */
+static real no_numbers[2];
+
+static bool has_numbers(const Bert *m, const TensorSpec *spec, int l)
+{
+    const real *data = data_of(m, spec, l);
+    return data != &no_numbers[0] && data != &no_numbers[1];
+}
+
 static bool copy_tensor(void *context, const TensorSpec *spec, int l)
 {
     Copying *c = context;
@@ -98,17 +108,13 @@ static bool copy_tensor(void *context, const TensorSpec *spec, int l)
     if (!take(&c->used, p.count, 0, &at)) return false;
     if (c->base) {
         p.value = c->base + at;
-        if (c->m->file) copy_numbers(p.value, c->m, spec, l);
+        if (has_numbers(c->m, spec, l)) copy_numbers(p.value, c->m, spec, l);
         else memset(p.value, 0, p.count * sizeof *p.value);
         c->p->list[c->p->count] = p;
     }
     c->p->count++;
     return true;
 }
-
-/* What a field points to that has no numbers yet. Two, because a decoder that points to where the word embeddings do is
- * tied to them. */
-static real no_numbers[2];
 
 Status bert_blank(Bert *m, const BertConfig *config, Error *e)
 {
@@ -119,6 +125,24 @@ Status bert_blank(Bert *m, const BertConfig *config, Error *e)
         for (int l = 0; spec->group < GROUP_TASK && l < (spec_per_layer(spec) ? config->L : 1); l++)
             point_to(m, spec, l, &no_numbers[spec->tied && config->untied]);
     return BERT_OK;
+}
+
+void bert_drop_heads(Bert *m)
+{
+    m->has_mlm = m->has_nsp = m->has_pre_classifier = m->has_classifier = m->has_qa = false;
+    m->config.K = 0;
+    for (const TensorSpec *spec = tensor_table; spec < tensor_table + tensor_table_size; spec++)
+        if (spec->group != GROUP_ENCODER && spec->group != GROUP_POOLER) point_to(m, spec, 0, NULL);
+}
+
+void bert_add_head(Bert *m, Group group, int K)
+{
+    if (group == GROUP_CLASSIFIER) m->config.K = K, m->has_classifier = true;
+    m->has_pooler |= group == GROUP_POOLER;
+    m->has_pre_classifier |= group == GROUP_PRE_CLASSIFIER;
+    m->has_qa |= group == GROUP_QA;
+    for (const TensorSpec *spec = tensor_table; spec < tensor_table + tensor_table_size; spec++)
+        if (spec->group == group) point_to(m, spec, 0, &no_numbers[0]);
 }
 
 /* Once to count, once to copy; then the fields point to the copies. */
@@ -244,7 +268,7 @@ void gradients_zero(Gradients *g)
 {
     memset(g->memory, 0, g->size);
     g->tokens = g->chosen = g->sequences = 0;
-    g->has_mlm = g->has_nsp = false;
+    g->learned = 0;
     g->losses = (Losses){0};
 }
 
@@ -257,4 +281,24 @@ void gradients_free(Gradients *g)
     free(g->lookups);
     free(g->lookup_ids);
     *g = (Gradients){0};
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * The optimizer's means
+ * ------------------------------------------------------------------------------------------------------------------ */
+Status adamw_new(AdamW *o, const Parameters *p, const AdamWOptions *options, Error *e)
+{
+    *o = (AdamW){.options = *options, .beta1_power = 1, .beta2_power = 1};
+    o->mean = calloc(p->numbers, sizeof *o->mean);
+    o->square = calloc(p->numbers, sizeof *o->square);
+    if (o->mean && o->square) return BERT_OK;
+    adamw_free(o);
+    return fail(e, BERT_SYSTEM, "out of memory for the means of %zu gradients", p->numbers);
+}
+
+void adamw_free(AdamW *o)
+{
+    free(o->mean);
+    free(o->square);
+    *o = (AdamW){0};
 }

@@ -13,6 +13,9 @@
  * goes through these two. */
 bool size_mul(size_t a, size_t b, size_t *out);
 bool size_add(size_t a, size_t b, size_t *out);
+/* Makes *array, malloc'ed and of elements of `size` bytes, long enough for `wanted` elements: twice as many, if *room of
+ * them were too few. False: out of memory, or more than memory can have; then *array and *room are as before. */
+bool lengthen_array(void *array, size_t size, size_t *room, size_t wanted);
 
 /* Length in bytes of the UTF-8 character at p, of which n bytes are left; 0 if there is none. */
 int utf8_character(const unsigned char *p, size_t n);
@@ -310,11 +313,18 @@ Status model_file_if_any(char **path, const char *directory, Error *e);     /* N
 /* weights/parameters.c: a model of that size, with the heads of pre-training, whose weights have no numbers yet:
  * parameters_new makes them zeros. bert_free frees it. */
 Status bert_blank(Bert *m, const BertConfig *config, Error *e);
+/* One more head, or a new one instead of the old, also without numbers: GROUP_POOLER, or a group from GROUP_TASK on.
+ * K: the rows of a classifier. Before parameters_new. */
+void bert_drop_heads(Bert *m);      /* all but the pooler */
+void bert_add_head(Bert *m, Group group, int K);
 
 /* weights/training.c: what `bert train` leaves in its directory, and finds there again. */
 typedef struct {                    /* what config.json says about training */
     double dropout, probs_dropout;  /* hidden_dropout_prob, attention_probs_dropout_prob: 0 <= p < 1 */
     double initializer_range;       /* the standard deviation of random weights */
+    const char *architecture;       /* written, not read: NULL is BertForPreTraining */
+    const char *const *labels;      /* (label_count) of a classifier, without control characters */
+    int label_count;
 } TrainingConfig;
 Status training_config_load(TrainingConfig *t, const char *path, Error *e);
 Status training_config_write(const char *path, const BertConfig *config, const TrainingConfig *t, int pad_id, Error *e);
