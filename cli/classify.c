@@ -328,6 +328,7 @@ typedef struct {
     real *logits;                   /* (count) of entailment */
     real *against;                  /* (count) of contradiction */
     int count;
+    bool broken;                    /* a logit was no number */
 } ZeroShot;
 
 /* The template with the label for {}: malloc'ed, NULL if memory runs out. */
@@ -461,6 +462,7 @@ static Status ask_labels(ZeroShot *z, const Encoding *premise, Encoding *pair, E
         if (status == BERT_OK) {
             z->logits[i] = run.a.classifier_logits[z->entailment];
             z->against[i] = run.a.classifier_logits[z->contradiction];
+            z->broken |= !all_finite(run.a.classifier_logits, (size_t)z->s->model.config.K);
         }
         run_free(&run);
     }
@@ -520,6 +522,7 @@ static Status zero_shot(Session *s, const Labels *l, Error *e)
     if (status == BERT_OK) status = read_labels(&z, e);
     while (status == BERT_OK && (status = next_text(s, &input, &more, e)) == BERT_OK && more)
         status = zero_shot_one(&z, s, &input, e);
+    if (z.broken) note_not_finite(s);
     zero_shot_free(&z);
     input_free(&input);
     return status;
