@@ -52,7 +52,7 @@ WEIGHTS = $(addprefix weights/, files.c json.c sha256.c safetensors.c shards.c c
 VERIFY  = $(addprefix verify/, trace.c compare.c layout.c report.c trial.c rounding.c verify.c mistakes.c habits.c)
 CLI     = $(addprefix cli/, main.c options.c inputs.c output.c tokenize.c vectors.c sentence.c predict.c classify.c attention.c traces.c \
           explain.c explain_cards.c explain_tables.c goldens.c info.c demo.c \
-          spans.c tag.c answer.c train.c train_model.c train_data.c train_dev.c learn_vocab.c)
+          spans.c tag.c answer.c train.c train_model.c train_data.c train_dev.c train_task.c learn_vocab.c)
 unexport WEIGHTS CONVERT        # lists here; to weights/fetch.sh a place for models and a program
 CORE    = $(BOOK) $(WEIGHTS)
 # What only the converter reads.
@@ -197,7 +197,7 @@ build/count_work: tokenizer.c weights/vocabulary.c tests/count_work.c $(HEADERS)
 	$(COMPILE) -fsanitize-coverage=trace-pc -c tokenizer.c -o build/counted_tokenizer.o
 	$(COMPILE) -fsanitize-coverage=trace-pc -c weights/vocabulary.c -o build/counted_vocabulary.o
 	$(COMPILE) build/counted_tokenizer.o build/counted_vocabulary.o \
-	    $(filter-out weights/vocabulary.c,$(WEIGHTS)) tests/count_work.c -o $@ -lm
+	    $(filter-out weights/vocabulary.c,$(CORE:tokenizer.c=)) tests/count_work.c -o $@ -lm
 linear: build/count_work
 	build/count_work weights/bert-base-uncased
 
@@ -239,7 +239,7 @@ faults: bert build/faults build/convert build/formula
 
 # Which lines of the readers, the JSON reader and the tokenizer no test reaches: tests/COVERAGE-readers.md has the reasons.
 READERS = $(filter-out weights/config.c weights/model.c weights/parameters.c,$(WEIGHTS)) $(FOREIGN) weights/convert.c tokenizer.c
-coverage:
+coverage: build/steps.h
 	python3 tests/coverage.py '$(CC) -std=c11 $(DEFINES) -Wno-psabi' '$(patsubst %,-Wl$(comma)--wrap=%,$(WRAPPED))' $(READERS)
 
 # Without AVX, which valgrind does not know in full, and without the real weights, which take it minutes.

@@ -23,7 +23,9 @@ static const char trace_help[] =
     "file of --inputs also has what the model should have said: int64 labels, the\n"
     "true id of each token, -100 where nothing was to be guessed, and one\n"
     "next_sentence_label for each sequence (0: IsNext). Behind the trace come `loss`,\n"
-    "`loss.mlm`, `loss.nsp`, and grad.NAME for all intermediates and parameters.\n";
+    "`loss.mlm`, `loss.nsp`, and grad.NAME for all intermediates and parameters. A\n"
+    "fine-tuned head has labels of its own: one for each text, one for each token,\n"
+    "or start_positions and end_positions of the answers.\n";
 static const char trace_examples[] =
     "  bert trace 'my dog is cute'\n"
     "  bert trace -o mine.safetensors 'my dog is cute'\n"
@@ -36,6 +38,8 @@ typedef struct {                    /* all inputs as one batch */
     char *text;                     /* the inputs' texts, a line each */
     size_t length;
     int32_t *labels, *next_sentence;    /* (N), (B) with --gradients, where the file has them */
+    int32_t *task_labels;           /* the same for a fine-tuned head: (B), (N) or (B,2) */
+    Request task;                   /* which head that is */
 } TraceInputs;
 
 /* Appends n int32 to an array that holds `used`. False: out of memory. */
@@ -135,10 +139,51 @@ static Status read_labels(const Session *s, const LabelSpec *spec, int32_t **lab
     return BERT_OK;
 }
 
-/* Both kinds of labels, or one; and the heads that they need. */
+/* start_positions and end_positions: the first and the last token of each answer, one behind the other. */
+static Status read_answers(const Session *s, TraceInputs *in, Error *e)
+{
+    const size_t B = (size_t)in->B;
+    const LabelSpec first = {"start_positions", B, in->T[0] - 1}, last = {"end_positions", B, in->T[0] - 1};
+    int32_t *starts = NULL, *ends = NULL;
+    size_t both;
+    Status status = read_labels(s, &first, &starts, e);
+    if (status == BERT_OK) status = read_labels(s, &last, &ends, e);
+    if (status == BERT_OK && !starts != !ends)
+        status = fail(e, BERT_FILE, "%s: start_positions and end_positions go together", s->options.inputs);
+    if (status == BERT_OK && starts && size_mul(B, 2, &both))
+        in->task_labels = calloc(both, sizeof *in->task_labels);
+    if (status == BERT_OK && starts && !in->task_labels) status = fail(e, BERT_SYSTEM, "out of memory");
+    for (size_t b = 0; status == BERT_OK && starts && b < B; b++) {
+        in->task_labels[2 * b] = starts[b];
+        in->task_labels[2 * b + 1] = ends[b];
+    }
+    free(starts);
+    free(ends);
+    return status;
+}
+
+/* What a fine-tuned head should have said: a label for each text (B) or each token (B,T), or answers. */
+static Status read_task(const Session *s, TraceInputs *in, Error *e)
+{
+    const Bert *m = &s->model;
+    const Request all = trace_request(m, in->rows, in->N);
+    const LabelSpec spec = {"labels", (size_t)(all.token_classifier ? in->N : in->B), m->config.K - 1};
+    Status status = BERT_OK;
+    if (all.classifier || all.token_classifier) status = read_labels(s, &spec, &in->task_labels, e);
+    in->task = (Request){.classifier = in->task_labels && all.classifier,
+                         .token_classifier = in->task_labels && all.token_classifier};
+    if (status != BERT_OK || in->task_labels || !m->has_qa) return status;
+    status = read_answers(s, in, e);
+    in->task.qa = in->task_labels != NULL;
+    return status;
+}
+
+/* Both kinds of labels, or one, or those of a fine-tuned head; and the heads that they need. */
 static Status read_targets(const Session *s, TraceInputs *in, Error *e)
 {
     const Bert *m = &s->model;
+    if (read_task(s, in, e) != BERT_OK) return e->status;
+    if (in->task_labels) return BERT_OK;
     const LabelSpec labels = {"labels", (size_t)in->N, m->config.V - 1};
     const LabelSpec next = {"next_sentence_label", (size_t)in->B, 1};
     if (read_labels(s, &labels, &in->labels, e) != BERT_OK) return e->status;
@@ -167,7 +212,9 @@ static Status learn_batch(Bert *m, Activations *a, const TraceInputs *in, Gradie
 {
     const Targets targets = {.labels = in->labels, .next_sentence = in->next_sentence,
                              .mlm_divisor = count_labels(in->labels, in->N),
-                             .nsp_divisor = count_labels(in->next_sentence, in->B)};
+                             .nsp_divisor = count_labels(in->next_sentence, in->B), .task_labels = in->task_labels,
+                             .task_divisor = count_labels(in->task_labels, in->task.qa ? 2 * in->B :
+                                                          in->task.classifier ? in->B : in->N)};
     Status status = gradients_new(g, m, p, e);
     if (status == BERT_OK) status = gradients_room(g, m, a, KEEP_EVERYTHING, e);
     if (status != BERT_OK) return status;
@@ -202,7 +249,8 @@ static Status trace_batch(Session *s, TraceInputs *in, Error *e)
     if (status == BERT_OK && learns) status = parameters_new(&p, m, e);
     const bool nsp = in->next_sentence != NULL;
     const Request learning = {.keep = KEEP_EVERYTHING, .pooler = nsp, .nsp = nsp, .mlm_rows = in->rows,
-                              .M = in->labels ? in->N : 0};
+                              .M = in->labels ? in->N : 0, .classifier = in->task.classifier,
+                              .token_classifier = in->task.token_classifier, .qa = in->task.qa};
     const Request request = learns ? learning : trace_request(m, in->rows, in->N);
     if (status == BERT_OK) status = activations_new(&a, m, &batch, &request, e);
     if (status == BERT_OK) forward(m, &a);
@@ -240,6 +288,7 @@ static Status verb_trace(Session *s, Error *e)
     free(in.text);
     free(in.labels);
     free(in.next_sentence);
+    free(in.task_labels);
     input_free(&input);
     return status;
 }

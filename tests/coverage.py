@@ -44,7 +44,7 @@ def build(compiler, wraps):
             objects.append(target)
         run(f"{compiler} --coverage {flags} {links} {' '.join(objects)} -o {name}/{name} -lm")
     tests = sorted(os.path.relpath(t, HERE) for t in glob.glob(HERE + "/tests/test_*.c"))
-    program("suite", CORE + FOREIGN + ["tests/formula.c", "tests/torch_file.c", "tests/checksum.c", "tests/shell.c",
+    program("suite", CORE + FOREIGN + ["cli/spans.c", "cli/train_data.c", "tests/formula.c", "tests/torch_file.c", "tests/checksum.c", "tests/shell.c",
                                      "tests/run.c"] + tests, "")
     program("faults", CORE + CLI + FOREIGN + ["cli/main.c", "tests/formula.c", "tests/torch_file.c", "tests/faults.c",
                                                      "tests/checkpoint.c"],
