@@ -454,6 +454,7 @@ static Status join_pair(const ZeroShot *z, const Encoding *premise, const Encodi
 static Status ask_labels(ZeroShot *z, const Encoding *premise, Encoding *pair, Error *e)
 {
     const Request request = {.classifier = true};
+    const bool alone = z->s->options.multi || z->count == 1;
     Status status = BERT_OK;
     for (int i = 0; i < z->count && status == BERT_OK; i++) {
         ModelRun run = {0};
@@ -462,7 +463,7 @@ static Status ask_labels(ZeroShot *z, const Encoding *premise, Encoding *pair, E
         if (status == BERT_OK) {
             z->logits[i] = run.a.classifier_logits[z->entailment];
             z->against[i] = run.a.classifier_logits[z->contradiction];
-            z->broken |= !all_finite(run.a.classifier_logits, (size_t)z->s->model.config.K);
+            z->broken |= !isfinite(z->logits[i]) || (alone && !isfinite(z->against[i]));
         }
         run_free(&run);
     }
