@@ -147,6 +147,30 @@ void scores_of(real *out, const real *logits, size_t K, Scores scores)
     for (size_t k = 0; k < K; k++) out[k] = 1 / (1 + out[k]);
 }
 
+/* Is every number one? A NaN or an infinity in the weights makes scores that are none. */
+bool all_finite(const real *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(x[i])) return false;
+    return true;
+}
+
+/* The first tensor of the weights that has such a value, as `bert info` lists them all. */
+void note_not_finite(const Session *s)
+{
+    const Safetensors *file = s->model.file;
+    for (size_t k = 0; k < file->count; k++) {
+        const SafeTensor *t = &file->tensors[k];
+        size_t i = 0;
+        while (t->dtype <= DTYPE_BF16 && i < t->count && isfinite(tensor_element(t, i))) i++;
+        if (t->dtype > DTYPE_BF16 || i == t->count) continue;
+        note(s, "scores are not numbers: value %zu of tensor '%.200s' is not finite (bert info lists all such tensors)",
+             i, t->name);
+        return;
+    }
+    note(s, "scores are not numbers, though all weights are: they are too large to compute with");
+}
+
 /* One line of an answer. */
 typedef struct {
     const char *name;
@@ -216,11 +240,13 @@ static const char classify_help[] =
     "pairs (--pair, --pairs), whatever it was trained on. This is transformers'\n"
     "pipeline text-classification: softmax; sigmoid for one label, or where labels\n"
     "do not exclude each other (problem_type); the logits themselves for regression.\n"
-    "What a cross-encoder's config.json says of its activation function comes first.\n"
+    "A cross-encoder's own activation function comes first: activation_fn of its\n"
+    "config_sentence_transformers.json or config.json. That is said on stderr.\n"
     "\n"
     "--labels a,b,c asks a model of entailment (NLI) for labels of your own, as\n"
     "pipeline zero-shot-classification: is `This example is a.` entailed by the text?\n"
-    "Their scores add up to 1; with --multi each is judged by itself.\n"
+    "Their scores add up to 1; with --multi each is judged by itself. A text that is\n"
+    "too long is cut without a word, the label's sentence never.\n"
     "\n"
     "Formats:\n"
     "  text     score and label, a line each\n"
@@ -264,16 +290,19 @@ static Status classify_inputs(Session *s, const Labels *l, Scores kind, Error *e
     Inputs inputs = {0};
     Answer *answer = calloc(K, sizeof *answer);
     real *scores = calloc(K, sizeof *scores);
+    bool finite = true;
     Status status = answer && scores ? BERT_OK : fail(e, BERT_SYSTEM, "out of memory");
     while (status == BERT_OK && (status = next_inputs(s, &inputs, e)) == BERT_OK && inputs.count > 0) {
         ModelRun run;
         status = run_inputs(&run, &s->model, &inputs, &request, e);
+        if (status == BERT_OK) finite &= all_finite(run.a.classifier_logits, inputs.count * K);
         for (size_t i = 0; status == BERT_OK && i < inputs.count; i++) {
             classify_one(s, l, kind, &inputs.input[i], run.a.classifier_logits + i * K, answer, scores);
             status = answer_done(s, e);
         }
         run_free(&run);
     }
+    if (!finite) note_not_finite(s);
     free(answer);
     free(scores);
     inputs_free(&inputs);
@@ -299,6 +328,7 @@ typedef struct {
     real *logits;                   /* (count) of entailment */
     real *against;                  /* (count) of contradiction */
     int count;
+    bool broken;                    /* a logit was no number */
 } ZeroShot;
 
 /* The template with the label for {}: malloc'ed, NULL if memory runs out. */
@@ -424,6 +454,7 @@ static Status join_pair(const ZeroShot *z, const Encoding *premise, const Encodi
 static Status ask_labels(ZeroShot *z, const Encoding *premise, Encoding *pair, Error *e)
 {
     const Request request = {.classifier = true};
+    const bool alone = z->s->options.multi || z->count == 1;
     Status status = BERT_OK;
     for (int i = 0; i < z->count && status == BERT_OK; i++) {
         ModelRun run = {0};
@@ -432,6 +463,7 @@ static Status ask_labels(ZeroShot *z, const Encoding *premise, Encoding *pair, E
         if (status == BERT_OK) {
             z->logits[i] = run.a.classifier_logits[z->entailment];
             z->against[i] = run.a.classifier_logits[z->contradiction];
+            z->broken |= !isfinite(z->logits[i]) || (alone && !isfinite(z->against[i]));
         }
         run_free(&run);
     }
@@ -491,6 +523,7 @@ static Status zero_shot(Session *s, const Labels *l, Error *e)
     if (status == BERT_OK) status = read_labels(&z, e);
     while (status == BERT_OK && (status = next_text(s, &input, &more, e)) == BERT_OK && more)
         status = zero_shot_one(&z, s, &input, e);
+    if (z.broken) note_not_finite(s);
     zero_shot_free(&z);
     input_free(&input);
     return status;
@@ -527,7 +560,8 @@ const Verb classify_verb = {
 static const char choose_help[] =
     "Which CHOICE goes with TEXT: lines `score<TAB>choice`, best first; the scores\n"
     "add up to 1. With -f FILE its lines are the choices. Needs a model that was\n"
-    "fine-tuned for multiple choice.\n"
+    "fine-tuned for multiple choice. This is softmax over the logits of\n"
+    "transformers' AutoModelForMultipleChoice.\n"
     "\n"
     "Formats:\n"
     "  text     score and choice, a line each\n"
@@ -594,6 +628,7 @@ static Status choose_among(Session *s, Choices *c, Error *e)
     inputs_free(&inputs);
     if (status == BERT_OK && !c->count) return fail(e, BERT_TEXT, "there are no choices");
     if (status != BERT_OK) return status;
+    if (!all_finite(c->logits, (size_t)c->count)) note_not_finite(s);
     softmax(c->logits, c->logits, 1, (size_t)c->count);
     for (int i = 0; i < c->count; i++) c->answer[i].score = (double)c->logits[i];
     qsort(c->answer, (size_t)c->count, sizeof *c->answer, by_answer);

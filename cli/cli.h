@@ -251,6 +251,8 @@ Status open_head(const Session *s, HeadKind wanted, Labels *labels, Error *e);
 /* --activation, else what the model's files say, else the library's default for classifiers or for cross-encoders. */
 Status choose_scores(const Session *s, const Labels *labels, bool cross_encoder, Scores *scores, Error *e);
 void scores_of(real *out, const real *logits, size_t K, Scores scores);
+bool all_finite(const real *x, size_t n);
+void note_not_finite(const Session *s);         /* a score is no number: which tensor of the weights is to blame */
 bool is_cross_encoder(const Session *s);        /* rank scores pairs by it */
 
 /* ---------------------------------------------------------------------------------------------------------------------

@@ -701,7 +701,8 @@ static const char rank_help[] =
     "QUERY's; vectors are made as `bert embed` makes them. Raw BERT was not trained\n"
     "for this; the example's model was. On a terminal four decimals, else all digits.\n"
     "With a cross-encoder, a model with a classifier of one label, the score is what\n"
-    "it says of the pair QUERY and line: sigmoid, or what its config.json says; an\n"
+    "it says of the pair QUERY and line, as sentence-transformers' CrossEncoder.rank:\n"
+    "sigmoid, or its own activation_fn; what is too long is cut as its files say. An\n"
     "option about vectors asks for cosines all the same.\n"
     "\n"
     "Formats:\n"
@@ -899,6 +900,9 @@ static bool note_other_head(const Session *s)
 static void note_ranking(const Session *s, const Ranking *all)
 {
     static const char *const kinds[] = {"softmax", "sigmoid", "raw logits"};
+    bool finite = true;
+    for (size_t i = 0; i < all->count; i++) finite &= !isnan(all->line[i].score);
+    if (!finite) note_not_finite(s);
     if (all->cross_encoder)
         note(s, "scores: this model is a cross-encoder, which reads QUERY and line together (%s)", kinds[all->scores]);
     else if (!sentence_directory(s) && !note_other_head(s))
