@@ -593,6 +593,33 @@ static void sizes_that_are_left_out_are_those_of_bert_base(void)
     end();
 }
 
+/* Keys that change the numbers in the library are refused; those that say nothing, or that a DistilBERT's library passes
+ * over, are not. */
+static void keys_that_change_the_numbers_are_refused(void)
+{
+    static const struct { bool distilbert; const char *member, *part; } cases[] = {
+        {false, "\"quantization_config\": {\"quant_method\": \"torchao\"}", "quantization_config is there"},
+        {true, "\"quantization_config\": {}", "quantization_config is there"},
+        {false, "\"quantization_config\": null", NULL}, {false, "\"is_decoder\": true", "is_decoder is true"},
+        {true, "\"is_decoder\": true", NULL}, {false, "\"position_embedding_type\": null", NULL},
+        {false, "\"position_embedding_type\": \"relative_key\"", "position_embedding_type is \"relative_key\""}};
+    if (!begin()) return;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[600];
+        BertConfig config;
+        Error e = {0};
+        if (cases[i].distilbert)
+            snprintf(text, sizeof text, "{\"model_type\": \"distilbert\", %s, \"dim\": 24}", cases[i].member);
+        else snprintf(text, sizeof text, "{" SIZES ", \"type_vocab_size\": 3, %s}", cases[i].member);
+        put_text("config.json", text);
+        const Status s = config_load(&config, in_directory("config.json"), &e);
+        if (!cases[i].part) check(s == BERT_OK, "%s: %s", cases[i].member, e.message);
+        else check(s == BERT_FILE && strstr(e.message, "config.json: ") && strstr(e.message, cases[i].part),
+                   "%s is refused: %s", cases[i].member, e.message);
+    }
+    end();
+}
+
 /* ---------------------------------------------------------------------------------------------------------------------
  * The decoder's own matrix and bias
  * ------------------------------------------------------------------------------------------------------------------ */
@@ -973,6 +1000,7 @@ const Test bring_tests[] = {
     {"float64_weights_are_read", float64_weights_are_read},
     {"float64_beyond_floats_is_infinite", float64_beyond_floats_is_infinite},
     {"every_name_of_a_gelu_is_known", every_name_of_a_gelu_is_known},
+    {"keys_that_change_the_numbers_are_refused", keys_that_change_the_numbers_are_refused},
     {"sizes_that_are_left_out_are_those_of_bert_base", sizes_that_are_left_out_are_those_of_bert_base},
     {"the_decoders_own_bias_counts", the_decoders_own_bias_counts},
     {"an_untied_decoder_must_be_whole", an_untied_decoder_must_be_whole},

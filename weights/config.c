@@ -169,7 +169,8 @@ static Status read_eps(JsonReader *j, BertConfig *config, Error *e)
     return BERT_OK;
 }
 
-/* is_decoder: the same weights run with a causal mask, each token blind to those after it. That is not BERT. */
+/* is_decoder: the same weights run with a causal mask, each token blind to those after it. That is not BERT. A
+ * DistilBERT's library has no such mask and passes over the key. */
 static Status read_decoder_flag(JsonReader *j, Error *e)
 {
     bool is_decoder;
@@ -178,6 +179,22 @@ static Status read_decoder_flag(JsonReader *j, Error *e)
         return fail(e, BERT_FILE, "%s: is_decoder is true, expected false: a decoder hides later tokens, BERT sees all",
                     j->path);
     return s;
+}
+
+/* quantization_config: the library changes the weights by it when it loads them, float32 weights, too; null does not.
+ * Run as they stand they give other numbers. */
+static Status refuse_quantization(JsonReader *j, Error *e)
+{
+    if (json_peek(j) == 'n') return json_skip(j, e);
+    return fail(e, BERT_FILE, "%s: quantization_config is there, expected none: the library quantizes the weights by it, "
+                "which is not supported", j->path);
+}
+
+/* position_embedding_type: null is the same as no key. */
+static Status read_positions(JsonReader *j, const char *key, Error *e)
+{
+    if (json_peek(j) == 'n') return json_skip(j, e);
+    return expect_text(j, key, "absolute", "only BERT's own learned, absolute positions are computed", e);
 }
 
 /* tie_word_embeddings false: the MLM decoder has weights of its own. Whether they are there, model.c looks. */
@@ -225,12 +242,12 @@ static Status read_config_value(JsonReader *j, const char *key, BertConfig *conf
     if (place >= 0) return read_size(j, config, key, place, e);
     if (!strcmp(key, config->distilbert ? "activation" : "hidden_act")) return read_activation(j, key, config, e);
     if (!strcmp(key, "layer_norm_eps") && !config->distilbert) return read_eps(j, config, e);
-    if (!strcmp(key, "is_decoder")) return read_decoder_flag(j, e);
+    if (!strcmp(key, "is_decoder") && !config->distilbert) return read_decoder_flag(j, e);
+    if (!strcmp(key, "quantization_config")) return refuse_quantization(j, e);
     if (!strcmp(key, "tie_word_embeddings")) return read_tie(j, config, e);
     if (!strcmp(key, "architectures")) return read_architectures(j, config, e);
     if (!strcmp(key, "model_type")) return read_model_type(j, config, e);
-    if (!strcmp(key, "position_embedding_type"))
-        return expect_text(j, key, "absolute", "only BERT's own learned, absolute positions are computed", e);
+    if (!strcmp(key, "position_embedding_type")) return read_positions(j, key, e);
     return json_skip(j, e);
 }
 
