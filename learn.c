@@ -13,7 +13,8 @@
  * the intermediates are in g->a (the numbers are in a), those of the parameters in g->m (the weights are in m).
  *
  * HOW TO READ. Put bert.c beside this file. Each of its step functions has a partner here, NAME_backward, in the
- * reverse order, and `backward`, at their end, is `forward` in a mirror. Four rules are enough for nearly all of them:
+ * reverse order, and `backward`, at their end, is `forward` in a mirror. Four rules are enough for all but LayerNorm,
+ * softmax (tensor.c) and the two products of attention (steps 8 and 10):
  *
  *     y = x W^T + b       dx = dy W          dW = dy^T x, db = sum of the rows of dy           linear_backward
  *     y = f(x)            dx = dy f'(x)      number by number: GELU, tanh
@@ -49,8 +50,8 @@
  * TOOLS. (LayerNorm and softmax, backwards, and the dropout of a row: tensor.c.)
  * ================================================================================================================== */
 
-/* The number of a row in the counter: position t in layer l, or in head l*A + h. (The longest sequence sets how far
- * they are apart, but only P does not change from batch to batch.) */
+/* The number of a row in the counter: position t in layer l, or in head l*A + h. Layers are P apart: the longest
+ * sequence of the batch would do, but with it the random numbers would change from batch to batch. */
 static uint32_t row_number(size_t layer_or_head, size_t P, size_t t)
 {
     return (uint32_t)(layer_or_head * P + t);
@@ -221,7 +222,7 @@ static void gelu_backward(const Bert *m, real *dx, const real *dy, const real *x
  * ================================================================================================================== */
 
 /* Forward: the cross-entropy of one row of logits, how surprised the model is by the true answer: -ln p_label, with
- * p = softmax(logits). Backward, and added to the loss with the weight 1 / divisor:
+ * p = softmax(logits). The gradient is already divided by the divisor, the returned loss is not:
  *
  *     dlogits_j = (p_j - [j is the label]) / divisor
  *
@@ -263,8 +264,8 @@ static void add_losses(real *dlogits, Matrix logits, const int32_t *labels, doub
 /* The MLM loss: the mean over the chosen tokens of the step, and of these only.
  * Trap: a mean over all tokens is 6.7 times too small; a mean of the micro-batches' means weighs their tokens
  * unequally. Both look like another learning rate, and are found only by comparing.
- * Differs: Hugging Face's mean of no token is NaN; here it is 0, as in Google's code, which divides by the number of
- * chosen tokens + 1e-5: the caller's divisor.
+ * Differs: Hugging Face's mean of no token is NaN; here it is 0. Google's code divides by the number of chosen tokens
+ * + 1e-5; here that is left out.
  * Source: [paper] 3.1; [hf] BertForPreTraining; [tf] get_masked_lm_output. Verify: grad.cls.predictions.decoder */
 void mlm_loss(const Bert *m, const Activations *a, Gradients *g, const Targets *t)
 {
@@ -551,7 +552,8 @@ void attention_dense_backward(const Bert *m, Activations *a, Gradients *g, int l
  *     backward   dp_ij = dcontext_i . v_j           dv_j = sum over i of p_ij dcontext_i
  *
  * A value row gets its gradient from all tokens that looked at it, as much as they looked.
- * With dropout, p in these two lines is what was left of p; dp then goes back through dropout.
+ * With dropout, p in these two lines is what was left of p: the forward pass put that where the scores were, and
+ * `probs` has p before dropout, for step 9. dp then goes back through dropout.
  * Verify: grad.encoder.layer.l.attention.self.probs, .value */
 void attention_context_backward(const Bert *m, Activations *a, Gradients *g, int l, int b, int h)
 {
@@ -590,7 +592,7 @@ void attention_probs_backward(Activations *a, Gradients *g, int l, int b, int h)
  *                dq_i = sum over j of r_ij k_j           dk_j = sum over i of r_ij q_i
  *
  * Trap: a masked score was replaced, so no q and no k changes it: its r is 0 even where a whole row is masked, in which
- * softmax gave every place 1/T and every dscore may be a number.
+ * softmax gave every place 1/T and every dscore may be something other than 0.
  * Differs: Hugging Face's "eager" attention adds the mask, and PyTorch lets gradients through that sum: there queries
  * and keys of a wholly masked sequence learn, from scores that changed nothing.
  * Verify: grad.encoder.layer.l.attention.self.query, .key */
@@ -617,7 +619,7 @@ void attention_scores_backward(const Bert *m, Activations *a, Gradients *g, int 
  *     backward   dx += dq Wq + dk Wk + dv Wv           x was used three times, and a fourth time as the residual
  *
  * bk learns nothing: a number that is added to all keys adds the same to all scores of a row, which softmax does not
- * see. Its gradient is 0 but for rounding.
+ * see. Its gradient is 0 but for rounding, which AdamW makes a small move of; nothing sees it.
  * Here the value. Verify: grad.encoder.layer.l.attention.self.value.weight */
 void attention_value_backward(const Bert *m, Activations *a, Gradients *g, int l)
 {
@@ -829,7 +831,7 @@ void gradients_finish(const Bert *m, Gradients *g, Parameters *p)
  * AdamW: what the gradients do to the weights
  * ================================================================================================================== */
 
-/* Differs: Google's program counts as little as possible. eps 1e-6 where others have 1e-8, and no bias correction. */
+/* Differs: Google has eps 1e-6 where others have 1e-8, and no bias correction. */
 AdamWOptions adamw_defaults(Rules rules)
 {
     return (AdamWOptions){.rules = rules, .learning_rate = 5e-5, .weight_decay = 0.01, .clip = 1, .beta1 = 0.9,
@@ -839,7 +841,7 @@ AdamWOptions adamw_defaults(Rules rules)
 /* The rate of a step, 0 being the first: it rises in a line for `warmup` steps, then falls in a line to 0 at `steps`.
  * Why warm up: the first gradients of random weights all point to the same few things; large steps along them end where
  * nothing more is learned.
- * Trap: the very first update has the rate 0, in both programs, and so only fills the running means.
+ * Trap: with a warm-up the very first update has the rate 0, in both programs, and so only fills the running means.
  * Differs: Hugging Face's line falls from the end of the warm-up; Google's falls from step 0 on, so that the rate drops
  * at once by warmup / steps when the warm-up ends.
  * Source: [hf] get_linear_schedule_with_warmup; [tf] optimization.py, create_optimizer. */
@@ -904,7 +906,7 @@ static void update_numbers(real *w, real *m, real *v, const real *gradient, size
  * Why the correction: m and v begin at 0, and are too small by these factors at first.
  * Trap: decay is not added to d (that would be L2 with Adam, another method); biases and LayerNorms do not decay; eps
  * stands outside the root; clipping comes first, over all tensors together.
- * Differs: Google has no correction: m' = m, v' = v, and the first hundreds of updates are up to 6 times longer.
+ * Differs: Google has no correction: m' = m, v' = v, and the first hundreds of updates are longer, up to 6.6 times.
  * Differs: clip / |all d| is clip / (|all d| + 1e-6) in PyTorch.
  * Source: Loshchilov, Hutter: Decoupled Weight Decay Regularization. 2017; [hf] Trainer with torch.optim.AdamW; [tf]
  * optimization.py, AdamWeightDecayOptimizer. Only + - * / and sqrt: the same bits everywhere. */

@@ -1165,7 +1165,8 @@ void layer_norm_backward(real *dx, const real *dy, const real *x, const NormBack
  *     ds_j = p_j (dp_j - sum over k of p_k dp_k)          ds (rows,cols) <- dp, p
  *
  * Why: p_j grows with s_j by p_j (1 - p_j), and shrinks with every other s_k by p_j p_k.
- * A masked place has p = +0, so its ds is 0: padding learns nothing and teaches nothing. */
+ * A masked place has p = +0, so its ds is 0: padding learns nothing and teaches nothing. (Unless the whole row is
+ * masked, where every p is 1/cols.) */
 void softmax_backward(real *ds, const real *dp, const real *p, size_t rows, size_t cols)
 {
     const size_t even = cols / 8 * 8;
