@@ -1213,7 +1213,12 @@ void philox(uint32_t out[4], const uint32_t counter[4], uint32_t seed, Purpose p
 void philox_sixteen(uint32_t out[64], const uint32_t counter[4], uint32_t seed, Purpose purpose)
 {
     uint32_t c0[16], c1[16], c2[16], c3[16], k0 = seed, k1 = (uint32_t)purpose;
-    for (uint32_t i = 0; i < 16; i++) c0[i] = counter[0] + i, c1[i] = counter[1], c2[i] = counter[2], c3[i] = counter[3];
+    for (uint32_t i = 0; i < 16; i++) {
+        c0[i] = counter[0] + i;
+        c1[i] = counter[1];
+        c2[i] = counter[2];
+        c3[i] = counter[3];
+    }
     for (int round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u)
         for (int i = 0; i < 16; i++) {
             const uint64_t even = (uint64_t)c0[i] * 0xD2511F53u, odd = (uint64_t)c2[i] * 0xCD9E8D57u;
