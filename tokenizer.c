@@ -796,8 +796,10 @@ static Status frame(const Tokenizer *t, const EncodeOptions *o, size_t nA, size_
     if (one) put_special(out, newB - 1, t->sep_id);
     if (one && pair) put_special(out, total - 1, t->sep_id);
     for (size_t i = total; i < T; i++) put_special(out, i, t->pad_id);
+    const int segment_b = t->no_segments ? 0 : 1;
     for (size_t i = 0; i < T; i++) {
-        out->token_type_ids[i] = o->segments >= 0 ? o->segments : i >= newB && i < total;   /* padding: segment 0 */
+        const bool in_b = i >= newB && i < total;       /* padding: segment 0 */
+        out->token_type_ids[i] = o->segments >= 0 ? o->segments : in_b ? segment_b : 0;
         out->attention_mask[i] = i < total;
     }
     out->T = (int)T;
