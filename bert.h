@@ -158,6 +158,7 @@ typedef struct {
                                                      * them: looked up, never assumed. -1: there is none */
     bool lower_case, strip_accents, chinese_chars;
     bool plain;                                         /* special tokens in the text are always plain text */
+    const char *cls_null, *sep_null;                    /* the file that says cls_token, sep_token: null; or NULL */
     bool sep_named;                                     /* some file calls [SEP] a special token by its key */
     bool no_segments;                                   /* the second text of a pair is in segment 0, too */
     bool truncate_left, pad_left;                       /* the side on which long texts are cut, short ones filled */

@@ -746,7 +746,12 @@ static Status expect_tokens(const Tokenizer *t, bool specials, bool padding, Err
 {
     const char *missing = specials && t->cls_id < 0 ? "[CLS]" : specials && t->sep_id < 0 ? "[SEP]" :
                           padding && t->pad_id < 0 ? "[PAD]" : NULL;
-    return missing ? fail(e, BERT_FILE, "%s is needed, which the vocabulary lacks", missing) : BERT_OK;
+    if (!missing) return BERT_OK;
+    const bool cls = missing[1] == 'C', sep = missing[1] == 'S';
+    const char *null_by = cls ? t->cls_null : sep ? t->sep_null : NULL;
+    if (null_by)
+        return fail(e, BERT_FILE, "%s: %s is null, but %s is needed", null_by, cls ? "cls_token" : "sep_token", missing);
+    return fail(e, BERT_FILE, "%s is needed, which the vocabulary lacks", missing);
 }
 
 /* Moves the padding, which is behind `total` tokens, to the front, where a directory asks for it ("padding_side").

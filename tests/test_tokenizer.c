@@ -1184,6 +1184,26 @@ static void a_missing_special_token_matters_where_it_is_needed(void)
     encoding_free(&x);
 }
 
+/* null takes a token away; the message names the file that says so. */
+static void a_token_that_is_said_to_be_none_is_named_with_its_file(void)
+{
+    static const char vocab[] = SPECIALS "a\n";
+    static const char *const keys[] = {"cls_token", "sep_token"};
+    const EncodeOptions usual = {.segments = -1};
+    for (int i = 0; i < 2; i++) {
+        char config[100], why[100];
+        Encoding x = {0};
+        Tokenizer t;
+        Error e = {0};
+        snprintf(config, sizeof config, "{\"%s\": null}", keys[i]);
+        snprintf(why, sizeof why, "tokenizer_config.json: %s is null, but [%s] is needed", keys[i], i ? "SEP" : "CLS");
+        if (!check(load_made(&t, vocab, sizeof vocab - 1, config, CASE_AUTO, &e) == BERT_OK, "%s", e.message)) continue;
+        check(encode(&t, text_of("a"), NULL, &usual, &x, &e) == BERT_FILE && strstr(e.message, why), "%s", e.message);
+        encoding_free(&x);
+        tokenizer_free(&t);
+    }
+}
+
 static void a_few_stray_capitals_do_not_make_a_vocabulary_cased(void)
 {
     static const struct { const char *vocab; bool lower; const char *source; } cases[] = {
@@ -1320,6 +1340,7 @@ const Test tokenizer_tests[] = {
     {"special_and_added_tokens_come_from_all_four_files", special_and_added_tokens_come_from_all_four_files},
     {"a_missing_special_token_matters_where_it_is_needed", a_missing_special_token_matters_where_it_is_needed},
     {"a_few_stray_capitals_do_not_make_a_vocabulary_cased", a_few_stray_capitals_do_not_make_a_vocabulary_cased},
+    {"a_token_that_is_said_to_be_none_is_named_with_its_file", a_token_that_is_said_to_be_none_is_named_with_its_file},
     {"some_tokenizers_give_no_segments", some_tokenizers_give_no_segments},
     {"the_directory_says_where_to_cut_and_to_fill", the_directory_says_where_to_cut_and_to_fill},
     {"the_case_comes_from_the_caller_then_the_file_then_the_pieces",

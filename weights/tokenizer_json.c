@@ -143,6 +143,7 @@ static Status read_named(JsonReader *j, TokenizerFiles *f, int which, Error *e)
     AddedList one = {0};
     added_token_free(&f->named[which]);
     f->none[which] = json_peek(j) == 'n';
+    f->none_by[which] = !f->none[which] ? NULL : f->in_map ? "special_tokens_map.json" : "tokenizer_config.json";
     if (f->none[which]) return json_skip(j, e);
     Status s = read_token(j, f->in_map, &r, e);
     if (!s) s = added_append(&one, &r.token, e);

@@ -95,6 +95,7 @@ typedef struct {
     Saying lower_case, strip_accents, chinese_chars;
     AddedToken named[NAMED_TOKENS]; /* content NULL: not said */
     bool none[NAMED_TOKENS];        /* said to be null */
+    const char *none_by[NAMED_TOKENS];      /* by this file */
     AddedList own, extra;           /* other keys that end in _token; extra_special_tokens */
     AddedList additional, map_additional;   /* additional_special_tokens: where there are no extra ones */
     bool in_map;                    /* special_tokens_map.json is being read, where all tokens are special */
