@@ -49,10 +49,10 @@ COMPILE = $(CC) $(CFLAGS) -Wall -Wextra -Wpedantic -Wno-psabi $(NUMBERS) $(DEFIN
 BOOK    = tokenizer.c tensor.c bert.c learn.c
 WEIGHTS = $(addprefix weights/, files.c json.c sha256.c safetensors.c shards.c config.c labels.c model.c parameters.c training.c \
           vocabulary.c added.c tokenizer_json.c modules.c program.c)
-VERIFY  = $(addprefix verify/, trace.c compare.c layout.c report.c trial.c rounding.c verify.c mistakes.c habits.c)
+VERIFY  = $(addprefix verify/, trace.c compare.c layout.c report.c trial.c rounding.c verify.c mistakes.c gradients.c habits.c)
 CLI     = $(addprefix cli/, main.c options.c inputs.c output.c tokenize.c vectors.c sentence.c predict.c classify.c attention.c traces.c \
           explain.c explain_cards.c explain_tables.c goldens.c info.c demo.c \
-          spans.c tag.c answer.c train.c train_model.c train_data.c train_dev.c learn_vocab.c)
+          spans.c tag.c answer.c train.c train_model.c train_data.c train_dev.c train_task.c learn_vocab.c)
 unexport WEIGHTS CONVERT        # lists here; to weights/fetch.sh a place for models and a program
 CORE    = $(BOOK) $(WEIGHTS)
 # What only the converter reads.
@@ -197,7 +197,7 @@ build/count_work: tokenizer.c weights/vocabulary.c tests/count_work.c $(HEADERS)
 	$(COMPILE) -fsanitize-coverage=trace-pc -c tokenizer.c -o build/counted_tokenizer.o
 	$(COMPILE) -fsanitize-coverage=trace-pc -c weights/vocabulary.c -o build/counted_vocabulary.o
 	$(COMPILE) build/counted_tokenizer.o build/counted_vocabulary.o \
-	    $(filter-out weights/vocabulary.c,$(WEIGHTS)) tests/count_work.c -o $@ -lm
+	    $(filter-out weights/vocabulary.c,$(CORE:tokenizer.c=)) tests/count_work.c -o $@ -lm
 linear: build/count_work
 	build/count_work weights/bert-base-uncased
 

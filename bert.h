@@ -589,6 +589,35 @@ void gradients_zero(Gradients *g);
 /* Memory for going back through `a`; `keep` as in a Request: KEEP_NOTHING, or KEEP_EVERYTHING for a trace. */
 Status gradients_room(Gradients *g, const Bert *m, const Activations *a, Keep keep, Error *e);
 void backward(const Bert *m, Activations *a, Gradients *g, const Targets *targets);     /* steps 15 to 5 */
+
+/* What backward() is made of, in its order: losses, heads, blocks from the last to the first, embeddings. */
+void mlm_loss(const Bert *m, const Activations *a, Gradients *g, const Targets *t);
+void mlm_decoder_backward(const Bert *m, Activations *a, Gradients *g);
+void mlm_norm_backward(const Bert *m, Activations *a, Gradients *g);
+void mlm_gelu_backward(const Bert *m, Activations *a, Gradients *g);
+void mlm_dense_backward(const Bert *m, Activations *a, Gradients *g);
+void nsp_loss(const Activations *a, Gradients *g, const Targets *t);
+void nsp_head_backward(const Bert *m, Activations *a, Gradients *g);
+void pooler_backward(const Bert *m, Activations *a, Gradients *g);
+void pooler_dense_backward(const Bert *m, Activations *a, Gradients *g);
+void feed_forward_norm_backward(const Bert *m, Activations *a, Gradients *g, int l);
+void feed_forward_down_backward(const Bert *m, Activations *a, Gradients *g, int l);
+void feed_forward_gelu_backward(const Bert *m, Activations *a, Gradients *g, int l);
+void feed_forward_up_backward(const Bert *m, Activations *a, Gradients *g, int l);
+void attention_norm_backward(const Bert *m, Activations *a, Gradients *g, int l);
+void attention_dense_backward(const Bert *m, Activations *a, Gradients *g, int l);
+void attention_context_backward(const Bert *m, Activations *a, Gradients *g, int l, int b, int h);
+void attention_probs_backward(Activations *a, Gradients *g, int l, int b, int h);
+void attention_scores_backward(const Bert *m, Activations *a, Gradients *g, int l, int b, int h);
+void attention_value_backward(const Bert *m, Activations *a, Gradients *g, int l);
+void attention_key_backward(const Bert *m, Activations *a, Gradients *g, int l);
+void attention_query_backward(const Bert *m, Activations *a, Gradients *g, int l);
+void embeddings_norm_backward(const Bert *m, Activations *a, Gradients *g);
+void embeddings_position_backward(const Bert *m, Activations *a, Gradients *g);
+void embeddings_token_type_backward(const Bert *m, Activations *a, Gradients *g);
+void embeddings_word_backward(const Bert *m, Activations *a, Gradients *g);
+/* Its end: counts what this step had. */
+void backward_done(const Bert *m, const Activations *a, Gradients *g, const Targets *t);
 /* One linear layer by definition: the bits of the gradients, for a test. */
 void linear_backward_ref(real *dx, real *dW, real *db, const real *dy, const real *x, const Tensor *W, size_t N);
 void gradients_finish(const Bert *m, Gradients *g, Parameters *p);

@@ -266,7 +266,7 @@ static void add_losses(real *dlogits, Matrix logits, const int32_t *labels, doub
  * Differs: Hugging Face's mean of no token is NaN; here it is 0, as in Google's code, which divides by the number of
  * chosen tokens + 1e-5: the caller's divisor.
  * Source: [paper] 3.1; [hf] BertForPreTraining; [tf] get_masked_lm_output. Verify: grad.cls.predictions.decoder */
-static void mlm_loss(const Bert *m, const Activations *a, Gradients *g, const Targets *t)
+void mlm_loss(const Bert *m, const Activations *a, Gradients *g, const Targets *t)
 {
     const size_t V = (size_t)m->config.V, M = (size_t)a->request.M;
     add_losses(g->a.logits, (Matrix){a->logits, M, V, V}, t->labels, t->mlm_divisor, &g->losses.mlm,
@@ -276,7 +276,7 @@ static void mlm_loss(const Bert *m, const Activations *a, Gradients *g, const Ta
 /* The NSP loss: the mean over the sequences of the step. It is added to the MLM loss one to one.
  * Trap: label 0 is IsNext, and counts: who lets 0 mean "none", as for padding, learns from one answer only.
  * Verify: grad.cls.seq_relationship */
-static void nsp_loss(const Activations *a, Gradients *g, const Targets *t)
+void nsp_loss(const Activations *a, Gradients *g, const Targets *t)
 {
     add_losses(g->a.nsp_logits, (Matrix){a->nsp_logits, (size_t)a->batch.B, 2, 2}, t->next_sentence, t->nsp_divisor,
                &g->losses.nsp, &g->losses.nsp_right);
@@ -338,7 +338,7 @@ static void token_heads_backward(const Bert *m, Activations *a, Gradients *g)
  * Trap: E is the word embedding matrix, if tied. Then this dE and that of step 5 are one array, which both add to; a
  * matrix that is updated once for each use, or that gets one half only, learns something else.
  * Verify: grad.cls.predictions.transform.LayerNorm, grad.cls.predictions.bias */
-static void mlm_decoder_backward(const Bert *m, Activations *a, Gradients *g)
+void mlm_decoder_backward(const Bert *m, Activations *a, Gradients *g)
 {
     const size_t M = (size_t)a->request.M, H = (size_t)m->config.H;
     const Linear layer = {&m->decoder, &g->m.decoder, g->m.decoder_bias};
@@ -347,7 +347,7 @@ static void mlm_decoder_backward(const Bert *m, Activations *a, Gradients *g)
 
 /* Step 15, backwards, continued: the transform's LayerNorm; it has no residual.
  * Verify: grad.cls.predictions.transform.transform_act_fn */
-static void mlm_norm_backward(const Bert *m, Activations *a, Gradients *g)
+void mlm_norm_backward(const Bert *m, Activations *a, Gradients *g)
 {
     const NormBackward norm = norm_of(m, m->transform_gamma, g->m.transform_gamma, g->m.transform_beta);
     layer_norm_backward(g->a.transform_act, g->a.transform_norm, a->transform_act, &norm, (size_t)a->request.M);
@@ -358,7 +358,7 @@ static void mlm_norm_backward(const Bert *m, Activations *a, Gradients *g)
  *     forward    u = GELU(x)          backward   dx = du GELU'(x)          (M,H)
  *
  * Verify: grad.cls.predictions.transform.dense */
-static void mlm_gelu_backward(const Bert *m, Activations *a, Gradients *g)
+void mlm_gelu_backward(const Bert *m, Activations *a, Gradients *g)
 {
     gelu_backward(m, g->a.transform_dense, g->a.transform_act, a->transform_dense,
                   (size_t)a->request.M * (size_t)m->config.H);
@@ -367,7 +367,7 @@ static void mlm_gelu_backward(const Bert *m, Activations *a, Gradients *g)
 /* Step 15, backwards, continued: the transform's dense layer. Its input were the chosen rows of hidden state L; they
  * get their gradients back, each row its own.
  * Verify: grad.cls.predictions.transform.dense.weight */
-static void mlm_dense_backward(const Bert *m, Activations *a, Gradients *g)
+void mlm_dense_backward(const Bert *m, Activations *a, Gradients *g)
 {
     const size_t M = (size_t)a->request.M, H = (size_t)m->config.H;
     const Linear layer = {&m->Wtransform, &g->m.Wtransform, g->m.btransform};
@@ -385,7 +385,7 @@ static void mlm_dense_backward(const Bert *m, Activations *a, Gradients *g)
  *     backward   dpooled = dlogits W      dW = dlogits^T pooled      db = sum of the rows of dlogits
  *
  * Verify: grad.pooler, grad.cls.seq_relationship.weight */
-static void nsp_head_backward(const Bert *m, Activations *a, Gradients *g)
+void nsp_head_backward(const Bert *m, Activations *a, Gradients *g)
 {
     const size_t B = (size_t)a->batch.B, H = (size_t)m->config.H;
     const Linear layer = {&m->Wnsp, &g->m.Wnsp, g->m.bnsp};
@@ -418,7 +418,7 @@ static void pre_classifier_backward(const Bert *m, Activations *a, Gradients *g)
  *
  * The derivative of tanh is known from its result. Where y is nearly 1 or -1, almost nothing comes through.
  * Verify: grad.pooler.dense */
-static void pooler_backward(const Bert *m, Activations *a, Gradients *g)
+void pooler_backward(const Bert *m, Activations *a, Gradients *g)
 {
     const size_t count = (size_t)a->batch.B * (size_t)m->config.H;
     const real *y = a->pooler, *dy = g->a.pooler;
@@ -439,6 +439,11 @@ static void first_token_dense_backward(const Bert *m, Activations *a, Gradients 
     }
 }
 
+void pooler_dense_backward(const Bert *m, Activations *a, Gradients *g)
+{
+    first_token_dense_backward(m, a, g, g->a.pooler_dense, (Linear){&m->Wpool, &g->m.Wpool, g->m.bpool});
+}
+
 /* =====================================================================================================================
  * ENCODER, backwards: one block, steps 13 to 7. It gets the gradients of hidden state l+1 and gives those of l, (N,H).
  * ================================================================================================================== */
@@ -451,7 +456,7 @@ static void first_token_dense_backward(const Bert *m, Activations *a, Gradients 
  * The sum was not kept, and is added up again: the same two arrays, the same bits.
  * Why training reaches the first blocks: by the residual, dy gets ds whole, whatever the layers of the block do.
  * Verify: grad.encoder.layer.l.output.dense */
-static void feed_forward_norm_backward(const Bert *m, Activations *a, Gradients *g, int l)
+void feed_forward_norm_backward(const Bert *m, Activations *a, Gradients *g, int l)
 {
     const BlockActivations *s = &a->block[l];
     BlockActivations *d = &g->a.block[l];
@@ -470,7 +475,7 @@ static void feed_forward_norm_backward(const Bert *m, Activations *a, Gradients 
  *     backward   dz = ddense W2      dW2 = ddense^T z      db2 = sum of the rows of ddense
  *
  * Verify: grad.encoder.layer.l.intermediate */
-static void feed_forward_down_backward(const Bert *m, Activations *a, Gradients *g, int l)
+void feed_forward_down_backward(const Bert *m, Activations *a, Gradients *g, int l)
 {
     BlockActivations *d = &g->a.block[l];
     const size_t N = (size_t)a->N, F = (size_t)m->config.F;
@@ -486,7 +491,7 @@ static void feed_forward_down_backward(const Bert *m, Activations *a, Gradients 
  *
  * Trap: GELU' is that of x, the number before GELU, not of z.
  * Verify: grad.encoder.layer.l.intermediate.dense */
-static void feed_forward_gelu_backward(const Bert *m, Activations *a, Gradients *g, int l)
+void feed_forward_gelu_backward(const Bert *m, Activations *a, Gradients *g, int l)
 {
     BlockActivations *d = &g->a.block[l];
     gelu_backward(m, d->intermediate_dense, d->intermediate, a->block[l].intermediate_dense,
@@ -500,7 +505,7 @@ static void feed_forward_gelu_backward(const Bert *m, Activations *a, Gradients 
  *
  * y was used twice, here and as the residual of step 13: this dy is added to what the residual gave.
  * Verify: grad.encoder.layer.l.attention.output.LayerNorm */
-static void feed_forward_up_backward(const Bert *m, Activations *a, Gradients *g, int l)
+void feed_forward_up_backward(const Bert *m, Activations *a, Gradients *g, int l)
 {
     BlockActivations *d = &g->a.block[l];
     const Linear layer = {&m->layers[l].W1, &g->m.layers[l].W1, g->m.layers[l].b1};
@@ -514,7 +519,7 @@ static void feed_forward_up_backward(const Bert *m, Activations *a, Gradients *g
  *     backward   ds as in layer_norm_backward;  ddense = ds, where it was not dropped;  dx = ds, the first part of it
  *
  * Verify: grad.encoder.layer.l.attention.output.dense */
-static void attention_norm_backward(const Bert *m, Activations *a, Gradients *g, int l)
+void attention_norm_backward(const Bert *m, Activations *a, Gradients *g, int l)
 {
     BlockActivations *d = &g->a.block[l];
     const BertLayer *w = &m->layers[l], *dw = &g->m.layers[l];
@@ -532,7 +537,7 @@ static void attention_norm_backward(const Bert *m, Activations *a, Gradients *g,
  *     backward   dcontext = ddense Wo      dWo = ddense^T context      dbo = sum of the rows of ddense
  *
  * Verify: grad.encoder.layer.l.attention.self.context */
-static void attention_dense_backward(const Bert *m, Activations *a, Gradients *g, int l)
+void attention_dense_backward(const Bert *m, Activations *a, Gradients *g, int l)
 {
     BlockActivations *d = &g->a.block[l];
     const size_t N = (size_t)a->N, H = (size_t)m->config.H;
@@ -548,7 +553,7 @@ static void attention_dense_backward(const Bert *m, Activations *a, Gradients *g
  * A value row gets its gradient from all tokens that looked at it, as much as they looked.
  * With dropout, p in these two lines is what was left of p; dp then goes back through dropout.
  * Verify: grad.encoder.layer.l.attention.self.probs, .value */
-static void attention_context_backward(const Bert *m, Activations *a, Gradients *g, int l, int b, int h)
+void attention_context_backward(const Bert *m, Activations *a, Gradients *g, int l, int b, int h)
 {
     const BlockActivations *s = &a->block[l];
     BlockActivations *d = &g->a.block[l];
@@ -570,7 +575,7 @@ static void attention_context_backward(const Bert *m, Activations *a, Gradients 
  *
  * A row of dscores adds up to 0: attention can only be moved from one token to another.
  * Verify: grad.encoder.layer.l.attention.self.scores */
-static void attention_probs_backward(Activations *a, Gradients *g, int l, int b, int h)
+void attention_probs_backward(Activations *a, Gradients *g, int l, int b, int h)
 {
     BlockActivations *d = &g->a.block[l];
     const size_t T = a->start[b + 1] - a->start[b];
@@ -589,7 +594,7 @@ static void attention_probs_backward(Activations *a, Gradients *g, int l, int b,
  * Differs: Hugging Face's "eager" attention adds the mask, and PyTorch lets gradients through that sum: there queries
  * and keys of a wholly masked sequence learn, from scores that changed nothing.
  * Verify: grad.encoder.layer.l.attention.self.query, .key */
-static void attention_scores_backward(const Bert *m, Activations *a, Gradients *g, int l, int b, int h)
+void attention_scores_backward(const Bert *m, Activations *a, Gradients *g, int l, int b, int h)
 {
     const BlockActivations *s = &a->block[l];
     BlockActivations *d = &g->a.block[l];
@@ -614,7 +619,7 @@ static void attention_scores_backward(const Bert *m, Activations *a, Gradients *
  * bk learns nothing: a number that is added to all keys adds the same to all scores of a row, which softmax does not
  * see. Its gradient is 0 but for rounding.
  * Here the value. Verify: grad.encoder.layer.l.attention.self.value.weight */
-static void attention_value_backward(const Bert *m, Activations *a, Gradients *g, int l)
+void attention_value_backward(const Bert *m, Activations *a, Gradients *g, int l)
 {
     const Linear layer = {&m->layers[l].Wv, &g->m.layers[l].Wv, g->m.layers[l].bv};
     linear_backward(g, hidden_gradient(g, l), g->a.block[l].value, hidden_state(a, l), layer,
@@ -626,7 +631,7 @@ static void attention_value_backward(const Bert *m, Activations *a, Gradients *g
  *     backward   dx += dk Wk      dWk = dk^T x      dbk = sum of the rows of dk: 0 but for rounding, see above
  *
  * Verify: grad.encoder.layer.l.attention.self.key.weight */
-static void attention_key_backward(const Bert *m, Activations *a, Gradients *g, int l)
+void attention_key_backward(const Bert *m, Activations *a, Gradients *g, int l)
 {
     const Linear layer = {&m->layers[l].Wk, &g->m.layers[l].Wk, g->m.layers[l].bk};
     linear_backward(g, hidden_gradient(g, l), g->a.block[l].key, hidden_state(a, l), layer,
@@ -638,7 +643,7 @@ static void attention_key_backward(const Bert *m, Activations *a, Gradients *g, 
  *     backward   dx += dq Wq      dWq = dq^T x      dbq = sum of the rows of dq
  *
  * Verify: grad.encoder.layer.l-1.output.LayerNorm, or grad.embeddings.LayerNorm for l = 0 */
-static void attention_query_backward(const Bert *m, Activations *a, Gradients *g, int l)
+void attention_query_backward(const Bert *m, Activations *a, Gradients *g, int l)
 {
     const Linear layer = {&m->layers[l].Wq, &g->m.layers[l].Wq, g->m.layers[l].bq};
     linear_backward(g, hidden_gradient(g, l), g->a.block[l].query, hidden_state(a, l), layer,
@@ -675,7 +680,7 @@ static void encoder_block_backward(const Bert *m, Activations *a, Gradients *g, 
  *     backward   ds as in layer_norm_backward, from dh where it was not dropped; dword = dtoken_type = dposition = ds
  *
  * Verify: grad.embeddings.word_embeddings */
-static void embeddings_norm_backward(const Bert *m, Activations *a, Gradients *g)
+void embeddings_norm_backward(const Bert *m, Activations *a, Gradients *g)
 {
     const size_t N = (size_t)a->N, H = (size_t)m->config.H;
     const NormBackward norm = norm_of(m, m->embeddings_gamma, g->m.embeddings_gamma, g->m.embeddings_beta);
@@ -694,7 +699,7 @@ static void embeddings_norm_backward(const Bert *m, Activations *a, Gradients *g
  * A row that was looked up several times gets the sum, in the order of the tokens; a row that nobody looked up gets
  * nothing. (A lookup is a product, too, with a row of zeros and a single one.)
  * Here the position. Verify: grad.embeddings.position_embeddings.weight */
-static void embeddings_position_backward(const Bert *m, Activations *a, Gradients *g)
+void embeddings_position_backward(const Bert *m, Activations *a, Gradients *g)
 {
     const size_t H = (size_t)m->config.H;
     for (int b = 0; b < a->batch.B; b++)
@@ -706,7 +711,7 @@ static void embeddings_position_backward(const Bert *m, Activations *a, Gradient
 
 /* Step 5, backwards, continued: the segment, which DistilBERT does not have.
  * Verify: grad.embeddings.token_type_embeddings.weight */
-static void embeddings_token_type_backward(const Bert *m, Activations *a, Gradients *g)
+void embeddings_token_type_backward(const Bert *m, Activations *a, Gradients *g)
 {
     const size_t H = (size_t)m->config.H;
     for (size_t n = 0; m->config.S && n < (size_t)a->N; n++) {
@@ -718,7 +723,7 @@ static void embeddings_token_type_backward(const Bert *m, Activations *a, Gradie
 /* Step 5, backwards, continued: the word. The rows are kept until the end of the step (look_up_backward), because the
  * decoder's part of a tied matrix comes first, and is complete only then.
  * Verify: grad.embeddings.word_embeddings.weight */
-static void embeddings_word_backward(const Bert *m, Activations *a, Gradients *g)
+void embeddings_word_backward(const Bert *m, Activations *a, Gradients *g)
 {
     const size_t N = (size_t)a->N, H = (size_t)m->config.H;
     memcpy(g->lookups + g->tokens * H, g->a.word, N * H * sizeof(real));
@@ -766,13 +771,21 @@ void backward(const Bert *m, Activations *a, Gradients *g, const Targets *t)
     }
     if (pools) {
         pooler_backward(m, a, g);
-        first_token_dense_backward(m, a, g, g->a.pooler_dense, (Linear){&m->Wpool, &g->m.Wpool, g->m.bpool});
+        pooler_dense_backward(m, a, g);
     }
     for (int l = m->config.L - 1; l >= 0; l--) encoder_block_backward(m, a, g, l);
     embeddings_norm_backward(m, a, g);
     embeddings_position_backward(m, a, g);
     embeddings_token_type_backward(m, a, g);
     embeddings_word_backward(m, a, g);
+    backward_done(m, a, g, t);
+}
+
+/* The end of a micro-batch: how many rows and which losses this step has had. */
+void backward_done(const Bert *m, const Activations *a, Gradients *g, const Targets *t)
+{
+    const Request *r = &a->request;
+    const bool distil = m->config.distilbert, pools = r->nsp || (r->classifier && !distil);
     g->learned |= 1u << GROUP_ENCODER | (unsigned)(t->labels != NULL) << GROUP_MLM | (unsigned)r->nsp << GROUP_NSP |
                   (unsigned)pools << GROUP_POOLER | (unsigned)(r->classifier && distil) << GROUP_PRE_CLASSIFIER |
                   (unsigned)(r->classifier || r->token_classifier) << GROUP_CLASSIFIER | (unsigned)r->qa << GROUP_QA;

@@ -22,8 +22,10 @@ static const char answer_help[] =
     "Where the context answers the question: lines\n"
     "`score<TAB>begin<TAB>end<TAB>answer`, best first (default: one). Two TEXTs are\n"
     "QUESTION and CONTEXT; else each line holds QUESTION ||| CONTEXT. begin and end\n"
-    "are bytes of the context, from 0. An answer is whole words. --impossible: it may\n"
-    "be that there is none, which is an answer without text, at 0 to 0.\n"
+    "are bytes of the context, from 0, not characters. This is pipeline\n"
+    "question-answering of transformers 5.2, the last that had it. An answer is whole\n"
+    "words. --impossible: it may be that there is none, which is an answer without\n"
+    "text, at 0 to 0.\n"
     "\n"
     "A long context is read in parts of --max-length tokens (default: 384; question\n"
     "and special tokens among them), which share --stride N (default: 128, or half\n"
@@ -46,6 +48,7 @@ typedef struct {                    /* what is used again for every input */
     size_t room;
     size_t before;                  /* [CLS] question [SEP] */
     Answers answers;
+    bool broken;                    /* a logit was no number */
 } Answering;
 
 /* Gives everything back. */
@@ -102,6 +105,7 @@ static Status answer_window(const Session *s, const Input *input, Answering *g, 
         g->continues[t] = continues_word(&s->tokenizer, x->input_ids[t], input->b, x->offsets[t][0]);
     status = run_model(&run, &s->model, x, &request, e);
     if (status == BERT_OK) {
+        g->broken |= !all_finite(run.a.qa_logits, 2 * T);
         const AnswerWindow window = {run.a.qa_logits, g->before, T - g->before - 1, (const size_t (*)[2])x->offsets,
                                      g->continues, input->b};
         status = answers_add(&g->answers, &window, s->options.top_k == UNSET ? 1 : s->options.top_k, max_answer, e);
@@ -177,8 +181,9 @@ static Status answer_settle(Options *o, Error *e)
 }
 
 /* Is there a head that answers? If not, what the weights have. */
-static Status answer_head(const Bert *m, Error *e)
+static Status answer_head(const Session *s, Error *e)
 {
+    const Bert *m = &s->model;
     static const char *const verbs[] = {[HEAD_UNKNOWN] = "info", [HEAD_SEQUENCE] = "classify", [HEAD_CHOICE] = "choose",
                                         [HEAD_TOKENS] = "tag"};
     if (m->has_qa) return BERT_OK;
@@ -186,7 +191,7 @@ static Status answer_head(const Bert *m, Error *e)
         return fail(e, BERT_HEAD, "the weights have no question answering head (qa_outputs), but a classifier: "
                     "see `bert %s`", verbs[m->config.head]);
     return fail(e, BERT_HEAD, "the weights have no question answering head (qa_outputs): they are not fine-tuned for "
-                "this, and a random one would answer at random");
+                "this, and a random one would answer at random; the model is %s, -m names another", s->directory);
 }
 
 /* One question, from its text to its answers. */
@@ -208,11 +213,12 @@ static Status verb_answer(Session *s, Error *e)
     Answering g = {0};
     Input input = {0};
     bool more = true;
-    Status status = answer_head(&s->model, e);
+    Status status = answer_head(s, e);
     while (status == BERT_OK && (status = next_text(s, &input, &more, e)) == BERT_OK && more) {
         split_pair(s, &input);
         status = answer_one(s, &input, &g, e);
     }
+    if (g.broken) note_not_finite(s);
     input_free(&input);
     answering_free(&g);
     return status;

@@ -29,7 +29,7 @@ static Status no_classifier(const Session *s, Error *e)
         return fail(e, BERT_HEAD, "the weights have no classifier (classifier.weight), but a head that finds answers "
                     "in a text (qa_outputs): see `bert answer`");
     return fail(e, BERT_HEAD, "the weights have no classifier (classifier.weight): they are not fine-tuned for this, "
-                "and a random one would answer at random");
+                "and a random one would answer at random; the model is %s, -m names another", s->directory);
 }
 
 /* A classifier of texts that lacks the layer before it. */
@@ -41,6 +41,24 @@ static Status no_layer_before(const Session *s, Error *e)
                 m->config.distilbert ? "pre_classifier" : "pooler.dense");
 }
 
+/* Rows without names, LABEL_0 ...: label2id may have some, which is all that the file says of them. They are shown, not
+ * taken: Hugging Face's pipelines print LABEL_0 all the same. */
+static void note_unnamed(const Session *s, const Labels *l)
+{
+    char text[400] = "", name[80];
+    if (!l->id_count || l->named) {
+        note(s, "config.json does not name the labels: LABEL_0 is the first row of the classifier, and what it means "
+                "is not written anywhere");
+        return;
+    }
+    for (int i = 0; i < l->id_count && strlen(text) < 250; i++) {
+        const size_t n = strlen(text);
+        escape(name, sizeof name, l->ids[i].name);
+        snprintf(text + n, sizeof text - n, "%sLABEL_%d is %s", i ? ", " : "", l->ids[i].id, name);
+    }
+    note(s, "config.json has no id2label, whose names are printed; by its label2id %s", text);
+}
+
 /* What the labels leave open: nothing that keeps the model from answering, but what its reader should know. */
 static void note_labels(const Session *s, const Labels *l)
 {
@@ -48,9 +66,7 @@ static void note_labels(const Session *s, const Labels *l)
     char name[200];
     bool numbered = l->count > 1;
     for (int i = 0; i < l->count; i++) numbered &= !strncmp(l->names[i], "LABEL_", 6);
-    if (numbered)
-        note(s, "config.json does not name the labels: LABEL_0 is the first row of the classifier, and what it means "
-                "is not written anywhere");
+    if (numbered) note_unnamed(s, l);
     if (!twice) return;
     escape(name, sizeof name, twice);
     note(s, "two labels have the same name: %s", name);
@@ -103,6 +119,15 @@ static Status default_scores(const Session *s, const Labels *l, bool cross_encod
     return BERT_OK;
 }
 
+/* A cross-encoder's own setting is not what a classifier's user expects: said, with where it stands. */
+static void note_scores(const Session *s, const Labels *l, Scores scores)
+{
+    const bool own = l->activation == ACTIVATION_NONE || l->activation == ACTIVATION_SIGMOID;
+    if (own && s->options.activation == UNSET)
+        note(s, "scores: %s, which the model's files set for a cross-encoder (activation_fn); --activation overrides "
+                "it", scores == SCORES_NONE ? "raw logits" : "sigmoid");
+}
+
 Status choose_scores(const Session *s, const Labels *l, bool cross_encoder, Scores *scores, Error *e)
 {
     *scores = (Scores)s->options.activation;
@@ -120,6 +145,30 @@ void scores_of(real *out, const real *logits, size_t K, Scores scores)
     for (size_t k = 0; k < K; k++) out[k] = -logits[k];
     exp_all(out, out, K);
     for (size_t k = 0; k < K; k++) out[k] = 1 / (1 + out[k]);
+}
+
+/* Is every number one? A NaN or an infinity in the weights makes scores that are none. */
+bool all_finite(const real *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(x[i])) return false;
+    return true;
+}
+
+/* The first tensor of the weights that has such a value, as `bert info` lists them all. */
+void note_not_finite(const Session *s)
+{
+    const Safetensors *file = s->model.file;
+    for (size_t k = 0; k < file->count; k++) {
+        const SafeTensor *t = &file->tensors[k];
+        size_t i = 0;
+        while (t->dtype <= DTYPE_BF16 && i < t->count && isfinite(tensor_element(t, i))) i++;
+        if (t->dtype > DTYPE_BF16 || i == t->count) continue;
+        note(s, "scores are not numbers: value %zu of tensor '%.200s' is not finite (bert info lists all such tensors)",
+             i, t->name);
+        return;
+    }
+    note(s, "scores are not numbers, though all weights are: they are too large to compute with");
 }
 
 /* One line of an answer. */
@@ -191,11 +240,13 @@ static const char classify_help[] =
     "pairs (--pair, --pairs), whatever it was trained on. This is transformers'\n"
     "pipeline text-classification: softmax; sigmoid for one label, or where labels\n"
     "do not exclude each other (problem_type); the logits themselves for regression.\n"
-    "What a cross-encoder's config.json says of its activation function comes first.\n"
+    "A cross-encoder's own activation function comes first: activation_fn of its\n"
+    "config_sentence_transformers.json or config.json. That is said on stderr.\n"
     "\n"
     "--labels a,b,c asks a model of entailment (NLI) for labels of your own, as\n"
     "pipeline zero-shot-classification: is `This example is a.` entailed by the text?\n"
-    "Their scores add up to 1; with --multi each is judged by itself.\n"
+    "Their scores add up to 1; with --multi each is judged by itself. A text that is\n"
+    "too long is cut without a word, the label's sentence never.\n"
     "\n"
     "Formats:\n"
     "  text     score and label, a line each\n"
@@ -239,16 +290,19 @@ static Status classify_inputs(Session *s, const Labels *l, Scores kind, Error *e
     Inputs inputs = {0};
     Answer *answer = calloc(K, sizeof *answer);
     real *scores = calloc(K, sizeof *scores);
+    bool finite = true;
     Status status = answer && scores ? BERT_OK : fail(e, BERT_SYSTEM, "out of memory");
     while (status == BERT_OK && (status = next_inputs(s, &inputs, e)) == BERT_OK && inputs.count > 0) {
         ModelRun run;
         status = run_inputs(&run, &s->model, &inputs, &request, e);
+        if (status == BERT_OK) finite &= all_finite(run.a.classifier_logits, inputs.count * K);
         for (size_t i = 0; status == BERT_OK && i < inputs.count; i++) {
             classify_one(s, l, kind, &inputs.input[i], run.a.classifier_logits + i * K, answer, scores);
             status = answer_done(s, e);
         }
         run_free(&run);
     }
+    if (!finite) note_not_finite(s);
     free(answer);
     free(scores);
     inputs_free(&inputs);
@@ -274,6 +328,7 @@ typedef struct {
     real *logits;                   /* (count) of entailment */
     real *against;                  /* (count) of contradiction */
     int count;
+    bool broken;                    /* a logit was no number */
 } ZeroShot;
 
 /* The template with the label for {}: malloc'ed, NULL if memory runs out. */
@@ -405,6 +460,7 @@ static Status join_pair(const ZeroShot *z, const Encoding *premise, const Encodi
 static Status ask_labels(ZeroShot *z, const Encoding *premise, Encoding *pair, Error *e)
 {
     const Request request = {.classifier = true};
+    const bool alone = z->s->options.multi || z->count == 1;
     Status status = BERT_OK;
     for (int i = 0; i < z->count && status == BERT_OK; i++) {
         ModelRun run = {0};
@@ -413,6 +469,7 @@ static Status ask_labels(ZeroShot *z, const Encoding *premise, Encoding *pair, E
         if (status == BERT_OK) {
             z->logits[i] = run.a.classifier_logits[z->entailment];
             z->against[i] = run.a.classifier_logits[z->contradiction];
+            z->broken |= !isfinite(z->logits[i]) || (alone && !isfinite(z->against[i]));
         }
         run_free(&run);
     }
@@ -472,6 +529,7 @@ static Status zero_shot(Session *s, const Labels *l, Error *e)
     if (status == BERT_OK) status = read_labels(&z, e);
     while (status == BERT_OK && (status = next_text(s, &input, &more, e)) == BERT_OK && more)
         status = zero_shot_one(&z, s, &input, e);
+    if (z.broken) note_not_finite(s);
     zero_shot_free(&z);
     input_free(&input);
     return status;
@@ -486,6 +544,7 @@ static Status verb_classify(Session *s, Error *e)
     else if (status == BERT_OK) {
         status = choose_scores(s, &labels, false, &scores, e);
         if (status == BERT_OK) status = classify_inputs(s, &labels, scores, e);
+        if (status == BERT_OK) note_scores(s, &labels, scores);
     }
     labels_free(&labels);
     return status;
@@ -507,7 +566,8 @@ const Verb classify_verb = {
 static const char choose_help[] =
     "Which CHOICE goes with TEXT: lines `score<TAB>choice`, best first; the scores\n"
     "add up to 1. With -f FILE its lines are the choices. Needs a model that was\n"
-    "fine-tuned for multiple choice.\n"
+    "fine-tuned for multiple choice. This is softmax over the logits of\n"
+    "transformers' AutoModelForMultipleChoice.\n"
     "\n"
     "Formats:\n"
     "  text     score and choice, a line each\n"
@@ -574,6 +634,7 @@ static Status choose_among(Session *s, Choices *c, Error *e)
     inputs_free(&inputs);
     if (status == BERT_OK && !c->count) return fail(e, BERT_TEXT, "there are no choices");
     if (status != BERT_OK) return status;
+    if (!all_finite(c->logits, (size_t)c->count)) note_not_finite(s);
     softmax(c->logits, c->logits, 1, (size_t)c->count);
     for (int i = 0; i < c->count; i++) c->answer[i].score = (double)c->logits[i];
     qsort(c->answer, (size_t)c->count, sizeof *c->answer, by_answer);

@@ -66,6 +66,7 @@ typedef struct {
     unsigned without;               /* groups of common options that change nothing for this command */
     bool opens_output;              /* the file of -o is opened by `run`, which does not print to it */
     bool sentences;                 /* a TEXT is a sentence: many of one word each are most likely one without quotes */
+    bool lone;                      /* --pairs: a line without ` ||| ` is A alone, and not an error */
     const char *own;                /* the options that only some commands have, separated by blanks */
     const char *formats;            /* what --format may be, the default first; "" if there is no choice */
     const char *arguments;          /* after the options in the usage line */
@@ -251,6 +252,8 @@ Status open_head(const Session *s, HeadKind wanted, Labels *labels, Error *e);
 /* --activation, else what the model's files say, else the library's default for classifiers or for cross-encoders. */
 Status choose_scores(const Session *s, const Labels *labels, bool cross_encoder, Scores *scores, Error *e);
 void scores_of(real *out, const real *logits, size_t K, Scores scores);
+bool all_finite(const real *x, size_t n);
+void note_not_finite(const Session *s);         /* a score is no number: which tensor of the weights is to blame */
 bool is_cross_encoder(const Session *s);        /* rank scores pairs by it */
 
 /* ---------------------------------------------------------------------------------------------------------------------

@@ -89,10 +89,7 @@ Status refuse_file(const char *path, Error *e)
                 "*.safetensors, or one file of weights", path);
 }
 
-/* The four that `make weights` knows. */
-static const char *const fetched_models[] = {"bert-base-uncased", "bert-base-cased", "bert-base-multilingual-cased",
-                                             "all-MiniLM-L6-v2"};
-enum { FETCHED_MODELS = 4, PLACE = 4096 };
+enum { PLACE = 4096 };
 
 /* DIRECTORY/NAME, a place that someone may have meant: is it a model directory? */
 static bool is_model_in(const char *directory, const char *name, char place[PLACE])
@@ -110,7 +107,7 @@ static bool holds_models(const char *directory, char place[PLACE])
     char first[PLACE] = "";
     for (int i = 0; i < 4; i++)
         if (file_exists(directory, own[i])) return false;
-    if (is_model_in(directory, fetched_models[0], place)) return true;
+    if (is_model_in(directory, "bert-base-uncased", place)) return true;
     DIR *d = opendir(directory);
     for (struct dirent *entry; d && (entry = readdir(d)); ) {
         if (entry->d_name[0] == '.' || !is_model_in(directory, entry->d_name, place)) continue;
@@ -124,20 +121,16 @@ static bool holds_models(const char *directory, char place[PLACE])
 /* A directory that is not there: which one was meant, or how it is fetched, if its name says so. */
 static Status missing_model(const Session *s, Error *e)
 {
-    char name[64] = "", place[PLACE];
-    size_t end = strlen(s->directory), begin;
-    while (end > 0 && s->directory[end - 1] == '/') end--;
-    for (begin = end; begin > 0 && s->directory[begin - 1] != '/'; ) begin--;
-    snprintf(name, sizeof name, "%.*s", (int)(end - begin < 63 ? end - begin : 63), s->directory + begin);
-    for (int i = 0; i < FETCHED_MODELS; i++) {
-        if (strcmp(name, fetched_models[i])) continue;
-        if (is_model_in("weights", name, place))
-            return fail(e, BERT_FILE, "%s: no such model directory; did you mean %s?", s->directory, place);
+    char place[PLACE];
+    const char *name = fetched_model(s->directory);
+    if (name && is_model_in("weights", name, place))
+        return fail(e, BERT_FILE, "%s: no such model directory; did you mean %s?", s->directory, place);
+    if (name)
         return fail(e, BERT_FILE, "%s: no such model directory; `make weights MODEL=%s` fetches weights/%s",
                     s->directory, name, name);
-    }
     if (s->verb->needs != NEEDS_MODEL) return BERT_OK;                  /* the loader names the file that it misses */
-    return fail(e, BERT_FILE, "%s: no such model directory; `make weights` fetches bert-base-uncased", s->directory);
+    return fail(e, BERT_FILE, "%s: no such model directory; expected one with config.json, vocab.txt and *.safetensors",
+                s->directory);
 }
 
 /* What is wrong with the place itself is said before its first file is missed. */
@@ -562,8 +555,8 @@ Status next_text(Session *s, Input *input, bool *more, Error *e)
     return status;
 }
 
-/* A and B: the whole text and --pair, or what stands before and after the first ` ||| ` with --pairs; a line without
- * one is A alone, as in Google's extract_features.py. */
+/* A and B: the whole text and --pair, or what stands before and after the first ` ||| ` with --pairs; without one there
+ * is A alone. */
 void split_pair(const Session *s, Input *input)
 {
     static const char bar[] = " ||| ";
@@ -650,13 +643,17 @@ Status check_first(const Session *s, const char *name, Error *e)
     return status == BERT_OK ? status : fail(e, status, "%s: %.900s", name, e->message);
 }
 
-/* Read, split, encode: what comes out is ready for the model. */
+/* Read, split, encode: what comes out is ready for the model.
+ * Why a line of --pairs must be a pair: to a model of pairs a single text is another question, and its answer looks as
+ *     sure as any. tokenize and embed take it, as Google's extract_features.py does. */
 Status next_input(Session *s, Input *input, bool *more, Error *e)
 {
     Status status = next_text(s, input, more, e);
     if (status != BERT_OK || !*more || !input->has_text) return status;
     split_pair(s, input);
-    if (s->first) status = encode_prompted(s, *s->first, &input->a, &input->encoding, e);
+    if (s->options.pairs && !input->has_pair && !s->verb->lone)
+        status = fail(e, BERT_TEXT, "there is no ' ||| ' between A and B");
+    else if (s->first) status = encode_prompted(s, *s->first, &input->a, &input->encoding, e);
     else status = encode_prompted(s, input->a, input->has_pair ? &input->b : NULL, &input->encoding, e);
     return status == BERT_OK ? BERT_OK : at_input(s, input, e);
 }

@@ -57,8 +57,9 @@ static void print_help(FILE *out)
 static const char *command_of_task(const char *task)
 {
     static const char *const names[][2] = {
-        {"text-classification", "classify"}, {"sentiment-analysis", "classify"},
-        {"zero-shot-classification", "classify"}, {"token-classification", "tag"}, {"ner", "tag"},
+        {"text-classification", "classify"}, {"sentiment-analysis", "classify"}, {"sentiment", "classify"},
+        {"zero-shot-classification", "classify"}, {"zero-shot", "classify"}, {"qa", "answer"},
+        {"token-classification", "tag"}, {"ner", "tag"},
         {"question-answering", "answer"}, {"multiple-choice", "choose"}, {"feature-extraction", "embed"},
         {"sentence-similarity", "similarity"}, {"text-ranking", "rank"}, {"next-sentence-prediction", "next-sentence"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)

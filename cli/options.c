@@ -98,7 +98,8 @@ static const Option option_table[] = {
     {"--atol", 0, 0, OPTION_STRING, AT(atol), 0, "X", "every |ref - other| <= atol + rtol |ref|"},
     {"--rtol", 0, 0, OPTION_STRING, AT(rtol), 0, "X", "see --atol"},
     {"--learn", 0, 0, OPTION_NUMBER, AT(learn), 10, "N", "learn N pieces from the text, one a line as in vocab.txt"},
-    {"--task", 0, 0, OPTION_CHOICE, AT(task), 0, "mlm", "what is learned: hidden words and next sentences"},
+    {"--task", 0, 0, OPTION_CHOICE, AT(task), 0, "mlm classify",
+     "hidden words and next sentences; or labels of texts, LABEL<TAB>TEXT"},
     {"--config", 0, 0, OPTION_STRING, AT(config), 0, "FILE",
      "the sizes of a model that begins with random weights; goes with --vocab"},
     {"--vocab", 0, 0, OPTION_STRING, AT(vocabulary), 0, "FILE", "its pieces, as vocab.txt has them"},
@@ -202,7 +203,7 @@ static const char *other_name(const char *name)
         {"--doc-stride", "--stride"}, {"--max-answer-len", "--max-answer"}, {"--max-seq-len", "--max-length"},
         {"--handle-impossible-answer", "--impossible"}, {"--text-pair", "--pair"}, {"--context", "--pair"},
         {"--candidate-labels", "--labels"}, {"--hypothesis-template", "--template"}, {"--multi-label", "--multi"},
-        {"--function-to-apply", "--activation"}};
+        {"--function-to-apply", "--activation"}, {"--truncation", "--truncate"}, {"--padding", "--pad"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(name, names[i][0])) return names[i][1];
     return name;
@@ -211,13 +212,15 @@ static const char *other_name(const char *name)
 /* Nobody has this option, or another command has it; and perhaps this one has a similar one. */
 static Status unknown_option(const Verb *verb, const char *typed, Error *e)
 {
-    char name[64], near[64], own[2048] = "", what[160];
+    char name[64], as_typed[64], near[64], own[2048] = "", what[160];
     snprintf(name, sizeof name, "%.*s", (int)strcspn(typed, "="), typed);
-    snprintf(what, sizeof what, "unknown option %s", name);
+    snprintf(as_typed, sizeof as_typed, "%s", name);
+    snprintf(what, sizeof what, "unknown option %s", as_typed);
     for (char *c = name; *c; c++)
         if (*c == '_') *c = '-';                        /* as Python spells them */
     for (int i = 0; i < OPTIONS; i++) {
-        if (!strcmp(option_table[i].name, name)) snprintf(what, sizeof what, "%s has no option %s", verb->name, name);
+        if (!strcmp(option_table[i].name, name))
+            snprintf(what, sizeof what, "%s has no option %s", verb->name, as_typed);
         if (has_effect(verb, &option_table[i])) strcat(strcat(own, option_table[i].name), " ");
     }
     if (!nearest_word(other_name(name), own, near, sizeof near))

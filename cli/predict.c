@@ -326,8 +326,7 @@ static Status next_sentence_one(Session *s, const Input *input, bool refitted, E
     ModelRun run = {0};
     real logits[2];
     const Request request = {.pooler = true, .nsp = !refitted};
-    Status status = input->has_text && !input->has_pair ? fail(e, BERT_TEXT, "there is no ' ||| ' between A and B")
-                                                        : run_model(&run, &s->model, &input->encoding, &request, e);
+    Status status = run_model(&run, &s->model, &input->encoding, &request, e);
     if (status != BERT_OK) at_input(s, input, e);
     if (status == BERT_OK) {
         next_sentence_logits(logits, &run.a, refitted);

@@ -19,8 +19,9 @@
 static const char tag_help[] =
     "What a token classifier finds in each text: lines\n"
     "`begin<TAB>end<TAB>label<TAB>score<TAB>text`, and an empty line behind each\n"
-    "input. begin and end are bytes of the input, from 0. What has the label O is\n"
-    "left out. Neighbours whose labels go together are one (B- begins, I- goes on),\n"
+    "input. begin and end are bytes of the input, from 0, not characters. This is\n"
+    "transformers' pipeline token-classification (ner). What has the label O is left\n"
+    "out. Neighbours whose labels go together are one (B- begins, I- goes on),\n"
     "and their score is the mean.\n"
     "\n"
     "--aggregate says how:\n"
@@ -49,6 +50,7 @@ typedef struct {                    /* what is used again for every input */
     size_t room;                    /* tokens that the two have room for */
     TaggedSpan *spans;
     size_t count, capacity, windows;
+    bool broken;                    /* a logit was no number */
 } Tagging;
 
 /* Gives everything back. */
@@ -96,6 +98,7 @@ static Status tag_logits(const Session *s, Text text, Tagging *g, const Encoding
     const size_t T = (size_t)x->T - 2, K = (size_t)g->labels.count;
     if (T == 0) return BERT_OK;
     if (tag_room(g, T, e) != BERT_OK) return e->status;
+    g->broken |= !all_finite(logits + K, T * K);
     softmax(g->probs, logits + K, T, K);
     for (size_t t = 0; t < T; t++)
         g->continues[t] = tag_continues(&s->tokenizer, x->input_ids[t + 1], text, x->offsets[t + 1]);
@@ -201,6 +204,17 @@ static Status tag_long_texts(Session *s, Tagging *g, Error *e)
     return status;
 }
 
+/* A text that is too long: the tokenizer's message names --truncate, and tag has --stride beside it. Returns
+ * e->status. */
+static Status name_stride(Error *e)
+{
+    static const char advice[] = "use --truncate";
+    const size_t n = strlen(e->message), k = sizeof advice - 1;
+    if (n >= k && !strcmp(e->message + n - k, advice))
+        snprintf(e->message + n, sizeof e->message - n, " to cut it, or --stride N to read it in parts");
+    return e->status;
+}
+
 /* Texts that the model takes as they are, many in one run. */
 static Status tag_short_texts(Session *s, Tagging *g, Error *e)
 {
@@ -221,7 +235,7 @@ static Status tag_short_texts(Session *s, Tagging *g, Error *e)
         run_free(&run);
     }
     inputs_free(&inputs);
-    return status;
+    return status == BERT_TEXT ? name_stride(e) : status;
 }
 
 /* The head is asked for before any text is read. A prompt is not part of the text, whose places are the answer. */
@@ -232,6 +246,7 @@ static Status verb_tag(Session *s, Error *e)
     free(s->prompt);
     s->prompt = NULL;
     if (status == BERT_OK) status = s->options.stride == UNSET ? tag_short_texts(s, &g, e) : tag_long_texts(s, &g, e);
+    if (g.broken) note_not_finite(s);
     tagging_free(&g);
     return status;
 }

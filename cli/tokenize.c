@@ -117,7 +117,7 @@ static Status verb_tokenize(Session *s, Error *e)
 }
 
 const Verb tokenize_verb = {
-    .name = "tokenize", .run = verb_tokenize, .needs = NEEDS_VOCABULARY,
+    .name = "tokenize", .run = verb_tokenize, .needs = NEEDS_VOCABULARY, .lone = true,
     .own = "--format --trace --no-add-special", .formats = "table ids pieces json", .arguments = " [TEXT ...]",
     .summary = "text into pieces and ids",
     .help = tokenize_help, .examples = tokenize_examples,

@@ -23,7 +23,10 @@ static const char trace_help[] =
     "file of --inputs also has what the model should have said: int64 labels, the\n"
     "true id of each token, -100 where nothing was to be guessed, and one\n"
     "next_sentence_label for each sequence (0: IsNext). Behind the trace come `loss`,\n"
-    "`loss.mlm`, `loss.nsp`, and grad.NAME for all intermediates and parameters.\n";
+    "`loss.mlm`, `loss.nsp`, and grad.NAME for all intermediates and parameters. A\n"
+    "fine-tuned head has labels of its own: one for each text, one for each token,\n"
+    "or start_positions and end_positions of the answers. A\n"
+    "file of -o has the labels, too: `bert verify` can check it.\n";
 static const char trace_examples[] =
     "  bert trace 'my dog is cute'\n"
     "  bert trace -o mine.safetensors 'my dog is cute'\n"
@@ -36,6 +39,8 @@ typedef struct {                    /* all inputs as one batch */
     char *text;                     /* the inputs' texts, a line each */
     size_t length;
     int32_t *labels, *next_sentence;    /* (N), (B) with --gradients, where the file has them */
+    int32_t *task_labels;           /* the same for a fine-tuned head: (B), (N) or (B,2) */
+    Request task;                   /* which head that is */
 } TraceInputs;
 
 /* Appends n int32 to an array that holds `used`. False: out of memory. */
@@ -106,43 +111,57 @@ static Status model_name(const char *directory, char name[256], Error *e)
  * --gradients: what the model should have said, from the file of --inputs
  * ------------------------------------------------------------------------------------------------------------------ */
 
-/* Which of the labels there are, and what they may be. */
-typedef struct {
-    const char *name;
-    size_t count;                   /* as many as tokens or sequences */
-    int largest;
-} LabelSpec;
-
-/* A tensor of labels into *labels, which stays NULL if the file has none. Below 0 only -100 is a label: "none", as in
- * PyTorch. */
-static Status read_labels(const Session *s, const LabelSpec *spec, int32_t **labels, Error *e)
+/* start_positions and end_positions: the first and the last token of each answer, one behind the other. */
+static Status read_answers(const Session *s, TraceInputs *in, Error *e)
 {
-    const char *path = s->options.inputs;
-    const SafeTensor *t = safetensors_find(&s->source.tensors, spec->name);
-    if (!t) return BERT_OK;
-    if (t->dtype != DTYPE_I64 || t->count != spec->count)
-        return fail(e, BERT_FILE, "%s: %s has %zu numbers of %s, expected %zu of I64", path, spec->name, t->count,
-                    dtype_name(t->dtype), spec->count);
-    *labels = malloc(spec->count * sizeof **labels);
-    if (!*labels) return fail(e, BERT_SYSTEM, "out of memory");
-    for (size_t i = 0; i < spec->count; i++) {
-        const int64_t label = integer_element(t, i);
-        if (label != -100 && (label < 0 || label > spec->largest))
-            return fail(e, BERT_TEXT, "%s: number %zu of %s is %lld, expected 0 to %d, or -100 for none", path, i + 1,
-                        spec->name, (long long)label, spec->largest);
-        (*labels)[i] = (int32_t)label;
+    const size_t B = (size_t)in->B;
+    const LabelSpec first = {"start_positions", B, in->T[0] - 1}, last = {"end_positions", B, in->T[0] - 1};
+    int32_t *starts = NULL, *ends = NULL;
+    size_t both;
+    Status status = labels_read(&s->source.tensors, s->options.inputs, &first, &starts, e);
+    if (status == BERT_OK) status = labels_read(&s->source.tensors, s->options.inputs, &last, &ends, e);
+    if (status == BERT_OK && !starts != !ends)
+        status = fail(e, BERT_FILE, "%s: start_positions and end_positions go together", s->options.inputs);
+    if (status == BERT_OK && starts && size_mul(B, 2, &both))
+        in->task_labels = calloc(both, sizeof *in->task_labels);
+    if (status == BERT_OK && starts && !in->task_labels) status = fail(e, BERT_SYSTEM, "out of memory");
+    for (size_t b = 0; status == BERT_OK && starts && b < B; b++) {
+        in->task_labels[2 * b] = starts[b];
+        in->task_labels[2 * b + 1] = ends[b];
     }
-    return BERT_OK;
+    free(starts);
+    free(ends);
+    return status;
 }
 
-/* Both kinds of labels, or one; and the heads that they need. */
+/* What a fine-tuned head should have said: a label for each text (B) or each token (B,T), or answers. */
+static Status read_task(const Session *s, TraceInputs *in, Error *e)
+{
+    const Bert *m = &s->model;
+    const Request all = trace_request(m, in->rows, in->N);
+    const LabelSpec spec = {"labels", (size_t)(all.token_classifier ? in->N : in->B), m->config.K - 1};
+    Status status = BERT_OK;
+    if (all.classifier || all.token_classifier)
+        status = labels_read(&s->source.tensors, s->options.inputs, &spec, &in->task_labels, e);
+    in->task = (Request){.classifier = in->task_labels && all.classifier,
+                         .token_classifier = in->task_labels && all.token_classifier};
+    if (status != BERT_OK || in->task_labels || !m->has_qa) return status;
+    status = read_answers(s, in, e);
+    in->task.qa = in->task_labels != NULL;
+    return status;
+}
+
+/* Both kinds of labels, or one, or those of a fine-tuned head; and the heads that they need. */
 static Status read_targets(const Session *s, TraceInputs *in, Error *e)
 {
     const Bert *m = &s->model;
+    if (read_task(s, in, e) != BERT_OK) return e->status;
+    if (in->task_labels) return BERT_OK;
     const LabelSpec labels = {"labels", (size_t)in->N, m->config.V - 1};
     const LabelSpec next = {"next_sentence_label", (size_t)in->B, 1};
-    if (read_labels(s, &labels, &in->labels, e) != BERT_OK) return e->status;
-    if (read_labels(s, &next, &in->next_sentence, e) != BERT_OK) return e->status;
+    const Safetensors *file = &s->source.tensors;
+    if (labels_read(file, s->options.inputs, &labels, &in->labels, e) != BERT_OK) return e->status;
+    if (labels_read(file, s->options.inputs, &next, &in->next_sentence, e) != BERT_OK) return e->status;
     if (!in->labels && !in->next_sentence)
         return fail(e, BERT_FILE, "%s: has neither labels nor next_sentence_label: --gradients needs one of them",
                     s->options.inputs);
@@ -167,7 +186,9 @@ static Status learn_batch(Bert *m, Activations *a, const TraceInputs *in, Gradie
 {
     const Targets targets = {.labels = in->labels, .next_sentence = in->next_sentence,
                              .mlm_divisor = count_labels(in->labels, in->N),
-                             .nsp_divisor = count_labels(in->next_sentence, in->B)};
+                             .nsp_divisor = count_labels(in->next_sentence, in->B), .task_labels = in->task_labels,
+                             .task_divisor = count_labels(in->task_labels, in->task.qa ? 2 * in->B :
+                                                          in->task.classifier ? in->B : in->N)};
     Status status = gradients_new(g, m, p, e);
     if (status == BERT_OK) status = gradients_room(g, m, a, KEEP_EVERYTHING, e);
     if (status != BERT_OK) return status;
@@ -196,13 +217,16 @@ static Status trace_batch(Session *s, TraceInputs *in, Error *e)
     Activations a = {0};
     Parameters p = {0};
     Gradients g = {0};
-    Learned learned = {&g, &p, {0}};
+    Learned learned = {&g, &p, NULL, NULL, {0}};
     Status status = batch_check(&batch, &m->config, e);
     if (status == BERT_OK && learns) status = read_targets(s, in, e);
     if (status == BERT_OK && learns) status = parameters_new(&p, m, e);
     const bool nsp = in->next_sentence != NULL;
+    learned.labels = in->labels;
+    learned.next_sentence = in->next_sentence;
     const Request learning = {.keep = KEEP_EVERYTHING, .pooler = nsp, .nsp = nsp, .mlm_rows = in->rows,
-                              .M = in->labels ? in->N : 0};
+                              .M = in->labels ? in->N : 0, .classifier = in->task.classifier,
+                              .token_classifier = in->task.token_classifier, .qa = in->task.qa};
     const Request request = learns ? learning : trace_request(m, in->rows, in->N);
     if (status == BERT_OK) status = activations_new(&a, m, &batch, &request, e);
     if (status == BERT_OK) forward(m, &a);
@@ -240,6 +264,7 @@ static Status verb_trace(Session *s, Error *e)
     free(in.text);
     free(in.labels);
     free(in.next_sentence);
+    free(in.task_labels);
     input_free(&input);
     return status;
 }
@@ -331,9 +356,12 @@ static const char verify_help[] =
     "the two differ, the known mistakes that explain it are named. Prints and exits\n"
     "as `bert compare` does. What was computed in bfloat16 or float16 is compared\n"
     "with steps that are rounded alike, and its rounding passes, unless --tolerance,\n"
-    "--atol or --rtol is given. --isolate gives each step OTHER's own inputs where\n"
-    "OTHER has them: a wrong step is not blamed on its successors, and each (of the\n"
-    "first five) is explained.\n";
+    "--atol or --rtol is given. Losses and gradients (`loss`, `grad.NAME`, with the\n"
+    "labels of `bert trace --gradients`) are compared in the order of the backward\n"
+    "pass once all intermediates are right, and the known mistake of training that\n"
+    "explains the first wrong one is named. --isolate gives each step OTHER's own\n"
+    "inputs where OTHER has them: a wrong step is not blamed on its successors, and\n"
+    "each (of the first five) is explained.\n";
 static const char verify_examples[] =
     "  bert verify theirs.safetensors\n"
     "  bert verify --isolate theirs.safetensors 'my dog is cute'\n";

@@ -23,6 +23,10 @@ static const char train_help[] =
     "a line for each step. Same text, settings and seed: the same model, byte for\n"
     "byte, on every machine, with any --micro-batch, killed and resumed or not.\n"
     "\n"
+    "--task classify learns from labelled texts instead, LABEL<TAB>TEXT or\n"
+    "LABEL<TAB>A ||| B, a classifier of them in place of the heads of pre-training;\n"
+    "--dev scores it by accuracy and macro F1. `bert classify` uses what it leaves.\n"
+    "\n"
     "--inputs FILE has int64 input_ids, token_type_ids, attention_mask and labels\n"
     "(B,T; -100: none) and next_sentence_label (B) instead of text: step k takes\n"
     "the next --batch rows, round and round. --max-length is 128 tokens unless\n"
@@ -33,7 +37,8 @@ static const char train_help[] =
 static const char train_examples[] =
     "  bert train -o new --config config.json --vocab vocab.txt -f text --steps 900\n"
     "  bert train -o new -m weights/bert-base-uncased --no-nsp -f text --steps 9\n"
-    "  bert train -o new -f text --steps 900 --resume\n";
+    "  bert train -o new -f text --steps 900 --resume\n"
+    "  bert train -o new -m MODEL --task classify -f labelled --dev more --steps 99\n";
 
 /* =====================================================================================================================
  * Options
@@ -66,6 +71,10 @@ static Status train_settle(Options *o, Error *e)
     if (o->case_choice && !o->config)
         return fail(e, BERT_USAGE, "--cased and --uncased go with --vocab: a model's own pieces have their own rule");
     if (o->pairs || o->pair) return fail(e, BERT_USAGE, "train makes its own pairs of sentences: leave --pair out");
+    if (o->task && (o->inputs || o->no_nsp || o->mask))
+        return fail(e, BERT_USAGE, "--task classify learns from a text, and not with %s",
+                    o->inputs ? "--inputs" : o->no_nsp ? "--no-nsp" : "--mask");
+    o->pairs = o->task == TASK_CLASSIFY;                /* A ||| B */
     if (o->evaluate_every && !o->dev) return fail(e, BERT_USAGE, "--evaluate-every needs --dev FILE");
     if (o->dev && !strcmp(o->dev, "-")) return fail(e, BERT_USAGE, "--dev - : a file is expected");
     if (o->segments || o->pad) return fail(e, BERT_USAGE, "train has no %s", o->pad ? "--pad" : "--segments");
@@ -134,7 +143,7 @@ static void list_settings(TrainRun *r, long long log_size)
     setting(r, "model", false, "%dL/%dH/%dA/%dF V %d P %d S %d %s eps %g%s", c->L, c->H, c->A, c->F, c->V, c->P, c->S,
             c->gelu == GELU_TANH ? "gelu_new" : "gelu", c->eps, c->untied ? " untied" : "");
     setting(r, "data", false, "%s", r->data_hash);
-    setting(r, "task", false, "%s%s%s", o->no_nsp ? "mlm, no nsp" : "mlm", o->truncate ? ", truncate" : "",
+    setting(r, "task", false, "%s%s%s", o->task ? "classify" : o->no_nsp ? "mlm, no nsp" : "mlm", o->truncate ? ", truncate" : "",
             o->plain ? ", no special" : "");
     setting(r, "rules", false, "%s", o->rules ? "google" : "huggingface");
     setting(r, "seed", false, "%d", o->seed);
@@ -187,6 +196,7 @@ static Status read_text(TrainRun *r, TrainData *data, char hex[65], Error *e)
     Sha256 hash;
     bool more = true;
     Status s;
+    if (r->s->options.task) return train_task_read(r, data, hex, e);
     sha256_start(&hash);
     while ((s = next_text(r->s, &input, &more, e)) == BERT_OK && more) {
         sha256_add(&hash, input.whole.bytes, input.whole.length);
@@ -282,7 +292,7 @@ static Status open_data(TrainRun *r, Error *e)
     const int P = r->s->model.config.P;
     size_t tokens;
     r->max_length = o->max_length ? o->max_length : P < 128 ? P : 128;
-    Status s = o->inputs ? open_inputs(r, e) : open_text(r, e);
+    Status s = o->task ? BERT_OK : o->inputs ? open_inputs(r, e) : open_text(r, e);
     if (s == BERT_OK) s = open_dev(r, e);
     if (s == BERT_OK) s = exercise_new(&r->exercise, r->batch, r->max_length, e);
     if (s == BERT_OK && size_mul((size_t)r->batch, (size_t)r->max_length, &tokens))
@@ -314,9 +324,9 @@ static Status learn_part(TrainRun *r, int begin, int end, Targets targets, Error
     Activations *a = &r->a;
     for (size_t i = 0; i < rows; i++) r->part_rows[i] = x->rows[row + i] - (int)first;
     const Request request = {.keep = KEEP_EVERYTHING, .pooler = x->has_next, .nsp = x->has_next,
-                             .mlm_rows = r->part_rows, .M = (int)rows};
+                             .classifier = x->has_class, .mlm_rows = r->part_rows, .M = (int)rows};
     targets.labels = x->has_labels ? x->labels + row : NULL;
-    targets.next_sentence = x->next_sentence + begin;
+    targets.next_sentence = targets.task_labels = x->next_sentence + begin;
     Status s = batch_check(&batch, &m->config, e);
     if (s == BERT_OK) s = activations_renew(a, m, &batch, &request, e);
     if (s == BERT_OK) s = gradients_room(&r->g, m, a, KEEP_NOTHING, e);
@@ -332,7 +342,7 @@ static Status learn_part(TrainRun *r, int begin, int end, Targets targets, Error
  * next state with them. */
 static Status check_numbers(const TrainRun *r, double norm, Error *e)
 {
-    const double loss = r->g.losses.mlm + r->g.losses.nsp;
+    const double loss = r->g.losses.mlm + r->g.losses.nsp + r->g.losses.task;
     const char *what = isfinite(loss) ? "the gradient's length" : "the loss";
     if (isfinite(loss) && isfinite(norm)) return BERT_OK;
     return fail(e, BERT_TEXT,
@@ -349,7 +359,8 @@ static Status learn_step(TrainRun *r, double *norm, Error *e)
     Status s = exercise_fill(x, &r->data, r->adamw.step, e);
     if (s != BERT_OK) return s;
     const double chosen = count_labels(x->labels, x->row[x->B]), judged = count_labels(x->next_sentence, (size_t)x->B);
-    const Targets targets = {.mlm_divisor = chosen > 0 ? chosen : 1, .nsp_divisor = judged > 0 ? judged : 1};
+    const Targets targets = {.mlm_divisor = chosen > 0 ? chosen : 1, .nsp_divisor = judged > 0 ? judged : 1,
+                             .task_divisor = x->B};
     gradients_zero(&r->g);
     for (int b = 0; s == BERT_OK && b < x->B; b += r->micro_batch)
         s = learn_part(r, b, b + r->micro_batch < x->B ? b + r->micro_batch : x->B, targets, e);
@@ -385,13 +396,14 @@ static void log_step(TrainRun *r, double norm)
     const Losses *l = &r->g.losses;
     const double seconds = seconds_now() - r->started;
     FILE *f = r->log_file;
-    fprintf(f, "{\"step\": %lld, \"loss\": %.9g", (long long)r->adamw.step, l->mlm + l->nsp);
+    fprintf(f, "{\"step\": %lld, \"loss\": %.9g", (long long)r->adamw.step, l->mlm + l->nsp + l->task);
     if (x->has_labels)
         fprintf(f, ", \"mlm_loss\": %.9g, \"mlm_accuracy\": %.9g", l->mlm,
                 part_right(l->mlm_right, count_labels(x->labels, x->row[x->B])));
     if (x->has_next)
         fprintf(f, ", \"nsp_loss\": %.9g, \"nsp_accuracy\": %.9g", l->nsp,
                 part_right(l->nsp_right, count_labels(x->next_sentence, (size_t)x->B)));
+    if (x->has_class) fprintf(f, ", \"classify_accuracy\": %.9g", part_right(l->task_right, x->B));
     fprintf(f, ", \"learning_rate\": %.9g, \"gradient_norm\": %.9g, \"tokens_per_second\": %10.1f}\n",
             learning_rate_at(&r->options, r->adamw.step - 1), norm, seconds > 0 ? r->tokens / seconds : 0);
 }
@@ -419,13 +431,14 @@ static void show_step(TrainRun *r)
     put_thousands(rate, seconds > 0 ? (long long)(r->tokens / seconds) : 0);
     put_time(time_left, seconds / (double)done * (double)left);
     fprintf(stderr, "%sstep %lld/%lld  loss %.4f", terminal ? "\r" : "bert: ", (long long)r->adamw.step,
-            (long long)r->options.steps, l->mlm + l->nsp);
+            (long long)r->options.steps, l->mlm + l->nsp + l->task);
     if (x->has_labels && x->has_next) fprintf(stderr, " (MLM %.4f, NSP %.4f)", l->mlm, l->nsp);
     if (x->has_labels)
         fprintf(stderr, "  words %.1f%%", 100 * part_right(l->mlm_right, count_labels(x->labels, x->row[x->B])));
     if (x->has_next)
         fprintf(stderr, "  pairs %.1f%%",
                 100 * part_right(l->nsp_right, count_labels(x->next_sentence, (size_t)x->B)));
+    if (x->has_class) fprintf(stderr, "  texts %.1f%%", 100 * part_right(l->task_right, x->B));
     fprintf(stderr, "  %s tokens/s  %s left%s", rate, time_left, terminal && left ? " \033[K" : "\n");
 }
 
@@ -465,6 +478,18 @@ static double memory_needed(const TrainRun *r)
     return sizeof(real) * (4.0 * (double)r->p.numbers + tokens * (c->L * layer + 8.0 * c->H) + 2 * chosen * c->V);
 }
 
+/* The texts of a task. */
+static Status announce_texts(const TrainRun *r, Error *e)
+{
+    const Examples *x = &r->data.examples;
+    const double entropy = unigram_entropy(x->label, x->count, r->classes.count, e);
+    if (e->status != BERT_OK) return e->status;
+    note(r->s, "%s: %zu texts, %d labels; loss of a model that knows nothing: ln %d = %.3f; that knows how frequent "
+         "each label is: %.3f", r->data.name, x->count, r->classes.count, r->classes.count, log(r->classes.count),
+         entropy);
+    return BERT_OK;
+}
+
 /* What the run is, what it will take, and what to hold its loss against. */
 static Status announce(TrainRun *r, Error *e)
 {
@@ -480,6 +505,7 @@ static Status announce(TrainRun *r, Error *e)
              log(c->V));
         return BERT_OK;
     }
+    if (r->data.examples.count) return announce_texts(r, e);
     const double entropy = unigram_entropy(text->ids, text->tokens, c->V, e);
     if (e->status != BERT_OK) return e->status;
     put_thousands(tokens, (long long)text->tokens);
@@ -554,6 +580,7 @@ static Status verb_train(Session *s, Error *e)
         status = fail(e, BERT_SYSTEM, "%s: cannot be written: %s", r->log, strerror(errno));
     train_data_free(&r->data);
     train_data_free(&r->dev);
+    classes_free(&r->classes);
     exercise_free(&r->exercise);
     adamw_free(&r->adamw);
     gradients_free(&r->g);

@@ -74,6 +74,19 @@ int mask_tokens(int32_t *ids, int T, const MaskRules *rules, Draws *d, int *rows
 /* ---------------------------------------------------------------------------------------------------------------------
  * The exercises of one step
  * ------------------------------------------------------------------------------------------------------------------ */
+typedef struct {                    /* texts with a label each: --task classify */
+    int32_t *ids, *types;           /* (start[count]) */
+    size_t *start;                  /* (count+1) first token of each; the last is the number of tokens */
+    int32_t *label;                 /* (count) */
+    size_t *line;                   /* (count) of the file */
+    size_t count, token_room, room;
+    size_t *order;                  /* (count) how they follow each other in this epoch */
+    int64_t epoch;                  /* that `order` is of, if there is one */
+    uint32_t seed;
+} Examples;
+Status examples_add(Examples *x, const Encoding *encoding, int32_t label, size_t line, Error *e);
+void examples_free(Examples *x);
+
 typedef struct {
     int B;
     int *T;                         /* (B) */
@@ -82,13 +95,14 @@ typedef struct {
     /* (row[B]) tokens to be guessed, counted within the sequence's step: 0 .. token[B]-1 */
     int *rows;
     int32_t *labels;                /* (row[B]) */
-    int32_t *next_sentence;         /* (B); below 0: none */
+    int32_t *next_sentence;         /* (B); below 0: none. With has_class: the label of each text */
     size_t *line;                   /* (B) of the file */
-    bool has_labels, has_next;      /* which of the two there are at all */
+    bool has_labels, has_next, has_class;   /* which of the three there are at all */
 } Exercise;
 
 typedef struct {
     const char *name;               /* of the file, for messages */
+    Examples examples;              /* texts with labels */
     Corpus corpus;                  /* text */
     Pairs pairs;                    /* of this epoch */
     int64_t first_pair;             /* its first, counted from the first of epoch 0 */

@@ -391,6 +391,81 @@ static int put_tokens(Exercise *x, size_t at, const int32_t *ids, size_t count, 
     return (int)count;
 }
 
+/* Room for one more text of T tokens behind so many. */
+static bool examples_room(Examples *x, size_t tokens, size_t T)
+{
+    size_t wanted, more, type_room = x->token_room, label_room = x->room, line_room = x->room;
+    if (!size_add(tokens, T, &wanted) || !size_add(x->count, 2, &more)) return false;
+    return lengthen_array(&x->types, sizeof *x->types, &type_room, wanted) &&
+           lengthen_array(&x->ids, sizeof *x->ids, &x->token_room, wanted) &&
+           lengthen_array(&x->label, sizeof *x->label, &label_room, more) &&
+           lengthen_array(&x->line, sizeof *x->line, &line_room, more) &&
+           lengthen_array(&x->start, sizeof *x->start, &x->room, more);
+}
+
+Status examples_add(Examples *x, const Encoding *encoding, int32_t label, size_t line, Error *e)
+{
+    const size_t at = x->count ? x->start[x->count] : 0, T = (size_t)encoding->T;
+    if (!examples_room(x, at, T)) return fail(e, BERT_SYSTEM, "out of memory for %zu texts", x->count + 1);
+    memcpy(x->ids + at, encoding->input_ids, T * sizeof *x->ids);
+    memcpy(x->types + at, encoding->token_type_ids, T * sizeof *x->types);
+    x->start[x->count] = at;
+    x->label[x->count] = label;
+    x->line[x->count] = line;
+    x->start[++x->count] = at + T;
+    return BERT_OK;
+}
+
+void examples_free(Examples *x)
+{
+    free(x->ids);
+    free(x->types);
+    free(x->start);
+    free(x->label);
+    free(x->line);
+    free(x->order);
+    *x = (Examples){0};
+}
+
+/* Text number `wanted`, counted through all epochs: each epoch has every text once, in an order of its own. */
+static Status find_example(Examples *x, int64_t wanted, size_t *found, Error *e)
+{
+    const int64_t epoch = wanted / (int64_t)x->count;
+    if (!x->order || epoch != x->epoch) {
+        Draws d = draws_at(x->seed, PURPOSE_ORDER, (uint32_t)epoch, (uint32_t)(epoch >> 32), 1);
+        if (!x->order) x->order = calloc(x->count, sizeof *x->order);
+        if (!x->order) return fail(e, BERT_SYSTEM, "out of memory for the order of %zu texts", x->count);
+        for (size_t i = 0; i < x->count; i++) {
+            const size_t j = draw_below(&d, (uint32_t)i + 1);
+            x->order[i] = x->order[j];
+            x->order[j] = i;
+        }
+        x->epoch = epoch;
+    }
+    *found = x->order[wanted % (int64_t)x->count];
+    return BERT_OK;
+}
+
+/* Sequence b: a text, as it was encoded. */
+static Status put_example(Exercise *x, Examples *all, int64_t number, int b, Error *e)
+{
+    const size_t at = x->token[b];
+    size_t i = 0;
+    if (find_example(all, number, &i, e) != BERT_OK) return e->status;
+    const size_t first = all->start[i], T = all->start[i + 1] - first;
+    for (size_t t = 0; t < T; t++) {
+        x->ids[at + t] = all->ids[first + t];
+        x->types[at + t] = all->types[first + t];
+        x->mask[at + t] = 1;
+    }
+    x->T[b] = (int)T;
+    x->line[b] = all->line[i];
+    x->next_sentence[b] = all->label[i];
+    x->token[b + 1] = at + T;
+    x->row[b + 1] = x->row[b];
+    return BERT_OK;
+}
+
 /* Sequence b: a pair, framed, with tokens of it hidden. */
 static void put_pair(Exercise *x, const TrainData *data, const Pair *p, int b, int64_t step)
 {
@@ -496,11 +571,14 @@ static Status put_row(Exercise *x, const TrainData *data, size_t row, int b, Err
 
 Status exercise_fill(Exercise *x, TrainData *data, int64_t step, Error *e)
 {
-    x->has_labels = !data->input_ids || data->labels;
+    x->has_class = data->examples.count > 0;
+    x->has_labels = data->input_ids ? data->labels != NULL : !x->has_class;
     x->has_next = data->input_ids ? data->next_sentence != NULL : data->pair_rules.nsp;
     for (int b = 0; b < x->B; b++) {
         const int64_t number = step * x->B + b;
         const Pair *pair = NULL;
+        if (x->has_class && put_example(x, &data->examples, number, b, e) != BERT_OK) return e->status;
+        if (x->has_class) continue;
         Status s = data->input_ids ? put_row(x, data, (size_t)number % data->rows, b, e)
                                    : find_pair(data, number, &pair, e);
         if (s != BERT_OK) return s;
@@ -549,6 +627,7 @@ Status train_inputs_open(TrainData *data, const char *path, const BertConfig *co
 void train_data_free(TrainData *data)
 {
     corpus_free(&data->corpus);
+    examples_free(&data->examples);
     free(data->pairs.list);
     if (data->inputs.tensors) safetensors_close(&data->inputs);
     *data = (TrainData){0};

@@ -136,13 +136,20 @@ static Status check_model(const TrainRun *r, Error *e)
     const char *from = o->model ? o->model : o->config;
     if (m->config.distilbert)
         return fail(e, BERT_FILE, "%s: model_type is \"distilbert\": only BERT is learned here", from);
-    if (!m->has_mlm) return fail(e, BERT_HEAD, "%s: the weights lack the MLM head, which is what is learned", from);
-    if (!o->no_nsp && !o->inputs && !(m->has_nsp && m->has_pooler))
+    if (o->task == TASK_MLM && !m->has_mlm) return fail(e, BERT_HEAD, "%s: the weights lack the MLM head, which is what is learned", from);
+    if (o->task == TASK_MLM && !o->no_nsp && !o->inputs && !(m->has_nsp && m->has_pooler))
         return fail(e, BERT_HEAD, "%s: the weights lack the NSP head: --no-nsp learns without it", from);
     if (tokenizer_rows(&r->s->tokenizer) > m->config.V)
         return fail(e, BERT_FILE, "%s: the vocabulary has %d pieces, but config.json says vocab_size %d: they do not "
                     "belong together", from, tokenizer_rows(&r->s->tokenizer), m->config.V);
     return BERT_OK;
+}
+
+/* Tokenizer and sizes are known: do they suit; with a task, its texts, and a head for them. */
+static Status settle_model(TrainRun *r, Error *e)
+{
+    Status s = check_model(r, e);
+    return s == BERT_OK && r->s->options.task == TASK_CLASSIFY ? train_task_open(r, e) : s;
 }
 
 /* config.json of a file into the session's model, and its numbers for training. */
@@ -167,7 +174,7 @@ static Status begin_with_model(TrainRun *r, Error *e)
     if (status == BERT_OK) status = bert_load(&s->model, s->options.model, e);
     if (status == BERT_OK) status = path_join(&config, s->directory, "config.json", e);
     if (status == BERT_OK) status = training_config_load(&r->training, config, e);
-    if (status == BERT_OK) status = check_model(r, e);
+    if (status == BERT_OK) status = settle_model(r, e);
     if (status == BERT_OK && s->options.gelu != UNSET) s->model.config.gelu = (GeluKind)s->options.gelu;
     if (status == BERT_OK) status = make_directories(r, e);
     if (status == BERT_OK) status = copy_pieces(r, s->directory, &copied, e);
@@ -186,7 +193,7 @@ static Status begin_with_config(TrainRun *r, Error *e)
     if (status == BERT_OK) status = copy_file(r, s->options.vocabulary, "vocab.txt", e);
     if (status == BERT_OK)
         status = tokenizer_load(&s->tokenizer, r->directory, (CaseChoice)s->options.case_choice, e);
-    if (status == BERT_OK) status = check_model(r, e);
+    if (status == BERT_OK) status = settle_model(r, e);
     return status == BERT_OK ? write_configs(r, false, e) : status;
 }
 
@@ -199,7 +206,7 @@ static Status begin_with_state(TrainRun *r, Error *e)
     if (status == BERT_OK) status = read_config(r, config, e);
     if (status == BERT_OK) status = tokenizer_load(&s->tokenizer, r->directory, CASE_AUTO, e);
     free(config);
-    return status == BERT_OK ? check_model(r, e) : status;
+    return status == BERT_OK ? settle_model(r, e) : status;
 }
 
 /* A directory that holds a model is not written over. */
@@ -238,6 +245,7 @@ Status train_model_open(TrainRun *r, Error *e)
     if (status == BERT_OK) status = parameters_new(&r->p, &s->model, e);
     if (status == BERT_OK && !r->resumed && !o->model)
         random_weights(&r->p, (Rules)o->rules, r->training.initializer_range, (uint32_t)o->seed, s->tokenizer.pad_id);
+    if (status == BERT_OK && !r->resumed && o->task == TASK_CLASSIFY && o->model) train_task_begin(r);
     if (status == BERT_OK) status = gradients_new(&r->g, &s->model, &r->p, e);
     if (status == BERT_OK) status = adamw_new(&r->adamw, &r->p, &r->options, e);
     return status;

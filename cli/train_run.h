@@ -6,6 +6,15 @@
 
 enum { SETTINGS = 20, SETTING_SIZE = 200 };
 
+typedef enum { TASK_MLM, TASK_CLASSIFY } Task;         /* places in the list of --task */
+
+enum { MOST_CLASSES = 1000 };
+typedef struct {                    /* the labels: rows of the classifier */
+    char **names;                   /* (count) */
+    int count;
+    size_t room;
+} Classes;
+
 typedef struct {
     Session *s;
     const char *directory;          /* of -o */
@@ -16,6 +25,7 @@ typedef struct {
     int batch, micro_batch, max_length, save_every;
     double mask;                    /* which part of the tokens is to be guessed */
     TrainData data, dev;            /* dev: held out; zeros without --dev */
+    Classes classes;                /* --task classify */
     Exercise exercise;
     int *part_rows;                 /* rows of a micro-batch, counted within it */
     char data_hash[65];
@@ -34,6 +44,14 @@ typedef struct {
 
 /* Loads, makes or resumes the model, and makes its directory: session, p, g, adamw, training. */
 Status train_model_open(TrainRun *r, Error *e);
+/* --task classify, train_task.c: reads texts and labels, and gives the model a classifier of them, before its parameters
+ * are there; then its first numbers, unless it goes on. */
+Status train_task_open(TrainRun *r, Error *e);
+void train_task_begin(const TrainRun *r);
+/* A text with labels into *data; of a held-out one, the labels must be known. hex: its SHA-256. */
+Status train_task_read(TrainRun *r, TrainData *data, char hex[65], Error *e);
+void classes_free(Classes *c);
+double macro_f1(const size_t *right, const size_t *said, const size_t *truly, int K);
 /* Temporary files that a run left in the directory when it was killed. */
 Status train_remove_leftovers(const TrainRun *r, Error *e);
 /* --dev: judges it, and writes a line of the log. */

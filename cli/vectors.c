@@ -387,7 +387,7 @@ static Status verb_embed(Session *s, Error *e)
 }
 
 const Verb embed_verb = {
-    .name = "embed", .run = verb_embed, .needs = NEEDS_MODEL,
+    .name = "embed", .run = verb_embed, .needs = NEEDS_MODEL, .lone = true,
     .own = "--layers --combine --pooling --normalize --prompt --format", .formats = "text json npy",
     .arguments = " [TEXT ...]", .summary = "vectors of texts or of tokens",
     .help = embed_help, .examples = embed_examples,
@@ -730,7 +730,8 @@ static const char rank_help[] =
     "QUERY's; vectors are made as `bert embed` makes them. Raw BERT was not trained\n"
     "for this; the example's model was. On a terminal four decimals, else all digits.\n"
     "With a cross-encoder, a model with a classifier of one label, the score is what\n"
-    "it says of the pair QUERY and line: sigmoid, or what its config.json says; an\n"
+    "it says of the pair QUERY and line, as sentence-transformers' CrossEncoder.rank:\n"
+    "sigmoid, or its own activation_fn; what is too long is cut as its files say. An\n"
     "option about vectors asks for cosines all the same.\n"
     "\n"
     "Formats:\n"
@@ -879,7 +880,9 @@ static Status start_cosines(Session *s, Ranking *all, Error *e)
 
 /* Every line becomes a pair with the query: [CLS] QUERY [SEP] line [SEP].
  * Why it ranks better than a cosine: the words of both attend to each other, where a vector must be made before the
- * other text is known. It costs a run for each pair. */
+ * other text is known. It costs a run for each pair.
+ * A directory that a CrossEncoder of sentence-transformers left cuts what is too long: it has a modules.json, or its
+ * config.json has an activation function. Its length is max_seq_length, or the tokenizer's. */
 static Status start_pairs(Session *s, Ranking *all, const Text *query, Error *e)
 {
     Labels labels;
@@ -897,6 +900,9 @@ static Status start_pairs(Session *s, Ranking *all, const Text *query, Error *e)
                       s->directory);
     if (status == BERT_OK) status = choose_scores(s, &labels, true, &all->scores, e);
     s->first = query;
+    s->cuts = s->sentence_text.cuts || labels.activation != ACTIVATION_UNSAID;
+    if (status == BERT_OK && s->options.verbose && s->cuts)
+        note(s, "pairs are cut to %d tokens", encode_options(s).max_length);
     if (status == BERT_OK) status = check_first(s, "QUERY", e);
     free(prompt);
     labels_free(&labels);
@@ -915,16 +921,38 @@ static Status note_prompts(const Session *s, Error *e)
     return BERT_OK;
 }
 
+/* A fine-tuned model that is no cross-encoder: its head is not used, and which command uses it. False: it has none, or
+ * vectors were asked for. */
+static bool note_other_head(const Session *s)
+{
+    static const char cosines[] = "the scores are cosines of its vectors, for which it was not trained";
+    const Bert *m = &s->model;
+    if (m->has_qa) note(s, "this model finds answers in a text (bert answer): it is no cross-encoder; %s", cosines);
+    else if (!m->has_classifier) return false;
+    else if (m->config.head == HEAD_TOKENS)
+        note(s, "this classifier labels tokens (bert tag): it is no cross-encoder; %s", cosines);
+    else if (m->config.head == HEAD_CHOICE)
+        note(s, "this classifier scores the choices of a question (bert choose): it is no cross-encoder; %s", cosines);
+    else if (m->config.K > 1)
+        note(s, "this classifier has %d labels (bert classify): it is no cross-encoder, which has one; %s",
+             m->config.K, cosines);
+    else return false;
+    return true;
+}
+
 /* What the scores are, on stderr. */
 static void note_ranking(const Session *s, const Ranking *all)
 {
     static const char *const kinds[] = {"softmax", "sigmoid", "raw logits"};
+    bool finite = true;
+    for (size_t i = 0; i < all->count; i++) finite &= !isnan(all->line[i].score);
+    if (!finite) note_not_finite(s);
     if (all->cross_encoder)
         note(s, "scores: this model is a cross-encoder, which reads QUERY and line together (%s)", kinds[all->scores]);
     else if (other_similarity(&all->recipe))
         note(s, "scores: %s, as the directory's similarity_fn_name or its kind asks for",
              other_similarity(&all->recipe));
-    else if (!sentence_directory(s))
+    else if (!sentence_directory(s) && !note_other_head(s))
         note(s, "raw BERT was not trained to compare sentences; this model was: -m weights/all-MiniLM-L6-v2");
 }
 

@@ -429,7 +429,7 @@ static void weights_of_other_formats_are_named(void)
         {"pytorch_model.bin.index.json", "of its shards"}, {"pytorch_model.bin", "`build/convert "}};
     if (!begin()) return;
     unlink(in_directory("model.safetensors"));
-    expect_refused("nothing", directory, "holds no *.safetensors; `make weights`");
+    expect_refused("nothing", directory, "holds no *.safetensors; `make weights MODEL=NAME FROM=FILE`");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         put_text(cases[i][0], "PK\3\4");
         expect_refused(cases[i][0], directory, cases[i][1]);

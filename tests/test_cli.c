@@ -656,7 +656,7 @@ static bool behead(const char *directory, bool all)
 static void bad_models_exit_3_with_one_line(void)
 {
     if (!tiny_model()) return;
-    fails(3, "/nonexistent: no such model directory; `make weights`", "./bert embed -m /nonexistent x");
+    fails(3, "/nonexistent: no such model directory; expected one with config.json", "./bert embed -m /nonexistent x");
     fails(3, "vocab.txt", "./bert tokenize -m /nonexistent x");
     run("cp %s/config.json %s/keep", tiny, tiny);
     run("sed 's/\"bert\"/\"roberta\"/' %s/keep > %s/config.json", tiny, tiny);

@@ -428,7 +428,7 @@ static void bad_configurations_are_refused_by_key(void)
         "\"intermediate_size\": 56, "
                                      "\"vocab_size\": 101, \"max_position_embeddings\": 32, \"type_vocab_size\": 3";
     static const struct { const char *extra, *part; } cases[] = {
-        {", \"model_type\": \"roberta\"", "model_type is \"roberta\", expected \"bert\""},
+        {", \"model_type\": \"roberta\"", "model_type is \"roberta\", expected \"bert\" or \"distilbert\""},
         {", \"model_type\": \"distilbert\"", "tensors are missing: transformer.layer.0.attention.q_lin.weight"},
         {", \"hidden_act\": \"relu\"", "hidden_act is \"relu\""},
         {", \"position_embedding_type\": \"relative_key\"", "position_embedding_type"},

@@ -516,7 +516,10 @@ static void options_are_checked_before_anything_is_written(void)
         {"-o D --steps 3 -m X --weight-decay 1x", "--weight-decay 1x: a number"},
         {"-o D --steps 3 -m X --evaluate-every 3", "--evaluate-every needs --dev"},
         {"-o D --steps 3 -m X --dev -", "a file is expected"},
-        {"-o D --steps 3 -m X --task classify", "--task classify: one of these is expected: mlm"},
+        {"-o D --steps 3 -m X --task tag", "--task tag: one of these is expected: mlm classify"},
+        {"-o D --steps 3 -m X --task classify --no-nsp", "--task classify learns from a text, and not with --no-nsp"},
+        {"-o D --steps 3 -m X --task classify --mask 0.2", "and not with --mask"},
+        {"-o D --steps 3 -m X --task classify --inputs F", "and not with --inputs"},
         {"-o D --steps 3 -m X --rules mine", "huggingface google"},
         {"-o D --steps 3 -m X TEXT", "train takes no TEXT"},
     };
@@ -788,7 +791,96 @@ static void a_vocabulary_needs_words(void)
     check(run("./bert vocab --learn 9 a 2>&1") == 2 && strstr(output, "10 or more"), "%s", output);
 }
 
+/* ---------------------------------------------------------------------------------------------------------------------
+ * --task classify
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* 40 texts: a cat is "small \"pet\"", a dog "large"; some are pairs. The same once more, to be judged by, with one
+ * wrong label among 40. */
+static void write_classes(void)
+{
+    run("for i in 1 2 3 4 5 6 7 8 9 10; do printf 'small \"pet\"\\tthe cat sat\\nlarge\\tthe dog sat on the mat\\n"
+        "large\\tthe dog ||| sat on the dog\\nsmall \"pet\"\\ta cat ||| on the mat\\n'; done > %s/text", work);
+    run("sed '40s/.*/large\\tthe cat sat/' %s/text > %s/dev", work, work);
+}
+
+#define CLASSIFY "./bert train -q -m %s --task classify -f %s/text --batch 8 --learning-rate 3e-3 --max-length 12 " \
+                 "--schedule constant --dropout 0.05 --seed 5"
+
+/* It learns; the scores of what is held out are those of 39 of 40; what it leaves is a classifier with these names. */
+static void texts_with_labels_are_learned(void)
+{
+    if (!make_work()) return;
+    write_classes();
+    check(run(CLASSIFY " --dev %s/dev --steps 60 -o %s/c 2>&1", tiny, work, work, work) == 0, "%s", output);
+    check(run("tail -n 1 %s/c/training/log.jsonl", work) == 0, "the log");
+    check(strstr(output, "\"step\": 60") && strstr(output, "\"dev_classify_accuracy\": 0.975000"), "%s", output);
+    check(strstr(output, "\"dev_classify_macro_f1\": 0.974984") != NULL, "two F1 of 38/39 and 40/41: %s", output);
+    check(run("./bert classify -q -m %s/c 'the cat sat' 'the dog sat on the mat' 2>&1", work) == 0, "%s", output);
+    const char *second = strstr(output, "\n\n");
+    check(second && strstr(output, "small \"pet\"") < strstr(output, "large"), "the cat is small: %s", output);
+    check(second && strstr(second, "large") < strstr(second, "small"), "the dog is large: %s", output);
+    check(run("./bert classify -q -m %s/c --pairs 'the dog ||| sat on the dog' 2>&1", work) == 0 &&
+          strstr(output, "large") < strstr(output, "small"), "the pair: %s", output);
+    check(run("./bert info -m %s/c 2>&1", work) == 0, "%s", output);
+    check(run("./bert fill-mask -q -m %s/c 'the [MASK]' 2>&1", work) != 0 &&
+          strstr(output, "no masked-language-model head"), "no head of pre-training is left: %s", output);
+    remove_work();
+}
+
+/* Micro-batches, and a run that stops and goes on, end with the same bytes. */
+static void labels_are_learned_with_the_same_bits(void)
+{
+    char model[65], state[65], other[65];
+    if (!make_work()) return;
+    write_classes();
+    check(run(CLASSIFY " --steps 12 -o %s/a 2>&1", tiny, work, work) == 0, "%s", output);
+    hash_of("a/model.safetensors", model);
+    hash_of("a/training/state.safetensors", state);
+    check(run(CLASSIFY " --steps 12 --micro-batch 3 -o %s/b 2>&1", tiny, work, work) == 0, "%s", output);
+    hash_of("b/model.safetensors", other);
+    check_text("in micro-batches", other, model);
+    check(run(CLASSIFY " --steps 7 -o %s/d 2>&1", tiny, work, work) == 0, "%s", output);
+    hash_of("d/model.safetensors", other);
+    check(strcmp(other, model) != 0, "five steps change the model");
+    check(run(CLASSIFY " --steps 12 --resume -o %s/d 2>&1", tiny, work, work) == 0, "%s", output);
+    hash_of("d/model.safetensors", other);
+    check_text("resumed", other, model);
+    hash_of("d/training/state.safetensors", other);
+    check_text("its state", other, state);
+    check(run("echo 'large\ta dog' >> %s/text; " CLASSIFY " --steps 20 --resume -o %s/d 2>&1", work, tiny, work, work) ==
+          2 && strstr(output, "data was"), "another text: %s", output);
+    remove_work();
+}
+
+static void bad_labels_end_in_one_line(void)
+{
+    static const struct { const char *text, *dev, *says; } cases[] = {
+        {"", "x", "line 1: the end, and no text before it"},
+        {"a\\tcat\\ncat\\n", "x", "line 2: there is no tab: LABEL<TAB>TEXT is expected"},
+        {"a\\tcat\\nb\\t\\n", "x", "line 2: there is no text behind the label"},
+        {"a\\tcat\\n\\tcat\\n", "x", "line 2: a label of 0 bytes, expected 1 to 200"},
+        {"a\\tcat\\nb\\001\\tcat\\n", "x", "line 2: byte 2 of the label is a control character"},
+        {"a\\tcat\\n\\377\\tcat\\n", "x", "line 2, byte 1: 0xFF is not valid UTF-8"},
+        {"a\\tcat\\nb\\tthe \\377\\n", "x", "0xFF is not valid UTF-8"},
+        {"a\\tcat\\na\\tdog\\n", "x", "all texts have the same label"},
+        {"a\\tcat\\nb\\tthe cat sat on the mat the cat sat on the mat\\n", "x", "line 2: "},
+        {"a\\tcat\\nb\\tdog\\n", "a\\tcat\\nc\\tdog\\n", "dev: line 2: the label is none of those"},
+    };
+    if (!make_work()) return;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        run("printf '%s' > %s/text; printf '%s' > %s/dev", cases[i].text, work, cases[i].dev, work);
+        const int code = run(CLASSIFY " --dev %s/dev --steps 2 -o %s/new 2>&1", tiny, work, work, work);
+        check(code == 4 && strstr(output, cases[i].says), "case %zu: code %d: %s", i, code, output);
+        check(run("test -e %s/new/model.safetensors", work) != 0, "case %zu leaves no model", i);
+    }
+    remove_work();
+}
+
 const Test train_tests[] = {
+    {"texts_with_labels_are_learned", texts_with_labels_are_learned},
+    {"labels_are_learned_with_the_same_bits", labels_are_learned_with_the_same_bits},
+    {"bad_labels_end_in_one_line", bad_labels_end_in_one_line},
     {"pairs_are_cut_by_the_rules_of_google", pairs_are_cut_by_the_rules_of_google},
     {"sentences_that_a_random_pair_did_not_use_are_put_back", sentences_that_a_random_pair_did_not_use_are_put_back},
     {"one_document_in_ten_is_cut_short", one_document_in_ten_is_cut_short},

@@ -187,6 +187,11 @@ static bool fits(const char *pattern, const char *name, size_t length, int *laye
     return i == length;
 }
 
+bool name_fits(const char *pattern, const char *name, int *layer)
+{
+    return fits(pattern, name, strlen(name), layer);
+}
+
 /* Writes the name and the place of that row, in that layer. `order` sorts as the data flow: embeddings, then layer by
  * layer in the order of the table, then the heads, which no number of layers can reach. The two rows that are called
  * `classifier` have one place: of two traces each has one of them, and they belong together. */
@@ -207,7 +212,7 @@ static void name_entry(TraceEntry *t, TraceName row, int layer)
  *
  *     bert/encoder/layer_3/output/dense/BiasAdd:0   ->   encoder.layer.3.output.dense
  *     blocks.0.hook_resid_pre                       ->   embeddings.LayerNorm, what goes into layer 0 */
-static bool resolve_name(TraceEntry *t, const char *name, int last)
+bool resolve_name(TraceEntry *t, const char *name, int last)
 {
     size_t length = strlen(name);
     int layer;
@@ -278,7 +283,7 @@ int64_t integer_element(const SafeTensor *t, size_t i)
 static bool read_shape(TraceEntry *t)
 {
     static const int ranks[] = {[FORM_TOKENS] = 2, [FORM_SCORES] = 3, [FORM_WHOLE] = 1};
-    const int rank = ranks[t->form] + (t->split_heads ? 1 : 0);
+    const int rank = t->kind == ENTRY_LOSS ? 0 : ranks[t->form] + (t->split_heads ? 1 : 0);
     const size_t *shape = t->tensor.shape;
     int n = t->tensor.rank;
     for (; n > rank && shape[0] == 1; n--) shape++;
@@ -288,6 +293,10 @@ static bool read_shape(TraceEntry *t)
         t->rows = 1;
         t->cols = shape[0];
         return true;
+    }
+    if (rank == 0) {                                                    /* one number */
+        t->B = t->heads = t->rows = t->cols = 1;
+        return n == 0;
     }
     if (n != rank && n != rank + 1) return false;
     t->B = n == rank + 1 ? *shape++ : 1;
@@ -427,7 +436,8 @@ static void note_dropped(TraceView *view, const TraceEntry *t)
 {
     enum { FEWEST = 256 };
     const bool sum = t->row == TRACE_EMBEDDING_NORM || t->row == TRACE_ATTENTION_DENSE || t->row == TRACE_OUTPUT_DENSE;
-    if (!sum || view->dropped || is_integer(t->tensor.dtype) || t->tensor.count < FEWEST) return;
+    const bool passed = t->kind == ENTRY_VALUE || t->kind == ENTRY_GRADIENT;
+    if (!sum || !passed || view->dropped || is_integer(t->tensor.dtype) || t->tensor.count < FEWEST) return;
     view->dropped_share = zero_share(&t->tensor);
     if (view->dropped_share > 0.02) view->dropped = t->tensor.name;
 }
@@ -439,7 +449,7 @@ static void take_tensor(TraceView *view, const SafeTensor *tensor, Known known)
     TraceName row;
     if (!strcmp(tensor->name, "logits") && logits_row(&row, tensor, view, known)) {
         name_entry(&t, row, -1);
-    } else if (!resolve_name(&t, tensor->name, known.last)) {
+    } else if (!resolve_gradient(&t, tensor->name, known.last) && !resolve_name(&t, tensor->name, known.last)) {
         view->unknown[view->unknown_count++] = tensor->name;
         return;
     }
@@ -454,6 +464,7 @@ static size_t count_tokens(const TraceView *view)
     if (view->ids[0].data) return view->ids[0].count;
     for (size_t i = 0; i < view->count; i++) {
         const TraceEntry *t = &view->entries[i];
+        if (t->kind != ENTRY_VALUE) break;
         if (t->row <= TRACE_EMBEDDING_NORM || (t->form == FORM_TOKENS && t->layer >= 0)) return t->B * t->rows;
     }
     return 0;
@@ -466,7 +477,8 @@ static void find_token_classifier(TraceView *view)
     for (size_t i = 0; i < view->count; i++) {
         TraceEntry *t = &view->entries[i];
         const size_t K = t->tensor.rank ? t->tensor.shape[t->tensor.rank - 1] : 0;
-        if (t->row != TRACE_CLASSIFIER || N < 2 || !K || t->tensor.count / K != N || t->tensor.count % K) continue;
+        if (t->kind != ENTRY_VALUE || t->row != TRACE_CLASSIFIER || N < 2) continue;
+        if (!K || t->tensor.count / K != N || t->tensor.count % K) continue;
         name_entry(t, TRACE_TOKEN_CLASSIFIER, -1);
         if (!read_shape(t)) t->B = 0;
     }
@@ -483,7 +495,8 @@ Status view_make(TraceView *view, const char *path, const SafeTensor *tensors, s
     take_ids(view, tensors, count);
     if (settle_ids(view, e) != BERT_OK) return e->status;
     for (size_t i = 0; i < count; i++)
-        if (!is_ids(&tensors[i], &(int){0}, &(int){0})) take_tensor(view, &tensors[i], known);
+        if (!is_ids(&tensors[i], &(int){0}, &(int){0}) && !is_label_name(tensors[i].name))
+            take_tensor(view, &tensors[i], known);
     find_token_classifier(view);
     qsort(view->entries, view->count, sizeof *view->entries, by_order);
     for (size_t i = 0; i < view->count; i++)                            /* one tensor for each name */
@@ -498,6 +511,13 @@ void view_free(TraceView *view)
     free(view->entries);
     free(view->unknown);
     *view = (TraceView){0};
+}
+
+size_t view_values(const TraceView *view)
+{
+    size_t n = 0;
+    while (n < view->count && view->entries[n].kind == ENTRY_VALUE) n++;
+    return n;
 }
 
 /* The entry of the same name. A name has one place in the order of the data, and entries are sorted by that: so the
@@ -524,7 +544,7 @@ const TraceEntry *view_find(const TraceView *view, const TraceEntry *like)
  * makes two correct programs differ, since one skips padding and another gives it -10000. */
 bool element_counts(const TraceEntry *t, const Criteria *criteria, size_t i)
 {
-    if (!criteria->mask) return true;
+    if (!criteria->mask || (t->kind != ENTRY_VALUE && t->kind != ENTRY_GRADIENT)) return true;
     const Place p = place_at(t, i);
     const size_t rows = t->form == FORM_WHOLE ? 1 : t->rows;
     if (p.b >= criteria->B || rows > criteria->T) return true;                /* rows are not tokens here */
@@ -707,7 +727,10 @@ void put_place(char text[96], const TraceEntry *t, size_t i)
 {
     const Place p = place_at(t, i);
     int n = t->B > 1 ? snprintf(text, 96, "input %zu ", p.b) : 0;
-    if (t->form == FORM_TOKENS) snprintf(text + n, 96 - (size_t)n, "token %zu feature %zu", p.row, p.col);
+    if (t->kind == ENTRY_WEIGHT && t->form == FORM_TOKENS) snprintf(text, 96, "row %zu column %zu", p.row, p.col);
+    else if (t->kind == ENTRY_LOSS) snprintf(text, 96, "its only number");
+    else if (t->kind == ENTRY_WEIGHT || t->kind == ENTRY_BIAS) snprintf(text, 96, "number %zu", p.col);
+    else if (t->form == FORM_TOKENS) snprintf(text + n, 96 - (size_t)n, "token %zu feature %zu", p.row, p.col);
     else if (t->form == FORM_WHOLE) snprintf(text + n, 96 - (size_t)n, "feature %zu", p.col);
     else snprintf(text + n, 96 - (size_t)n, "head %zu query %zu key %zu", p.head, p.row, p.col);
 }
@@ -766,6 +789,24 @@ void comparison_count(TraceComparison *c)
     }
 }
 
+/* A key's bias changes no probability (learn.c, step 7): its gradient is 0 but for rounding, and has no size of its
+ * own. It is held against that of the key's weights, or passes where REF does not have them. */
+static void judge_key_bias(TraceComparison *c, size_t i)
+{
+    const TraceEntry *ref = &c->ref->entries[i];
+    Result *r = &c->results[i];
+    double squares = 0;
+    if (ref->kind != ENTRY_BIAS || ref->row != TRACE_KEY || !r->comparable || r->word) return;
+    const TraceEntry *weight = i > 0 && c->ref->entries[i - 1].layer == ref->layer ? &c->ref->entries[i - 1] : NULL;
+    const bool there = weight && weight->kind == ENTRY_WEIGHT && weight->row == TRACE_KEY;
+    for (size_t k = 0; there && k < weight->tensor.count; k++) {
+        const double x = tensor_element(&weight->tensor, k);
+        squares += x * x / (double)weight->tensor.count;
+    }
+    r->nmse = r->nmse_all = squares > 0 ? r->rms * r->rms / squares : 0;
+    if (c->criteria.tolerance.kind == TOLERANCE_NMSE) r->passes = decibel(r->nmse) <= c->criteria.tolerance.decibel;
+}
+
 /* All pairs once more, in the layouts that were found the first time. */
 void comparison_run(TraceComparison *c)
 {
@@ -776,6 +817,7 @@ void comparison_run(TraceComparison *c)
         if (!c->pairs[i]) continue;
         if (r->comparable) compare_laid_out(r, ref, c->pairs[i], &layout, &c->criteria);
         else compare_entries(r, ref, c->pairs[i], &c->criteria);
+        judge_key_bias(c, i);
     }
     comparison_count(c);
 }
@@ -789,7 +831,12 @@ Status comparison_new(TraceComparison *c, const TraceView *ref, const TraceView 
     c->results = calloc(ref->count + 1, sizeof *c->results);
     if (!c->pairs || !c->results) return fail(e, BERT_SYSTEM, "%s: out of memory", other->path);
     for (size_t i = 0; i < ref->count; i++) {
-        c->pairs[i] = view_find(other, &ref->entries[i]);
+        const TraceEntry *t = &ref->entries[i];
+        c->pairs[i] = view_find(other, t);
+        /* PyTorch looks positions up once for all sequences: there is one gradient, their sum, as in the weights'. */
+        const bool summed = t->kind == ENTRY_GRADIENT && t->row == TRACE_POSITION && t->B > 1 && c->pairs[i] &&
+                            c->pairs[i]->tensor.count < t->tensor.count;
+        if (summed) c->pairs[i] = NULL;
         if (c->pairs[i]) c->compared++;
     }
     comparison_run(c);

@@ -221,9 +221,20 @@ static void print_oddities(const TraceComparison *c, FILE *out)
 }
 
 /* encoder.layer.* for a layer's name, so that a part that all layers lack is said once. */
-static const char *pattern_of(const TraceEntry *t)
+static const char *pattern_of(const TraceEntry *t, char text[96])
 {
-    return t->layer >= 0 ? trace_table[t->row].name : t->name;
+    const char *ends[] = {[ENTRY_WEIGHT] = ".weight", [ENTRY_BIAS] = ".bias"};
+    if (t->layer < 0) return t->name;
+    const bool parameter = t->kind == ENTRY_WEIGHT || t->kind == ENTRY_BIAS;
+    snprintf(text, 96, "%s%s%s", t->kind == ENTRY_VALUE ? "" : "grad.", trace_table[t->row].name,
+             parameter ? ends[t->kind] : "");
+    return text;
+}
+
+/* A number for each row of each kind. */
+static size_t slot_of(const TraceEntry *t)
+{
+    return (size_t)t->kind * TRACE_COUNT + t->row;
 }
 
 /* What only one side has. A user's trace of hidden states alone would otherwise get a hundred names:
@@ -232,27 +243,28 @@ static const char *pattern_of(const TraceEntry *t)
  */
 static void print_missing(const TraceView *has, const TraceView *lacks, const char *whose, FILE *out)
 {
-    size_t all[TRACE_COUNT][2] = {{0}}, missing[TRACE_COUNT][2] = {{0}};    /* of each row; [1]: those of a layer */
+    enum { SLOTS = ENTRY_KINDS * TRACE_COUNT };
+    size_t all[SLOTS][2] = {{0}}, missing[SLOTS][2] = {{0}};            /* of each row; [1]: those of a layer */
     size_t items = 0;
     Line line = {.out = out};
     for (size_t i = 0; i < has->count; i++) {
         const TraceEntry *t = &has->entries[i];
-        all[t->row][t->layer >= 0]++;
+        all[slot_of(t)][t->layer >= 0]++;
         if (view_find(lacks, t)) continue;
-        if (!missing[t->row][t->layer >= 0]++) items++;
+        if (!missing[slot_of(t)][t->layer >= 0]++) items++;
     }
     for (size_t i = 0; i < has->count && items; i++) {
         const TraceEntry *t = &has->entries[i];
-        const size_t of = all[t->row][t->layer >= 0], lost = missing[t->row][t->layer >= 0];
-        char item[160];
+        const size_t of = all[slot_of(t)][t->layer >= 0], lost = missing[slot_of(t)][t->layer >= 0];
+        char item[160], pattern[96];
         if (!lost || view_find(lacks, t)) continue;
-        missing[t->row][t->layer >= 0] = 0;                             /* said once */
+        missing[slot_of(t)][t->layer >= 0] = 0;                             /* said once */
         items--;
         if (line.column == 0) {
             snprintf(item, sizeof item, "not in %s:", whose);
             put_word(&line, item);
         }
-        int n = snprintf(item, sizeof item, "%s", pattern_of(t));
+        int n = snprintf(item, sizeof item, "%s", pattern_of(t, pattern));
         if (lost < of) n += snprintf(item + n, sizeof item - (size_t)n, " (%zu of %zu)", lost, of);
         if (items) snprintf(item + n, sizeof item - (size_t)n, ",");
         put_word(&line, item);

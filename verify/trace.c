@@ -215,8 +215,7 @@ static TraceTensor gradient_of(const Parameter *p)
 
 /* The trace with nothing behind it, or with what was learned: three numbers, the gradients of the same intermediates in
  * the same order, those of the parameters. */
-static Status list_all(const Bert *m, const Activations *a, Learned *learned, TraceTensor **list, size_t *count,
-                       Error *e)
+Status learned_list(const Bert *m, const Activations *a, Learned *learned, TraceTensor **list, size_t *count, Error *e)
 {
     static const char *const names[] = {"loss", "loss.mlm", "loss.nsp"};
     TraceTensor *gradients;
@@ -300,7 +299,7 @@ Status learned_print(const Bert *m, const Activations *a, Learned *learned, FILE
 {
     TraceTensor *list;
     size_t count;
-    if (list_all(m, a, learned, &list, &count, e) != BERT_OK) return e->status;
+    if (learned_list(m, a, learned, &list, &count, e) != BERT_OK) return e->status;
     fprintf(out, "%-46s %-14s %10s %10s %10s  %s\n", "name", "shape", "rms", "min", "max", "first three");
     for (size_t i = 0; i < count; i++) print_tensor(&list[i], (size_t)a->batch.B, out);
     free(list);
@@ -318,7 +317,7 @@ Status trace_print(const Bert *m, const Activations *a, FILE *out, Error *e)
  * For a program: float32 (float64 from bert64), with the ids from which everything else follows. Python reads it with
  * safetensors.numpy.load_file.
  * ================================================================================================================== */
-enum { ID_TENSORS = 3 };
+enum { ID_TENSORS = 3, LABEL_TENSORS = 2 };
 
 /* One trace tensor as one of the file: float32, or float64 from bert64. Only the pointer is copied. This is where the
  * leading B of several sequences comes in, before (tokens, features) and before (heads, query, key) alike. */
@@ -346,6 +345,26 @@ static void id_tensors(SafeTensor tensors[ID_TENSORS], int64_t *values, const Ac
     }
 }
 
+/* The labels that were learned from, as int64 in the same shapes; returns how many tensors that are. `values` has room
+ * for N + B. */
+static size_t label_tensors(SafeTensor tensors[LABEL_TENSORS], int64_t *values, const Activations *a,
+                            const Learned *learned)
+{
+    static char names[LABEL_TENSORS][24] = {"labels", "next_sentence_label"};
+    const size_t N = (size_t)a->N, B = (size_t)a->batch.B, counts[LABEL_TENSORS] = {N, B};
+    size_t used = 0;
+    for (int k = 0; learned && k < LABEL_TENSORS; k++) {
+        const int32_t *from = k ? learned->next_sentence : learned->labels;
+        if (!from) continue;
+        for (size_t i = 0; i < counts[k]; i++) values[i] = from[i];
+        SafeTensor t = {.name = names[k], .dtype = DTYPE_I64, .rank = k == 0 && B > 1 ? 2 : 1, .count = counts[k],
+                        .data = values, .shape = {k == 0 && B > 1 ? B : counts[k], N / B}};
+        tensors[used++] = t;
+        values += counts[k];
+    }
+    return used;
+}
+
 /* Metadata says which model, which text and which version made the file. A refitted next-sentence head is no part of
  * the Activations, and so never in a trace. */
 Status trace_put(const Bert *m, const Activations *a, Learned *learned, FILE *out, const char *model_name,
@@ -354,15 +373,16 @@ Status trace_put(const Bert *m, const Activations *a, Learned *learned, FILE *ou
     const char *const metadata[][2] = {{"model", model_name}, {"text", text}, {"version", BERT_VERSION}};
     TraceTensor *list;
     size_t count;
-    if (list_all(m, a, learned, &list, &count, e) != BERT_OK) return e->status;
-    SafeTensor *tensors = calloc(count + ID_TENSORS, sizeof *tensors);
-    int64_t *ids = calloc((size_t)a->N * ID_TENSORS, sizeof *ids);
+    if (learned_list(m, a, learned, &list, &count, e) != BERT_OK) return e->status;
+    SafeTensor *tensors = calloc(count + ID_TENSORS + LABEL_TENSORS, sizeof *tensors);
+    int64_t *ids = calloc((size_t)a->N * (ID_TENSORS + LABEL_TENSORS), sizeof *ids);     /* B is at most N */
     Status status = BERT_OK;
     if (!tensors || !ids) {
         status = fail(e, BERT_SYSTEM, "out of memory for a trace of %zu tensors", count);
     } else {
         id_tensors(tensors, ids, a);
         for (size_t i = 0; i < count; i++) tensors[ID_TENSORS + i] = as_file_tensor(&list[i], (size_t)a->batch.B);
+        count += label_tensors(tensors + ID_TENSORS + count, ids + (size_t)a->N * ID_TENSORS, a, learned);
         safetensors_put(out, tensors, count + ID_TENSORS, metadata, 3);
     }
     free(ids);

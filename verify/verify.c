@@ -534,7 +534,7 @@ static Status print_judgement(Verification *v, const VerifyOptions *options, FIL
     print_assumed(v->assumed, out);
     if (c->different && c->other->dropped) print_dropped(c->other, out);
     else if (c->different && explain_all(v, c->first, options->isolate, out, e) != BERT_OK) return e->status;
-    print_last_line(c, out);
+    if (c->different || !options->goes_on) print_last_line(c, out);
     return c->different ? fail(e, BERT_DIFFERENT, "%s differs from the reference", c->other->path) : BERT_OK;
 }
 
@@ -587,6 +587,24 @@ static Status verify_ids(const Bert *m, const TraceView *other, const Ids *ids, 
     return status;
 }
 
+/* What OTHER computed, and then what it learned from it. Gradients of wrong numbers are wrong, too, so they are looked
+ * at only if all numbers before are right. */
+static Status verify_both(const Bert *m, const TraceView *other, const Safetensors *file, const Ids *ids,
+                          const VerifyOptions *options, FILE *out, Error *e)
+{
+    TraceView values = *other, gradients = *other;
+    VerifyOptions first = *options;
+    values.count = view_values(other);
+    gradients.entries += values.count;
+    gradients.count -= values.count;
+    first.goes_on = gradients.count > 0;
+    Status status = BERT_OK;
+    if (values.count) status = verify_ids(m, &values, ids, &first, out, e);
+    if (values.count) gradients.unknown_count = 0;                      /* said once */
+    if (status != BERT_OK || !gradients.count) return status;
+    return verify_gradients(m, &gradients, file, &ids->batch, options, out, e);
+}
+
 /* Opens the other side's file, checks the text, reads the ids, and goes on. The file is hostile until shown
  * otherwise. */
 Status verify_trace(const Bert *m, const char *other, const VerifyOptions *options, FILE *out, Error *e)
@@ -601,7 +619,7 @@ Status verify_trace(const Bert *m, const char *other, const VerifyOptions *optio
     if (status == BERT_OK && !view.count) status = fail_unknown(&view, e);
     if (status == BERT_OK) status = read_ids(&ids, &view, options, e);
     if (status == BERT_OK) status = batch_check(&ids.batch, &m->config, e);
-    if (status == BERT_OK) status = verify_ids(m, &view, &ids, options, out, e);
+    if (status == BERT_OK) status = verify_both(m, &view, &file, &ids, options, out, e);
     ids_free(&ids);
     view_free(&view);
     safetensors_close(&file);

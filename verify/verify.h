@@ -73,8 +73,11 @@ Status trace_print(const Bert *m, const Activations *a, FILE *out, Error *e);
 typedef struct {
     const Gradients *gradients;     /* of this one batch, kept and finished */
     const Parameters *parameters;
+    const int32_t *labels, *next_sentence;      /* (N), (B), or NULL: written beside the ids */
     real losses[3];                 /* room for these functions */
 } Learned;
+/* Names, shapes and numbers of all of it: malloc'ed into *list. learned: NULL, or as below. */
+Status learned_list(const Bert *m, const Activations *a, Learned *learned, TraceTensor **list, size_t *count, Error *e);
 Status learned_print(const Bert *m, const Activations *a, Learned *learned, FILE *out, Error *e);
 Status trace_write(const Bert *m, const Activations *a, const char *path, const char *model_name, const char *text,
                    Error *e);
@@ -104,6 +107,7 @@ typedef struct {
     bool isolate;                   /* feed each step OTHER's own inputs */
     bool strict;                    /* the tolerance was asked for: rounding in OTHER is a difference, too */
     bool table;                     /* print every tensor, not only what is odd */
+    bool goes_on;                   /* gradients follow: the last line is theirs if nothing differs before */
     const Encoding *text;           /* the ids that OTHER should have; or NULL */
     const Tokenizer *tokenizer;     /* shows pieces beside ids; or NULL */
     const struct TextGiven *given;  /* the text itself, so that wrong ids can be explained; or NULL */
@@ -117,9 +121,18 @@ Status verify_trace(const Bert *m, const char *other, const VerifyOptions *optio
  * Names (compare.c)
  * ------------------------------------------------------------------------------------------------------------------ */
 
+typedef enum {                      /* what a tensor of a trace is */
+    ENTRY_VALUE,                    /* an intermediate */
+    ENTRY_LOSS,
+    ENTRY_GRADIENT,                 /* of an intermediate */
+    ENTRY_WEIGHT, ENTRY_BIAS,       /* gradients of the parameters that made it */
+    ENTRY_KINDS
+} EntryKind;
+
 typedef struct {                    /* one tensor of a trace, under our name for it */
     char name[96];
-    TraceName row;
+    EntryKind kind;
+    TraceName row;                  /* of a parameter: what it makes; of a loss: 0 both, 1 MLM, 2 NSP */
     Form form;
     size_t order;                   /* place in the order of the data: by layer, then by row */
     int layer;                      /* of encoder.layer.N, or -1 */
@@ -154,6 +167,9 @@ typedef struct {                    /* what is known of the model behind a trace
 Status view_make(TraceView *view, const char *path, const SafeTensor *tensors, size_t count, Known known, Error *e);
 int last_layer(const SafeTensor *tensors, size_t count);
 void view_free(TraceView *view);
+bool resolve_name(TraceEntry *t, const char *name, int last);               /* an intermediate's name, or an alias */
+bool name_fits(const char *pattern, const char *name, int *layer);          /* `*` is the layer's number */
+size_t view_values(const TraceView *view);                                  /* entries before the first loss */
 const TraceEntry *view_find(const TraceView *view, const TraceEntry *like); /* of the same name; NULL: there is none */
 int64_t integer_element(const SafeTensor *t, size_t i);                     /* of any integer dtype */
 extern const char *const id_names[3][3];                                    /* the three rows of ids; [k][0] is ours */
@@ -224,7 +240,7 @@ bool layout_by_numbers(Layout *l, const TraceEntry *ref, const TraceEntry *other
 /* ---------------------------------------------------------------------------------------------------------------------
  * One trace against another (compare.c), and what is said of it (report.c)
  * ------------------------------------------------------------------------------------------------------------------ */
-typedef struct {
+typedef struct TraceComparison {
     const TraceView *ref, *other;
     Criteria criteria;
     const TraceEntry **pairs;       /* for each of REF's entries OTHER's, or NULL */
@@ -345,6 +361,73 @@ typedef struct {
 } Mistake;
 extern const Mistake mistakes[];
 extern const size_t mistakes_count;
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Gradients, and the known mistakes of training (gradients.c)
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* `loss`, `loss.mlm`, `grad.NAME`: name, kind, form and place of such a tensor; false: it is none. */
+bool resolve_gradient(TraceEntry *t, const char *name, int last);
+bool is_label_name(const char *name);                                       /* labels, next_sentence_label */
+
+/* What the model should have said. labels_read: one tensor of them, malloc'ed into *labels, which stays NULL if the
+ * file has none. Numbers from 0 to `largest`, or -100 for none. */
+typedef struct {
+    const char *name;
+    size_t count;                   /* as many as tokens or sequences */
+    int largest;
+} LabelSpec;
+Status labels_read(const Safetensors *file, const char *path, const LabelSpec *spec, int32_t **labels, Error *e);
+
+/* OTHER's losses and gradients, `other`, against ours for that batch, with the labels of the file. */
+Status verify_gradients(const Bert *m, const TraceView *other, const Safetensors *file, const Batch *batch,
+                        const VerifyOptions *options, FILE *out, Error *e);
+
+typedef struct Lesson Lesson;
+typedef enum {                      /* the steps of backward() that a mistake may follow, or stand in for */
+    BACK_LOSS, BACK_TRANSFORM_NORM, BACK_POOLER, BACK_OUTPUT_NORM, BACK_GELU, BACK_ATTENTION_NORM, BACK_PROBS,
+    BACK_SCORES, BACK_EMBEDDING_NORM
+} BackStep;
+
+typedef struct {
+    const char *name;               /* short, for lists */
+    const char *sentence;           /* what OTHER does */
+    double value;                   /* a parameter: Lesson.value */
+    bool (*plant)(Lesson *t);       /* before the forward pass, an edit of model, mask or targets; false: it changes
+                                     * nothing here */
+    void (*after)(Lesson *t, BackStep step, int l);     /* after that step; b and h are in the Lesson */
+    bool (*finish)(Lesson *t);      /* on the finished gradients; false as above */
+} TrainingMistake;
+extern const TrainingMistake training_mistakes[];
+extern const size_t training_mistakes_count;
+
+/* One step of learning that can be spoiled. */
+struct Lesson {
+    const Bert *original;
+    Bert model;                     /* with weights of its own, which are the original's: `parameters` */
+    Bert back;                      /* the model that goes backwards */
+    Parameters parameters;
+    Batch batch;
+    Request request;
+    Activations a;
+    Gradients g;
+    Targets targets;
+    int32_t *labels, *next_sentence, *mask;     /* copies that a mistake may edit; NULL where there are none */
+    const int32_t *given_labels, *given_next;
+    int *rows;
+    bool forward_is_spoiled;        /* by this mistake, or by the one before */
+    bool no_lookup, last_lookup;    /* how the word embeddings' rows are added: not, only the last of each, ... */
+    bool no_padding, padding_idx;   /* ... not to row 0: as the mistake, as OTHER's library does it */
+    int b, h;
+    double value;
+    double losses[3];               /* both, MLM, NSP */
+    const int32_t *specials;        /* ids of [CLS] and [SEP], or NULL */
+    const struct TraceComparison *c;        /* with OTHER, or NULL */
+};
+Status lesson_new(Lesson *t, const Bert *m, const Batch *batch, const int32_t *labels, const int32_t *next_sentence,
+                  Error *e);
+void lesson_free(Lesson *t);
+bool lesson_run(Lesson *t, const TrainingMistake *mistake);     /* NULL: rightly. false: it changes nothing here */
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * The known habits of tokenizers (habits.c)

@@ -149,6 +149,16 @@ static Status expect_text(JsonReader *j, const char *key, const char *expected, 
     return BERT_OK;
 }
 
+/* model_type, which is_distilbert has looked for already. */
+static Status read_model_type(JsonReader *j, const BertConfig *config, Error *e)
+{
+    char text[64];
+    Status s = json_string(j, text, sizeof text, e);
+    if (s || !strcmp(text, config->distilbert ? "distilbert" : "bert")) return s;
+    return fail(e, BERT_FILE, "%s: model_type is \"%s\", expected %s\"distilbert\": another architecture, which would "
+                "give wrong numbers if run as BERT", j->path, text, config->distilbert ? "" : "\"bert\" or ");
+}
+
 /* layer_norm_eps, the number under LayerNorm's root. Trap: BERT has 1e-12, most later models 1e-5. */
 static Status read_eps(JsonReader *j, BertConfig *config, Error *e)
 {
@@ -236,9 +246,7 @@ static Status read_config_value(JsonReader *j, const char *key, BertConfig *conf
     if (!strcmp(key, "quantization_config")) return refuse_quantization(j, e);
     if (!strcmp(key, "tie_word_embeddings")) return read_tie(j, config, e);
     if (!strcmp(key, "architectures")) return read_architectures(j, config, e);
-    if (!strcmp(key, "model_type"))
-        return expect_text(j, key, config->distilbert ? "distilbert" : "bert",
-                           "another architecture, which would give wrong numbers if run as BERT", e);
+    if (!strcmp(key, "model_type")) return read_model_type(j, config, e);
     if (!strcmp(key, "position_embedding_type")) return read_positions(j, key, e);
     return json_skip(j, e);
 }

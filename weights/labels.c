@@ -72,9 +72,12 @@ static const char *keep_name(LabelReader *r, const char *name)
 }
 
 /* A value that is a label: a string, or a whole number, whose digits are its name then. */
-static Status read_name(JsonReader *j, char *name, size_t capacity, Error *e)
+static Status read_name(JsonReader *j, const char *key, char *name, size_t capacity, Error *e)
 {
     int64_t number;
+    if (json_peek(j) != '0' && json_peek(j) != '"')
+        return fail(e, BERT_FILE, "%s: id2label gives '%.100s' no name, expected a string or a whole number",
+                    j->path, key);
     if (json_peek(j) != '0') return json_string(j, name, capacity, e);
     Status s = json_integer(j, &number, e);
     if (s == BERT_OK) snprintf(name, capacity, "%lld", (long long)number);
@@ -103,7 +106,7 @@ static Status read_member(LabelReader *r, JsonReader *j, const char *key, bool r
     int id = rows ? id_of(key) : -1;
     if (rows && id < 0)
         return fail(e, BERT_FILE, "%s: id2label has the key '%.100s', expected a number from 0 on", r->path, key);
-    Status s = rows ? read_name(j, value, sizeof value, e) : read_id(j, key, &id, e);
+    Status s = rows ? read_name(j, key, value, sizeof value, e) : read_id(j, key, &id, e);
     if (s) return s;
     LabelId *entry = rows ? new_entry(&r->rows, &r->row_count, &r->row_room)
                           : new_entry(&r->labels->ids, &r->labels->id_count, &r->id_room);
@@ -123,6 +126,9 @@ static Status read_map(LabelReader *r, JsonReader *j, bool rows, Error *e)
     if (json_peek(j) == 'n') return json_skip(j, e);
     if (*seen) return fail(e, BERT_FILE, "%s: found %s twice", r->path, rows ? "id2label" : "label2id");
     *seen = true;
+    if (json_peek(j) != '{')
+        return fail(e, BERT_FILE, "%s: %s: expected an object such as %s", r->path, rows ? "id2label" : "label2id",
+                    rows ? "{\"0\": \"NAME\", ...}" : "{\"NAME\": 0, ...}");
     Status s = json_begin(j, '{', e);
     while (s == BERT_OK && (s = json_next_key(j, key, sizeof key, &more, e)) == BERT_OK && more)
         s = read_member(r, j, key, rows, e);

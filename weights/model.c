@@ -440,7 +440,7 @@ static Status compare_names(char **best, const char *directory, const char *name
 static Status directory_fail(const char *directory, int reason, Error *e)
 {
     if (reason == ENOENT || reason == ENOTDIR)
-        return fail(e, BERT_FILE, "%s: no such model directory; `make weights` fetches one", directory);
+        return fail(e, BERT_FILE, "%s: no such model directory", directory);
     return fail(e, reason == ENOMEM ? BERT_SYSTEM : BERT_FILE, "%s: the model directory cannot be read: %s", directory,
                 strerror(reason));
 }
@@ -486,12 +486,26 @@ Status model_file_if_any(char **path, const char *directory, Error *e)
 static const struct {
     const char *name, *advice;
 } other_formats[] = {
-    {"pytorch_model.bin", "`build/convert %s` makes model.safetensors of it"},
-    {"pytorch_model.bin.index.json", "`build/convert %s` makes model.safetensors of its shards"},
-    {"bert_model.ckpt.index", "`build/convert %s/bert_model.ckpt DIRECTORY` makes a model of it"},
+    {"pytorch_model.bin", "`build/convert %s` (`make build/convert`) makes model.safetensors of it"},
+    {"pytorch_model.bin.index.json", "`build/convert %s` (`make build/convert`) makes model.safetensors of its shards"},
+    {"bert_model.ckpt.index",
+     "`build/convert %s/bert_model.ckpt DIRECTORY` (`make build/convert`) makes a model of it"},
     {"tf_model.h5", "this format is not read: save it as safetensors with the program that made it"},
     {"flax_model.msgpack", "this format is not read: save it as safetensors with the program that made it"},
 };
+
+/* By its last component, whatever slashes stand at the end. */
+const char *fetched_model(const char *directory)
+{
+    static const char *const names[] = {"bert-base-uncased", "bert-base-cased", "bert-base-multilingual-cased",
+                                        "all-MiniLM-L6-v2"};
+    size_t end = strlen(directory), begin;
+    while (end > 0 && directory[end - 1] == '/') end--;
+    for (begin = end; begin > 0 && directory[begin - 1] != '/'; ) begin--;
+    for (int i = 0; i < 4; i++)
+        if (strlen(names[i]) == end - begin && !memcmp(names[i], directory + begin, end - begin)) return names[i];
+    return NULL;
+}
 
 Status model_file(char **path, const char *directory, Error *e)
 {
@@ -503,7 +517,11 @@ Status model_file(char **path, const char *directory, Error *e)
         snprintf(advice, sizeof advice, other_formats[i].advice, directory);
         return fail(e, BERT_FILE, "%s: holds %s, but no *.safetensors; %s", directory, other_formats[i].name, advice);
     }
-    return fail(e, BERT_FILE, "%s: holds no *.safetensors; `make weights` fetches bert-base-uncased", directory);
+    const char *name = fetched_model(directory);
+    if (name)
+        return fail(e, BERT_FILE, "%s: holds no *.safetensors; `make weights MODEL=%s` fetches it", directory, name);
+    return fail(e, BERT_FILE, "%s: holds no *.safetensors; `make weights MODEL=NAME FROM=FILE` makes weights/NAME of "
+                "weights at hand", directory);
 }
 
 /* Whether a path names a file of weights, by its end. A directory may be called so, too. */

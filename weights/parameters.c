@@ -127,6 +127,14 @@ Status bert_blank(Bert *m, const BertConfig *config, Error *e)
     return BERT_OK;
 }
 
+void bert_drop_heads(Bert *m)
+{
+    m->has_mlm = m->has_nsp = m->has_pre_classifier = m->has_classifier = m->has_qa = false;
+    m->config.K = 0;
+    for (const TensorSpec *spec = tensor_table; spec < tensor_table + tensor_table_size; spec++)
+        if (spec->group != GROUP_ENCODER && spec->group != GROUP_POOLER) point_to(m, spec, 0, NULL);
+}
+
 void bert_add_head(Bert *m, Group group, int K)
 {
     if (group == GROUP_CLASSIFIER) m->config.K = K, m->has_classifier = true;

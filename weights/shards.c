@@ -369,8 +369,8 @@ static Status refuse_torch(const char *path, Error *e)
     const bool torch = file.size > 3 && !own && (!memcmp(file.data, "PK\3\4", 4) || file.data[0] == 0x80);
     file_close(&file);
     if (!torch) return e->status;
-    return fail(e, BERT_FILE, "%s: is no safetensors file, but one of torch.save: `build/convert %s` makes "
-                "model.safetensors of it", path, path);
+    return fail(e, BERT_FILE, "%s: is no safetensors file, but one of torch.save: `build/convert %s` "
+                "(`make build/convert`) makes model.safetensors of it", path, path);
 }
 
 Status weights_open(Safetensors *st, const char *path, Error *e)

@@ -49,13 +49,44 @@ Status training_config_load(TrainingConfig *t, const char *path, Error *e)
     return s;
 }
 
+/* A label as JSON has it; it has no control characters. */
+static void put_label(FILE *f, const char *name)
+{
+    fputc('"', f);
+    for (; *name; name++) {
+        if (*name == '"' || *name == '\\') fputc('\\', f);
+        fputc(*name, f);
+    }
+    fputc('"', f);
+}
+
+/* What each row of the classifier means, both ways. */
+static void put_labels(FILE *f, const TrainingConfig *t)
+{
+    if (!t->label_count) return;
+    fputs("  \"problem_type\": \"single_label_classification\",\n  \"id2label\": {", f);
+    for (int i = 0; i < t->label_count; i++) {
+        fprintf(f, "%s\n    \"%d\": ", i ? "," : "", i);
+        put_label(f, t->labels[i]);
+    }
+    fputs("\n  },\n  \"label2id\": {", f);
+    for (int i = 0; i < t->label_count; i++) {
+        fputs(i ? ",\n    " : "\n    ", f);
+        put_label(f, t->labels[i]);
+        fprintf(f, ": %d", i);
+    }
+    fputs("\n  },\n", f);
+}
+
 /* Written anew, not copied: what another file says of its own data type, task or library is no longer so. */
 Status training_config_write(const char *path, const BertConfig *c, const TrainingConfig *t, int pad_id, Error *e)
 {
     OutputFile out;
     Status s = output_open(&out, path, e);
     if (s != BERT_OK) return s;
-    fprintf(out.stream, "{\n  \"architectures\": [\n    \"BertForPreTraining\"\n  ],\n  \"model_type\": \"bert\",\n");
+    fprintf(out.stream, "{\n  \"architectures\": [\n    \"%s\"\n  ],\n  \"model_type\": \"bert\",\n",
+            t->architecture ? t->architecture : "BertForPreTraining");
+    put_labels(out.stream, t);
     fprintf(out.stream,
             "  \"num_hidden_layers\": %d,\n  \"hidden_size\": %d,\n  \"num_attention_heads\": %d,\n"
             "  \"intermediate_size\": %d,\n  \"vocab_size\": %d,\n  \"max_position_embeddings\": %d,\n"

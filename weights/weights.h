@@ -324,18 +324,24 @@ const SafeTensor *spec_find(const TensorSpec *spec, int layer, const Safetensors
 /* Path of a model directory's weights, malloc'ed: model.safetensors, else model.safetensors.index.json, else the one
  * *.safetensors. What others could be meant is refused by name. */
 Status model_file(char **path, const char *directory, Error *e);
+/* The name that `make weights MODEL=` fetches this directory by, or NULL if it is none of the four. */
+const char *fetched_model(const char *directory);
 Status model_file_if_any(char **path, const char *directory, Error *e);     /* NULL, and no error, if there is none */
 /* weights/parameters.c: a model of that size, with the heads of pre-training, whose weights have no numbers yet:
  * parameters_new makes them zeros. bert_free frees it. */
 Status bert_blank(Bert *m, const BertConfig *config, Error *e);
 /* One more head, or a new one instead of the old, also without numbers: GROUP_POOLER, or a group from GROUP_TASK on.
  * K: the rows of a classifier. Before parameters_new. */
+void bert_drop_heads(Bert *m);      /* all but the pooler */
 void bert_add_head(Bert *m, Group group, int K);
 
 /* weights/training.c: what `bert train` leaves in its directory, and finds there again. */
 typedef struct {                    /* what config.json says about training */
     double dropout, probs_dropout;  /* hidden_dropout_prob, attention_probs_dropout_prob: 0 <= p < 1 */
     double initializer_range;       /* the standard deviation of random weights */
+    const char *architecture;       /* written, not read: NULL is BertForPreTraining */
+    const char *const *labels;      /* (label_count) of a classifier, without control characters */
+    int label_count;
 } TrainingConfig;
 Status training_config_load(TrainingConfig *t, const char *path, Error *e);
 Status training_config_write(const char *path, const BertConfig *config, const TrainingConfig *t, int pad_id, Error *e);

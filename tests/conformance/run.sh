@@ -80,6 +80,7 @@ step 'random tokenizers' "$python" tests/conformance/test_tokenizers.py 300
 step 'characters of a word' "$python" tests/unicode/words.py --check
 step 'trace against forward hooks' "$python" tests/conformance/test_trace.py
 step 'gradients against autograd' "$python" tests/conformance/test_learn.py
+step 'planted mistakes of training are named' "$python" tests/conformance/test_learn_mistakes.py
 step 'a model from text, its steps, its pieces' "$python" tests/conformance/test_train.py
 step 'planted mistakes are named' "$python" tests/conformance/test_mistakes.py
 step 'traces as people record them' "$python" tests/conformance/test_traces.py

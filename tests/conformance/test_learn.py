@@ -12,6 +12,9 @@ function that is transformers' own, written out. For each case:
           (only the order of sums differs); no name is missing on either side
   bert:   float32; its error is printed beside that of PyTorch's float32, both against float64
 
+The heads of fine-tuned models, BERT's and DistilBERT's, with the losses of transformers' own classes: labels of texts,
+labels of tokens, answers.
+
 Then ten steps of AdamW, with warm-up, clipping and weight decay, in micro-batches, against torch.optim.AdamW with
 transformers' schedule, and against Google's optimization.py, written out in NumPy: every parameter after ten steps.
 """
@@ -24,6 +27,7 @@ import numpy as np
 
 from common import BERT, BERT64, REAL, ROOT, Count, capture, formula, formula_model, real_weights, run, torch
 from safetensors.torch import load_file, save_file
+import transformers
 from transformers import get_linear_schedule_with_warmup
 from transformers.models.bert import modeling_bert
 
@@ -304,6 +308,71 @@ def check_steps(count, work, kind, directory, rules, micro_batch):
           f"{series['loss'][0]:.3f} to {series['loss'][-1]:.3f}", flush=True)
 
 
+# ----------------------------------------------------------------------------------------------------------------------
+# Heads of fine-tuned models
+# ----------------------------------------------------------------------------------------------------------------------
+def bert_name(name):
+    """A parameter's name in `bert trace --gradients`: that of BERT, without `bert.`."""
+    name = name.removeprefix("bert.").removeprefix("distilbert.")
+    for distil, bert in (("transformer.", "encoder."), ("attention.q_lin", "attention.self.query"),
+                         ("attention.k_lin", "attention.self.key"), ("attention.v_lin", "attention.self.value"),
+                         ("attention.out_lin", "attention.output.dense"), ("ffn.lin1", "intermediate.dense"),
+                         ("sa_layer_norm", "attention.output.LayerNorm"), ("ffn.lin2", "output.dense"),
+                         ("output_layer_norm", "output.LayerNorm")):
+        name = name.replace(distil, bert)
+    return name
+
+
+def check_head(count, work, name, labels):
+    """A class of transformers with random weights: its own loss, and the gradients of all its parameters."""
+    directory = os.path.join(work, name)
+    distil = name.startswith("Distil")
+    torch.manual_seed(3)
+    sizes = (dict(dim=24, n_layers=2, n_heads=3, hidden_dim=56) if distil else
+             dict(hidden_size=24, num_hidden_layers=2, num_attention_heads=3, intermediate_size=56))
+    config = getattr(transformers, "DistilBertConfig" if distil else "BertConfig")(
+        vocab_size=101, max_position_embeddings=32, num_labels=2 if "Question" in name else 3, initializer_range=0.3,
+        **sizes)
+    model = getattr(transformers, name)(config).double().eval()
+    model.save_pretrained(directory)
+    with open(os.path.join(directory, "vocab.txt"), "w") as f:
+        f.writelines(f"{piece}\n" for piece in ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *range(96)])
+    inputs = sequences(101, 1 if distil else 2, (9, 6, 9, 3), 9, 1)
+    inputs = {n: t for n, t in inputs.items() if "label" not in n} | {n: torch.tensor(t) for n, t in labels.items()}
+    inputs["input_ids"][inputs["attention_mask"] == 0] = 5      # heads read padding: [PAD]'s row is not learned there
+    model.zero_grad()
+    with torch.enable_grad():
+        given = {n: t for n, t in inputs.items() if not (distil and n == "token_type_ids")}
+        loss = model(**given).loss
+        loss.backward()
+    want = {"loss": loss.detach()} | {"grad." + bert_name(n): p.grad for n, p in model.named_parameters()
+                                      if p.grad is not None}
+    path, out = os.path.join(work, "inputs.safetensors"), os.path.join(work, "head")
+    save_file({n: t.contiguous() for n, t in inputs.items()}, path)
+    code, said = run(BERT64, "trace", "--gradients", "-m", directory, "--inputs", path, "-o", out)
+    if not count.check(code == 0, f"{name}: bert64 exits {code}: {said}"):
+        return
+    found = load_file(out)
+    parameters = {"grad." + bert_name(n) for n, _ in model.named_parameters()}
+    ours = {n for n in found if n == "loss" or n in parameters}
+    count.check(ours == set(want), f"{name}: only one side has {sorted(ours ^ set(want))[:3]}")
+    # softmax over all tokens: the gradients of an answer's logits add up to 0, and so do these, but for rounding
+    zero = ("grad.qa_outputs.bias", "grad.encoder.layer.1.output.LayerNorm.bias") if "Question" in name else ()
+    difference, where = max((float((found[n] - want[n]).abs().max()) /
+                             scale_of("grad.qa_outputs.weight" if n in zero else n, want), n) for n in want if n in ours)
+    count.check(difference <= LIMIT, f"{name}: {where}: {difference:.2g} of the largest number")
+    print(f"{name:<44}{len(want):>5} tensors, {difference:8.1e} at {where}", flush=True)
+
+
+def check_heads(count, work):
+    texts, tokens = [2, 0, 1, 2], [[n % 4 - 1 if n % 4 else -100 for n in range(b, b + 9)] for b in range(4)]
+    answers = {"start_positions": [0, 2, 5, 1], "end_positions": [3, 2, 8, 2]}
+    for name, labels in (("SequenceClassification", {"labels": texts}), ("TokenClassification", {"labels": tokens}),
+                         ("QuestionAnswering", answers)):
+        for family in ("Bert", "DistilBert"):
+            check_head(count, work, f"{family}For{name}", labels)
+
+
 def main():
     count, errors = Count(), []
     with tempfile.TemporaryDirectory() as work:
@@ -319,6 +388,7 @@ def main():
         for kind, directory in directories.items():
             for rules, micro_batch in (("huggingface", 3), ("google", 4)):
                 check_steps(count, work, kind, directory, rules, micro_batch)
+        check_heads(count, work)
         if real_weights():
             models = [capture.load_model(REAL, dtype) for dtype in (torch.float64, torch.float32)]
             for m in models:

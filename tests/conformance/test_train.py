@@ -6,11 +6,13 @@ of `bert vocab --learn` against their definition.
 
   a trained model   BertForPreTraining and AutoTokenizer load the directory: no tensor is missing or unexpected, the logits
                     are those of `bert trace`, the ids those of `bert tokenize`
+  a classifier      the same of `--task classify`: names of the labels, logits, accuracy and macro F1 by their definition
   ten steps         `bert64 train --inputs` against torch.optim.AdamW and against Google's formulas (test_learn.py), every
                     parameter within 1e-11 of its largest number
   pieces            joined by the definition, which counts all pairs of all words anew for each piece
 """
 import collections
+import json
 import os
 import subprocess
 import sys
@@ -19,7 +21,7 @@ import tempfile
 from common import BERT, BERT64, ROOT, Count, capture, formula_model, run, torch
 import test_learn as steps
 from safetensors.torch import load_file, save_file
-from transformers import AutoTokenizer, BertForPreTraining
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertForPreTraining
 
 TEXT = os.path.join(ROOT, "tests", "golden", "train.txt")
 CONFIG = os.path.join(ROOT, "tests", "golden", "train-config.json")
@@ -53,6 +55,42 @@ def check_directory(count, work):
         worst = max(worst, float((load_file(path)["cls.predictions.decoder"] - logits).abs().max()))
     count.check(worst < LOGITS_LIMIT, f"logits differ by {worst:.2g}")
     print(f"a trained model      {len(info['missing_keys'])} missing, logits within {worst:.1e}", flush=True)
+
+
+def check_classifier(count, work):
+    """--task classify: labels and scores are those of transformers' pipeline, and the scores on --dev by the definition."""
+    texts, held_out, model = (os.path.join(work, n) for n in ("labelled", "held-out", "classifier"))
+    lines = ["small \"pet\"\tthe cat sat", "large\tthe dog sat on the mat", "large\tthe dog ||| sat", "none\tthe mat"]
+    wrong = ["none\tthe cat sat", "small \"pet\"\tthe dog ||| sat"]
+    for path, content in ((texts, lines * 8), (held_out, lines * 3 + wrong)):
+        with open(path, "w") as f:
+            f.writelines(line + "\n" for line in content)
+    code, said = run(BERT, "train", "-o", model, "-m", formula_model("tiny", work), "--task", "classify", "-f", texts,
+                     "--dev", held_out, "--steps", "80", "--batch", "8", "--learning-rate", "3e-3", "--max-length", "16")
+    if not count.check(code == 0, said):
+        return
+    theirs, info = AutoModelForSequenceClassification.from_pretrained(model, output_loading_info=True)
+    count.check(not any(info.values()), f"from_pretrained: {info}")
+    count.check(theirs.config.id2label == {0: "large", 1: "none", 2: "small \"pet\""}, str(theirs.config.id2label))
+    tokenizer, said_labels, true_labels, worst = AutoTokenizer.from_pretrained(model), [], [], 0.0
+    for line in lines * 3 + wrong:
+        label, text = line.split("\t")
+        with torch.no_grad():
+            logits = theirs.eval()(**tokenizer(*text.split(" ||| "), return_tensors="pt")).logits[0]
+        said_labels.append(theirs.config.id2label[int(logits.argmax())])
+        true_labels.append(label)
+        code, out = run(BERT, "classify", "-q", "-m", model, "--pairs", "--format", "json", text)
+        ours = {x["label"]: x["logit"] for x in json.loads(out)["labels"]} if count.check(code == 0, out) else {}
+        worst = max([worst] + [abs(ours[n] - float(logits[i])) for i, n in theirs.config.id2label.items() if ours])
+    count.check(worst < LOGITS_LIMIT, f"logits differ by {worst:.2g}")
+    with open(os.path.join(model, "training", "log.jsonl")) as f:
+        scores = json.loads(f.read().splitlines()[-1])
+    accuracy = sum(a == b for a, b in zip(said_labels, true_labels)) / len(true_labels)
+    each = [2 * sum(a == b == n for a, b in zip(said_labels, true_labels)) / (said_labels.count(n) + true_labels.count(n))
+            for n in sorted({*said_labels, *true_labels})]
+    count.check(abs(scores["dev_classify_accuracy"] - accuracy) < 1e-6, f"{scores}, accuracy {accuracy}")
+    count.check(abs(scores["dev_classify_macro_f1"] - sum(each) / len(each)) < 1e-6, f"{scores}, F1 {each}")
+    print(f"a classifier         logits within {worst:.1e}, accuracy {accuracy:.3f}", flush=True)
 
 
 def check_steps(count, work, kind, rules, micro_batch):
@@ -126,6 +164,7 @@ def main():
     count = Count()
     with tempfile.TemporaryDirectory() as work:
         check_directory(count, work)
+        check_classifier(count, work)
         check_steps(count, work, "tiny", "huggingface", 3)
         check_steps(count, work, "odd", "google", 2)
         check_pieces(count, work)

@@ -19,7 +19,7 @@ fresh() {
     done
     cp cli/*.sh "$copy/cli/"
     cp weights/bert-base-uncased/vocab.txt "$copy/weights/bert-base-uncased/"
-    cp -R tests/*.c tests/*.h tests/golden "$copy/tests/"
+    cp -R tests/*.c tests/*.h tests/golden tests/REPORTS.md tests/conformance "$copy/tests/"
 }
 
 # first_failure: builds the copy and prints the first test that fails, "does not compile" or "takes too long"

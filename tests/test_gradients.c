@@ -1,0 +1,356 @@
+/* test_gradients.c - gradients of others: every known mistake of training is planted, written as a program that has it
+ * would write its gradients, and verify must name it. The same mistakes in PyTorch's own code:
+ * tests/conformance/test_learn_mistakes.py. */
+#include "formula.h"
+#include "shell.h"
+#include "test.h"
+#include "verify/verify.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { B = 5, T = 9, N = B * T, MOST = 400 };
+static Bert model;
+static char directory[256], path[300], said[1 << 16];
+static int lengths[B] = {T, T, T, T, T};
+static int32_t ids[N], types[N], mask[N], labels[N], next_sentence[B] = {0, 1, 0, 1, 1};
+static const Batch batch = {B, lengths, ids, types, mask};
+
+/* Five sequences of 9, 6, 9, 3 and 7 tokens, [CLS] and [SEP] in their places, words that occur again; a different
+ * number of labels in each. */
+static void fill_batch(void)
+{
+    static const int tokens[B] = {9, 6, 9, 3, 7};
+    for (int b = 0; b < B; b++)
+        for (int t = 0; t < T; t++) {
+            const int n = b * T + t, real_token = t < tokens[b];
+            ids[n] = !real_token ? 0 : t == 0 ? 2 : t == tokens[b] - 1 ? 3 : 5 + (n * 7 + b) % 40;
+            types[n] = real_token && t > tokens[b] / 2;
+            mask[n] = real_token;
+            if (n == T + 2) ids[n] = 0;                                 /* a [PAD] that is not masked */
+            labels[n] = real_token && t > 0 && t < tokens[b] - 1 && t % (b + 1) == b / 2 ? 5 + n : -100;
+        }
+}
+
+static bool open_model(void)
+{
+    Error e = {0};
+    fill_batch();
+    const bool ok = formula_directory(directory) && formula_model(directory, "tiny", &e) == BERT_OK &&
+                    bert_load(&model, directory, &e) == BERT_OK;
+    snprintf(path, sizeof path, "%s/gradients", directory);
+    return check(ok, "the model tiny is there: %s", e.message);
+}
+
+static void close_model(void)
+{
+    remove(path);
+    bert_free(&model);
+    formula_remove(directory);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * OTHER's file
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* Ids and labels as a file has them. */
+static size_t put_inputs(SafeTensor *list, int64_t values[5 * N])
+{
+    static char names[5][24] = {"input_ids", "token_type_ids", "attention_mask", "labels", "next_sentence_label"};
+    const int32_t *from[5] = {ids, types, mask, labels, next_sentence};
+    for (int k = 0; k < 5; k++) {
+        const size_t count = k < 4 ? N : B;
+        for (size_t i = 0; i < count; i++) values[k * N + (int)i] = from[k][i];
+        list[k] = (SafeTensor){.name = names[k], .dtype = DTYPE_I64, .rank = k < 4 ? 2 : 1, .count = count,
+                               .data = values + k * N, .shape = {B, T}};
+    }
+    return 5;
+}
+
+/* Losses and gradients of the lesson, without the numbers of the forward pass. */
+static bool write_lesson(Lesson *t)
+{
+    static int64_t values[5 * N];
+    SafeTensor tensors[MOST];
+    TraceTensor *list;
+    Learned learned = {.gradients = &t->g, .parameters = &t->parameters};
+    Error e = {0};
+    size_t all, count = put_inputs(tensors, values);
+    if (!check(learned_list(&t->model, &t->a, &learned, &list, &all, &e) == BERT_OK, "%s", e.message)) return false;
+    for (int i = 0; i < 3; i++) learned.losses[i] = (real)t->losses[i];
+    for (size_t i = 0; i < all && count < MOST; i++)
+        if (!strncmp(list[i].name, "grad.", 5) || !strncmp(list[i].name, "loss", 4))
+            tensors[count++] = as_file_tensor(&list[i], B);
+    const bool ok = safetensors_write(path, tensors, count, NULL, 0, &e) == BERT_OK;
+    free(list);
+    return check(ok && count < MOST, "%s is written: %s", path, e.message);
+}
+
+static Status verify_it(void)
+{
+    Tokenizer tokenizer = {.cls_id = 2, .sep_id = 3};
+    const VerifyOptions options = {.tolerance = TOLERANCE_DEFAULT, .tokenizer = &tokenizer};
+    Error e = {0};
+    FILE *out = tmpfile();
+    if (!out) return BERT_SYSTEM;
+    Status status = verify_trace(&model, path, &options, out, &e);
+    rewind(out);
+    said[fread(said, 1, sizeof said - 1, out)] = 0;
+    fclose(out);
+    for (char *at = said; (at = strstr(at, "\n    ")) != NULL; at++)     /* lines that were wrapped */
+        memmove(at, at + 4, strlen(at + 4) + 1), *at = ' ';
+    if (status > BERT_DIFFERENT) snprintf(said, sizeof said, "%s", e.message);
+    return status;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * The mistakes
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* Each mistake, and the first tensor that it spoils, as learn.c's order says. */
+static const struct {
+    const char *name, *first;
+} expected[] = {
+    {"all tokens", "loss"},
+    {"all rows", "loss"},
+    {"MLM by sequences", "loss"},
+    {"MLM sum", "loss"},
+    {"NSP sum", "loss"},
+    {"both sums", "loss"},
+    {"means of 1", "loss"},
+    {"means of 2", "loss"},
+    {"means of 4", "loss"},
+    {"means of halves", "loss"},
+    {"NSP 0 ignored", "loss"},
+    {"NSP swapped", "loss"},
+    {"specials", "loss"},
+    {"padding", "loss"},
+    {"unchosen", "loss"},
+    {"every real token", "loss"},
+    {"everything", "loss"},
+    {"half NSP", "loss"},
+    {"double NSP", "loss"},
+    {"no NSP", "loss"},
+    {"no MLM", "loss"},
+    {"padding attended", "loss"},
+    {"other GELU", "grad.cls.seq_relationship.weight"},
+    {"other GELU'", "grad.cls.predictions.transform.dense"},
+    {"GELU' of result", "grad.encoder.layer.1.intermediate.dense"},
+    {"norm's mean", "grad.cls.predictions.transform.transform_act_fn"},
+    {"norm's variance", "grad.cls.predictions.transform.transform_act_fn"},
+    {"norm's both", "grad.cls.predictions.transform.transform_act_fn"},
+    {"attention's residual", "grad.encoder.layer.0.output.LayerNorm"},
+    {"output's residual", "grad.encoder.layer.1.attention.output.LayerNorm"},
+    {"no 1/sqrt(D)", "grad.encoder.layer.1.attention.self.key"},
+    {"softmax p", "grad.encoder.layer.1.attention.self.scores"},
+    {"softmax diagonal", "grad.encoder.layer.1.attention.self.scores"},
+    {"no tanh'", "grad.pooler.dense"},
+    {"no lookups", "grad.embeddings.word_embeddings.weight"},
+    {"no decoder part", "grad.embeddings.word_embeddings.weight"},
+    {"last lookup", "grad.embeddings.word_embeddings.weight"},
+    {"padding_idx", "grad.embeddings.word_embeddings.weight"},
+    {"padding row", "grad.embeddings.word_embeddings.weight"},
+    {"no output bias", "grad.cls.predictions.bias"},
+    {"no token types", "grad.embeddings.token_type_embeddings.weight"},
+    {"no positions", "grad.embeddings.position_embeddings.weight"},
+    {"clip 1", "grad.cls.seq_relationship.weight"},
+    {"clip 0.5", "grad.cls.seq_relationship.weight"},
+    {"clip 5", "grad.cls.seq_relationship.weight"},
+    {"clip each 1", "grad.cls.predictions.transform.dense.weight"},
+    {"twice", "grad.cls.seq_relationship.weight"},
+    {"loss scaler", "grad.cls.seq_relationship"},
+    {"decay 0.1", "grad.cls.seq_relationship.weight"},
+    {"decay 0.01", "grad.cls.seq_relationship.weight"},
+    {"decay 0.001", "grad.cls.seq_relationship.weight"},
+};
+enum { EXPECTED = sizeof expected / sizeof *expected };
+
+static void each_mistake_of_training_is_named(void)
+{
+    Lesson t;
+    Error e = {0};
+    if (!open_model()) return;
+    const int32_t specials[2] = {2, 3};
+    if (check(lesson_new(&t, &model, &batch, labels, next_sentence, &e) == BERT_OK, "%s", e.message)) {
+        t.specials = specials;
+        check(training_mistakes_count == EXPECTED, "%zu mistakes", training_mistakes_count);
+        for (size_t i = 0; i < training_mistakes_count; i++) {
+            TrainingMistake planted = training_mistakes[i];
+            char line[512];
+            if (!strcmp(planted.name, "loss scaler")) planted.value = 1024;
+            if (!check(lesson_run(&t, &planted), "%s changes something", planted.name) || !write_lesson(&t)) continue;
+            check(verify_it() == BERT_DIFFERENT && !strstr(said, "all multiplied by"), "%s: it differs: %s", planted.name, said);
+            snprintf(line, sizeof line, ": %s (", planted.sentence);
+            const char *at = strstr(said, line), *end = at ? strchr(at, '\n') : NULL;
+            const char *equal = at ? strstr(at, "with it equal, nothing differs any more") : NULL;
+            check(equal && equal < end, "%s is named, and is all of it: %s", planted.name, said);
+            const bool same = i < EXPECTED && !strcmp(expected[i].name, planted.name);
+            if (!check(same, "row %zu: %s", i, planted.name)) continue;
+            snprintf(line, sizeof line, "\nfirst difference: %s:", expected[i].first);
+            check(strstr(said, line) != NULL, "%s: \"%s\": %s", planted.name, line + 1, said);
+        }
+    }
+    lesson_free(&t);
+    close_model();
+}
+
+/* A factor that nothing explains is named as such. */
+static void a_factor_of_all_gradients_is_named(void)
+{
+    Lesson t;
+    Error e = {0};
+    if (!open_model()) return;
+    bool ok = check(lesson_new(&t, &model, &batch, labels, next_sentence, &e) == BERT_OK, "%s", e.message);
+    if (ok && lesson_run(&t, NULL)) {
+        for (size_t i = 0; i < t.parameters.count; i++)
+            for (size_t k = 0; k < t.parameters.list[i].count; k++) t.parameters.list[i].gradient[k] *= (real)0.375;
+        ok = write_lesson(&t) && check(verify_it() == BERT_DIFFERENT, "%s", said);
+        check(ok && strstr(said, "best explanation: the parameters' gradients are all multiplied by 0.375 (") &&
+              strstr(said, "nothing differs any more)"), "%s", said);
+    }
+    lesson_free(&t);
+    close_model();
+}
+
+/* A lesson without a mistake is backward(): every gradient has its bits. After a mistake, too. */
+static void a_lesson_has_the_bits_of_backward(void)
+{
+    Lesson t;
+    Error e = {0};
+    if (!open_model()) return;
+    bool ok = lesson_new(&t, &model, &batch, labels, next_sentence, &e) == BERT_OK;
+    if (check(ok, "%s", e.message)) {
+        const size_t size = t.g.size;
+        unsigned char *right = malloc(size);
+        lesson_run(&t, NULL);
+        gradients_zero(&t.g);
+        forward(&t.model, &t.a);
+        backward(&t.model, &t.a, &t.g, &t.targets);
+        gradients_finish(&t.model, &t.g, &t.parameters);
+        if (right) memcpy(right, t.g.memory, size);
+        const double loss = t.g.losses.mlm + t.g.losses.nsp;
+        for (size_t i = 0; right && i <= training_mistakes_count; i++) {
+            if (i > 0) lesson_run(&t, &training_mistakes[i - 1]);
+            lesson_run(&t, NULL);
+            check(t.losses[0] == loss, "the loss is %g, expected %g", t.losses[0], loss);
+            check(!memcmp(right, t.g.memory, size), "the gradients after mistake %zu are those of backward()", i);
+        }
+        check(right != NULL, "memory");
+        free(right);
+    }
+    lesson_free(&t);
+    close_model();
+}
+
+/* What `change` makes of OTHER's file, written anew. */
+typedef struct {
+    const char *name;               /* the tensor to change: or NULL */
+    const char *renamed;            /* another name for it, or NULL; "": it is left out */
+    double factor, offset;          /* of its numbers */
+} Change;
+static bool change_file(Change change)
+{
+    Safetensors file;
+    SafeTensor list[MOST];
+    size_t count = 0;
+    Error e = {0};
+    float *numbers = NULL;
+    if (!check(safetensors_open(&file, path, &e) == BERT_OK, "%s", e.message)) return false;
+    for (size_t i = 0; i < file.count && count < MOST; i++) {
+        SafeTensor t = file.tensors[i];
+        const bool it = change.name && !strcmp(t.name, change.name);
+        if (it && change.renamed && !*change.renamed) continue;
+        if (it && t.dtype != DTYPE_I64) {
+            numbers = calloc(t.count, sizeof *numbers);
+            for (size_t k = 0; numbers && k < t.count; k++)
+                numbers[k] = (float)(tensor_element(&t, k) * change.factor + change.offset);
+            t.data = numbers, t.dtype = DTYPE_F32;
+        }
+        if (it && change.renamed) t.name = (char *)(uintptr_t)change.renamed;
+        list[count++] = t;
+    }
+    char other[310];
+    snprintf(other, sizeof other, "%s.2", path);
+    bool ok = safetensors_write(other, list, count, NULL, 0, &e) == BERT_OK;
+    safetensors_close(&file);
+    free(numbers);
+    ok = ok && !rename(other, path);
+    return check(ok, "%s is written again: %s", path, e.message);
+}
+
+/* One change at a time to a right file, and how verify ends. */
+static void verify_reads_gradients_as_programs_write_them(void)
+{
+    static const char bias[] = "grad.encoder.layer.1.attention.self.key.bias";
+    static const char dense[] = "grad.encoder.layer.1.output.dense.weight";
+    static const struct {
+        Change change;
+        int status;
+        const char *says;
+    } cases[] = {
+        {{NULL, NULL, 0, 0}, BERT_OK, "84 compared, all equal"},
+        {{dense, "grad.bert.encoder.layer.1.output.dense.weight", 1, 0}, BERT_OK, "84 compared"},
+        {{"grad.cls.predictions.bias", "grad.cls.predictions.decoder.bias", 1, 0}, BERT_OK, "84 compared"},
+        {{bias, NULL, 0, 1e-9}, BERT_OK, "no tensor differs"},          /* rounding, of a gradient that is 0 */
+        {{bias, NULL, 0, 0.1}, BERT_DIFFERENT, "first difference: grad.encoder.layer.1.attention.self.key.bias"},
+        {{dense, NULL, 1.001, 0}, BERT_DIFFERENT, "no known mistake of training explains grad.encoder.layer.1.output"},
+        {{dense, NULL, (double)NAN, 0}, BERT_DIFFERENT, "encoder.layer.1.output.dense.weight: NaN at row 0 column 0"},
+        {{dense, "", 0, 0}, BERT_OK, "not in OTHER: grad.encoder.layer.*.output.dense.weight (1 of 2)"},
+        {{dense, "grad.nonsense", 1, 0}, BERT_OK, "unknown names in OTHER: grad.nonsense"},
+        {{"loss", NULL, 1.5, 0}, BERT_DIFFERENT, "first difference: loss: NMSE -6 dB, up to"},
+        {{"labels", "", 0, 0}, BERT_DIFFERENT, "first difference: loss:"},      /* ours is that of NSP alone then */
+        {{"input_ids", "", 0, 0}, BERT_FILE, "there are no input_ids"},
+    };
+    Lesson t;
+    Error e = {0};
+    if (!open_model()) return;
+    bool ok = check(lesson_new(&t, &model, &batch, labels, next_sentence, &e) == BERT_OK, "%s", e.message);
+    for (size_t i = 0; ok && i < sizeof cases / sizeof *cases; i++) {
+        if (!lesson_run(&t, NULL) || !write_lesson(&t) || !change_file(cases[i].change)) break;
+        const int got = (int)verify_it();
+        check(got == cases[i].status, "case %zu: %d, expected %d: %s", i, got, cases[i].status, said);
+        check(strstr(said, cases[i].says) != NULL, "case %zu: \"%s\": %s", i, cases[i].says, said);
+    }
+    lesson_free(&t);
+    close_model();
+}
+
+/* What `bert trace --gradients` writes is right, for verify and for compare; without any labels nothing says what was
+ * learned. */
+static void a_trace_with_gradients_verifies_and_compares(void)
+{
+    if (!open_model()) return;
+    Lesson t;
+    Error e = {0};
+    char inputs[310], traced[310];
+    snprintf(inputs, sizeof inputs, "%s.in", path);
+    snprintf(traced, sizeof traced, "%s.out", path);
+    bool ok = lesson_new(&t, &model, &batch, labels, next_sentence, &e) == BERT_OK && lesson_run(&t, NULL);
+    if (check(ok, "%s", e.message) && write_lesson(&t)) {
+        check(run("cp %s %s && ./bert trace --gradients -q -m %s --inputs %s -o %s 2>&1", path, inputs, directory,
+                  inputs, traced) == 0, "%s", output);
+        check(run("./bert verify -q -m %s %s 2>&1", directory, traced) == 0 && strstr(output, "no difference\n") &&
+              strstr(output, "84 compared"), "%s", output);
+        check(run("./bert compare -q %s %s 2>&1", path, traced) == 0 && strstr(output, "84 compared"), "%s", output);
+        check(change_file((Change){"grad.pooler.dense", NULL, -1, 0}), "a sign");
+        check(run("./bert compare -q %s %s 2>&1", traced, path) == 1 &&
+              strstr(output, "\nfirst difference: grad.pooler.dense: NMSE 6 dB"), "%s", output);
+        check(change_file((Change){"labels", "", 0, 0}) && change_file((Change){"next_sentence_label", "", 0, 0}), "%s",
+              "no labels");
+        check(run("./bert verify -q -m %s %s 2>&1", directory, path) == 3 &&
+              strstr(output, "neither labels nor next_sentence_label"), "%s", output);
+    }
+    remove(inputs);
+    remove(traced);
+    lesson_free(&t);
+    close_model();
+}
+
+const Test gradients_tests[] = {
+    {"a_factor_of_all_gradients_is_named", a_factor_of_all_gradients_is_named},
+    {"verify_reads_gradients_as_programs_write_them", verify_reads_gradients_as_programs_write_them},
+    {"a_trace_with_gradients_verifies_and_compares", a_trace_with_gradients_verifies_and_compares},
+    {"each_mistake_of_training_is_named", each_mistake_of_training_is_named},
+    {"a_lesson_has_the_bits_of_backward", a_lesson_has_the_bits_of_backward},
+    {NULL, NULL},
+};
