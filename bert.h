@@ -158,7 +158,9 @@ typedef struct {
                                                      * them: looked up, never assumed. -1: there is none */
     bool lower_case, strip_accents, chinese_chars;
     bool plain;                                         /* special tokens in the text are always plain text */
+    const char *cls_null, *sep_null;                    /* the file that says cls_token, sep_token: null; or NULL */
     bool sep_named;                                     /* some file calls [SEP] a special token by its key */
+    bool no_segments;                                   /* the second text of a pair is in segment 0, too */
     bool truncate_left, pad_left;                       /* the side on which long texts are cut, short ones filled */
     int max_length;                                     /* model_max_length of tokenizer_config.json, or 0 */
     int longest_word;                                   /* characters; a longer word is one [UNK] */
@@ -187,7 +189,7 @@ typedef struct {
     bool no_add_special;            /* leave [CLS] and [SEP] out */
     int max_length;                 /* tokens at most, 0 for no limit */
     bool truncate, pad;             /* to max_length */
-    int segments;                   /* token type of every token, or -1: 0 for A, 1 for B */
+    int segments;                   /* token type of every token, or -1: 0 for A, 1 for B (0 if no_segments) */
 } EncodeOptions;
 
 typedef struct {

@@ -746,7 +746,12 @@ static Status expect_tokens(const Tokenizer *t, bool specials, bool padding, Err
 {
     const char *missing = specials && t->cls_id < 0 ? "[CLS]" : specials && t->sep_id < 0 ? "[SEP]" :
                           padding && t->pad_id < 0 ? "[PAD]" : NULL;
-    return missing ? fail(e, BERT_FILE, "%s is needed, which the vocabulary lacks", missing) : BERT_OK;
+    if (!missing) return BERT_OK;
+    const bool cls = missing[1] == 'C', sep = missing[1] == 'S';
+    const char *null_by = cls ? t->cls_null : sep ? t->sep_null : NULL;
+    if (null_by)
+        return fail(e, BERT_FILE, "%s: %s is null, but %s is needed", null_by, cls ? "cls_token" : "sep_token", missing);
+    return fail(e, BERT_FILE, "%s is needed, which the vocabulary lacks", missing);
 }
 
 /* Moves the padding, which is behind `total` tokens, to the front, where a directory asks for it ("padding_side").
@@ -796,8 +801,10 @@ static Status frame(const Tokenizer *t, const EncodeOptions *o, size_t nA, size_
     if (one) put_special(out, newB - 1, t->sep_id);
     if (one && pair) put_special(out, total - 1, t->sep_id);
     for (size_t i = total; i < T; i++) put_special(out, i, t->pad_id);
+    const int segment_b = t->no_segments ? 0 : 1;
     for (size_t i = 0; i < T; i++) {
-        out->token_type_ids[i] = o->segments >= 0 ? o->segments : i >= newB && i < total;   /* padding: segment 0 */
+        const bool in_b = i >= newB && i < total;       /* padding: segment 0 */
+        out->token_type_ids[i] = o->segments >= 0 ? o->segments : in_b ? segment_b : 0;
         out->attention_mask[i] = i < total;
     }
     out->T = (int)T;

@@ -341,11 +341,17 @@ static char *fill_template(const char *template, const char *label)
     return text;
 }
 
+/* The segment of the hypothesis. */
+static int second_segment(const Session *s)
+{
+    return s->model.config.distilbert || s->tokenizer.no_segments ? 0 : 1;
+}
+
 /* One label of the list, n bytes: blanks around it go; an empty one is none. */
 static Status add_label(ZeroShot *z, const char *at, size_t n, const char *template, Error *e)
 {
     const EncodeOptions bare = {.plain = z->s->options.plain, .no_add_special = true,
-                                .segments = z->s->model.config.distilbert ? 0 : 1};
+                                .segments = second_segment(z->s)};
     for (; n && (*at == ' ' || *at == '\t'); n--) at++;
     while (n && (at[n - 1] == ' ' || at[n - 1] == '\t')) n--;
     if (!n) return BERT_OK;
@@ -441,10 +447,10 @@ static Status join_pair(const ZeroShot *z, const Encoding *premise, const Encodi
     for (int i = 0; i < n; i++) pair->token_type_ids[i] = 0;
     for (int i = 0; i < hypothesis->T; i++, n++) {
         pair->input_ids[n] = hypothesis->input_ids[i];
-        pair->token_type_ids[n] = z->s->model.config.distilbert ? 0 : 1;
+        pair->token_type_ids[n] = second_segment(z->s);
     }
     pair->input_ids[n] = t->sep_id;
-    pair->token_type_ids[n++] = z->s->model.config.distilbert ? 0 : 1;
+    pair->token_type_ids[n++] = second_segment(z->s);
     for (int i = 0; i < n; i++) pair->attention_mask[i] = 1;
     pair->T = n;
     return BERT_OK;

@@ -233,6 +233,7 @@ typedef struct {                    /* how vectors are made from hidden states *
     Combine combine;
     Pooling pooling;
     bool normalize;
+    Similarity similarity;          /* how two of them are compared */
     bool sentence;                  /* the session's SentenceModel makes them, of the last hidden state */
     size_t dim;
 } Recipe;
@@ -274,7 +275,7 @@ Status request_logits(Request *request, int **rows, const Session *s, size_t tok
 Status sentence_vector(real *out, const Session *s, const Tokens *tokens, Error *e);
 /* Of a vector of SPLADE's the pieces whose weight is not 0, best first, `most` of them. */
 Status put_weights(const Session *s, const real *vector, size_t most, Error *e);
-bool sentence_is_plain(const SentenceModel *m, Pooling *pooling, bool *normalized);
+bool sentence_is_plain(const SentenceModel *m, size_t H, Pooling *pooling, bool *normalized);
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * Numbers and texts on paper. No locale: the program never calls setlocale, so printf's point is a point

@@ -267,7 +267,7 @@ Status sentence_vector(real *out, const Session *s, const Tokens *tokens, Error 
         x.mask = mask;
         for (int p = 0; p < m->pooling_count; p++) pool_one(a + (size_t)p * x.H, &x, m->poolings[p]);
         apply_modules(a, a + room, m, x.H);
-        memcpy(out, a, m->dim * sizeof *out);
+        memcpy(out, a, m->dim * sizeof *out);               /* the first ones: see truncate_dim */
     }
     free(mask);
     free(a);
@@ -276,10 +276,11 @@ Status sentence_vector(real *out, const Session *s, const Tokens *tokens, Error 
 }
 
 /* Is it no more than the tutorial's recipe with other words: one of cls, mean and max of all tokens, and length 1? */
-bool sentence_is_plain(const SentenceModel *m, Pooling *pooling, bool *normalized)
+bool sentence_is_plain(const SentenceModel *m, size_t H, Pooling *pooling, bool *normalized)
 {
     static const Pooling plain[] = {[POOLED_CLS] = POOL_CLS, [POOLED_MAX] = POOL_MAX, [POOLED_MEAN] = POOL_MEAN};
     if (m->splade || m->pooling_count != 1 || m->poolings[0] > POOLED_MEAN || !m->include_prompt) return false;
+    if (m->dim != H) return false;
     for (int i = 0; i < m->count; i++)
         if (m->modules[i].kind != MODULE_NORMALIZE) return false;
     *pooling = plain[m->poolings[0]];

@@ -88,15 +88,21 @@ static Status read_directory_recipe(Session *s, Recipe *r, const char *directory
 {
     const Options *o = &s->options;
     const size_t H = (size_t)s->model.config.H, V = (size_t)s->model.config.V;
+    VectorSettings settings;
     bool others = false;
+    if (vector_settings_read(directory, &settings, e) != BERT_OK) return e->status;
+    r->similarity = settings.similarity;
     if (o->pooling != UNSET) {
         const Status status = sentence_modules_named(directory, &r->normalize, &others, e);
         if (status == BERT_OK && others)
             note(s, "--pooling leaves out the other modules of %s/modules.json", directory);
+        if (status == BERT_OK && settings.truncate_dim)
+            note(s, "--pooling leaves out truncate_dim of %s/config_sentence_transformers.json", directory);
         return status;
     }
     if (sentence_model_read(directory, H, V, &s->sentence, e) != BERT_OK) return e->status;
-    r->sentence = !sentence_is_plain(&s->sentence, &r->pooling, &r->normalize);
+    if (s->sentence.splade && !settings.says_similarity) r->similarity = SIMILARITY_DOT;    /* a SparseEncoder's */
+    r->sentence = !sentence_is_plain(&s->sentence, H, &r->pooling, &r->normalize);
     if (r->sentence && (o->layers || o->combine != UNSET))
         return fail(e, BERT_USAGE, "%s makes its vectors of the last hidden state: with --layers or --combine give "
                     "--pooling, too", directory);
@@ -114,6 +120,28 @@ static Status refuse_projection(const Session *s, Error *e)
         return BERT_OK;
     return fail(e, BERT_FILE, "%s: tensor 'linear.weight' makes the vectors of a ColBERT, one for each token, which is not "
                 "supported: give --pooling or --layers for BERT's own", file->file.path);
+}
+
+/* How like two vectors of n numbers are, the more the larger: the two distances are negative. Every sum is one of
+ * doubles. Source: sentence-transformers, util/similarity.py. */
+static double likeness(const real *a, const real *b, size_t n, Similarity similarity)
+{
+    double sum = 0;
+    if (similarity == SIMILARITY_COSINE) return cosine(a, b, n);
+    for (size_t i = 0; i < n; i++) {
+        const double x = (double)a[i], y = (double)b[i];
+        sum += similarity == SIMILARITY_DOT ? x * y :
+               similarity == SIMILARITY_EUCLIDEAN ? (x - y) * (x - y) : fabs(x - y);
+    }
+    return similarity == SIMILARITY_DOT ? sum : similarity == SIMILARITY_EUCLIDEAN ? -sqrt(sum) : -sum;
+}
+
+/* What stands for a cosine, where the directory says so; NULL: it is one. */
+static const char *other_similarity(const Recipe *r)
+{
+    static const char *const names[] = {NULL, "dot products", "Euclidean distances, negative",
+                                        "Manhattan distances, negative"};
+    return names[r->similarity];
 }
 
 /* The recipe from the options. `layers` is the default; without one, the word-embedding tutorial's sentence vector (the
@@ -518,14 +546,14 @@ static Status compare_inputs(Comparison *c, const Session *s, const Inputs *inpu
     return status;
 }
 
-/* The cosine of things i and j; layer -1 is the recipe of the options. The rows of `layers` are ordered by thing,
+/* The likeness of things i and j; layer -1 is the recipe of the options. The rows of `layers` are ordered by thing,
  * then by hidden state. */
-static double cosine_of(const Comparison *c, int L, size_t i, size_t j, int layer)
+static double likeness_of(const Comparison *c, int L, size_t i, size_t j, int layer)
 {
     const Rows *rows = layer < 0 ? &c->vectors : &c->layers;
     size_t per = layer < 0 ? 1 : (size_t)L + 1, at = layer < 0 ? 0 : (size_t)layer;
     const real *a = rows->data + (i * per + at) * rows->dim, *b = rows->data + (j * per + at) * rows->dim;
-    return unsigned_nan(cosine(a, b, rows->dim));
+    return unsigned_nan(likeness(a, b, rows->dim, c->recipe.similarity));
 }
 
 static void print_cosine(const Session *s, double x)
@@ -544,7 +572,7 @@ static void print_similarity(const Session *s, const Comparison *c)
     for (size_t i = 0; i < c->count; i++) fprintf(s->out, "%10zu", i + 1);
     fputc('\n', s->out);
     for (size_t i = 0; i < c->count; i++) {
-        for (size_t j = 0; j < c->count; j++) print_cosine(s, cosine_of(c, s->model.config.L, i, j, -1));
+        for (size_t j = 0; j < c->count; j++) print_cosine(s, likeness_of(c, s->model.config.L, i, j, -1));
         fprintf(s->out, "   %s\n", c->labels[i]);
     }
 }
@@ -560,7 +588,7 @@ static void print_by_layer(const Session *s, const Comparison *c)
     for (int l = 0; l <= s->model.config.L; l++) {
         fprintf(s->out, "%12d", l);
         for (size_t i = 0; i < c->count; i++)
-            for (size_t j = i + 1; j < c->count; j++) print_cosine(s, cosine_of(c, s->model.config.L, i, j, l));
+            for (size_t j = i + 1; j < c->count; j++) print_cosine(s, likeness_of(c, s->model.config.L, i, j, l));
         fputc('\n', s->out);
     }
 }
@@ -573,7 +601,7 @@ static void json_put_cosines(const Session *s, const Comparison *c, int layer)
         fputs(i ? ", [" : "[", s->out);
         for (size_t j = 0; j < c->count; j++) {
             if (j) fputs(", ", s->out);
-            json_put_number(s->out, cosine_of(c, s->model.config.L, i, j, layer));
+            json_put_number(s->out, likeness_of(c, s->model.config.L, i, j, layer));
         }
         fputc(']', s->out);
     }
@@ -587,7 +615,7 @@ static void print_similarity_json(const Session *s, const Comparison *c)
         if (i) fputs(", ", s->out);
         json_put_text(s->out, c->labels[i], strlen(c->labels[i]));
     }
-    fputs("], \"cosines\": ", s->out);
+    fputs(c->recipe.similarity == SIMILARITY_COSINE ? "], \"cosines\": " : "], \"similarities\": ", s->out);
     json_put_cosines(s, c, -1);
     if (s->options.by_layer) fputs(", \"by_layer\": [", s->out);
     for (int l = 0; s->options.by_layer && l <= s->model.config.L; l++) {
@@ -623,6 +651,7 @@ static void note_comparison(const Session *s, const Comparison *c)
     put_layers(layers, sizeof layers, r);
     snprintf(states, sizeof states, r->count == 1 ? "hidden state %s" : combined[r->combine], layers);
     const char *length = r->normalize ? ", length 1" : "";
+    if (other_similarity(r)) note(s, "the numbers are %s", other_similarity(r));
     if (r->sentence) note(s, "compared: vectors as the model's modules.json makes them%s", length);
     else if (r->pooling == POOL_POOLER) note(s, "compared: the pooler's output%s", length);
     else note(s, "compared: %s, %s%s%s", states, pooled[r->pooling], length,
@@ -785,7 +814,7 @@ static Status score_line(const Session *s, const ModelRun *run, int b, Ranking *
     }
     rows->count = 1;
     Status status = append_vectors(rows, &all->recipe, s, run, b, e);
-    if (status == BERT_OK) *score = cosine(rows->data, rows->data + rows->dim, rows->dim);
+    if (status == BERT_OK) *score = likeness(rows->data, rows->data + rows->dim, rows->dim, all->recipe.similarity);
     return status;
 }
 
@@ -863,6 +892,9 @@ static Status start_pairs(Session *s, Ranking *all, const Text *query, Error *e)
         status = fail(e, BERT_USAGE, "a cross-encoder makes pairs of QUERY and each line: leave %s out",
                       s->options.inputs ? "--inputs" : s->options.pair ? "--pair" : "--pairs");
     if (status == BERT_OK && sentence_directory(s)) status = prompt_read(sentence_directory(s), NULL, &prompt, e);
+    if (status == BERT_OK && sentence_directory(s))
+        status = sentence_pairs_read(sentence_directory(s), &s->sentence_text, e);
+    if (status == BERT_OK && sentence_directory(s)) s->cuts = s->sentence_text.cuts;
     if (status == BERT_OK && prompt)
         status = fail(e, BERT_FILE, "%s: has a default prompt, which is not put before a cross-encoder's texts here",
                       s->directory);
@@ -875,6 +907,18 @@ static Status start_pairs(Session *s, Ranking *all, const Text *query, Error *e)
     free(prompt);
     labels_free(&labels);
     return status;
+}
+
+/* Prompts that nobody asked for and that no default puts before a text: the model may have been trained with them. */
+static Status note_prompts(const Session *s, Error *e)
+{
+    char names[400];
+    const char *directory = sentence_directory(s);
+    if (!directory || s->prompt || s->options.prompt || s->options.quiet) return BERT_OK;
+    if (prompt_names(directory, names, e) != BERT_OK) return e->status;
+    if (*names) note(s, "the directory has prompts for its texts (%s) and no default: none was used; --prompt NAME "
+                     "puts one before QUERY and every line", names);
+    return BERT_OK;
 }
 
 /* A fine-tuned model that is no cross-encoder: its head is not used, and which command uses it. False: it has none, or
@@ -905,6 +949,9 @@ static void note_ranking(const Session *s, const Ranking *all)
     if (!finite) note_not_finite(s);
     if (all->cross_encoder)
         note(s, "scores: this model is a cross-encoder, which reads QUERY and line together (%s)", kinds[all->scores]);
+    else if (other_similarity(&all->recipe))
+        note(s, "scores: %s, as the directory's similarity_fn_name or its kind asks for",
+             other_similarity(&all->recipe));
     else if (!sentence_directory(s) && !note_other_head(s))
         note(s, "raw BERT was not trained to compare sentences; this model was: -m weights/all-MiniLM-L6-v2");
 }
@@ -922,6 +969,7 @@ static Status verb_rank(Session *s, Error *e)
     if (status == BERT_OK) print_ranked(s, all.line, all.count);
     if (status == BERT_OK) status = answer_done(s, e);
     if (status == BERT_OK) note_ranking(s, &all);
+    if (status == BERT_OK && !all.cross_encoder) status = note_prompts(s, e);
     s->first = NULL;
     for (size_t i = 0; i < all.count; i++) free(all.line[i].text);
     free(all.line);

@@ -593,8 +593,8 @@ static void sizes_that_are_left_out_are_those_of_bert_base(void)
     end();
 }
 
-/* Keys that change the numbers in the library are refused; those that say nothing, or that a DistilBERT's library passes
- * over, are not. */
+/* Keys that change the numbers in the library are refused; those that say nothing, or that a DistilBERT's library
+ * passes over, are not. */
 static void keys_that_change_the_numbers_are_refused(void)
 {
     static const struct { bool distilbert; const char *member, *part; } cases[] = {

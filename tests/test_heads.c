@@ -420,6 +420,74 @@ static void the_newest_setting_of_a_cross_encoder_counts(void)
     formula_remove(tiny);
 }
 
+/* A file of the tiny model. */
+static void write_file(const char *name, const char *text)
+{
+    char path[400];
+    snprintf(path, sizeof path, "%s/%s", tiny, name);
+    FILE *f = fopen(path, "w");
+    if (!check(f != NULL, "%s is written", path)) return;
+    fputs(text, f);
+    fclose(f);
+}
+
+/* A cross-encoder with modules.json: its settings for texts count as an encoder's do, and what cannot be obeyed is
+ * refused by file and key. */
+static void a_cross_encoder_obeys_its_modules(void)
+{
+#define MODULE(type) "{\"name\": \"" type "\", \"type\": \"" type "\", \"path\": \"\"}"
+#define ITSELF MODULE("sentence_transformers.base.modules.transformer.Transformer")
+    static const struct { const char *modules, *settings, *part; } cases[] = {
+        {"[" ITSELF "]", "{\"max_seq_length\": 7}", NULL},
+        {"[" ITSELF "]", "{\"processor_kwargs\": {\"model_max_length\": 7}, \"transformer_task\": "
+         "\"sequence-classification\", \"module_output_name\": \"scores\", \"modality_config\": {\"text\": "
+         "{\"method\": \"forward\", \"method_output_name\": \"logits\"}}}", NULL},
+        {"[" ITSELF "]", "{\"config_kwargs\": {\"hidden_act\": \"relu\"}}",
+         "sentence_bert_config.json: \"hidden_act\""},
+        {"[" ITSELF "]", "{\"transformer_task\": \"text-generation\"}", "sentence_bert_config.json: transformer_task"},
+        {"[" ITSELF "]", "{\"other\": 1}", "sentence_bert_config.json: the key \"other\""},
+        {"[" MODULE("my.own.Thing") "]", "{}", "modules.json: \"type\" of module 0 is \"my.own.Thing\""},
+        {"[" ITSELF ", " MODULE("sentence_transformers.cross_encoder.modules.LogitScore") "]", "{}",
+         "modules.json: \"type\" of module 1"},
+        {"[]", "{}", "modules.json: 0 modules"}};
+    static char whole[4000];
+    if (!headed_model(false, 1, "")) return;
+    configure(false, "\"architectures\": [\"BertForSequenceClassification\"],");
+    check(run("./bert rank -q -m %s 'the cat' 'sat'", tiny) == 0, "a pair of 6 tokens: %s", output);
+    check(run("./bert rank -q -m %s 'the cat' 'sat on'", tiny) == 0, "a pair of 7 tokens: %s", output);
+    snprintf(whole, sizeof whole, "%.*s", (int)strcspn(output, "\t"), output);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_file("modules.json", cases[i].modules);
+        write_file("sentence_bert_config.json", cases[i].settings);
+        const int code = run("./bert rank -q -m %s 'the cat' 'sat on the mat' 2>&1", tiny);
+        if (cases[i].part) check(code == 3 && strstr(output, cases[i].part), "case %zu: exit %d, %s", i, code, output);
+        else check(code == 0 && !strncmp(output, whole, strlen(whole)) && output[strlen(whole)] == '\t',
+                   "case %zu: cut to 7 tokens, exit %d: %s, expected %s", i, code, output, whole);
+    }
+    run("rm %s/modules.json %s/sentence_bert_config.json", tiny, tiny);
+    formula_remove(tiny);
+}
+
+/* Where tokenizer_config.json names no class, config.json does. */
+static void the_class_of_the_tokenizer_may_stand_in_config_json(void)
+{
+    if (!tiny_model()) return;
+    configure(false, "\"tokenizer_class\": \"BertJapaneseTokenizer\",");
+    check(run("./bert embed -m %s x 2>&1", tiny) == 3 &&
+          strstr(output, "/config.json: tokenizer_class: found 'BertJapaneseTokenizer'"), "refused: %s", output);
+    configure(false, "\"tokenizer_class\": \"DistilBertTokenizer\",");
+    check(run("./bert tokenize -m %s --format json --pair b a 2>&1", tiny) == 0 &&
+          strstr(output, "\"type_ids\": [0, 0, 0, 0, 0]"), "a pair without segments: %s", output);
+    check(run("./bert tokenize -m %s --segments 1 --format json --pair b a 2>&1", tiny) == 0 &&
+          strstr(output, "\"type_ids\": [1, 1, 1, 1, 1]"), "--segments says another: %s", output);
+    write_file("tokenizer_config.json", "{\"tokenizer_class\": \"BertTokenizer\", \"do_lower_case\": true}");
+    configure(false, "\"tokenizer_class\": \"BertJapaneseTokenizer\",");
+    check(run("./bert tokenize -m %s --format json --pair b a 2>&1", tiny) == 0 &&
+          strstr(output, "\"type_ids\": [0, 0, 0, 1, 1]"), "tokenizer_config.json comes first: %s", output);
+    run("rm %s/tokenizer_config.json", tiny);
+    formula_remove(tiny);
+}
+
 /* A million labels are believed, and no more. */
 static void labels_are_at_most_a_million(void)
 {
@@ -612,6 +680,8 @@ const Test head_tests[] = {
     {"labels_are_read_or_refused", labels_are_read_or_refused},
     {"what_labels_mean_is_found", what_labels_mean_is_found},
     {"the_newest_setting_of_a_cross_encoder_counts", the_newest_setting_of_a_cross_encoder_counts},
+    {"a_cross_encoder_obeys_its_modules", a_cross_encoder_obeys_its_modules},
+    {"the_class_of_the_tokenizer_may_stand_in_config_json", the_class_of_the_tokenizer_may_stand_in_config_json},
     {"labels_are_at_most_a_million", labels_are_at_most_a_million},
     {"scores_follow_the_configuration", scores_follow_the_configuration},
     {"commands_say_which_head_is_there", commands_say_which_head_is_there},

@@ -299,6 +299,100 @@ static void texts_are_cut_to_the_length_of_the_directory(void)
     sentence_remove();
 }
 
+/* model_max_length among the arguments of the tokenizer comes before max_seq_length, wherever it stands. */
+static void texts_are_cut_to_the_length_of_the_arguments(void)
+{
+    static const char *const keys[] = {"tokenizer_args", "processor_kwargs"};
+    if (!sentence_model()) return;
+    for (int i = 0; i < 2; i++) {
+        put("sentence_bert_config.json", "{\"%s\": {\"model_max_length\": 5}}", keys[i]);
+        same("'the cat sat on the mat'", "'the cat sat'");
+        put("sentence_bert_config.json", "{\"%s\": {\"model_max_length\": 5}, \"max_seq_length\": 6}", keys[i]);
+        same("'the cat sat on the mat'", "'the cat sat'");
+    }
+    sentence_remove();
+}
+
+/* truncate_dim: the first numbers of what the modules make; only --normalize comes after it. */
+static void truncate_dim_leaves_the_first_numbers(void)
+{
+    double all[H], got[H];
+    if (!sentence_model()) return;
+    put_modules("Transformer: Pooling:1_Pooling Normalize:");
+    embed("'the cat sat'", all, H);
+    put("config_sentence_transformers.json", "{\"truncate_dim\": 8}");
+    embed("'the cat sat'", got, 8);
+    near("the first 8 of 24", got, all, 8);
+    double sum = 0;
+    for (int d = 0; d < 8; d++) sum += all[d] * all[d];
+    for (int d = 0; d < 8; d++) all[d] /= sqrt(sum);
+    embed("--normalize 'the cat sat'", got, 8);
+    near("length 1 after it", got, all, 8);
+    put("config_sentence_transformers.json", "{\"truncate_dim\": 25}");
+    embed("'the cat sat'", got, H);
+    put("config_sentence_transformers.json", "{\"truncate_dim\": null}");
+    embed("'the cat sat'", got, H);
+    check(run("./bert embed -m %s --pooling cls a 2>&1 >/dev/null", tiny) == 0 && !strstr(output, "truncate_dim"),
+          "%s", output);
+    put("config_sentence_transformers.json", "{\"truncate_dim\": 8}");
+    check(run("./bert embed -m %s --pooling cls a 2>&1 >/dev/null", tiny) == 0 && strstr(output, "truncate_dim"),
+          "%s", output);
+    put("config_sentence_transformers.json", "{\"truncate_dim\": 0}");
+    refused("a", 3, "/config_sentence_transformers.json: truncate_dim is 0", "expected 1 to");
+    put("config_sentence_transformers.json", "{\"truncate_dim\": \"8\"}");
+    refused("a", 3, "/config_sentence_transformers.json", "byte");
+    sentence_remove();
+}
+
+/* The first score of `rank` and the matrix of `similarity` for two texts, against sums over their vectors. */
+static void vectors_are_compared_as_the_directory_says(void)
+{
+    static const char *const names[] = {"cosine", "dot", "euclidean", "manhattan"};
+    double a[H], b[H], want[4] = {0}, aa = 0, bb = 0, x[1];
+    if (!sentence_model()) return;
+    embed("'the cat sat'", a, H);
+    embed("'a dog'", b, H);
+    for (int d = 0; d < H; d++) {
+        want[1] += a[d] * b[d];
+        want[2] += (a[d] - b[d]) * (a[d] - b[d]);
+        want[3] -= fabs(a[d] - b[d]);
+        aa += a[d] * a[d];
+        bb += b[d] * b[d];
+    }
+    want[0] = want[1] / sqrt(aa * bb);
+    want[2] = -sqrt(want[2]);
+    for (int i = 0; i < 4; i++) {
+        put("config_sentence_transformers.json", "{\"similarity_fn_name\": \"%s\"}", names[i]);
+        check(run("./bert rank -q -m %s 'the cat sat' 'a dog'", tiny) == 0 && numbers(x, 1) == 1, "rank: %s", output);
+        near(names[i], x, &want[i], 1);
+        const int code = run("./bert similarity -m %s --format json 'the cat sat' 'a dog' 2>&1", tiny);
+        const char *key = strstr(output, i ? "\"similarities\": [[" : "\"cosines\": [[");
+        const char *comma = key ? strchr(key, ',') : NULL;
+        x[0] = comma ? strtod(comma + 1, NULL) : NAN;
+        check(code == 0, "%s: %s", names[i], output);
+        near(names[i], x, &want[i], 1);
+    }
+    put("config_sentence_transformers.json", "{\"similarity_fn_name\": \"maxsim\"}");
+    check(run("./bert rank -q -m %s 'the cat sat' 'a dog'", tiny) == 0 && numbers(x, 1) == 1, "rank: %s", output);
+    near("a name that is none to the library", x, &want[0], 1);
+    sentence_remove();
+}
+
+/* A model that was trained with prompts and names no default: rank says that it used none. */
+static void prompts_that_were_not_used_are_said(void)
+{
+    if (!sentence_model()) return;
+    put("config_sentence_transformers.json",
+        "{\"prompts\": {\"query\": \"the big \", \"document\": \"\", \"old\": null}}");
+    check(run("./bert rank -m %s cat mat 2>&1 >/dev/null", tiny) == 0 && strstr(output, "(query)") &&
+          strstr(output, "--prompt NAME"), "%s", output);
+    check(run("./bert rank -m %s --prompt query cat mat 2>&1 >/dev/null", tiny) == 0 && !strstr(output, "(query)"),
+          "%s", output);
+    put("config_sentence_transformers.json", "{\"prompts\": {\"query\": \"\"}}");
+    check(run("./bert rank -m %s cat mat 2>&1 >/dev/null", tiny) == 0 && !strstr(output, "prompts"), "%s", output);
+    sentence_remove();
+}
+
 static void a_prompt_stands_before_the_text(void)
 {
     if (!sentence_model()) return;
@@ -583,6 +677,11 @@ static void splade_weighs_every_piece(void)
           "the query finds itself: %s", output);
     check(run_on_terminal("./bert embed -q -m %s 'the cat'", tiny) == 0 && strstr(output, " pieces)") &&
           strstr(output, shown), "on a terminal: %s", output);
+    put("config_sentence_transformers.json", "{\"max_active_dims\": null, \"truncate_dim\": 4}");
+    embed("'the cat'", got, V);
+    put("config_sentence_transformers.json", "{\"max_active_dims\": 4}");
+    refused("a", 3, "/config_sentence_transformers.json", "max_active_dims");
+    run("rm %s/config_sentence_transformers.json", tiny);
     put("1_Pooling/config.json", "{\"pooling_strategy\": \"mean\"}");
     refused("a", 3, "1_Pooling/config.json", "pooling_strategy");
     put("1_Pooling/config.json", "{\"other\": 1}");
@@ -610,6 +709,10 @@ const Test sentence_tests[] = {
     {"a_dense_module_projects_the_vector", a_dense_module_projects_the_vector},
     {"modules_are_applied_in_the_order_of_the_list", modules_are_applied_in_the_order_of_the_list},
     {"texts_are_cut_to_the_length_of_the_directory", texts_are_cut_to_the_length_of_the_directory},
+    {"texts_are_cut_to_the_length_of_the_arguments", texts_are_cut_to_the_length_of_the_arguments},
+    {"truncate_dim_leaves_the_first_numbers", truncate_dim_leaves_the_first_numbers},
+    {"vectors_are_compared_as_the_directory_says", vectors_are_compared_as_the_directory_says},
+    {"prompts_that_were_not_used_are_said", prompts_that_were_not_used_are_said},
     {"a_prompt_stands_before_the_text", a_prompt_stands_before_the_text},
     {"a_prompt_can_be_left_out_of_the_pooling", a_prompt_can_be_left_out_of_the_pooling},
     {"a_sep_without_a_name_counts_with_the_prompt", a_sep_without_a_name_counts_with_the_prompt},

@@ -1184,6 +1184,26 @@ static void a_missing_special_token_matters_where_it_is_needed(void)
     encoding_free(&x);
 }
 
+/* null takes a token away; the message names the file that says so. */
+static void a_token_that_is_said_to_be_none_is_named_with_its_file(void)
+{
+    static const char vocab[] = SPECIALS "a\n";
+    static const char *const keys[] = {"cls_token", "sep_token"};
+    const EncodeOptions usual = {.segments = -1};
+    for (int i = 0; i < 2; i++) {
+        char config[100], why[100];
+        Encoding x = {0};
+        Tokenizer t;
+        Error e = {0};
+        snprintf(config, sizeof config, "{\"%s\": null}", keys[i]);
+        snprintf(why, sizeof why, "tokenizer_config.json: %s is null, but [%s] is needed", keys[i], i ? "SEP" : "CLS");
+        if (!check(load_made(&t, vocab, sizeof vocab - 1, config, CASE_AUTO, &e) == BERT_OK, "%s", e.message)) continue;
+        check(encode(&t, text_of("a"), NULL, &usual, &x, &e) == BERT_FILE && strstr(e.message, why), "%s", e.message);
+        encoding_free(&x);
+        tokenizer_free(&t);
+    }
+}
+
 static void a_few_stray_capitals_do_not_make_a_vocabulary_cased(void)
 {
     static const struct { const char *vocab; bool lower; const char *source; } cases[] = {
@@ -1226,6 +1246,36 @@ static void the_directory_says_where_to_cut_and_to_fill(void)
                "%s", e.message)) return;
     check(t.max_length == 0 && !t.truncate_left, "a number that means none");
     tokenizer_free(&t);
+}
+
+/* Which tokenizers give the model no segments: the ids of a pair are the same, its segments are all 0. */
+static void some_tokenizers_give_no_segments(void)
+{
+#define CLASS_AND(name, more) "{\"tokenizer_class\": \"" name "\", \"pad_token\": \"[PAD]\"" more "}"
+#define NAMES(list) ", \"model_input_names\": [\"input_ids\"" list "]"
+    static const struct { const char *config; int second; } cases[] = {
+        {NULL, 1}, {"{}", 1}, {CLASS("BertTokenizer"), 1}, {CLASS("BertTokenizerFast"), 1},
+        {CLASS("DistilBertTokenizer"), 0}, {CLASS("DistilBertTokenizerFast"), 0},
+        {CLASS_AND("PreTrainedTokenizerFast", ""), 0}, {CLASS_AND("TokenizersBackend", ""), 0},
+        {CLASS_AND("TokenizersBackend", NAMES(", \"token_type_ids\"")), 1},
+        {CLASS_AND("BertTokenizer", NAMES("")), 0}, {CLASS_AND("BertTokenizer", ", \"model_input_names\": null"), 1},
+        {CLASS_AND("DistilBertTokenizer", NAMES(", \"token_type_ids\", \"attention_mask\"")), 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *const files[FILES] = {[JSON] = USUAL, [CONFIG] = cases[i].config};
+        const EncodeOptions usual = {.segments = -1}, ones = {.segments = 1};
+        const Text a = {"the", 3}, b = {"cat", 3};
+        Encoding x = {0};
+        Tokenizer t;
+        Error e;
+        if (!check(load_files(&t, files, CASE_AUTO, &e) == BERT_OK, "case %zu: %s", i, e.message)) continue;
+        check(encode(&t, a, &b, &usual, &x, &e) == BERT_OK && x.token_type_ids[0] == 0 &&
+              x.token_type_ids[x.T - 1] == cases[i].second, "case %zu: segment %d", i,
+              x.T ? x.token_type_ids[x.T - 1] : -1);
+        encoding_free(&x);
+        check(encode(&t, a, &b, &ones, &x, &e) == BERT_OK && x.token_type_ids[0] == 1, "case %zu: all 1", i);
+        encoding_free(&x);
+        tokenizer_free(&t);
+    }
 }
 
 /* tokenizer.json's own "truncation" and "padding" have sides, too; tokenizer_config.json's come first. */
@@ -1290,6 +1340,8 @@ const Test tokenizer_tests[] = {
     {"special_and_added_tokens_come_from_all_four_files", special_and_added_tokens_come_from_all_four_files},
     {"a_missing_special_token_matters_where_it_is_needed", a_missing_special_token_matters_where_it_is_needed},
     {"a_few_stray_capitals_do_not_make_a_vocabulary_cased", a_few_stray_capitals_do_not_make_a_vocabulary_cased},
+    {"a_token_that_is_said_to_be_none_is_named_with_its_file", a_token_that_is_said_to_be_none_is_named_with_its_file},
+    {"some_tokenizers_give_no_segments", some_tokenizers_give_no_segments},
     {"the_directory_says_where_to_cut_and_to_fill", the_directory_says_where_to_cut_and_to_fill},
     {"the_case_comes_from_the_caller_then_the_file_then_the_pieces",
      the_case_comes_from_the_caller_then_the_file_then_the_pieces},

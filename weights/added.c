@@ -239,6 +239,8 @@ static void take_named(Tokenizer *t, const TokenizerFiles *f)
     t->cls_id = f->whole ? f->cls_id : named_id(t, f, TOKEN_CLS);
     t->sep_id = f->whole ? f->sep_id : named_id(t, f, TOKEN_SEP);
     t->sep_named = names_sep(t, f);
+    t->cls_null = f->none_by[TOKEN_CLS];
+    t->sep_null = f->none_by[TOKEN_SEP];
     if (f->whole) t->unk_id = vocabulary_id(t->vocabulary, f->unk, strlen(f->unk));
     else t->unk_id = unk->content ? vocabulary_id(t->vocabulary, unk->content, unk->length) : -1;
 }

@@ -186,8 +186,8 @@ static Status read_decoder_flag(JsonReader *j, Error *e)
 static Status refuse_quantization(JsonReader *j, Error *e)
 {
     if (json_peek(j) == 'n') return json_skip(j, e);
-    return fail(e, BERT_FILE, "%s: quantization_config is there, expected none: the library quantizes the weights by it, "
-                "which is not supported", j->path);
+    return fail(e, BERT_FILE, "%s: quantization_config is there, expected none: the library quantizes the weights by "
+                "it, which is not supported", j->path);
 }
 
 /* position_embedding_type: null is the same as no key. */

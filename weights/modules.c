@@ -4,7 +4,8 @@
  *     sentence_bert_config.json            of the Transformer: max_seq_length, do_lower_case
  *     1_Pooling/config.json                of the Pooling: which of six, or several of them; or of SpladePooling
  *     2_Dense/config.json, model.safetensors
- *     config_sentence_transformers.json    prompts, and the name of the one that is put before every text
+ *     config_sentence_transformers.json    prompts, and the name of the one that is put before every text; how many
+ *                                          numbers of a vector are left, and how two are compared
  *
  * Directories have any name; the list says which module is where. What is not in the list above is refused by name: a
  * vector that left a module out would look right.
@@ -155,6 +156,7 @@ static Status expect_word(JsonReader *j, const char *key, const char *word, Erro
 static Status read_task(JsonReader *j, const char *key, SentenceText *text, Error *e)
 {
     char task[32];
+    if (text->pairs) return expect_word(j, key, "sequence-classification", e);
     const Status status = read_word(j, key, "feature-extraction", "fill-mask", task, e);
     if (status == BERT_OK) text->fill_mask = !strcmp(task, "fill-mask");
     return status;
@@ -162,6 +164,7 @@ static Status read_task(JsonReader *j, const char *key, SentenceText *text, Erro
 
 static Status read_output_name(JsonReader *j, const char *key, SentenceText *text, Error *e)
 {
+    if (text->pairs) return expect_word(j, key, "logits", e);
     return read_word(j, key, "last_hidden_state", "logits", text->output, e);
 }
 
@@ -188,8 +191,8 @@ static Status read_modalities(JsonReader *j, SentenceText *text, Error *e)
 }
 
 /* Arguments for other libraries' functions (model_args, tokenizer_args, ...): those that change no number are passed
- * over, model_max_length counts as max_seq_length does, any other is refused. */
-static Status read_arguments(JsonReader *j, const char *of, int *length, Error *e)
+ * over, model_max_length comes before max_seq_length, any other is refused if `strict`. */
+static Status read_arguments(JsonReader *j, const char *of, bool strict, int *length, Error *e)
 {
     static const char *const harmless[] = {"trust_remote_code", "add_pooling_layer", "attn_implementation", "cache_dir",
                                            "local_files_only", "padding_side", "use_fast", "unpad_inputs"};
@@ -201,10 +204,20 @@ static Status read_arguments(JsonReader *j, const char *of, int *length, Error *
         bool skipped = false;
         for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++) skipped |= !strcmp(key, harmless[i]);
         if (!strcmp(key, "model_max_length")) s = read_length(j, key, length, e);
-        else if (skipped) s = json_skip(j, e);
+        else if (skipped || !strict) s = json_skip(j, e);
         else s = fail(e, BERT_FILE, "%s: \"%s\" of \"%s\" cannot be obeyed", j->path, key, of);
     }
     return s;
+}
+
+/* Is it a key whose value are arguments for other libraries' functions? */
+static bool holds_arguments(const char *key)
+{
+    static const char *const arguments[] = {"processing_kwargs", "model_args", "model_kwargs", "tokenizer_args",
+                                            "processor_kwargs", "config_args", "config_kwargs"};
+    for (size_t i = 0; i < sizeof arguments / sizeof *arguments; i++)
+        if (!strcmp(key, arguments[i])) return true;
+    return false;
 }
 
 /* The keys that only a vector needs: a command that makes none is content without them. Those of encode_query and
@@ -213,14 +226,10 @@ static Status read_arguments(JsonReader *j, const char *of, int *length, Error *
 static Status read_strict_key(JsonReader *j, const char *key, SentenceText *text, Error *e)
 {
     static const char *const passed[] = {"query_length", "document_length", "query_expansion", "unpad_inputs"};
-    static const char *const arguments[] = {"processing_kwargs", "model_args", "model_kwargs", "tokenizer_args",
-                                            "processor_kwargs", "config_args", "config_kwargs"};
     for (size_t i = 0; i < sizeof passed / sizeof *passed; i++)
         if (!strcmp(key, passed[i])) return json_skip(j, e);
-    for (size_t i = 0; i < sizeof arguments / sizeof *arguments; i++)
-        if (!strcmp(key, arguments[i])) return read_arguments(j, key, &text->max_length, e);
     if (!strcmp(key, "transformer_task")) return read_task(j, key, text, e);
-    if (!strcmp(key, "module_output_name")) return expect_word(j, key, "token_embeddings", e);
+    if (!strcmp(key, "module_output_name")) return expect_word(j, key, text->pairs ? "scores" : "token_embeddings", e);
     if (!strcmp(key, "modality_config")) return read_modalities(j, text, e);
     if (!strcmp(key, "tokenizer_name_or_path") && read_null(j)) return BERT_OK;
     return refuse_key(j, key, e);
@@ -239,9 +248,11 @@ static Status read_text_settings(const char *path, bool strict, SentenceText *te
         *any = true;
         if (!strcmp(key, "max_seq_length")) s = read_length(&j, key, &text->max_length, e);
         else if (!strcmp(key, "do_lower_case")) s = read_null(&j) ? BERT_OK : json_bool(&j, &text->lower_case, e);
+        else if (holds_arguments(key)) s = read_arguments(&j, key, strict, &text->argued_length, e);
         else s = strict ? read_strict_key(&j, key, text, e) : json_skip(&j, e);
     }
     if (s == BERT_OK) s = json_end(&j, e);
+    if (text->argued_length) text->max_length = text->argued_length;
     file_close(&file);
     return s;
 }
@@ -309,6 +320,93 @@ Status sentence_text_read(const char *directory, SentenceText *text, Error *e)
     if (find_text_settings(directory, false, text, e) != BERT_OK) return e->status;
     if (text->cuts && !text->max_length) return read_tokenizer_length(directory, text, e);
     text->cuts |= text->max_length > 0;
+    return BERT_OK;
+}
+
+Status sentence_pairs_read(const char *directory, SentenceText *text, Error *e)
+{
+    ModuleList list;
+    if (!file_exists(directory, "modules.json")) return BERT_OK;
+    if (read_list(directory, &list, e) != BERT_OK) return e->status;
+    for (int i = 0; i < list.count; i++) {
+        const ModuleEntry *entry = &list.entry[i];
+        if (i == 0 && !strcmp(entry->class, "Transformer") && is_of_the_library(entry)) continue;
+        return fail(e, BERT_FILE, "%s/modules.json: \"type\" of module %d is \"%s\", expected %s", directory, i,
+                    entry->type, i == 0 ? "sentence_transformers' Transformer" :
+                    "a cross-encoder's list to end with its Transformer (--pooling ranks by vectors)");
+    }
+    if (!list.count) return fail(e, BERT_FILE, "%s/modules.json: 0 modules, expected a Transformer", directory);
+    text->pairs = true;
+    return find_text_settings(directory, true, text, e);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * config_sentence_transformers.json: what becomes of vectors
+ *
+ *     {"truncate_dim": 256, "similarity_fn_name": "dot", "max_active_dims": null, "prompts": ...}
+ * ------------------------------------------------------------------------------------------------------------------ */
+/* A number of 1 or more that may be null; *n stays then. */
+static Status read_count(JsonReader *j, const char *key, size_t *n, Error *e)
+{
+    int64_t count;
+    if (read_null(j)) return BERT_OK;
+    if (json_integer(j, &count, e) != BERT_OK) return e->status;
+    if (count < 1 || count > 1 << 24)
+        return fail(e, BERT_FILE, "%s: %s is %lld, expected 1 to %d", j->path, key, (long long)count, 1 << 24);
+    *n = (size_t)count;
+    return BERT_OK;
+}
+
+/* A name that the library does not know is none to it, and the default counts. */
+static Status read_similarity(JsonReader *j, VectorSettings *settings, Error *e)
+{
+    static const char *const names[] = {[SIMILARITY_COSINE] = "cosine", [SIMILARITY_DOT] = "dot",
+                                        [SIMILARITY_EUCLIDEAN] = "euclidean", [SIMILARITY_MANHATTAN] = "manhattan"};
+    char name[64];
+    if (read_null(j)) return BERT_OK;
+    if (json_string(j, name, sizeof name, e) != BERT_OK) return e->status;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(name, names[i])) {
+            settings->says_similarity = true;
+            settings->similarity = (Similarity)i;
+        }
+    return BERT_OK;
+}
+
+Status vector_settings_read(const char *directory, VectorSettings *settings, Error *e)
+{
+    char path[4400], key[64];
+    FileView file;
+    JsonReader j;
+    bool more;
+    size_t active = 0;
+    *settings = (VectorSettings){0};
+    if (!file_exists(directory, "config_sentence_transformers.json")) return BERT_OK;
+    snprintf(path, sizeof path, "%.4096s/config_sentence_transformers.json", directory);
+    if (file_open(&file, path, e) != BERT_OK) return e->status;
+    Status s = json_open(&j, path, file.data, file.size, 0, e);
+    while (s == BERT_OK && (s = json_next_key(&j, key, sizeof key, &more, e)) == BERT_OK && more) {
+        if (!strcmp(key, "truncate_dim")) s = read_count(&j, key, &settings->truncate_dim, e);
+        else if (!strcmp(key, "max_active_dims")) s = read_count(&j, key, &active, e);
+        else if (!strcmp(key, "similarity_fn_name")) s = read_similarity(&j, settings, e);
+        else s = json_skip(&j, e);
+    }
+    if (s == BERT_OK) s = json_end(&j, e);
+    settings->active_dims = active > 0;
+    file_close(&file);
+    return s;
+}
+
+/* truncate_dim counts for the vectors of a SentenceTransformer, after all modules, so that they need not have length 1
+ * any more; max_active_dims for those of a SparseEncoder. Each passes over the other's key. */
+static Status apply_vector_settings(const char *directory, SentenceModel *m, Error *e)
+{
+    VectorSettings settings;
+    if (vector_settings_read(directory, &settings, e) != BERT_OK) return e->status;
+    if (m->splade && settings.active_dims)
+        return fail(e, BERT_FILE, "%s/config_sentence_transformers.json: the key \"max_active_dims\" cannot be obeyed",
+                    directory);
+    if (!m->splade && settings.truncate_dim && settings.truncate_dim < m->dim) m->dim = settings.truncate_dim;
     return BERT_OK;
 }
 
@@ -691,6 +789,7 @@ Status sentence_model_read(const char *directory, size_t H, size_t V, SentenceMo
     if (s == BERT_OK && listed) s = read_modules(directory, &list, H, m, e);
     if (s == BERT_OK && !listed) m->dim = (size_t)m->pooling_count * H;
     if (s == BERT_OK && m->splade) m->dim = V;
+    if (s == BERT_OK) s = apply_vector_settings(directory, m, e);
     if (s != BERT_OK) sentence_model_free(m);
     return s;
 }
@@ -712,8 +811,25 @@ typedef struct {
     char *text;                     /* room for the file's size; the prompt itself */
     size_t capacity;
     bool found;
+    bool filled;                    /* `names` leaves out prompts that are empty */
     char names[400];                /* all names, for a message */
 } Prompts;
+
+/* Adds the name to the list of names. */
+static void add_name(Prompts *p, const char *name)
+{
+    const size_t n = strlen(p->names);
+    snprintf(p->names + n, sizeof p->names - n, "%s%s", n ? ", " : "", name);
+}
+
+/* The name of a prompt that is not empty, for prompt_names. */
+static Status read_filled(JsonReader *j, const char *name, Prompts *p, Error *e)
+{
+    if (read_null(j)) return BERT_OK;
+    const Status s = json_string(j, p->text, p->capacity, e);
+    if (s == BERT_OK && *p->text) add_name(p, name);
+    return s;
+}
 
 static Status read_prompts(JsonReader *j, Prompts *p, Error *e)
 {
@@ -721,8 +837,11 @@ static Status read_prompts(JsonReader *j, Prompts *p, Error *e)
     bool more;
     Status s = json_begin(j, '{', e);
     while (s == BERT_OK && (s = json_next_key(j, key, sizeof key, &more, e)) == BERT_OK && more) {
-        const size_t n = strlen(p->names);
-        snprintf(p->names + n, sizeof p->names - n, "%s%s", n ? ", " : "", key);
+        if (p->filled) {
+            s = read_filled(j, key, p, e);
+            continue;
+        }
+        add_name(p, key);
         const bool is_it = p->wanted && !strcmp(key, p->wanted);
         if (is_it) p->found = true;
         if (is_it && read_null(j)) p->text[0] = 0;
@@ -774,5 +893,23 @@ Status prompt_read(const char *directory, const char *name, char **prompt, Error
     file_close(&file);
     if (s == BERT_OK && *p.text) *prompt = p.text;
     else free(p.text);
+    return s;
+}
+
+Status prompt_names(const char *directory, char names[400], Error *e)
+{
+    char path[4400];
+    FileView file;
+    *names = 0;
+    if (!file_exists(directory, "config_sentence_transformers.json")) return BERT_OK;
+    snprintf(path, sizeof path, "%.4096s/config_sentence_transformers.json", directory);
+    if (file_open(&file, path, e) != BERT_OK) return e->status;
+    Prompts p = {.capacity = file.size + 1, .filled = true};
+    p.text = calloc(p.capacity, 1);
+    const JsonReader j = {.path = path, .text = file.data, .size = file.size};
+    const Status s = p.text ? read_prompt_file(j, NULL, &p, e) : fail(e, BERT_SYSTEM, "out of memory for the prompts");
+    file_close(&file);
+    free(p.text);
+    snprintf(names, 400, "%s", p.names);
     return s;
 }

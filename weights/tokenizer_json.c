@@ -143,6 +143,7 @@ static Status read_named(JsonReader *j, TokenizerFiles *f, int which, Error *e)
     AddedList one = {0};
     added_token_free(&f->named[which]);
     f->none[which] = json_peek(j) == 'n';
+    f->none_by[which] = !f->none[which] ? NULL : f->in_map ? "special_tokens_map.json" : "tokenizer_config.json";
     if (f->none[which]) return json_skip(j, e);
     Status s = read_token(j, f->in_map, &r, e);
     if (!s) s = added_append(&one, &r.token, e);
@@ -266,6 +267,22 @@ static Status read_class(JsonReader *j, TokenizerFiles *f, Error *e)
                 "is not supported", j->path, f->class_name);
 }
 
+/* model_input_names: what the tokenizer makes for the model. Without "token_type_ids" the model takes segment 0 for all
+ * tokens, of both texts of a pair. */
+static Status read_input_names(JsonReader *j, TokenizerFiles *f, Error *e)
+{
+    char name[64];
+    bool more;
+    if (json_peek(j) == 'n') return json_skip(j, e);
+    f->segments = SAID_NO;
+    Status s = json_begin(j, '[', e);
+    while (s == BERT_OK && (s = json_next_element(j, &more, e)) == BERT_OK && more) {
+        s = json_string(j, name, sizeof name, e);
+        if (s == BERT_OK && !strcmp(name, "token_type_ids")) f->segments = SAID_YES;
+    }
+    return s;
+}
+
 /* "left" or "right". */
 static Status read_side(JsonReader *j, const char *key, Saying *left, Error *e)
 {
@@ -310,6 +327,7 @@ static Status config_member(JsonReader *j, const char *key, void *context, Error
     if (!strcmp(key, "strip_accents")) return read_saying(j, &f->strip_accents, e);
     if (!strcmp(key, "tokenize_chinese_chars")) return read_saying(j, &f->chinese_chars, e);
     if (!strcmp(key, "tokenizer_class")) return read_class(j, f, e);
+    if (!strcmp(key, "model_input_names")) return read_input_names(j, f, e);
     if (!strcmp(key, "truncation_side")) return read_side(j, key, &f->truncate_left, e);
     if (!strcmp(key, "padding_side")) return read_side(j, key, &f->pad_left, e);
     if (!strcmp(key, "model_max_length") || !strcmp(key, "max_len")) return read_length(j, key, f, e);
@@ -326,6 +344,18 @@ static Status config_member(JsonReader *j, const char *key, void *context, Error
 Status read_tokenizer_config(TokenizerFiles *f, const char *path, Error *e)
 {
     return read_file(path, config_member, f, e);
+}
+
+static Status class_member(JsonReader *j, const char *key, void *context, Error *e)
+{
+    return strcmp(key, "tokenizer_class") ? json_skip(j, e) : read_class(j, context, e);
+}
+
+/* What else is wrong with the file is not said here: commands that need the model read it once more. */
+Status read_class_of_config(TokenizerFiles *f, const char *path, Error *e)
+{
+    const Status s = read_file(path, class_member, f, e);
+    return s == BERT_FILE && !*f->class_name ? BERT_OK : s;
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------

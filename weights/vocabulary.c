@@ -329,6 +329,15 @@ static Status settle_setting(const TokenizerFiles *f, const char *key, const cha
                 "for a BertTokenizer, has no %s", f->directory, key, words[json], name);
 }
 
+/* Does the tokenizer give the model no segments? model_input_names says so, else the class: a BertTokenizer gives them,
+ * a DistilBertTokenizer and the classes that take all from tokenizer.json do not.
+ * Source: model_input_names of the classes in transformers 5. */
+static bool lacks_segments(const TokenizerFiles *f)
+{
+    if (f->segments != UNSAID) return f->segments == SAID_NO;
+    return f->whole || !strncmp(f->class_name, "DistilBert", 10);
+}
+
 /* The settings: from tokenizer.json as a whole, or from tokenizer_config.json. */
 static Status settle(Tokenizer *t, const TokenizerFiles *f, CaseChoice choice, Error *e)
 {
@@ -347,6 +356,7 @@ static Status settle(Tokenizer *t, const TokenizerFiles *f, CaseChoice choice, E
     t->truncate_left = f->truncate_left == SAID_YES;
     t->pad_left = f->pad_left == SAID_YES;
     t->plain = f->plain;
+    t->no_segments = lacks_segments(f);
     t->max_length = f->max_length;
     t->longest_word = f->whole ? f->longest_word : 100;
     if (f->whole || f->longest_word == 100) return BERT_OK;
@@ -397,6 +407,7 @@ static Status read_pieces(Vocabulary *v, TokenizerFiles *f, char *path, size_t c
 static Status load(Tokenizer *t, TokenizerFiles *f, CaseChoice choice, char *path, size_t capacity, Error *e)
 {
     Status s = read_if_any(f, "tokenizer_config.json", path, capacity, read_tokenizer_config, e);
+    if (!s && !*f->class_name) s = read_if_any(f, "config.json", path, capacity, read_class_of_config, e);
     if (!s) s = read_pieces(t->vocabulary, f, path, capacity, e);
     if (!s && !f->has_decoder)
         s = read_if_any(f, "special_tokens_map.json", path, capacity, read_special_tokens_map, e);

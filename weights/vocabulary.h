@@ -91,9 +91,11 @@ typedef struct {
     /* tokenizer_config.json; special_tokens_map.json and added_tokens.json, where it has no added_tokens_decoder */
     bool whole;                     /* the class takes everything from tokenizer.json: PreTrainedTokenizerFast */
     char class_name[64];
+    Saying segments;                /* model_input_names has token_type_ids, or a list without them */
     Saying lower_case, strip_accents, chinese_chars;
     AddedToken named[NAMED_TOKENS]; /* content NULL: not said */
     bool none[NAMED_TOKENS];        /* said to be null */
+    const char *none_by[NAMED_TOKENS];      /* by this file */
     AddedList own, extra;           /* other keys that end in _token; extra_special_tokens */
     AddedList additional, map_additional;   /* additional_special_tokens: where there are no extra ones */
     bool in_map;                    /* special_tokens_map.json is being read, where all tokens are special */
@@ -112,6 +114,8 @@ typedef struct {
 } TokenizerFiles;
 
 Status read_tokenizer_config(TokenizerFiles *f, const char *path, Error *e);
+/* tokenizer_class of config.json, and nothing else. */
+Status read_class_of_config(TokenizerFiles *f, const char *path, Error *e);
 Status read_special_tokens_map(TokenizerFiles *f, const char *path, Error *e);
 Status read_added_tokens(TokenizerFiles *f, const char *path, Error *e);
 /* All of tokenizer.json, its pieces by vocabulary_start and vocabulary_add. */

@@ -230,9 +230,11 @@ int labels_entailment(const Labels *l);
 enum { MAX_MODULES = 16, MAX_POOLINGS = 8 };
 typedef struct {
     char model[256];                /* where below the directory the BERT is; "": in it */
+    int argued_length;              /* model_max_length among the tokenizer's arguments, which comes first; or 0 */
     int max_length;                 /* max_seq_length: tokens that a text is cut to; 0: nothing is said */
     bool cuts;                      /* a text that is too long is cut, not refused, where a vector is made of it */
     bool lower_case;                /* do_lower_case: for a cased vocabulary; accents stay */
+    bool pairs;                     /* of a cross-encoder: logits of its classifier are wanted */
     bool fill_mask;                 /* transformer_task: the logits of the MLM head are pooled, not hidden states */
     char file[40];                  /* of the directory `model`: where the Transformer's settings are, or would be */
     char output[32];                /* method_output_name of texts, if it is said: "last_hidden_state" or "logits" */
@@ -258,20 +260,33 @@ typedef struct {
     bool include_prompt;            /* false: the tokens of the prompt are not pooled */
     SentenceModule modules[MAX_MODULES];    /* what comes after the pooling, in this order */
     int count;
-    size_t dim;                     /* numbers of the vector at the end */
+    size_t dim;                     /* numbers of the vector at the end: the first ones, where truncate_dim says so */
 } SentenceModel;
+
+/* similarity_fn_name: how two vectors are compared. */
+typedef enum { SIMILARITY_COSINE, SIMILARITY_DOT, SIMILARITY_EUCLIDEAN, SIMILARITY_MANHATTAN } Similarity;
+typedef struct {                    /* config_sentence_transformers.json, without the prompts */
+    size_t truncate_dim;            /* numbers that are left of a vector; 0: all */
+    bool active_dims;               /* max_active_dims: only the largest weights of SPLADE's are left */
+    bool says_similarity;
+    Similarity similarity;
+} VectorSettings;
 
 bool is_sentence_directory(const char *directory);
 /* Where the model is and how it wants its texts; zeros if the directory is none of sentence-transformers. */
 Status sentence_text_read(const char *directory, SentenceText *text, Error *e);
 /* How vectors are made of the last hidden state, H numbers a token, or of V logits. *m is empty if it fails. */
 Status sentence_model_read(const char *directory, size_t H, size_t V, SentenceModel *m, Error *e);
+Status vector_settings_read(const char *directory, VectorSettings *settings, Error *e);     /* zeros without the file */
+/* The same for the pairs of a cross-encoder: modules.json, if it is there, has a Transformer and nothing else. */
+Status sentence_pairs_read(const char *directory, SentenceText *text, Error *e);
 void sentence_model_free(SentenceModel *m);
 /* The names of the modules only, for a recipe of one's own: is Normalize among them, and any that is left out then? */
 Status sentence_modules_named(const char *directory, bool *normalize, bool *others, Error *e);
 /* The prompt of that name, or with NULL the default one; malloc'ed, NULL if there is none or it is empty. BERT_USAGE if
  * the directory has none of that name. */
 Status prompt_read(const char *directory, const char *name, char **prompt, Error *e);
+Status prompt_names(const char *directory, char names[400], Error *e);  /* of those with text: "query, document" */
 
 typedef enum {
     GROUP_ENCODER, GROUP_POOLER, GROUP_MLM, GROUP_NSP,
