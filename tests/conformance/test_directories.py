@@ -183,8 +183,8 @@ def texts(r, d):
 
 def encoded(d, text, pair=None):
     limit = min(d.tokenizer.model_max_length, d.model.config.max_position_embeddings)
-    e = d.tokenizer(text, pair, truncation=True, max_length=limit, return_token_type_ids=True)
-    return {k: torch.tensor([e[k]]) for k in common.INPUTS}
+    e = d.tokenizer(text, pair, truncation=True, max_length=limit)      # some classes give no token_type_ids: all 0
+    return {k: torch.tensor([e[k] if k in e else [0] * len(e["input_ids"])]) for k in common.INPUTS}
 
 
 def encoder_of(model):
