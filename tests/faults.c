@@ -407,31 +407,31 @@ static void write_tokenizer(void)
 }
 
 #define MODEL "-m", directory
+typedef struct { int code; char *argv[16]; } Command;
+
+/* Tortures one after another; how many failures that were. */
+static long torture_all(Command *commands, size_t count)
+{
+    long points = 0;
+    for (size_t i = 0; i < count; i++) points += torture(commands[i].code, commands[i].argv);
+    return points;
+}
+
 static long torture_bert(void)
 {
     char trace[512], wrong[512], many[512], documents[512], index[512], pieces[512], sentences[512];
-    char heads[512], texts[512], one[512], choices[512];
-    snprintf(texts, sizeof texts, "%s", in_directory("texts"));
-    snprintf(one, sizeof one, "%s", in_directory("one"));
-    snprintf(choices, sizeof choices, "%s", in_directory("choices"));
     snprintf(pieces, sizeof pieces, "%s", in_directory("pieces"));
     snprintf(index, sizeof index, "%s", in_directory("s.index.json"));
     snprintf(trace, sizeof trace, "%s", in_directory("trace"));
     snprintf(many, sizeof many, "%s", in_directory("many"));
     snprintf(documents, sizeof documents, "%s", in_directory("documents"));
     snprintf(wrong, sizeof wrong, "%s", in_directory("wrong"));
-    snprintf(heads, sizeof heads, "%s", in_directory("heads"));
     snprintf(sentences, sizeof sentences, "%s", in_directory("st"));
-    char trained[512], config[512], vocabulary[512], held_out[512];
-    snprintf(held_out, sizeof held_out, "%s", in_directory("lines"));
-    snprintf(trained, sizeof trained, "%s", in_directory("new"));
-    snprintf(config, sizeof config, "%s", in_directory("config.json"));
-    snprintf(vocabulary, sizeof vocabulary, "%s", in_directory("vocab.txt"));
     char *made[] = {"bert", "trace", MODEL, "-q", "-o", trace, "the cat", NULL};
     char *different[] = {"bert", "trace", MODEL, "-q", "--gelu", "tanh", "-o", wrong, "the cat", NULL};
     Outcome o = run(made, -1, false), p = run(different, -1, false);
     outcome_free(&o), outcome_free(&p);
-    struct { int code; char *argv[16]; } commands[] = {
+    Command commands[] = {
         {0, {"bert", "tokenize", MODEL, NULL}},                              /* three lines of stdin */
         {0, {"bert", "tokenize", MODEL, "--trace", "the [MASK] sat", NULL}},
         {0, {"bert", "tokenize", "-m", pieces, "a [E1] b", NULL}},
@@ -467,6 +467,26 @@ static long torture_bert(void)
         {0, {"bert", "info", "-v", MODEL, NULL}},
         {0, {"bert", "embed", "-m", sentences, "sat", "--format", "json", NULL}},
         {0, {"bert", "rank", "-m", sentences, "cat", "the dog", "the cat", "--prompt", "q", NULL}},
+        {0, {"bert", "help", NULL}},
+    };
+    const long points = torture_all(commands, sizeof commands / sizeof *commands);
+    remove(trace), remove(wrong);
+    return points;
+}
+
+/* Fine-tuned models, and learning. */
+static long torture_tuned(void)
+{
+    char heads[512], texts[512], one[512], choices[512], trained[512], config[512], vocabulary[512], held_out[512];
+    snprintf(texts, sizeof texts, "%s", in_directory("texts"));
+    snprintf(one, sizeof one, "%s", in_directory("one"));
+    snprintf(choices, sizeof choices, "%s", in_directory("choices"));
+    snprintf(heads, sizeof heads, "%s", in_directory("heads"));
+    snprintf(held_out, sizeof held_out, "%s", in_directory("lines"));
+    snprintf(trained, sizeof trained, "%s", in_directory("new"));
+    snprintf(config, sizeof config, "%s", in_directory("config.json"));
+    snprintf(vocabulary, sizeof vocabulary, "%s", in_directory("vocab.txt"));
+    Command commands[] = {
         {0, {"bert", "classify", "-m", texts, "the cat", "a dog", NULL}},
         {0, {"bert", "classify", "-m", texts, "--labels", "cat, dog", "--multi", "--format", "json", "the cat", NULL}},
         {0, {"bert", "choose", "-m", choices, "the cat", "sat", "went", NULL}},
@@ -480,13 +500,8 @@ static long torture_bert(void)
         {0, {"bert", "train", MODEL, "-q", "-o", trained, "--steps", "2", "--save-every", "1", "--batch", "2",
              "--dev", held_out, NULL}},
         {0, {"bert", "train", "-q", "-o", trained, "--steps", "2", "--batch", "2", "--config", config, "--vocab", vocabulary}},
-        {0, {"bert", "help", NULL}},
     };
-    long points = 0;
-    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-        points += torture(commands[i].code, commands[i].argv);
-    remove(trace), remove(wrong);
-    return points;
+    return torture_all(commands, sizeof commands / sizeof *commands);
 }
 
 /* The converter, on the checkpoint that tests/checkpoint.c wrote there. */
@@ -671,7 +686,7 @@ int main(int argc, char **argv)
     write_heads();
     write_checkpoint(directory);
     write_torch_and_shards();
-    long points = torture_convert() + torture_bert();
+    long points = torture_convert() + torture_bert() + torture_tuned();
     clean_up();
     printf("%ld failures judged, %d complaints\n", points, complaints);
     return complaints || points == 0;

@@ -942,80 +942,81 @@ static void vocab_txt_beside_tokenizer_json_must_agree(void)
 }
 
 #define CLASS(name) "{\"tokenizer_class\": \"" name "\"}"
+static const struct { const char *json, *config, *why; } refused[] = {
+    {NULL, CLASS("BertJapaneseTokenizer"), "tokenizer_config.json: tokenizer_class: found 'BertJapaneseTokenizer'"},
+    {NULL, CLASS("TokenizersBackend"), "names the class TokenizersBackend, which needs tokenizer.json"},
+    {NULL, "{\"auto_map\": {\"AutoTokenizer\": [\"x.Y\", null]}}", "auto_map"},
+    {NULL, "{\"truncation_side\": \"middle\"}", "truncation_side: found 'middle'"},
+    {NULL, "{\"model_max_length\": -1}", "model_max_length: found -1"},
+    {NULL, "{\"added_tokens_decoder\": {\"x\": {\"content\": \"y\"}}}", "added_tokens_decoder: found 'x'"},
+    {WHOLE(FIVE, "{\"type\": \"Lowercase\"}", SPLITTER, TEMPLATE, MODEL), NULL,
+     "normalizer.type: found 'Lowercase'"},
+    {WHOLE(FIVE, "null", SPLITTER, TEMPLATE, MODEL), NULL, "tokenizer.json: normalizer: found nothing"},
+    {WHOLE(FIVE, "{\"type\": \"BertNormalizer\", \"clean_text\": false}", SPLITTER, TEMPLATE, MODEL), NULL,
+     "clean_text"},
+    {WHOLE(FIVE, NORMALIZER, "{\"type\": \"Whitespace\"}", TEMPLATE, MODEL), NULL,
+     "pre_tokenizer.type: found 'Whitespace'"},
+    {WHOLE(FIVE, NORMALIZER, "null", TEMPLATE, MODEL), NULL, "pre_tokenizer: found nothing"},
+    {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"type\": \"RobertaProcessing\"}", MODEL), NULL,
+     "post_processor.type: found 'Roberta"},
+    {WHOLE(FIVE, NORMALIZER, SPLITTER, "null", MODEL), FAST, "post_processor: found nothing"},
+    {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"type\": \"TemplateProcessing\", \"single\": " SINGLE ", \"pair\": "
+           PAIR(0)
+           ", \"special_tokens\": " IDS "}", MODEL), NULL, "post_processor: found another template"},
+    {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"type\": \"TemplateProcessing\", \"single\": " SINGLE ", \"pair\": "
+           PAIR(1)
+           ", \"special_tokens\": {}}", MODEL), NULL, "post_processor: found another template"},
+    {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"type\": \"BertProcessing\", \"sep\": [\"[SEP]\", 9], \"cls\": "
+           "[\"[CLS]\", 2]}", MODEL), FAST,
+     "post_processor: found the ids 2 and 9, expected 0 to 8"},
+    {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"type\": \"BPE\", \"vocab\": {}}"), NULL,
+     "model.type: found 'BPE'"},
+    {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {" PIECES "}, \"merges\": []}"), NULL,
+     "model.merges"},
+    {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"type\": \"Unigram\", \"vocab\": []}"), NULL,
+     "model.type: found 'Unigram'"},
+    {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"continuing_subword_prefix\": \"@@\"}"), NULL,
+     "found '@@', expected '##'"},
+    {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"max_input_chars_per_word\": 201}"), NULL,
+     "max_input_chars_per_word: found 201"},
+    {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"max_input_chars_per_word\": 50, \"vocab\": {" PIECES "}}"),
+     NULL,
+     "max_input_chars_per_word: found 50, but a BertTokenizer has 100"},
+    {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{}"), NULL, "model.vocab: found nothing"},
+    {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {\"a\": 0, \"b\": 0}}"), NULL,
+     "'b', id 0: found twice"},
+    {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {\"a\": 0, \"a\": 1}}"), NULL,
+     "'a', id 1: found twice"},
+    {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {\"a\": -1}}"), NULL, "'a' has id -1"},
+    {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {\"a\": 16000000}}"), NULL, "'a' has id 16000000"},
+    {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {}, \"vocab\": {}}"), NULL,
+     "model.vocab: found twice"},
+    {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"type\": \"BertProcessing\", \"trim\": true, \"sep\": [\"[SEP]\", 3, "
+           "4]}", MODEL), NULL,
+     "post_processor: expected a token and its id"},
+    {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"single\": [" SIX_PLACES ", " SIX_PLACES ", " SIX_PLACES "]}", MODEL),
+     NULL,
+     "post_processor: found more than"},
+    {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"special_tokens\": {" SIX_NAMES(a) ", " SIX_NAMES(b) ", " SIX_NAMES(c)
+           "}}", MODEL),
+     NULL, "post_processor.special_tokens: found more than"},
+    {WHOLE(SPECIAL(7, "[E1]"), NORMALIZER, SPLITTER, TEMPLATE, MODEL), NULL,
+     "tokenizer.json: the added token '[E1]' has id 7, but by its place it is 9"},
+    {WHOLE(FIVE, "{\"type\": \"BertNormalizer\", \"lowercase\": false, \"handle_chinese_chars\": true}", SPLITTER,
+           TEMPLATE, MODEL),
+     NULL, "normalizer.lowercase: found false, but tokenizer_config.json, which decides for a BertTokenizer, has "
+     "no do_lower_case"},
+};
+
 static void a_tokenizer_that_is_not_berts_is_refused_by_file_and_key(void)
 {
-    static const struct { const char *json, *config, *why; } cases[] = {
-        {NULL, CLASS("BertJapaneseTokenizer"), "tokenizer_config.json: tokenizer_class: found 'BertJapaneseTokenizer'"},
-        {NULL, CLASS("TokenizersBackend"), "names the class TokenizersBackend, which needs tokenizer.json"},
-        {NULL, "{\"auto_map\": {\"AutoTokenizer\": [\"x.Y\", null]}}", "auto_map"},
-        {NULL, "{\"truncation_side\": \"middle\"}", "truncation_side: found 'middle'"},
-        {NULL, "{\"model_max_length\": -1}", "model_max_length: found -1"},
-        {NULL, "{\"added_tokens_decoder\": {\"x\": {\"content\": \"y\"}}}", "added_tokens_decoder: found 'x'"},
-        {WHOLE(FIVE, "{\"type\": \"Lowercase\"}", SPLITTER, TEMPLATE, MODEL), NULL,
-         "normalizer.type: found 'Lowercase'"},
-        {WHOLE(FIVE, "null", SPLITTER, TEMPLATE, MODEL), NULL, "tokenizer.json: normalizer: found nothing"},
-        {WHOLE(FIVE, "{\"type\": \"BertNormalizer\", \"clean_text\": false}", SPLITTER, TEMPLATE, MODEL), NULL,
-         "clean_text"},
-        {WHOLE(FIVE, NORMALIZER, "{\"type\": \"Whitespace\"}", TEMPLATE, MODEL), NULL,
-         "pre_tokenizer.type: found 'Whitespace'"},
-        {WHOLE(FIVE, NORMALIZER, "null", TEMPLATE, MODEL), NULL, "pre_tokenizer: found nothing"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"type\": \"RobertaProcessing\"}", MODEL), NULL,
-         "post_processor.type: found 'Roberta"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, "null", MODEL), FAST, "post_processor: found nothing"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"type\": \"TemplateProcessing\", \"single\": " SINGLE ", \"pair\": "
-               PAIR(0)
-               ", \"special_tokens\": " IDS "}", MODEL), NULL, "post_processor: found another template"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"type\": \"TemplateProcessing\", \"single\": " SINGLE ", \"pair\": "
-               PAIR(1)
-               ", \"special_tokens\": {}}", MODEL), NULL, "post_processor: found another template"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"type\": \"BertProcessing\", \"sep\": [\"[SEP]\", 9], \"cls\": "
-               "[\"[CLS]\", 2]}", MODEL), FAST,
-         "post_processor: found the ids 2 and 9, expected 0 to 8"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"type\": \"BPE\", \"vocab\": {}}"), NULL,
-         "model.type: found 'BPE'"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {" PIECES "}, \"merges\": []}"), NULL,
-         "model.merges"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"type\": \"Unigram\", \"vocab\": []}"), NULL,
-         "model.type: found 'Unigram'"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"continuing_subword_prefix\": \"@@\"}"), NULL,
-         "found '@@', expected '##'"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"max_input_chars_per_word\": 201}"), NULL,
-         "max_input_chars_per_word: found 201"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"max_input_chars_per_word\": 50, \"vocab\": {" PIECES "}}"),
-         NULL,
-         "max_input_chars_per_word: found 50, but a BertTokenizer has 100"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{}"), NULL, "model.vocab: found nothing"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {\"a\": 0, \"b\": 0}}"), NULL,
-         "'b', id 0: found twice"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {\"a\": 0, \"a\": 1}}"), NULL,
-         "'a', id 1: found twice"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {\"a\": -1}}"), NULL, "'a' has id -1"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {\"a\": 16000000}}"), NULL, "'a' has id 16000000"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"vocab\": {}, \"vocab\": {}}"), NULL,
-         "model.vocab: found twice"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"type\": \"BertProcessing\", \"trim\": true, \"sep\": [\"[SEP]\", 3, "
-               "4]}", MODEL), NULL,
-         "post_processor: expected a token and its id"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"single\": [" SIX_PLACES ", " SIX_PLACES ", " SIX_PLACES "]}", MODEL),
-         NULL,
-         "post_processor: found more than"},
-        {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"special_tokens\": {" SIX_NAMES(a) ", " SIX_NAMES(b) ", " SIX_NAMES(c)
-               "}}", MODEL),
-         NULL, "post_processor.special_tokens: found more than"},
-        {WHOLE(SPECIAL(7, "[E1]"), NORMALIZER, SPLITTER, TEMPLATE, MODEL), NULL,
-         "tokenizer.json: the added token '[E1]' has id 7, but by its place it is 9"},
-        {WHOLE(FIVE, "{\"type\": \"BertNormalizer\", \"lowercase\": false, \"handle_chinese_chars\": true}", SPLITTER,
-               TEMPLATE, MODEL),
-         NULL, "normalizer.lowercase: found false, but tokenizer_config.json, which decides for a BertTokenizer, has "
-         "no do_lower_case"},
-    };
     Tokenizer t;
     Error e;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        const char *const files[FILES] = {[TXT] = cases[i].json ? NULL : SPECIALS "a\n", [JSON] = cases[i].json,
-                                          [CONFIG] = cases[i].config};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        const char *const files[FILES] = {[TXT] = refused[i].json ? NULL : SPECIALS "a\n", [JSON] = refused[i].json,
+                                          [CONFIG] = refused[i].config};
         Status s = load_files(&t, files, CASE_AUTO, &e);
-        check(s == BERT_FILE && strstr(e.message, cases[i].why), "case %zu says '%s': %s", i, cases[i].why,
+        check(s == BERT_FILE && strstr(e.message, refused[i].why), "case %zu says '%s': %s", i, refused[i].why,
               s ? e.message : "nothing");
         check(t.vocabulary == NULL, "case %zu: nothing is left over", i);
         if (!s) tokenizer_free(&t);
