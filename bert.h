@@ -203,9 +203,9 @@ typedef struct {
 Status encode(const Tokenizer *t, Text a, const Text *b, const EncodeOptions *options, Encoding *out, Error *e);
 void encoding_free(Encoding *encoding);
 
-/* Steps 1 and 2 alone: calls `sink` for every word of the text that is not longer than longest_word, in order; stops where
- * it returns anything but BERT_OK. BERT_TEXT with the byte: invalid UTF-8. For learning a vocabulary: t may be one of
- * tokenizer_blank, without any piece. */
+/* Steps 1 and 2 alone: calls `sink` for every word of the text that is not longer than longest_word, in order; stops
+ * where it returns anything but BERT_OK. BERT_TEXT with the byte: invalid UTF-8. For learning a vocabulary: t may be one
+ * of tokenizer_blank, without any piece. */
 typedef Status WordSink(void *context, const char *word, size_t length, Error *e);
 Status split_text(const Tokenizer *t, Text text, WordSink *sink, void *context, Error *e);
 Status tokenizer_blank(Tokenizer *t, bool lower_case, Error *e);
@@ -591,6 +591,7 @@ Status gradients_room(Gradients *g, const Bert *m, const Activations *a, Keep ke
 void backward(const Bert *m, Activations *a, Gradients *g, const Targets *targets);     /* steps 15 to 5 */
 
 /* What backward() is made of, in its order: losses, heads, blocks from the last to the first, embeddings. */
+double labels_that_count(const int32_t *labels, size_t count);  /* 0 and above; none, if labels is NULL */
 void mlm_loss(const Bert *m, const Activations *a, Gradients *g, const Targets *t);
 void mlm_decoder_backward(const Bert *m, Activations *a, Gradients *g);
 void mlm_norm_backward(const Bert *m, Activations *a, Gradients *g);

@@ -261,6 +261,13 @@ static void add_losses(real *dlogits, Matrix logits, const int32_t *labels, doub
     }
 }
 
+double labels_that_count(const int32_t *labels, size_t count)
+{
+    double n = 0;
+    for (size_t i = 0; labels && i < count; i++) n += labels[i] >= 0;
+    return n;
+}
+
 /* The MLM loss: the mean over the chosen tokens of the step, and of these only.
  * Trap: a mean over all tokens is 6.7 times too small; a mean of the micro-batches' means weighs their tokens
  * unequally. Both look like another learning rate, and are found only by comparing.

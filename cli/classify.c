@@ -182,10 +182,8 @@ typedef struct {
 static int by_answer(const void *a, const void *b)
 {
     const Answer *x = a, *y = b;
-    const bool x_nan = isnan(x->score), y_nan = isnan(y->score);
-    if (x_nan != y_nan) return x_nan ? 1 : -1;
-    if (!x_nan && x->score != y->score) return x->score < y->score ? 1 : -1;
-    return x->place - y->place;
+    const int order = higher_first(x->score, y->score);
+    return order ? order : x->place - y->place;
 }
 
 /* Of equal scores the last place: zero-shot takes the reverse of NumPy's argsort. */

@@ -9,6 +9,7 @@
 #ifndef CLI_H
 #define CLI_H
 #include "verify/verify.h"
+#include <math.h>
 #include <time.h>
 
 /* ---------------------------------------------------------------------------------------------------------------------
@@ -281,6 +282,13 @@ bool sentence_is_plain(const SentenceModel *m, size_t H, Pooling *pooling, bool 
  * Numbers and texts on paper. No locale: the program never calls setlocale, so printf's point is a point
  * ------------------------------------------------------------------------------------------------------------------ */
 #define ALL_DIGITS (sizeof(real) == 8 ? "%.17g" : "%.9g")       /* enough of them to read back the same bits */
+/* For qsort: the higher score first, NaN last; 0 for equal ones. Trap: NaN compares as neither smaller nor larger; a
+ * comparison that does not say where it goes leaves the others unsorted, too. */
+static inline int higher_first(double x, double y)
+{
+    if (isnan(x) || isnan(y)) return !!isnan(x) - !!isnan(y);
+    return (x < y) - (x > y);
+}
 void put_score(const Session *s, double x);                    /* all digits, or on a terminal four decimals */
 void json_put_text(FILE *out, const char *bytes, size_t length);
 void json_put_number(FILE *out, double x);                      /* null if it is not finite */

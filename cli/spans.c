@@ -9,6 +9,7 @@
  * that of transformers 5.2), with tokenizers' Encoding: truncate, token_to_word, word_to_chars.
  */
 #include "cli/spans.h"
+#include "cli/cli.h"
 #include "weights/unicode.h"
 #include "weights/weights.h"
 #include <math.h>
@@ -288,9 +289,8 @@ typedef struct {                    /* tokens of the context, counted from its f
 static int by_score(const void *a, const void *b)
 {
     const Candidate *x = a, *y = b;
-    const bool x_nan = isnan(x->score), y_nan = isnan(y->score);
-    if (x_nan != y_nan) return x_nan ? 1 : -1;
-    if (!x_nan && x->score != y->score) return x->score < y->score ? 1 : -1;
+    const int order = higher_first(x->score, y->score);
+    if (order) return order;
     if (x->start != y->start) return x->start < y->start ? -1 : 1;
     return x->end < y->end ? -1 : x->end > y->end;
 }
@@ -430,9 +430,8 @@ static int by_text(const void *a, const void *b)
 static int by_answer_score(const void *a, const void *b)
 {
     const Answer *x = a, *y = b;
-    const bool x_nan = isnan(x->score), y_nan = isnan(y->score);
-    if (x_nan != y_nan) return x_nan ? 1 : -1;
-    if (!x_nan && x->score != y->score) return x->score < y->score ? 1 : -1;
+    const int order = higher_first(x->score, y->score);
+    if (order) return order;
     return x->place < y->place ? -1 : x->place > y->place;
 }
 

@@ -173,22 +173,14 @@ static Status read_targets(const Session *s, TraceInputs *in, Error *e)
     return BERT_OK;
 }
 
-/* How many labels count. */
-static double count_labels(const int32_t *labels, int count)
-{
-    double n = 0;
-    for (int i = 0; labels && i < count; i++) n += labels[i] >= 0;
-    return n;
-}
-
 /* Back through `a`: one step of one batch, all gradients kept. */
 static Status learn_batch(Bert *m, Activations *a, const TraceInputs *in, Gradients *g, Parameters *p, Error *e)
 {
+    const size_t judged = (size_t)(in->task.qa ? 2 * in->B : in->task.classifier ? in->B : in->N);
     const Targets targets = {.labels = in->labels, .next_sentence = in->next_sentence,
-                             .mlm_divisor = count_labels(in->labels, in->N),
-                             .nsp_divisor = count_labels(in->next_sentence, in->B), .task_labels = in->task_labels,
-                             .task_divisor = count_labels(in->task_labels, in->task.qa ? 2 * in->B :
-                                                          in->task.classifier ? in->B : in->N)};
+                             .mlm_divisor = labels_that_count(in->labels, (size_t)in->N),
+                             .nsp_divisor = labels_that_count(in->next_sentence, (size_t)in->B),
+                             .task_labels = in->task_labels, .task_divisor = labels_that_count(in->task_labels, judged)};
     Status status = gradients_new(g, m, p, e);
     if (status == BERT_OK) status = gradients_room(g, m, a, KEEP_EVERYTHING, e);
     if (status != BERT_OK) return status;

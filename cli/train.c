@@ -143,7 +143,8 @@ static void list_settings(TrainRun *r, long long log_size)
     setting(r, "model", false, "%dL/%dH/%dA/%dF V %d P %d S %d %s eps %g%s", c->L, c->H, c->A, c->F, c->V, c->P, c->S,
             c->gelu == GELU_TANH ? "gelu_new" : "gelu", c->eps, c->untied ? " untied" : "");
     setting(r, "data", false, "%s", r->data_hash);
-    setting(r, "task", false, "%s%s%s", o->task ? "classify" : o->no_nsp ? "mlm, no nsp" : "mlm", o->truncate ? ", truncate" : "",
+    const char *task = o->task ? "classify" : o->no_nsp ? "mlm, no nsp" : "mlm";
+    setting(r, "task", false, "%s%s%s", task, o->truncate ? ", truncate" : "",
             o->plain ? ", no special" : "");
     setting(r, "rules", false, "%s", o->rules ? "google" : "huggingface");
     setting(r, "seed", false, "%d", o->seed);
@@ -304,13 +305,6 @@ static Status open_data(TrainRun *r, Error *e)
 /* =====================================================================================================================
  * One step
  * ================================================================================================================== */
-static double count_labels(const int32_t *labels, size_t count)
-{
-    double n = 0;
-    for (size_t i = 0; i < count; i++) n += labels[i] >= 0;
-    return n;
-}
-
 /* Forward and back through the sequences from `begin` to `end` - 1. */
 static Status learn_part(TrainRun *r, int begin, int end, Targets targets, Error *e)
 {
@@ -358,7 +352,8 @@ static Status learn_step(TrainRun *r, double *norm, Error *e)
     Exercise *x = &r->exercise;
     Status s = exercise_fill(x, &r->data, r->adamw.step, e);
     if (s != BERT_OK) return s;
-    const double chosen = count_labels(x->labels, x->row[x->B]), judged = count_labels(x->next_sentence, (size_t)x->B);
+    const double chosen = labels_that_count(x->labels, x->row[x->B]);
+    const double judged = labels_that_count(x->next_sentence, (size_t)x->B);
     const Targets targets = {.mlm_divisor = chosen > 0 ? chosen : 1, .nsp_divisor = judged > 0 ? judged : 1,
                              .task_divisor = x->B};
     gradients_zero(&r->g);
@@ -399,10 +394,10 @@ static void log_step(TrainRun *r, double norm)
     fprintf(f, "{\"step\": %lld, \"loss\": %.9g", (long long)r->adamw.step, l->mlm + l->nsp + l->task);
     if (x->has_labels)
         fprintf(f, ", \"mlm_loss\": %.9g, \"mlm_accuracy\": %.9g", l->mlm,
-                part_right(l->mlm_right, count_labels(x->labels, x->row[x->B])));
+                part_right(l->mlm_right, labels_that_count(x->labels, x->row[x->B])));
     if (x->has_next)
         fprintf(f, ", \"nsp_loss\": %.9g, \"nsp_accuracy\": %.9g", l->nsp,
-                part_right(l->nsp_right, count_labels(x->next_sentence, (size_t)x->B)));
+                part_right(l->nsp_right, labels_that_count(x->next_sentence, (size_t)x->B)));
     if (x->has_class) fprintf(f, ", \"classify_accuracy\": %.9g", part_right(l->task_right, x->B));
     fprintf(f, ", \"learning_rate\": %.9g, \"gradient_norm\": %.9g, \"tokens_per_second\": %10.1f}\n",
             learning_rate_at(&r->options, r->adamw.step - 1), norm, seconds > 0 ? r->tokens / seconds : 0);
@@ -434,10 +429,10 @@ static void show_step(TrainRun *r)
             (long long)r->options.steps, l->mlm + l->nsp + l->task);
     if (x->has_labels && x->has_next) fprintf(stderr, " (MLM %.4f, NSP %.4f)", l->mlm, l->nsp);
     if (x->has_labels)
-        fprintf(stderr, "  words %.1f%%", 100 * part_right(l->mlm_right, count_labels(x->labels, x->row[x->B])));
+        fprintf(stderr, "  words %.1f%%", 100 * part_right(l->mlm_right, labels_that_count(x->labels, x->row[x->B])));
     if (x->has_next)
         fprintf(stderr, "  pairs %.1f%%",
-                100 * part_right(l->nsp_right, count_labels(x->next_sentence, (size_t)x->B)));
+                100 * part_right(l->nsp_right, labels_that_count(x->next_sentence, (size_t)x->B)));
     if (x->has_class) fprintf(stderr, "  texts %.1f%%", 100 * part_right(l->task_right, x->B));
     fprintf(stderr, "  %s tokens/s  %s left%s", rate, time_left, terminal && left ? " \033[K" : "\n");
 }

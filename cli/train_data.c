@@ -61,12 +61,6 @@ static double random_normal(Draws *d)
     }
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-    const size_t n = strlen(text), m = strlen(end);
-    return n >= m && !strcmp(text + n - m, end);
-}
-
 /* Differs: Google's truncated normal draws again what is more than two deviations from 0, and fills the row of [PAD]
  * like any other; Hugging Face's is the plain one, and that row is 0.
  * Source: [hf] BertPreTrainedModel._init_weights; [tf] modeling.py, create_initializer. */

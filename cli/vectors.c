@@ -749,14 +749,12 @@ typedef struct {
 } Ranked;
 
 /* The higher score first; of equal ones the earlier line, so that the order does not depend on qsort. A score that is
- * no number comes last. Trap: NaN compares as neither smaller nor larger; a comparison that does not say where it goes
- * leaves the others unsorted, too. */
+ * no number comes last. */
 static int by_score(const void *a, const void *b)
 {
     const Ranked *x = a, *y = b;
-    const bool x_nan = isnan(x->score), y_nan = isnan(y->score);
-    if (x_nan != y_nan) return x_nan ? 1 : -1;
-    if (!x_nan && x->score != y->score) return x->score < y->score ? 1 : -1;
+    const int order = higher_first(x->score, y->score);
+    if (order) return order;
     return x->number < y->number ? -1 : x->number > y->number;
 }
 

@@ -46,6 +46,7 @@ void plain_file_close(FileView *file);
 #define size_mul           plain_size_mul
 #define size_add           plain_size_add
 #define lengthen_array     plain_lengthen_array
+#define ends_with          plain_ends_with
 #define wish_large_pages   plain_wish_large_pages
 #define file_mapped_at     plain_file_mapped_at
 #define file_open          plain_file_open
@@ -66,6 +67,7 @@ void plain_file_close(FileView *file);
 #undef size_mul
 #undef size_add
 #undef lengthen_array
+#undef ends_with
 #undef wish_large_pages
 #undef file_mapped_at
 #undef file_open

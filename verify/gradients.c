@@ -104,13 +104,6 @@ Status labels_read(const Safetensors *file, const char *path, const LabelSpec *s
 /* =====================================================================================================================
  * A lesson: one step of learning that can be spoiled
  * ================================================================================================================== */
-static double count_labels(const int32_t *labels, int count)
-{
-    double n = 0;
-    for (int i = 0; labels && i < count; i++) n += labels[i] >= 0;
-    return n;
-}
-
 static int32_t *copy_of(const int32_t *from, size_t count, bool *ok)
 {
     int32_t *to = from ? malloc(count * sizeof *to) : NULL;
@@ -127,8 +120,8 @@ static void lesson_reset(Lesson *t)
     if (t->labels) memcpy(t->labels, t->given_labels, N * sizeof *t->labels);
     if (t->next_sentence) memcpy(t->next_sentence, t->given_next, B * sizeof *t->next_sentence);
     t->targets = (Targets){.labels = t->labels, .next_sentence = t->next_sentence,
-                           .mlm_divisor = count_labels(t->labels, t->a.N),
-                           .nsp_divisor = count_labels(t->next_sentence, t->batch.B)};
+                           .mlm_divisor = labels_that_count(t->labels, (size_t)t->a.N),
+                           .nsp_divisor = labels_that_count(t->next_sentence, (size_t)t->batch.B)};
     t->model.config = t->back.config = t->original->config;
     t->no_lookup = t->last_lookup = t->no_padding = false;
     t->value = 0;
@@ -335,7 +328,7 @@ static double mean_of_means(Matrix logits, real *dlogits, const int32_t *labels,
     double loss = 0;
     for (size_t first = 0; first < rows; first += each) {
         const size_t end = first + each < rows ? first + each : rows;
-        const double own = count_labels(labels + first, (int)(end - first)) * (double)parts;
+        const double own = labels_that_count(labels + first, end - first) * (double)parts;
         for (size_t i = first; i < end && own > 0; i++) {
             if (labels[i] < 0) continue;
             for (size_t j = 0; j < cols; j++) dlogits[i * cols + j] *= (real)(divisor / own);
@@ -375,7 +368,7 @@ static bool ignore_0(Lesson *t)
     size_t zeros = 0;
     for (int b = 0; t->next_sentence && b < t->batch.B; b++)
         if (t->next_sentence[b] == 0) t->next_sentence[b] = -100, zeros++;
-    t->targets.nsp_divisor = fmax(1, count_labels(t->next_sentence, t->batch.B));
+    t->targets.nsp_divisor = fmax(1, labels_that_count(t->next_sentence, (size_t)t->batch.B));
     return zeros > 0;
 }
 static bool swap_next(Lesson *t)
@@ -399,7 +392,7 @@ static bool more_targets(Lesson *t)
         t->labels[i] = id;
         added++;
     }
-    t->targets.mlm_divisor = count_labels(t->labels, t->a.N);
+    t->targets.mlm_divisor = labels_that_count(t->labels, (size_t)t->a.N);
     return added > 0;
 }
 
@@ -875,16 +868,6 @@ static Status explain(Grading *v, FILE *out, Error *e)
     if (!count) print_wrapped(out, line);
     free(list);
     return BERT_OK;
-}
-
-/* Dropout leaves zeros in what goes back through it. */
-static void print_dropped(const TraceView *other, FILE *out)
-{
-    char name[100], line[256];
-    escape(name, sizeof name, other->dropped);
-    snprintf(line, sizeof line, "best explanation: dropout is on, %.0f %% of the numbers in %s are 0: call "
-             "model.eval() before recording", 100 * other->dropped_share, name);
-    print_wrapped(out, line);
 }
 
 /* Our own losses and gradients as a view. */

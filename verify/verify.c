@@ -517,7 +517,7 @@ static Status judge_rounded(Verification *v, Rounding *q, DType dtype, FILE *out
 }
 
 /* A model in training drops a tenth of its numbers at random. Nothing after that can be compared, or explained. */
-static void print_dropped(const TraceView *other, FILE *out)
+void print_dropped(const TraceView *other, FILE *out)
 {
     char name[100], line[256];
     escape(name, sizeof name, other->dropped);

@@ -260,6 +260,7 @@ void compare_ids(char sentence[256], const TraceView *ref, const TraceView *othe
 void print_comparison(const TraceComparison *c, const char *ref_name, bool table, FILE *out);
 void print_last_line(const TraceComparison *c, FILE *out);
 void print_wrapped(FILE *out, const char *text);                            /* in lines of at most 120 columns */
+void print_dropped(const TraceView *other, FILE *out);                      /* dropout left zeros in it */
 Status fail_unknown(const TraceView *view, Error *e);                       /* not one name is known: quotes some */
 
 /* ---------------------------------------------------------------------------------------------------------------------

@@ -206,13 +206,6 @@ static Status read_tie(JsonReader *j, BertConfig *config, Error *e)
     return s;
 }
 
-/* Does the name of a class end with this? "BertForTokenClassification", "TFDistilBertForTokenClassification" ... */
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && !strcmp(text + n - m, end);
-}
-
 /* architectures: the classes that the weights were saved from, as a list of names; the first that has a classifier says
  * what it scores. Trap: all of them call it `classifier`, with matrices of the same shape: run as another's, it gives
  * numbers that look right. */

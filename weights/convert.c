@@ -99,13 +99,6 @@ static const BundleEntry *find_variable(const Conversion *c, const char *pattern
     return bundle_find(&c->bundle, name);
 }
 
-/* Whether `text` ends with `end`. */
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && !strcmp(text + n - m, end);
-}
-
 /* The names' common beginning, once for the encoder and once for the heads, which stand
  * beside it:
  *

@@ -161,6 +161,12 @@ bool size_add(size_t a, size_t b, size_t *out)
     return true;
 }
 
+bool ends_with(const char *text, const char *end)
+{
+    const size_t n = strlen(text), m = strlen(end);
+    return n >= m && !strcmp(text + n - m, end);
+}
+
 bool lengthen_array(void *array, size_t size, size_t *room, size_t wanted)
 {
     void *memory;                   /* the pointer that `array` points to, of whatever type */

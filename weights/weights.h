@@ -17,6 +17,8 @@ bool size_add(size_t a, size_t b, size_t *out);
  * them were too few. False: out of memory, or more than memory can have; then *array and *room are as before. */
 bool lengthen_array(void *array, size_t size, size_t *room, size_t wanted);
 
+bool ends_with(const char *text, const char *end);
+
 /* Length in bytes of the UTF-8 character at p, of which n bytes are left; 0 if there is none. */
 int utf8_character(const unsigned char *p, size_t n);
 
