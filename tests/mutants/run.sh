@@ -11,7 +11,7 @@ caught=0 survived=0 wrong=0
 # fresh: a copy of the sources without any mistake, and without weights
 fresh() {
     rm -rf "$copy"
-    mkdir -p "$copy/weights/bert-base-uncased" "$copy/tests"
+    mkdir -p "$copy/weights/bert-base-uncased"
     cp ./*.c ./*.h Makefile README.md "$copy/"
     for room in weights verify cli; do
         mkdir -p "$copy/$room"
@@ -19,7 +19,7 @@ fresh() {
     done
     cp cli/*.sh "$copy/cli/"
     cp weights/bert-base-uncased/vocab.txt "$copy/weights/bert-base-uncased/"
-    cp -R tests/*.c tests/*.h tests/golden tests/REPORTS.md tests/conformance "$copy/tests/"
+    cp -R tests "$copy/"
 }
 
 # first_failure: builds the copy and prints the first test that fails, "does not compile" or "takes too long"
