@@ -12,11 +12,20 @@ const EXAMPLES = [
     ['exampleOther', 'The man went to the store.', 'Penguins live in the south.'],
 ];
 const START = { a: '', b: '', token: -1, layer: 0, head: 0, step: 9, mistake: '', heads: [], away: [] };
+const TEXT_REJECTED = 4;            /* an exit code of ./bert */
 const MODULES = [[1, 4], [5, 6], [7, 13], [14, 16]];
 
 const state = { ...START };
 let hidden = [[], []];              /* of each text, for each [MASK] in it: {word, id} or null */
-let model = null, result = null, changed = null, learning = null, generation = 0, lastTime = 0;
+let model = null, result = null, changed = null, learning = null, lastTime = 0, lastError = null;
+
+/* Which of several drawings under way is the last one: the others stop. One counter for each thing that is drawn. */
+const turns = { run: 0, changed: 0, answer: 0, step: 0, banks: 0, break: 0 };
+function turn(name) {
+    const mine = ++turns[name], run = turns.run;
+    return () => mine === turns[name] && (name === 'run' || run === turns.run);
+}
+
 const $ = id => document.getElementById(id);
 
 /* ---------------------------------------------------------------------------------------------------------------------
@@ -105,11 +114,12 @@ const isMask = i => result.ids[i] === model.config.maskId;
 
 /* The text as it stands, then everything that shows it. */
 async function compute() {
-    const mine = ++generation;
+    const isLast = turn('run');
     stopLearning();
     try {
         const computed = await call('run', state.a, state.b ? state.b : null);
-        if (mine !== generation) return;
+        if (!isLast()) return;
+        lastError = null;
         result = computed;
         lastTime = result.time;
         const masks = [0, 1].map(type => range(result.T).filter(i => isMask(i) && result.types[i] === type).length);
@@ -122,18 +132,22 @@ async function compute() {
         state.heads = state.heads.filter(([l, a]) => l < model.config.L && a < model.config.A);
         changed = null;
         drawAll();
-        await computeChanged(mine);
+        await computeChanged();
     } catch (error) {
-        if (mine === generation) failed(error);
+        if (!isLast()) return;
+        lastError = error;
+        failed(error);
     }
 }
 
 /* The second run, if something is switched. */
-async function computeChanged(mine = ++generation) {
-    const { mistake, heads, away } = state;
+async function computeChanged() {
+    const isLast = turn('changed'), { mistake, heads, away } = state;
     try {
-        changed = mistake || heads.length || away.length ? await call('runChanged', { mistake: mistake || null, heads, away }) : null;
-        if (mine === generation) drawBreak();
+        const computed = mistake || heads.length || away.length ? await call('runChanged', { mistake: mistake || null, heads, away }) : null;
+        if (!isLast()) return;
+        changed = computed;
+        drawBreak();
     } catch (error) {
         failed(error);
     }
@@ -258,8 +272,8 @@ async function fillerPictures(run, fillers, name) {
 }
 
 async function drawAnswer() {
-    const mine = generation, pictures = await fillerPictures(0, result.fillers, 'fillers').catch(() => []);
-    if (mine !== generation) return;
+    const isLast = turn('answer'), pictures = await fillerPictures(0, result.fillers, 'fillers').catch(() => []);
+    if (!isLast()) return;
     fill($('answer'), !model.config.hasMlm ? h('p', {}, t('noMlm')) : result.fillers.length ? pictures : h('p', { class: 'hint' }, t('noMask')),
          state.b ? (result.isNext < 0 ? h('p', {}, t('noNext')) : nextPicture(result.isNext)) : null);
 }
@@ -294,12 +308,12 @@ function sourceOf(n) {
 }
 
 async function drawStep() {
-    const mine = generation, n = state.step, step = t('steps')[n - 1], { config } = model, tokens = result;
+    const isLast = turn('step'), n = state.step, step = t('steps')[n - 1], { config } = model, tokens = result;
     drawStepList();
     const view = { call, config, result, tokens, token: state.token, layer: state.layer, head: state.head,
                    chooseToken: token => choose({ token }), chooseHead: (layer, head) => choose({ layer, head }) };
     const pictures = await Promise.resolve().then(() => SHOW[n - 1](view)).catch(error => [h('p', { class: 'error' }, error.message)]);
-    if (mine !== generation || n !== state.step) return;
+    if (!isLast()) return;
     const code = sourceOf(n);
     const controls = [n > 4 && n !== 14 ? select('token', [8, 9, 10].includes(n) ? t('query') : t('token'), result.pieces.map((_, i) => [i, pieceLabel(i)]), state.token, v => choose({ token: +v })) : null,
                       (n >= 7 && n <= 13) || n === 16 ? select('layer', t('layer'), range(config.L).map(l => [l, l]), state.layer, v => choose({ layer: +v })) : null,
@@ -319,13 +333,13 @@ async function drawStep() {
  * One word, two meanings
  * ------------------------------------------------------------------------------------------------------------------ */
 async function drawBanks() {
-    const mine = generation, places = new Map();
+    const isLast = turn('banks'), places = new Map();
     result.pieces.forEach((piece, i) => { if (result.offsets[i][1] && /[a-z]{3}/i.test(piece)) places.set(piece, [...(places.get(piece) || []), i]); });
     const repeated = [...places].filter(([, list]) => list.length > 1).sort((a, b) => b[0].length - a[0].length)[0];
     if (!repeated) return fill($('banks'), h('p', {}, t('banksNone'), ' ', button('banks', t('banksButton'), () => setText(BANK), { class: 'quiet' })));
     const [word, at] = repeated, pairs = at.flatMap((i, k) => at.slice(k + 1).map(j => [i, j])).slice(0, 6);
     const values = await Promise.all(pairs.map(([i, j]) => call('cosines', 0, i, j)));
-    if (mine !== generation) return;
+    if (!isLast()) return;
     const low = Math.min(0.5, Math.floor(Math.min(...values.flat()) * 10) / 10), context = i => `${result.pieces[i]} ${result.pieces[i + 1] || ''}`.trim();
     fill($('banks'), lines(pairs.map(([i, j], k) => [`${i} ${context(i)} / ${j} ${context(j)}`.slice(0, 34), values[k]]), {
         name: 'banks', caption: t('pictureBanks', { word }), low, high: 1, labels: range(model.config.L + 1).map(String),
@@ -343,7 +357,7 @@ function switchTo(changes) {
 const mistakeText = name => t('mistakes')[name] || model.mistakes.find(m => m.name === name).sentence;
 
 async function drawBreak() {
-    const mine = generation, { L, A } = model.config;
+    const isLast = turn('break'), { L, A } = model.config;
     const featured = Object.keys(t('mistakes')).filter(name => model.mistakes.some(m => m.name === name));
     const toggled = (list, same, item) => list.some(same) ? list.filter(x => !same(x)) : [...list, item];
     const switches = h('div', { class: 'switches' },
@@ -359,7 +373,7 @@ async function drawBreak() {
         h('div', { class: 'chips', role: 'group', 'aria-label': t('away') }, range(result.T).filter(i => result.offsets[i][1]).map(i => button(`away-${i}`, result.pieces[i], () => switchTo({ away: toggled(state.away, x => x === i, i) }), { 'aria-pressed': String(state.away.includes(i)) }))),
         button('reset', t('resetAll'), () => switchTo({ mistake: '', heads: [], away: [] }), { class: 'quiet', disabled: !changed }));
     const shown = await differenceShown().catch(error => [h('p', { class: 'error' }, error.message)]);
-    if (mine !== generation) return;
+    if (!isLast()) return;
     fill($('break'), switches, h('div', { class: 'difference' }, shown));
 }
 
@@ -429,6 +443,7 @@ async function useModel(opening) {
         Object.assign(state, { layer: 0, head: 0, mistake: '', heads: [], away: [], token: -1 });
         drawModel();
         await compute();
+        if (lastError && lastError.status === TEXT_REJECTED) await setExample(...EXAMPLES[1].slice(1));     /* too long for it */
     } catch (error) {
         failed(error);
         $('model-error').textContent = error.message;
@@ -586,9 +601,10 @@ async function begin() {
  * of every intermediate out. The page shows the text, too. */
 window.bertPage = {
     ready: false,
+    idle: () => waiting.size === 0,         /* nothing is being computed or drawn */
     async run(text) {
         await setText(text);
-        if (!result || state.a !== text) throw new Error($('status').textContent);
+        if (lastError) throw lastError;
         const { ids, fillers, checksum } = result;
         return { ids, fillers: fillers.length ? fillers[0].list.map(({ piece }) => piece) : [], checksum };
     },
