@@ -98,7 +98,7 @@ void examples_free(Examples *x);
 typedef struct {                    /* a question of a held-out file, with what its answer is judged by */
     Text context;                   /* of Questions.contexts */
     char **answers;                 /* (answer_count) right ones; none: it has no answer */
-    size_t answer_count;
+    size_t answer_count, answer_room;
     double null_score, score;       /* the least of [CLS], the best of a span, over its windows */
     size_t begin, end;              /* that span, bytes of the context */
     bool any;                       /* there is a span */

@@ -133,13 +133,8 @@ static Status add_windows(SquadReader *q, Error *e)
 /* A right answer of a held-out question, q->text. */
 static Status keep_answer(SquadReader *q, Question *x, Error *e)
 {
-    size_t room = x->answer_count;                      /* doubled when it is a power of two */
-    char *copy = strdup(q->text);
-    if ((room & (room - 1)) == 0) {
-        char **more = realloc(x->answers, (room ? 2 * room : 1) * sizeof *more);
-        if (more) x->answers = more;
-        else free(copy), copy = NULL;
-    }
+    char *copy = lengthen_array(&x->answers, sizeof *x->answers, &x->answer_room, x->answer_count + 1) ? strdup(q->text)
+                                                                                                   : NULL;
     if (!copy) return fail(e, BERT_SYSTEM, "out of memory for the held-out questions");
     x->answers[x->answer_count++] = copy;
     return BERT_OK;

@@ -354,7 +354,7 @@ Status exercise_new(Exercise *x, int B, int max_length, Error *e)
     x->mask = calloc(tokens, sizeof *x->mask);
     x->rows = calloc(tokens, sizeof *x->rows);
     x->labels = calloc(tokens, sizeof *x->labels);
-    x->task_labels = calloc(tokens > 2 * (size_t)B ? tokens : 2 * (size_t)B, sizeof *x->task_labels);
+    x->task_labels = calloc(tokens, sizeof *x->task_labels);        /* a sequence has room for 5 tokens or more */
     if (x->T && x->token && x->row && x->next_sentence && x->line && x->example && x->ids && x->types && x->mask &&
         x->rows && x->labels && x->task_labels) return BERT_OK;
     exercise_free(x);

@@ -83,7 +83,10 @@ static void judge_window(TrainRun *r, const Exercise *x, Judged *j, const real *
         for (size_t e = s; offsets[s][1] && e < T && e - s < LONGEST; e++) {
             const double score = (double)logits[2 * s] + (double)logits[2 * e + 1];
             if (!offsets[e][1] || (q->any && !(score > q->score))) continue;
-            *q = (Question){q->context, q->answers, q->answer_count, q->null_score, score, offsets[s][0], offsets[e][1], true};
+            q->score = score;
+            q->begin = offsets[s][0];
+            q->end = offsets[e][1];
+            q->any = true;
         }
 }
 
@@ -185,9 +188,11 @@ static Status put_all(TrainRun *r, const Exercise *x, const Judged *j, Error *e)
 static Status judged_new(Judged **j, const TrainRun *r, size_t length, Error *e)
 {
     const size_t V = (size_t)r->s->model.config.V, most = V < MOST_CLASSES ? MOST_CLASSES : V;
+    size_t both, work = most;
+    if (size_mul(length, 2, &both) && both > most) work = both;                    /* two columns of a window */
     Judged *new = *j = calloc(1, sizeof *new);
     if (!new) return fail(e, BERT_SYSTEM, "out of memory");
-    new->work = calloc(most > 2 * length ? most : 2 * length, sizeof *new->work);
+    new->work = calloc(work, sizeof *new->work);
     new->said_names = calloc(length, sizeof *new->said_names);
     new->true_names = calloc(length, sizeof *new->true_names);
     return new->work && new->said_names && new->true_names ? BERT_OK : fail(e, BERT_SYSTEM, "out of memory");
