@@ -894,8 +894,8 @@ static Status start_pairs(Session *s, Ranking *all, const Text *query, Error *e)
         status = sentence_pairs_read(sentence_directory(s), &s->sentence_text, e);
     if (status == BERT_OK && sentence_directory(s)) s->cuts = s->sentence_text.cuts;
     if (status == BERT_OK && prompt)
-        status = fail(e, BERT_FILE, "%s: has a default prompt, which is not put before a cross-encoder's texts here",
-                      s->directory);
+        status = fail(e, BERT_FILE, "%s/config_sentence_transformers.json: the key \"default_prompt_name\" cannot be "
+                      "obeyed: no prompt is put before a cross-encoder's texts here", s->directory);
     if (status == BERT_OK) status = choose_scores(s, &labels, true, &all->scores, e);
     s->first = query;
     s->cuts = s->sentence_text.cuts || labels.activation != ACTIVATION_UNSAID;
