@@ -4,6 +4,7 @@
  * step by step, and between two steps a few lines of the test spoil what the last one left. The trace that comes out is
  * what somebody's wrong BERT would write. verify must name the first tensor that is wrong, and the mistake. */
 #include "formula.h"
+#include "shell.h"
 #include "test.h"
 #include "verify/verify.h"
 #include <float.h>
@@ -766,6 +767,21 @@ static bool says(const char *begin, const char *holds)
     return false;
 }
 
+/* What was said, without the table. */
+static const char *conclusions(void)
+{
+    static char text[sizeof said];
+    char *to = text;
+    for (const char *line = said, *end; *line; line = end) {
+        const size_t n = strcspn(line, "\n");
+        end = line + n + (line[n] == '\n');
+        const bool row = !strncmp(line, "name  ", 6) || (n > 9 && !strncmp(line + n - 9, "DIFFERENT", 9));
+        if (!row) memcpy(to, line, (size_t)(end - line)), to += end - line;
+    }
+    *to = 0;
+    return text;
+}
+
 typedef struct {
     const char *what;
     Spoil *spoil;
@@ -884,7 +900,9 @@ static void verify_names_the_tensor_and_the_mistake(void)
             check(verify_file(trace, isolate) == BERT_DIFFERENT, "%s is found: %s", p->what, said);
             check(says("first difference:", p->first), "%s: first difference %s\n%s", p->what, p->first, said);
             check(explained_by(p->mistake), "%s: explained by \"%s\"\n%s", p->what, p->mistake, said);
+            record(p->what, conclusions(), directory);
         }
+    check_record("tests/golden/verdicts.txt");
     end();
 }
 
@@ -1356,10 +1374,14 @@ static void rounding_is_named_as_such(void)
     for (size_t i = 0; i < sizeof halves / sizeof *halves; i++) {
         computed = halves[i].computed;
         if (!write_wrong(trace, nothing)) break;
-        for (int isolate = 0; isolate < 2; isolate++)
+        table = true;
+        for (int isolate = 0; isolate < 2; isolate++) {
             check(verify_file(trace, isolate) == BERT_OK && says(halves[i].word, "NMSE against float32 up to -") &&
                   says("no tensor differs: 35 compared, NMSE at most -", "which is rounding") && says("no difference", ""),
                   "%zu: %s", i, said);
+            record(halves[i].word, printed, directory);
+        }
+        table = false;
         strict = true;
         check(verify_file(trace, false) == BERT_DIFFERENT && !says("computed in", ""), "strictly, %zu: %s", i, said);
         strict = false;
@@ -1373,6 +1395,7 @@ static void rounding_is_named_as_such(void)
     if (write_wrong(trace, relu) && rewrite(trace, copy, to_half))
         check(verify_file(copy, false) == BERT_DIFFERENT && !says("computed in", "") &&
               says("best explanation:", "ReLU instead of GELU"), "a mistake in that: %s", said);
+    check_record("tests/golden/rounding.txt");
     remove(copy);
     end();
 }
@@ -1395,7 +1418,9 @@ static void mistakes_in_half_precision_are_named(void)
             check(verify_file(trace, false) == BERT_DIFFERENT && says("first difference:", p->first) &&
                   (says("best explanation:", p->mistake) || says("cannot be told apart from:", p->mistake)) &&
                   says(halves[i].word, ""), "%zu, %s: first difference %s, \"%s\"\n%s", i, p->what, p->first, p->mistake, said);
+            record(p->what, conclusions(), directory);
         }
+    check_record("tests/golden/rounded-verdicts.txt");
     computed = PLAIN;
     end();
 }
