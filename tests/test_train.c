@@ -593,6 +593,12 @@ static void a_broken_state_is_refused(void)
         {"sed 's/\"mean.bert.pooler.dense.bias\"/\"mean.bert.pooler.dense.bios\"/' %s/a/training/state.safetensors "
          "> %s/x",
          "there is no tensor 'mean.bert.pooler.dense.bias'", 3},
+        {"sed 's/\"mean.bert.pooler.dense.bias\":{\"dtype\":\"F32\"/\"mean.bert.pooler.dense.bias\":{\"dtype\":\"I32\"/' "
+         "%s/a/training/state.safetensors > %s/x",
+         "tensor 'mean.bert.pooler.dense.bias' has 24 numbers of I32, expected 24 of F32", 3},
+        {"sed 's/\"square.bert.pooler.dense.bias\":{\"dtype\":\"F32\",\"shape\":.24/\"square.bert.pooler.dense.bias\":{"
+         "\"dtype\":\"F16\",\"shape\":[48/' %s/a/training/state.safetensors > %s/x",
+         "tensor 'square.bert.pooler.dense.bias' has 48 numbers of F16, expected 24 of F32", 3},
     };
     if (!make_work()) return;
     check(run(TRAIN " -o %s/a 2>&1", tiny, tiny, work) == 0, "%s", output);
