@@ -41,7 +41,7 @@ typedef struct {
     int isolate, gradients;
     const char *config, *vocabulary;    /* train, from here on */
     int task, no_nsp, steps, batch, micro_batch, warmup, schedule, rules, seed, save_every, resume;
-    const char *dev;
+    const char *dev, *teacher;
     int evaluate_every;
     int learn;                          /* vocab: pieces to be learned, or 0 */
     const char *learning_rate, *weight_decay, *clip, *dropout, *mask;

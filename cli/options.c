@@ -103,6 +103,8 @@ static const Option option_table[] = {
     {"--config", 0, 0, OPTION_STRING, AT(config), 0, "FILE",
      "the sizes of a model that begins with random weights; goes with --vocab"},
     {"--vocab", 0, 0, OPTION_STRING, AT(vocabulary), 0, "FILE", "its pieces, as vocab.txt has them"},
+    {"--teacher", 0, 0, OPTION_STRING, AT(teacher), 0, "PATH",
+     "a model whose probabilities for the hidden words are learned, too: 7 parts of 10 of their loss"},
     {"--no-nsp", 0, 0, OPTION_FLAG, AT(no_nsp), 1, NULL, "hidden words only, no next sentences"},
     {"--steps", 0, 0, OPTION_NUMBER, AT(steps), 1, "N", "how often the weights change"},
     {"--batch", 0, 0, OPTION_NUMBER, AT(batch), 1, "N", "sequences of a step (default 32)"},

@@ -32,6 +32,10 @@ static const char train_help[] =
     "the next --batch rows, round and round. --max-length is 128 tokens unless\n"
     "given; a sentence that is longer is refused, or cut with --truncate.\n"
     "\n"
+    "--teacher PATH is a model, usually a larger one, that sees the same hidden words:\n"
+    "its 64 best pieces for each are learned, 7 parts, beside the word itself, 3. Its\n"
+    "pieces are found by their text; sizes and vocabulary may be others.\n"
+    "\n"
     "Needs memory for the weights four times (gradients, and two means of the\n"
     "optimizer), and for all that one micro-batch computes.\n";
 static const char train_examples[] =
@@ -74,6 +78,7 @@ static Status train_settle(Options *o, Error *e)
     if (o->task && (o->inputs || o->no_nsp || o->mask))
         return fail(e, BERT_USAGE, "--task classify learns from a text, and not with %s",
                     o->inputs ? "--inputs" : o->no_nsp ? "--no-nsp" : "--mask");
+    if (o->task && o->teacher) return fail(e, BERT_USAGE, "--teacher teaches hidden words: leave --task out");
     o->pairs = o->task == TASK_CLASSIFY;                /* A ||| B */
     if (o->evaluate_every && !o->dev) return fail(e, BERT_USAGE, "--evaluate-every needs --dev FILE");
     if (o->dev && !strcmp(o->dev, "-")) return fail(e, BERT_USAGE, "--dev - : a file is expected");
@@ -158,6 +163,7 @@ static void list_settings(TrainRun *r, long long log_size)
     setting(r, "clip", false, "%.17g", a->clip);
     setting(r, "dropout", false, "%.17g %.17g", r->training.dropout, r->training.probs_dropout);
     setting(r, "mask", false, "%.17g", r->mask);
+    setting(r, "teacher", false, "%s", r->teacher.path ? r->teacher.hash : "none");
     setting(r, "numbers", false, "%s", sizeof(real) == sizeof(double) ? "float64" : "float32");
     setting(r, "log_size", true, "%lld", log_size);
 }
@@ -319,6 +325,8 @@ static Status learn_part(TrainRun *r, int begin, int end, Targets targets, Error
     for (size_t i = 0; i < rows; i++) r->part_rows[i] = x->rows[row + i] - (int)first;
     const Request request = {.keep = KEEP_EVERYTHING, .pooler = x->has_next, .nsp = x->has_next,
                              .classifier = x->has_class, .mlm_rows = r->part_rows, .M = (int)rows};
+    if (r->teacher.path && teacher_scores(r, begin, end, e) != BERT_OK) return e->status;
+    targets.soft = r->teacher.soft;
     targets.labels = x->has_labels ? x->labels + row : NULL;
     targets.next_sentence = targets.task_labels = x->next_sentence + begin;
     Status s = batch_check(&batch, &m->config, e);
@@ -332,11 +340,16 @@ static Status learn_part(TrainRun *r, int begin, int end, Targets targets, Error
     return s;
 }
 
+static double loss_of(const Losses *l)
+{
+    return l->mlm + l->nsp + l->task + l->soft;
+}
+
 /* The loss of a step must be a number, and so must the length of its gradient: or the weights would be spoilt, and the
  * next state with them. */
 static Status check_numbers(const TrainRun *r, double norm, Error *e)
 {
-    const double loss = r->g.losses.mlm + r->g.losses.nsp + r->g.losses.task;
+    const double loss = loss_of(&r->g.losses);
     const char *what = isfinite(loss) ? "the gradient's length" : "the loss";
     if (isfinite(loss) && isfinite(norm)) return BERT_OK;
     return fail(e, BERT_TEXT,
@@ -355,7 +368,8 @@ static Status learn_step(TrainRun *r, double *norm, Error *e)
     const double chosen = labels_that_count(x->labels, x->row[x->B]);
     const double judged = labels_that_count(x->next_sentence, (size_t)x->B);
     const Targets targets = {.mlm_divisor = chosen > 0 ? chosen : 1, .nsp_divisor = judged > 0 ? judged : 1,
-                             .task_divisor = x->B};
+                             .task_divisor = x->B, .soft_count = r->teacher.soft_count,
+                             .soft_share = TEACHER_SHARE};
     gradients_zero(&r->g);
     for (int b = 0; s == BERT_OK && b < x->B; b += r->micro_batch)
         s = learn_part(r, b, b + r->micro_batch < x->B ? b + r->micro_batch : x->B, targets, e);
@@ -391,10 +405,11 @@ static void log_step(TrainRun *r, double norm)
     const Losses *l = &r->g.losses;
     const double seconds = seconds_now() - r->started;
     FILE *f = r->log_file;
-    fprintf(f, "{\"step\": %lld, \"loss\": %.9g", (long long)r->adamw.step, l->mlm + l->nsp + l->task);
+    fprintf(f, "{\"step\": %lld, \"loss\": %.9g", (long long)r->adamw.step, loss_of(l));
     if (x->has_labels)
         fprintf(f, ", \"mlm_loss\": %.9g, \"mlm_accuracy\": %.9g", l->mlm,
                 part_right(l->mlm_right, labels_that_count(x->labels, x->row[x->B])));
+    if (r->teacher.path) fprintf(f, ", \"teacher_loss\": %.9g", l->mlm + l->soft / TEACHER_SHARE);
     if (x->has_next)
         fprintf(f, ", \"nsp_loss\": %.9g, \"nsp_accuracy\": %.9g", l->nsp,
                 part_right(l->nsp_right, labels_that_count(x->next_sentence, (size_t)x->B)));
@@ -426,8 +441,9 @@ static void show_step(TrainRun *r)
     put_thousands(rate, seconds > 0 ? (long long)(r->tokens / seconds) : 0);
     put_time(time_left, seconds / (double)done * (double)left);
     fprintf(stderr, "%sstep %lld/%lld  loss %.4f", terminal ? "\r" : "bert: ", (long long)r->adamw.step,
-            (long long)r->options.steps, l->mlm + l->nsp + l->task);
+            (long long)r->options.steps, loss_of(l));
     if (x->has_labels && x->has_next) fprintf(stderr, " (MLM %.4f, NSP %.4f)", l->mlm, l->nsp);
+    if (r->teacher.path) fprintf(stderr, "  teacher %.4f", l->mlm + l->soft / TEACHER_SHARE);
     if (x->has_labels)
         fprintf(stderr, "  words %.1f%%", 100 * part_right(l->mlm_right, labels_that_count(x->labels, x->row[x->B])));
     if (x->has_next)
@@ -547,10 +563,12 @@ static Status run_training(TrainRun *r, Error *e)
     Status s = train_model_open(r, e);
     if (s == BERT_OK) s = settle_dropout(r, e);
     if (s == BERT_OK) s = open_data(r, e);
+    if (s == BERT_OK) s = teacher_open(r, e);
     if (s == BERT_OK) list_settings(r, 0);
     if (s == BERT_OK && r->resumed)
         s = state_read(r->state, &r->p, &r->adamw, r->settings, r->setting_count, &log_size, e);
     if (s == BERT_OK) s = announce(r, e);
+    if (s == BERT_OK) teacher_announce(r);
     if (s == BERT_OK && r->resumed) note(r->s, "goes on after step %lld", (long long)r->adamw.step);
     if (s == BERT_OK && r->resumed && r->adamw.step > r->options.steps)
         s = fail(e, BERT_USAGE, "%s: has %lld steps already, more than --steps %lld", r->state,
@@ -573,6 +591,7 @@ static Status verb_train(Session *s, Error *e)
     if (status == BERT_OK) status = run_training(r, e);
     if (r->log_file && fclose(r->log_file) != 0 && status == BERT_OK)
         status = fail(e, BERT_SYSTEM, "%s: cannot be written: %s", r->log, strerror(errno));
+    teacher_free(r);
     train_data_free(&r->data);
     train_data_free(&r->dev);
     classes_free(&r->classes);
@@ -592,7 +611,7 @@ static Status verb_train(Session *s, Error *e)
 const Verb train_verb = {
     .name = "train", .run = verb_train, .settle = train_settle, .needs = NEEDS_NOTHING, .opens_output = true,
     .own = "--config --vocab --task --no-nsp --steps --batch --micro-batch --learning-rate --warmup --schedule "
-           "--weight-decay --clip --dropout --mask --rules --seed --save-every --dev --evaluate-every --resume",
+           "--weight-decay --clip --dropout --mask --rules --seed --save-every --dev --evaluate-every --resume --teacher",
     .formats = "", .arguments = "", .summary = "from text, or a model from a model: all gradients in C",
     .help = train_help, .examples = train_examples,
 };

@@ -134,14 +134,16 @@ static Status check_model(const TrainRun *r, Error *e)
     const Bert *m = &r->s->model;
     const Options *o = &r->s->options;
     const char *from = o->model ? o->model : o->config;
+    const char *said = o->config ? o->config : r->s->directory, *file = o->config ? "" : "/config.json";
     if (m->config.distilbert)
-        return fail(e, BERT_FILE, "%s: model_type is \"distilbert\": only BERT is learned here", from);
+        return fail(e, BERT_FILE, "%s%s: model_type is \"distilbert\", expected \"bert\": only that is learned here", said,
+                    file);
     if (o->task == TASK_MLM && !m->has_mlm) return fail(e, BERT_HEAD, "%s: the weights lack the MLM head, which is what is learned", from);
     if (o->task == TASK_MLM && !o->no_nsp && !o->inputs && !(m->has_nsp && m->has_pooler))
         return fail(e, BERT_HEAD, "%s: the weights lack the NSP head: --no-nsp learns without it", from);
     if (tokenizer_rows(&r->s->tokenizer) > m->config.V)
-        return fail(e, BERT_FILE, "%s: the vocabulary has %d pieces, but config.json says vocab_size %d: they do not "
-                    "belong together", from, tokenizer_rows(&r->s->tokenizer), m->config.V);
+        return fail(e, BERT_FILE, "%s%s: vocab_size is %d, but the vocabulary has %d pieces: they do not belong together",
+                    said, file, m->config.V, tokenizer_rows(&r->s->tokenizer));
     return BERT_OK;
 }
 

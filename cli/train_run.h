@@ -15,6 +15,25 @@ typedef struct {                    /* the labels: rows of the classifier */
     size_t room;
 } Classes;
 
+enum { TEACHER_PIECES = 64 };
+#define TEACHER_SHARE 0.7           /* of the loss of a hidden word */
+typedef struct {                    /* --teacher, train_teacher.c; zeros without one */
+    const char *path;
+    char *directory, *weights;
+    Tokenizer tokenizer;
+    Bert model;
+    int32_t *to_theirs;             /* (V) its id for each piece of ours; -1: it has none */
+    int32_t *common;                /* (common_count) ours that it has, in their order */
+    int common_count, soft_count;
+    int32_t *ids, *types;           /* of the sequences that it sees */
+    int *rows;
+    Activations a;
+    SoftLabel *soft;                /* (M,soft_count) of a micro-batch */
+    size_t soft_room;
+    SoftLabel **kept;               /* --inputs: (rows) of each row, once it has been seen */
+    char hash[65];
+} Teacher;
+
 typedef struct {
     Session *s;
     const char *directory;          /* of -o */
@@ -26,6 +45,7 @@ typedef struct {
     double mask;                    /* which part of the tokens is to be guessed */
     TrainData data, dev;            /* dev: held out; zeros without --dev */
     Classes classes;                /* --task classify */
+    Teacher teacher;
     Exercise exercise;
     int *part_rows;                 /* rows of a micro-batch, counted within it */
     char data_hash[65];
@@ -52,6 +72,12 @@ void train_task_begin(const TrainRun *r);
 Status train_task_read(TrainRun *r, TrainData *data, char hex[65], Error *e);
 void classes_free(Classes *c);
 double macro_f1(const size_t *right, const size_t *said, const size_t *truly, int K);
+/* --teacher, after the data; then its scores for the hidden words of sequences `begin` to `end` - 1 of the step, into
+ * r->teacher.soft. */
+Status teacher_open(TrainRun *r, Error *e);
+Status teacher_scores(TrainRun *r, int begin, int end, Error *e);
+void teacher_announce(const TrainRun *r);
+void teacher_free(TrainRun *r);
 /* Temporary files that a run left in the directory when it was killed. */
 Status train_remove_leftovers(const TrainRun *r, Error *e);
 /* --dev: judges it, and writes a line of the log. */

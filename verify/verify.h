@@ -385,11 +385,6 @@ Status verify_gradients(const Bert *m, const TraceView *other, const Safetensors
                         const VerifyOptions *options, FILE *out, Error *e);
 
 typedef struct Lesson Lesson;
-typedef enum {                      /* the steps of backward() that a mistake may follow, or stand in for */
-    BACK_LOSS, BACK_TRANSFORM_NORM, BACK_POOLER, BACK_OUTPUT_NORM, BACK_GELU, BACK_ATTENTION_NORM, BACK_PROBS,
-    BACK_SCORES, BACK_EMBEDDING_NORM
-} BackStep;
-
 typedef struct {
     const char *name;               /* short, for lists */
     const char *sentence;           /* what OTHER does */
@@ -419,7 +414,8 @@ struct Lesson {
     bool forward_is_spoiled;        /* by this mistake, or by the one before */
     bool no_lookup, last_lookup;    /* how the word embeddings' rows are added: not, only the last of each, ... */
     bool no_padding, padding_idx;   /* ... not to row 0: as the mistake, as OTHER's library does it */
-    int b, h;
+    const TrainingMistake *mistake; /* that is planted, or NULL */
+    int b, h;                       /* sequence and head that are on their way back */
     double value;
     double losses[3];               /* both, MLM, NSP */
     const int32_t *specials;        /* ids of [CLS] and [SEP], or NULL */

@@ -241,8 +241,8 @@ static bool work_room(Gradients *g, const BertConfig *c, size_t T)
         g->work = malloc(bytes);
         g->work_size = g->work ? bytes : 0;
     }
-    g->square = (real *)(((uintptr_t)g->work + 63) / 64 * 64);
-    g->turned = g->square + (square + 15) / 16 * 16;
+    g->map = (real *)(((uintptr_t)g->work + 63) / 64 * 64);
+    g->turned = g->map + (square + 15) / 16 * 16;
     g->scratch.packed = g->turned + larger(turned, (square + 15) / 16 * 16);
     return g->work != NULL;
 }

@@ -268,7 +268,7 @@ static Status read_settings(Saved *saved, const Safetensors *st, Error *e)
     if (s == BERT_OK && (saved->step < 0 || saved->step > MOST_STEPS))
         s = fail(e, BERT_FILE, "%s: __metadata__ has no step from 0 to %d", path, (int)MOST_STEPS);
     for (size_t i = 0; s == BERT_OK && i < saved->count; i++)
-        if (!saved->found[i])
+        if (!saved->found[i] && strcmp(saved->settings[i].value, "none"))
             s = fail(e, BERT_FILE, "%s: __metadata__ has no %s", path, saved->settings[i].name);
     return s;
 }

@@ -216,6 +216,7 @@ typedef struct {
     ProblemType problem;
     CrossActivation activation;
     char activation_name[256];      /* as the file has it */
+    const char *activation_place;   /* "config.json: KEY", where it stands */
     char *memory, *defaults;        /* behind the names */
 } Labels;
 /* From the directory's config.json. BERT_FILE, with the key, if the labels do not fit each other or the classifier's
