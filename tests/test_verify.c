@@ -1400,6 +1400,65 @@ static void rounding_is_named_as_such(void)
     end();
 }
 
+/* One tensor of block 0 or of the heads is off by a part of each number, up and down in turns. */
+static Moment shaken_at;
+static double shaken_by;
+
+static void shaken(Wrong *w, Moment moment, int l)
+{
+    const BlockActivations *s = &w->a.block[0];
+    const size_t n = N(w), squares = A * n * n;
+    const struct { real *x; size_t count; } at[] = {
+        [NORM] = {w->a.embedding_norm, n * H}, [QKV] = {s->query, n * H}, [SCORES] = {s->scores, squares},
+        [PROBS] = {s->probs, squares}, [CONTEXT] = {s->context, n * H}, [ATTENTION] = {s->attention_norm, n * H},
+        [UP] = {s->intermediate, n * F}, [DOWN] = {s->output_norm, n * H}, [POOLER] = {w->a.pooler, H},
+        [NSP] = {w->a.nsp_logits, 2}, [MLM] = {w->a.logits, n * V}};
+    if (moment != shaken_at || l != 0) return;
+    for (size_t i = 0; i < at[moment].count; i++) {
+        real *x = &at[moment].x[i];
+        if (*x > -FLT_MAX) *x *= (real)(i * 7 / 3 % 2 ? 1 + shaken_by : 1 - shaken_by);
+    }
+}
+
+/* How many decibels more than half a step (2^-9, 2^-12) of each number pass for rounding: whole ones, 0 to 63. */
+static int passes_up_to(Moment moment)
+{
+    int least = 0, most = 64;
+    shaken_at = moment;
+    while (most - least > 1) {
+        const int middle = (least + most) / 2;
+        shaken_by = (computed == FLOAT16 ? 0x1p-12 : 0x1p-9) * pow(10, middle / 20.0);
+        const bool passes = write_wrong(trace, shaken) && verify_file(trace, false) == BERT_OK;
+        if (passes) least = middle;
+        else most = middle;
+    }
+    return least;
+}
+
+/* What a tensor may be off depends on what it is, on how many numbers carry it, and on what rounding does to it. The
+ * numbers are measured; that they are what the four margins make of the noise is to be read off: 6 dB for products, 12
+ * for others and for few numbers, 24 for fewer than 8. */
+static void rounding_has_margins(void)
+{
+    static const struct { Moment moment; const char *name; } all[] = {
+        {NORM, "embeddings.LayerNorm"}, {QKV, "query"}, {SCORES, "scores"}, {PROBS, "probs"}, {CONTEXT, "context"},
+        {ATTENTION, "attention.output.LayerNorm"}, {UP, "intermediate"}, {DOWN, "output.LayerNorm"}, {POOLER, "pooler"},
+        {NSP, "cls.seq_relationship"}, {MLM, "cls.predictions.decoder"}};
+    char title[80], text[80];
+    if (too_slow() || !begin()) return;
+    for (size_t i = 0; i < sizeof halves / sizeof *halves; i++)
+        for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
+            computed = halves[i].computed;
+            snprintf(title, sizeof title, "%s%s, %s", halves[i].word, computed == BFLOAT16_PRODUCTS ? "(products)" : "",
+                     all[k].name);
+            snprintf(text, sizeof text, "passes up to %d dB above half a step", passes_up_to(all[k].moment));
+            record(title, text, directory);
+        }
+    computed = PLAIN;
+    check_record("tests/golden/margins.txt");
+    end();
+}
+
 /* Mistakes that are smaller than the rounding of bfloat16 in these models, and cannot be told from it. */
 static bool too_small(const Plant *p)
 {
@@ -1995,6 +2054,7 @@ const Test verify_tests[] = {
     {"a_mistake_is_found_through_hidden_states_alone", a_mistake_is_found_through_hidden_states_alone},
     {"compare_copes_with_what_others_write", compare_copes_with_what_others_write},
     {"names_that_nobody_knows_are_listed", names_that_nobody_knows_are_listed},
+    {"rounding_has_margins", rounding_has_margins},
     {"rounding_is_named_as_such", rounding_is_named_as_such},
     {"mistakes_in_half_precision_are_named", mistakes_in_half_precision_are_named},
     {"a_context_of_zeros_is_told", a_context_of_zeros_is_told},
