@@ -606,6 +606,7 @@ void gradients_zero(Gradients *g);
 /* Memory for going back through `a`; `keep` as in a Request: KEEP_NOTHING, or KEEP_EVERYTHING for a trace. */
 Status gradients_room(Gradients *g, const Bert *m, const Activations *a, Keep keep, Error *e);
 void backward(const Bert *m, Activations *a, Gradients *g, const Targets *targets);     /* steps 15 to 5 */
+void mlm_loss(const Bert *m, const Activations *a, Gradients *g, const Targets *t);     /* the first thing it does */
 
 double labels_that_count(const int32_t *labels, size_t count);  /* 0 and above; none, if labels is NULL */
 /* One linear layer by definition: the bits of the gradients, for a test. */

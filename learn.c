@@ -274,7 +274,7 @@ static double soften(real *dlogits, const real *logits, int32_t label, const Sof
  * Differs: Hugging Face's mean of no token is NaN; here it is 0. Google's code divides by the number of chosen tokens
  * + 1e-5; here that is left out.
  * Source: [paper] 3.1; [hf] BertForPreTraining; [tf] get_masked_lm_output. Verify: grad.cls.predictions.decoder */
-static void mlm_loss(const Bert *m, const Activations *a, Gradients *g, const Targets *t)
+void mlm_loss(const Bert *m, const Activations *a, Gradients *g, const Targets *t)
 {
     const size_t V = (size_t)m->config.V, M = (size_t)a->request.M;
     add_losses(g->a.logits, (Matrix){a->logits, M, V, V}, t->labels, t->mlm_divisor, &g->losses.mlm,

@@ -151,7 +151,7 @@ static Status check_model(const TrainRun *r, Error *e)
 static Status settle_model(TrainRun *r, Error *e)
 {
     Status s = check_model(r, e);
-    return s == BERT_OK && r->s->options.task == TASK_CLASSIFY ? train_task_open(r, e) : s;
+    return s == BERT_OK && r->s->options.task ? train_task_open(r, e) : s;
 }
 
 /* config.json of a file into the session's model, and its numbers for training. */
@@ -247,7 +247,7 @@ Status train_model_open(TrainRun *r, Error *e)
     if (status == BERT_OK) status = parameters_new(&r->p, &s->model, e);
     if (status == BERT_OK && !r->resumed && !o->model)
         random_weights(&r->p, (Rules)o->rules, r->training.initializer_range, (uint32_t)o->seed, s->tokenizer.pad_id);
-    if (status == BERT_OK && !r->resumed && o->task == TASK_CLASSIFY && o->model) train_task_begin(r);
+    if (status == BERT_OK && !r->resumed && o->task && o->model) train_task_begin(r);
     if (status == BERT_OK) status = gradients_new(&r->g, &s->model, &r->p, e);
     if (status == BERT_OK) status = adamw_new(&r->adamw, &r->p, &r->options, e);
     return status;

@@ -64,7 +64,8 @@ static void put_label(FILE *f, const char *name)
 static void put_labels(FILE *f, const TrainingConfig *t)
 {
     if (!t->label_count) return;
-    fputs("  \"problem_type\": \"single_label_classification\",\n  \"id2label\": {", f);
+    if (t->of_texts) fputs("  \"problem_type\": \"single_label_classification\",\n", f);
+    fputs("  \"id2label\": {", f);
     for (int i = 0; i < t->label_count; i++) {
         fprintf(f, "%s\n    \"%d\": ", i ? "," : "", i);
         put_label(f, t->labels[i]);
