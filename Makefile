@@ -241,7 +241,8 @@ faults: bert build/faults build/convert build/formula
 # Which lines of the readers, the JSON reader and the tokenizer no test reaches: tests/COVERAGE-readers.md has the reasons.
 READERS = $(filter-out weights/config.c weights/model.c weights/parameters.c,$(WEIGHTS)) $(FOREIGN) weights/convert.c tokenizer.c
 coverage: build/steps.h
-	python3 tests/coverage.py '$(CC) -std=c11 $(DEFINES) -Wno-psabi' '$(patsubst %,-Wl$(comma)--wrap=%,$(WRAPPED))' $(READERS)
+	python3 tests/coverage.py '$(CC) $(NUMBERS) $(DEFINES) -Wno-psabi' '$(patsubst %,-Wl$(comma)--wrap=%,$(WRAPPED))' \
+	    '$(TESTS)' '$(CORE)' '$(VERIFY) $(CLI)' '$(FOREIGN)' '$(READERS)'
 
 # Without AVX, which valgrind does not know in full, and without the real weights, which take it minutes.
 build/plain-tests: $(TESTS) $(HEADERS)
