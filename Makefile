@@ -51,7 +51,7 @@ WEIGHTS = $(addprefix weights/, files.c json.c sha256.c safetensors.c shards.c c
           vocabulary.c added.c tokenizer_json.c modules.c program.c)
 VERIFY  = $(addprefix verify/, trace.c compare.c layout.c report.c trial.c rounding.c verify.c mistakes.c gradients.c habits.c)
 CLI     = $(addprefix cli/, main.c options.c inputs.c output.c tokenize.c vectors.c sentence.c predict.c classify.c attention.c traces.c \
-          explain.c explain_cards.c explain_tables.c goldens.c info.c demo.c \
+          explain.c explain_cards.c explain_learn.c explain_tables.c goldens.c info.c demo.c \
           spans.c tag.c answer.c train.c train_model.c train_data.c train_dev.c train_task.c train_answer.c train_score.c train_teacher.c \
           learn_vocab.c)
 unexport WEIGHTS CONVERT        # lists here; to weights/fetch.sh a place for models and a program

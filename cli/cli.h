@@ -44,6 +44,7 @@ typedef struct {
     const char *dev, *teacher;
     int evaluate_every;
     int learn;                          /* vocab: pieces to be learned, or 0 */
+    int one_step;                       /* explain --learn */
     const char *learning_rate, *weight_decay, *clip, *dropout, *mask;
     /* what is left */
     const char **texts;             /* TEXT ... */
