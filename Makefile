@@ -24,6 +24,9 @@
 #   make notebooks  runs every notebook again and compares what it prints (notebooks/requirements.txt says what it needs);
 #                   fetches the models that are missing. PYTHON=python3 says which
 #   make documents  runs every command of notebooks/ERRATA.md and compares what it prints
+#   make page       build/bert.html: the program, a model and the page in one file, which a browser opens from disk.
+#                   PAGE_MODEL=DIRECTORY, by default weights/pocket; needs clang with wasm-ld and wasi-libc (page/README.md)
+#   make page-test  the page in node and in Chromium: the same bits as ./bert, every view, keyboard, screen reader
 #   make install    the program, its manual page, libbert.a and bert.h: PREFIX=/usr/local; uninstall
 #   make clean      removes what was built; fetched models stay
 #   make help       this list
@@ -155,6 +158,25 @@ install: bert build/libbert.a build/bert.1
 uninstall:
 	rm -f '$(DESTDIR)$(PREFIX)/bin/bert' '$(DESTDIR)$(PREFIX)/lib/libbert.a' '$(DESTDIR)$(PREFIX)/include/bert.h' \
 	    '$(DESTDIR)$(PREFIX)/share/man/man1/bert.1'
+
+# The page: the same C for WebAssembly, twice (page/lanes.h says why), and everything in one file. The memory never grows:
+# worker.js makes it as large as the model needs. Debian: clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32.
+PAGE_MODEL ?= weights/pocket
+WASM_CC    ?= $(shell command -v clang-19 || echo clang)
+WASM        = $(WASM_CC) --target=wasm32-wasi -O3 -msimd128 -mexec-model=reactor -Wall -Wextra -Wpedantic -Wno-psabi $(NUMBERS) \
+              $(DEFINES) -DNO_MMAP -D_WASI_EMULATED_MMAN -include page/wasi.h
+PAGE_PARTS  = $(BOOK) $(filter-out weights/program.c,$(WEIGHTS)) $(VERIFY) page/page.c
+WASM_LINK   = -lwasi-emulated-mman -Wl,--import-memory,--initial-memory=33554432,--max-memory=4294967296,-z,stack-size=1048576,--gc-sections,--strip-all
+build/page/exact.wasm: $(PAGE_PARTS) $(filter-out build/steps.h,$(HEADERS)) $(wildcard page/*.h)
+	@mkdir -p build/page
+	$(WASM) $(PAGE_PARTS) $(WASM_LINK) -o $@
+build/page/relaxed.wasm: $(PAGE_PARTS) $(filter-out build/steps.h,$(HEADERS)) $(wildcard page/*.h)
+	@mkdir -p build/page
+	$(WASM) -mrelaxed-simd $(PAGE_PARTS) $(WASM_LINK) -o $@
+page: build/page/exact.wasm build/page/relaxed.wasm
+	sh page/bundle.sh '$(PAGE_MODEL)' build/bert.html
+page-test: page bert build/formula
+	sh tests/page/run.sh '$(PAGE_MODEL)'
 
 # For tests/bits.sh: what computes is built in many ways as $(BITS); the rest, which does not, once for each compiler.
 BITS      = build/bits/bits
@@ -315,5 +337,5 @@ FORCE:
 clean:
 	rm -rf bert bert64 bert-plain build
 
-.PHONY: plain weights demo check install uninstall help test pipes linear fuzz replay sweep faults coverage valgrind analyze bench curves \
+.PHONY: plain page page-test weights demo check install uninstall help test pipes linear fuzz replay sweep faults coverage valgrind analyze bench curves \
     notebooks documents mutants mutation clean FORCE

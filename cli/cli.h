@@ -38,7 +38,7 @@ typedef struct {
     const char *tolerance, *atol, *rtol;
     const char *labels, *template_text;
     int multi, activation;          /* activation: UNSET, or Scores */
-    int isolate, gradients;
+    int isolate, gradients, checksum;
     const char *config, *vocabulary;    /* train, from here on */
     int task, no_nsp, steps, batch, micro_batch, warmup, schedule, rules, seed, save_every, resume;
     const char *dev, *teacher;

@@ -94,6 +94,8 @@ static const Option option_table[] = {
     {"--layer", 0, 0, OPTION_NUMBER, AT(layer), 0, "N", "block, from 0"},
     {"--head", 0, 0, OPTION_NUMBER, AT(head), 0, "N", "attention head, from 0"},
     {"--step", 0, 0, OPTION_NUMBER, AT(step), 1, "N", "one of the sixteen steps, from 1"},
+    {"--checksum", 0, 0, OPTION_FLAG, AT(checksum), 1, NULL,
+     "only one number: the sha256 of every intermediate, its name and shape"},
     {"--gradients", 0, 0, OPTION_FLAG, AT(gradients), 1, NULL,
      "also the losses and all gradients; --inputs has labels or next_sentence_label"},
     {"--isolate", 0, 0, OPTION_FLAG, AT(isolate), 1, NULL, "feed each step OTHER's own inputs"},

@@ -84,6 +84,9 @@ Status trace_write(const Bert *m, const Activations *a, const char *path, const 
 /* learned: NULL, or what is to be written behind the trace. */
 Status trace_put(const Bert *m, const Activations *a, Learned *learned, FILE *out, const char *model_name,
                  const char *text, Error *e);
+/* SHA-256 over name, shape and bytes of every tensor of a trace, in the order of the data: for each tensor the line
+ * "pooler.dense 768\n" (shapes as trace_list has them, of one sequence), then its numbers, of all B sequences. */
+Status trace_checksum(const Bert *m, const Activations *a, char hex[65], Error *e);
 /* A trace tensor as one of a file, with B in front if there are several sequences; data and name stay the trace's. */
 SafeTensor as_file_tensor(TraceTensor *t, size_t B);
 
