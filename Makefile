@@ -54,14 +54,15 @@ WEIGHTS = $(addprefix weights/, files.c json.c sha256.c safetensors.c shards.c c
           vocabulary.c added.c tokenizer_json.c modules.c program.c)
 VERIFY  = $(addprefix verify/, trace.c compare.c layout.c report.c trial.c rounding.c verify.c mistakes.c gradients.c habits.c)
 CLI     = $(addprefix cli/, main.c options.c inputs.c output.c tokenize.c vectors.c sentence.c predict.c classify.c attention.c traces.c \
-          explain.c explain_cards.c explain_tables.c goldens.c info.c demo.c \
-          spans.c tag.c answer.c train.c train_model.c train_data.c train_dev.c train_task.c learn_vocab.c)
+          explain.c explain_cards.c explain_learn.c explain_tables.c goldens.c info.c demo.c \
+          spans.c tag.c answer.c train.c train_model.c train_data.c train_dev.c train_task.c train_answer.c train_score.c train_teacher.c \
+          learn_vocab.c)
 unexport WEIGHTS CONVERT        # lists here; to weights/fetch.sh a place for models and a program
 CORE    = $(BOOK) $(WEIGHTS)
 # What only the converter reads.
 FOREIGN = $(addprefix weights/, tensorbundle.c zip.c torch.c)
 PARTS   = $(CORE) $(VERIFY) $(CLI)
-TESTS   = $(CORE) $(VERIFY) $(FOREIGN) cli/spans.c cli/train_data.c tests/formula.c tests/torch_file.c tests/checksum.c tests/shell.c \
+TESTS   = $(CORE) $(VERIFY) $(FOREIGN) cli/spans.c cli/train_data.c cli/train_score.c tests/formula.c tests/torch_file.c tests/checksum.c tests/shell.c \
           tests/run.c $(wildcard tests/test_*.c)
 HEADERS = $(wildcard *.h weights/*.h verify/*.h cli/*.h tests/*.h) weights/convert.c build/steps.h
 
@@ -262,7 +263,8 @@ faults: bert build/faults build/convert build/formula
 # Which lines of the readers, the JSON reader and the tokenizer no test reaches: tests/COVERAGE-readers.md has the reasons.
 READERS = $(filter-out weights/config.c weights/model.c weights/parameters.c,$(WEIGHTS)) $(FOREIGN) weights/convert.c tokenizer.c
 coverage: build/steps.h
-	python3 tests/coverage.py '$(CC) -std=c11 $(DEFINES) -Wno-psabi' '$(patsubst %,-Wl$(comma)--wrap=%,$(WRAPPED))' $(READERS)
+	python3 tests/coverage.py '$(CC) $(NUMBERS) $(DEFINES) -Wno-psabi' '$(patsubst %,-Wl$(comma)--wrap=%,$(WRAPPED))' \
+	    '$(TESTS)' '$(CORE)' '$(VERIFY) $(CLI)' '$(FOREIGN)' '$(READERS)'
 
 # Without AVX, which valgrind does not know in full, and without the real weights, which take it minutes.
 build/plain-tests: $(TESTS) $(HEADERS)

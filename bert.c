@@ -586,6 +586,35 @@ void forward(const Bert *m, Activations *a)
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------
+ * Dropout, in training only: in the three places of the paper (A.2, [hf] hidden_dropout_prob and
+ * attention_probs_dropout_prob) numbers are set to 0 at random (drop_row in tensor.c).
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* The number of a row in the counter: position t in layer l, or in head l*A + h. Layers are P apart: with the longest
+ * sequence of the batch instead, the random numbers would change from batch to batch. */
+static uint32_t row_number(size_t layer_or_head, size_t P, size_t t)
+{
+    return (uint32_t)(layer_or_head * P + t);
+}
+
+void drop_rows(const Bert *m, const Activations *a, Purpose place, int l, real *x)
+{
+    const size_t H = (size_t)m->config.H, P = (size_t)m->config.P;
+    for (int b = 0; b < a->batch.B; b++)
+        for (size_t n = a->start[b]; n < a->start[b + 1]; n++)
+            drop_row(x + n * H, x + n * H, H, a->dropout, place, row_number((size_t)l, P, n - a->start[b]),
+                     a->dropout->first_sequence + (uint32_t)b);
+}
+
+void drop_probs(const Bert *m, const Activations *a, int l, int b, int h, real *out, const real *x)
+{
+    const size_t T = a->start[b + 1] - a->start[b], head = (size_t)(l * m->config.A + h), P = (size_t)m->config.P;
+    for (size_t i = 0; i < T; i++)
+        drop_row(out + i * T, x + i * T, T, a->dropout, PURPOSE_DROP_PROBS, row_number(head, P, i),
+                 a->dropout->first_sequence + (uint32_t)b);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
  * Memory for the intermediates: one allocation, laid out by one function that runs twice, first to measure.
  *
  * A step never allocates. It reads and writes named arrays of an Activations, and what the request does not keep shares

@@ -171,69 +171,13 @@ void lesson_free(Lesson *t)
     free(t->next_sentence);
 }
 
-static void spoil(Lesson *t, const TrainingMistake *mistake, BackStep step, int l)
+/* Gradients.after: the mistake, behind its step. */
+static void spoil(void *lesson, BackStep step, int l, int sequence, int head)
 {
-    if (mistake && mistake->after) mistake->after(t, step, l);
-}
-
-static void heads_backward(Lesson *t, const TrainingMistake *x)
-{
-    const Bert *m = &t->back;
-    Activations *a = &t->a;
-    Gradients *g = &t->g;
-    real *last = (real *)hidden_state(&g->a, m->config.L);
-    memset(last, 0, (size_t)a->N * (size_t)m->config.H * sizeof *last);
-    if (t->request.M) mlm_loss(m, a, g, &t->targets);
-    if (t->request.nsp) nsp_loss(a, g, &t->targets);
-    spoil(t, x, BACK_LOSS, -1);
-    if (t->request.M) {
-        mlm_decoder_backward(m, a, g);
-        mlm_norm_backward(m, a, g);
-        spoil(t, x, BACK_TRANSFORM_NORM, -1);
-        mlm_gelu_backward(m, a, g);
-        mlm_dense_backward(m, a, g);
-    }
-    if (!t->request.nsp) return;
-    nsp_head_backward(m, a, g);
-    pooler_backward(m, a, g);
-    spoil(t, x, BACK_POOLER, -1);
-    pooler_dense_backward(m, a, g);
-}
-
-static void block_backward(Lesson *t, const TrainingMistake *x, int l)
-{
-    const Bert *m = &t->back;
-    Activations *a = &t->a;
-    Gradients *g = &t->g;
-    feed_forward_norm_backward(m, a, g, l);
-    spoil(t, x, BACK_OUTPUT_NORM, l);
-    feed_forward_down_backward(m, a, g, l);
-    feed_forward_gelu_backward(m, a, g, l);
-    spoil(t, x, BACK_GELU, l);
-    feed_forward_up_backward(m, a, g, l);
-    attention_norm_backward(m, a, g, l);
-    spoil(t, x, BACK_ATTENTION_NORM, l);
-    attention_dense_backward(m, a, g, l);
-    for (t->b = 0; t->b < a->batch.B; t->b++)
-        for (t->h = 0; t->h < m->config.A; t->h++) {
-            attention_context_backward(m, a, g, l, t->b, t->h);
-            attention_probs_backward(a, g, l, t->b, t->h);
-            spoil(t, x, BACK_PROBS, l);
-            attention_scores_backward(m, a, g, l, t->b, t->h);
-        }
-    spoil(t, x, BACK_SCORES, l);
-    attention_value_backward(m, a, g, l);
-    attention_key_backward(m, a, g, l);
-    attention_query_backward(m, a, g, l);
-}
-
-static void embeddings_backward(Lesson *t, const TrainingMistake *x)
-{
-    embeddings_norm_backward(&t->back, &t->a, &t->g);
-    spoil(t, x, BACK_EMBEDDING_NORM, -1);
-    embeddings_position_backward(&t->back, &t->a, &t->g);
-    embeddings_token_type_backward(&t->back, &t->a, &t->g);
-    embeddings_word_backward(&t->back, &t->a, &t->g);
+    Lesson *t = lesson;
+    t->b = sequence;
+    t->h = head;
+    t->mistake->after(t, step, l);
 }
 
 /* Lookups wait in g->lookups until the step ends. One that is set to 0 is not added. */
@@ -249,7 +193,7 @@ static void spoil_lookups(Lesson *t)
     }
 }
 
-/* backward(), step by step, with the mistake at its place. Verify: a_lesson_has_the_bits_of_backward
+/* A step of learning, with the mistake at its place. Verify: a_lesson_has_the_bits_of_backward
  * (tests/test_gradients.c) */
 bool lesson_run(Lesson *t, const TrainingMistake *mistake)
 {
@@ -264,10 +208,10 @@ bool lesson_run(Lesson *t, const TrainingMistake *mistake)
     }
     if (spoiled || t->forward_is_spoiled) forward(&t->model, &t->a);
     gradients_zero(&t->g);
-    heads_backward(t, mistake);
-    for (int l = t->model.config.L - 1; l >= 0; l--) block_backward(t, mistake, l);
-    embeddings_backward(t, mistake);
-    backward_done(&t->back, &t->a, &t->g, &t->targets);
+    t->mistake = mistake;
+    t->g.context = t;
+    t->g.after = mistake && mistake->after ? spoil : NULL;
+    backward(&t->back, &t->a, &t->g, &t->targets);
     spoil_lookups(t);
     gradients_finish(&t->back, &t->g, &t->parameters);
     t->losses[1] = t->g.losses.mlm;

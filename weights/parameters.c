@@ -127,12 +127,13 @@ Status bert_blank(Bert *m, const BertConfig *config, Error *e)
     return BERT_OK;
 }
 
-void bert_drop_heads(Bert *m)
+void bert_drop_heads(Bert *m, bool pooler)
 {
+    if (pooler) m->has_pooler = false;
     m->has_mlm = m->has_nsp = m->has_pre_classifier = m->has_classifier = m->has_qa = false;
     m->config.K = 0;
     for (const TensorSpec *spec = tensor_table; spec < tensor_table + tensor_table_size; spec++)
-        if (spec->group != GROUP_ENCODER && spec->group != GROUP_POOLER) point_to(m, spec, 0, NULL);
+        if (spec->group != GROUP_ENCODER && (spec->group != GROUP_POOLER || pooler)) point_to(m, spec, 0, NULL);
 }
 
 void bert_add_head(Bert *m, Group group, int K)
@@ -241,8 +242,8 @@ static bool work_room(Gradients *g, const BertConfig *c, size_t T)
         g->work = malloc(bytes);
         g->work_size = g->work ? bytes : 0;
     }
-    g->square = (real *)(((uintptr_t)g->work + 63) / 64 * 64);
-    g->turned = g->square + (square + 15) / 16 * 16;
+    g->map = (real *)(((uintptr_t)g->work + 63) / 64 * 64);
+    g->turned = g->map + (square + 15) / 16 * 16;
     g->scratch.packed = g->turned + larger(turned, (square + 15) / 16 * 16);
     return g->work != NULL;
 }
