@@ -175,8 +175,8 @@ build/page/relaxed.wasm: $(PAGE_PARTS) $(filter-out build/steps.h,$(HEADERS)) $(
 	$(WASM) -mrelaxed-simd $(PAGE_PARTS) $(WASM_LINK) -o $@
 page: build/page/exact.wasm build/page/relaxed.wasm
 	sh page/bundle.sh '$(PAGE_MODEL)' build/bert.html
-page-test: page bert build/formula
-	sh tests/page/run.sh '$(PAGE_MODEL)'
+page-test: build/page/exact.wasm build/page/relaxed.wasm bert build/formula
+	MAKE='$(MAKE)' sh tests/page/run.sh '$(PAGE_MODEL)'
 
 # For tests/bits.sh: what computes is built in many ways as $(BITS); the rest, which does not, once for each compiler.
 BITS      = build/bits/bits
