@@ -184,9 +184,12 @@ BITS_REST = build/bits/rest.o
 TENSOR    = tensor.c
 $(BITS_REST): $(filter-out build/steps.h,$(HEADERS))
 	@mkdir -p build/bits
-	$(COMPILE) -r -nostdlib $(filter-out bert.c tensor.c learn.c,$(CORE)) $(VERIFY) tests/checksum.c tests/print_bits.c -o $@
+	$(COMPILE) -r -nostdlib $(filter-out bert.c tensor.c learn.c weights/program.c,$(CORE)) $(VERIFY) tests/checksum.c tests/print_bits.c -o $@
 $(BITS): $(BITS_REST) bert.c $(TENSOR) learn.c cli/train_data.c tests/formula.c $(filter-out build/steps.h,$(HEADERS))
 	$(COMPILE) bert.c $(TENSOR) learn.c cli/train_data.c tests/formula.c $(BITS_REST) -o $@ -lm
+# The whole program for another machine, as tests/bits.sh says by CC and CFLAGS.
+build/bits/bert-other: $(PARTS) $(HEADERS)
+	$(COMPILE) $(PARTS) -o $@ -lm
 
 weights: build/convert
 	MODEL='$(MODEL)' FROM='$(FROM)' sh weights/fetch.sh

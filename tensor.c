@@ -44,7 +44,7 @@
 #error "bert.c promises exact bits: build without -ffast-math and -Ofast"
 #endif
 #if FLT_EVAL_METHOD != 0
-#error "bert.c promises exact bits: float must be computed as float (on 32-bit x86: -msse2 -mfpmath=sse)"
+#error "float must be computed as float: on 32-bit x86 add -msse2 -mfpmath=sse, on s390x -fexcess-precision=fast"
 #endif
 
 static const bool is_double = sizeof(real) == sizeof(double);
