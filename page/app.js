@@ -11,7 +11,7 @@ const EXAMPLES = [
     ['exampleNext', 'The man went to the store.', 'He bought a bottle of milk.'],
     ['exampleOther', 'The man went to the store.', 'Penguins live in the south.'],
 ];
-const START = { a: '', b: '', token: -1, layer: 0, head: 0, step: 9, mistake: '', heads: [], away: [] };
+const START = { a: '', b: '', token: -1, layer: 0, head: 0, step: 9, mistake: '', heads: [], away: [], word: '', other: null };
 const TEXT_REJECTED = 4;            /* an exit code of ./bert */
 const MODULES = [[1, 4], [5, 6], [7, 13], [14, 16]];
 
@@ -332,18 +332,45 @@ async function drawStep() {
 /* ---------------------------------------------------------------------------------------------------------------------
  * One word, two meanings
  * ------------------------------------------------------------------------------------------------------------------ */
+const isWord = i => result.offsets[i] && result.offsets[i][1] > 0 && /[a-z]{2}/i.test(result.pieces[i]) && !isMask(i);
+
+/* A piece with the word behind it or before it, to tell several apart. */
+function inContext(pieces, i) {
+    const good = k => /^[a-z]{2}/i.test(pieces[k] || '');
+    return good(i + 1) ? `${pieces[i]} ${pieces[i + 1]}` : good(i - 1) ? `${pieces[i - 1]} ${pieces[i]}` : pieces[i];
+}
+
 async function drawBanks() {
-    const isLast = turn('banks'), places = new Map();
-    result.pieces.forEach((piece, i) => { if (result.offsets[i][1] && /[a-z]{3}/i.test(piece)) places.set(piece, [...(places.get(piece) || []), i]); });
-    const repeated = [...places].filter(([, list]) => list.length > 1).sort((a, b) => b[0].length - a[0].length)[0];
-    if (!repeated) return fill($('banks'), h('p', {}, t('banksNone'), ' ', button('banks', t('banksButton'), () => setText(BANK), { class: 'quiet' })));
-    const [word, at] = repeated, pairs = at.flatMap((i, k) => at.slice(k + 1).map(j => [i, j])).slice(0, 6);
+    const isLast = turn('banks'), places = new Map(), states = range(model.config.L + 1).map(String);
+    range(result.T).filter(isWord).forEach(i => places.set(result.pieces[i], [...(places.get(result.pieces[i]) || []), i]));
+    const all = [...places.keys()], repeated = all.filter(piece => places.get(piece).length > 1).sort((x, y) => y.length - x.length);
+    if (!all.includes(state.word)) state.word = repeated[0] || all.includes('bank') && 'bank' || all.sort((x, y) => y.length - x.length)[0] || '';
+    const word = state.word, at = places.get(word) || [], pairs = at.flatMap((i, k) => at.slice(k + 1).map(j => [i, j])).slice(0, 6);
     const values = await Promise.all(pairs.map(([i, j]) => call('cosines', 0, i, j)));
     if (!isLast()) return;
-    const low = Math.min(0.5, Math.floor(Math.min(...values.flat()) * 10) / 10), context = i => `${result.pieces[i]} ${result.pieces[i + 1] || ''}`.trim();
-    fill($('banks'), lines(pairs.map(([i, j], k) => [`${i} ${context(i)} / ${j} ${context(j)}`.slice(0, 34), values[k]]), {
-        name: 'banks', caption: t('pictureBanks', { word }), low, high: 1, labels: range(model.config.L + 1).map(String),
-        head: [t('state'), ...pairs.map(([i, j]) => t('pair', { word, i, j }))] }));
+    const low = values.length ? Math.min(0.5, Math.floor(Math.min(...values.flat()) * 10) / 10) : 0;
+    const other = h('textarea', { id: 'text-other', rows: '2', spellcheck: 'false', 'data-key': 'text-other', oninput: event => { state.other = event.target.value; } }, state.other === null ? t('banksOtherText') : state.other);
+    fill($('banks'), word ? h('div', { class: 'controls' }, select('word', t('banksWord'), all.map(piece => [piece, piece]), word, chosen => { state.word = chosen; drawBanks(); })) : null,
+         pairs.length ? lines(pairs.map(([i, j], k) => [`${inContext(result.pieces, i)} / ${inContext(result.pieces, j)}`.slice(0, 34), values[k]]), {
+             name: 'banks', caption: t('pictureBanks', { word }), low, high: 1, labels: states, head: [t('state'), ...pairs.map(([i, j]) => t('pair', { word, i, j }))] })
+             : h('p', {}, t('banksNone'), ' ', button('banks', t('banksButton'), () => setText(BANK), { class: 'quiet' })),
+         word ? [h('p', { class: 'field' }, h('label', { for: 'text-other' }, t('banksOther', { word })), other), h('p', {}, button('compare', t('banksCompare'), () => compareElsewhere(word, at, other.value)))] : null,
+         h('div', { id: 'elsewhere', 'aria-live': 'polite' }));
+}
+
+/* The word in another text, which is computed by itself: neither sees the other. */
+async function compareElsewhere(word, at, text) {
+    try {
+        const found = await call('elsewhere', text, word), states = range(model.config.L + 1).map(String);
+        if (!found.length) return fill($('elsewhere'), h('p', {}, t('banksMissing', { word })));
+        const pairs = at.slice(0, 6).map(i => [i, found[0]]), values = await Promise.all(pairs.map(([i, there]) => call('cosinesWith', i, there.states)));
+        fill($('elsewhere'), lines(pairs.map(([i, there], k) => [`${inContext(result.pieces, i)} / ${inContext(there.pieces, there.token)}`.slice(0, 34), values[k]]), {
+            name: 'elsewhere', caption: t('pictureElsewhere', { word }), low: Math.min(0.5, Math.floor(Math.min(...values.flat()) * 10) / 10), high: 1, labels: states,
+            head: [t('state'), ...pairs.map(([i, there]) => `${i} ${t('here')}, ${there.token} ${t('there')}`)] }));
+        await computeChanged();
+    } catch (error) {
+        failed(error);
+    }
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------

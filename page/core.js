@@ -127,6 +127,7 @@ export class Core {
     run(a, b = null) {
         const begin = performance.now();
         const tokens = this.encode(a, b);
+        this.texts = [a, b];
         this.check(this.c.page_run());
         const time = performance.now() - begin;
         return { ...tokens, time, checksum: this.checksum(0), isNext: this.c.page_is_next(0), fillers: this.masks(0, 10) };
@@ -226,6 +227,29 @@ export class Core {
             const at = all.get(this.stateName(l));
             list.push(this.c.page_cosine(at + 4 * H * i, at + 4 * H * j, H));
         }
+        return list;
+    }
+
+    /* A piece's rows in every hidden state of another text, which is computed and forgotten; the text that is open is
+     * computed again: [{token, states: [row of hidden state 0, ... L]}]. */
+    elsewhere(text, piece) {
+        const { H, L } = this.config, open = this.texts;
+        this.run(text);
+        const states = Array.from({ length: L + 1 }, (_, l) => this.tensor(0, this.stateName(l)).data);
+        const found = this.tokens.pieces.flatMap((p, token) => p === piece && this.tokens.offsets[token][1]
+            ? [{ token, pieces: this.tokens.pieces, states: states.map(data => data.slice(token * H, (token + 1) * H)) }] : []);
+        this.run(...open);
+        return found;
+    }
+
+    /* Cosines of token i of the open text with a piece's rows from elsewhere. */
+    cosinesWith(i, states) {
+        const { H } = this.config, at = this.c.page_alloc(4 * H), all = new Map(this.tensors(0).map(t => [t.name, t.at]));
+        const list = states.map((row, l) => {
+            new Float32Array(this.memory.buffer, at, H).set(row);
+            return this.c.page_cosine(all.get(this.stateName(l)) + 4 * H * i, at, H);
+        });
+        this.c.page_free(at);
         return list;
     }
 

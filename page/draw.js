@@ -37,7 +37,7 @@ const isDark = () => getComputedStyle(document.documentElement).getPropertyValue
 function colour(x, signed) {
     const ground = isDark() ? [30, 34, 41] : [255, 255, 255];
     const end = !signed || x < 0 ? (isDark() ? [110, 180, 255] : [11, 87, 164]) : (isDark() ? [255, 165, 70] : [190, 85, 0]);
-    const share = Math.min(1, Math.abs(x)) ** 0.75;
+    const share = Math.min(1, Math.abs(x)) ** (signed ? 0.75 : 0.5);
     return ground.map((g, i) => Math.round(g + (end[i] - g) * share));
 }
 
@@ -111,7 +111,7 @@ const room = () => Math.min(640, document.body.clientWidth - 28);
 export function map(matrix, { rows, cols = null, caption, name, signed = false, scale = null, digits = 3, selected = -1, onrow = null }) {
     const [R, C] = matrix.shape, most = scale || scaleOf(matrix.data);
     const cell = cols ? Math.max(10, Math.min(26, (room() - 100) / C)) : Math.max(1, Math.min(14, (room() - 100) / C)), height = cols ? cell : 18;
-    const left = 92, top = cols ? 78 : 6, width = left + C * cell + 8;
+    const left = 92, top = cols ? 78 : 6, width = left + C * cell + (cols ? 44 : 8);
     const svg = s('svg', { viewBox: `0 0 ${width} ${top + R * height + 8}`, width, height: top + R * height + 8 });
     svg.append(s('image', { href: bitmap(matrix, { signed, scale: most }), x: left, y: top, width: C * cell, height: R * height,
                             preserveAspectRatio: 'none', style: 'image-rendering:pixelated' }));
@@ -163,7 +163,7 @@ export function bars(list, { caption, name, head, mark = -1 }) {
 
 /* Arcs over the words from one token to all: weights (T). */
 export function arcs(pieces, from, weights, { caption, name }) {
-    const gap = Math.max(34, Math.min(64, 900 / pieces.length)), width = pieces.length * gap + 30, base = 130;
+    const wide = Math.min(850, document.body.clientWidth - 28), gap = Math.max(26, Math.min(64, (wide - 60) / pieces.length)), width = pieces.length * gap + 60, base = 130;
     const svg = s('svg', { viewBox: `0 0 ${width} 200`, width, height: 200 }), x = i => 15 + i * gap + gap / 2;
     weights.forEach((p, j) => {
         if (p < 0.005) return;

@@ -122,7 +122,8 @@ export const SHOW = [
         const dense = await view.call('tensor', 0, 'pooler.dense'), pooled = await view.call('tensor', 0, 'pooler');
         if (!pooled) return [h('p', {}, t('noNext'))];
         const strip = strips([[t('stripDense'), dense.data], [t('stripPooled'), pooled.data]], { name: 'pooler', caption: t('pictureStrips', { n: pooled.data.length, token: '[CLS]', low: number(-scaleOf(dense.data), 2), high: number(scaleOf(dense.data), 2) }) });
-        return view.result.isNext < 0 ? [strip, h('p', {}, t('noNext'))] : [strip, nextPicture(view.result.isNext)];
+        if (view.result.isNext < 0) return [strip, h('p', {}, t('noNext'))];
+        return [strip, view.tokens.types.some(type => type === 1) ? nextPicture(view.result.isNext) : h('p', { class: 'hint' }, t('noSecond'))];
     },
 
     async view => {

@@ -22,7 +22,7 @@ export const STRINGS = {
         segment: 'segment {n}',
         fits: 'What fits at {piece}, token {n}', hiddenWord: 'The hidden word "{word}" is guess number {rank}, with {p}.',
         noMask: 'Click a word to hide it, or type [MASK].', noMlm: 'This model has no head that guesses words.',
-        nextQuestion: 'Does the second sentence follow the first?', yes: 'yes, it follows', no: 'no, it is from elsewhere', noNext: 'This model has no head for this question.',
+        nextQuestion: 'Does the second sentence follow the first?', yes: 'yes, it follows', no: 'no, it is from elsewhere', noNext: 'This model has no head for this question.', noSecond: 'With a second sentence, the answer appears here.',
         guess: 'Piece', probability: 'Probability',
 
         stepsTitle: 'Look inside: sixteen steps', stepsLead: 'From letters to the answer, with the numbers of your sentence. Steps 7 to 13 happen in every layer.',
@@ -47,6 +47,9 @@ export const STRINGS = {
 
         banksTitle: 'One word, two meanings', banksLead: 'Before the first layer, two equal words differ by their place only. Layer by layer their context comes in, and their vectors part.',
         banksNone: 'Write a sentence in which a word stands more than once.', banksButton: 'Take the sentence with three banks',
+        banksOther: 'Compare "{word}" with its like in another sentence', banksCompare: 'Compare', banksMissing: 'The other sentence does not have the piece "{word}".', banksWord: 'Word', here: 'here', there: 'there',
+        banksOtherText: 'They sat on the bank of the river and looked at the water.',
+        pictureElsewhere: 'Cosine of "{word}" here with "{word}" in the other sentence, in every hidden state.',
         pictureBanks: 'Cosine of "{word}" at two places, in every hidden state. 1 is the same direction.',
         pair: '{word}, tokens {i} and {j}',
 
@@ -116,7 +119,7 @@ export const STRINGS = {
         segment: 'Segment {n}',
         fits: 'Was passt bei {piece}, Token {n}', hiddenWord: 'Das verdeckte Wort „{word}“ ist der {rank}. Vorschlag, mit {p}.',
         noMask: 'Klicken Sie auf ein Wort, um es zu verdecken, oder schreiben Sie [MASK].', noMlm: 'Dieses Modell hat keinen Kopf, der Wörter errät.',
-        nextQuestion: 'Folgt der zweite Satz auf den ersten?', yes: 'ja, er folgt', no: 'nein, er ist von anderswo', noNext: 'Dieses Modell hat keinen Kopf für diese Frage.',
+        nextQuestion: 'Folgt der zweite Satz auf den ersten?', yes: 'ja, er folgt', no: 'nein, er ist von anderswo', noNext: 'Dieses Modell hat keinen Kopf für diese Frage.', noSecond: 'Mit einem zweiten Satz erscheint hier die Antwort.',
         guess: 'Stück', probability: 'Wahrscheinlichkeit',
 
         stepsTitle: 'Hineinsehen: sechzehn Schritte', stepsLead: 'Von Buchstaben zur Antwort, mit den Zahlen Ihres Satzes. Die Schritte 7 bis 13 gibt es in jeder Schicht.',
@@ -141,6 +144,9 @@ export const STRINGS = {
 
         banksTitle: 'Ein Wort, zwei Bedeutungen', banksLead: 'Vor der ersten Schicht unterscheiden sich zwei gleiche Wörter nur durch ihren Ort. Schicht für Schicht kommt der Zusammenhang hinzu, und ihre Vektoren trennen sich.',
         banksNone: 'Schreiben Sie einen Satz, in dem ein Wort mehr als einmal vorkommt.', banksButton: 'Den Satz mit drei bank nehmen',
+        banksOther: '„{word}“ mit seinesgleichen in einem anderen Satz vergleichen', banksCompare: 'Vergleichen', banksMissing: 'Der andere Satz hat das Stück „{word}“ nicht.', banksWord: 'Wort', here: 'hier', there: 'dort',
+        banksOtherText: 'They sat on the bank of the river and looked at the water.',
+        pictureElsewhere: 'Kosinus von „{word}“ hier mit „{word}“ im anderen Satz, in jedem Hidden State.',
         pictureBanks: 'Kosinus von „{word}“ an zwei Stellen, in jedem Hidden State. 1 ist dieselbe Richtung.',
         pair: '{word}, Tokens {i} und {j}',
 

@@ -103,6 +103,7 @@ try {
         let full = true;
         for (const details of await page.locator('#step details.numbers').all()) {
             await details.locator('summary').click();
+            await details.locator('tbody tr').first().waitFor({ state: 'attached' });
             full = full && await details.locator('tbody tr').count() > 1;
         }
         check(`step ${n} shows numbers, a table behind each picture, and its lines of C`, drawn > 0 && full && code.includes(`STEP ${n} - `) && !code.includes(`STEP ${n + 1} - `), `${drawn} ${full} ${code.slice(0, 80)}`);
@@ -116,6 +117,12 @@ try {
     const cell = await page.locator('[data-picture="probs"] tbody tr').nth(6).locator('td').nth(7).textContent();
     check('a head that was chosen shows its own numbers', cell === probs[0][1][6][7].toFixed(3), `${cell} ${probs[0][1][6][7]}`);
     check('two equal words part, layer by layer', await page.locator('[data-picture="banks"] polyline').count() >= 3);
+
+    await page.click('[data-key="compare"]');
+    await settle(page);
+    check('and a word parts from its like in another sentence', await page.locator('[data-picture="elsewhere"] polyline').count() === 3);
+    check('after which the first text is still the one that is shown', await page.evaluate('window.bertPage.run(document.querySelector("#text-a").value).then(x => x.checksum)') === native(model, BANK).checksum);
+    await settle(page);
 
     /* ------------------------------------------------------------------------------------------------------- break it */
     for (const name of Object.keys(STRINGS.en.mistakes)) {
