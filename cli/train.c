@@ -120,12 +120,12 @@ static Status read_settings(TrainRun *r, Error *e)
     return s;
 }
 
-/* --dropout overrides both probabilities of the configuration; it is left as it is in config.json. */
+/* --dropout overrides the configuration's probabilities; they are left as they are in config.json. */
 static Status settle_dropout(TrainRun *r, Error *e)
 {
     double dropout = -1;
     if (read_real("--dropout", r->s->options.dropout, 0, 1, &dropout, e) != BERT_OK) return e->status;
-    if (dropout >= 0) r->training.dropout = r->training.probs_dropout = dropout;
+    if (dropout >= 0) r->training.dropout = r->training.probs_dropout = r->training.head_dropout = dropout;
     return BERT_OK;
 }
 
@@ -167,7 +167,9 @@ static void list_settings(TrainRun *r, long long log_size)
     setting(r, "schedule", false, "%s", a->constant ? "constant" : "linear");
     setting(r, "weight_decay", false, "%.17g", a->weight_decay);
     setting(r, "clip", false, "%.17g", a->clip);
-    setting(r, "dropout", false, "%.17g %.17g", r->training.dropout, r->training.probs_dropout);
+    char head[32] = "";
+    if (r->training.head_dropout > 0) snprintf(head, sizeof head, " %.17g", r->training.head_dropout);
+    setting(r, "dropout", false, "%.17g %.17g%s", r->training.dropout, r->training.probs_dropout, head);
     setting(r, "mask", false, "%.17g", r->mask);
     setting(r, "teacher", false, "%s", r->teacher.path ? r->teacher.hash : "none");
     setting(r, "numbers", false, "%s", sizeof(real) == sizeof(double) ? "float64" : "float32");
@@ -342,7 +344,7 @@ static Status learn_part(TrainRun *r, int begin, int end, Targets targets, Error
     const Batch batch = {end - begin, x->T + begin, x->ids + first, x->types + first, x->mask + first};
     const Dropout dropout = {.rate = r->training.dropout, .probs_rate = r->training.probs_dropout,
                              .seed = (uint32_t)r->s->options.seed, .step = (uint32_t)r->adamw.step,
-                             .first_sequence = (uint32_t)begin};
+                             .first_sequence = (uint32_t)begin, .head_rate = r->training.head_dropout};
     Activations *a = &r->a;
     for (size_t i = 0; i < rows; i++) r->part_rows[i] = x->rows[row + i] - (int)first;
     const Request request = train_request(x, r->part_rows, (int)rows, KEEP_EVERYTHING);
@@ -356,7 +358,7 @@ static Status learn_part(TrainRun *r, int begin, int end, Targets targets, Error
     if (s == BERT_OK) s = activations_renew(a, m, &batch, &request, e);
     if (s == BERT_OK) s = gradients_room(&r->g, m, a, KEEP_NOTHING, e);
     if (s != BERT_OK) return s;
-    if (dropout.rate > 0 || dropout.probs_rate > 0) a->dropout = &dropout;
+    if (dropout.rate > 0 || dropout.probs_rate > 0 || dropout.head_rate > 0) a->dropout = &dropout;
     forward(m, a);
     backward(m, a, &r->g, &targets);
     a->dropout = NULL;

@@ -79,7 +79,7 @@ static Status write_configs(const TrainRun *r, bool copied, Error *e)
     path = NULL;
     if (status != BERT_OK || copied) return status;
     status = path_join(&path, r->directory, "tokenizer_config.json", e);
-    if (status == BERT_OK) status = tokenizer_config_write(path, &s->tokenizer, s->model.config.P, e);
+    if (status == BERT_OK) status = tokenizer_config_write(path, &s->tokenizer, &s->model.config, e);
     free(path);
     return status;
 }
@@ -133,12 +133,11 @@ static Status check_model(const TrainRun *r, Error *e)
 {
     const Bert *m = &r->s->model;
     const Options *o = &r->s->options;
-    const char *from = o->model ? o->model : o->config;
-    const char *said = o->config ? o->config : r->s->directory, *file = o->config ? "" : "/config.json";
-    if (m->config.distilbert)
-        return fail(e, BERT_FILE, "%s%s: model_type is \"distilbert\", expected \"bert\": only that is learned here", said,
-                    file);
-    if (o->task == TASK_MLM && !m->has_mlm) return fail(e, BERT_HEAD, "%s: the weights lack the MLM head, which is what is learned", from);
+    const char *from = r->resumed ? r->directory : o->model ? o->model : o->config;
+    const char *said = r->resumed ? r->directory : o->config ? o->config : r->s->directory;
+    const char *file = o->config && !r->resumed ? "" : "/config.json";
+    if (o->task == TASK_MLM && !m->has_mlm)
+        return fail(e, BERT_HEAD, "%s: the weights lack the MLM head, which is what is learned", from);
     if (o->task == TASK_MLM && !o->no_nsp && !o->inputs && !(m->has_nsp && m->has_pooler))
         return fail(e, BERT_HEAD, "%s: the weights lack the NSP head: --no-nsp learns without it", from);
     if (tokenizer_rows(&r->s->tokenizer) > m->config.V)
@@ -159,9 +158,7 @@ static Status read_config(TrainRun *r, const char *path, Error *e)
 {
     BertConfig config;
     Status s = config_load(&config, path, e);
-    if (s == BERT_OK) s = training_config_load(&r->training, path, e);
-    if (s == BERT_OK && config.distilbert)
-        s = fail(e, BERT_FILE, "%s: model_type is \"distilbert\": only BERT is learned here", path);
+    if (s == BERT_OK) s = training_config_load(&r->training, path, config.distilbert, e);
     return s == BERT_OK ? bert_blank(&r->s->model, &config, e) : s;
 }
 
@@ -175,7 +172,7 @@ static Status begin_with_model(TrainRun *r, Error *e)
     if (status == BERT_OK) status = tokenizer_load(&s->tokenizer, s->directory, CASE_AUTO, e);
     if (status == BERT_OK) status = bert_load(&s->model, s->options.model, e);
     if (status == BERT_OK) status = path_join(&config, s->directory, "config.json", e);
-    if (status == BERT_OK) status = training_config_load(&r->training, config, e);
+    if (status == BERT_OK) status = training_config_load(&r->training, config, s->model.config.distilbert, e);
     if (status == BERT_OK) status = settle_model(r, e);
     if (status == BERT_OK && s->options.gelu != UNSET) s->model.config.gelu = (GeluKind)s->options.gelu;
     if (status == BERT_OK) status = make_directories(r, e);

@@ -341,15 +341,18 @@ void bert_add_head(Bert *m, Group group, int K);
 /* weights/training.c: what `bert train` leaves in its directory, and finds there again. */
 typedef struct {                    /* what config.json says about training */
     double dropout, probs_dropout;  /* hidden_dropout_prob, attention_probs_dropout_prob: 0 <= p < 1 */
+    double texts_dropout;           /* classifier_dropout, below 0: not said; DistilBERT's seq_classif_dropout */
+    double answers_dropout;         /* DistilBERT's qa_dropout; else 0 */
+    double head_dropout;            /* of what the head that is learned reads */
     double initializer_range;       /* the standard deviation of random weights */
-    const char *architecture;       /* written, not read: NULL is BertForPreTraining */
+    const char *architecture;       /* what follows Bert or DistilBert; written, not read: NULL is that without a task */
     const char *const *labels;      /* (label_count) of a classifier, without control characters */
     int label_count;
     bool of_texts;                  /* the labels are of texts, not of tokens */
 } TrainingConfig;
-Status training_config_load(TrainingConfig *t, const char *path, Error *e);
+Status training_config_load(TrainingConfig *t, const char *path, bool distilbert, Error *e);
 Status training_config_write(const char *path, const BertConfig *config, const TrainingConfig *t, int pad_id, Error *e);
-Status tokenizer_config_write(const char *path, const Tokenizer *t, int P, Error *e);
+Status tokenizer_config_write(const char *path, const Tokenizer *t, const BertConfig *c, Error *e);
 /* The weights under Hugging Face's names, as float32 (bert64: float64). */
 Status model_write(const char *path, const Parameters *p, Error *e);
 
