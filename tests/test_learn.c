@@ -628,12 +628,11 @@ static void gradients_with_dropout_are_the_differences_of_the_loss(void)
     free(part);
 }
 
-/* The same of what a fine-tuned head reads; a DistilBERT drops nothing behind step 11's dense layer. What is left is
- * larger, and the loss more curved: too much for a float's wide steps, unless little is dropped. */
+/* The same of what a fine-tuned head reads; a DistilBERT drops nothing behind step 11's dense layer. (What is left
+ * is larger, and the loss too curved for a float's wide steps: differences in bert64, in float the loss alone.) */
 static void gradients_of_heads_with_dropout_are_the_differences_of_the_loss(void)
 {
-    const double rate = is_double ? 0.25 : 0.03;
-    const Dropout dropout = {.rate = rate, .probs_rate = rate, .head_rate = 2 * rate, .seed = 5, .step = 2};
+    const Dropout dropout = {.rate = 0.25, .probs_rate = 0.25, .head_rate = 0.4, .seed = 5, .step = 2};
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
         Learner x;
         Step *s = calloc(1, sizeof *s);
@@ -644,8 +643,13 @@ static void gradients_of_heads_with_dropout_are_the_differences_of_the_loss(void
         cut(part, s, 0, s->B);
         gradients_zero(&x.g);
         if (learn_part(&x, part, &dropout, KEEP_NOTHING)) {
+            const double dropped = x.g.losses.task;
             gradients_finish(&x.m, &x.g, &x.p);
-            differences_of_parameters(&x, part, 6);
+            check_value(heads[i].what, dropped, loss_of(&x.m, part), is_double ? 1e-14 : 2e-6);
+            if (is_double) differences_of_parameters(&x, part, 6);
+            part->a.dropout = NULL;
+            forward(&x.m, &part->a);
+            check(fabs(dropped - loss_of(&x.m, part)) > 1e-3, "%s: dropout changes the loss", heads[i].what);
         }
         activations_free(&part->a);
         close_learner(&x);

@@ -268,7 +268,32 @@ typedef struct {
     size_t count;
     bool found[64];
     int64_t step, log_size;
+    char others[700];               /* "--seed was 0, and is 1; ...": those that differ */
+    size_t used;
 } Saved;
+
+/* A value as short as it can be: numbers with as few digits as say the same. */
+static void put_value(char text[64], const char *value)
+{
+    char *end;
+    const double x = strtod(value, &end);
+    snprintf(text, 64, "%.60s", value);
+    for (int digits = 1; digits < 17 && *value && !*end; digits++) {
+        snprintf(text, 64, "%.*g", digits, x);
+        if (strtod(text, NULL) == x) return;
+    }
+}
+
+/* One more that differs. */
+static void add_other(Saved *saved, const Setting *s, const char *value)
+{
+    char was[64], is[64];
+    put_value(was, value);
+    put_value(is, s->value);
+    if (saved->used < sizeof saved->others)
+        saved->used += (size_t)snprintf(saved->others + saved->used, sizeof saved->others - saved->used,
+                                        "%s%s was %s, and is %s", saved->used ? "; " : "", s->option, was, is);
+}
 
 /* One pair of the metadata: a number, or a setting, which must be the same. */
 static Status read_setting(Saved *saved, const char *path, const char *key, const char *value, Error *e)
@@ -279,10 +304,8 @@ static Status read_setting(Saved *saved, const char *path, const char *key, cons
         if (strcmp(s->name, key)) continue;
         saved->found[i] = true;
         if (!strcmp(key, "log_size")) return read_count(path, key, value, &saved->log_size, e);
-        if (s->may_differ || !strcmp(s->value, value)) return BERT_OK;
-        return fail(e, BERT_USAGE, "%s: --resume goes on with the same settings: %s was %s, and is %s", path, key,
-                    value,
-                    s->value);
+        if (!s->may_differ && strcmp(s->value, value)) add_other(saved, s, value);
+        return BERT_OK;
     }
     return BERT_OK;
 }
@@ -304,6 +327,8 @@ static Status read_settings(Saved *saved, const Safetensors *st, Error *e)
     for (size_t i = 0; s == BERT_OK && i < saved->count; i++)
         if (!saved->found[i] && strcmp(saved->settings[i].value, "none"))
             s = fail(e, BERT_FILE, "%s: __metadata__ has no %s", path, saved->settings[i].name);
+    if (s == BERT_OK && saved->used)
+        s = fail(e, BERT_USAGE, "%s: --resume goes on with the same settings: %s", path, saved->others);
     return s;
 }
 

@@ -163,8 +163,9 @@ def check_steps(count, task, base, path, work, features_of):
     ours, want = load_file(os.path.join(last, "model.safetensors")), {n: p.detach() for n, p in model.named_parameters()}
     count.check(set(ours) == set(want), f"{task}: only one side has {sorted(set(want) ^ set(ours))[:3]}")
     real = [n for n in want if not n.endswith(("key.bias", "k_lin.bias", "qa_outputs.bias"))]   # gradients of rounding alone
-    # of an answer the last LayerNorm's bias, too, has no gradient but rounding, and may be all but 0
-    worst, name = max((float((ours[n] - want[n]).abs().max() / want[n].abs().max().clamp(min=1e-3)), n) for n in real)
+    if task == "answer":                                                        # nor have these: starts add up to 0
+        real = [n for n in real if not n.endswith(("1.output_layer_norm.bias", "1.output.LayerNorm.bias"))]
+    worst, name = max((float((ours[n] - want[n]).abs().max() / want[n].abs().max()), n) for n in real)
     count.check(worst <= steps.STEPS_LIMIT, f"{task}: {name}: {worst:.2g} of the largest number")
     print(f"ten steps            {kind}, {task}, {len(features)} sequences: {worst:.1e} at {name}", flush=True)
 
