@@ -550,6 +550,10 @@ typedef struct {
 Status parameters_new(Parameters *p, Bert *m, Error *e);
 void parameters_free(Parameters *p);
 
+typedef struct {                    /* a piece, and the probability that a teacher gives it */
+    int32_t id;
+    real p;
+} SoftLabel;
 typedef struct {                    /* what the model should have said */
     const int32_t *labels;          /* (M) the true id for each of the request's mlm_rows; below 0: does not count */
     const int32_t *next_sentence;   /* (B) 0 IsNext, 1 NotNext; below 0: does not count */
@@ -559,10 +563,15 @@ typedef struct {                    /* what the model should have said */
                                      * classifier (B), token_classifier (N): a row of it; qa (B,2): the first and the
                                      * last token of the answer, counted within the sequence */
     double task_divisor;            /* qa: starts and ends, 2 for each answer */
+    const SoftLabel *soft;          /* (M,soft_count) of the mlm_rows, or NULL: there is no teacher. A row that begins
+                                     * with p 0 has none */
+    int soft_count;
+    double soft_share;              /* 0 .. 1: so much of a row's loss is the teacher's */
 } Targets;
 
 typedef struct {
-    double mlm, nsp, task;          /* sums of cross-entropy over divisors; the loss is mlm + nsp + task */
+    double mlm, nsp, task;          /* sums of cross-entropy over divisors; the loss is mlm + nsp + task + soft */
+    double soft;                    /* what a teacher's share in the MLM loss adds to it: may be negative */
     size_t mlm_right, nsp_right, task_right;        /* labels that had the highest logit */
 } Losses;
 
@@ -597,8 +606,12 @@ void gradients_zero(Gradients *g);
 /* Memory for going back through `a`; `keep` as in a Request: KEEP_NOTHING, or KEEP_EVERYTHING for a trace. */
 Status gradients_room(Gradients *g, const Bert *m, const Activations *a, Keep keep, Error *e);
 void backward(const Bert *m, Activations *a, Gradients *g, const Targets *targets);     /* steps 15 to 5 */
+void mlm_loss(const Bert *m, const Activations *a, Gradients *g, const Targets *t);     /* the first thing it does */
 
 double labels_that_count(const int32_t *labels, size_t count);  /* 0 and above; none, if labels is NULL */
+/* Its first step by itself, for a test: the loss of the MLM head, with a teacher's share, and the gradients of its
+ * logits. */
+void mlm_loss(const Bert *m, const Activations *a, Gradients *g, const Targets *t);
 /* One linear layer by definition: the bits of the gradients, for a test. */
 void linear_backward_ref(real *dx, real *dW, real *db, const real *dy, const real *x, const Tensor *W, size_t N);
 void gradients_finish(const Bert *m, Gradients *g, Parameters *p);

@@ -244,17 +244,46 @@ double labels_that_count(const int32_t *labels, size_t count)
     return n;
 }
 
+/* A teacher's share s in one row's loss: (1-s) times the label's cross-entropy and s times that with the probabilities
+ * r_j which the teacher gives to the pieces, -sum of r_j ln p_j. Because the r_j add up to 1, ln of softmax's sum is
+ * the same in both, and the difference is one of logits:
+ *
+ *     loss += s (logit_label - sum of r_j logit_j)      dlogits_j += s ([j is the label] - r_j) / divisor
+ *
+ * Why a teacher: that `cat` was hidden says one thing of 30,522; that the teacher gave cat 0.5, dog 0.3, horse 0.1 says
+ * which words are alike.
+ * Differs: DistilBERT's temperature is 2, and all tokens count. At a temperature of 1 the probabilities that are
+ * learned are those that will be read.
+ * Source: Hinton, Vinyals, Dean: Distilling the Knowledge in a Neural Network. 2015; nn.CrossEntropyLoss with
+ * probabilities as the target. Verify: tests/conformance/test_teacher.py. Returns what is added to the loss. */
+static double soften(real *dlogits, const real *logits, int32_t label, const SoftLabel *soft, const Targets *t)
+{
+    double difference = (double)logits[label];
+    const real scale = (real)(t->soft_share / t->mlm_divisor);
+    dlogits[label] += scale;
+    for (int k = 0; k < t->soft_count; k++) {
+        dlogits[soft[k].id] -= soft[k].p * scale;
+        difference -= (double)soft[k].p * (double)logits[soft[k].id];
+    }
+    return difference * t->soft_share / t->mlm_divisor;
+}
+
 /* The MLM loss: the mean over the chosen tokens of the step, and of these only.
  * Trap: a mean over all tokens is 6.7 times too small; a mean of the micro-batches' means weighs their tokens
  * unequally. Both look like another learning rate, and are found only by comparing.
  * Differs: Hugging Face's mean of no token is NaN; here it is 0. Google's code divides by the number of chosen tokens
  * + 1e-5; here that is left out.
  * Source: [paper] 3.1; [hf] BertForPreTraining; [tf] get_masked_lm_output. Verify: grad.cls.predictions.decoder */
-static void mlm_loss(const Bert *m, const Activations *a, Gradients *g, const Targets *t)
+void mlm_loss(const Bert *m, const Activations *a, Gradients *g, const Targets *t)
 {
     const size_t V = (size_t)m->config.V, M = (size_t)a->request.M;
     add_losses(g->a.logits, (Matrix){a->logits, M, V, V}, t->labels, t->mlm_divisor, &g->losses.mlm,
                &g->losses.mlm_right);
+    for (size_t i = 0; t->soft && i < M; i++) {
+        const SoftLabel *soft = t->soft + i * (size_t)t->soft_count;
+        if (t->labels[i] >= 0 && soft->p > 0)
+            g->losses.soft += soften(g->a.logits + i * V, a->logits + i * V, t->labels[i], soft, t);
+    }
 }
 
 /* The NSP loss: the mean over the sequences of the step. It is added to the MLM loss one to one.

@@ -44,7 +44,7 @@
 #error "bert.c promises exact bits: build without -ffast-math and -Ofast"
 #endif
 #if FLT_EVAL_METHOD != 0
-#error "bert.c promises exact bits: float must be computed as float (on 32-bit x86: -msse2 -mfpmath=sse)"
+#error "float must be computed as float: on 32-bit x86 add -msse2 -mfpmath=sse, on s390x -fexcess-precision=fast"
 #endif
 
 static const bool is_double = sizeof(real) == sizeof(double);
@@ -332,6 +332,9 @@ typedef uint32_t fbits __attribute__((vector_size(VECTOR_BYTES)));
 /* The same number in all lanes. */
 static inline dvec all(double x) { return (dvec){0} + x; }
 
+#ifdef __wasm_simd128__                 /* in a browser: the two functions that follow, by exact operations */
+#include "page/lanes.h"
+#else
 /* a*b + c in all lanes, each rounded once: the processor's instruction, or libm's function, which is as exact. */
 static inline dvec fma_lanes(dvec a, dvec b, dvec c)
 {
@@ -347,6 +350,7 @@ static inline fvec fma_floats(fvec a, fvec b, fvec c)
     for (int l = 0; l < FLOATS; l++) r[l] = fma_float(a[l], b[l], c[l]);
     return r;
 }
+#endif
 
 /* condition ? a : b, lane by lane; the condition is all ones or all zeros, as a comparison gives it. */
 static inline dvec choose(uvec condition, dvec a, dvec b)
@@ -819,28 +823,6 @@ static void widen_halves(real *out, const unsigned char *halves, size_t n, DType
  * keys j) or columns (in step 10, the features d). Read "weight rows" as rows of x there.
  * ================================================================================================================== */
 enum { PANEL = VECTOR_BYTES == 64 ? 48 : 24 };                              /* tokens in the widest panel */
-enum { LANES = 32 / sizeof(real), LONG_LANES = 64 / sizeof(real) };         /* 8 and 16 floats; 4 and 8 doubles */
-typedef real vec __attribute__((vector_size(32)));
-typedef real long_vec __attribute__((vector_size(64)));
-static inline vec load_vec(const real *p) { vec v; memcpy(&v, p, sizeof v); return v; }
-static inline long_vec load_long(const real *p) { long_vec v; memcpy(&v, p, sizeof v); return v; }
-static inline void store_vec(real *p, vec v) { memcpy(p, &v, sizeof v); }
-static inline void store_long(real *p, long_vec v) { memcpy(p, &v, sizeof v); }
-
-/* a b + c in all lanes, rounded once. A loop is all it takes: compilers make one instruction of it, or a few. */
-static inline vec fma_vec(vec a, real b, vec c)
-{
-    const vec in_all = b - (vec){0};                        /* x - 0 is x; x + 0 is not, for -0 */
-    for (int l = 0; l < LANES; l++) c[l] = fma_once(a[l], in_all[l], c[l]);
-    return c;
-}
-
-static inline long_vec fma_long(long_vec a, real b, long_vec c)
-{
-    const long_vec in_all = b - (long_vec){0};
-    for (int l = 0; l < LONG_LANES; l++) c[l] = fma_once(a[l], in_all[l], c[l]);
-    return c;
-}
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * Packing
@@ -912,9 +894,35 @@ static void pack(real *packed, Matrix x, Along along)
 void pack_rows(real *panels, const real *x, size_t N, size_t K) { pack(panels, (Matrix){x, N, K, K}, BY_ROWS); }
 void transpose_rows(real *out, Matrix in) { transpose(out, in.rows, in, NULL); }
 
+#ifdef __wasm_simd128__                 /* in a browser: tiles that need no fma; see "The two products" for its use */
+#include "page/kernel.h"
+#else
 /* ---------------------------------------------------------------------------------------------------------------------
  * Tiles
  * ------------------------------------------------------------------------------------------------------------------ */
+
+enum { LANES = 32 / sizeof(real), LONG_LANES = 64 / sizeof(real) };         /* 8 and 16 floats; 4 and 8 doubles */
+typedef real vec __attribute__((vector_size(32)));
+typedef real long_vec __attribute__((vector_size(64)));
+static inline vec load_vec(const real *p) { vec v; memcpy(&v, p, sizeof v); return v; }
+static inline long_vec load_long(const real *p) { long_vec v; memcpy(&v, p, sizeof v); return v; }
+static inline void store_vec(real *p, vec v) { memcpy(p, &v, sizeof v); }
+static inline void store_long(real *p, long_vec v) { memcpy(p, &v, sizeof v); }
+
+/* a b + c in all lanes, rounded once. A loop is all it takes: compilers make one instruction of it, or a few. */
+static inline vec fma_vec(vec a, real b, vec c)
+{
+    const vec in_all = b - (vec){0};                        /* x - 0 is x; x + 0 is not, for -0 */
+    for (int l = 0; l < LANES; l++) c[l] = fma_once(a[l], in_all[l], c[l]);
+    return c;
+}
+
+static inline long_vec fma_long(long_vec a, real b, long_vec c)
+{
+    const long_vec in_all = b - (long_vec){0};
+    for (int l = 0; l < LONG_LANES; l++) c[l] = fma_once(a[l], in_all[l], c[l]);
+    return c;
+}
 
 /* What is the same for all tiles of a chunk. */
 typedef struct {
@@ -1018,6 +1026,7 @@ static void group_with_panel(real *total, size_t total_stride, bool fresh, Matri
         }
     }
 }
+#endif
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * The two products

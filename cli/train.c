@@ -23,14 +23,21 @@ static const char train_help[] =
     "a line for each step. Same text, settings and seed: the same model, byte for\n"
     "byte, on every machine, with any --micro-batch, killed and resumed or not.\n"
     "\n"
-    "--task classify learns from labelled texts instead, LABEL<TAB>TEXT or\n"
-    "LABEL<TAB>A ||| B, a classifier of them in place of the heads of pre-training;\n"
-    "--dev scores it by accuracy and macro F1. `bert classify` uses what it leaves.\n"
+    "--task learns from labels instead, with a head for them in place of those of\n"
+    "pre-training. `bert classify`, tag and answer use it. --dev scores it:\n"
+    "  classify  LABEL<TAB>TEXT or LABEL<TAB>A ||| B: accuracy and macro F1\n"
+    "  tag       WORD<TAB>LABEL, a blank line ends a sentence: these, and F1 of\n"
+    "            entities, where the labels are B-... I-... O\n"
+    "  answer    SQuAD's JSON: exact answers and F1 of their words\n"
     "\n"
     "--inputs FILE has int64 input_ids, token_type_ids, attention_mask and labels\n"
     "(B,T; -100: none) and next_sentence_label (B) instead of text: step k takes\n"
     "the next --batch rows, round and round. --max-length is 128 tokens unless\n"
     "given; a sentence that is longer is refused, or cut with --truncate.\n"
+    "\n"
+    "--teacher PATH is a model, usually a larger one, that sees the same hidden\n"
+    "words: its 64 best pieces for each are learned, 7 parts, beside the word\n"
+    "itself, 3. Pieces are found by their text; sizes and vocabulary may differ.\n"
     "\n"
     "Needs memory for the weights four times (gradients, and two means of the\n"
     "optimizer), and for all that one micro-batch computes.\n";
@@ -60,6 +67,7 @@ enum { USUAL_BATCH = 32 };
 /* What can be said before any file is opened. */
 static Status train_settle(Options *o, Error *e)
 {
+    static const char *const tasks[] = {"mlm", "classify", "tag", "answer"};
     if (!o->output) return fail(e, BERT_USAGE, "train needs -o DIR, where the model is left");
     if (!o->steps) return fail(e, BERT_USAGE, "train needs --steps N");
     if (o->model && (o->config || o->vocabulary))
@@ -72,8 +80,12 @@ static Status train_settle(Options *o, Error *e)
         return fail(e, BERT_USAGE, "--cased and --uncased go with --vocab: a model's own pieces have their own rule");
     if (o->pairs || o->pair) return fail(e, BERT_USAGE, "train makes its own pairs of sentences: leave --pair out");
     if (o->task && (o->inputs || o->no_nsp || o->mask))
-        return fail(e, BERT_USAGE, "--task classify learns from a text, and not with %s",
+        return fail(e, BERT_USAGE, "--task %s learns from a text, and not with %s", tasks[o->task],
                     o->inputs ? "--inputs" : o->no_nsp ? "--no-nsp" : "--mask");
+    if (o->task == TASK_ANSWER && (!o->file || !strcmp(o->file, "-")))
+        return fail(e, BERT_USAGE, "--task answer needs -f FILE, SQuAD's JSON");
+    if (o->task == TASK_ANSWER && o->truncate) o->without_effect = "--truncate";       /* it is read in parts */
+    if (o->task && o->teacher) return fail(e, BERT_USAGE, "--teacher teaches hidden words: leave --task out");
     o->pairs = o->task == TASK_CLASSIFY;                /* A ||| B */
     if (o->evaluate_every && !o->dev) return fail(e, BERT_USAGE, "--evaluate-every needs --dev FILE");
     if (o->dev && !strcmp(o->dev, "-")) return fail(e, BERT_USAGE, "--dev - : a file is expected");
@@ -143,8 +155,7 @@ static void list_settings(TrainRun *r, long long log_size)
     setting(r, "model", false, "%dL/%dH/%dA/%dF V %d P %d S %d %s eps %g%s", c->L, c->H, c->A, c->F, c->V, c->P, c->S,
             c->gelu == GELU_TANH ? "gelu_new" : "gelu", c->eps, c->untied ? " untied" : "");
     setting(r, "data", false, "%s", r->data_hash);
-    const char *task = o->task ? "classify" : o->no_nsp ? "mlm, no nsp" : "mlm";
-    setting(r, "task", false, "%s%s%s", task, o->truncate ? ", truncate" : "",
+    setting(r, "task", false, "%s%s%s%s", task_name(r), o->no_nsp ? ", no nsp" : "", o->truncate ? ", truncate" : "",
             o->plain ? ", no special" : "");
     setting(r, "rules", false, "%s", o->rules ? "google" : "huggingface");
     setting(r, "seed", false, "%d", o->seed);
@@ -158,6 +169,7 @@ static void list_settings(TrainRun *r, long long log_size)
     setting(r, "clip", false, "%.17g", a->clip);
     setting(r, "dropout", false, "%.17g %.17g", r->training.dropout, r->training.probs_dropout);
     setting(r, "mask", false, "%.17g", r->mask);
+    setting(r, "teacher", false, "%s", r->teacher.path ? r->teacher.hash : "none");
     setting(r, "numbers", false, "%s", sizeof(real) == sizeof(double) ? "float64" : "float32");
     setting(r, "log_size", true, "%lld", log_size);
 }
@@ -305,6 +317,22 @@ static Status open_data(TrainRun *r, Error *e)
 /* =====================================================================================================================
  * One step
  * ================================================================================================================== */
+/* What is computed of an exercise: MLM for M rows, NSP, or the head of its task. */
+Request train_request(const Exercise *x, const int *rows, int M, Keep keep)
+{
+    return (Request){.keep = keep, .pooler = x->has_next, .nsp = x->has_next, .mlm_rows = rows, .M = M,
+                     .classifier = x->has_task && x->kind == LABELS_OF_TEXTS,
+                     .token_classifier = x->has_task && x->kind == LABELS_OF_TOKENS,
+                     .qa = x->has_task && x->kind == LABELS_OF_SPANS};
+}
+
+/* How many labels of a task the step has. */
+static double task_labels(const Exercise *x)
+{
+    if (x->kind == LABELS_OF_TOKENS) return labels_that_count(x->task_labels, x->token[x->B]);
+    return x->kind == LABELS_OF_SPANS ? 2 * x->B : x->B;
+}
+
 /* Forward and back through the sequences from `begin` to `end` - 1. */
 static Status learn_part(TrainRun *r, int begin, int end, Targets targets, Error *e)
 {
@@ -317,10 +345,13 @@ static Status learn_part(TrainRun *r, int begin, int end, Targets targets, Error
                              .first_sequence = (uint32_t)begin};
     Activations *a = &r->a;
     for (size_t i = 0; i < rows; i++) r->part_rows[i] = x->rows[row + i] - (int)first;
-    const Request request = {.keep = KEEP_EVERYTHING, .pooler = x->has_next, .nsp = x->has_next,
-                             .classifier = x->has_class, .mlm_rows = r->part_rows, .M = (int)rows};
+    const Request request = train_request(x, r->part_rows, (int)rows, KEEP_EVERYTHING);
+    if (r->teacher.path && teacher_scores(r, begin, end, e) != BERT_OK) return e->status;
+    targets.soft = r->teacher.soft;
     targets.labels = x->has_labels ? x->labels + row : NULL;
-    targets.next_sentence = targets.task_labels = x->next_sentence + begin;
+    targets.next_sentence = x->next_sentence + begin;
+    targets.task_labels = x->task_labels + (x->kind == LABELS_OF_TOKENS ? first : x->kind == LABELS_OF_SPANS
+                                                                       ? 2 * (size_t)begin : (size_t)begin);
     Status s = batch_check(&batch, &m->config, e);
     if (s == BERT_OK) s = activations_renew(a, m, &batch, &request, e);
     if (s == BERT_OK) s = gradients_room(&r->g, m, a, KEEP_NOTHING, e);
@@ -332,11 +363,16 @@ static Status learn_part(TrainRun *r, int begin, int end, Targets targets, Error
     return s;
 }
 
+static double loss_of(const Losses *l)
+{
+    return l->mlm + l->nsp + l->task + l->soft;
+}
+
 /* The loss of a step must be a number, and so must the length of its gradient: or the weights would be spoilt, and the
  * next state with them. */
 static Status check_numbers(const TrainRun *r, double norm, Error *e)
 {
-    const double loss = r->g.losses.mlm + r->g.losses.nsp + r->g.losses.task;
+    const double loss = loss_of(&r->g.losses);
     const char *what = isfinite(loss) ? "the gradient's length" : "the loss";
     if (isfinite(loss) && isfinite(norm)) return BERT_OK;
     return fail(e, BERT_TEXT,
@@ -353,9 +389,10 @@ static Status learn_step(TrainRun *r, double *norm, Error *e)
     Status s = exercise_fill(x, &r->data, r->adamw.step, e);
     if (s != BERT_OK) return s;
     const double chosen = labels_that_count(x->labels, x->row[x->B]);
-    const double judged = labels_that_count(x->next_sentence, (size_t)x->B);
+    const double judged = labels_that_count(x->next_sentence, (size_t)x->B), tasks = task_labels(x);
     const Targets targets = {.mlm_divisor = chosen > 0 ? chosen : 1, .nsp_divisor = judged > 0 ? judged : 1,
-                             .task_divisor = x->B};
+                             .task_divisor = tasks > 0 ? tasks : 1, .soft_count = r->teacher.soft_count,
+                             .soft_share = TEACHER_SHARE};
     gradients_zero(&r->g);
     for (int b = 0; s == BERT_OK && b < x->B; b += r->micro_batch)
         s = learn_part(r, b, b + r->micro_batch < x->B ? b + r->micro_batch : x->B, targets, e);
@@ -391,14 +428,16 @@ static void log_step(TrainRun *r, double norm)
     const Losses *l = &r->g.losses;
     const double seconds = seconds_now() - r->started;
     FILE *f = r->log_file;
-    fprintf(f, "{\"step\": %lld, \"loss\": %.9g", (long long)r->adamw.step, l->mlm + l->nsp + l->task);
+    fprintf(f, "{\"step\": %lld, \"loss\": %.9g", (long long)r->adamw.step, loss_of(l));
     if (x->has_labels)
         fprintf(f, ", \"mlm_loss\": %.9g, \"mlm_accuracy\": %.9g", l->mlm,
                 part_right(l->mlm_right, labels_that_count(x->labels, x->row[x->B])));
+    if (r->teacher.path) fprintf(f, ", \"teacher_loss\": %.9g", l->mlm + l->soft / TEACHER_SHARE);
     if (x->has_next)
         fprintf(f, ", \"nsp_loss\": %.9g, \"nsp_accuracy\": %.9g", l->nsp,
                 part_right(l->nsp_right, labels_that_count(x->next_sentence, (size_t)x->B)));
-    if (x->has_class) fprintf(f, ", \"classify_accuracy\": %.9g", part_right(l->task_right, x->B));
+    if (x->has_task)
+        fprintf(f, ", \"%s_accuracy\": %.9g", task_name(r), part_right(l->task_right, task_labels(x)));
     fprintf(f, ", \"learning_rate\": %.9g, \"gradient_norm\": %.9g, \"tokens_per_second\": %10.1f}\n",
             learning_rate_at(&r->options, r->adamw.step - 1), norm, seconds > 0 ? r->tokens / seconds : 0);
 }
@@ -426,14 +465,17 @@ static void show_step(TrainRun *r)
     put_thousands(rate, seconds > 0 ? (long long)(r->tokens / seconds) : 0);
     put_time(time_left, seconds / (double)done * (double)left);
     fprintf(stderr, "%sstep %lld/%lld  loss %.4f", terminal ? "\r" : "bert: ", (long long)r->adamw.step,
-            (long long)r->options.steps, l->mlm + l->nsp + l->task);
+            (long long)r->options.steps, loss_of(l));
     if (x->has_labels && x->has_next) fprintf(stderr, " (MLM %.4f, NSP %.4f)", l->mlm, l->nsp);
+    if (r->teacher.path) fprintf(stderr, "  teacher %.4f", l->mlm + l->soft / TEACHER_SHARE);
     if (x->has_labels)
         fprintf(stderr, "  words %.1f%%", 100 * part_right(l->mlm_right, labels_that_count(x->labels, x->row[x->B])));
     if (x->has_next)
         fprintf(stderr, "  pairs %.1f%%",
                 100 * part_right(l->nsp_right, labels_that_count(x->next_sentence, (size_t)x->B)));
-    if (x->has_class) fprintf(stderr, "  texts %.1f%%", 100 * part_right(l->task_right, x->B));
+    if (x->has_task)
+        fprintf(stderr, "  %s %.1f%%", x->kind == LABELS_OF_TEXTS ? "texts" : x->kind == LABELS_OF_TOKENS ? "words"
+                : "starts and ends", 100 * part_right(l->task_right, task_labels(x)));
     fprintf(stderr, "  %s tokens/s  %s left%s", rate, time_left, terminal && left ? " \033[K" : "\n");
 }
 
@@ -477,11 +519,21 @@ static double memory_needed(const TrainRun *r)
 static Status announce_texts(const TrainRun *r, Error *e)
 {
     const Examples *x = &r->data.examples;
-    const double entropy = unigram_entropy(x->label, x->count, r->classes.count, e);
+    const Classes *c = &r->classes;
+    if (x->kind == LABELS_OF_SPANS) {
+        note(r->s, "%s: %zu questions in %zu sequences%s", r->data.name, x->line[x->count - 1], x->count,
+             r->data.questions.impossible ? "; some have no answer" : "");
+        return BERT_OK;
+    }
+    const size_t labels = x->kind == LABELS_OF_TEXTS ? x->count : x->start[x->count];
+    const double entropy = unigram_entropy(x->label, labels, c->count, e);
+    char words[64] = "";
     if (e->status != BERT_OK) return e->status;
-    note(r->s, "%s: %zu texts, %d labels; loss of a model that knows nothing: ln %d = %.3f; that knows how frequent "
-         "each label is: %.3f", r->data.name, x->count, r->classes.count, r->classes.count, log(r->classes.count),
-         entropy);
+    if (x->kind == LABELS_OF_TOKENS)
+        snprintf(words, sizeof words, " of %.0f words", labels_that_count(x->label, labels));
+    note(r->s, "%s: %zu %s%s, %d labels; loss of a model that knows nothing: ln %d = %.3f; that knows how frequent each "
+         "label is: %.3f", r->data.name, x->count, *words ? "sentences" : "texts", words, c->count, c->count,
+         log(c->count), entropy);
     return BERT_OK;
 }
 
@@ -547,10 +599,12 @@ static Status run_training(TrainRun *r, Error *e)
     Status s = train_model_open(r, e);
     if (s == BERT_OK) s = settle_dropout(r, e);
     if (s == BERT_OK) s = open_data(r, e);
+    if (s == BERT_OK) s = teacher_open(r, e);
     if (s == BERT_OK) list_settings(r, 0);
     if (s == BERT_OK && r->resumed)
         s = state_read(r->state, &r->p, &r->adamw, r->settings, r->setting_count, &log_size, e);
     if (s == BERT_OK) s = announce(r, e);
+    if (s == BERT_OK) teacher_announce(r);
     if (s == BERT_OK && r->resumed) note(r->s, "goes on after step %lld", (long long)r->adamw.step);
     if (s == BERT_OK && r->resumed && r->adamw.step > r->options.steps)
         s = fail(e, BERT_USAGE, "%s: has %lld steps already, more than --steps %lld", r->state,
@@ -573,6 +627,7 @@ static Status verb_train(Session *s, Error *e)
     if (status == BERT_OK) status = run_training(r, e);
     if (r->log_file && fclose(r->log_file) != 0 && status == BERT_OK)
         status = fail(e, BERT_SYSTEM, "%s: cannot be written: %s", r->log, strerror(errno));
+    teacher_free(r);
     train_data_free(&r->data);
     train_data_free(&r->dev);
     classes_free(&r->classes);
@@ -592,7 +647,7 @@ static Status verb_train(Session *s, Error *e)
 const Verb train_verb = {
     .name = "train", .run = verb_train, .settle = train_settle, .needs = NEEDS_NOTHING, .opens_output = true,
     .own = "--config --vocab --task --no-nsp --steps --batch --micro-batch --learning-rate --warmup --schedule "
-           "--weight-decay --clip --dropout --mask --rules --seed --save-every --dev --evaluate-every --resume",
+           "--weight-decay --clip --dropout --mask --rules --seed --save-every --dev --evaluate-every --resume --teacher",
     .formats = "", .arguments = "", .summary = "from text, or a model from a model: all gradients in C",
     .help = train_help, .examples = train_examples,
 };

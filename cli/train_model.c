@@ -134,14 +134,16 @@ static Status check_model(const TrainRun *r, Error *e)
     const Bert *m = &r->s->model;
     const Options *o = &r->s->options;
     const char *from = o->model ? o->model : o->config;
+    const char *said = o->config ? o->config : r->s->directory, *file = o->config ? "" : "/config.json";
     if (m->config.distilbert)
-        return fail(e, BERT_FILE, "%s: model_type is \"distilbert\": only BERT is learned here", from);
+        return fail(e, BERT_FILE, "%s%s: model_type is \"distilbert\", expected \"bert\": only that is learned here", said,
+                    file);
     if (o->task == TASK_MLM && !m->has_mlm) return fail(e, BERT_HEAD, "%s: the weights lack the MLM head, which is what is learned", from);
     if (o->task == TASK_MLM && !o->no_nsp && !o->inputs && !(m->has_nsp && m->has_pooler))
         return fail(e, BERT_HEAD, "%s: the weights lack the NSP head: --no-nsp learns without it", from);
     if (tokenizer_rows(&r->s->tokenizer) > m->config.V)
-        return fail(e, BERT_FILE, "%s: the vocabulary has %d pieces, but config.json says vocab_size %d: they do not "
-                    "belong together", from, tokenizer_rows(&r->s->tokenizer), m->config.V);
+        return fail(e, BERT_FILE, "%s%s: vocab_size is %d, but the vocabulary has %d pieces: they do not belong together",
+                    said, file, m->config.V, tokenizer_rows(&r->s->tokenizer));
     return BERT_OK;
 }
 
@@ -149,7 +151,7 @@ static Status check_model(const TrainRun *r, Error *e)
 static Status settle_model(TrainRun *r, Error *e)
 {
     Status s = check_model(r, e);
-    return s == BERT_OK && r->s->options.task == TASK_CLASSIFY ? train_task_open(r, e) : s;
+    return s == BERT_OK && r->s->options.task ? train_task_open(r, e) : s;
 }
 
 /* config.json of a file into the session's model, and its numbers for training. */
@@ -245,7 +247,7 @@ Status train_model_open(TrainRun *r, Error *e)
     if (status == BERT_OK) status = parameters_new(&r->p, &s->model, e);
     if (status == BERT_OK && !r->resumed && !o->model)
         random_weights(&r->p, (Rules)o->rules, r->training.initializer_range, (uint32_t)o->seed, s->tokenizer.pad_id);
-    if (status == BERT_OK && !r->resumed && o->task == TASK_CLASSIFY && o->model) train_task_begin(r);
+    if (status == BERT_OK && !r->resumed && o->task && o->model) train_task_begin(r);
     if (status == BERT_OK) status = gradients_new(&r->g, &s->model, &r->p, e);
     if (status == BERT_OK) status = adamw_new(&r->adamw, &r->p, &r->options, e);
     return status;

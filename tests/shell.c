@@ -70,3 +70,53 @@ bool tiny_model(void)
     bool ok = formula_directory(tiny) && formula_model(tiny, "tiny", &e) == BERT_OK;
     return check(ok, "the tiny model is written: %s", e.message);
 }
+
+static char recorded[1 << 19];
+static size_t recorded_length;
+
+void record(const char *title, const char *text, const char *directory)
+{
+    const size_t n = strlen(directory), start = recorded_length;
+    char *to = recorded + start;
+    if (!check(start + strlen(title) + strlen(text) + 8 < sizeof recorded, "%s: the record is full", title)) return;
+    to += sprintf(to, "== %s\n", title);
+    for (const char *from = text; *from; ) {
+        if (n && !strncmp(from, directory, n)) {
+            *to++ = '@';
+            from += n;
+        } else if (!strncmp(from, "-1", 2) && strspn(from + 2, "0123456789") == 2 && !strncmp(from + 4, " dB", 3)) {
+            memcpy(to, "-1xx", 4);
+            to += 4;
+            from += 4;
+        } else {
+            *to++ = *from++;
+        }
+    }
+    *to = 0;
+    recorded_length = (size_t)(to - recorded);
+}
+
+/* The first line that is another one is shown, under its title. */
+static void show_difference(const char *path, const char *want, const char *got)
+{
+    const char *title = got, *line = got;
+    for (; *want && *got == *want; got++, want++) {
+        if (*got == '\n') line = got + 1;
+        if (*got == '\n' && !strncmp(got + 1, "== ", 3)) title = got + 1;
+    }
+    check(*got == *want, "%s: %.*s:\n      %.*s\n    expected\n      %.*s", path, (int)strcspn(title, "\n"), title,
+          (int)strcspn(line, "\n"), line, (int)strcspn(want - (got - line), "\n"), want - (got - line));
+}
+
+void check_record(const char *path)
+{
+    static char committed[sizeof recorded];
+    FILE *f = fopen(path, "rb");
+    committed[f ? fread(committed, 1, sizeof committed - 1, f) : 0] = 0;
+    if (f) fclose(f);
+    show_difference(path, committed, recorded);
+    f = getenv("NEW_TRANSCRIPT") ? fopen(path, "wb") : NULL;
+    if (f) fputs(recorded, f), fclose(f);
+    recorded_length = 0;
+    *recorded = 0;
+}

@@ -944,7 +944,7 @@ static void vocab_txt_beside_tokenizer_json_must_agree(void)
 #define CLASS(name) "{\"tokenizer_class\": \"" name "\"}"
 static const struct { const char *json, *config, *why; } refused[] = {
     {NULL, CLASS("BertJapaneseTokenizer"), "tokenizer_config.json: tokenizer_class: found 'BertJapaneseTokenizer'"},
-    {NULL, CLASS("TokenizersBackend"), "names the class TokenizersBackend, which needs tokenizer.json"},
+    {NULL, CLASS("TokenizersBackend"), "tokenizer_config.json: tokenizer_class: found 'TokenizersBackend', which takes its pieces from tokenizer.json"},
     {NULL, "{\"auto_map\": {\"AutoTokenizer\": [\"x.Y\", null]}}", "auto_map"},
     {NULL, "{\"truncation_side\": \"middle\"}", "truncation_side: found 'middle'"},
     {NULL, "{\"model_max_length\": -1}", "model_max_length: found -1"},

@@ -312,6 +312,39 @@ Status trace_print(const Bert *m, const Activations *a, FILE *out, Error *e)
 }
 
 /* =====================================================================================================================
+ * As one number
+ *
+ * Two programs, two machines, a browser: have they computed the same bits? A checksum over all of them answers.
+ * ================================================================================================================== */
+
+/* A line with name and shape, then the numbers as the machine has them: little-endian, wherever bert.c runs. */
+static void add_tensor(Sha256 *sha, const TraceTensor *t, size_t B)
+{
+    char word[32];
+    sha256_add(sha, t->name, strlen(t->name));
+    for (int i = 0; i < t->rank; i++) {
+        snprintf(word, sizeof word, "%c%zu", i ? ',' : ' ', t->shape[i]);
+        sha256_add(sha, word, strlen(word));
+    }
+    sha256_add(sha, "\n", 1);
+    sha256_add(sha, t->data, elements(t, B) * sizeof *t->data);
+}
+
+Status trace_checksum(const Bert *m, const Activations *a, char hex[65], Error *e)
+{
+    TraceTensor *list;
+    size_t count;
+    Sha256 sha;
+    Status status = trace_list(m, a, &list, &count, e);
+    if (status != BERT_OK) return status;
+    sha256_start(&sha);
+    for (size_t i = 0; i < count; i++) add_tensor(&sha, &list[i], (size_t)a->batch.B);
+    sha256_end(&sha, hex);
+    free(list);
+    return BERT_OK;
+}
+
+/* =====================================================================================================================
  * As a file
  *
  * For a program: float32 (float64 from bert64), with the ids from which everything else follows. Python reads it with

@@ -127,12 +127,13 @@ Status bert_blank(Bert *m, const BertConfig *config, Error *e)
     return BERT_OK;
 }
 
-void bert_drop_heads(Bert *m)
+void bert_drop_heads(Bert *m, bool pooler)
 {
+    if (pooler) m->has_pooler = false;
     m->has_mlm = m->has_nsp = m->has_pre_classifier = m->has_classifier = m->has_qa = false;
     m->config.K = 0;
     for (const TensorSpec *spec = tensor_table; spec < tensor_table + tensor_table_size; spec++)
-        if (spec->group != GROUP_ENCODER && spec->group != GROUP_POOLER) point_to(m, spec, 0, NULL);
+        if (spec->group != GROUP_ENCODER && (spec->group != GROUP_POOLER || pooler)) point_to(m, spec, 0, NULL);
 }
 
 void bert_add_head(Bert *m, Group group, int K)

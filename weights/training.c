@@ -64,7 +64,8 @@ static void put_label(FILE *f, const char *name)
 static void put_labels(FILE *f, const TrainingConfig *t)
 {
     if (!t->label_count) return;
-    fputs("  \"problem_type\": \"single_label_classification\",\n  \"id2label\": {", f);
+    if (t->of_texts) fputs("  \"problem_type\": \"single_label_classification\",\n", f);
+    fputs("  \"id2label\": {", f);
     for (int i = 0; i < t->label_count; i++) {
         fprintf(f, "%s\n    \"%d\": ", i ? "," : "", i);
         put_label(f, t->labels[i]);
@@ -268,7 +269,7 @@ static Status read_settings(Saved *saved, const Safetensors *st, Error *e)
     if (s == BERT_OK && (saved->step < 0 || saved->step > MOST_STEPS))
         s = fail(e, BERT_FILE, "%s: __metadata__ has no step from 0 to %d", path, (int)MOST_STEPS);
     for (size_t i = 0; s == BERT_OK && i < saved->count; i++)
-        if (!saved->found[i])
+        if (!saved->found[i] && strcmp(saved->settings[i].value, "none"))
             s = fail(e, BERT_FILE, "%s: __metadata__ has no %s", path, saved->settings[i].name);
     return s;
 }

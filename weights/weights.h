@@ -216,6 +216,7 @@ typedef struct {
     ProblemType problem;
     CrossActivation activation;
     char activation_name[256];      /* as the file has it */
+    const char *activation_place;   /* "config.json: KEY", where it stands */
     char *memory, *defaults;        /* behind the names */
 } Labels;
 /* From the directory's config.json. BERT_FILE, with the key, if the labels do not fit each other or the classifier's
@@ -334,7 +335,7 @@ Status model_file_if_any(char **path, const char *directory, Error *e);     /* N
 Status bert_blank(Bert *m, const BertConfig *config, Error *e);
 /* One more head, or a new one instead of the old, also without numbers: GROUP_POOLER, or a group from GROUP_TASK on.
  * K: the rows of a classifier. Before parameters_new. */
-void bert_drop_heads(Bert *m);      /* all but the pooler */
+void bert_drop_heads(Bert *m, bool pooler);     /* all; and the pooler, which only classifiers of texts need */
 void bert_add_head(Bert *m, Group group, int K);
 
 /* weights/training.c: what `bert train` leaves in its directory, and finds there again. */
@@ -344,6 +345,7 @@ typedef struct {                    /* what config.json says about training */
     const char *architecture;       /* written, not read: NULL is BertForPreTraining */
     const char *const *labels;      /* (label_count) of a classifier, without control characters */
     int label_count;
+    bool of_texts;                  /* the labels are of texts, not of tokens */
 } TrainingConfig;
 Status training_config_load(TrainingConfig *t, const char *path, Error *e);
 Status training_config_write(const char *path, const BertConfig *config, const TrainingConfig *t, int pad_id, Error *e);
