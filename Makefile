@@ -184,9 +184,12 @@ BITS_REST = build/bits/rest.o
 TENSOR    = tensor.c
 $(BITS_REST): $(filter-out build/steps.h,$(HEADERS))
 	@mkdir -p build/bits
-	$(COMPILE) -r -nostdlib $(filter-out bert.c tensor.c learn.c,$(CORE)) $(VERIFY) tests/checksum.c tests/print_bits.c -o $@
+	$(COMPILE) -r -nostdlib $(filter-out bert.c tensor.c learn.c weights/program.c,$(CORE)) $(VERIFY) tests/checksum.c tests/print_bits.c -o $@
 $(BITS): $(BITS_REST) bert.c $(TENSOR) learn.c cli/train_data.c tests/formula.c $(filter-out build/steps.h,$(HEADERS))
 	$(COMPILE) bert.c $(TENSOR) learn.c cli/train_data.c tests/formula.c $(BITS_REST) -o $@ -lm
+# The whole program for another machine, as tests/bits.sh says by CC and CFLAGS.
+build/bits/bert-other: $(PARTS) $(HEADERS)
+	$(COMPILE) $(PARTS) -o $@ -lm
 
 weights: build/convert
 	MODEL='$(MODEL)' FROM='$(FROM)' sh weights/fetch.sh
@@ -232,6 +235,12 @@ BENCH_FORWARD  = build/bench-forward
 $(BENCH_FORWARD): $(CORE) tests/bench_forward.c $(HEADERS)
 	@mkdir -p build
 	$(COMPILE) $(CORE) tests/bench_forward.c -o $@ -lm
+
+# One step of learning after another, for tests/bench_train.py.
+BENCH_TRAIN    = build/bench-train
+$(BENCH_TRAIN): $(CORE) cli/train_data.c tests/bench_train.c $(HEADERS)
+	@mkdir -p build
+	$(COMPILE) $(CORE) cli/train_data.c tests/bench_train.c -o $@ -lm
 
 bench: bert linear weights/bert-base-uncased/model.safetensors
 	$(PYTHON) tests/bench_tokenizer.py
