@@ -23,12 +23,6 @@
 
 enum { ROWS_8 = 8 };                /* weight rows in a group for 8 tokens or fewer */
 
-/* What is to be prefetched: nothing, here. The caller's type. */
-typedef struct {
-    const char *rows;
-    size_t size;
-} Ahead;
-
 #ifdef __wasm_relaxed_simd__
 /* total[r][0 .. 4 vecs-1] (rows r) <- k_count products; `rows` and `vecs` are constants at each call. */
 static inline __attribute__((always_inline)) void
