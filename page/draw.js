@@ -104,8 +104,8 @@ export function table(head, rows) {
                  i ? h('td', {}, cell instanceof Node ? cell : String(cell)) : h('th', { scope: 'row' }, cell instanceof Node ? cell : String(cell)))))));
 }
 
-/* How wide a picture may be: the page's column, at most 640. */
-const room = () => Math.min(640, document.body.clientWidth - 28);
+/* How wide a picture may be: the page's column, 260 to 640 pixels. */
+const room = () => Math.max(260, Math.min(640, document.body.clientWidth - 28));
 
 /* A map of rows and columns with names: attention, cosines, a head's columns. */
 export function map(matrix, { rows, cols = null, caption, name, signed = false, scale = null, digits = 3, selected = -1, onrow = null }) {
@@ -163,7 +163,7 @@ export function bars(list, { caption, name, head, mark = -1 }) {
 
 /* Arcs over the words from one token to all: weights (T). */
 export function arcs(pieces, from, weights, { caption, name }) {
-    const wide = Math.min(850, document.body.clientWidth - 28), gap = Math.max(26, Math.min(64, (wide - 60) / pieces.length)), width = pieces.length * gap + 60, base = 130;
+    const wide = Math.max(260, Math.min(850, document.body.clientWidth - 28)), gap = Math.max(26, Math.min(64, (wide - 60) / pieces.length)), width = pieces.length * gap + 60, base = 130;
     const svg = s('svg', { viewBox: `0 0 ${width} 200`, width, height: 200 }), x = i => 15 + i * gap + gap / 2;
     weights.forEach((p, j) => {
         if (p < 0.005) return;
