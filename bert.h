@@ -323,7 +323,8 @@ real dot_in_chunks(real total, const real *x, size_t x_step, const real *w, size
  * it is asked for. out: 128 random bits. */
 typedef enum {
     PURPOSE_DROP_EMBEDDINGS, PURPOSE_DROP_PROBS, PURPOSE_DROP_ATTENTION, PURPOSE_DROP_FEED_FORWARD,
-    PURPOSE_WEIGHTS, PURPOSE_PAIRS, PURPOSE_ORDER, PURPOSE_MASKS        /* of `bert train`: cli/train.h */
+    PURPOSE_WEIGHTS, PURPOSE_PAIRS, PURPOSE_ORDER, PURPOSE_MASKS,       /* of `bert train`: cli/train.h */
+    PURPOSE_DROP_HEAD
 } Purpose;
 void philox(uint32_t out[4], const uint32_t counter[4], uint32_t seed, Purpose purpose);
 /* The same for this counter and the next 15, whose first number is 1 larger each. */
@@ -331,6 +332,7 @@ void philox_sixteen(uint32_t out[64], const uint32_t counter[4], uint32_t seed, 
 
 typedef struct Dropout {
     double rate, probs_rate;        /* hidden_dropout_prob, attention_probs_dropout_prob: 0 <= rate < 1 */
+    double head_rate;               /* of what a fine-tuned head reads: classifier_dropout */
     uint32_t seed, step, first_sequence;    /* first_sequence: how many of the step come before this micro-batch */
 } Dropout;
 /* out (cols) <- x (cols), some numbers 0, the others larger: row `row` of sequence `sequence` of the step; may be x. */
@@ -518,6 +520,10 @@ void forward(const Bert *m, Activations *a);                            /* steps
 void drop_rows(const Bert *m, const Activations *a, Purpose place, int l, real *x);     /* x (N,H), in place */
 /* Probabilities of head h of sequence b, (T,T), or their gradients; out may be x. */
 void drop_probs(const Bert *m, const Activations *a, int l, int b, int h, real *out, const real *x);
+/* What a fine-tuned head reads, x (N,H), or (B,H) of texts: x itself, or with its dropout what is made in a->sum. And
+ * the gradients of it, in place. */
+const real *drop_head(const Bert *m, const Activations *a, const real *x, bool tokens);
+void drop_head_backward(const Bert *m, const Activations *a, real *dx, bool tokens);
 
 /* Step 16: vectors from hidden states. */
 typedef enum { COMBINE_CAT, COMBINE_SUM, COMBINE_MEAN } Combine;
@@ -534,6 +540,7 @@ void normalize(real *vector, size_t dim);               /* to length 1; a zero v
  * ================================================================================================================== */
 typedef struct {                    /* one tensor that is learned: a row of the tensor table, in one layer */
     char name[96];                  /* Hugging Face's, without `bert.` */
+    char file_name[96];             /* as its file has it: with `bert.`, or DistilBERT's */
     int group;                      /* Group of weights.h */
     size_t rows, cols, count;       /* rows 0: one-dimensional; count of the numbers */
     bool norm, decays;              /* a LayerNorm's; a matrix or an embedding, which weight decay makes smaller */

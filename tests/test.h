@@ -14,7 +14,7 @@ extern const Test weights_tests[], tokenizer_tests[], tensor_tests[], model_test
                   mistake_tests[], habit_tests[], sentence_tests[], compare_tests[], files_tests[], readme_tests[],
                   bring_tests[],
                   torch_tests[], report_tests[], head_tests[], span_tests[], tag_answer_tests[],
-                  learn_tests[], gradients_tests[], train_tests[], train_task_tests[],
+                  learn_tests[], gradients_tests[], train_tests[], train_task_tests[], train_care_tests[],
                   teacher_tests[], transcript_tests[];
 
 /* Fails the running test unless `ok`; the sentence (printf rules) says what was expected. Returns ok. */
