@@ -22,6 +22,7 @@
  */
 #define weights_tests tests_that_are_not_run_here
 #include "test_weights.c"                       /* its checkpoint, made by hand, is what is damaged here */
+#include "cli/train_run.h"
 #include "formula.h"
 #include "torch_file.h"
 #include <stdarg.h>
@@ -1125,6 +1126,48 @@ static void change_labels(void)
     remove(in_scratch("config.json"));
 }
 
+/* SQuAD's JSON, as what is learned from and as what is held out. What is wrong with a question is BERT_TEXT, and names the
+ * file all the same. */
+static Status open_questions(const char *path, Error *e)
+{
+    static Session session;
+    static TrainRun run = {.s = &session, .max_length = 14};
+    char directory[512], hex[65];
+    Status s = BERT_OK;
+    if (!session.tokenizer.vocabulary) {
+        snprintf(directory, sizeof directory, "%s", in_model("vocab.txt"));
+        *strrchr(directory, '/') = 0;
+        if (tokenizer_load(&session.tokenizer, directory, CASE_AUTO, e) != BERT_OK) abort();
+        allocated = 0;
+    }
+    for (int held_out = 0; s == BERT_OK && held_out < 2; held_out++) {
+        TrainData *data = held_out ? &run.dev : &run.data;
+        data->examples.kind = LABELS_OF_SPANS;
+        s = train_answer_read(&run, data, path, hex, e);
+        const Examples *x = &data->examples;
+        for (size_t i = 0; s == BERT_OK && i < 2 * x->count; i++) {
+            const size_t T = x->start[i / 2 + 1] - x->start[i / 2];
+            check(T <= 14 && x->label[i] >= 0 && (size_t)x->label[i] < T, "an answer is within its window");
+            check(i % 2 == 0 || x->label[i - 1] <= x->label[i], "an answer ends where it begins, or behind it");
+        }
+        train_data_free(data);
+    }
+    if (s == BERT_TEXT) s = e->status = BERT_FILE;
+    return s;
+}
+
+static void change_questions(void)
+{
+    change_file_for(in_scratch("q.json"),
+                    "{\"version\": \"2\", \"data\": [{\"title\": \"t\", \"paragraphs\": [{\"qas\": [{\"id\": \"1\", \"question\": "
+                    "\"cat?\", \"answers\": [{\"text\": \"the mat\", \"answer_start\": 20}, {\"text\": \"mat\", "
+                    "\"answer_start\": 24}], \"is_impossible\": false}], \"context\": \"The caf\u00e9 cat sat on the mat, and "
+                    "went to the river bank of my dog.\"}]}, {\"paragraphs\": [{\"context\": \"a\303\251b\", \"qas\": "
+                    "[{\"question\": \"b\", \"answers\": []}, {\"question\": \"b\", \"answers\": [{\"answer_start\": 2, \"text\": "
+                    "\"b\"}]}]}]}]}\n", open_questions);
+    remove(in_scratch("q.json"));
+}
+
 /* A small tokenizer.json, alone; then the two older files beside vocab.txt. */
 static void change_tokenizers(void)
 {
@@ -1254,6 +1297,7 @@ static const struct {
     {"files of tokenizers: cut, and 256 values of each byte", change_tokenizers},
     {"files of sentence-transformers: cut, and 256 values", sweep_sentences},
     {"labels and DistilBERT: cut, and 256 values of each byte", change_labels},
+    {"questions and answers: cut, and 256 values of each byte", change_questions},
     {"config.json: each key with bad values", sweep_keys},
     {"tensors: missing, misshapen, other dtypes, not finite", sweep_tensors},
     {"checkpoint: every bit of the index", sweep_index_bits},
