@@ -236,6 +236,12 @@ $(BENCH_FORWARD): $(CORE) tests/bench_forward.c $(HEADERS)
 	@mkdir -p build
 	$(COMPILE) $(CORE) tests/bench_forward.c -o $@ -lm
 
+# One step of learning after another, for tests/bench_train.py.
+BENCH_TRAIN    = build/bench-train
+$(BENCH_TRAIN): $(CORE) cli/train_data.c tests/bench_train.c $(HEADERS)
+	@mkdir -p build
+	$(COMPILE) $(CORE) cli/train_data.c tests/bench_train.c -o $@ -lm
+
 bench: bert linear weights/bert-base-uncased/model.safetensors
 	$(PYTHON) tests/bench_tokenizer.py
 	$(PYTHON) tests/bench.py

@@ -4,7 +4,6 @@
  * step by step, and between two steps a few lines of the test spoil what the last one left. The trace that comes out is
  * what somebody's wrong BERT would write. verify must name the first tensor that is wrong, and the mistake. */
 #include "formula.h"
-#include "shell.h"
 #include "test.h"
 #include "verify/verify.h"
 #include <float.h>
