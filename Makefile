@@ -249,7 +249,7 @@ bench: bert linear weights/bert-base-uncased/model.safetensors
 # Every small damage to every kind of file. The linker sends file_open and malloc to tests/sweep.c; what includes files
 # of the tests needs not use all of them.
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all
-SWEPT = $(CORE) $(VERIFY) $(FOREIGN) $(addprefix cli/, train_answer.c train_data.c spans.c)
+SWEPT = $(CORE) $(VERIFY) $(FOREIGN) $(addprefix cli/, train_answer.c train_data.c spans.c) tests/sweep_questions.c
 build/sweep: $(SWEPT) tests/formula.c tests/torch_file.c tests/sweep.c tests/test_weights.c $(HEADERS)
 	@mkdir -p build
 	$(COMPILE) -O2 -g $(SANITIZE) -Wl,--wrap=file_open,--wrap=malloc,--wrap=calloc,--wrap=realloc \

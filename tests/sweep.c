@@ -22,7 +22,6 @@
  */
 #define weights_tests tests_that_are_not_run_here
 #include "test_weights.c"                       /* its checkpoint, made by hand, is what is damaged here */
-#include "cli/train_run.h"
 #include "formula.h"
 #include "torch_file.h"
 #include <stdarg.h>
@@ -1126,32 +1125,19 @@ static void change_labels(void)
     remove(in_scratch("config.json"));
 }
 
-/* SQuAD's JSON, as what is learned from and as what is held out. What is wrong with a question is BERT_TEXT, and names the
- * file all the same. */
+/* tests/sweep_questions.c, which cannot be here: the converter and the command line have names in common. Reads SQuAD's
+ * JSON with the pieces of that directory; *odd: what is accepted is not as it should be. */
+Status questions_read(const char *directory, const char *path, const char **odd, Error *e);
+
+/* What is wrong with a question is BERT_TEXT, and names the file all the same. */
 static Status open_questions(const char *path, Error *e)
 {
-    static Session session;
-    static TrainRun run = {.s = &session, .max_length = 14};
-    char directory[512], hex[65];
-    Status s = BERT_OK;
-    if (!session.tokenizer.vocabulary) {
-        snprintf(directory, sizeof directory, "%s", in_model("vocab.txt"));
-        *strrchr(directory, '/') = 0;
-        if (tokenizer_load(&session.tokenizer, directory, CASE_AUTO, e) != BERT_OK) abort();
-        allocated = 0;
-    }
-    for (int held_out = 0; s == BERT_OK && held_out < 2; held_out++) {
-        TrainData *data = held_out ? &run.dev : &run.data;
-        data->examples.kind = LABELS_OF_SPANS;
-        s = train_answer_read(&run, data, path, hex, e);
-        const Examples *x = &data->examples;
-        for (size_t i = 0; s == BERT_OK && i < 2 * x->count; i++) {
-            const size_t T = x->start[i / 2 + 1] - x->start[i / 2];
-            check(T <= 14 && x->label[i] >= 0 && (size_t)x->label[i] < T, "an answer is within its window");
-            check(i % 2 == 0 || x->label[i - 1] <= x->label[i], "an answer ends where it begins, or behind it");
-        }
-        train_data_free(data);
-    }
+    const char *odd = NULL;
+    char at[512];
+    snprintf(at, sizeof at, "%s", in_model("vocab.txt"));
+    *strrchr(at, '/') = 0;
+    Status s = questions_read(at, path, &odd, e);
+    check(!odd, "%s", odd ? odd : "");
     if (s == BERT_TEXT) s = e->status = BERT_FILE;
     return s;
 }
