@@ -249,10 +249,11 @@ bench: bert linear weights/bert-base-uncased/model.safetensors
 # Every small damage to every kind of file. The linker sends file_open and malloc to tests/sweep.c; what includes files
 # of the tests needs not use all of them.
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all
-build/sweep: $(CORE) $(VERIFY) $(FOREIGN) tests/formula.c tests/torch_file.c tests/sweep.c tests/test_weights.c $(HEADERS)
+SWEPT = $(CORE) $(VERIFY) $(FOREIGN) $(addprefix cli/, train_answer.c train_data.c spans.c) tests/sweep_questions.c
+build/sweep: $(SWEPT) tests/formula.c tests/torch_file.c tests/sweep.c tests/test_weights.c $(HEADERS)
 	@mkdir -p build
 	$(COMPILE) -O2 -g $(SANITIZE) -Wl,--wrap=file_open,--wrap=malloc,--wrap=calloc,--wrap=realloc \
-	    $(CORE) $(VERIFY) $(FOREIGN) tests/formula.c tests/torch_file.c tests/sweep.c -o $@ -lm
+	    $(SWEPT) tests/formula.c tests/torch_file.c tests/sweep.c -o $@ -lm
 sweep: build/sweep
 	build/sweep
 

@@ -616,9 +616,6 @@ void backward(const Bert *m, Activations *a, Gradients *g, const Targets *target
 void mlm_loss(const Bert *m, const Activations *a, Gradients *g, const Targets *t);     /* the first thing it does */
 
 double labels_that_count(const int32_t *labels, size_t count);  /* 0 and above; none, if labels is NULL */
-/* Its first step by itself, for a test: the loss of the MLM head, with a teacher's share, and the gradients of its
- * logits. */
-void mlm_loss(const Bert *m, const Activations *a, Gradients *g, const Targets *t);
 /* One linear layer by definition: the bits of the gradients, for a test. */
 void linear_backward_ref(real *dx, real *dW, real *db, const real *dy, const real *x, const Tensor *W, size_t N);
 void gradients_finish(const Bert *m, Gradients *g, Parameters *p);
