@@ -309,7 +309,10 @@ static inline Status split_as(Pipeline *p, Char c, bool punctuation)
     return s;
 }
 
-static inline Status split(Pipeline *p, Char c) { return split_as(p, c, is_punctuation(c.code)); }
+static inline Status split(Pipeline *p, Char c)
+{
+    return split_as(p, c, is_punctuation(c.code));
+}
 
 /* =====================================================================================================================
  * STEP 3 - WordPiece: a word that is no piece of the vocabulary is cut into the longest pieces, from left to right.

@@ -94,6 +94,7 @@ typedef struct {
     /* tokenizer_config.json; special_tokens_map.json and added_tokens.json, where it has no added_tokens_decoder */
     bool whole;                     /* the class takes everything from tokenizer.json: PreTrainedTokenizerFast */
     char class_name[64];
+    const char *class_file;         /* that says so */
     Saying segments;                /* model_input_names has token_type_ids, or a list without them */
     Saying lower_case, strip_accents, chinese_chars;
     AddedToken named[NAMED_TOKENS]; /* content NULL: not said */
