@@ -64,7 +64,7 @@ FOREIGN = $(addprefix weights/, tensorbundle.c zip.c torch.c)
 PARTS   = $(CORE) $(VERIFY) $(CLI)
 TESTS   = $(CORE) $(VERIFY) $(FOREIGN) cli/spans.c cli/train_data.c cli/train_score.c tests/formula.c tests/torch_file.c tests/checksum.c tests/shell.c \
           tests/run.c $(wildcard tests/test_*.c)
-HEADERS = $(wildcard *.h weights/*.h verify/*.h cli/*.h tests/*.h) weights/convert.c build/steps.h
+HEADERS = $(wildcard *.h weights/*.h verify/*.h cli/*.h tests/*.h page/*.h) weights/convert.c build/steps.h
 
 bert:
 
@@ -167,16 +167,16 @@ WASM        = $(WASM_CC) --target=wasm32-wasi -O3 -msimd128 -mexec-model=reactor
               $(DEFINES) -DNO_MMAP -D_WASI_EMULATED_MMAN -include page/wasi.h
 PAGE_PARTS  = $(BOOK) $(filter-out weights/program.c,$(WEIGHTS)) $(VERIFY) page/page.c
 WASM_LINK   = -lwasi-emulated-mman -Wl,--import-memory,--initial-memory=33554432,--max-memory=4294967296,-z,stack-size=1048576,--gc-sections,--strip-all
-build/page/exact.wasm: $(PAGE_PARTS) $(filter-out build/steps.h,$(HEADERS)) $(wildcard page/*.h)
+build/page/exact.wasm: $(PAGE_PARTS) $(filter-out build/steps.h,$(HEADERS))
 	@mkdir -p build/page
 	$(WASM) $(PAGE_PARTS) $(WASM_LINK) -o $@
-build/page/relaxed.wasm: $(PAGE_PARTS) $(filter-out build/steps.h,$(HEADERS)) $(wildcard page/*.h)
+build/page/relaxed.wasm: $(PAGE_PARTS) $(filter-out build/steps.h,$(HEADERS))
 	@mkdir -p build/page
 	$(WASM) -mrelaxed-simd $(PAGE_PARTS) $(WASM_LINK) -o $@
 page: build/page/exact.wasm build/page/relaxed.wasm
 	sh page/bundle.sh '$(PAGE_MODEL)' build/bert.html
-page-test: page bert build/formula
-	sh tests/page/run.sh '$(PAGE_MODEL)'
+page-test: build/page/exact.wasm build/page/relaxed.wasm bert build/formula
+	MAKE='$(MAKE)' sh tests/page/run.sh '$(PAGE_MODEL)'
 
 # For tests/bits.sh: what computes is built in many ways as $(BITS); the rest, which does not, once for each compiler.
 BITS      = build/bits/bits
