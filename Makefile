@@ -19,7 +19,8 @@
 #   make fuzz       throws hostile files and texts at every reader, 30 seconds each (needs clang); SECONDS=1200 for
 #                   longer, TARGET=fuzz_vocab for one of them. tests/fuzz/README.md
 #   make replay     the inputs that fuzzing has collected, once each, with any compiler
-#   make bench      the tokenizer against two others, the model against six, one thread, medians, beside the machine's
+#   make bench      the tokenizer against two others, the model against six, a step of learning against PyTorch's, one
+#                   thread, medians, beside the machine's
 #                   limits; tables in build/bench.md. BENCH=quick: few repeats. (It fetches the others and the text.)
 #   make notebooks  runs every notebook again and compares what it prints (notebooks/requirements.txt says what it needs);
 #                   fetches the models that are missing. PYTHON=python3 says which
@@ -245,6 +246,7 @@ $(BENCH_TRAIN): $(CORE) cli/train_data.c tests/bench_train.c $(HEADERS)
 bench: bert linear weights/bert-base-uncased/model.safetensors
 	$(PYTHON) tests/bench_tokenizer.py
 	$(PYTHON) tests/bench.py
+	$(PYTHON) tests/bench_train.py
 
 # Every small damage to every kind of file. The linker sends file_open and malloc to tests/sweep.c; what includes files
 # of the tests needs not use all of them.
