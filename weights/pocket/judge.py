@@ -10,7 +10,8 @@ learned from: neither the held-out text nor the sentences of senses.tsv.
              model's; bert-base has them all, and is asked for the best of them
     counts   the same by counting in train.txt: of the most frequent piece, the most frequent one after the left
              neighbour and the most frequent one before the right neighbour, the one that was most often right there
-    pairs    half of them neighbours in the held-out text, half from two documents: is P(IsNext) above 1/2?
+    pairs    two sentences and the two behind them in the held-out text, or two of another document: is P(IsNext) above
+             1/2 for the first kind, and below for the second?
     senses   word, two sentences with one sense of it, a third with another: are the vectors of the first two nearer?
              (`similarity --word`, as the documents sum them; level 0: before any context)
     bank     the documents' sentence, their two numbers
@@ -101,7 +102,7 @@ def guess_words(model, tasks, allowed, scratch):
     right = total = 0
     for begin in range(0, len(rows), 64):
         write_ids(path, rows[begin:begin + 64])
-        answers = bert("fill-mask", "-q", "-m", model, "--format", "json", "--top-k", "20", "--inputs", path).splitlines()
+        answers = bert("fill-mask", "-q", "-m", model, "--format", "json", "--top-k", "40", "--inputs", path).splitlines()
         hidden = [(row, t) for row, places in tasks[begin:begin + 64] for t in places]
         assert len(answers) == len(hidden), (len(answers), len(hidden))
         for answer, (row, t) in zip(answers, hidden):
@@ -137,15 +138,17 @@ class Counts:
 
 # ----------------------------------------------------------------------------------------------------------------- pairs
 def make_pairs(work):
-    text = [d for d in documents(os.path.join(work, "held-out.txt")) if len(d) > 3]
+    """Two sentences, and the two behind them or two from elsewhere: about as long as those that were learned from."""
+    text = [d for d in documents(os.path.join(work, "held-out.txt")) if len(d) > 4]
     out = []
     for i, d in enumerate(text):
-        for s in range(0, len(d) - 1):
-            if number("pair", i, s) < 0.12:
-                out.append((d[s], d[s + 1], True))
-                other = text[int(number("other", i, s) * (len(text) - 1) + i + 1) % len(text)]
-                out.append((d[s], other[int(number("line", i, s) * len(other))], False))
-    return [(a, b, n) for a, b, n in out if len(a.split()) + len(b.split()) < 70 and "|||" not in a + b]
+        for s in range(0, len(d) - 3):
+            if number("pair", i, s) < 0.04:
+                a, b = f"{d[s]} {d[s + 1]}", f"{d[s + 2]} {d[s + 3]}"
+                other = text[(i + 1 + int(number("other", i, s) * (len(text) - 1))) % len(text)]
+                line = int(number("line", i, s) * (len(other) - 1))
+                out += [(a, b, True), (a, f"{other[line]} {other[line + 1]}", False)]
+    return [(a, b, n) for a, b, n in out if len(a.split()) + len(b.split()) < 90 and "|||" not in a + b]
 
 
 def judge_pairs(model, pairs):
