@@ -107,8 +107,8 @@ static Status default_scores(const Session *s, const Labels *l, bool cross_encod
     char name[300];
     escape(name, sizeof name, l->activation_name);
     if (l->activation == ACTIVATION_UNKNOWN)
-        return fail(e, BERT_FILE, "%s: its activation function is %s, expected Identity or Sigmoid: --activation "
-                    "overrides it", s->directory, name);
+        return fail(e, BERT_FILE, "%s/%s is \"%s\", expected torch's Identity or Sigmoid: --activation overrides it",
+                    s->directory, l->activation_place, name);
     if (l->activation == ACTIVATION_FOREIGN)
         note(s, "the activation function %s is none of torch's and is passed over, as in sentence-transformers", name);
     if (l->activation == ACTIVATION_NONE) *scores = SCORES_NONE;
@@ -413,7 +413,7 @@ static Status find_entailment(ZeroShot *z, const Labels *l, Error *e)
         return fail(e, BERT_HEAD, "--labels needs a classifier of entailment, neutral and contradiction; this one has "
                     "one label");
     if (id >= K)
-        return fail(e, BERT_FILE, "%s: label2id gives entailment the id %d, but the classifier has %d rows",
+        return fail(e, BERT_FILE, "%s/config.json: label2id gives entailment the id %d, but the classifier has %d rows",
                     z->s->directory, id, K);
     if (id < 0)
         note(z->s, "no label of this model begins with `entail`: was it trained for entailment (NLI)? The last row is "

@@ -197,9 +197,9 @@ static Status load_model(Session *s, Error *e)
     if (status != BERT_OK) return status;
     note_weights(s);
     if (tokenizer_rows(&s->tokenizer) > s->model.config.V)
-        return fail(e, BERT_FILE, "%s: the vocabulary has %d pieces, but config.json says vocab_size %d: they do not "
+        return fail(e, BERT_FILE, "%s/config.json: vocab_size is %d, but the vocabulary has %d pieces: they do not "
                                   "belong together",
-                    s->directory, tokenizer_rows(&s->tokenizer), s->model.config.V);
+                    s->directory, s->model.config.V, tokenizer_rows(&s->tokenizer));
     if (o->gelu != UNSET) s->model.config.gelu = (GeluKind)o->gelu;
     s->P = s->model.config.P;
     if (o->pad && o->max_length > s->P)

@@ -410,10 +410,14 @@ static const char similarity_help[] =
     "ends with the input's number, the token's position (from 0) and its neighbours.\n"
     "--by-layer adds the cosine of every pair for each hidden state, 0 (embedding\n"
     "output) to L.\n"
+    "Where config_sentence_transformers.json has a similarity_fn_name, that stands\n"
+    "for the cosine everywhere: dot, or euclidean or manhattan, whose distances are\n"
+    "negative; SPLADE without one: dot.\n"
     "\n"
     "Formats:\n"
     "  text     the table\n"
-    "  json     one object: labels, cosines, and by_layer [L+1][n][n]\n";
+    "  json     one object: labels, cosines (or similarities, where they are none),\n"
+    "           and by_layer [L+1][n][n]\n";
 static const char similarity_examples[] =
     "  bert similarity 'How old are you?' 'What is your age?' 'The cat sat on a mat.'\n"
     "  bert similarity --word bank --by-layer 'Money in the bank.' 'A river bank.'\n";
@@ -727,12 +731,14 @@ const Verb similarity_verb = {
 static const char rank_help[] =
     "Prints the lines of FILE (or of stdin, or the TEXTs after QUERY) as\n"
     "`score<TAB>line`, best first. The score is the cosine of the line's vector to\n"
-    "QUERY's; vectors are made as `bert embed` makes them. Raw BERT was not trained\n"
+    "QUERY's, or what config_sentence_transformers.json names as similarity_fn_name:\n"
+    "dot, or euclidean or manhattan, whose distances are negative; SPLADE without\n"
+    "one: dot. Vectors are made as `bert embed` makes them. Raw BERT was not trained\n"
     "for this; the example's model was. On a terminal four decimals, else all digits.\n"
     "With a cross-encoder, a model with a classifier of one label, the score is what\n"
     "it says of the pair QUERY and line, as sentence-transformers' CrossEncoder.rank:\n"
     "sigmoid, or its own activation_fn; what is too long is cut as its files say. An\n"
-    "option about vectors asks for cosines all the same.\n"
+    "option about vectors asks for those all the same.\n"
     "\n"
     "Formats:\n"
     "  text     score and line\n"
@@ -894,8 +900,8 @@ static Status start_pairs(Session *s, Ranking *all, const Text *query, Error *e)
         status = sentence_pairs_read(sentence_directory(s), &s->sentence_text, e);
     if (status == BERT_OK && sentence_directory(s)) s->cuts = s->sentence_text.cuts;
     if (status == BERT_OK && prompt)
-        status = fail(e, BERT_FILE, "%s: has a default prompt, which is not put before a cross-encoder's texts here",
-                      s->directory);
+        status = fail(e, BERT_FILE, "%s/config_sentence_transformers.json: the key \"default_prompt_name\" cannot be "
+                      "obeyed: no prompt is put before a cross-encoder's texts here", s->directory);
     if (status == BERT_OK) status = choose_scores(s, &labels, true, &all->scores, e);
     s->first = query;
     s->cuts = s->sentence_text.cuts || labels.activation != ACTIVATION_UNSAID;

@@ -371,6 +371,8 @@ static void vectors_are_compared_as_the_directory_says(void)
         x[0] = comma ? strtod(comma + 1, NULL) : NAN;
         check(code == 0, "%s: %s", names[i], output);
         near(names[i], x, &want[i], 1);
+        for (int k = 0; i && k < 2; k++)
+            check(run("./bert %s --help | grep -w %s", k ? "rank" : "similarity", names[i]) == 0, "help names %s", names[i]);
     }
     put("config_sentence_transformers.json", "{\"similarity_fn_name\": \"maxsim\"}");
     check(run("./bert rank -q -m %s 'the cat sat' 'a dog'", tiny) == 0 && numbers(x, 1) == 1, "rank: %s", output);

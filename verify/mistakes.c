@@ -113,6 +113,28 @@ static void positions_unpadded(Trial *t)
         }
 }
 
+/* Each sentence of a pair counts from 0. Who does it: whoever thinks of two texts rather than of one row of tokens; and
+ * programs that put several texts into one row, where counting anew is right.
+ * How it shows: embeddings.position_embeddings, from the first token of the second sentence on. */
+static void positions_restarted(Trial *t)
+{
+    for (int b = 0; b < t->a.batch.B; b++)
+        for (size_t n = t->a.start[b], at = 0; n < t->a.start[b + 1]; n++) {
+            at = n > t->a.start[b] && t->types[n] > t->types[n - 1] ? 0 : at;
+            set_position(t, n, at++);
+        }
+}
+
+/* Only where a second sentence begins. */
+static bool plant_restart(Trial *t)
+{
+    bool changed = false;
+    for (int b = 0; b < t->a.batch.B; b++)
+        for (size_t n = t->a.start[b] + 1; n < t->a.start[b + 1]; n++) changed |= t->types[n] > t->types[n - 1];
+    t->instead[TRACE_POSITION] = positions_restarted;
+    return changed;
+}
+
 /* The sinusoids of "Attention Is All You Need" [attn 3.5], which the encyclopedia and several tutorials give to BERT:
  *
  *     PE(t, 2i) = sin(t / 10000^(2i/H))        PE(t, 2i+1) = cos(t / 10000^(2i/H))
@@ -435,6 +457,77 @@ static bool plant_mask(Trial *t)
     return true;
 }
 
+enum { SEES_PAST, SEES_FUTURE, SEES_SEGMENT, SEES_OTHERS };
+
+/* Does query i see key j? Tokens are counted from the sequence's first. */
+static bool sees(const Trial *t, size_t first, size_t i, size_t j)
+{
+    switch ((int)t->value) {
+    case SEES_PAST: return j <= i;
+    case SEES_FUTURE: return j >= i;
+    case SEES_SEGMENT: return t->types[first + i] == t->types[first + j];
+    default: return i != j;
+    }
+}
+
+/* The mask, and another one beside it. BERT's B stands for bidirectional: every token sees every token.
+ *
+ *     SEES_PAST      GPT's mask. Who has it: attention code for text that is generated, is_causal=True
+ *     SEES_FUTURE    the same the wrong way round: triu for tril
+ *     SEES_SEGMENT   A and B are kept apart, as in programs that pack several texts into one row
+ *     SEES_OTHERS    the diagonal is hidden: some encoders of pictures want that
+ *
+ * How it shows: attention.self.scores has very low numbers between real tokens, where a trace has it; else
+ * attention.self.probs has zeros there. */
+static void scores_hidden_further(Trial *t)
+{
+    const size_t A = (size_t)t->model.config.A;
+    ordinary_step(t, TRACE_SCORES);
+    for (int b = 0; b < t->a.batch.B; b++) {
+        const size_t first = t->a.start[b], T = t->a.start[b + 1] - first;
+        real *row = block(t)->scores + t->a.score_start[b];
+        for (size_t i = 0; i < A * T; i++, row += T)
+            for (size_t j = 0; j < T; j++)
+                if (!sees(t, first, i % T, j)) row[j] = -FLT_MAX;
+    }
+}
+
+/* Whether it hides anything between real tokens. */
+static bool plant_hidden(Trial *t)
+{
+    bool changed = false;
+    for (int b = 0; b < t->a.batch.B; b++) {
+        const size_t first = t->a.start[b], T = t->a.start[b + 1] - first;
+        for (size_t i = 0; i < T * T && !changed; i++)
+            changed = t->mask[first + i / T] && t->mask[first + i % T] && !sees(t, first, i / T, i % T);
+    }
+    t->instead[TRACE_SCORES] = scores_hidden_further;
+    return changed;
+}
+
+/* Masked scores get t->value, a small negative number, where a very low one was meant: e^-6 is 0.0025 and not 0. Who
+ * does it: whoever tries whether it works, and it nearly does; masks of float16 that are scaled afterwards.
+ * How it shows: as no mask at all, but less. Which number it was is searched for (Mistake.fitted). */
+static void scores_masked_weakly(Trial *t)
+{
+    const size_t A = (size_t)t->model.config.A;
+    ordinary_step(t, TRACE_SCORES);                                  /* plant_no_mask made t->mask all ones */
+    for (int b = 0; b < t->a.batch.B; b++) {
+        const size_t T = t->a.start[b + 1] - t->a.start[b];
+        const int32_t *mask = t->given_mask + t->a.start[b];
+        real *row = block(t)->scores + t->a.score_start[b];
+        for (size_t i = 0; i < A * T * T; i++)
+            if (!mask[i % T]) row[i] += (real)t->value;
+    }
+}
+
+/* Only where there is padding. */
+static bool plant_weak_mask(Trial *t)
+{
+    t->instead[TRACE_SCORES] = scores_masked_weakly;
+    return plant_no_mask(t);
+}
+
 /* Softmax over the queries i: dim=-2 for dim=-1. Columns add up to 1, rows do not.
  *
  *     p_ij = e^score_ij / sum over i' of e^score_i'j */
@@ -709,6 +802,24 @@ static void transform_erf_unscaled(Trial *t)
     erf_unscaled(t->a.transform_act, t->a.transform_dense, tokens(t) * width(t));
 }
 
+/* SiLU, x / (1 + e^-x), also called swish: what newer models have, LLaMA's family before all. Up to 0.2 off. */
+static void silu_all(real *out, const real *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) out[i] = (real)((double)x[i] / (1 + exp(-(double)x[i])));
+}
+
+/* In step 12. */
+static void step_silu(Trial *t)
+{
+    silu_all(block(t)->intermediate, block(t)->intermediate_dense, tokens(t) * (size_t)t->model.config.F);
+}
+
+/* In the MLM head's transform. */
+static void transform_silu(Trial *t)
+{
+    silu_all(t->a.transform_act, t->a.transform_dense, bytes(t) / sizeof(real));
+}
+
 /* None: two linear layers in a row, which are one. */
 static void step_no_activation(Trial *t)
 {
@@ -722,11 +833,12 @@ static void transform_no_activation(Trial *t)
     memcpy(t->a.transform_act, t->a.transform_dense, bytes(t));
 }
 
-/* 0 ReLU, 1 the sigmoid approximation, 2 none, 3 erf without the root; in the MLM head too, but for 1. */
+/* 0 ReLU, 1 the sigmoid approximation, 2 none, 3 erf without the root, 4 SiLU; in the MLM head too, but for 1. */
 static bool plant_activation(Trial *t)
 {
-    static StepInstead *const steps[] = {step_relu, step_sigmoid, step_no_activation, step_erf_unscaled};
-    static StepInstead *const heads[] = {transform_relu, NULL, transform_no_activation, transform_erf_unscaled};
+    static StepInstead *const steps[] = {step_relu, step_sigmoid, step_no_activation, step_erf_unscaled, step_silu};
+    static StepInstead *const heads[] = {transform_relu, NULL, transform_no_activation, transform_erf_unscaled,
+                                         transform_silu};
     t->instead[TRACE_INTERMEDIATE] = steps[(int)t->value];
     if (heads[(int)t->value]) t->instead[TRACE_TRANSFORM_ACT] = heads[(int)t->value];
     return true;
@@ -952,6 +1064,7 @@ const Mistake mistakes[] = {
     {"positions-plus-one", "positions count from 1", 1, REPLACE(TRACE_POSITION, positions_shifted)},
     {"positions-plus-two", "positions count from 2, as RoBERTa's do", 2, REPLACE(TRACE_POSITION, positions_shifted)},
     {"positions-skip-padding", "positions count real tokens only", 0, REPLACE(TRACE_POSITION, positions_unpadded)},
+    {"positions-restart", "positions start again at 0 with the second sentence", 0, .plant = plant_restart},
     {"positions-sinusoidal", "positions are sinusoids, not the learned table", 0,
      REPLACE(TRACE_POSITION, positions_sinusoidal)},
     {"positions-sinusoidal-halves", "positions are sinusoids (sines, then cosines)", 1,
@@ -991,6 +1104,15 @@ const Mistake mistakes[] = {
     {"mask-on-queries", "the mask is on the queries (rows), not on the keys", MASK_ON_QUERIES, .plant = plant_mask},
     {"mask-added", "the mask's 0 and 1 are added to the scores", MASK_ADDED, .plant = plant_mask},
     {"mask-inverted", "the mask is inverted: real tokens are hidden", MASK_INVERTED, .plant = plant_mask},
+    {"mask-weak", "the mask is too weak: to masked scores only this is added:", -64, .plant = plant_weak_mask,
+     .fitted = true},
+    {"mask-causal", "each token sees only itself and those before it (causal mask, as in GPT)", SEES_PAST,
+     .plant = plant_hidden},
+    {"mask-future", "each token sees only itself and those behind it (a causal mask the wrong way round)", SEES_FUTURE,
+     .plant = plant_hidden},
+    {"mask-segments", "each token sees only its own segment: A and B are kept apart", SEES_SEGMENT,
+     .plant = plant_hidden},
+    {"mask-self", "no token sees itself: the diagonal is masked", SEES_OTHERS, .plant = plant_hidden},
     {"softmax-queries", "softmax runs over the queries, not the keys", 0, REPLACE(TRACE_PROBS, probs_over_queries)},
     {"heads-interleaved", "heads are interleaved: (tokens, D, heads)", SPLIT_INTERLEAVED, .plant = plant_split},
     {"heads-reshaped", "heads are split without a transposition", SPLIT_RESHAPED, .plant = plant_split},
@@ -1024,6 +1146,7 @@ const Mistake mistakes[] = {
     {"relu", "ReLU instead of GELU", 0, .plant = plant_activation},
     {"gelu-sigmoid", "GELU by x sigmoid(1.702 x)", 1, .plant = plant_activation},
     {"gelu-no-root", "GELU by erf without the division by sqrt 2", 3, .plant = plant_activation},
+    {"silu", "SiLU (swish) instead of GELU", 4, .plant = plant_activation},
     {"no-activation", "there is no activation", 2, .plant = plant_activation},
 
     /* steps 14 and 15: the heads */

@@ -378,8 +378,24 @@ void run_rounded(Verification *v, const Rounding *q)
     comparison_count(c);
 }
 
-/* How much rounding changes tensor x, if the steps from `first` on are rounded: the NMSE against float32. */
-Status rounding_noise(double *nmse, Verification *v, const Rounding *q, size_t first, size_t x, Error *e)
+/* The cosine of two differences from `exact`, tensor x: of the trial's numbers, rounded here, and of OTHER's. */
+static double likeness(const Verification *v, const TraceEntry *exact, size_t x)
+{
+    double squares = 0, other_squares = 0, product = 0;
+    for (size_t i = 0; i < exact->tensor.count; i++) {
+        const double z = tensor_element(&exact->tensor, i);
+        const double ours = tensor_element(&v->mine.entries[x].tensor, i) - z;
+        const double theirs = other_element(exact, v->c.pairs[x], &v->c.results[x], &v->c.criteria, i) - z;
+        if (!element_counts(exact, &v->c.criteria, i) || !isfinite(ours) || !isfinite(theirs)) continue;
+        squares += ours * ours, other_squares += theirs * theirs, product += ours * theirs;
+    }
+    return squares > 0 && other_squares > 0 ? product / sqrt(squares) / sqrt(other_squares) : 0;
+}
+
+/* How much rounding changes tensor x, if the steps from `first` on are rounded: the NMSE against float32; and how like
+ * OTHER's difference is to that, as a cosine. Two programs that round the same numbers make partly the same errors, those
+ * of the weights before all; any other difference has nothing in common with them. */
+Status rounding_noise(double *nmse, double *cosine, Verification *v, const Rounding *q, size_t first, size_t x, Error *e)
 {
     TraceEntry exact = v->mine.entries[x];
     const size_t size = exact.tensor.count * sizeof(real);
@@ -396,6 +412,7 @@ Status rounding_noise(double *nmse, Verification *v, const Rounding *q, size_t f
     run_from(v, first, x);
     compare_entries(&r, &exact, &v->mine.entries[x], &v->c.criteria);
     *nmse = r.nmse;
+    *cosine = likeness(v, &exact, x);
     v->trial.original = v->trial.unrounded;
     v->trial.rounding = NULL;
     free(copy);

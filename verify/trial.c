@@ -197,7 +197,7 @@ void feed(const Verification *v, size_t i)
     const Result *r = &v->c.results[i];
     if (!other || !r->comparable) return;
     for (size_t k = 0; k < mine->tensor.count; k++) {
-        double y = other_element(mine, other, r, &v->c.criteria, k);
+        double y = finite_score(mine, other_element(mine, other, r, &v->c.criteria, k));
         if (mine->row == TRACE_SCORES && !element_counts(mine, &v->c.criteria, k)) continue;
         if (fabs(y) <= (double)FLT_MAX) data[k] = (real)y;
     }

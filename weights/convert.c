@@ -678,8 +678,8 @@ static Status check_model(const char *directory, char text[200], Error *e)
     if (s) return s;
     const BertConfig *k = &model.config;
     if (pieces > k->V)
-        s = fail(e, BERT_FILE, "%s: found %d pieces, but vocab_size %d: they do not belong together", directory, pieces,
-                 k->V);
+        s = fail(e, BERT_FILE, "%s/config.json: vocab_size is %d, but the vocabulary has %d pieces: they do not belong "
+                               "together", directory, k->V, pieces);
     snprintf(text, 200, "%dL/%dH/%dA, %d pieces, %zu tensors%s%s%s", k->L, k->H, k->A, pieces, model.file->count,
              model.has_pooler ? ", pooler" : "", model.has_mlm ? ", MLM head" : "", model.has_nsp ? ", NSP head" : "");
     bert_free(&model);

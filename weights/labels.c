@@ -151,13 +151,14 @@ static Status read_problem(LabelReader *r, JsonReader *j, Error *e)
                         names[1], names[2], names[3]);
 }
 
-/* The path of a Python class, of which only the last name counts.
+/* The path of a Python class, of which only the last name counts; `place` names file and key in messages.
  * Differs: sentence-transformers takes what begins with `torch.` alone, and with any other path its default, with a
  * warning. So here, but the path is kept, so that the warning can name it. */
-static Status read_activation(LabelReader *r, JsonReader *j, Error *e)
+static Status read_activation(LabelReader *r, JsonReader *j, const char *place, Error *e)
 {
     Labels *l = r->labels;
     if (json_peek(j) == 'n') return json_skip(j, e);
+    l->activation_place = place;
     Status s = json_string(j, l->activation_name, sizeof l->activation_name, e);
     if (s) return s;
     const char *last = strrchr(l->activation_name, '.');
@@ -169,8 +170,8 @@ static Status read_activation(LabelReader *r, JsonReader *j, Error *e)
     return BERT_OK;
 }
 
-/* "activation_fn" in the object that has been entered; *found: it was there. */
-static Status read_activation_member(LabelReader *r, JsonReader *j, bool *found, Error *e)
+/* "activation_fn" in the object that has been entered, which is at `place`; *found: it was there. */
+static Status read_activation_member(LabelReader *r, JsonReader *j, const char *place, bool *found, Error *e)
 {
     char key[256];
     bool more;
@@ -178,7 +179,7 @@ static Status read_activation_member(LabelReader *r, JsonReader *j, bool *found,
     while (s == BERT_OK && (s = json_next_key(j, key, sizeof key, &more, e)) == BERT_OK && more) {
         const bool activation = !strcmp(key, "activation_fn");
         if (activation) *found = true, r->labels->activation = ACTIVATION_UNSAID;
-        s = activation ? read_activation(r, j, e) : json_skip(j, e);
+        s = activation ? read_activation(r, j, place, e) : json_skip(j, e);
     }
     return s;
 }
@@ -188,7 +189,7 @@ static Status read_sentence_transformers(LabelReader *r, JsonReader *j, bool *ne
 {
     if (json_peek(j) != '{') return json_skip(j, e);
     Status s = json_begin(j, '{', e);
-    return s == BERT_OK ? read_activation_member(r, j, newer, e) : s;
+    return s ? s : read_activation_member(r, j, "config.json: sentence_transformers.activation_fn", newer, e);
 }
 
 /* num_labels, or in files of old libraries _num_labels. */
@@ -214,7 +215,7 @@ static Status read_labels(LabelReader *r, JsonReader *j, Error *e)
         else if (!strcmp(key, "num_labels") || !strcmp(key, "_num_labels")) s = read_count(r, j, e);
         else if (!strcmp(key, "problem_type")) s = read_problem(r, j, e);
         else if (!strcmp(key, "sentence_transformers")) s = read_sentence_transformers(r, j, &newer, e);
-        else if (older && !newer) s = read_activation(r, j, e);
+        else if (older && !newer) s = read_activation(r, j, "config.json: sbert_ce_default_activation_function", e);
         else s = json_skip(j, e);
     }
     return s == BERT_OK ? json_end(j, e) : s;
@@ -304,7 +305,7 @@ static Status read_newest(Labels *l, const char *path, Error *e)
     if (s) return s;
     const CrossActivation before = l->activation;
     s = json_open(&j, path, file.data, file.size, 0, e);
-    if (s == BERT_OK) s = read_activation_member(&r, &j, &ignored, e);
+    if (s == BERT_OK) s = read_activation_member(&r, &j, "config_sentence_transformers.json: activation_fn", &ignored, e);
     if (s == BERT_OK) s = json_end(&j, e);
     if (l->activation == ACTIVATION_UNSAID) l->activation = before;
     file_close(&file);

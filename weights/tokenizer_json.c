@@ -343,6 +343,7 @@ static Status config_member(JsonReader *j, const char *key, void *context, Error
 
 Status read_tokenizer_config(TokenizerFiles *f, const char *path, Error *e)
 {
+    f->class_file = "tokenizer_config.json";
     return read_file(path, config_member, f, e);
 }
 
@@ -354,6 +355,7 @@ static Status class_member(JsonReader *j, const char *key, void *context, Error 
 /* What else is wrong with the file is not said here: commands that need the model read it once more. */
 Status read_class_of_config(TokenizerFiles *f, const char *path, Error *e)
 {
+    f->class_file = "config.json";
     const Status s = read_file(path, class_member, f, e);
     return s == BERT_FILE && !*f->class_name ? BERT_OK : s;
 }

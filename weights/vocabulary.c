@@ -231,7 +231,7 @@ static Status compare_pieces(const Vocabulary *v, const Vocabulary *lines, const
         bool same = a->length == b->length && memcmp(a->bytes, b->bytes, a->length) == 0;
         if (same || (b->length == 0 && vocabulary_id(lines, a->bytes, a->length) != id)) continue;
         if (a->length == 0 && is_white(b)) continue;                /* a line is read without white space at its end */
-        return fail(e, BERT_FILE, "%s: vocab.txt, line %d: found '%.64s', but tokenizer.json has '%.64s': they do not "
+        return fail(e, BERT_FILE, "%s/vocab.txt, line %d: found '%.64s', but tokenizer.json has '%.64s': they do not "
                     "belong together", directory, id + 1, a->bytes, b->bytes);
     }
     return BERT_OK;
@@ -387,8 +387,8 @@ static Status read_pieces(Vocabulary *v, TokenizerFiles *f, char *path, size_t c
     Vocabulary lines = {0};
     const bool json = file_exists(f->directory, "tokenizer.json"), txt = file_exists(f->directory, "vocab.txt");
     if (f->whole && !json)
-        return fail(e, BERT_FILE, "%s: tokenizer_config.json names the class %s, which needs tokenizer.json: it is "
-                    "missing", f->directory, f->class_name);
+        return fail(e, BERT_FILE, "%s/%s: tokenizer_class: found '%s', which takes its pieces from tokenizer.json: "
+                    "that is missing", f->directory, f->class_file, f->class_name);
     snprintf(path, capacity, "%s/vocab.txt", f->directory);
     if (!json) return read_vocab_txt(v, path, e);
     Status s = txt ? read_vocab_txt(&lines, path, e) : BERT_OK;
@@ -424,6 +424,7 @@ Status pieces_load(Tokenizer *t, const char *directory, CaseChoice choice, Error
     *t = (Tokenizer){.vocabulary = calloc(1, sizeof *t->vocabulary)};
     char *path = size_add(strlen(directory), sizeof "/special_tokens_map.json", &capacity) ? malloc(capacity) : NULL;
     Status s = path && t->vocabulary ? load(t, &f, choice, path, capacity, e) : fail(e, BERT_SYSTEM, "out of memory");
+    if (!s) kinds_fill(t->vocabulary->kinds);
     free(path);
     tokenizer_files_free(&f);
     return s;
@@ -435,7 +436,9 @@ Status tokenizer_blank(Tokenizer *t, bool lower_case, Error *e)
     *t = (Tokenizer){.vocabulary = calloc(1, sizeof *t->vocabulary), .pad_id = -1, .unk_id = -1, .cls_id = -1,
                      .sep_id = -1, .mask_id = -1, .lower_case = lower_case, .strip_accents = lower_case,
                      .chinese_chars = true, .plain = true, .longest_word = 100};
-    return t->vocabulary ? BERT_OK : fail(e, BERT_SYSTEM, "out of memory");
+    if (!t->vocabulary) return fail(e, BERT_SYSTEM, "out of memory");
+    kinds_fill(t->vocabulary->kinds);
+    return BERT_OK;
 }
 
 /* Also for a tokenizer that was loaded in part, or not at all but zeroed. */

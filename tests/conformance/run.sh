@@ -82,6 +82,8 @@ step 'trace against forward hooks' "$python" tests/conformance/test_trace.py
 step 'gradients against autograd' "$python" tests/conformance/test_learn.py
 step 'planted mistakes of training are named' "$python" tests/conformance/test_learn_mistakes.py
 step 'a model from text, its steps, its pieces' "$python" tests/conformance/test_train.py
+step 'labels of texts and words, answers: their steps and scores' "$python" tests/conformance/test_train_tasks.py
+step 'a teacher: its share of the loss' "$python" tests/conformance/test_teacher.py
 step 'planted mistakes are named' "$python" tests/conformance/test_mistakes.py
 step 'traces as people record them' "$python" tests/conformance/test_traces.py
 step 'weights as people bring them' "$python" tests/conformance/test_weights.py
