@@ -55,8 +55,8 @@ CONFIG = {"architectures": ["BertForPreTraining"], "model_type": "bert", "vocab_
 # Two parts: the rate stays, so that the first can be made longer at any time; then it falls to 0, on longer sequences,
 # which the positions behind the 64th need.
 RECIPE = ["--truncate", "--mask", "0.2", "--learning-rate", "1e-3", "--warmup", "100", "--save-every", "250"]
-PARTS = {"stay": ("start", 2500, ["--max-length", "64", "--batch", "32", "--schedule", "constant", "--seed", "0"]),
-         "fall": ("stay", 2300, ["--max-length", "128", "--batch", "16", "--schedule", "linear", "--seed", "1"])}
+PARTS = {"stay": ("start", 2250, ["--max-length", "64", "--batch", "32", "--schedule", "constant", "--seed", "0"]),
+         "fall": ("stay", 2200, ["--max-length", "128", "--batch", "16", "--schedule", "linear", "--seed", "1"])}
 FIRST = 250  # steps of the first part, whose weights have this sha256:
 FIRST_SHA = "5c698c5320e33c552fe1a3bb585b411e3111ad60912d863ef190977153831bcc"
 VOCAB_SHA = "50a0f96001dd11c65acc5ae751828d57a657d022b37687f06b4939be055f8d10"
