@@ -618,8 +618,8 @@ static bool close_enough(double x, double y, const Tolerance *t)
 }
 
 /* Both scores hide their key, each in its own way: -3.4e38 here, and there -10000 or minus infinity, of which a softmax
- * makes the same 0. Beside such a number all others would be rounding, so that the two are taken for 0. (A masked key is
- * not counted; these are of masks that hide more, which mistakes.c has.) */
+ * makes the same 0. Beside such a number all others would be rounding, so that the two are taken for 0. (A masked key
+ * is not counted; these are of masks that hide more, which mistakes.c has.) */
 static bool both_hide(const TraceEntry *ref, double x, double y)
 {
     const double lowest = x < y ? x : y;

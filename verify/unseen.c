@@ -52,8 +52,8 @@ static void print_hidden(const Verification *v, size_t x, FILE *out)
     }
     if (!hidden) return;
     put_place(place, ref, first);
-    snprintf(line, sizeof line, "%zu of %zu keys of real tokens are hidden, the first: %s. Is there a mask that BERT does not "
-             "have?", hidden, counted, place);
+    snprintf(line, sizeof line, "%zu of %zu keys of real tokens are hidden, the first: %s. Is there a mask that BERT "
+             "does not have?", hidden, counted, place);
     print_wrapped(out, line);
 }
 
@@ -131,8 +131,8 @@ static bool factor_values(const Head *h, double *G)
     return cholesky(G, h->n);
 }
 
-/* With which probabilities did OTHER add up the values? context = p V is solved for p, with p V V^T = context V^T, which
- * has one solution where a head has no more real tokens than features. G (n,n), p (n) are room. */
+/* With which probabilities did OTHER add up the values? context = p V is solved for p, with p V V^T = context V^T,
+ * which has one solution where a head has no more real tokens than features. G (n,n), p (n) are room. */
 static void solve_head(const Verification *v, size_t x, const Head *h, double *G, double *p, Factors *f)
 {
     const TraceEntry *ref = &v->c.ref->entries[x];
@@ -163,8 +163,8 @@ static bool factors_of_context(const Verification *v, size_t x, Factors *f)
         for (size_t i = 0; i < T; i++)
             if (t->given_mask[b * T + i]) keys[n++] = i;
         for (size_t a = 0; a < A && n > 0 && n <= D; a++) {
-            const Head h = {s->probs + t->a.score_start[b] + a * T * T, s->value + b * T * A * D + a * D, b, a, T, D, A * D,
-                            keys, n};
+            const Head h = {s->probs + t->a.score_start[b] + a * T * T, s->value + b * T * A * D + a * D, b, a, T, D,
+                            A * D, keys, n};
             solve_head(v, x, &h, G, G + D * D, f);
         }
     }
@@ -203,7 +203,8 @@ static double dropped_share(const Factors *f)
     return fabs((double)dropped / n - share) <= spread + near_zero ? share : 0;
 }
 
-/* A model in training drops probabilities, too; a fused attention that is told dropout_p does so in evaluation as well. */
+/* A model in training drops probabilities, too; a fused attention that is told dropout_p does so in evaluation as
+ * well. */
 Status print_attention_dropout(Verification *v, size_t first, size_t x, bool *said, FILE *out, Error *e)
 {
     const TraceEntry *ref = &v->c.ref->entries[x];
@@ -222,8 +223,8 @@ Status print_attention_dropout(Verification *v, size_t first, size_t x, bool *sa
     if (!ok) return fail(e, BERT_SYSTEM, "out of memory for the attention's equations");
     if (share <= 0) return BERT_OK;
     *said = true;
-    snprintf(line, sizeof line, "best explanation: %s: dropout is on in the attention, %.0f %% of the probabilities are "
-             "dropped: call model.eval(), and no dropout_p where attention is a function", ref->name, 100 * share);
+    snprintf(line, sizeof line, "best explanation: %s: dropout is on in the attention, %.0f %% of the probabilities "
+             "are dropped: call model.eval(), and no dropout_p where attention is a function", ref->name, 100 * share);
     print_wrapped(out, line);
     return BERT_OK;
 }

@@ -295,8 +295,8 @@ static Search search_for(Verification *v, size_t x, Result *without)
 
 /* A difference that nothing explains may be rounding, where the numbers do not show it: hidden states alone, which
  * OpenVINO and autocast keep in float32. It is as large as rounding would be, and like it; that is said, and *said set.
- * Seen: cosine 0.40 to 1.00 with autocast's, 0.27 to 0.34 with float16's in small models; -0.2 to 0.1 where the type was
- * another one. */
+ * Seen: cosine 0.40 to 1.00 with autocast's, 0.27 to 0.34 with float16's in small models; -0.2 to 0.1 where the type
+ * was another one. */
 static Status print_rounding(const Search *search, const Result *without, bool *said, FILE *out, Error *e)
 {
     static const DType dtypes[] = {DTYPE_BF16, DTYPE_F16};
