@@ -98,7 +98,8 @@ missing() {
     done
     case $2 in
         *riscv64*) tool=riscv64-linux-gnu-gcc; command -v $tool > /dev/null 2>&1 || echo "$tool" ;;
-        *wasm32*) echo 'int main(void) { return 0; }' | "$1" --target=wasm32-wasi -x c - -o "$work/try.wasm" 2> /dev/null ||
+        *wasm32*) echo 'int main(void) { return 0; }' |
+            "$1" --target=wasm32-wasi -x c - -o "$work/try.wasm" 2> /dev/null ||
             echo "wasm-ld, wasi-libc or clang's library for wasm32" ;;
     esac
 }
