@@ -190,12 +190,14 @@ typedef struct {
     int max_length;                 /* tokens at most, 0 for no limit */
     bool truncate, pad;             /* to max_length */
     int segments;                   /* token type of every token, or -1: 0 for A, 1 for B (0 if no_segments) */
+    bool no_offsets;                /* they are more than half of an Encoding's memory */
 } EncodeOptions;
 
 typedef struct {
     int T, capacity;
     int32_t *input_ids, *token_type_ids, *attention_mask;   /* (T) each */
     size_t (*offsets)[2];           /* (T) bytes [begin, end) in A or B; [CLS], [SEP], padding: 0, 0 */
+    bool no_offsets;                /* as the options said: offsets is NULL */
 } Encoding;
 
 /* Text (and second segment, or NULL) to ids. `out` is zeroed before its first use and is reused after that.

@@ -338,11 +338,13 @@ static Status reserve_tokens(Encoding *out, size_t n, Error *e)
     if (n <= (size_t)out->capacity && out->capacity > 0) return BERT_OK;
     if (n < twice) n = twice < INT_MAX ? twice : INT_MAX;
     /* realloc leaves the old block alone when it fails: each array is valid at any time, and freed by encoding_free. */
-    void *p = size_mul(n, sizeof *out->offsets, &bytes) ? realloc(out->offsets, bytes) : NULL;
+    bool enough = size_mul(n, sizeof *out->offsets, &bytes);
+    void *p = enough && !out->no_offsets ? realloc(out->offsets, bytes) : NULL;
     if (p) out->offsets = p;
-    for (int k = 0; p && k < 3; k++)
-        if ((p = realloc(*arrays[k], n * sizeof **arrays[k]))) *arrays[k] = p;
-    if (!p) return fail(e, BERT_SYSTEM, "out of memory for %zu tokens", n);
+    enough = enough && (p || out->no_offsets);
+    for (int k = 0; enough && k < 3; k++)
+        if ((enough = (p = realloc(*arrays[k], n * sizeof **arrays[k])) != NULL)) *arrays[k] = p;
+    if (!enough) return fail(e, BERT_SYSTEM, "out of memory for %zu tokens", n);
     out->capacity = (int)n;
     return BERT_OK;
 }
@@ -353,9 +355,11 @@ static Status add_token(Pipeline *p, int id, size_t begin, size_t end)
     Encoding *out = p->out;
     Status s = reserve_tokens(out, (size_t)out->T + 1, p->e);
     if (s) return s;
-    out->input_ids[out->T] = id;
-    out->offsets[out->T][0] = begin;
-    out->offsets[out->T++][1] = end;
+    out->input_ids[out->T++] = id;
+    if (!out->no_offsets) {
+        out->offsets[out->T - 1][0] = begin;
+        out->offsets[out->T - 1][1] = end;
+    }
     if (p->stages) show_piece(p, WORDPIECE, id);
     return BERT_OK;
 }
@@ -862,14 +866,14 @@ static void truncate_longest(size_t *a, size_t *b, size_t room)
 static void move_tokens(Encoding *out, size_t to, size_t from, size_t n)
 {
     memmove(out->input_ids + to, out->input_ids + from, n * sizeof *out->input_ids);        /* they may overlap */
-    memmove(out->offsets + to, out->offsets + from, n * sizeof *out->offsets);
+    if (!out->no_offsets) memmove(out->offsets + to, out->offsets + from, n * sizeof *out->offsets);
 }
 
 /* A token that stands for no bytes of the text: offsets 0, 0. */
 static void put_special(Encoding *out, size_t at, int id)
 {
     out->input_ids[at] = id;
-    out->offsets[at][0] = out->offsets[at][1] = 0;
+    if (!out->no_offsets) out->offsets[at][0] = out->offsets[at][1] = 0;
 }
 
 /* The special tokens that are needed must be there. */
@@ -949,6 +953,8 @@ static Status encode_texts(const Tokenizer *t, Text a, const Text *b, const Enco
 {
     assert(options->max_length >= 0 && options->segments >= -1);
     Pipeline p = {.t = t, .plain = options->plain || t->plain, .out = out, .stages = stages ? stages[0] : NULL, .e = e};
+    if (out->no_offsets != options->no_offsets) encoding_free(out);         /* reused with another option */
+    out->no_offsets = options->no_offsets;
     out->T = 0;
     Status s = text_tokens(&p, a, 1);
     size_t nA = (size_t)out->T;
