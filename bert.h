@@ -190,12 +190,14 @@ typedef struct {
     int max_length;                 /* tokens at most, 0 for no limit */
     bool truncate, pad;             /* to max_length */
     int segments;                   /* token type of every token, or -1: 0 for A, 1 for B (0 if no_segments) */
+    bool no_offsets;                /* they are more than half of an Encoding's memory */
 } EncodeOptions;
 
 typedef struct {
     int T, capacity;
     int32_t *input_ids, *token_type_ids, *attention_mask;   /* (T) each */
     size_t (*offsets)[2];           /* (T) bytes [begin, end) in A or B; [CLS], [SEP], padding: 0, 0 */
+    bool no_offsets;                /* as the options said: offsets is NULL */
 } Encoding;
 
 /* Text (and second segment, or NULL) to ids. `out` is zeroed before its first use and is reused after that.
@@ -323,7 +325,8 @@ real dot_in_chunks(real total, const real *x, size_t x_step, const real *w, size
  * it is asked for. out: 128 random bits. */
 typedef enum {
     PURPOSE_DROP_EMBEDDINGS, PURPOSE_DROP_PROBS, PURPOSE_DROP_ATTENTION, PURPOSE_DROP_FEED_FORWARD,
-    PURPOSE_WEIGHTS, PURPOSE_PAIRS, PURPOSE_ORDER, PURPOSE_MASKS        /* of `bert train`: cli/train.h */
+    PURPOSE_WEIGHTS, PURPOSE_PAIRS, PURPOSE_ORDER, PURPOSE_MASKS,       /* of `bert train`: cli/train.h */
+    PURPOSE_DROP_HEAD
 } Purpose;
 void philox(uint32_t out[4], const uint32_t counter[4], uint32_t seed, Purpose purpose);
 /* The same for this counter and the next 15, whose first number is 1 larger each. */
@@ -331,6 +334,7 @@ void philox_sixteen(uint32_t out[64], const uint32_t counter[4], uint32_t seed, 
 
 typedef struct Dropout {
     double rate, probs_rate;        /* hidden_dropout_prob, attention_probs_dropout_prob: 0 <= rate < 1 */
+    double head_rate;               /* of what a fine-tuned head reads: classifier_dropout */
     uint32_t seed, step, first_sequence;    /* first_sequence: how many of the step come before this micro-batch */
 } Dropout;
 /* out (cols) <- x (cols), some numbers 0, the others larger: row `row` of sequence `sequence` of the step; may be x. */
@@ -518,6 +522,10 @@ void forward(const Bert *m, Activations *a);                            /* steps
 void drop_rows(const Bert *m, const Activations *a, Purpose place, int l, real *x);     /* x (N,H), in place */
 /* Probabilities of head h of sequence b, (T,T), or their gradients; out may be x. */
 void drop_probs(const Bert *m, const Activations *a, int l, int b, int h, real *out, const real *x);
+/* What a fine-tuned head reads, x (N,H), or (B,H) of texts: x itself, or with its dropout what is made in a->sum. And
+ * the gradients of it, in place. */
+const real *drop_head(const Bert *m, const Activations *a, const real *x, bool tokens);
+void drop_head_backward(const Bert *m, const Activations *a, real *dx, bool tokens);
 
 /* Step 16: vectors from hidden states. */
 typedef enum { COMBINE_CAT, COMBINE_SUM, COMBINE_MEAN } Combine;
@@ -534,6 +542,7 @@ void normalize(real *vector, size_t dim);               /* to length 1; a zero v
  * ================================================================================================================== */
 typedef struct {                    /* one tensor that is learned: a row of the tensor table, in one layer */
     char name[96];                  /* Hugging Face's, without `bert.` */
+    char file_name[96];             /* as its file has it: with `bert.`, or DistilBERT's */
     int group;                      /* Group of weights.h */
     size_t rows, cols, count;       /* rows 0: one-dimensional; count of the numbers */
     bool norm, decays;              /* a LayerNorm's; a matrix or an embedding, which weight decay makes smaller */
@@ -609,9 +618,6 @@ void backward(const Bert *m, Activations *a, Gradients *g, const Targets *target
 void mlm_loss(const Bert *m, const Activations *a, Gradients *g, const Targets *t);     /* the first thing it does */
 
 double labels_that_count(const int32_t *labels, size_t count);  /* 0 and above; none, if labels is NULL */
-/* Its first step by itself, for a test: the loss of the MLM head, with a teacher's share, and the gradients of its
- * logits. */
-void mlm_loss(const Bert *m, const Activations *a, Gradients *g, const Targets *t);
 /* One linear layer by definition: the bits of the gradients, for a test. */
 void linear_backward_ref(real *dx, real *dW, real *db, const real *dy, const real *x, const Tensor *W, size_t N);
 void gradients_finish(const Bert *m, Gradients *g, Parameters *p);

@@ -345,11 +345,13 @@ static real *zeros(real *dx, size_t rows, size_t cols)
 static void token_heads_backward(const Bert *m, Activations *a, Gradients *g)
 {
     const Linear labels = {&m->Wclassifier, &g->m.Wclassifier, g->m.bclassifier}, qa = {&m->Wqa, &g->m.Wqa, g->m.bqa};
-    const real *x = hidden_state(a, m->config.L);
+    const Request *r = &a->request;
+    const real *x = r->token_classifier || r->qa ? drop_head(m, a, hidden_state(a, m->config.L), true) : NULL;
     real *dx = hidden_gradient(g, m->config.L);
     const Rows rows = {(size_t)a->N, g->tokens};
-    if (a->request.token_classifier) linear_backward(g, dx, g->a.token_logits, x, labels, rows);
-    if (a->request.qa) linear_backward(g, dx, g->a.qa_logits, x, qa, rows);
+    if (r->token_classifier) linear_backward(g, dx, g->a.token_logits, x, labels, rows);
+    if (r->qa) linear_backward(g, dx, g->a.qa_logits, x, qa, rows);
+    if (x) drop_head_backward(m, a, dx, true);                  /* the heads are the first to give anything to it */
 }
 
 /* Step 15, backwards, continued: the MLM head. Here the decoder.
@@ -414,10 +416,11 @@ static void classifier_backward(const Bert *m, Activations *a, Gradients *g)
 {
     const size_t B = (size_t)a->batch.B;
     const Linear layer = {&m->Wclassifier, &g->m.Wclassifier, g->m.bclassifier};
-    const real *x = m->config.distilbert ? a->pre_classifier : a->pooler;
+    const real *x = drop_head(m, a, m->config.distilbert ? a->pre_classifier : a->pooler, false);
     real *dx = m->config.distilbert ? g->a.pre_classifier : g->a.pooler;
     if (!a->request.nsp) zeros(dx, B, (size_t)m->config.H);
     linear_backward(g, dx, g->a.classifier_logits, x, layer, (Rows){B, g->sequences});
+    drop_head_backward(m, a, dx, false);
 }
 
 /* Step 14, backwards, continued: DistilBERT's ReLU. y = max(x, 0); dx = dy where y > 0. Verify: grad.pre_classifier */
@@ -536,7 +539,7 @@ static void attention_norm_backward(const Bert *m, Activations *a, Gradients *g,
     add(a->sum, a->block[l].attention_dense, hidden_state(a, l), N * H);
     layer_norm_backward(dblock->attention_dense, dblock->attention_norm, a->sum, &norm, N);
     memcpy(hidden_gradient(g, l), dblock->attention_dense, N * H * sizeof(real));    /* the residual */
-    if (a->dropout) drop_rows(m, a, PURPOSE_DROP_ATTENTION, l, dblock->attention_dense);
+    if (a->dropout && !m->config.distilbert) drop_rows(m, a, PURPOSE_DROP_ATTENTION, l, dblock->attention_dense);
 }
 
 /* Step 11, backwards, continued: the dense layer.

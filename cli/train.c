@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,28 +121,32 @@ static Status read_settings(TrainRun *r, Error *e)
     return s;
 }
 
-/* --dropout overrides both probabilities of the configuration; it is left as it is in config.json. */
+/* --dropout overrides the configuration's probabilities; they are left as they are in config.json. */
 static Status settle_dropout(TrainRun *r, Error *e)
 {
     double dropout = -1;
     if (read_real("--dropout", r->s->options.dropout, 0, 1, &dropout, e) != BERT_OK) return e->status;
-    if (dropout >= 0) r->training.dropout = r->training.probs_dropout = dropout;
+    if (dropout >= 0) r->training.dropout = r->training.probs_dropout = r->training.head_dropout = dropout;
     return BERT_OK;
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * Settings of the saved state
  * ------------------------------------------------------------------------------------------------------------------ */
-static void setting(TrainRun *r, const char *name, bool may_differ, const char *format, ...)
+/* option: how the command line calls it; NULL: as the name, with dashes. */
+static void setting(TrainRun *r, const char *name, const char *option, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-static void setting(TrainRun *r, const char *name, bool may_differ, const char *format, ...)
+static void setting(TrainRun *r, const char *name, const char *option, const char *format, ...)
 {
-    char *value = r->values[r->setting_count];
+    char *value = r->values[r->setting_count], *dashed = r->options_said[r->setting_count];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(value, SETTING_SIZE, format, arguments);
     va_end(arguments);
-    r->settings[r->setting_count++] = (Setting){name, value, may_differ};
+    snprintf(dashed, OPTION_SIZE, "--%s", name);
+    for (char *at = dashed + 2; *at; at++)
+        if (*at == '_') *at = '-';
+    r->settings[r->setting_count++] = (Setting){name, value, option ? option : dashed, false};
 }
 
 /* Everything that the numbers depend on, but for the text of the program. How a step is cut into micro-batches is not
@@ -152,26 +157,30 @@ static void list_settings(TrainRun *r, long long log_size)
     const Options *o = &r->s->options;
     const AdamWOptions *a = &r->options;
     r->setting_count = 0;
-    setting(r, "model", false, "%dL/%dH/%dA/%dF V %d P %d S %d %s eps %g%s", c->L, c->H, c->A, c->F, c->V, c->P, c->S,
+    setting(r, "model", "the model", "%dL/%dH/%dA/%dF V %d P %d S %d %s eps %g%s", c->L, c->H, c->A, c->F, c->V, c->P, c->S,
             c->gelu == GELU_TANH ? "gelu_new" : "gelu", c->eps, c->untied ? " untied" : "");
-    setting(r, "data", false, "%s", r->data_hash);
-    setting(r, "task", false, "%s%s%s%s", task_name(r), o->no_nsp ? ", no nsp" : "", o->truncate ? ", truncate" : "",
+    setting(r, "data", o->inputs ? "--inputs: its data" : "-f: its data", "%s", r->data_hash);
+    setting(r, "task", NULL, "%s%s%s%s", task_name(r), o->no_nsp ? ", no nsp" : "", o->truncate ? ", truncate" : "",
             o->plain ? ", no special" : "");
-    setting(r, "rules", false, "%s", o->rules ? "google" : "huggingface");
-    setting(r, "seed", false, "%d", o->seed);
-    setting(r, "steps", a->constant, "%lld", (long long)a->steps);
-    setting(r, "batch", false, "%d", r->batch);
-    setting(r, "max_length", false, "%d", r->max_length);
-    setting(r, "learning_rate", false, "%.17g", a->learning_rate);
-    setting(r, "warmup", false, "%lld", (long long)a->warmup);
-    setting(r, "schedule", false, "%s", a->constant ? "constant" : "linear");
-    setting(r, "weight_decay", false, "%.17g", a->weight_decay);
-    setting(r, "clip", false, "%.17g", a->clip);
-    setting(r, "dropout", false, "%.17g %.17g", r->training.dropout, r->training.probs_dropout);
-    setting(r, "mask", false, "%.17g", r->mask);
-    setting(r, "teacher", false, "%s", r->teacher.path ? r->teacher.hash : "none");
-    setting(r, "numbers", false, "%s", sizeof(real) == sizeof(double) ? "float64" : "float32");
-    setting(r, "log_size", true, "%lld", log_size);
+    setting(r, "rules", NULL, "%s", o->rules ? "google" : "huggingface");
+    setting(r, "seed", NULL, "%d", o->seed);
+    setting(r, "steps", NULL, "%lld", (long long)a->steps);
+    r->settings[r->setting_count - 1].may_differ = a->constant;
+    setting(r, "batch", NULL, "%d", r->batch);
+    setting(r, "max_length", NULL, "%d", r->max_length);
+    setting(r, "learning_rate", NULL, "%.17g", a->learning_rate);
+    setting(r, "warmup", NULL, "%lld", (long long)a->warmup);
+    setting(r, "schedule", NULL, "%s", a->constant ? "constant" : "linear");
+    setting(r, "weight_decay", NULL, "%.17g", a->weight_decay);
+    setting(r, "clip", NULL, "%.17g", a->clip);
+    char head[32] = "";
+    if (r->training.head_dropout > 0) snprintf(head, sizeof head, " %.17g", r->training.head_dropout);
+    setting(r, "dropout", NULL, "%.17g %.17g%s", r->training.dropout, r->training.probs_dropout, head);
+    setting(r, "mask", NULL, "%.17g", r->mask);
+    setting(r, "teacher", NULL, "%s", r->teacher.path ? r->teacher.hash : "none");
+    setting(r, "numbers", "the program's numbers", "%s", sizeof(real) == sizeof(double) ? "float64" : "float32");
+    setting(r, "log_size", NULL, "%lld", log_size);
+    r->settings[r->setting_count - 1].may_differ = true;
 }
 
 /* =====================================================================================================================
@@ -342,7 +351,7 @@ static Status learn_part(TrainRun *r, int begin, int end, Targets targets, Error
     const Batch batch = {end - begin, x->T + begin, x->ids + first, x->types + first, x->mask + first};
     const Dropout dropout = {.rate = r->training.dropout, .probs_rate = r->training.probs_dropout,
                              .seed = (uint32_t)r->s->options.seed, .step = (uint32_t)r->adamw.step,
-                             .first_sequence = (uint32_t)begin};
+                             .first_sequence = (uint32_t)begin, .head_rate = r->training.head_dropout};
     Activations *a = &r->a;
     for (size_t i = 0; i < rows; i++) r->part_rows[i] = x->rows[row + i] - (int)first;
     const Request request = train_request(x, r->part_rows, (int)rows, KEEP_EVERYTHING);
@@ -356,7 +365,7 @@ static Status learn_part(TrainRun *r, int begin, int end, Targets targets, Error
     if (s == BERT_OK) s = activations_renew(a, m, &batch, &request, e);
     if (s == BERT_OK) s = gradients_room(&r->g, m, a, KEEP_NOTHING, e);
     if (s != BERT_OK) return s;
-    if (dropout.rate > 0 || dropout.probs_rate > 0) a->dropout = &dropout;
+    if (dropout.rate > 0 || dropout.probs_rate > 0 || dropout.head_rate > 0) a->dropout = &dropout;
     forward(m, a);
     backward(m, a, &r->g, &targets);
     a->dropout = NULL;
@@ -486,6 +495,7 @@ static Status save(TrainRun *r, Error *e)
         return fail(e, BERT_SYSTEM, "%s: cannot be written: %s", r->log, strerror(errno));
     list_settings(r, (long long)ftello(r->log_file));
     Status s = state_write(r->state, &r->p, &r->adamw, r->settings, r->setting_count, e);
+    if (s == BERT_OK) r->saved = true;
     return s == BERT_OK ? model_write(r->model, &r->p, e) : s;
 }
 
@@ -537,6 +547,25 @@ static Status announce_texts(const TrainRun *r, Error *e)
     return BERT_OK;
 }
 
+/* What is allowed, and most likely a slip. */
+static void note_doubts(const TrainRun *r)
+{
+    const Options *o = &r->s->options;
+    const Corpus *text = &r->data.corpus;
+    const int32_t unknown = r->s->tokenizer.unk_id;
+    size_t unknowns = 0;
+    if (r->options.warmup >= r->options.steps)
+        note(r->s, "--warmup %lld: the learning rate only rises in %lld steps, and never reaches its largest",
+             (long long)r->options.warmup, (long long)r->options.steps);
+    if (o->mask && r->mask == 0 && !r->data.input_ids)
+        note(r->s, o->rules ? "--mask 0: one token of each sequence is hidden, the least by Google's rules"
+                            : "--mask 0: no word is hidden, so none is learned");
+    for (size_t i = 0; i < text->tokens; i++) unknowns += text->ids[i] == unknown;
+    if (text->tokens && 10 * unknowns >= text->tokens)
+        note(r->s, "%s: %.1f%% of the tokens are [UNK]: is it the text that the vocabulary was made for?", r->data.name,
+             100 * (double)unknowns / (double)text->tokens);
+}
+
 /* What the run is, what it will take, and what to hold its loss against. */
 static Status announce(TrainRun *r, Error *e)
 {
@@ -575,9 +604,22 @@ static bool is_judged(const TrainRun *r)
                                                             r->adamw.step % o->evaluate_every == 0));
 }
 
+/* Ctrl-C, SIGTERM: the step is done, and its state is saved; then the program ends as such a signal ends it. */
+static Status end_by_signal(TrainRun *r, Error *e)
+{
+    const int number = program_ending();
+    const char *name = number == SIGINT ? "SIGINT (Ctrl-C)" : number == SIGTERM ? "SIGTERM" : "SIGHUP";
+    if (save(r, e) != BERT_OK) return e->status;
+    note(r->s, "%s: ended by %s after step %lld, which is saved: --resume goes on from there", r->directory, name,
+         (long long)r->adamw.step);
+    program_ends(number);
+    return BERT_OK;
+}
+
 static Status learn(TrainRun *r, Error *e)
 {
     Status s = BERT_OK;
+    program_ends_gently();
     r->started = seconds_now();
     r->first_step = r->adamw.step;
     while (s == BERT_OK && r->adamw.step < r->options.steps) {
@@ -587,6 +629,7 @@ static Status learn(TrainRun *r, Error *e)
         log_step(r, norm);
         show_step(r);
         if (is_judged(r)) s = train_judge(r, e);
+        if (s == BERT_OK && program_ending() && r->adamw.step < r->options.steps) s = end_by_signal(r, e);
         if (s == BERT_OK && r->adamw.step % r->save_every == 0 && r->adamw.step < r->options.steps) s = save(r, e);
     }
     return s == BERT_OK ? save(r, e) : s;
@@ -605,6 +648,7 @@ static Status run_training(TrainRun *r, Error *e)
         s = state_read(r->state, &r->p, &r->adamw, r->settings, r->setting_count, &log_size, e);
     if (s == BERT_OK) s = announce(r, e);
     if (s == BERT_OK) teacher_announce(r);
+    if (s == BERT_OK) note_doubts(r);
     if (s == BERT_OK && r->resumed) note(r->s, "goes on after step %lld", (long long)r->adamw.step);
     if (s == BERT_OK && r->resumed && r->adamw.step > r->options.steps)
         s = fail(e, BERT_USAGE, "%s: has %lld steps already, more than --steps %lld", r->state,
@@ -627,6 +671,7 @@ static Status verb_train(Session *s, Error *e)
     if (status == BERT_OK) status = run_training(r, e);
     if (r->log_file && fclose(r->log_file) != 0 && status == BERT_OK)
         status = fail(e, BERT_SYSTEM, "%s: cannot be written: %s", r->log, strerror(errno));
+    if (status != BERT_OK) train_undo(r);
     teacher_free(r);
     train_data_free(&r->data);
     train_data_free(&r->dev);

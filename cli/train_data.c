@@ -634,7 +634,7 @@ Status train_inputs_open(TrainData *data, const char *path, const BertConfig *co
     Status s = safetensors_open(&data->inputs, path, e);
     if (s == BERT_OK) s = find_input(data, "input_ids", 2, &data->input_ids, e);
     if (s == BERT_OK && !data->input_ids) s = fail(e, BERT_FILE, "%s: there is no tensor input_ids", path);
-    if (s == BERT_OK) s = find_input(data, "token_type_ids", 2, &data->types, e);
+    if (s == BERT_OK && config->S) s = find_input(data, "token_type_ids", 2, &data->types, e);
     if (s == BERT_OK) s = find_input(data, "attention_mask", 2, &data->mask, e);
     if (s == BERT_OK) s = find_input(data, "labels", 2, &data->labels, e);
     if (s == BERT_OK) s = find_input(data, "next_sentence_label", 1, &data->next_sentence, e);

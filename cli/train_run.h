@@ -4,7 +4,7 @@
 #include "cli/cli.h"
 #include "cli/train.h"
 
-enum { SETTINGS = 20, SETTING_SIZE = 200 };
+enum { SETTINGS = 20, SETTING_SIZE = 200, OPTION_SIZE = 24 };
 
 typedef enum { TASK_MLM, TASK_CLASSIFY, TASK_TAG, TASK_ANSWER } Task;      /* places in the list of --task */
 
@@ -39,6 +39,9 @@ typedef struct {
     const char *directory;          /* of -o */
     char *state, *model, *log;      /* paths in it */
     bool resumed;                   /* it goes on from a saved state */
+    bool saved;                     /* this process has saved one */
+    bool made_directory;            /* that of -o was not there */
+    unsigned written;               /* a bit for each of the files that begin it: train_model.c */
     TrainingConfig training;
     AdamWOptions options;
     int batch, micro_batch, max_length, save_every;
@@ -50,7 +53,7 @@ typedef struct {
     int *part_rows;                 /* rows of a micro-batch, counted within it */
     char data_hash[65];
     Setting settings[SETTINGS];     /* what a resumed run is compared by */
-    char values[SETTINGS][SETTING_SIZE];
+    char values[SETTINGS][SETTING_SIZE], options_said[SETTINGS][OPTION_SIZE];
     size_t setting_count;
     Parameters p;
     Gradients g;
@@ -81,6 +84,8 @@ Status teacher_open(TrainRun *r, Error *e);
 Status teacher_scores(TrainRun *r, int begin, int end, Error *e);
 void teacher_announce(const TrainRun *r);
 void teacher_free(TrainRun *r);
+/* A run that failed before its first saved state leaves nothing: what it wrote is removed. */
+void train_undo(const TrainRun *r);
 /* Temporary files that a run left in the directory when it was killed. */
 Status train_remove_leftovers(const TrainRun *r, Error *e);
 /* --dev: judges it, and writes a line of the log. */

@@ -5,9 +5,10 @@
  *     answer     SQuAD's JSON: train_answer.c               where the answer begins and ends
  *
  * The labels are the rows of the classifier, in the order of their bytes. The model loses the heads of pre-training and
- * gets one of random weights; of the pooler, which only texts need, one that is there is kept, or also made.
- * Differs: Hugging Face's class also drops numbers of what the classifier reads (classifier_dropout); here dropout is
- * at its three places in the encoder alone.
+ * gets one of random weights; of the pooler, which only texts need, one that is there is kept, or also made. (DistilBERT
+ * has a layer pre_classifier in its place.) What the head reads has a dropout of its own, by the configuration's
+ * classifier_dropout, else hidden_dropout_prob; BERT's answers have none. DistilBERT: seq_classif_dropout, dropout for
+ * words, qa_dropout.
  * Source: [paper] 3.2, 4.1, 5.3; [hf] BertForSequenceClassification, BertForTokenClassification and
  * examples/pytorch/token-classification/run_ner.py.
  */
@@ -260,22 +261,27 @@ const char *task_name(const TrainRun *r)
     return names[r->s->options.task];
 }
 
-/* The head of the task instead of all others. */
+/* The head of the task instead of all others, and the dropout of what it reads. */
 static void give_head(TrainRun *r)
 {
-    static const char *const architectures[] = {[TASK_CLASSIFY] = "BertForSequenceClassification",
-                                                [TASK_TAG] = "BertForTokenClassification",
-                                                [TASK_ANSWER] = "BertForQuestionAnswering"};
+    static const char *const architectures[] = {[TASK_CLASSIFY] = "ForSequenceClassification",
+                                                [TASK_TAG] = "ForTokenClassification",
+                                                [TASK_ANSWER] = "ForQuestionAnswering"};
     const int task = r->s->options.task;
+    TrainingConfig *t = &r->training;
     Bert *m = &r->s->model;
-    bert_drop_heads(m, task != TASK_CLASSIFY);
-    if (task == TASK_CLASSIFY && !m->has_pooler) bert_add_head(m, GROUP_POOLER, 0);
+    const bool distil = m->config.distilbert, texts = task == TASK_CLASSIFY;
+    bert_drop_heads(m, !texts || distil);
+    if (texts && !distil && !m->has_pooler) bert_add_head(m, GROUP_POOLER, 0);
+    if (texts && distil) bert_add_head(m, GROUP_PRE_CLASSIFIER, 0);
     bert_add_head(m, task == TASK_ANSWER ? GROUP_QA : GROUP_CLASSIFIER, r->classes.count);
-    m->config.head = task == TASK_CLASSIFY ? HEAD_SEQUENCE : task == TASK_TAG ? HEAD_TOKENS : HEAD_UNKNOWN;
-    r->training.architecture = architectures[task];
-    r->training.labels = (const char *const *)r->classes.names;
-    r->training.label_count = r->classes.count;
-    r->training.of_texts = task == TASK_CLASSIFY;
+    m->config.head = texts ? HEAD_SEQUENCE : task == TASK_TAG ? HEAD_TOKENS : HEAD_UNKNOWN;
+    t->architecture = architectures[task];
+    t->labels = (const char *const *)r->classes.names;
+    t->label_count = r->classes.count;
+    t->of_texts = texts;
+    t->head_dropout = task == TASK_ANSWER ? t->answers_dropout : t->texts_dropout >= 0 && (texts || !distil)
+                                          ? t->texts_dropout : t->dropout;
 }
 
 Status train_task_open(TrainRun *r, Error *e)

@@ -180,22 +180,24 @@ export function arcs(pieces, from, weights, { caption, name }) {
 
 /* Lines over 0 .. n-1: [[name, values]], y from `low` to `high`. Each line has its own dashes and its name at its end. */
 export function lines(list, { caption, name, low, high, head, labels }) {
-    const n = labels.length, left = 46, width = room() + 60, right = width < 500 ? 120 : 200, height = 250, svg = s('svg', { viewBox: `0 0 ${width} ${height}`, width, height });
-    const x = i => left + i * (width - left - right) / Math.max(1, n - 1), y = v => 12 + (high - v) / ((high - low) || 1) * (height - 50);
+    const n = labels.length, left = 46, narrow = room() < 500, width = narrow ? room() : room() + 60, right = narrow ? 12 : 200, below = narrow ? 18 * list.length : 0, bottom = 250, height = bottom + below, svg = s('svg', { viewBox: `0 0 ${width} ${height}`, width, height });
+    const x = i => left + i * (width - left - right) / Math.max(1, n - 1), y = v => 12 + (high - v) / ((high - low) || 1) * (bottom - 50);
     for (let k = 0; k <= 4; k++) {
         const v = low + (high - low) * k / 4;
         svg.append(s('line', { x1: left, x2: width - right, y1: y(v), y2: y(v), class: 'grid' }), s('text', { x: left - 6, y: y(v), 'text-anchor': 'end', 'dominant-baseline': 'central', class: 'label' }, number(v, 2)));
     }
     const every = Math.ceil(n / 13);
-    labels.forEach((label, i) => { if (i % every === 0) svg.append(s('text', { x: x(i), y: height - 18, 'text-anchor': 'middle', class: 'label' }, label)); });
+    labels.forEach((label, i) => { if (i % every === 0) svg.append(s('text', { x: x(i), y: bottom - 18, 'text-anchor': 'middle', class: 'label' }, label)); });
     const ends = [];
     list.forEach(([label, values], k) => {
         const shown = values.map((v, i) => `${x(i)},${y(Math.max(low, Math.min(high, v)))}`).join(' ');
         let end = y(Math.max(low, Math.min(high, values[values.length - 1])));
         while (ends.some(other => Math.abs(other - end) < 14)) end += 14;
         ends.push(end);
-        svg.append(s('polyline', { points: shown, class: `line line${k % 6}` }),
-                   s('text', { x: x(values.length - 1) + 8, y: end, 'dominant-baseline': 'central', class: 'label' }, label));
+        const under = bottom + 18 * k;
+        svg.append(s('polyline', { points: shown, class: `line line${k % 6}` }));
+        if (narrow) svg.append(s('polyline', { points: `${left},${under} ${left + 34},${under}`, class: `line line${k % 6}` }));
+        svg.append(s('text', { x: narrow ? left + 42 : x(values.length - 1) + 8, y: narrow ? under : end, 'dominant-baseline': 'central', class: 'label' }, label));
     });
     return figure(svg, caption, () => table(head, labels.map((label, i) => [label, ...list.map(([, values]) => i < values.length ? number(values[i], 4) : '')])), name);
 }

@@ -66,6 +66,7 @@ qemu-riscv64 -cpu rv64,v=true,vlen=$bits,vext_spec=v1.0"
         echo 'POWER|powerpc64le-linux-gnu-gcc|-O2 -static|few|qemu-ppc64le'
     fi
     echo "WebAssembly|$modern|$wasm -O2 -lwasi-emulated-mman|few|node --no-warnings tests/wasi.mjs"
+    echo "WebAssembly, the page's vectors|$modern|$wasm -O2 -msimd128 -lwasi-emulated-mman|few|node --no-warnings tests/wasi.mjs"
     echo 'WRONG, sums cut every 64|gcc|-O2 -march=native||'
 }
 

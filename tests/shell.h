@@ -15,10 +15,5 @@ extern size_t output_length;        /* bytes of it: it may hold NULs */
 int run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same with a pseudo-terminal as its stdout; its CRs are dropped, stderr is not heard. */
 int run_on_terminal(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* A record of what many runs say, each under its title, held against a committed file by check_record;
- * NEW_TRANSCRIPT=1 writes the file anew. `directory` stands there as @; a level of -100 dB or less, which is rounding, and
- * which other libraries' exp and tanh have otherwise, as -1xx dB. */
-void record(const char *title, const char *text, const char *directory);
-void check_record(const char *path);
 bool tiny_model(void);              /* makes it; false fails the running test */
 #endif

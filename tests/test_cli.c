@@ -707,6 +707,29 @@ static void bad_models_exit_3_with_one_line(void)
     formula_remove(tiny);
 }
 
+/* Where nothing was fetched, weights/pocket answers, here or beside the program, and says so once; where there is none,
+ * the message says what to do. With a model given, or with bert-base-uncased, it is not looked for. */
+static void the_pocket_model_answers_where_nothing_was_fetched(void)
+{
+    static const char begin[] = "cd %s && env -u BERT_MODEL ./program";
+    char command[300];
+    if (!tiny_model()) return;
+    run("mkdir -p %s/weights/pocket %s/elsewhere && cp bert %s/program", tiny, tiny, tiny);
+    snprintf(command, sizeof command, "%s embed a", begin);
+    fails(3, "make weights", with_tiny(command, tiny));
+    run("cp %s/config.json %s/vocab.txt %s/model.safetensors %s/weights/pocket", tiny, tiny, tiny, tiny);
+    notes("weights/pocket answers, a small model; `make weights` fetches", with_tiny(command, tiny));
+    snprintf(command, sizeof command, "%s tokenize a", begin);
+    notes("weights/pocket answers", with_tiny(command, tiny));
+    notes("weights/pocket answers", with_tiny("cd %s/elsewhere && env -u BERT_MODEL ../program embed a", tiny));
+    snprintf(command, sizeof command, "%s embed -m . a", begin);
+    notes_nothing(with_tiny(command, tiny));
+    run("mv %s/weights/pocket %s/weights/bert-base-uncased", tiny, tiny);
+    notes_nothing(with_tiny("cd %s && env -u BERT_MODEL ./program embed a", tiny));
+    run("rm -r %s/weights %s/elsewhere %s/program", tiny, tiny, tiny);
+    formula_remove(tiny);
+}
+
 /* Names come from files and from the command line: none of them may act upon the terminal. Octal 33 is ESC, 302 233
  * is the control character U+009B, which does the same. */
 static void control_characters_in_names_are_shown_not_sent(void)
@@ -1252,6 +1275,7 @@ const Test cli_tests[] = {
     {"pairs_segments_and_special_tokens", pairs_segments_and_special_tokens},
     {"ids_from_a_file_give_the_same_bits_as_text", ids_from_a_file_give_the_same_bits_as_text},
     {"bad_models_exit_3_with_one_line", bad_models_exit_3_with_one_line},
+    {"the_pocket_model_answers_where_nothing_was_fetched", the_pocket_model_answers_where_nothing_was_fetched},
     {"control_characters_in_names_are_shown_not_sent", control_characters_in_names_are_shown_not_sent},
     {"bad_texts_exit_4_with_one_line", bad_texts_exit_4_with_one_line},
     {"missing_heads_exit_5_with_one_line", missing_heads_exit_5_with_one_line},

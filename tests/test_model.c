@@ -65,6 +65,7 @@ static void expect_refusal(Status status, const char *part)
     Bert m;
     Error e = {0};
     Status s = bert_load(&m, directory, &e);
+    record(part, e.message, directory);
     check(s == status && strstr(e.message, part), "status %d, \"%s\"; expected status %d and \"%s\"", s, e.message,
           status, part);
     if (s == BERT_OK) bert_free(&m);
@@ -522,6 +523,7 @@ static void inputs_out_of_range_are_refused(void)
         *cases[i].where = cases[i].value;
         check(batch_check(&batch, &m.config, &e) == BERT_TEXT &&
               strstr(e.message, cases[i].part), "\"%s\" holds %s", e.message, cases[i].part);
+        record(cases[i].part, e.message, directory);
         *cases[i].where = before;
     }
     int long_one = m.config.P + 1;

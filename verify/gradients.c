@@ -28,18 +28,26 @@ static size_t place_backwards(const TraceEntry *t)
     return places + TRACE_COUNT + (places - t->order) * kinds + t->kind;
 }
 
+/* The row of the table that has this name, in BERT or in DistilBERT; NULL: none. */
+static const TensorSpec *spec_named(const char *name, int *layer)
+{
+    for (const TensorSpec *spec = tensor_table; spec < tensor_table + tensor_table_size; spec++)
+        if (name_fits(spec->name, name, layer) || (spec->distilbert && name_fits(spec->distilbert, name, layer))) return spec;
+    return NULL;
+}
+
 /* A parameter's name without its last part is the name of what it makes: output.dense.weight makes output.dense. The
  * decoder's bias is called cls.predictions.bias. */
 static bool resolve_parameter(TraceEntry *t, const char *name, int last)
 {
-    char module[96];
+    char module[96], ours[96];
+    int layer = 0;
+    const TensorSpec *spec = spec_named(name, &layer);
+    if (!spec) return false;
+    spec_name(spec->name, layer, ours, sizeof ours);
+    name = ours;
     const char *end = strrchr(name, '.');
-    int layer;
-    const TensorSpec *spec = tensor_table, *stop = tensor_table + tensor_table_size;
-    if (!end || (size_t)(end - name) >= sizeof module) return false;
-    while (spec < stop && !name_fits(spec->name, name, &layer)) spec++;
     const bool bias = !strcmp(end, ".bias");
-    if (spec == stop) return false;
     snprintf(module, sizeof module, "%.*s", (int)(end - name), name);
     if (!strcmp(module, "cls.predictions")) snprintf(module, sizeof module, "cls.predictions.decoder");
     if (!resolve_name(t, module, last)) return false;
@@ -63,7 +71,7 @@ bool resolve_gradient(TraceEntry *t, const char *name, int last)
     }
     if (strncmp(name, "grad.", 5) != 0) return false;
     name += 5;
-    if (!strncmp(name, "bert.", 5)) name += 5;
+    name += !strncmp(name, "bert.", 5) ? 5 : !strncmp(name, "distilbert.", 11) ? 11 : 0;
     const char *known = strcmp(name, "cls.predictions.decoder.bias") ? name : "cls.predictions.bias";
     if (!resolve_parameter(t, known, last)) {
         char ours[96];

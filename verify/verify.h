@@ -350,6 +350,13 @@ void run_rounded(Verification *v, const Rounding *q);
 Status rounding_noise(double *nmse, double *cosine, Verification *v, const Rounding *q, size_t first, size_t x, Error *e);
 
 /* ---------------------------------------------------------------------------------------------------------------------
+ * What an attention says of itself (unseen.c)
+ * ------------------------------------------------------------------------------------------------------------------ */
+void print_unseen(const Verification *v, size_t x, FILE *out);              /* keys that a mask hides from real tokens */
+/* Dropout of the probabilities, where tensor x is these or the context; *said: it is. Trials start from `first`. */
+Status print_attention_dropout(Verification *v, size_t first, size_t x, bool *said, FILE *out, Error *e);
+
+/* ---------------------------------------------------------------------------------------------------------------------
  * The known mistakes (mistakes.c)
  * ------------------------------------------------------------------------------------------------------------------ */
 typedef enum { IN_MODEL, IN_EACH_MATRIX, IN_EACH_BIAS, IN_EACH_GAMMA } Where;

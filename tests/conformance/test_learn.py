@@ -239,7 +239,7 @@ def rows_of(inputs, step):
 
 def decays(name):
     """Hugging Face's Trainer and Google's regular expressions agree: no biases, no LayerNorm."""
-    return not name.endswith("bias") and "LayerNorm" not in name
+    return not name.endswith("bias") and "LayerNorm" not in name and "layer_norm" not in name
 
 
 def learn_torch(model, inputs):
