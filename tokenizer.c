@@ -503,9 +503,9 @@ static Status end_chunk(Pipeline *p)
 /* ---------------------------------------------------------------------------------------------------------------------
  * THE SHORT WAY: steps 1 and 2 for one character, when no chunk is open and its neighbours make no difference.
  *
- * Why: most characters need one of the six stages, or none. This makes English, Russian and Korean more than twice as
- *      fast, Chinese three times. The tokens are the same: `make plain` and `tokenize --trace` do not use it, so tests
- *      can compare the two.
+ * Why: most characters need one of the six stages, or none. This makes English, Russian and Chinese more than three
+ *      times as fast. The tokens are the same: `make plain` and `tokenize --trace` do not use it, so tests can compare
+ *      the two.
  * ------------------------------------------------------------------------------------------------------------------ */
 
 /* A character below U+0080: none is an ideograph, decomposes or is a mark. */
