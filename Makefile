@@ -19,11 +19,15 @@
 #   make fuzz       throws hostile files and texts at every reader, 30 seconds each (needs clang); SECONDS=1200 for
 #                   longer, TARGET=fuzz_vocab for one of them. tests/fuzz/README.md
 #   make replay     the inputs that fuzzing has collected, once each, with any compiler
-#   make bench      the tokenizer against two others, the model against six, one thread, medians, beside the machine's
+#   make bench      the tokenizer against two others, the model against six, a step of learning against PyTorch's, one
+#                   thread, medians, beside the machine's
 #                   limits; tables in build/bench.md. BENCH=quick: few repeats. (It fetches the others and the text.)
 #   make notebooks  runs every notebook again and compares what it prints (notebooks/requirements.txt says what it needs);
 #                   fetches the models that are missing. PYTHON=python3 says which
 #   make documents  runs every command of notebooks/ERRATA.md and compares what it prints
+#   make page       build/bert.html: the program, a model and the page in one file, which a browser opens from disk.
+#                   PAGE_MODEL=DIRECTORY, by default weights/pocket; needs clang with wasm-ld and wasi-libc (page/README.md)
+#   make page-test  the page in node and in Chromium: the same bits as ./bert, every view, keyboard, screen reader
 #   make install    the program, its manual page, libbert.a and bert.h: PREFIX=/usr/local; uninstall
 #   make clean      removes what was built; fetched models stay
 #   make help       this list
@@ -51,16 +55,17 @@ WEIGHTS = $(addprefix weights/, files.c json.c sha256.c safetensors.c shards.c c
           vocabulary.c added.c tokenizer_json.c modules.c program.c)
 VERIFY  = $(addprefix verify/, trace.c compare.c layout.c report.c trial.c rounding.c verify.c mistakes.c unseen.c gradients.c habits.c)
 CLI     = $(addprefix cli/, main.c options.c inputs.c output.c tokenize.c vectors.c sentence.c predict.c classify.c attention.c traces.c \
-          explain.c explain_cards.c explain_tables.c goldens.c info.c demo.c \
-          spans.c tag.c answer.c train.c train_model.c train_data.c train_dev.c train_task.c learn_vocab.c)
+          explain.c explain_cards.c explain_learn.c explain_tables.c goldens.c info.c demo.c \
+          spans.c tag.c answer.c train.c train_model.c train_data.c train_dev.c train_task.c train_answer.c train_score.c train_teacher.c \
+          learn_vocab.c)
 unexport WEIGHTS CONVERT        # lists here; to weights/fetch.sh a place for models and a program
 CORE    = $(BOOK) $(WEIGHTS)
 # What only the converter reads.
 FOREIGN = $(addprefix weights/, tensorbundle.c zip.c torch.c)
 PARTS   = $(CORE) $(VERIFY) $(CLI)
-TESTS   = $(CORE) $(VERIFY) $(FOREIGN) cli/spans.c cli/train_data.c tests/formula.c tests/torch_file.c tests/checksum.c tests/shell.c \
+TESTS   = $(CORE) $(VERIFY) $(FOREIGN) cli/spans.c cli/train_data.c cli/train_score.c tests/formula.c tests/torch_file.c tests/checksum.c tests/shell.c \
           tests/run.c $(wildcard tests/test_*.c)
-HEADERS = $(wildcard *.h weights/*.h verify/*.h cli/*.h tests/*.h) weights/convert.c build/steps.h
+HEADERS = $(wildcard *.h weights/*.h verify/*.h cli/*.h tests/*.h page/*.h) weights/convert.c build/steps.h
 
 bert:
 
@@ -155,15 +160,37 @@ uninstall:
 	rm -f '$(DESTDIR)$(PREFIX)/bin/bert' '$(DESTDIR)$(PREFIX)/lib/libbert.a' '$(DESTDIR)$(PREFIX)/include/bert.h' \
 	    '$(DESTDIR)$(PREFIX)/share/man/man1/bert.1'
 
+# The page: the same C for WebAssembly, twice (page/lanes.h says why), and everything in one file. The memory never grows:
+# worker.js makes it as large as the model needs. Debian: clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32.
+PAGE_MODEL ?= weights/pocket
+WASM_CC    ?= $(shell command -v clang-19 || echo clang)
+WASM        = $(WASM_CC) --target=wasm32-wasi -O3 -msimd128 -mexec-model=reactor -Wall -Wextra -Wpedantic -Wno-psabi $(NUMBERS) \
+              $(DEFINES) -DNO_MMAP -D_WASI_EMULATED_MMAN -include page/wasi.h
+PAGE_PARTS  = $(BOOK) $(filter-out weights/program.c,$(WEIGHTS)) $(VERIFY) page/page.c
+WASM_LINK   = -lwasi-emulated-mman -Wl,--import-memory,--initial-memory=33554432,--max-memory=4294967296,-z,stack-size=1048576,--gc-sections,--strip-all
+build/page/exact.wasm: $(PAGE_PARTS) $(filter-out build/steps.h,$(HEADERS))
+	@mkdir -p build/page
+	$(WASM) $(PAGE_PARTS) $(WASM_LINK) -o $@
+build/page/relaxed.wasm: $(PAGE_PARTS) $(filter-out build/steps.h,$(HEADERS))
+	@mkdir -p build/page
+	$(WASM) -mrelaxed-simd $(PAGE_PARTS) $(WASM_LINK) -o $@
+page: build/page/exact.wasm build/page/relaxed.wasm
+	sh page/bundle.sh '$(PAGE_MODEL)' build/bert.html
+page-test: build/page/exact.wasm build/page/relaxed.wasm bert build/formula
+	MAKE='$(MAKE)' sh tests/page/run.sh '$(PAGE_MODEL)'
+
 # For tests/bits.sh: what computes is built in many ways as $(BITS); the rest, which does not, once for each compiler.
 BITS      = build/bits/bits
 BITS_REST = build/bits/rest.o
 TENSOR    = tensor.c
 $(BITS_REST): $(filter-out build/steps.h,$(HEADERS))
 	@mkdir -p build/bits
-	$(COMPILE) -r -nostdlib $(filter-out bert.c tensor.c learn.c,$(CORE)) $(VERIFY) tests/checksum.c tests/print_bits.c -o $@
+	$(COMPILE) -r -nostdlib $(filter-out bert.c tensor.c learn.c weights/program.c,$(CORE)) $(VERIFY) tests/checksum.c tests/print_bits.c -o $@
 $(BITS): $(BITS_REST) bert.c $(TENSOR) learn.c cli/train_data.c tests/formula.c $(filter-out build/steps.h,$(HEADERS))
 	$(COMPILE) bert.c $(TENSOR) learn.c cli/train_data.c tests/formula.c $(BITS_REST) -o $@ -lm
+# The whole program for another machine, as tests/bits.sh says by CC and CFLAGS.
+build/bits/bert-other: $(PARTS) $(HEADERS)
+	$(COMPILE) $(PARTS) -o $@ -lm
 
 weights: build/convert
 	MODEL='$(MODEL)' FROM='$(FROM)' sh weights/fetch.sh
@@ -210,17 +237,25 @@ $(BENCH_FORWARD): $(CORE) tests/bench_forward.c $(HEADERS)
 	@mkdir -p build
 	$(COMPILE) $(CORE) tests/bench_forward.c -o $@ -lm
 
+# One step of learning after another, for tests/bench_train.py.
+BENCH_TRAIN    = build/bench-train
+$(BENCH_TRAIN): $(CORE) cli/train_data.c tests/bench_train.c $(HEADERS)
+	@mkdir -p build
+	$(COMPILE) $(CORE) cli/train_data.c tests/bench_train.c -o $@ -lm
+
 bench: bert linear weights/bert-base-uncased/model.safetensors
 	$(PYTHON) tests/bench_tokenizer.py
 	$(PYTHON) tests/bench.py
+	$(PYTHON) tests/bench_train.py
 
 # Every small damage to every kind of file. The linker sends file_open and malloc to tests/sweep.c; what includes files
 # of the tests needs not use all of them.
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all
-build/sweep: $(CORE) $(VERIFY) $(FOREIGN) tests/formula.c tests/torch_file.c tests/sweep.c tests/test_weights.c $(HEADERS)
+SWEPT = $(CORE) $(VERIFY) $(FOREIGN) $(addprefix cli/, train_answer.c train_data.c spans.c) tests/sweep_questions.c
+build/sweep: $(SWEPT) tests/formula.c tests/torch_file.c tests/sweep.c tests/test_weights.c $(HEADERS)
 	@mkdir -p build
 	$(COMPILE) -O2 -g $(SANITIZE) -Wl,--wrap=file_open,--wrap=malloc,--wrap=calloc,--wrap=realloc \
-	    $(CORE) $(VERIFY) $(FOREIGN) tests/formula.c tests/torch_file.c tests/sweep.c -o $@ -lm
+	    $(SWEPT) tests/formula.c tests/torch_file.c tests/sweep.c -o $@ -lm
 sweep: build/sweep
 	build/sweep
 
@@ -240,7 +275,8 @@ faults: bert build/faults build/convert build/formula
 # Which lines of the readers, the JSON reader and the tokenizer no test reaches: tests/COVERAGE-readers.md has the reasons.
 READERS = $(filter-out weights/config.c weights/model.c weights/parameters.c,$(WEIGHTS)) $(FOREIGN) weights/convert.c tokenizer.c
 coverage: build/steps.h
-	python3 tests/coverage.py '$(CC) -std=c11 $(DEFINES) -Wno-psabi' '$(patsubst %,-Wl$(comma)--wrap=%,$(WRAPPED))' $(READERS)
+	python3 tests/coverage.py '$(CC) $(NUMBERS) $(DEFINES) -Wno-psabi' '$(patsubst %,-Wl$(comma)--wrap=%,$(WRAPPED))' \
+	    '$(TESTS)' '$(CORE)' '$(VERIFY) $(CLI)' '$(FOREIGN)' '$(READERS)'
 
 # Without AVX, which valgrind does not know in full, and without the real weights, which take it minutes.
 build/plain-tests: $(TESTS) $(HEADERS)
@@ -313,5 +349,5 @@ FORCE:
 clean:
 	rm -rf bert bert64 bert-plain build
 
-.PHONY: plain weights demo check install uninstall help test pipes linear fuzz replay sweep faults coverage valgrind analyze bench curves \
+.PHONY: plain page page-test weights demo check install uninstall help test pipes linear fuzz replay sweep faults coverage valgrind analyze bench curves \
     notebooks documents mutants mutation clean FORCE

@@ -254,7 +254,7 @@ void attention_norm(const Bert *m, Activations *a, int l)
     const BertLayer *w = &m->layers[l];
     BlockActivations *s = &a->block[l];
     size_t N = (size_t)a->N, H = (size_t)m->config.H;
-    if (a->dropout) drop_rows(m, a, PURPOSE_DROP_ATTENTION, l, s->attention_dense);
+    if (a->dropout && !m->config.distilbert) drop_rows(m, a, PURPOSE_DROP_ATTENTION, l, s->attention_dense);
     add(a->sum, s->attention_dense, hidden_state(a, l), N * H);
     layer_norm(s->attention_norm, a->sum, w->attention_gamma, w->attention_beta, (real)m->config.eps, N, H);
 }
@@ -426,7 +426,7 @@ void pre_classifier(const Bert *m, Activations *a)
  * Verify: classifier */
 void classifier(const Bert *m, Activations *a)
 {
-    const real *x = m->config.distilbert ? a->pre_classifier : a->pooler;
+    const real *x = drop_head(m, a, m->config.distilbert ? a->pre_classifier : a->pooler, false);
     linear(a->classifier_logits, x, &m->Wclassifier, m->bclassifier, (size_t)a->batch.B, &a->scratch);
 }
 
@@ -481,13 +481,15 @@ void mlm_decoder(const Bert *m, Activations *a)
  * Verify: classifier */
 void token_classifier(const Bert *m, Activations *a)
 {
-    linear(a->token_logits, hidden_state(a, m->config.L), &m->Wclassifier, m->bclassifier, (size_t)a->N, &a->scratch);
+    const real *h = drop_head(m, a, hidden_state(a, m->config.L), true);
+    linear(a->token_logits, h, &m->Wclassifier, m->bclassifier, (size_t)a->N, &a->scratch);
 }
 
 /* Step 15, continued. Trap: column 0 is the start, column 1 the end. Verify: qa_outputs */
 void qa_outputs(const Bert *m, Activations *a)
 {
-    linear(a->qa_logits, hidden_state(a, m->config.L), &m->Wqa, m->bqa, (size_t)a->N, &a->scratch);
+    const real *h = drop_head(m, a, hidden_state(a, m->config.L), true);
+    linear(a->qa_logits, h, &m->Wqa, m->bqa, (size_t)a->N, &a->scratch);
 }
 
 /* STEP 16 - word vectors: one vector per token from one or several hidden states of sequence b.
@@ -583,6 +585,56 @@ void forward(const Bert *m, Activations *a)
     }
     if (r->token_classifier) token_classifier(m, a);
     if (r->qa) qa_outputs(m, a);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Dropout, in training only: in the three places of the paper (A.2, [hf] hidden_dropout_prob and
+ * attention_probs_dropout_prob) numbers are set to 0 at random (drop_row in tensor.c); and in what a fine-tuned head
+ * reads. Differs: DistilBERT has none behind step 11's dense layer.
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* The number of a row in the counter: position t in layer l, or in head l*A + h. Layers are P apart: with the longest
+ * sequence of the batch instead, the random numbers would change from batch to batch. */
+static uint32_t row_number(size_t layer_or_head, size_t P, size_t t)
+{
+    return (uint32_t)(layer_or_head * P + t);
+}
+
+void drop_rows(const Bert *m, const Activations *a, Purpose place, int l, real *x)
+{
+    const size_t H = (size_t)m->config.H, P = (size_t)m->config.P;
+    for (int b = 0; b < a->batch.B; b++)
+        for (size_t n = a->start[b]; n < a->start[b + 1]; n++)
+            drop_row(x + n * H, x + n * H, H, a->dropout, place, row_number((size_t)l, P, n - a->start[b]),
+                     a->dropout->first_sequence + (uint32_t)b);
+}
+
+void drop_probs(const Bert *m, const Activations *a, int l, int b, int h, real *out, const real *x)
+{
+    const size_t T = a->start[b + 1] - a->start[b], head = (size_t)(l * m->config.A + h), P = (size_t)m->config.P;
+    for (size_t i = 0; i < T; i++)
+        drop_row(out + i * T, x + i * T, T, a->dropout, PURPOSE_DROP_PROBS, row_number(head, P, i),
+                 a->dropout->first_sequence + (uint32_t)b);
+}
+
+/* Rows of a head: all tokens, or one for each text. */
+void drop_head_backward(const Bert *m, const Activations *a, real *dx, bool tokens)
+{
+    const size_t H = (size_t)m->config.H;
+    if (!a->dropout || !(a->dropout->head_rate > 0)) return;
+    if (tokens) drop_rows(m, a, PURPOSE_DROP_HEAD, 0, dx);
+    for (size_t b = 0; !tokens && b < (size_t)a->batch.B; b++)
+        drop_row(dx + b * H, dx + b * H, H, a->dropout, PURPOSE_DROP_HEAD, 0, a->dropout->first_sequence + (uint32_t)b);
+}
+
+/* Why a copy: what is dropped here is needed whole elsewhere, as tanh's result is for its own derivative. */
+const real *drop_head(const Bert *m, const Activations *a, const real *x, bool tokens)
+{
+    const size_t rows = (size_t)(tokens ? a->N : a->batch.B);
+    if (!a->dropout || !(a->dropout->head_rate > 0)) return x;
+    memcpy(a->sum, x, rows * (size_t)m->config.H * sizeof *x);
+    drop_head_backward(m, a, a->sum, tokens);
+    return a->sum;
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------

@@ -190,12 +190,14 @@ typedef struct {
     int max_length;                 /* tokens at most, 0 for no limit */
     bool truncate, pad;             /* to max_length */
     int segments;                   /* token type of every token, or -1: 0 for A, 1 for B (0 if no_segments) */
+    bool no_offsets;                /* they are more than half of an Encoding's memory */
 } EncodeOptions;
 
 typedef struct {
     int T, capacity;
     int32_t *input_ids, *token_type_ids, *attention_mask;   /* (T) each */
     size_t (*offsets)[2];           /* (T) bytes [begin, end) in A or B; [CLS], [SEP], padding: 0, 0 */
+    bool no_offsets;                /* as the options said: offsets is NULL */
 } Encoding;
 
 /* Text (and second segment, or NULL) to ids. `out` is zeroed before its first use and is reused after that.
@@ -323,7 +325,8 @@ real dot_in_chunks(real total, const real *x, size_t x_step, const real *w, size
  * it is asked for. out: 128 random bits. */
 typedef enum {
     PURPOSE_DROP_EMBEDDINGS, PURPOSE_DROP_PROBS, PURPOSE_DROP_ATTENTION, PURPOSE_DROP_FEED_FORWARD,
-    PURPOSE_WEIGHTS, PURPOSE_PAIRS, PURPOSE_ORDER, PURPOSE_MASKS        /* of `bert train`: cli/train.h */
+    PURPOSE_WEIGHTS, PURPOSE_PAIRS, PURPOSE_ORDER, PURPOSE_MASKS,       /* of `bert train`: cli/train.h */
+    PURPOSE_DROP_HEAD
 } Purpose;
 void philox(uint32_t out[4], const uint32_t counter[4], uint32_t seed, Purpose purpose);
 /* The same for this counter and the next 15, whose first number is 1 larger each. */
@@ -331,6 +334,7 @@ void philox_sixteen(uint32_t out[64], const uint32_t counter[4], uint32_t seed, 
 
 typedef struct Dropout {
     double rate, probs_rate;        /* hidden_dropout_prob, attention_probs_dropout_prob: 0 <= rate < 1 */
+    double head_rate;               /* of what a fine-tuned head reads: classifier_dropout */
     uint32_t seed, step, first_sequence;    /* first_sequence: how many of the step come before this micro-batch */
 } Dropout;
 /* out (cols) <- x (cols), some numbers 0, the others larger: row `row` of sequence `sequence` of the step; may be x. */
@@ -468,7 +472,7 @@ typedef struct {
     real *transform_dense, *transform_act, *transform_norm; /* (M,H) */
     real *logits;                           /*    (M,V) */
     real *token_logits, *qa_logits;         /*    (N,K), (N,2) */
-    const struct Dropout *dropout;          /* in training only, else NULL: see learn.c */
+    const struct Dropout *dropout;          /* in training only, else NULL */
     Scratch scratch;
     void *memory;                   /* the one allocation behind all of them */
     size_t size;                    /* bytes of it */
@@ -514,6 +518,15 @@ void qa_outputs(const Bert *m, Activations *a);                             /* 1
 void encoder_block(const Bert *m, Activations *a, int l);               /* steps 7 to 13 */
 void forward(const Bert *m, Activations *a);                            /* steps 5 to 15, what the request names */
 
+/* Dropout, in training only. */
+void drop_rows(const Bert *m, const Activations *a, Purpose place, int l, real *x);     /* x (N,H), in place */
+/* Probabilities of head h of sequence b, (T,T), or their gradients; out may be x. */
+void drop_probs(const Bert *m, const Activations *a, int l, int b, int h, real *out, const real *x);
+/* What a fine-tuned head reads, x (N,H), or (B,H) of texts: x itself, or with its dropout what is made in a->sum. And
+ * the gradients of it, in place. */
+const real *drop_head(const Bert *m, const Activations *a, const real *x, bool tokens);
+void drop_head_backward(const Bert *m, const Activations *a, real *dx, bool tokens);
+
 /* Step 16: vectors from hidden states. */
 typedef enum { COMBINE_CAT, COMBINE_SUM, COMBINE_MEAN } Combine;
 typedef enum { POOL_NONE, POOL_CLS, POOL_MEAN, POOL_MAX, POOL_POOLER } Pooling;
@@ -527,12 +540,9 @@ void normalize(real *vector, size_t dim);               /* to length 1; a zero v
 /* =====================================================================================================================
  * learn.c - steps 15 to 5 backwards, the losses, AdamW
  * ================================================================================================================== */
-void drop_rows(const Bert *m, const Activations *a, Purpose place, int l, real *x);     /* x (N,H), in place */
-/* Probabilities of head h of sequence b, (T,T), or their gradients; out may be x. */
-void drop_probs(const Bert *m, const Activations *a, int l, int b, int h, real *out, const real *x);
-
 typedef struct {                    /* one tensor that is learned: a row of the tensor table, in one layer */
     char name[96];                  /* Hugging Face's, without `bert.` */
+    char file_name[96];             /* as its file has it: with `bert.`, or DistilBERT's */
     int group;                      /* Group of weights.h */
     size_t rows, cols, count;       /* rows 0: one-dimensional; count of the numbers */
     bool norm, decays;              /* a LayerNorm's; a matrix or an embedding, which weight decay makes smaller */
@@ -549,6 +559,10 @@ typedef struct {
 Status parameters_new(Parameters *p, Bert *m, Error *e);
 void parameters_free(Parameters *p);
 
+typedef struct {                    /* a piece, and the probability that a teacher gives it */
+    int32_t id;
+    real p;
+} SoftLabel;
 typedef struct {                    /* what the model should have said */
     const int32_t *labels;          /* (M) the true id for each of the request's mlm_rows; below 0: does not count */
     const int32_t *next_sentence;   /* (B) 0 IsNext, 1 NotNext; below 0: does not count */
@@ -558,10 +572,15 @@ typedef struct {                    /* what the model should have said */
                                      * classifier (B), token_classifier (N): a row of it; qa (B,2): the first and the
                                      * last token of the answer, counted within the sequence */
     double task_divisor;            /* qa: starts and ends, 2 for each answer */
+    const SoftLabel *soft;          /* (M,soft_count) of the mlm_rows, or NULL: there is no teacher. A row that begins
+                                     * with p 0 has none */
+    int soft_count;
+    double soft_share;              /* 0 .. 1: so much of a row's loss is the teacher's */
 } Targets;
 
 typedef struct {
-    double mlm, nsp, task;          /* sums of cross-entropy over divisors; the loss is mlm + nsp + task */
+    double mlm, nsp, task;          /* sums of cross-entropy over divisors; the loss is mlm + nsp + task + soft */
+    double soft;                    /* what a teacher's share in the MLM loss adds to it: may be negative */
     size_t mlm_right, nsp_right, task_right;        /* labels that had the highest logit */
 } Losses;
 
@@ -569,6 +588,10 @@ typedef struct {
  * the name of its x: g->m.layers[0].Wq has the gradients of m->layers[0].Wq, g->a.block[0].query those of
  * a->block[0].query. */
 enum { BLOCK_OUTPUTS = 1024, BLOCK_ROWS = 512 };    /* how much is packed at a time: there is memory for so much */
+typedef enum {                      /* steps of backward() behind which Gradients.after is called */
+    BACK_LOSS, BACK_TRANSFORM_NORM, BACK_POOLER, BACK_OUTPUT_NORM, BACK_GELU, BACK_ATTENTION_NORM, BACK_PROBS,
+    BACK_SCORES, BACK_EMBEDDING_NORM
+} BackStep;
 typedef struct {
     Bert m;                         /* of the parameters; complete after gradients_finish */
     Activations a;                  /* of the intermediates of this micro-batch */
@@ -578,9 +601,12 @@ typedef struct {
     real *lookups;                  /* (tokens,H) gradients of the step's word embeddings, and their ids */
     int32_t *lookup_ids;
     Scratch scratch;
-    real *square, *turned;          /* (T,T), and another one or a transposed piece of dy */
+    real *map, *turned;             /* (T,T), and another one or a transposed piece of dy */
     void *memory, *work;
     size_t size, work_size, lookup_room;    /* bytes at `memory` and at `work`; tokens that `lookups` has room for */
+    void (*after)(void *context, BackStep step, int l, int b, int h);  /* behind steps; or NULL. For verify/, which
+                                             * plants mistakes there. l is -1 outside of blocks; b, h: BACK_PROBS */
+    void *context;
 } Gradients;
 
 /* A step: zero, then for each micro-batch forward, room and backward, then finish. */
@@ -589,36 +615,9 @@ void gradients_zero(Gradients *g);
 /* Memory for going back through `a`; `keep` as in a Request: KEEP_NOTHING, or KEEP_EVERYTHING for a trace. */
 Status gradients_room(Gradients *g, const Bert *m, const Activations *a, Keep keep, Error *e);
 void backward(const Bert *m, Activations *a, Gradients *g, const Targets *targets);     /* steps 15 to 5 */
+void mlm_loss(const Bert *m, const Activations *a, Gradients *g, const Targets *t);     /* the first thing it does */
 
-/* What backward() is made of, in its order: losses, heads, blocks from the last to the first, embeddings. */
 double labels_that_count(const int32_t *labels, size_t count);  /* 0 and above; none, if labels is NULL */
-void mlm_loss(const Bert *m, const Activations *a, Gradients *g, const Targets *t);
-void mlm_decoder_backward(const Bert *m, Activations *a, Gradients *g);
-void mlm_norm_backward(const Bert *m, Activations *a, Gradients *g);
-void mlm_gelu_backward(const Bert *m, Activations *a, Gradients *g);
-void mlm_dense_backward(const Bert *m, Activations *a, Gradients *g);
-void nsp_loss(const Activations *a, Gradients *g, const Targets *t);
-void nsp_head_backward(const Bert *m, Activations *a, Gradients *g);
-void pooler_backward(const Bert *m, Activations *a, Gradients *g);
-void pooler_dense_backward(const Bert *m, Activations *a, Gradients *g);
-void feed_forward_norm_backward(const Bert *m, Activations *a, Gradients *g, int l);
-void feed_forward_down_backward(const Bert *m, Activations *a, Gradients *g, int l);
-void feed_forward_gelu_backward(const Bert *m, Activations *a, Gradients *g, int l);
-void feed_forward_up_backward(const Bert *m, Activations *a, Gradients *g, int l);
-void attention_norm_backward(const Bert *m, Activations *a, Gradients *g, int l);
-void attention_dense_backward(const Bert *m, Activations *a, Gradients *g, int l);
-void attention_context_backward(const Bert *m, Activations *a, Gradients *g, int l, int b, int h);
-void attention_probs_backward(Activations *a, Gradients *g, int l, int b, int h);
-void attention_scores_backward(const Bert *m, Activations *a, Gradients *g, int l, int b, int h);
-void attention_value_backward(const Bert *m, Activations *a, Gradients *g, int l);
-void attention_key_backward(const Bert *m, Activations *a, Gradients *g, int l);
-void attention_query_backward(const Bert *m, Activations *a, Gradients *g, int l);
-void embeddings_norm_backward(const Bert *m, Activations *a, Gradients *g);
-void embeddings_position_backward(const Bert *m, Activations *a, Gradients *g);
-void embeddings_token_type_backward(const Bert *m, Activations *a, Gradients *g);
-void embeddings_word_backward(const Bert *m, Activations *a, Gradients *g);
-/* Its end: counts what this step had. */
-void backward_done(const Bert *m, const Activations *a, Gradients *g, const Targets *t);
 /* One linear layer by definition: the bits of the gradients, for a test. */
 void linear_backward_ref(real *dx, real *dW, real *db, const real *dy, const real *x, const Tensor *W, size_t N);
 void gradients_finish(const Bert *m, Gradients *g, Parameters *p);
@@ -644,7 +643,7 @@ typedef struct {
     real *mean, *square;            /* (numbers) running means of the gradients and of their squares */
 } AdamW;
 Status adamw_new(AdamW *o, const Parameters *p, const AdamWOptions *options, Error *e);
-void adamw_step(AdamW *o, const Gradients *g, const Parameters *p, double norm);
+void adamw_step(AdamW *o, const Gradients *g, const Parameters *p, double length);     /* gradient_norm */
 void adamw_free(AdamW *o);
 
 #endif

@@ -10,7 +10,8 @@
  * step backwards gets the gradient of its output, and gives that of its input, and where it has weights, theirs.
  *
  * NAMES. dx is the gradient of x, and has the shape of x. In the code a gradient has the name of its number: those of
- * the intermediates are in g->a (the numbers are in a), those of the parameters in g->m (the weights are in m).
+ * the intermediates are in g->a (the numbers are in a), those of the parameters in g->m (the weights are in m). In the
+ * functions of a block `block` has its intermediates, and `dblock` their gradients.
  *
  * HOW TO READ. Put bert.c beside this file. Each of its step functions has a partner here, NAME_backward, in the
  * reverse order, and `backward`, at their end, is `forward` in a mirror. Four rules are enough for all but LayerNorm,
@@ -35,7 +36,7 @@
  * So one seed and one text give one model, bit for bit, on every machine, in micro-batches of any size. Random numbers
  * come from a counter, not from a stream (philox in tensor.c): what is dropped does not depend on what came before.
  *
- * THE ORDER OF THE FILE   tools (dropout, linear layers); the losses; the steps, 15 to 5; backward; AdamW.
+ * THE ORDER OF THE FILE   tools (linear layers); the losses; the steps, 15 to 5; backward; AdamW.
  * Every gradient is held against differences of the loss (tests/test_learn.c) and PyTorch (tests/conformance).
  */
 #include "bert.h"
@@ -47,36 +48,9 @@
 #include <string.h>
 
 /* =====================================================================================================================
- * TOOLS. (LayerNorm and softmax, backwards, and the dropout of a row: tensor.c.)
+ * TOOLS: the linear layer, LayerNorm, GELU. (LayerNorm and softmax by themselves: tensor.c. Dropout: bert.c.)
  * ================================================================================================================== */
 
-/* The number of a row in the counter: position t in layer l, or in head l*A + h. Layers are P apart: the longest
- * sequence of the batch would do, but with it the random numbers would change from batch to batch. */
-static uint32_t row_number(size_t layer_or_head, size_t P, size_t t)
-{
-    return (uint32_t)(layer_or_head * P + t);
-}
-
-void drop_rows(const Bert *m, const Activations *a, Purpose place, int l, real *x)
-{
-    const size_t H = (size_t)m->config.H, P = (size_t)m->config.P;
-    for (int b = 0; b < a->batch.B; b++)
-        for (size_t n = a->start[b]; n < a->start[b + 1]; n++)
-            drop_row(x + n * H, x + n * H, H, a->dropout, place, row_number((size_t)l, P, n - a->start[b]),
-                     a->dropout->first_sequence + (uint32_t)b);
-}
-
-void drop_probs(const Bert *m, const Activations *a, int l, int b, int h, real *out, const real *x)
-{
-    const size_t T = a->start[b + 1] - a->start[b], head = (size_t)(l * m->config.A + h), P = (size_t)m->config.P;
-    for (size_t i = 0; i < T; i++)
-        drop_row(out + i * T, x + i * T, T, a->dropout, PURPOSE_DROP_PROBS, row_number(head, P, i),
-                 a->dropout->first_sequence + (uint32_t)b);
-}
-
-/* ---------------------------------------------------------------------------------------------------------------------
- * The linear layer, backwards
- * ------------------------------------------------------------------------------------------------------------------ */
 typedef struct {                    /* a layer's weights and their gradients */
     const Tensor *W, *dW;           /* (O,K) */
     const real *db;                 /* (O) */
@@ -99,6 +73,8 @@ static void *behind(const real *gradient, size_t count)
 
 /* Behind dW (O,K): the rows of a chunk that is not complete, 128 of dy (O) and 128 of x (K). A chunk is added to dW
  * when all of its 128 rows are there, from whatever micro-batches, or when the step ends.
+ * Example: a step of 300 rows in micro-batches of 100. Of the first all 100 wait. Of the second 28 complete a chunk,
+ * which is added, and 72 wait. Of the third 56 complete the next chunk; 44 wait, and are added when the step ends.
  * Why the rows wait, and not the chunk's sum: for each layer of BERT-Base the sum would be 768 rows or more. */
 static real *tail_of(const Tensor *dW)
 {
@@ -268,6 +244,30 @@ double labels_that_count(const int32_t *labels, size_t count)
     return n;
 }
 
+/* A teacher's share s in one row's loss: (1-s) times the label's cross-entropy and s times that with the probabilities
+ * r_j which the teacher gives to the pieces, -sum of r_j ln p_j. Because the r_j add up to 1, ln of softmax's sum is
+ * the same in both, and the difference is one of logits:
+ *
+ *     loss += s (logit_label - sum of r_j logit_j)      dlogits_j += s ([j is the label] - r_j) / divisor
+ *
+ * Why a teacher: that `cat` was hidden says one thing of 30,522; that the teacher gave cat 0.5, dog 0.3, horse 0.1 says
+ * which words are alike.
+ * Differs: DistilBERT's temperature is 2, and all tokens count. At a temperature of 1 the probabilities that are
+ * learned are those that will be read.
+ * Source: Hinton, Vinyals, Dean: Distilling the Knowledge in a Neural Network. 2015; nn.CrossEntropyLoss with
+ * probabilities as the target. Verify: tests/conformance/test_teacher.py. Returns what is added to the loss. */
+static double soften(real *dlogits, const real *logits, int32_t label, const SoftLabel *soft, const Targets *t)
+{
+    double difference = (double)logits[label];
+    const real scale = (real)(t->soft_share / t->mlm_divisor);
+    dlogits[label] += scale;
+    for (int k = 0; k < t->soft_count; k++) {
+        dlogits[soft[k].id] -= soft[k].p * scale;
+        difference -= (double)soft[k].p * (double)logits[soft[k].id];
+    }
+    return difference * t->soft_share / t->mlm_divisor;
+}
+
 /* The MLM loss: the mean over the chosen tokens of the step, and of these only.
  * Trap: a mean over all tokens is 6.7 times too small; a mean of the micro-batches' means weighs their tokens
  * unequally. Both look like another learning rate, and are found only by comparing.
@@ -279,12 +279,17 @@ void mlm_loss(const Bert *m, const Activations *a, Gradients *g, const Targets *
     const size_t V = (size_t)m->config.V, M = (size_t)a->request.M;
     add_losses(g->a.logits, (Matrix){a->logits, M, V, V}, t->labels, t->mlm_divisor, &g->losses.mlm,
                &g->losses.mlm_right);
+    for (size_t i = 0; t->soft && i < M; i++) {
+        const SoftLabel *soft = t->soft + i * (size_t)t->soft_count;
+        if (t->labels[i] >= 0 && soft->p > 0)
+            g->losses.soft += soften(g->a.logits + i * V, a->logits + i * V, t->labels[i], soft, t);
+    }
 }
 
 /* The NSP loss: the mean over the sequences of the step. It is added to the MLM loss one to one.
  * Trap: label 0 is IsNext, and counts: who lets 0 mean "none", as for padding, learns from one answer only.
  * Verify: grad.cls.seq_relationship */
-void nsp_loss(const Activations *a, Gradients *g, const Targets *t)
+static void nsp_loss(const Activations *a, Gradients *g, const Targets *t)
 {
     add_losses(g->a.nsp_logits, (Matrix){a->nsp_logits, (size_t)a->batch.B, 2, 2}, t->next_sentence, t->nsp_divisor,
                &g->losses.nsp, &g->losses.nsp_right);
@@ -305,17 +310,27 @@ static void task_loss(const Bert *m, const Activations *a, Gradients *g, const T
                    t->task_divisor, &g->losses.task, &g->losses.task_right);
     for (size_t i = 0; a->request.qa && i < 2 * (size_t)a->batch.B; i++) {
         const size_t first = a->start[i / 2], T = a->start[i / 2 + 1] - first, at = 2 * first + i % 2;
-        for (size_t n = 0; n < T; n++) g->square[n] = a->qa_logits[at + 2 * n];
-        add_losses(g->turned, (Matrix){g->square, 1, T, T}, t->task_labels + i, t->task_divisor, &g->losses.task,
+        for (size_t n = 0; n < T; n++) g->map[n] = a->qa_logits[at + 2 * n];
+        add_losses(g->turned, (Matrix){g->map, 1, T, T}, t->task_labels + i, t->task_divisor, &g->losses.task,
                    &g->losses.task_right);
         for (size_t n = 0; n < T; n++) g->a.qa_logits[at + 2 * n] = g->turned[n];
     }
 }
 
-/* (N,H): what block l gives back to hidden state l, and the heads to the last one. */
+/* (N,H): what block l gives back to hidden state l, and the heads to the last one.
+ * In training, gradients are not kept (KEEP_NOTHING): all blocks have the same few arrays, and names share them, as the
+ * table at the end of bert.c says. So the gradients of hidden states l+1 and l are one array, and so are dblock's
+ * attention_dense and output_dense, its intermediate and intermediate_dense, its probs and scores. A step may do that:
+ * each reads a gradient for the last time before another one is written there. a, from the forward pass, keeps all. */
 static real *hidden_gradient(const Gradients *g, int l)
 {
     return (real *)hidden_state(&g->a, l);
+}
+
+/* Behind a step: who asked for it (bert verify, which plants mistakes) may look at the gradients, or change them. */
+static void passed(Gradients *g, BackStep step, int l, int b, int h)
+{
+    if (g->after) g->after(g->context, step, l, b, h);
 }
 
 /* dx (rows,cols) <- 0 before something is added */
@@ -325,16 +340,18 @@ static real *zeros(real *dx, size_t rows, size_t cols)
     return dx;
 }
 
-/* STEP 15, backwards - heads of fine-tuned models that read every row h of hidden state L: dh += dlogits W.
+/* STEP 15, backwards - heads of fine-tuned models that read every row x of hidden state L: dx += dlogits W.
  * Verify: grad.encoder.layer.L-1.output.LayerNorm, grad.classifier.weight, grad.qa_outputs.weight */
 static void token_heads_backward(const Bert *m, Activations *a, Gradients *g)
 {
     const Linear labels = {&m->Wclassifier, &g->m.Wclassifier, g->m.bclassifier}, qa = {&m->Wqa, &g->m.Wqa, g->m.bqa};
-    const real *h = hidden_state(a, m->config.L);
-    real *dh = hidden_gradient(g, m->config.L);
+    const Request *r = &a->request;
+    const real *x = r->token_classifier || r->qa ? drop_head(m, a, hidden_state(a, m->config.L), true) : NULL;
+    real *dx = hidden_gradient(g, m->config.L);
     const Rows rows = {(size_t)a->N, g->tokens};
-    if (a->request.token_classifier) linear_backward(g, dh, g->a.token_logits, h, labels, rows);
-    if (a->request.qa) linear_backward(g, dh, g->a.qa_logits, h, qa, rows);
+    if (r->token_classifier) linear_backward(g, dx, g->a.token_logits, x, labels, rows);
+    if (r->qa) linear_backward(g, dx, g->a.qa_logits, x, qa, rows);
+    if (x) drop_head_backward(m, a, dx, true);                  /* the heads are the first to give anything to it */
 }
 
 /* Step 15, backwards, continued: the MLM head. Here the decoder.
@@ -346,7 +363,7 @@ static void token_heads_backward(const Bert *m, Activations *a, Gradients *g)
  * Trap: E is the word embedding matrix, if tied. Then this dE and that of step 5 are one array, which both add to; a
  * matrix that is updated once for each use, or that gets one half only, learns something else.
  * Verify: grad.cls.predictions.transform.LayerNorm, grad.cls.predictions.bias */
-void mlm_decoder_backward(const Bert *m, Activations *a, Gradients *g)
+static void mlm_decoder_backward(const Bert *m, Activations *a, Gradients *g)
 {
     const size_t M = (size_t)a->request.M, H = (size_t)m->config.H;
     const Linear layer = {&m->decoder, &g->m.decoder, g->m.decoder_bias};
@@ -355,18 +372,15 @@ void mlm_decoder_backward(const Bert *m, Activations *a, Gradients *g)
 
 /* Step 15, backwards, continued: the transform's LayerNorm; it has no residual.
  * Verify: grad.cls.predictions.transform.transform_act_fn */
-void mlm_norm_backward(const Bert *m, Activations *a, Gradients *g)
+static void mlm_norm_backward(const Bert *m, Activations *a, Gradients *g)
 {
     const NormBackward norm = norm_of(m, m->transform_gamma, g->m.transform_gamma, g->m.transform_beta);
     layer_norm_backward(g->a.transform_act, g->a.transform_norm, a->transform_act, &norm, (size_t)a->request.M);
 }
 
-/* Step 15, backwards, continued: the transform's GELU, as in step 12.
- *
- *     forward    u = GELU(x)          backward   dx = du GELU'(x)          (M,H)
- *
+/* Step 15, backwards, continued: the transform's GELU, as in step 12. z = GELU(u), du = dz GELU'(u), (M,H).
  * Verify: grad.cls.predictions.transform.dense */
-void mlm_gelu_backward(const Bert *m, Activations *a, Gradients *g)
+static void mlm_gelu_backward(const Bert *m, Activations *a, Gradients *g)
 {
     gelu_backward(m, g->a.transform_dense, g->a.transform_act, a->transform_dense,
                   (size_t)a->request.M * (size_t)m->config.H);
@@ -375,7 +389,7 @@ void mlm_gelu_backward(const Bert *m, Activations *a, Gradients *g)
 /* Step 15, backwards, continued: the transform's dense layer. Its input were the chosen rows of hidden state L; they
  * get their gradients back, each row its own.
  * Verify: grad.cls.predictions.transform.dense.weight */
-void mlm_dense_backward(const Bert *m, Activations *a, Gradients *g)
+static void mlm_dense_backward(const Bert *m, Activations *a, Gradients *g)
 {
     const size_t M = (size_t)a->request.M, H = (size_t)m->config.H;
     const Linear layer = {&m->Wtransform, &g->m.Wtransform, g->m.btransform};
@@ -387,69 +401,59 @@ void mlm_dense_backward(const Bert *m, Activations *a, Gradients *g)
     }
 }
 
-/* STEP 14, backwards - pooler, NSP. Here the NSP head.
- *
- *     forward    logits = pooled W^T + b              (B,2) <- (B,H), W (2,H)
- *     backward   dpooled = dlogits W      dW = dlogits^T pooled      db = sum of the rows of dlogits
- *
+/* STEP 14, backwards - pooler, NSP. Here the NSP head: logits = pooled W^T + b, (B,2) <- (B,H), W (2,H).
  * Verify: grad.pooler, grad.cls.seq_relationship.weight */
-void nsp_head_backward(const Bert *m, Activations *a, Gradients *g)
+static void nsp_head_backward(const Bert *m, Activations *a, Gradients *g)
 {
     const size_t B = (size_t)a->batch.B, H = (size_t)m->config.H;
     const Linear layer = {&m->Wnsp, &g->m.Wnsp, g->m.bnsp};
     linear_backward(g, zeros(g->a.pooler, B, H), g->a.nsp_logits, a->pooler, layer, (Rows){B, g->sequences});
 }
 
-/* Step 14, backwards, continued: the classifier of texts, which is like the NSP head, but with K rows.
- * Verify: grad.pooler or grad.pre_classifier.relu */
+/* Step 14, backwards, continued: the classifier of texts, like the NSP head, but with K rows. Verify: grad.pooler or
+ * grad.pre_classifier.relu */
 static void classifier_backward(const Bert *m, Activations *a, Gradients *g)
 {
     const size_t B = (size_t)a->batch.B;
     const Linear layer = {&m->Wclassifier, &g->m.Wclassifier, g->m.bclassifier};
-    const real *x = m->config.distilbert ? a->pre_classifier : a->pooler;
+    const real *x = drop_head(m, a, m->config.distilbert ? a->pre_classifier : a->pooler, false);
     real *dx = m->config.distilbert ? g->a.pre_classifier : g->a.pooler;
     if (!a->request.nsp) zeros(dx, B, (size_t)m->config.H);
     linear_backward(g, dx, g->a.classifier_logits, x, layer, (Rows){B, g->sequences});
+    drop_head_backward(m, a, dx, false);
 }
 
 /* Step 14, backwards, continued: DistilBERT's ReLU. y = max(x, 0); dx = dy where y > 0. Verify: grad.pre_classifier */
 static void pre_classifier_backward(const Bert *m, Activations *a, Gradients *g)
 {
-    const size_t count = (size_t)a->batch.B * (size_t)m->config.H;
     const real *y = a->pre_classifier, *dy = g->a.pre_classifier;
+    const size_t count = (size_t)a->batch.B * (size_t)m->config.H;
     for (size_t i = 0; i < count; i++) g->a.pre_classifier_dense[i] = y[i] > 0 ? dy[i] : 0;
 }
 
-/* Step 14, backwards, continued: tanh.
- *
- *     forward    y = tanh x           backward   dx = dy (1 - y^2)
- *
- * The derivative of tanh is known from its result. Where y is nearly 1 or -1, almost nothing comes through.
- * Verify: grad.pooler.dense */
-void pooler_backward(const Bert *m, Activations *a, Gradients *g)
+/* Step 14, backwards, continued: tanh. y = tanh x, dx = dy (1 - y^2): the derivative is known from the result. Where y
+ * is nearly 1 or -1, almost nothing comes through. Verify: grad.pooler.dense */
+static void pooler_backward(const Bert *m, Activations *a, Gradients *g)
 {
-    const size_t count = (size_t)a->batch.B * (size_t)m->config.H;
     const real *y = a->pooler, *dy = g->a.pooler;
+    const size_t count = (size_t)a->batch.B * (size_t)m->config.H;
     for (size_t i = 0; i < count; i++) g->a.pooler_dense[i] = dy[i] * (1 - y[i] * y[i]);
 }
 
 /* Step 14, backwards, continued: the dense layer, the pooler's or DistilBERT's. Its input was the row of [CLS] in
  * hidden state L, which gets this beside what the heads of step 15 gave.
  * Verify: grad.pooler.dense.weight, grad.pre_classifier.weight */
-static void first_token_dense_backward(const Bert *m, Activations *a, Gradients *g, const real *dy, Linear layer)
+static void first_token_dense_backward(const Bert *m, Activations *a, Gradients *g)
 {
     const size_t B = (size_t)a->batch.B, H = (size_t)m->config.H;
-    real *last = hidden_gradient(g, m->config.L);
-    linear_backward(g, zeros(g->a.first_token, B, H), dy, a->first_token, layer, (Rows){B, g->sequences});
+    const bool distil = m->config.distilbert;
+    const Linear pooler = {&m->Wpool, &g->m.Wpool, g->m.bpool}, pre_classifier = {&m->Wpre, &g->m.Wpre, g->m.bpre};
+    linear_backward(g, zeros(g->a.first_token, B, H), distil ? g->a.pre_classifier_dense : g->a.pooler_dense,
+                    a->first_token, distil ? pre_classifier : pooler, (Rows){B, g->sequences});
     for (size_t b = 0; b < B; b++) {
-        real *row = last + a->start[b] * H;
+        real *row = hidden_gradient(g, m->config.L) + a->start[b] * H;
         add(row, row, g->a.first_token + b * H, H);
     }
-}
-
-void pooler_dense_backward(const Bert *m, Activations *a, Gradients *g)
-{
-    first_token_dense_backward(m, a, g, g->a.pooler_dense, (Linear){&m->Wpool, &g->m.Wpool, g->m.bpool});
 }
 
 /* =====================================================================================================================
@@ -458,23 +462,23 @@ void pooler_dense_backward(const Bert *m, Activations *a, Gradients *g)
 
 /* STEP 13, backwards - feed-forward down. Here LayerNorm and the residual.
  *
- *     forward    out = LayerNorm(s),  s = dropout(dense) + y           (N,H)
- *     backward   ds as in layer_norm_backward;  ddense = ds, where it was not dropped;  dy = ds
+ *     forward    out = LayerNorm(sum),  sum = dropout(dense) + y       (N,H)
+ *     backward   dsum as in layer_norm_backward;  ddense = dsum, where it was not dropped;  dy = dsum
  *
- * The sum was not kept, and is added up again: the same two arrays, the same bits.
- * Why training reaches the first blocks: by the residual, dy gets ds whole, whatever the layers of the block do.
+ * The sum was not kept, and is added up again: the same two arrays, the same bits. dsum stands where ddense will.
+ * Why training reaches the first blocks: by the residual, dy gets dsum whole, whatever the layers of the block do.
  * Verify: grad.encoder.layer.l.output.dense */
-void feed_forward_norm_backward(const Bert *m, Activations *a, Gradients *g, int l)
+static void feed_forward_norm_backward(const Bert *m, Activations *a, Gradients *g, int l)
 {
-    const BlockActivations *s = &a->block[l];
-    BlockActivations *d = &g->a.block[l];
-    const BertLayer *w = &m->layers[l], *dw = &g->m.layers[l];
+    const BlockActivations *block = &a->block[l];
+    BlockActivations *dblock = &g->a.block[l];
+    const BertLayer *layer = &m->layers[l], *dlayer = &g->m.layers[l];
     const size_t N = (size_t)a->N, H = (size_t)m->config.H;
-    const NormBackward norm = norm_of(m, w->output_gamma, dw->output_gamma, dw->output_beta);
-    add(a->sum, s->output_dense, s->attention_norm, N * H);
-    layer_norm_backward(d->output_dense, d->output_norm, a->sum, &norm, N);
-    memcpy(d->attention_norm, d->output_dense, N * H * sizeof(real));           /* the residual */
-    if (a->dropout) drop_rows(m, a, PURPOSE_DROP_FEED_FORWARD, l, d->output_dense);
+    const NormBackward norm = norm_of(m, layer->output_gamma, dlayer->output_gamma, dlayer->output_beta);
+    add(a->sum, block->output_dense, block->attention_norm, N * H);
+    layer_norm_backward(dblock->output_dense, dblock->output_norm, a->sum, &norm, N);
+    memcpy(dblock->attention_norm, dblock->output_dense, N * H * sizeof(real));           /* the residual */
+    if (a->dropout) drop_rows(m, a, PURPOSE_DROP_FEED_FORWARD, l, dblock->output_dense);
 }
 
 /* Step 13, backwards, continued: the dense layer.
@@ -483,60 +487,59 @@ void feed_forward_norm_backward(const Bert *m, Activations *a, Gradients *g, int
  *     backward   dz = ddense W2      dW2 = ddense^T z      db2 = sum of the rows of ddense
  *
  * Verify: grad.encoder.layer.l.intermediate */
-void feed_forward_down_backward(const Bert *m, Activations *a, Gradients *g, int l)
+static void feed_forward_down_backward(const Bert *m, Activations *a, Gradients *g, int l)
 {
-    BlockActivations *d = &g->a.block[l];
+    BlockActivations *dblock = &g->a.block[l];
     const size_t N = (size_t)a->N, F = (size_t)m->config.F;
     const Linear layer = {&m->layers[l].W2, &g->m.layers[l].W2, g->m.layers[l].b2};
-    linear_backward(g, zeros(d->intermediate, N, F), d->output_dense, a->block[l].intermediate, layer,
+    linear_backward(g, zeros(dblock->intermediate, N, F), dblock->output_dense, a->block[l].intermediate, layer,
                     (Rows){N, g->tokens});
 }
 
 /* STEP 12, backwards - feed-forward up. Here the GELU.
  *
- *     forward    z = GELU(x),  x = y W1^T + b1           (N,F)
- *     backward   dx = dz GELU'(x)
+ *     forward    z = GELU(u),  u = y W1^T + b1           (N,F)
+ *     backward   du = dz GELU'(u)
  *
- * Trap: GELU' is that of x, the number before GELU, not of z.
+ * Trap: GELU' is that of u, the number before GELU, not of z.
  * Verify: grad.encoder.layer.l.intermediate.dense */
-void feed_forward_gelu_backward(const Bert *m, Activations *a, Gradients *g, int l)
+static void feed_forward_gelu_backward(const Bert *m, Activations *a, Gradients *g, int l)
 {
-    BlockActivations *d = &g->a.block[l];
-    gelu_backward(m, d->intermediate_dense, d->intermediate, a->block[l].intermediate_dense,
+    BlockActivations *dblock = &g->a.block[l];
+    gelu_backward(m, dblock->intermediate_dense, dblock->intermediate, a->block[l].intermediate_dense,
                   (size_t)a->N * (size_t)m->config.F);
 }
 
 /* Step 12, backwards, continued: the dense layer.
  *
- *     forward    x = y W1^T + b1                      (N,F) <- (N,H), W1 (F,H)
- *     backward   dy += dx W1      dW1 = dx^T y      db1 = sum of the rows of dx
+ *     backward   dy += du W1      dW1 = du^T y      db1 = sum of the rows of du           (N,H) <- (N,F), W1 (F,H)
  *
  * y was used twice, here and as the residual of step 13: this dy is added to what the residual gave.
  * Verify: grad.encoder.layer.l.attention.output.LayerNorm */
-void feed_forward_up_backward(const Bert *m, Activations *a, Gradients *g, int l)
+static void feed_forward_up_backward(const Bert *m, Activations *a, Gradients *g, int l)
 {
-    BlockActivations *d = &g->a.block[l];
+    BlockActivations *dblock = &g->a.block[l];
     const Linear layer = {&m->layers[l].W1, &g->m.layers[l].W1, g->m.layers[l].b1};
-    linear_backward(g, d->attention_norm, d->intermediate_dense, a->block[l].attention_norm, layer,
+    linear_backward(g, dblock->attention_norm, dblock->intermediate_dense, a->block[l].attention_norm, layer,
                     (Rows){(size_t)a->N, g->tokens});
 }
 
 /* STEP 11, backwards - attention output. Here LayerNorm and the residual, as in step 13:
  *
- *     forward    y = LayerNorm(s),  s = dropout(dense) + x           (N,H), x: hidden state l
- *     backward   ds as in layer_norm_backward;  ddense = ds, where it was not dropped;  dx = ds, the first part of it
+ *     forward    y = LayerNorm(sum),  sum = dropout(dense) + x         (N,H), x: hidden state l
+ *     backward   dsum as in layer_norm_backward;  ddense = dsum, where it was not dropped;  dx = dsum, the first part
  *
  * Verify: grad.encoder.layer.l.attention.output.dense */
-void attention_norm_backward(const Bert *m, Activations *a, Gradients *g, int l)
+static void attention_norm_backward(const Bert *m, Activations *a, Gradients *g, int l)
 {
-    BlockActivations *d = &g->a.block[l];
-    const BertLayer *w = &m->layers[l], *dw = &g->m.layers[l];
+    BlockActivations *dblock = &g->a.block[l];
+    const BertLayer *layer = &m->layers[l], *dlayer = &g->m.layers[l];
     const size_t N = (size_t)a->N, H = (size_t)m->config.H;
-    const NormBackward norm = norm_of(m, w->attention_gamma, dw->attention_gamma, dw->attention_beta);
+    const NormBackward norm = norm_of(m, layer->attention_gamma, dlayer->attention_gamma, dlayer->attention_beta);
     add(a->sum, a->block[l].attention_dense, hidden_state(a, l), N * H);
-    layer_norm_backward(d->attention_dense, d->attention_norm, a->sum, &norm, N);
-    memcpy(hidden_gradient(g, l), d->attention_dense, N * H * sizeof(real));    /* the residual */
-    if (a->dropout) drop_rows(m, a, PURPOSE_DROP_ATTENTION, l, d->attention_dense);
+    layer_norm_backward(dblock->attention_dense, dblock->attention_norm, a->sum, &norm, N);
+    memcpy(hidden_gradient(g, l), dblock->attention_dense, N * H * sizeof(real));    /* the residual */
+    if (a->dropout && !m->config.distilbert) drop_rows(m, a, PURPOSE_DROP_ATTENTION, l, dblock->attention_dense);
 }
 
 /* Step 11, backwards, continued: the dense layer.
@@ -545,12 +548,13 @@ void attention_norm_backward(const Bert *m, Activations *a, Gradients *g, int l)
  *     backward   dcontext = ddense Wo      dWo = ddense^T context      dbo = sum of the rows of ddense
  *
  * Verify: grad.encoder.layer.l.attention.self.context */
-void attention_dense_backward(const Bert *m, Activations *a, Gradients *g, int l)
+static void attention_dense_backward(const Bert *m, Activations *a, Gradients *g, int l)
 {
-    BlockActivations *d = &g->a.block[l];
+    BlockActivations *dblock = &g->a.block[l];
     const size_t N = (size_t)a->N, H = (size_t)m->config.H;
     const Linear layer = {&m->layers[l].Wo, &g->m.layers[l].Wo, g->m.layers[l].bo};
-    linear_backward(g, zeros(d->context, N, H), d->attention_dense, a->block[l].context, layer, (Rows){N, g->tokens});
+    linear_backward(g, zeros(dblock->context, N, H), dblock->attention_dense, a->block[l].context, layer,
+                    (Rows){N, g->tokens});
 }
 
 /* STEP 10, backwards - context, for head h of sequence b; rows and columns as in the forward step.
@@ -562,18 +566,19 @@ void attention_dense_backward(const Bert *m, Activations *a, Gradients *g, int l
  * With dropout, p in these two lines is what was left of p: the forward pass put that where the scores were, and
  * `probs` has p before dropout, for step 9. dp then goes back through dropout.
  * Verify: grad.encoder.layer.l.attention.self.probs, .value */
-void attention_context_backward(const Bert *m, Activations *a, Gradients *g, int l, int b, int h)
+static void attention_context_backward(const Bert *m, Activations *a, Gradients *g, int l, int b, int h)
 {
-    const BlockActivations *s = &a->block[l];
-    BlockActivations *d = &g->a.block[l];
+    const BlockActivations *block = &a->block[l];
+    BlockActivations *dblock = &g->a.block[l];
     const size_t n = a->start[b], T = a->start[b + 1] - n, H = (size_t)m->config.H, D = (size_t)m->config.D;
     const size_t first = n * H + (size_t)h * D;
-    const Matrix dcontext = {d->context + first, T, D, H}, value = {s->value + first, T, D, H};
-    const Matrix probs = {head_map(a, a->dropout ? s->scores : s->probs, b, h), T, T, T}, turned = {g->turned, T, T, T};
-    real *dprobs = head_map(&g->a, d->probs, b, h);
+    const Matrix dcontext = {dblock->context + first, T, D, H}, value = {block->value + first, T, D, H};
+    const Matrix probs = {head_map(a, a->dropout ? block->scores : block->probs, b, h), T, T, T};
+    const Matrix turned = {g->turned, T, T, T};
+    real *dprobs = head_map(&g->a, dblock->probs, b, h);
     product(dprobs, T, dcontext, value, BY_ROWS, &g->scratch);
     transpose_rows(g->turned, probs);
-    product(d->value + first, H, turned, dcontext, BY_COLUMNS, &g->scratch);
+    product(dblock->value + first, H, turned, dcontext, BY_COLUMNS, &g->scratch);
     if (a->dropout) drop_probs(m, a, l, b, h, dprobs, dprobs);
 }
 
@@ -584,11 +589,11 @@ void attention_context_backward(const Bert *m, Activations *a, Gradients *g, int
  *
  * A row of dscores adds up to 0: attention can only be moved from one token to another.
  * Verify: grad.encoder.layer.l.attention.self.scores */
-void attention_probs_backward(Activations *a, Gradients *g, int l, int b, int h)
+static void attention_probs_backward(Activations *a, Gradients *g, int l, int b, int h)
 {
-    BlockActivations *d = &g->a.block[l];
+    BlockActivations *dblock = &g->a.block[l];
     const size_t T = a->start[b + 1] - a->start[b];
-    softmax_backward(head_map(&g->a, d->scores, b, h), head_map(&g->a, d->probs, b, h),
+    softmax_backward(head_map(&g->a, dblock->scores, b, h), head_map(&g->a, dblock->probs, b, h),
                      head_map(a, a->block[l].probs, b, h), T, T);
 }
 
@@ -603,21 +608,21 @@ void attention_probs_backward(Activations *a, Gradients *g, int l, int b, int h)
  * Differs: Hugging Face's "eager" attention adds the mask, and PyTorch lets gradients through that sum: there queries
  * and keys of a wholly masked sequence learn, from scores that changed nothing.
  * Verify: grad.encoder.layer.l.attention.self.query, .key */
-void attention_scores_backward(const Bert *m, Activations *a, Gradients *g, int l, int b, int h)
+static void attention_scores_backward(const Bert *m, Activations *a, Gradients *g, int l, int b, int h)
 {
-    const BlockActivations *s = &a->block[l];
-    BlockActivations *d = &g->a.block[l];
+    const BlockActivations *block = &a->block[l];
+    BlockActivations *dblock = &g->a.block[l];
     const size_t n = a->start[b], T = a->start[b + 1] - n, H = (size_t)m->config.H, D = (size_t)m->config.D;
     const size_t first = n * H + (size_t)h * D;
-    const real scale = (real)(1 / sqrt((double)D)), *dscores = head_map(&g->a, d->scores, b, h);
+    const real scale = (real)(1 / sqrt((double)D)), *dscores = head_map(&g->a, dblock->scores, b, h);
     const int32_t *mask = a->batch.attention_mask + n;
-    const Matrix query = {s->query + first, T, D, H}, key = {s->key + first, T, D, H};
-    const Matrix square = {g->square, T, T, T}, turned = {g->turned, T, T, T};
+    const Matrix query = {block->query + first, T, D, H}, key = {block->key + first, T, D, H};
+    const Matrix scaled = {g->map, T, T, T}, turned = {g->turned, T, T, T};
     for (size_t i = 0; i < T; i++)
-        for (size_t j = 0; j < T; j++) g->square[i * T + j] = mask[j] ? dscores[i * T + j] * scale : 0;
-    product(d->query + first, H, square, key, BY_COLUMNS, &g->scratch);
-    transpose_rows(g->turned, square);
-    product(d->key + first, H, turned, query, BY_COLUMNS, &g->scratch);
+        for (size_t j = 0; j < T; j++) g->map[i * T + j] = mask[j] ? dscores[i * T + j] * scale : 0;
+    product(dblock->query + first, H, scaled, key, BY_COLUMNS, &g->scratch);
+    transpose_rows(g->turned, scaled);
+    product(dblock->key + first, H, turned, query, BY_COLUMNS, &g->scratch);
 }
 
 /* STEP 7, backwards - query, key, value.
@@ -627,56 +632,43 @@ void attention_scores_backward(const Bert *m, Activations *a, Gradients *g, int 
  *
  * bk learns nothing: a number that is added to all keys adds the same to all scores of a row, which softmax does not
  * see. Its gradient is 0 but for rounding, which AdamW makes a small move of; nothing sees it.
- * Here the value. Verify: grad.encoder.layer.l.attention.self.value.weight */
-void attention_value_backward(const Bert *m, Activations *a, Gradients *g, int l)
-{
-    const Linear layer = {&m->layers[l].Wv, &g->m.layers[l].Wv, g->m.layers[l].bv};
-    linear_backward(g, hidden_gradient(g, l), g->a.block[l].value, hidden_state(a, l), layer,
-                    (Rows){(size_t)a->N, g->tokens});
-}
-
-/* Step 7, backwards, continued: the key.
- *
- *     backward   dx += dk Wk      dWk = dk^T x      dbk = sum of the rows of dk: 0 but for rounding, see above
- *
- * Verify: grad.encoder.layer.l.attention.self.key.weight */
-void attention_key_backward(const Bert *m, Activations *a, Gradients *g, int l)
-{
-    const Linear layer = {&m->layers[l].Wk, &g->m.layers[l].Wk, g->m.layers[l].bk};
-    linear_backward(g, hidden_gradient(g, l), g->a.block[l].key, hidden_state(a, l), layer,
-                    (Rows){(size_t)a->N, g->tokens});
-}
-
-/* Step 7, backwards, continued: the query. After it the gradients of hidden state l are complete.
- *
- *     backward   dx += dq Wq      dWq = dq^T x      dbq = sum of the rows of dq
- *
+ * After it the gradients of hidden state l are complete.
  * Verify: grad.encoder.layer.l-1.output.LayerNorm, or grad.embeddings.LayerNorm for l = 0 */
-void attention_query_backward(const Bert *m, Activations *a, Gradients *g, int l)
+static void attention_value_key_query_backward(const Bert *m, Activations *a, Gradients *g, int l)
 {
-    const Linear layer = {&m->layers[l].Wq, &g->m.layers[l].Wq, g->m.layers[l].bq};
-    linear_backward(g, hidden_gradient(g, l), g->a.block[l].query, hidden_state(a, l), layer,
-                    (Rows){(size_t)a->N, g->tokens});
+    const BertLayer *layer = &m->layers[l], *dlayer = &g->m.layers[l];
+    const BlockActivations *dblock = &g->a.block[l];
+    const Linear value = {&layer->Wv, &dlayer->Wv, dlayer->bv}, key = {&layer->Wk, &dlayer->Wk, dlayer->bk};
+    const Linear query = {&layer->Wq, &dlayer->Wq, dlayer->bq};
+    const Rows rows = {(size_t)a->N, g->tokens};
+    const real *x = hidden_state(a, l);
+    real *dx = hidden_gradient(g, l);
+    linear_backward(g, dx, dblock->value, x, value, rows);
+    linear_backward(g, dx, dblock->key, x, key, rows);
+    linear_backward(g, dx, dblock->query, x, query, rows);
 }
 
 /* One transformer block, backwards: encoder_block from its end to its beginning. */
 static void encoder_block_backward(const Bert *m, Activations *a, Gradients *g, int l)
 {
     feed_forward_norm_backward(m, a, g, l);
+    passed(g, BACK_OUTPUT_NORM, l, 0, 0);
     feed_forward_down_backward(m, a, g, l);
     feed_forward_gelu_backward(m, a, g, l);
+    passed(g, BACK_GELU, l, 0, 0);
     feed_forward_up_backward(m, a, g, l);
     attention_norm_backward(m, a, g, l);
+    passed(g, BACK_ATTENTION_NORM, l, 0, 0);
     attention_dense_backward(m, a, g, l);
     for (int b = 0; b < a->batch.B; b++)
         for (int h = 0; h < m->config.A; h++) {
             attention_context_backward(m, a, g, l, b, h);
             attention_probs_backward(a, g, l, b, h);
+            passed(g, BACK_PROBS, l, b, h);
             attention_scores_backward(m, a, g, l, b, h);
         }
-    attention_value_backward(m, a, g, l);
-    attention_key_backward(m, a, g, l);
-    attention_query_backward(m, a, g, l);
+    passed(g, BACK_SCORES, l, 0, 0);
+    attention_value_key_query_backward(m, a, g, l);
 }
 
 /* =====================================================================================================================
@@ -685,11 +677,12 @@ static void encoder_block_backward(const Bert *m, Activations *a, Gradients *g, 
 
 /* STEP 6, backwards - LayerNorm of the sum.
  *
- *     forward    h = dropout(LayerNorm(s)),  s = word + token_type + position           (N,H)
- *     backward   ds as in layer_norm_backward, from dh where it was not dropped; dword = dtoken_type = dposition = ds
+ *     forward    x = dropout(LayerNorm(sum)),  sum = word + token_type + position           (N,H), x: hidden state 0
+ *     backward   dsum as in layer_norm_backward, from dx where it was not dropped;
+ *                dword = dtoken_type = dposition = dsum
  *
  * Verify: grad.embeddings.word_embeddings */
-void embeddings_norm_backward(const Bert *m, Activations *a, Gradients *g)
+static void embeddings_norm_backward(const Bert *m, Activations *a, Gradients *g)
 {
     const size_t N = (size_t)a->N, H = (size_t)m->config.H;
     const NormBackward norm = norm_of(m, m->embeddings_gamma, g->m.embeddings_gamma, g->m.embeddings_beta);
@@ -706,9 +699,8 @@ void embeddings_norm_backward(const Bert *m, Activations *a, Gradients *g)
  *     forward    row n <- row `index` of a table           backward   row `index` of the table's gradient += row n
  *
  * A row that was looked up several times gets the sum, in the order of the tokens; a row that nobody looked up gets
- * nothing. (A lookup is a product, too, with a row of zeros and a single one.)
- * Here the position. Verify: grad.embeddings.position_embeddings.weight */
-void embeddings_position_backward(const Bert *m, Activations *a, Gradients *g)
+ * nothing. Here the position. Verify: grad.embeddings.position_embeddings.weight */
+static void embeddings_position_backward(const Bert *m, Activations *a, Gradients *g)
 {
     const size_t H = (size_t)m->config.H;
     for (int b = 0; b < a->batch.B; b++)
@@ -720,7 +712,7 @@ void embeddings_position_backward(const Bert *m, Activations *a, Gradients *g)
 
 /* Step 5, backwards, continued: the segment, which DistilBERT does not have.
  * Verify: grad.embeddings.token_type_embeddings.weight */
-void embeddings_token_type_backward(const Bert *m, Activations *a, Gradients *g)
+static void embeddings_token_type_backward(const Bert *m, Activations *a, Gradients *g)
 {
     const size_t H = (size_t)m->config.H;
     for (size_t n = 0; m->config.S && n < (size_t)a->N; n++) {
@@ -732,16 +724,15 @@ void embeddings_token_type_backward(const Bert *m, Activations *a, Gradients *g)
 /* Step 5, backwards, continued: the word. The rows are kept until the end of the step (look_up_backward), because the
  * decoder's part of a tied matrix comes first, and is complete only then.
  * Verify: grad.embeddings.word_embeddings.weight */
-void embeddings_word_backward(const Bert *m, Activations *a, Gradients *g)
+static void embeddings_word_backward(const Bert *m, Activations *a, Gradients *g)
 {
     const size_t N = (size_t)a->N, H = (size_t)m->config.H;
     memcpy(g->lookups + g->tokens * H, g->a.word, N * H * sizeof(real));
     memcpy(g->lookup_ids + g->tokens, a->batch.input_ids, N * sizeof *g->lookup_ids);
 }
 
-/* At the end of the step.
- * Differs: Hugging Face's table has a padding_idx: the row of [PAD] gets nothing from lookups. That is the same, unless
- * a [PAD] has mask 1. */
+/* At the end of the step. Differs: Hugging Face's table has a padding_idx, and the row of [PAD] gets nothing from
+ * lookups. That is the same, unless a [PAD] has mask 1. */
 static void look_up_backward(const Bert *m, Gradients *g)
 {
     const size_t H = (size_t)m->config.H;
@@ -761,40 +752,31 @@ void backward(const Bert *m, Activations *a, Gradients *g, const Targets *t)
     assert(r->keep == KEEP_EVERYTHING && !r->unused_blocks && r->pooler <= pools);
     zeros(hidden_gradient(g, m->config.L), (size_t)a->N, (size_t)m->config.H);
     task_loss(m, a, g, t);
+    if (r->M) mlm_loss(m, a, g, t);
+    if (r->nsp) nsp_loss(a, g, t);
+    passed(g, BACK_LOSS, -1, 0, 0);
     token_heads_backward(m, a, g);
     if (r->M) {
-        mlm_loss(m, a, g, t);
         mlm_decoder_backward(m, a, g);
         mlm_norm_backward(m, a, g);
+        passed(g, BACK_TRANSFORM_NORM, -1, 0, 0);
         mlm_gelu_backward(m, a, g);
         mlm_dense_backward(m, a, g);
     }
-    if (r->nsp) {
-        nsp_loss(a, g, t);
-        nsp_head_backward(m, a, g);
-    }
+    if (r->nsp) nsp_head_backward(m, a, g);
     if (r->classifier) classifier_backward(m, a, g);
-    if (r->classifier && distil) {
-        pre_classifier_backward(m, a, g);
-        first_token_dense_backward(m, a, g, g->a.pre_classifier_dense, (Linear){&m->Wpre, &g->m.Wpre, g->m.bpre});
-    }
+    if (r->classifier && distil) pre_classifier_backward(m, a, g);
     if (pools) {
         pooler_backward(m, a, g);
-        pooler_dense_backward(m, a, g);
+        passed(g, BACK_POOLER, -1, 0, 0);
     }
+    if (pools || r->classifier) first_token_dense_backward(m, a, g);
     for (int l = m->config.L - 1; l >= 0; l--) encoder_block_backward(m, a, g, l);
     embeddings_norm_backward(m, a, g);
+    passed(g, BACK_EMBEDDING_NORM, -1, 0, 0);
     embeddings_position_backward(m, a, g);
     embeddings_token_type_backward(m, a, g);
     embeddings_word_backward(m, a, g);
-    backward_done(m, a, g, t);
-}
-
-/* The end of a micro-batch: how many rows and which losses this step has had. */
-void backward_done(const Bert *m, const Activations *a, Gradients *g, const Targets *t)
-{
-    const Request *r = &a->request;
-    const bool distil = m->config.distilbert, pools = r->nsp || (r->classifier && !distil);
     g->learned |= 1u << GROUP_ENCODER | (unsigned)(t->labels != NULL) << GROUP_MLM | (unsigned)r->nsp << GROUP_NSP |
                   (unsigned)pools << GROUP_POOLER | (unsigned)(r->classifier && distil) << GROUP_PRE_CLASSIFIER |
                   (unsigned)(r->classifier || r->token_classifier) << GROUP_CLASSIFIER | (unsigned)r->qa << GROUP_QA;
@@ -804,7 +786,7 @@ void backward_done(const Bert *m, const Activations *a, Gradients *g, const Targ
 }
 
 /* The end of a step: chunks that stayed incomplete, lookups, and the sums in double of every LayerNorm. */
-void gradients_finish(const Bert *m, Gradients *g, Parameters *p)
+void gradients_finish(const Bert *m, Gradients *g, Parameters *parameters)
 {
     const size_t tokens = g->tokens % SUM_CHUNK, chosen = g->chosen % SUM_CHUNK, sequences = g->sequences % SUM_CHUNK;
     const struct { int group; size_t waiting; Linear layer; } heads[] = {
@@ -817,20 +799,20 @@ void gradients_finish(const Bert *m, Gradients *g, Parameters *p)
          {&m->Wclassifier, &g->m.Wclassifier, g->m.bclassifier}},
         {GROUP_QA, tokens, {&m->Wqa, &g->m.Wqa, g->m.bqa}}};
     for (int l = 0; l < m->config.L; l++) {
-        const BertLayer *w = &m->layers[l], *d = &g->m.layers[l];
-        add_waiting(g, (Linear){&w->W2, &d->W2, d->b2}, tokens);
-        add_waiting(g, (Linear){&w->W1, &d->W1, d->b1}, tokens);
-        add_waiting(g, (Linear){&w->Wo, &d->Wo, d->bo}, tokens);
-        add_waiting(g, (Linear){&w->Wv, &d->Wv, d->bv}, tokens);
-        add_waiting(g, (Linear){&w->Wk, &d->Wk, d->bk}, tokens);
-        add_waiting(g, (Linear){&w->Wq, &d->Wq, d->bq}, tokens);
+        const BertLayer *layer = &m->layers[l], *dlayer = &g->m.layers[l];
+        add_waiting(g, (Linear){&layer->W2, &dlayer->W2, dlayer->b2}, tokens);
+        add_waiting(g, (Linear){&layer->W1, &dlayer->W1, dlayer->b1}, tokens);
+        add_waiting(g, (Linear){&layer->Wo, &dlayer->Wo, dlayer->bo}, tokens);
+        add_waiting(g, (Linear){&layer->Wv, &dlayer->Wv, dlayer->bv}, tokens);
+        add_waiting(g, (Linear){&layer->Wk, &dlayer->Wk, dlayer->bk}, tokens);
+        add_waiting(g, (Linear){&layer->Wq, &dlayer->Wq, dlayer->bq}, tokens);
     }
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
         if (g->learned >> heads[i].group & 1) add_waiting(g, heads[i].layer, heads[i].waiting);
     look_up_backward(m, g);
-    for (const Parameter *x = p->list; x < p->list + p->count; x++) {
-        const double *sums = behind(x->gradient, x->count);
-        for (size_t i = 0; x->norm && i < x->count; i++) x->gradient[i] = (real)sums[i];
+    for (const Parameter *p = parameters->list; p < parameters->list + parameters->count; p++) {
+        const double *sums = behind(p->gradient, p->count);
+        for (size_t i = 0; p->norm && i < p->count; i++) p->gradient[i] = (real)sums[i];
     }
 }
 
@@ -867,20 +849,24 @@ bool is_learned(const Gradients *g, const Parameter *p)
     return g->learned >> p->group & 1;
 }
 
-/* The length of all gradients as one vector, |d| = sqrt(sum of d^2): in double, tensor by tensor, in the order of the
- * table of tensors.
+/* The length of all gradients as one vector, the root of the sum of their squares: in double, tensor by tensor, in the
+ * order of the table of tensors.
  * Trap: a tied matrix counts once, with the sum of both its parts. Two lengths that are added up are not the length. */
-double gradient_norm(const Gradients *g, const Parameters *p)
+double gradient_norm(const Gradients *g, const Parameters *parameters)
 {
     double total = 0;
-    for (const Parameter *x = p->list; x < p->list + p->count; x++)
-        if (is_learned(g, x)) total += sum_of_squares(x->gradient, x->count);
+    for (const Parameter *p = parameters->list; p < parameters->list + parameters->count; p++)
+        if (is_learned(g, p)) total += sum_of_squares(p->gradient, p->count);
     return sqrt(total);
 }
 
 /* What is the same for all numbers of a step. */
 typedef struct {
-    real clip, new1, new2, rate, root, eps;
+    real clip;                      /* what every gradient is multiplied by: 1, or less */
+    real mean_share, square_share;  /* the newest gradient's share in the means: 1 - beta1, 1 - beta2 */
+    real rate;                      /* divided by 1 - beta1^t already: the mean's correction */
+    real root_correction;           /* of the square's root: 1 / sqrt(1 - beta2^t) */
+    real eps;
 } Update;
 
 static inline real square_root(real x)
@@ -888,49 +874,51 @@ static inline real square_root(real x)
     return sizeof(real) == sizeof(double) ? (real)sqrt((double)x) : (real)sqrtf((float)x);
 }
 
-/* A tensor's numbers: w and its running means m, v.
- * Example: the first step, d = 0.2, rate 0.001, no decay: m = 0.02, v = 0.00004, corrected 0.2 and 0.04; w moves by
- * 0.001 * 0.2 / 0.2 = 0.001. With d = 0.0002 it moves by the same.
- * `decay` is the rate times the weight decay, or 0. */
-static void update_numbers(real *w, real *m, real *v, const real *gradient, size_t count, const Update *u, real decay)
+/* The numbers w of a tensor, with gradients dw, and their running means. `decay` is the rate times the weight decay, or
+ * 0. Example: the first step, dw = 0.2, rate 0.001, no decay: mean 0.02, square 0.00004, corrected 0.2 and 0.04; w
+ * moves by 0.001 * 0.2 / 0.2 = 0.001. With dw = 0.0002 it moves by the same. */
+static void update_numbers(real *w, real *mean, real *square, const real *dw, size_t count, const Update *u, real decay)
 {
     for (size_t i = 0; i < count; i++) {
-        const real d = gradient[i] * u->clip;
-        m[i] += (d - m[i]) * u->new1;
-        v[i] += (d * d - v[i]) * u->new2;
-        w[i] -= w[i] * decay + u->rate * (m[i] / (square_root(v[i]) * u->root + u->eps));
+        const real clipped = dw[i] * u->clip;
+        mean[i] += (clipped - mean[i]) * u->mean_share;
+        square[i] += (clipped * clipped - square[i]) * u->square_share;
+        w[i] -= w[i] * decay + u->rate * (mean[i] / (square_root(square[i]) * u->root_correction + u->eps));
     }
 }
 
-/* One step of AdamW, t = 1, 2, ... For each number w with gradient d:
+/* One step of AdamW, t = 1, 2, ... For each number w with gradient dw; the paper's m is `mean`, its v is `square`:
  *
- *     d = d * clip / |all d|, if that is longer than clip
- *     m = beta1 m + (1 - beta1) d           its mean over about the last 10 steps: where to
- *     v = beta2 v + (1 - beta2) d^2         the mean of its square over about 1,000: how sure
- *     w = w - rate * (decay w + m' / (sqrt v' + eps))      with m' = m / (1 - beta1^t), v' = v / (1 - beta2^t)
+ *     dw = dw * clip / length of all gradients, if they are longer than clip
+ *     mean   = beta1 mean + (1 - beta1) dw             over about the last 10 steps: where to
+ *     square = beta2 square + (1 - beta2) dw^2         the mean of its square over about 1,000: how sure
+ *     w = w - rate * (decay w + mean' / (sqrt square' + eps))
+ *         with mean' = mean / (1 - beta1^t), square' = square / (1 - beta2^t)
  *
- * Why divide by sqrt v: each weight moves by about `rate`, whether its gradients are large or small.
- * Why the correction: m and v begin at 0, and are too small by these factors at first.
- * Trap: decay is not added to d (that would be L2 with Adam, another method); biases and LayerNorms do not decay; eps
+ * Why divide by the root: each weight moves by about `rate`, whether its gradients are large or small.
+ * Why the correction: both means begin at 0, and are too small by these factors at first.
+ * Trap: decay is not added to dw (that would be L2 with Adam, another method); biases and LayerNorms do not decay; eps
  * stands outside the root; clipping comes first, over all tensors together.
- * Differs: Google has no correction: m' = m, v' = v, and the first hundreds of updates are longer, up to 6.6 times.
- * Differs: clip / |all d| is clip / (|all d| + 1e-6) in PyTorch.
+ * Differs: Google has no correction, and the first hundreds of updates are longer, up to 6.6 times. PyTorch clips by
+ * clip / (length + 1e-6), Google by clip / length.
  * Source: Loshchilov, Hutter: Decoupled Weight Decay Regularization. 2017; [hf] Trainer with torch.optim.AdamW; [tf]
  * optimization.py, AdamWeightDecayOptimizer. Only + - * / and sqrt: the same bits everywhere. */
-void adamw_step(AdamW *o, const Gradients *g, const Parameters *p, double norm)
+void adamw_step(AdamW *o, const Gradients *g, const Parameters *parameters, double length)
 {
-    const AdamWOptions *s = &o->options;
-    const bool google = s->rules == RULES_GOOGLE;
-    const double rate = learning_rate_at(s, o->step), clip = s->clip / (google ? norm : norm + 1e-6);
+    const AdamWOptions *options = &o->options;
+    const bool google = options->rules == RULES_GOOGLE;
+    const double rate = learning_rate_at(options, o->step), clip = options->clip / (google ? length : length + 1e-6);
     size_t at = 0;
     o->step++;
-    o->beta1_power *= s->beta1;
-    o->beta2_power *= s->beta2;
-    const Update u = {.clip = (real)(s->clip > 0 && clip < 1 ? clip : 1), .new1 = (real)(1 - s->beta1),
-                      .new2 = (real)(1 - s->beta2), .rate = (real)(google ? rate : rate / (1 - o->beta1_power)),
-                      .root = (real)(google ? 1 : 1 / sqrt(1 - o->beta2_power)), .eps = (real)s->eps};
-    for (const Parameter *x = p->list; x < p->list + p->count; at += x->count, x++)
-        if (is_learned(g, x))
-            update_numbers(x->value, o->mean + at, o->square + at, x->gradient, x->count, &u,
-                           (real)(x->decays ? rate * s->weight_decay : 0));
+    o->beta1_power *= options->beta1;
+    o->beta2_power *= options->beta2;
+    const Update u = {.clip = (real)(options->clip > 0 && clip < 1 ? clip : 1),
+                      .mean_share = (real)(1 - options->beta1), .square_share = (real)(1 - options->beta2),
+                      .rate = (real)(google ? rate : rate / (1 - o->beta1_power)),
+                      .root_correction = (real)(google ? 1 : 1 / sqrt(1 - o->beta2_power)),
+                      .eps = (real)options->eps};
+    for (const Parameter *p = parameters->list; p < parameters->list + parameters->count; at += p->count, p++)
+        if (is_learned(g, p))
+            update_numbers(p->value, o->mean + at, o->square + at, p->gradient, p->count, &u,
+                           (real)(p->decays ? rate * options->weight_decay : 0));
 }

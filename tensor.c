@@ -44,7 +44,7 @@
 #error "bert.c promises exact bits: build without -ffast-math and -Ofast"
 #endif
 #if FLT_EVAL_METHOD != 0
-#error "bert.c promises exact bits: float must be computed as float (on 32-bit x86: -msse2 -mfpmath=sse)"
+#error "float must be computed as float: on 32-bit x86 add -msse2 -mfpmath=sse, on s390x -fexcess-precision=fast"
 #endif
 
 static const bool is_double = sizeof(real) == sizeof(double);
@@ -332,6 +332,9 @@ typedef uint32_t fbits __attribute__((vector_size(VECTOR_BYTES)));
 /* The same number in all lanes. */
 static inline dvec all(double x) { return (dvec){0} + x; }
 
+#ifdef __wasm_simd128__                 /* in a browser: the two functions that follow, by exact operations */
+#include "page/lanes.h"
+#else
 /* a*b + c in all lanes, each rounded once: the processor's instruction, or libm's function, which is as exact. */
 static inline dvec fma_lanes(dvec a, dvec b, dvec c)
 {
@@ -347,6 +350,7 @@ static inline fvec fma_floats(fvec a, fvec b, fvec c)
     for (int l = 0; l < FLOATS; l++) r[l] = fma_float(a[l], b[l], c[l]);
     return r;
 }
+#endif
 
 /* condition ? a : b, lane by lane; the condition is all ones or all zeros, as a comparison gives it. */
 static inline dvec choose(uvec condition, dvec a, dvec b)
@@ -819,28 +823,6 @@ static void widen_halves(real *out, const unsigned char *halves, size_t n, DType
  * keys j) or columns (in step 10, the features d). Read "weight rows" as rows of x there.
  * ================================================================================================================== */
 enum { PANEL = VECTOR_BYTES == 64 ? 48 : 24 };                              /* tokens in the widest panel */
-enum { LANES = 32 / sizeof(real), LONG_LANES = 64 / sizeof(real) };         /* 8 and 16 floats; 4 and 8 doubles */
-typedef real vec __attribute__((vector_size(32)));
-typedef real long_vec __attribute__((vector_size(64)));
-static inline vec load_vec(const real *p) { vec v; memcpy(&v, p, sizeof v); return v; }
-static inline long_vec load_long(const real *p) { long_vec v; memcpy(&v, p, sizeof v); return v; }
-static inline void store_vec(real *p, vec v) { memcpy(p, &v, sizeof v); }
-static inline void store_long(real *p, long_vec v) { memcpy(p, &v, sizeof v); }
-
-/* a b + c in all lanes, rounded once. A loop is all it takes: compilers make one instruction of it, or a few. */
-static inline vec fma_vec(vec a, real b, vec c)
-{
-    const vec in_all = b - (vec){0};                        /* x - 0 is x; x + 0 is not, for -0 */
-    for (int l = 0; l < LANES; l++) c[l] = fma_once(a[l], in_all[l], c[l]);
-    return c;
-}
-
-static inline long_vec fma_long(long_vec a, real b, long_vec c)
-{
-    const long_vec in_all = b - (long_vec){0};
-    for (int l = 0; l < LONG_LANES; l++) c[l] = fma_once(a[l], in_all[l], c[l]);
-    return c;
-}
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * Packing
@@ -912,9 +894,42 @@ static void pack(real *packed, Matrix x, Along along)
 void pack_rows(real *panels, const real *x, size_t N, size_t K) { pack(panels, (Matrix){x, N, K, K}, BY_ROWS); }
 void transpose_rows(real *out, Matrix in) { transpose(out, in.rows, in, NULL); }
 
+/* What is to be prefetched: weights, or a panel, of numbers of `size` bytes; or NULL. */
+typedef struct {
+    const char *rows;
+    size_t size;
+    bool panel;
+} Ahead;
+
+#ifdef __wasm_simd128__                 /* in a browser: tiles that need no fma; see "The two products" for its use */
+#include "page/kernel.h"
+#else
 /* ---------------------------------------------------------------------------------------------------------------------
  * Tiles
  * ------------------------------------------------------------------------------------------------------------------ */
+
+enum { LANES = 32 / sizeof(real), LONG_LANES = 64 / sizeof(real) };         /* 8 and 16 floats; 4 and 8 doubles */
+typedef real vec __attribute__((vector_size(32)));
+typedef real long_vec __attribute__((vector_size(64)));
+static inline vec load_vec(const real *p) { vec v; memcpy(&v, p, sizeof v); return v; }
+static inline long_vec load_long(const real *p) { long_vec v; memcpy(&v, p, sizeof v); return v; }
+static inline void store_vec(real *p, vec v) { memcpy(p, &v, sizeof v); }
+static inline void store_long(real *p, long_vec v) { memcpy(p, &v, sizeof v); }
+
+/* a b + c in all lanes, rounded once. A loop is all it takes: compilers make one instruction of it, or a few. */
+static inline vec fma_vec(vec a, real b, vec c)
+{
+    const vec in_all = b - (vec){0};                        /* x - 0 is x; x + 0 is not, for -0 */
+    for (int l = 0; l < LANES; l++) c[l] = fma_once(a[l], in_all[l], c[l]);
+    return c;
+}
+
+static inline long_vec fma_long(long_vec a, real b, long_vec c)
+{
+    const long_vec in_all = b - (long_vec){0};
+    for (int l = 0; l < LONG_LANES; l++) c[l] = fma_once(a[l], in_all[l], c[l]);
+    return c;
+}
 
 /* What is the same for all tiles of a chunk. */
 typedef struct {
@@ -922,15 +937,16 @@ typedef struct {
     size_t k_count;                 /* products in the chunk: 128, or what is left of K */
     size_t w_stride, total_stride;  /* numbers between two weight rows, two rows of total[row][token] */
     bool fresh;                     /* the first chunk of the sum: total begins at 0 */
-    size_t ahead_size;              /* bytes of a number in the weights that are prefetched */
+    size_t ahead_size;              /* bytes of a number in what is prefetched: */
+    bool panel_ahead;               /* the next panel, or weights */
 } Chunk;
 
 /* Prefetches a cache line: 64 bytes, 16 floats. A narrow panel waits for the memory more than it computes. Then the
  * line goes to the L2 cache only, which is faster (8 tokens: by a third where it was measured), because more lines can
- * be under way. */
-static inline void prefetch(const char *line, int width)
+ * be under way. So does the next panel: in the L1 cache it would be in the way of this one. */
+static inline void prefetch(const char *line, int width, bool panel)
 {
-    if (width <= 16) __builtin_prefetch(line, 0, 2);
+    if (width <= 16 || panel) __builtin_prefetch(line, 0, 2);
     else __builtin_prefetch(line);
 }
 
@@ -954,7 +970,7 @@ tile(real *total, const real *w, const char *ahead, const Chunk *chunk, int rows
     for (size_t k = 0; k < k_count;) {
         size_t end = k_count - k < 16 ? k_count : k + 16;
         for (int r = 0; ahead && r < rows; r++)
-            prefetch(ahead + (k * (size_t)rows + (size_t)r * 16) * chunk->ahead_size, width);
+            prefetch(ahead + (k * (size_t)rows + (size_t)r * 16) * chunk->ahead_size, width, chunk->panel_ahead);
         for (; k < end; k++, x += width)
             UNROLL
             for (int i = 0; i < rows * vecs; i++) {
@@ -991,15 +1007,9 @@ static const struct {
 } tiles[] = {{0}, {tile_8, row_8, ROWS_8}, {tile_16, row_16, ROWS_16}, {tile_24, row_24, ROWS},     /* by width / 8 */
              {tile_32, row_32, ROWS}, {0}, {tile_48, row_48, ROWS}};
 
-/* What is to be prefetched: weights of `size` bytes each, or NULL. */
-typedef struct {
-    const char *rows;
-    size_t size;
-} Ahead;
-
 /* total (rows, width) <- the rows of w, a group, with one panel: chunk by chunk, tile by tile; unless `fresh`, the
- * chunks are added to what stands in total. `next` is a group of as many weights, which is prefetched from beginning to
- * end, as much at a time as is used of this one. */
+ * chunks are added to what stands in total. `next` has as many numbers as w, or more: as many are prefetched, from its
+ * beginning on, as much at a time as is used of w. */
 static void group_with_panel(real *total, size_t total_stride, bool fresh, Matrix w, const real *panel, size_t width,
                              Ahead next)
 {
@@ -1007,7 +1017,7 @@ static void group_with_panel(real *total, size_t total_stride, bool fresh, Matri
     Tile *full = tiles[width / 8].full, *single_row = tiles[width / 8].single_row;
     for (size_t k = 0; k < K; k += SUM_CHUNK) {
         const Chunk chunk = {panel + k * width, K - k < SUM_CHUNK ? K - k : SUM_CHUNK, w.stride, total_stride,
-                             fresh && k == 0, next.size};
+                             fresh && k == 0, next.size, next.panel};
         for (size_t r = 0, count; r < rows; r += count) {
             count = rows - r < step ? 1 : step;
             (count == step ? full : single_row)(total + r * total_stride, w.data + r * w.stride + k,
@@ -1016,6 +1026,7 @@ static void group_with_panel(real *total, size_t total_stride, bool fresh, Matri
         }
     }
 }
+#endif
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * The two products
@@ -1026,7 +1037,7 @@ static void group_with_panel(real *total, size_t total_stride, bool fresh, Matri
 static size_t rows_per_group(size_t N, size_t K)
 {
     if (N <= 8) return ROWS_8;
-    return N <= PANEL || K > 1024 ? ROW_GROUP / 2 : ROW_GROUP;
+    return N <= PANEL || (K > 1024 && N < 1024) ? ROW_GROUP / 2 : ROW_GROUP;
 }
 
 /* The group behind the one of `rows` rows from row o, to be prefetched; NULL if it is not as large. (A line is 16
@@ -1035,6 +1046,14 @@ static const char *group_behind(const Tensor *W, size_t o, size_t rows)
 {
     bool whole = W->rows - o >= 2 * rows && W->cols % 16 == 0;
     return whole ? (const char *)W->data + (o + rows) * W->cols * dtype_size(W->dtype) : NULL;
+}
+
+/* The panel behind the one that is worked on, of which `left` rows are left, for a group of so many weight rows: a full
+ * panel has as many numbers as the group, or more. Many tokens' panels are more than the L2 cache holds: without this
+ * their first tile waits for each, with 1,024 tokens of BERT-Base for a fifth of the time. */
+static Ahead panel_behind(const real *panel, size_t left, size_t rows)
+{
+    return (Ahead){left >= PANEL && rows <= PANEL ? (const char *)panel : NULL, sizeof(real), true};
 }
 
 /* b[r] is added to all of row r. */
@@ -1059,8 +1078,9 @@ void linear_packed(real *out, Packing packing, const real *panels, const Tensor 
             width = panel_width(N - n);
             bool last = n + width >= N;
             real *sums = packing == AS_PANELS ? out + n * O + o * width : total;
+            const Ahead weights = {next, dtype_size(W->dtype), false};
             group_with_panel(sums, width, true, w, panels + n * K, width,
-                             (Ahead){last ? next : NULL, dtype_size(W->dtype)});
+                             last ? weights : panel_behind(panels + (n + width) * K, N - n - width, rows));
             if (packing == AS_PANELS) add_to_rows(sums, b + o, rows, width);
             else transpose(out + n * O + o, O, (Matrix){sums, rows, last ? N - n : width, width}, b + o);
         }
@@ -1081,11 +1101,13 @@ static void multiply(real *out, size_t out_stride, bool fresh, Matrix x, Matrix 
             width = panel_width(O - o);
             size_t count = O - o < width ? O - o : width;
             real *to = out + n * out_stride + o;
+            bool last = o + width >= O;
             bool full = count == width;                     /* then the sums can be made where they are wanted */
             for (size_t r = 0; !full && !fresh && r < rows; r++)
                 memcpy(total + r * PANEL, to + r * out_stride, count * sizeof *to);
             group_with_panel(full ? to : total, full ? out_stride : PANEL, fresh, group, scratch->packed + o * K,
-                             width, (Ahead){NULL, 0});
+                             width, last ? (Ahead){NULL, 0, false}
+                                         : panel_behind(scratch->packed + (o + width) * K, O - o - width, rows));
             for (size_t r = 0; !full && r < rows; r++)
                 memcpy(to + r * out_stride, total + r * PANEL, count * sizeof *to);
         }
@@ -1246,7 +1268,7 @@ void philox_sixteen(uint32_t out[64], const uint32_t counter[4], uint32_t seed, 
  * out (cols) <- x (cols), row number `row` of sequence number `sequence` of the step; out may be x. */
 void drop_row(real *out, const real *x, size_t cols, const Dropout *d, Purpose place, uint32_t row, uint32_t sequence)
 {
-    const double rate = place == PURPOSE_DROP_PROBS ? d->probs_rate : d->rate;
+    const double rate = place == PURPOSE_DROP_PROBS ? d->probs_rate : place == PURPOSE_DROP_HEAD ? d->head_rate : d->rate;
     const uint32_t limit = (uint32_t)(rate * 4294967296.0);                 /* so many of 2^32 are dropped */
     const real scale = (real)(1 / (1 - rate));
     for (size_t c = 0; c < cols; c += 64) {

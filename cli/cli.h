@@ -38,12 +38,13 @@ typedef struct {
     const char *tolerance, *atol, *rtol;
     const char *labels, *template_text;
     int multi, activation;          /* activation: UNSET, or Scores */
-    int isolate, gradients;
+    int isolate, gradients, checksum;
     const char *config, *vocabulary;    /* train, from here on */
     int task, no_nsp, steps, batch, micro_batch, warmup, schedule, rules, seed, save_every, resume;
-    const char *dev;
+    const char *dev, *teacher;
     int evaluate_every;
     int learn;                          /* vocab: pieces to be learned, or 0 */
+    int one_step;                       /* explain --learn */
     const char *learning_rate, *weight_decay, *clip, *dropout, *mask;
     /* what is left */
     const char **texts;             /* TEXT ... */

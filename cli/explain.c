@@ -885,19 +885,28 @@ static const char explain_help[] =
     "\n"
     "With --all or --step the numbers in full, of the same token, layer and head:\n"
     "shapes, the first values, why the step is there, where it stands in the source;\n"
-    "with --step also the usual mistake, and its names in `bert trace`.\n";
+    "with --step also the usual mistake, and its names in `bert trace`.\n"
+    "\n"
+    "With --learn the text is an exercise: its last word is hidden, the model\n"
+    "guesses, and learns from the right answer: the loss, where its gradients go on\n"
+    "their way back, and what one step of AdamW changes. The model's files stay as\n"
+    "they are. It takes about four times the memory of the weights.\n";
 static const char explain_examples[] =
     "  bert explain 'The cat sat on the [MASK].'\n"
     "  bert explain 'The cat sat on the mat because it was tired.'\n"
     "  bert explain --step 9 'The cat sat on the mat because it was tired.'\n"
     "  bert explain --step 14 --pair 'he likes playing' 'my dog is cute'\n"
-    "  bert explain --all 'The cat sat on the [MASK].' | less\n";
+    "  bert explain --all 'The cat sat on the [MASK].' | less\n"
+    "  bert explain --learn 'The cat sat on the mat.'\n";
 
 /* --layer and --head are checked once the model is known, --step at once. */
 static Status explain_settle(Options *o, Error *e)
 {
     if (o->step > STEPS) return fail(e, BERT_USAGE, "--step %d: the steps are 1 to %d", o->step, STEPS);
     if (o->step != UNSET && o->all) return fail(e, BERT_USAGE, "--all and --step %d exclude each other", o->step);
+    const char *other = o->all ? "--all" : o->step != UNSET ? "--step" : o->layer != UNSET ? "--layer" :
+                        o->head != UNSET ? "--head" : NULL;
+    if (o->one_step && other) return fail(e, BERT_USAGE, "--learn and %s exclude each other", other);
     return BERT_OK;
 }
 
@@ -1028,9 +1037,10 @@ static Status explain_one(Session *s, const Input *input, View *v, Error *e)
     if (!m->has_mlm) v->M = 0;
     Request request = trace_request(m, asked, v->M);
     request.nsp = v->has_nsp && !v->refitted;
-    if (status == BERT_OK) status = run_model(&run, m, v->x, &request, e);
-    if (status == BERT_OK) put_view(v, &run.a);
-    else at_input(s, input, e);
+    const bool learns = s->options.one_step;
+    if (status == BERT_OK) status = learns ? explain_learning(v, e) : run_model(&run, m, v->x, &request, e);
+    if (status == BERT_OK && !learns) put_view(v, &run.a);
+    if (status != BERT_OK) at_input(s, input, e);
     run_free(&run);
     release_input(v);
     free(asked);
@@ -1079,7 +1089,7 @@ static Status verb_explain(Session *s, Error *e)
 
 const Verb explain_verb = {
     .name = "explain", .run = verb_explain, .settle = explain_settle, .needs = NEEDS_MODEL, .sentences = true,
-    .own = "--all --step --layer --head", .formats = "", .arguments = " [TEXT ...]",
+    .own = "--all --step --layer --head --learn", .formats = "", .arguments = " [TEXT ...]",
     .summary = "what happens to your own sentence, in sixteen steps",
     .help = explain_help, .examples = explain_examples,
 };

@@ -1,8 +1,9 @@
-/* explain.h - what the three files of `bert explain` share.
+/* explain.h - what the four files of `bert explain` share.
  *
  *     explain.c           the sixteen steps: their texts, what is shown of each, the few numbers that are computed for
  *                         showing, and the verb
  *     explain_cards.c     the answer, and three lines for each step: what is printed by default
+ *     explain_learn.c     --learn: one word is hidden and learned
  *     explain_tables.c    tables and paragraphs for a terminal of 80 columns
  */
 #ifndef EXPLAIN_H
@@ -87,8 +88,27 @@ typedef struct {
     double p;
 } Look;
 
+enum { NAME = 16, TEXT = 59 };                  /* columns of a card: the number 3, the name 16, 2 blanks, a text 59 */
+enum { ANY = 400 };                             /* a length for append: put_last cuts what is too long for its line */
+typedef char LineText[512];
+/* Appends to a line (printf rules), if it has at most `most` columns then; otherwise leaves it as it is: false. */
+bool append(LineText line, int most, const char *format, ...)
+#ifdef __GNUC__
+    __attribute__((format(printf, 3, 4)))
+#endif
+    ;
+/* A piece or a word as it is quoted in a sentence: 'it'. At most 12 columns and the two quotes. */
+const char *quoted(const char *word, char text[80]);
+/* One line of a card: the step's number, or 0 for none, some words of its name, and the text. */
+void put_card_line(const View *v, int number, const char **name, const char *text);
+
 Look find_look(const View *v);                              /* what is followed, in which layer and head, by the rule */
 void put_overview(const View *v, const Look *look);         /* of a view that follows the look */
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * explain_learn.c
+ * ------------------------------------------------------------------------------------------------------------------ */
+Status explain_learning(View *v, Error *e);                 /* of a prepared input, whose last word is hidden */
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * explain_tables.c. Widths are columns of a terminal; what does not fit ends with two dots

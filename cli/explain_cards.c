@@ -12,22 +12,13 @@
 #include <stdarg.h>
 #include <string.h>
 
-enum { NAME = 16, TEXT = 59 };                  /* columns of a card: the number 3, the name 16, 2 blanks, a text 59 */
 enum { BEST = 5, MOST_MASKS = 4, QUOTED = 12 };
-enum { ANY = 400 };                             /* a length for append: put_last cuts what is too long for its line */
-typedef char LineText[512];
 
 /* =====================================================================================================================
  * Lines that are put together
  * ================================================================================================================== */
 
-/* Appends to a line (printf rules), if it has at most `most` columns then; otherwise leaves it as it is: false. */
-static bool append(LineText line, int most, const char *format, ...)
-#ifdef __GNUC__
-    __attribute__((format(printf, 3, 4)))
-#endif
-    ;
-static bool append(LineText line, int most, const char *format, ...)
+bool append(LineText line, int most, const char *format, ...)
 {
     char cell[512];
     LineText longer;
@@ -41,8 +32,7 @@ static bool append(LineText line, int most, const char *format, ...)
     return true;
 }
 
-/* A piece or a word as it is quoted in a sentence: 'it'. At most 12 columns and the two quotes. */
-static const char *quoted(const char *word, char text[80])
+const char *quoted(const char *word, char text[80])
 {
     char cell[512];
     fit_with_dots(cell, word, QUOTED);
@@ -577,8 +567,8 @@ static void first_formulas(const char *all, LineText text)
     }
 }
 
-/* One line of a card: the step's number on the first one, as many words of its name as fit, and the text. */
-static void put_card_line(const View *v, int number, const char **name, const char *text)
+/* As many words of the name as fit; the others are for the next line. */
+void put_card_line(const View *v, int number, const char **name, const char *text)
 {
     int n = (int)strlen(*name);
     if (n > NAME)

@@ -47,14 +47,10 @@ static void beside_program(const char *program, char directory[4096])
     if (slash) *slash = 0;
 }
 
-/* -m, else $BERT_MODEL, else the default model from here, else from beside the program. The repository keeps the
- * vocabulary there, so that `bert tokenize` works before anything is fetched. */
-static Status find_model(Session *s, Error *e)
+/* The model directory of that place, from here, else from beside the program; NULL if neither has what is needed. */
+static Status find_place(Session *s, const char *place, Error *e)
 {
-    static const char place[] = "weights/bert-base-uncased";
     char roots[2][4096] = {"."};                        /* here; beside the program, "" if that is not known */
-    const char *given = s->options.model ? s->options.model : getenv("BERT_MODEL");
-    if (given && *given) return model_place(given, &s->directory, &s->weights, e);
     beside_program(s->program, roots[1]);
     for (int root = 0; root < 2; root++) {
         if (!*roots[root]) continue;
@@ -65,8 +61,25 @@ static Status find_model(Session *s, Error *e)
         free(s->directory);
         s->directory = NULL;
     }
-    return fail(e, BERT_FILE, "no model in weights/bert-base-uncased, here or beside the program: "
-                "fetch one with `make weights`, or name a directory with --model or BERT_MODEL");
+    return BERT_OK;
+}
+
+/* -m, else $BERT_MODEL, else the default model, else the pocket model, which needs no fetching. The repository keeps
+ * the vocabulary of the default, so that `bert tokenize` works before anything is fetched.
+ * Why it is said: its answers are not those that the documents print. */
+static Status find_model(Session *s, Error *e)
+{
+    const char *given = s->options.model ? s->options.model : getenv("BERT_MODEL");
+    if (given && *given) return model_place(given, &s->directory, &s->weights, e);
+    if (find_place(s, "weights/bert-base-uncased", e) != BERT_OK) return e->status;
+    if (s->directory) return BERT_OK;
+    if (find_place(s, "weights/pocket", e) != BERT_OK) return e->status;
+    if (!s->directory)
+        return fail(e, BERT_FILE, "no model in weights/bert-base-uncased, here or beside the program: "
+                    "fetch one with `make weights`, or name a directory with --model or BERT_MODEL");
+    note(s, "weights/bert-base-uncased is not there: %s answers, a small model; `make weights` fetches the other",
+         s->directory);
+    return BERT_OK;
 }
 
 /* -v: what loading found out that the files do not say by themselves. */
@@ -589,7 +602,8 @@ EncodeOptions encode_options(const Session *s)
     if (s->P && (!limit || limit > s->P)) limit = s->P;
     return (EncodeOptions){.plain = o->plain, .no_add_special = o->no_add_special, .max_length = limit,
                            .truncate = o->truncate || s->cuts, .pad = o->pad,
-                           .segments = s->model.config.distilbert ? 0 : o->segments - 1};
+                           .segments = s->model.config.distilbert ? 0 : o->segments - 1,
+                           .no_offsets = s->verb == &tokenize_verb && !format_is(s, "json")};
 }
 
 /* The text, or with a prompt the prompt and the text in one. Bytes in messages are the text's own. */

@@ -131,6 +131,7 @@ typedef struct {
     size_t queue_count, queue_room;
     uint32_t *touched;
     size_t touched_count, touched_room;
+    size_t left_out;                /* characters that the alphabet has no room for */
 } PieceLearner;
 
 /* A word of the text: a WordSink. */
@@ -203,7 +204,7 @@ static Status make_alphabet(PieceLearner *l, int N, Letter *letters, uint32_t *n
     for (uint32_t c = 0; c < 2 * CODES; c++)
         if (letters[c].count) letters[count++] = letters[c];
     qsort(letters, count, sizeof *letters, more_frequent);
-    if (count > (size_t)N / 2) count = (size_t)N / 2;
+    if (count > (size_t)N / 2) l->left_out = count - (size_t)N / 2, count = (size_t)N / 2;
     qsort(letters, count, sizeof *letters, in_order);
     for (int i = 0; i < SPECIALS && ok; i++)
         ok = string_number(&l->pieces, special_pieces[i], strlen(special_pieces[i])) >= 0;
@@ -454,7 +455,11 @@ Status learn_vocabulary(Session *s, Error *e)
     }
     if (status == BERT_OK)
         note(s, "%zu pieces of %zu different words%s", l->pieces.count, l->words.count,
-             l->pieces.count < (size_t)s->options.learn ? ": no other pair comes twice" : "");
+             l->pieces.count >= (size_t)s->options.learn ? "" : !l->left_out ? ": no other pair comes twice" :
+             ": no other pair of the characters that are left comes twice");
+    if (status == BERT_OK && l->left_out)
+        note(s, "--learn %d has room for %d characters, half of it: the %zu rarest of the text are left out, and words "
+             "with them are [UNK]", s->options.learn, s->options.learn / 2, l->left_out);
     tokenizer_free(&l->t);
     strings_free(&l->words);
     strings_free(&l->pieces);

@@ -23,7 +23,7 @@ typedef enum {
 typedef struct {
     const char *name;
     char letter;                    /* -m, or 0 */
-    unsigned groups;                /* OptionGroups; 0: only the verbs that name it have it */
+    unsigned groups;                /* with COMMON every verb has it, else those that name it */
     OptionKind kind;
     size_t field;                   /* where in Options */
     int number;
@@ -32,6 +32,9 @@ typedef struct {
 } Option;
 
 #define AT(field) offsetof(Options, field)
+
+/* Beside the groups of cli.h: where one name is two options, which verbs have this one. */
+enum { OF_SENTENCES = 16, OF_VOCABULARIES = 32 };
 
 /* The one list of options: parsing and help both come from it. */
 static const Option option_table[] = {
@@ -91,18 +94,23 @@ static const Option option_table[] = {
     {"--layer", 0, 0, OPTION_NUMBER, AT(layer), 0, "N", "block, from 0"},
     {"--head", 0, 0, OPTION_NUMBER, AT(head), 0, "N", "attention head, from 0"},
     {"--step", 0, 0, OPTION_NUMBER, AT(step), 1, "N", "one of the sixteen steps, from 1"},
+    {"--checksum", 0, 0, OPTION_FLAG, AT(checksum), 1, NULL,
+     "only one number: the sha256 of every intermediate, its name and shape"},
     {"--gradients", 0, 0, OPTION_FLAG, AT(gradients), 1, NULL,
      "also the losses and all gradients; --inputs has labels or next_sentence_label"},
     {"--isolate", 0, 0, OPTION_FLAG, AT(isolate), 1, NULL, "feed each step OTHER's own inputs"},
     {"--tolerance", 0, 0, OPTION_STRING, AT(tolerance), 0, "DB", "exact, or the largest NMSE in dB (default -80)"},
     {"--atol", 0, 0, OPTION_STRING, AT(atol), 0, "X", "every |ref - other| <= atol + rtol |ref|"},
     {"--rtol", 0, 0, OPTION_STRING, AT(rtol), 0, "X", "see --atol"},
-    {"--learn", 0, 0, OPTION_NUMBER, AT(learn), 10, "N", "learn N pieces from the text, one a line as in vocab.txt"},
-    {"--task", 0, 0, OPTION_CHOICE, AT(task), 0, "mlm classify",
-     "hidden words and next sentences; or labels of texts, LABEL<TAB>TEXT"},
+    {"--learn", 0, OF_SENTENCES, OPTION_FLAG, AT(one_step), 1, NULL, "hide the last word, and learn it in one step"},
+    {"--learn", 0, OF_VOCABULARIES, OPTION_NUMBER, AT(learn), 10, "N", "learn N pieces from the text, one a line as in vocab.txt"},
+    {"--task", 0, 0, OPTION_CHOICE, AT(task), 0, "mlm classify tag answer",
+     "hidden words and next sentences; labels of texts; of words; answers in a text"},
     {"--config", 0, 0, OPTION_STRING, AT(config), 0, "FILE",
      "the sizes of a model that begins with random weights; goes with --vocab"},
     {"--vocab", 0, 0, OPTION_STRING, AT(vocabulary), 0, "FILE", "its pieces, as vocab.txt has them"},
+    {"--teacher", 0, 0, OPTION_STRING, AT(teacher), 0, "PATH",
+     "a model whose probabilities for the hidden words are learned, too: 7 parts of 10 of their loss"},
     {"--no-nsp", 0, 0, OPTION_FLAG, AT(no_nsp), 1, NULL, "hidden words only, no next sentences"},
     {"--steps", 0, 0, OPTION_NUMBER, AT(steps), 1, "N", "how often the weights change"},
     {"--batch", 0, 0, OPTION_NUMBER, AT(batch), 1, "N", "sequences of a step (default 32)"},
@@ -144,6 +152,7 @@ static int place_in(const char *list, const char *word, size_t length)
 /* Does this command understand this option? Common options are everyone's; others are named by the verb. */
 static bool understands(const Verb *verb, const Option *option)
 {
+    if (option->groups & (verb->sentences ? OF_VOCABULARIES : OF_SENTENCES)) return false;
     return option->groups & COMMON || place_in(verb->own, option->name, strlen(option->name)) >= 0;
 }
 
@@ -410,7 +419,7 @@ static void print_options(const Verb *verb, FILE *out)
     for (int pass = 0; pass < 2; pass++)                /* first how wide the names are */
         for (int i = 0; i < OPTIONS; i++) {
             const Option *o = &option_table[i];
-            if (verb ? o->groups || !understands(verb, o) : !o->groups) continue;
+            if (verb ? o->groups & COMMON || !understands(verb, o) : !(o->groups & COMMON)) continue;
             option_name(o, verb, name, sizeof name);
             const int n = (int)strlen(name);
             if (pass == 0 && n > width && n <= NAME_WIDTH) width = n;

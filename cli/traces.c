@@ -19,7 +19,8 @@ static const char trace_help[] =
     "Every intermediate of the forward pass: name, shape, rms, min, max, first three\n"
     "values, in the order of the data. With -o FILE.safetensors instead all of them\n"
     "in a file, with input_ids, token_type_ids and attention_mask. Several inputs\n"
-    "need one length. Heads that the weights lack are left out. With --gradients the\n"
+    "need one length. Heads that the weights lack are left out. With --checksum one\n"
+    "line: the sha256 of all of them, with name and shape. With --gradients the\n"
     "file of --inputs also has what the model should have said: int64 labels, the\n"
     "true id of each token, -100 where nothing was to be guessed, and one\n"
     "next_sentence_label for each sequence (0: IsNext). Behind the trace come `loss`,\n"
@@ -189,10 +190,20 @@ static Status learn_batch(Bert *m, Activations *a, const TraceInputs *in, Gradie
     return BERT_OK;
 }
 
+/* A line of 64 digits: the same wherever the same bits were computed. */
+static Status put_checksum(Session *s, const Activations *a, Error *e)
+{
+    char hex[65];
+    Status status = trace_checksum(&s->model, a, hex, e);
+    if (status == BERT_OK) fprintf(s->out, "%s\n", hex);
+    return status;
+}
+
 /* Prints a run or writes it to the file of -o, which appears whole or not at all. */
 static Status put_run(Session *s, const Activations *a, Learned *learned, const char *text, Error *e)
 {
     char name[256];
+    if (s->options.checksum) return put_checksum(s, a, e);
     if (!s->options.output) return learned_print(&s->model, a, learned, s->out, e);
     Status status = model_name(s->directory, name, e);
     return status == BERT_OK ? trace_put(&s->model, a, learned, s->file.stream, name, text, e) : status;
@@ -232,6 +243,8 @@ static Status trace_batch(Session *s, TraceInputs *in, Error *e)
 
 static Status trace_settle(Options *o, Error *e)
 {
+    if (o->checksum && (o->gradients || o->output))
+        return fail(e, BERT_USAGE, "--checksum goes with neither --gradients nor --output: it is one line of text");
     if (!o->gradients || o->inputs) return BERT_OK;
     return fail(e, BERT_USAGE, "--gradients needs --inputs FILE with labels: see `bert trace --help`");
 }
@@ -263,7 +276,7 @@ static Status verb_trace(Session *s, Error *e)
 
 const Verb trace_verb = {
     .name = "trace", .run = verb_trace, .settle = trace_settle, .needs = NEEDS_MODEL, .opens_output = true,
-    .sentences = true, .own = "--gradients", .formats = "", .arguments = " [TEXT ...]",
+    .sentences = true, .own = "--checksum --gradients", .formats = "", .arguments = " [TEXT ...]",
     .summary = "every intermediate, as a table or a file",
     .help = trace_help, .examples = trace_examples,
 };

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,14 +24,21 @@ static const char train_help[] =
     "a line for each step. Same text, settings and seed: the same model, byte for\n"
     "byte, on every machine, with any --micro-batch, killed and resumed or not.\n"
     "\n"
-    "--task classify learns from labelled texts instead, LABEL<TAB>TEXT or\n"
-    "LABEL<TAB>A ||| B, a classifier of them in place of the heads of pre-training;\n"
-    "--dev scores it by accuracy and macro F1. `bert classify` uses what it leaves.\n"
+    "--task learns from labels instead, with a head for them in place of those of\n"
+    "pre-training. `bert classify`, tag and answer use it. --dev scores it:\n"
+    "  classify  LABEL<TAB>TEXT or LABEL<TAB>A ||| B: accuracy and macro F1\n"
+    "  tag       WORD<TAB>LABEL, a blank line ends a sentence: these, and F1 of\n"
+    "            entities, where the labels are B-... I-... O\n"
+    "  answer    SQuAD's JSON: exact answers and F1 of their words\n"
     "\n"
     "--inputs FILE has int64 input_ids, token_type_ids, attention_mask and labels\n"
     "(B,T; -100: none) and next_sentence_label (B) instead of text: step k takes\n"
     "the next --batch rows, round and round. --max-length is 128 tokens unless\n"
     "given; a sentence that is longer is refused, or cut with --truncate.\n"
+    "\n"
+    "--teacher PATH is a model, usually a larger one, that sees the same hidden\n"
+    "words: its 64 best pieces for each are learned, 7 parts, beside the word\n"
+    "itself, 3. Pieces are found by their text; sizes and vocabulary may differ.\n"
     "\n"
     "Needs memory for the weights four times (gradients, and two means of the\n"
     "optimizer), and for all that one micro-batch computes.\n";
@@ -60,6 +68,7 @@ enum { USUAL_BATCH = 32 };
 /* What can be said before any file is opened. */
 static Status train_settle(Options *o, Error *e)
 {
+    static const char *const tasks[] = {"mlm", "classify", "tag", "answer"};
     if (!o->output) return fail(e, BERT_USAGE, "train needs -o DIR, where the model is left");
     if (!o->steps) return fail(e, BERT_USAGE, "train needs --steps N");
     if (o->model && (o->config || o->vocabulary))
@@ -72,8 +81,12 @@ static Status train_settle(Options *o, Error *e)
         return fail(e, BERT_USAGE, "--cased and --uncased go with --vocab: a model's own pieces have their own rule");
     if (o->pairs || o->pair) return fail(e, BERT_USAGE, "train makes its own pairs of sentences: leave --pair out");
     if (o->task && (o->inputs || o->no_nsp || o->mask))
-        return fail(e, BERT_USAGE, "--task classify learns from a text, and not with %s",
+        return fail(e, BERT_USAGE, "--task %s learns from a text, and not with %s", tasks[o->task],
                     o->inputs ? "--inputs" : o->no_nsp ? "--no-nsp" : "--mask");
+    if (o->task == TASK_ANSWER && (!o->file || !strcmp(o->file, "-")))
+        return fail(e, BERT_USAGE, "--task answer needs -f FILE, SQuAD's JSON");
+    if (o->task == TASK_ANSWER && o->truncate) o->without_effect = "--truncate";       /* it is read in parts */
+    if (o->task && o->teacher) return fail(e, BERT_USAGE, "--teacher teaches hidden words: leave --task out");
     o->pairs = o->task == TASK_CLASSIFY;                /* A ||| B */
     if (o->evaluate_every && !o->dev) return fail(e, BERT_USAGE, "--evaluate-every needs --dev FILE");
     if (o->dev && !strcmp(o->dev, "-")) return fail(e, BERT_USAGE, "--dev - : a file is expected");
@@ -108,28 +121,32 @@ static Status read_settings(TrainRun *r, Error *e)
     return s;
 }
 
-/* --dropout overrides both probabilities of the configuration; it is left as it is in config.json. */
+/* --dropout overrides the configuration's probabilities; they are left as they are in config.json. */
 static Status settle_dropout(TrainRun *r, Error *e)
 {
     double dropout = -1;
     if (read_real("--dropout", r->s->options.dropout, 0, 1, &dropout, e) != BERT_OK) return e->status;
-    if (dropout >= 0) r->training.dropout = r->training.probs_dropout = dropout;
+    if (dropout >= 0) r->training.dropout = r->training.probs_dropout = r->training.head_dropout = dropout;
     return BERT_OK;
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * Settings of the saved state
  * ------------------------------------------------------------------------------------------------------------------ */
-static void setting(TrainRun *r, const char *name, bool may_differ, const char *format, ...)
+/* option: how the command line calls it; NULL: as the name, with dashes. */
+static void setting(TrainRun *r, const char *name, const char *option, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-static void setting(TrainRun *r, const char *name, bool may_differ, const char *format, ...)
+static void setting(TrainRun *r, const char *name, const char *option, const char *format, ...)
 {
-    char *value = r->values[r->setting_count];
+    char *value = r->values[r->setting_count], *dashed = r->options_said[r->setting_count];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(value, SETTING_SIZE, format, arguments);
     va_end(arguments);
-    r->settings[r->setting_count++] = (Setting){name, value, may_differ};
+    snprintf(dashed, OPTION_SIZE, "--%s", name);
+    for (char *at = dashed + 2; *at; at++)
+        if (*at == '_') *at = '-';
+    r->settings[r->setting_count++] = (Setting){name, value, option ? option : dashed, false};
 }
 
 /* Everything that the numbers depend on, but for the text of the program. How a step is cut into micro-batches is not
@@ -140,26 +157,30 @@ static void list_settings(TrainRun *r, long long log_size)
     const Options *o = &r->s->options;
     const AdamWOptions *a = &r->options;
     r->setting_count = 0;
-    setting(r, "model", false, "%dL/%dH/%dA/%dF V %d P %d S %d %s eps %g%s", c->L, c->H, c->A, c->F, c->V, c->P, c->S,
+    setting(r, "model", "the model", "%dL/%dH/%dA/%dF V %d P %d S %d %s eps %g%s", c->L, c->H, c->A, c->F, c->V, c->P, c->S,
             c->gelu == GELU_TANH ? "gelu_new" : "gelu", c->eps, c->untied ? " untied" : "");
-    setting(r, "data", false, "%s", r->data_hash);
-    const char *task = o->task ? "classify" : o->no_nsp ? "mlm, no nsp" : "mlm";
-    setting(r, "task", false, "%s%s%s", task, o->truncate ? ", truncate" : "",
+    setting(r, "data", o->inputs ? "--inputs: its data" : "-f: its data", "%s", r->data_hash);
+    setting(r, "task", NULL, "%s%s%s%s", task_name(r), o->no_nsp ? ", no nsp" : "", o->truncate ? ", truncate" : "",
             o->plain ? ", no special" : "");
-    setting(r, "rules", false, "%s", o->rules ? "google" : "huggingface");
-    setting(r, "seed", false, "%d", o->seed);
-    setting(r, "steps", a->constant, "%lld", (long long)a->steps);
-    setting(r, "batch", false, "%d", r->batch);
-    setting(r, "max_length", false, "%d", r->max_length);
-    setting(r, "learning_rate", false, "%.17g", a->learning_rate);
-    setting(r, "warmup", false, "%lld", (long long)a->warmup);
-    setting(r, "schedule", false, "%s", a->constant ? "constant" : "linear");
-    setting(r, "weight_decay", false, "%.17g", a->weight_decay);
-    setting(r, "clip", false, "%.17g", a->clip);
-    setting(r, "dropout", false, "%.17g %.17g", r->training.dropout, r->training.probs_dropout);
-    setting(r, "mask", false, "%.17g", r->mask);
-    setting(r, "numbers", false, "%s", sizeof(real) == sizeof(double) ? "float64" : "float32");
-    setting(r, "log_size", true, "%lld", log_size);
+    setting(r, "rules", NULL, "%s", o->rules ? "google" : "huggingface");
+    setting(r, "seed", NULL, "%d", o->seed);
+    setting(r, "steps", NULL, "%lld", (long long)a->steps);
+    r->settings[r->setting_count - 1].may_differ = a->constant;
+    setting(r, "batch", NULL, "%d", r->batch);
+    setting(r, "max_length", NULL, "%d", r->max_length);
+    setting(r, "learning_rate", NULL, "%.17g", a->learning_rate);
+    setting(r, "warmup", NULL, "%lld", (long long)a->warmup);
+    setting(r, "schedule", NULL, "%s", a->constant ? "constant" : "linear");
+    setting(r, "weight_decay", NULL, "%.17g", a->weight_decay);
+    setting(r, "clip", NULL, "%.17g", a->clip);
+    char head[32] = "";
+    if (r->training.head_dropout > 0) snprintf(head, sizeof head, " %.17g", r->training.head_dropout);
+    setting(r, "dropout", NULL, "%.17g %.17g%s", r->training.dropout, r->training.probs_dropout, head);
+    setting(r, "mask", NULL, "%.17g", r->mask);
+    setting(r, "teacher", NULL, "%s", r->teacher.path ? r->teacher.hash : "none");
+    setting(r, "numbers", "the program's numbers", "%s", sizeof(real) == sizeof(double) ? "float64" : "float32");
+    setting(r, "log_size", NULL, "%lld", log_size);
+    r->settings[r->setting_count - 1].may_differ = true;
 }
 
 /* =====================================================================================================================
@@ -305,6 +326,22 @@ static Status open_data(TrainRun *r, Error *e)
 /* =====================================================================================================================
  * One step
  * ================================================================================================================== */
+/* What is computed of an exercise: MLM for M rows, NSP, or the head of its task. */
+Request train_request(const Exercise *x, const int *rows, int M, Keep keep)
+{
+    return (Request){.keep = keep, .pooler = x->has_next, .nsp = x->has_next, .mlm_rows = rows, .M = M,
+                     .classifier = x->has_task && x->kind == LABELS_OF_TEXTS,
+                     .token_classifier = x->has_task && x->kind == LABELS_OF_TOKENS,
+                     .qa = x->has_task && x->kind == LABELS_OF_SPANS};
+}
+
+/* How many labels of a task the step has. */
+static double task_labels(const Exercise *x)
+{
+    if (x->kind == LABELS_OF_TOKENS) return labels_that_count(x->task_labels, x->token[x->B]);
+    return x->kind == LABELS_OF_SPANS ? 2 * x->B : x->B;
+}
+
 /* Forward and back through the sequences from `begin` to `end` - 1. */
 static Status learn_part(TrainRun *r, int begin, int end, Targets targets, Error *e)
 {
@@ -314,29 +351,37 @@ static Status learn_part(TrainRun *r, int begin, int end, Targets targets, Error
     const Batch batch = {end - begin, x->T + begin, x->ids + first, x->types + first, x->mask + first};
     const Dropout dropout = {.rate = r->training.dropout, .probs_rate = r->training.probs_dropout,
                              .seed = (uint32_t)r->s->options.seed, .step = (uint32_t)r->adamw.step,
-                             .first_sequence = (uint32_t)begin};
+                             .first_sequence = (uint32_t)begin, .head_rate = r->training.head_dropout};
     Activations *a = &r->a;
     for (size_t i = 0; i < rows; i++) r->part_rows[i] = x->rows[row + i] - (int)first;
-    const Request request = {.keep = KEEP_EVERYTHING, .pooler = x->has_next, .nsp = x->has_next,
-                             .classifier = x->has_class, .mlm_rows = r->part_rows, .M = (int)rows};
+    const Request request = train_request(x, r->part_rows, (int)rows, KEEP_EVERYTHING);
+    if (r->teacher.path && teacher_scores(r, begin, end, e) != BERT_OK) return e->status;
+    targets.soft = r->teacher.soft;
     targets.labels = x->has_labels ? x->labels + row : NULL;
-    targets.next_sentence = targets.task_labels = x->next_sentence + begin;
+    targets.next_sentence = x->next_sentence + begin;
+    targets.task_labels = x->task_labels + (x->kind == LABELS_OF_TOKENS ? first : x->kind == LABELS_OF_SPANS
+                                                                       ? 2 * (size_t)begin : (size_t)begin);
     Status s = batch_check(&batch, &m->config, e);
     if (s == BERT_OK) s = activations_renew(a, m, &batch, &request, e);
     if (s == BERT_OK) s = gradients_room(&r->g, m, a, KEEP_NOTHING, e);
     if (s != BERT_OK) return s;
-    if (dropout.rate > 0 || dropout.probs_rate > 0) a->dropout = &dropout;
+    if (dropout.rate > 0 || dropout.probs_rate > 0 || dropout.head_rate > 0) a->dropout = &dropout;
     forward(m, a);
     backward(m, a, &r->g, &targets);
     a->dropout = NULL;
     return s;
 }
 
+static double loss_of(const Losses *l)
+{
+    return l->mlm + l->nsp + l->task + l->soft;
+}
+
 /* The loss of a step must be a number, and so must the length of its gradient: or the weights would be spoilt, and the
  * next state with them. */
 static Status check_numbers(const TrainRun *r, double norm, Error *e)
 {
-    const double loss = r->g.losses.mlm + r->g.losses.nsp + r->g.losses.task;
+    const double loss = loss_of(&r->g.losses);
     const char *what = isfinite(loss) ? "the gradient's length" : "the loss";
     if (isfinite(loss) && isfinite(norm)) return BERT_OK;
     return fail(e, BERT_TEXT,
@@ -353,9 +398,10 @@ static Status learn_step(TrainRun *r, double *norm, Error *e)
     Status s = exercise_fill(x, &r->data, r->adamw.step, e);
     if (s != BERT_OK) return s;
     const double chosen = labels_that_count(x->labels, x->row[x->B]);
-    const double judged = labels_that_count(x->next_sentence, (size_t)x->B);
+    const double judged = labels_that_count(x->next_sentence, (size_t)x->B), tasks = task_labels(x);
     const Targets targets = {.mlm_divisor = chosen > 0 ? chosen : 1, .nsp_divisor = judged > 0 ? judged : 1,
-                             .task_divisor = x->B};
+                             .task_divisor = tasks > 0 ? tasks : 1, .soft_count = r->teacher.soft_count,
+                             .soft_share = TEACHER_SHARE};
     gradients_zero(&r->g);
     for (int b = 0; s == BERT_OK && b < x->B; b += r->micro_batch)
         s = learn_part(r, b, b + r->micro_batch < x->B ? b + r->micro_batch : x->B, targets, e);
@@ -391,14 +437,16 @@ static void log_step(TrainRun *r, double norm)
     const Losses *l = &r->g.losses;
     const double seconds = seconds_now() - r->started;
     FILE *f = r->log_file;
-    fprintf(f, "{\"step\": %lld, \"loss\": %.9g", (long long)r->adamw.step, l->mlm + l->nsp + l->task);
+    fprintf(f, "{\"step\": %lld, \"loss\": %.9g", (long long)r->adamw.step, loss_of(l));
     if (x->has_labels)
         fprintf(f, ", \"mlm_loss\": %.9g, \"mlm_accuracy\": %.9g", l->mlm,
                 part_right(l->mlm_right, labels_that_count(x->labels, x->row[x->B])));
+    if (r->teacher.path) fprintf(f, ", \"teacher_loss\": %.9g", l->mlm + l->soft / TEACHER_SHARE);
     if (x->has_next)
         fprintf(f, ", \"nsp_loss\": %.9g, \"nsp_accuracy\": %.9g", l->nsp,
                 part_right(l->nsp_right, labels_that_count(x->next_sentence, (size_t)x->B)));
-    if (x->has_class) fprintf(f, ", \"classify_accuracy\": %.9g", part_right(l->task_right, x->B));
+    if (x->has_task)
+        fprintf(f, ", \"%s_accuracy\": %.9g", task_name(r), part_right(l->task_right, task_labels(x)));
     fprintf(f, ", \"learning_rate\": %.9g, \"gradient_norm\": %.9g, \"tokens_per_second\": %10.1f}\n",
             learning_rate_at(&r->options, r->adamw.step - 1), norm, seconds > 0 ? r->tokens / seconds : 0);
 }
@@ -426,14 +474,17 @@ static void show_step(TrainRun *r)
     put_thousands(rate, seconds > 0 ? (long long)(r->tokens / seconds) : 0);
     put_time(time_left, seconds / (double)done * (double)left);
     fprintf(stderr, "%sstep %lld/%lld  loss %.4f", terminal ? "\r" : "bert: ", (long long)r->adamw.step,
-            (long long)r->options.steps, l->mlm + l->nsp + l->task);
+            (long long)r->options.steps, loss_of(l));
     if (x->has_labels && x->has_next) fprintf(stderr, " (MLM %.4f, NSP %.4f)", l->mlm, l->nsp);
+    if (r->teacher.path) fprintf(stderr, "  teacher %.4f", l->mlm + l->soft / TEACHER_SHARE);
     if (x->has_labels)
         fprintf(stderr, "  words %.1f%%", 100 * part_right(l->mlm_right, labels_that_count(x->labels, x->row[x->B])));
     if (x->has_next)
         fprintf(stderr, "  pairs %.1f%%",
                 100 * part_right(l->nsp_right, labels_that_count(x->next_sentence, (size_t)x->B)));
-    if (x->has_class) fprintf(stderr, "  texts %.1f%%", 100 * part_right(l->task_right, x->B));
+    if (x->has_task)
+        fprintf(stderr, "  %s %.1f%%", x->kind == LABELS_OF_TEXTS ? "texts" : x->kind == LABELS_OF_TOKENS ? "words"
+                : "starts and ends", 100 * part_right(l->task_right, task_labels(x)));
     fprintf(stderr, "  %s tokens/s  %s left%s", rate, time_left, terminal && left ? " \033[K" : "\n");
 }
 
@@ -444,6 +495,7 @@ static Status save(TrainRun *r, Error *e)
         return fail(e, BERT_SYSTEM, "%s: cannot be written: %s", r->log, strerror(errno));
     list_settings(r, (long long)ftello(r->log_file));
     Status s = state_write(r->state, &r->p, &r->adamw, r->settings, r->setting_count, e);
+    if (s == BERT_OK) r->saved = true;
     return s == BERT_OK ? model_write(r->model, &r->p, e) : s;
 }
 
@@ -477,12 +529,41 @@ static double memory_needed(const TrainRun *r)
 static Status announce_texts(const TrainRun *r, Error *e)
 {
     const Examples *x = &r->data.examples;
-    const double entropy = unigram_entropy(x->label, x->count, r->classes.count, e);
+    const Classes *c = &r->classes;
+    if (x->kind == LABELS_OF_SPANS) {
+        note(r->s, "%s: %zu questions in %zu sequences%s", r->data.name, x->line[x->count - 1], x->count,
+             r->data.questions.impossible ? "; some have no answer" : "");
+        return BERT_OK;
+    }
+    const size_t labels = x->kind == LABELS_OF_TEXTS ? x->count : x->start[x->count];
+    const double entropy = unigram_entropy(x->label, labels, c->count, e);
+    char words[64] = "";
     if (e->status != BERT_OK) return e->status;
-    note(r->s, "%s: %zu texts, %d labels; loss of a model that knows nothing: ln %d = %.3f; that knows how frequent "
-         "each label is: %.3f", r->data.name, x->count, r->classes.count, r->classes.count, log(r->classes.count),
-         entropy);
+    if (x->kind == LABELS_OF_TOKENS)
+        snprintf(words, sizeof words, " of %.0f words", labels_that_count(x->label, labels));
+    note(r->s, "%s: %zu %s%s, %d labels; loss of a model that knows nothing: ln %d = %.3f; that knows how frequent each "
+         "label is: %.3f", r->data.name, x->count, *words ? "sentences" : "texts", words, c->count, c->count,
+         log(c->count), entropy);
     return BERT_OK;
+}
+
+/* What is allowed, and most likely a slip. */
+static void note_doubts(const TrainRun *r)
+{
+    const Options *o = &r->s->options;
+    const Corpus *text = &r->data.corpus;
+    const int32_t unknown = r->s->tokenizer.unk_id;
+    size_t unknowns = 0;
+    if (r->options.warmup >= r->options.steps)
+        note(r->s, "--warmup %lld: the learning rate only rises in %lld steps, and never reaches its largest",
+             (long long)r->options.warmup, (long long)r->options.steps);
+    if (o->mask && r->mask == 0 && !r->data.input_ids)
+        note(r->s, o->rules ? "--mask 0: one token of each sequence is hidden, the least by Google's rules"
+                            : "--mask 0: no word is hidden, so none is learned");
+    for (size_t i = 0; i < text->tokens; i++) unknowns += text->ids[i] == unknown;
+    if (text->tokens && 10 * unknowns >= text->tokens)
+        note(r->s, "%s: %.1f%% of the tokens are [UNK]: is it the text that the vocabulary was made for?", r->data.name,
+             100 * (double)unknowns / (double)text->tokens);
 }
 
 /* What the run is, what it will take, and what to hold its loss against. */
@@ -523,9 +604,22 @@ static bool is_judged(const TrainRun *r)
                                                             r->adamw.step % o->evaluate_every == 0));
 }
 
+/* Ctrl-C, SIGTERM: the step is done, and its state is saved; then the program ends as such a signal ends it. */
+static Status end_by_signal(TrainRun *r, Error *e)
+{
+    const int number = program_ending();
+    const char *name = number == SIGINT ? "SIGINT (Ctrl-C)" : number == SIGTERM ? "SIGTERM" : "SIGHUP";
+    if (save(r, e) != BERT_OK) return e->status;
+    note(r->s, "%s: ended by %s after step %lld, which is saved: --resume goes on from there", r->directory, name,
+         (long long)r->adamw.step);
+    program_ends(number);
+    return BERT_OK;
+}
+
 static Status learn(TrainRun *r, Error *e)
 {
     Status s = BERT_OK;
+    program_ends_gently();
     r->started = seconds_now();
     r->first_step = r->adamw.step;
     while (s == BERT_OK && r->adamw.step < r->options.steps) {
@@ -535,6 +629,7 @@ static Status learn(TrainRun *r, Error *e)
         log_step(r, norm);
         show_step(r);
         if (is_judged(r)) s = train_judge(r, e);
+        if (s == BERT_OK && program_ending() && r->adamw.step < r->options.steps) s = end_by_signal(r, e);
         if (s == BERT_OK && r->adamw.step % r->save_every == 0 && r->adamw.step < r->options.steps) s = save(r, e);
     }
     return s == BERT_OK ? save(r, e) : s;
@@ -547,10 +642,13 @@ static Status run_training(TrainRun *r, Error *e)
     Status s = train_model_open(r, e);
     if (s == BERT_OK) s = settle_dropout(r, e);
     if (s == BERT_OK) s = open_data(r, e);
+    if (s == BERT_OK) s = teacher_open(r, e);
     if (s == BERT_OK) list_settings(r, 0);
     if (s == BERT_OK && r->resumed)
         s = state_read(r->state, &r->p, &r->adamw, r->settings, r->setting_count, &log_size, e);
     if (s == BERT_OK) s = announce(r, e);
+    if (s == BERT_OK) teacher_announce(r);
+    if (s == BERT_OK) note_doubts(r);
     if (s == BERT_OK && r->resumed) note(r->s, "goes on after step %lld", (long long)r->adamw.step);
     if (s == BERT_OK && r->resumed && r->adamw.step > r->options.steps)
         s = fail(e, BERT_USAGE, "%s: has %lld steps already, more than --steps %lld", r->state,
@@ -573,6 +671,8 @@ static Status verb_train(Session *s, Error *e)
     if (status == BERT_OK) status = run_training(r, e);
     if (r->log_file && fclose(r->log_file) != 0 && status == BERT_OK)
         status = fail(e, BERT_SYSTEM, "%s: cannot be written: %s", r->log, strerror(errno));
+    if (status != BERT_OK) train_undo(r);
+    teacher_free(r);
     train_data_free(&r->data);
     train_data_free(&r->dev);
     classes_free(&r->classes);
@@ -592,7 +692,7 @@ static Status verb_train(Session *s, Error *e)
 const Verb train_verb = {
     .name = "train", .run = verb_train, .settle = train_settle, .needs = NEEDS_NOTHING, .opens_output = true,
     .own = "--config --vocab --task --no-nsp --steps --batch --micro-batch --learning-rate --warmup --schedule "
-           "--weight-decay --clip --dropout --mask --rules --seed --save-every --dev --evaluate-every --resume",
+           "--weight-decay --clip --dropout --mask --rules --seed --save-every --dev --evaluate-every --resume --teacher",
     .formats = "", .arguments = "", .summary = "from text, or a model from a model: all gradients in C",
     .help = train_help, .examples = train_examples,
 };

@@ -74,18 +74,43 @@ int mask_tokens(int32_t *ids, int T, const MaskRules *rules, Draws *d, int *rows
 /* ---------------------------------------------------------------------------------------------------------------------
  * The exercises of one step
  * ------------------------------------------------------------------------------------------------------------------ */
-typedef struct {                    /* texts with a label each: --task classify */
+typedef enum {                      /* what is labelled: --task classify, tag, answer */
+    LABELS_OF_TEXTS,                /* one row of the classifier for each text */
+    LABELS_OF_TOKENS,               /* one for each token, -100: none */
+    LABELS_OF_SPANS                 /* first and last token of the answer; 0 0, [CLS], if there is none */
+} LabelKind;
+
+typedef struct {                    /* texts with labels */
+    LabelKind kind;
     int32_t *ids, *types;           /* (start[count]) */
     size_t *start;                  /* (count+1) first token of each; the last is the number of tokens */
-    int32_t *label;                 /* (count) */
-    size_t *line;                   /* (count) of the file */
-    size_t count, token_room, room;
+    int32_t *label;                 /* (count), (start[count]) or (count,2), as the kind says */
+    size_t *line;                   /* (count) of the file; of spans the question's number, from 1 */
+    size_t count, token_room, label_room, room;
     size_t *order;                  /* (count) how they follow each other in this epoch */
     int64_t epoch;                  /* that `order` is of, if there is one */
     uint32_t seed;
 } Examples;
-Status examples_add(Examples *x, const Encoding *encoding, int32_t label, size_t line, Error *e);
+/* One more: 1, T or 2 labels. */
+Status examples_add(Examples *x, const Encoding *encoding, const int32_t *labels, size_t line, Error *e);
 void examples_free(Examples *x);
+
+typedef struct {                    /* a question of a held-out file, with what its answer is judged by */
+    Text context;                   /* of Questions.contexts */
+    char **answers;                 /* (answer_count) right ones; none: it has no answer */
+    size_t answer_count, answer_room;
+    double null_score, score;       /* the least of [CLS], the best of a span, over its windows */
+    size_t begin, end;              /* that span, bytes of the context */
+    bool any;                       /* there is a span */
+} Question;
+typedef struct {
+    Question *list;                 /* (count) */
+    char **contexts;                /* (context_count) */
+    size_t (*offsets)[2];           /* of each token of the Examples its bytes of the context; 0 0: it is not of it */
+    size_t count, room, context_count, context_room, offset_room;
+    bool impossible;                /* some question has no answer */
+} Questions;
+void questions_free(Questions *q);
 
 typedef struct {
     int B;
@@ -95,14 +120,18 @@ typedef struct {
     /* (row[B]) tokens to be guessed, counted within the sequence's step: 0 .. token[B]-1 */
     int *rows;
     int32_t *labels;                /* (row[B]) */
-    int32_t *next_sentence;         /* (B); below 0: none. With has_class: the label of each text */
+    int32_t *next_sentence;         /* (B); below 0: none */
+    int32_t *task_labels;           /* of a task: (B), (token[B]) or (B,2), as its kind says */
+    LabelKind kind;
     size_t *line;                   /* (B) of the file */
-    bool has_labels, has_next, has_class;   /* which of the three there are at all */
+    size_t *example;                /* (B) which of the examples it is */
+    bool has_labels, has_next, has_task;    /* which of the three there are at all */
 } Exercise;
 
 typedef struct {
     const char *name;               /* of the file, for messages */
     Examples examples;              /* texts with labels */
+    Questions questions;            /* held-out ones */
     Corpus corpus;                  /* text */
     Pairs pairs;                    /* of this epoch */
     int64_t first_pair;             /* its first, counted from the first of epoch 0 */

@@ -348,13 +348,15 @@ Status exercise_new(Exercise *x, int B, int max_length, Error *e)
     x->row = calloc(sequences, sizeof *x->row);
     x->next_sentence = calloc(sequences, sizeof *x->next_sentence);
     x->line = calloc(sequences, sizeof *x->line);
+    x->example = calloc(sequences, sizeof *x->example);
     x->ids = calloc(tokens, sizeof *x->ids);
     x->types = calloc(tokens, sizeof *x->types);
     x->mask = calloc(tokens, sizeof *x->mask);
     x->rows = calloc(tokens, sizeof *x->rows);
     x->labels = calloc(tokens, sizeof *x->labels);
-    if (x->T && x->token && x->row && x->next_sentence && x->line && x->ids && x->types && x->mask && x->rows &&
-        x->labels) return BERT_OK;
+    x->task_labels = calloc(tokens, sizeof *x->task_labels);        /* a sequence has room for 5 tokens or more */
+    if (x->T && x->token && x->row && x->next_sentence && x->line && x->example && x->ids && x->types && x->mask &&
+        x->rows && x->labels && x->task_labels) return BERT_OK;
     exercise_free(x);
     return fail(e, BERT_SYSTEM, "out of memory for a step of %zu tokens", tokens);
 }
@@ -366,11 +368,13 @@ void exercise_free(Exercise *x)
     free(x->row);
     free(x->next_sentence);
     free(x->line);
+    free(x->example);
     free(x->ids);
     free(x->types);
     free(x->mask);
     free(x->rows);
     free(x->labels);
+    free(x->task_labels);
     *x = (Exercise){0};
 }
 
@@ -388,26 +392,50 @@ static int put_tokens(Exercise *x, size_t at, const int32_t *ids, size_t count, 
 /* Room for one more text of T tokens behind so many. */
 static bool examples_room(Examples *x, size_t tokens, size_t T)
 {
-    size_t wanted, more, type_room = x->token_room, label_room = x->room, line_room = x->room;
+    size_t wanted, more, type_room = x->token_room, line_room = x->room;
     if (!size_add(tokens, T, &wanted) || !size_add(x->count, 2, &more)) return false;
+    const size_t labels = x->kind == LABELS_OF_TOKENS ? wanted : 2 * more;
     return lengthen_array(&x->types, sizeof *x->types, &type_room, wanted) &&
            lengthen_array(&x->ids, sizeof *x->ids, &x->token_room, wanted) &&
-           lengthen_array(&x->label, sizeof *x->label, &label_room, more) &&
+           lengthen_array(&x->label, sizeof *x->label, &x->label_room, labels) &&
            lengthen_array(&x->line, sizeof *x->line, &line_room, more) &&
            lengthen_array(&x->start, sizeof *x->start, &x->room, more);
 }
 
-Status examples_add(Examples *x, const Encoding *encoding, int32_t label, size_t line, Error *e)
+/* The labels of example i of those that there are, and how many. */
+static int32_t *labels_of(const Examples *x, size_t i, size_t *count)
+{
+    *count = x->kind == LABELS_OF_TEXTS ? 1 : x->kind == LABELS_OF_SPANS ? 2 : x->start[i + 1] - x->start[i];
+    return x->label + (x->kind == LABELS_OF_TOKENS ? x->start[i] : i * *count);
+}
+
+Status examples_add(Examples *x, const Encoding *encoding, const int32_t *labels, size_t line, Error *e)
 {
     const size_t at = x->count ? x->start[x->count] : 0, T = (size_t)encoding->T;
+    size_t count;
     if (!examples_room(x, at, T)) return fail(e, BERT_SYSTEM, "out of memory for %zu texts", x->count + 1);
     memcpy(x->ids + at, encoding->input_ids, T * sizeof *x->ids);
     memcpy(x->types + at, encoding->token_type_ids, T * sizeof *x->types);
     x->start[x->count] = at;
-    x->label[x->count] = label;
+    x->start[x->count + 1] = at + T;
     x->line[x->count] = line;
-    x->start[++x->count] = at + T;
+    int32_t *to = labels_of(x, x->count, &count);
+    memcpy(to, labels, count * sizeof *to);
+    x->count++;
     return BERT_OK;
+}
+
+void questions_free(Questions *q)
+{
+    for (size_t i = 0; i < q->count; i++) {
+        for (size_t k = 0; k < q->list[i].answer_count; k++) free(q->list[i].answers[k]);
+        free(q->list[i].answers);
+    }
+    for (size_t i = 0; i < q->context_count; i++) free(q->contexts[i]);
+    free(q->list);
+    free(q->contexts);
+    free(q->offsets);
+    *q = (Questions){0};
 }
 
 void examples_free(Examples *x)
@@ -444,7 +472,7 @@ static Status find_example(Examples *x, int64_t wanted, size_t *found, Error *e)
 static Status put_example(Exercise *x, Examples *all, int64_t number, int b, Error *e)
 {
     const size_t at = x->token[b];
-    size_t i = 0;
+    size_t i = 0, count;
     if (find_example(all, number, &i, e) != BERT_OK) return e->status;
     const size_t first = all->start[i], T = all->start[i + 1] - first;
     for (size_t t = 0; t < T; t++) {
@@ -454,7 +482,10 @@ static Status put_example(Exercise *x, Examples *all, int64_t number, int b, Err
     }
     x->T[b] = (int)T;
     x->line[b] = all->line[i];
-    x->next_sentence[b] = all->label[i];
+    x->example[b] = i;
+    const int32_t *labels = labels_of(all, i, &count);
+    memcpy(x->task_labels + (all->kind == LABELS_OF_TOKENS ? at : (size_t)b * count), labels, count * sizeof *labels);
+    x->next_sentence[b] = -1;
     x->token[b + 1] = at + T;
     x->row[b + 1] = x->row[b];
     return BERT_OK;
@@ -565,14 +596,15 @@ static Status put_row(Exercise *x, const TrainData *data, size_t row, int b, Err
 
 Status exercise_fill(Exercise *x, TrainData *data, int64_t step, Error *e)
 {
-    x->has_class = data->examples.count > 0;
-    x->has_labels = data->input_ids ? data->labels != NULL : !x->has_class;
+    x->has_task = data->examples.count > 0;
+    x->kind = data->examples.kind;
+    x->has_labels = data->input_ids ? data->labels != NULL : !x->has_task;
     x->has_next = data->input_ids ? data->next_sentence != NULL : data->pair_rules.nsp;
     for (int b = 0; b < x->B; b++) {
         const int64_t number = step * x->B + b;
         const Pair *pair = NULL;
-        if (x->has_class && put_example(x, &data->examples, number, b, e) != BERT_OK) return e->status;
-        if (x->has_class) continue;
+        if (x->has_task && put_example(x, &data->examples, number, b, e) != BERT_OK) return e->status;
+        if (x->has_task) continue;
         Status s = data->input_ids ? put_row(x, data, (size_t)number % data->rows, b, e)
                                    : find_pair(data, number, &pair, e);
         if (s != BERT_OK) return s;
@@ -602,7 +634,7 @@ Status train_inputs_open(TrainData *data, const char *path, const BertConfig *co
     Status s = safetensors_open(&data->inputs, path, e);
     if (s == BERT_OK) s = find_input(data, "input_ids", 2, &data->input_ids, e);
     if (s == BERT_OK && !data->input_ids) s = fail(e, BERT_FILE, "%s: there is no tensor input_ids", path);
-    if (s == BERT_OK) s = find_input(data, "token_type_ids", 2, &data->types, e);
+    if (s == BERT_OK && config->S) s = find_input(data, "token_type_ids", 2, &data->types, e);
     if (s == BERT_OK) s = find_input(data, "attention_mask", 2, &data->mask, e);
     if (s == BERT_OK) s = find_input(data, "labels", 2, &data->labels, e);
     if (s == BERT_OK) s = find_input(data, "next_sentence_label", 1, &data->next_sentence, e);
@@ -622,6 +654,7 @@ void train_data_free(TrainData *data)
 {
     corpus_free(&data->corpus);
     examples_free(&data->examples);
+    questions_free(&data->questions);
     free(data->pairs.list);
     if (data->inputs.tensors) safetensors_close(&data->inputs);
     *data = (TrainData){0};

@@ -1,35 +1,7 @@
-/* checksum.c - see checksum.h. Numbers are taken as the machine has them: little-endian, wherever bert.c runs. */
+/* checksum.c - see checksum.h. */
 #include "checksum.h"
 #include <stdlib.h>
 #include <string.h>
-
-static void add_tensor(Sha256 *sha, const TraceTensor *t, size_t B)
-{
-    size_t count = B;
-    char word[32];
-    sha256_add(sha, t->name, strlen(t->name));
-    for (int i = 0; i < t->rank; i++) {
-        snprintf(word, sizeof word, "%c%zu", i ? ',' : ' ', t->shape[i]);
-        sha256_add(sha, word, strlen(word));
-        count *= t->shape[i];
-    }
-    sha256_add(sha, "\n", 1);
-    sha256_add(sha, t->data, count * sizeof *t->data);
-}
-
-Status trace_checksum(const Bert *m, const Activations *a, char hex[65], Error *e)
-{
-    TraceTensor *list;
-    size_t count;
-    Sha256 sha;
-    Status status = trace_list(m, a, &list, &count, e);
-    if (status != BERT_OK) return status;
-    sha256_start(&sha);
-    for (size_t i = 0; i < count; i++) add_tensor(&sha, &list[i], (size_t)a->batch.B);
-    sha256_end(&sha, hex);
-    free(list);
-    return BERT_OK;
-}
 
 Status same_with_nothing_kept(const Bert *m, const Activations *kept, Error *e)
 {

@@ -3,12 +3,8 @@
 #define CHECKSUM_H
 #include "verify/verify.h"
 
-/* SHA-256 over name, shape and bytes of every tensor of a trace, in the order of the data: for each tensor the line
- * "pooler.dense 768\n" (shapes as trace_list has them, of one sequence), then its numbers, of all B sequences. */
-Status trace_checksum(const Bert *m, const Activations *a, char hex[65], Error *e);
-
-/* The same for the bank sentence on the model of a directory: every intermediate, and every head that the model has,
- * the MLM head at every token. The NSP head is left out, since some sources of the real weights lack it. */
+/* trace_checksum (verify.h) for the bank sentence on the model of a directory: every intermediate, and every head that
+ * the model has, the MLM head at every token. The NSP head is left out, since some sources of the real weights lack it. */
 Status bank_checksum(const char *directory, char hex[65], Error *e);
 
 /* Runs the same batch with nothing kept, as most commands do: then step 12 leaves its numbers packed for step 13. An

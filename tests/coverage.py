@@ -1,6 +1,9 @@
 """make coverage: which lines of the readers and the tokenizer no test reaches.
 
-    python3 tests/coverage.py COMPILER LINKER_FLAGS FILE.c ...
+    python3 tests/coverage.py COMPILER LINKER_FLAGS SUITE CORE REST FOREIGN FILES
+
+SUITE, CORE, REST and FOREIGN are lists of sources, separated by blanks: of the tests, of the library, of the rest of
+`bert`, of the converter; FILES are those that are counted.
 
 Builds the tests, the fault injection and `bert` with gcc's --coverage, runs them without the real weights (the short
 tests, in a copy of the sources), and adds up what gcov counted. A line that nothing reached must stand, as it is
@@ -8,50 +11,52 @@ written, in tests/COVERAGE-readers.md, which has the reason; one that does not, 
 import glob
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), ".."))
 HERE = os.path.join(ROOT, "build", "coverage")
-FOREIGN = ["weights/tensorbundle.c", "weights/zip.c", "weights/torch.c"]
-OTHER_PROGRAM = ["weights/convert.c"] + FOREIGN
-
-
-def sources(*rooms):
-    """The .c files of these folders of the project, "." being the top, without the converter's."""
-    found = sorted(os.path.relpath(path, ROOT) for room in rooms for path in glob.glob(os.path.join(ROOT, room, "*.c")))
-    return [path for path in found if path not in OTHER_PROGRAM]
-
-
-CORE = sources(".", "weights") + sources("verify")
-CLI = [path for path in sources("cli") if path != "cli/main.c"]
+FAST = ["bert.c", "tensor.c", "learn.c"]
 
 
 def run(command, **more):
     return subprocess.run(command, shell=isinstance(command, str), cwd=HERE, check=True, **more)
 
 
-def build(compiler, wraps):
-    """Objects in one directory each, since gcov's counts lie beside them."""
-    def program(name, sources, flags, links=""):
-        os.makedirs(os.path.join(HERE, name), exist_ok=True)
-        objects = []
-        for source in sources:
-            target = f"{name}/{source.replace('/', '_')[:-2]}.o"
-            main = "-Dmain=bert_main" if name == "faults" and source == "cli/main.c" else ""
-            run(f"{compiler} -O0 -march=native -g --coverage {flags} {main} -c {source} -o {target}")
-            objects.append(target)
-        run(f"{compiler} --coverage {flags} {links} {' '.join(objects)} -o {name}/{name} -lm")
-    tests = sorted(os.path.relpath(t, HERE) for t in glob.glob(HERE + "/tests/test_*.c"))
-    program("suite", CORE + FOREIGN + ["cli/spans.c", "cli/train_data.c", "tests/formula.c", "tests/torch_file.c", "tests/checksum.c", "tests/shell.c",
-                                     "tests/run.c"] + tests, "")
-    program("faults", CORE + CLI + FOREIGN + ["cli/main.c", "tests/formula.c", "tests/torch_file.c", "tests/faults.c",
-                                                     "tests/checkpoint.c"],
-            "-fsanitize=leak -DCOVERAGE", wraps)
-    program("sweep", CORE + FOREIGN + ["tests/formula.c", "tests/torch_file.c", "tests/sweep.c"], "",
-            "-Wl,--wrap=file_open,--wrap=malloc,--wrap=calloc,--wrap=realloc")
-    program("cli", CORE + CLI + ["cli/main.c"], "")
+def includes(source, files):
+    """Whether the source is one of these files or includes one, itself or by way of another source."""
+    if source in files:
+        return True
+    with open(os.path.join(HERE, source), encoding="utf-8") as f:
+        inner = re.findall(r'#include "([\w./]+\.c)"', f.read())
+    return any(includes(path if os.path.exists(os.path.join(HERE, path)) else "tests/" + path, files) for path in inner)
+
+
+def build(compiler, wraps, suite, core, rest, foreign, files):
+    """What is counted is compiled for each program, since gcov's counts lie beside the objects; the rest once, with
+    the optimizer (at -O0 the suite would compute for ten minutes)."""
+    def compiled(name, source, flags):
+        counted = includes(source, files)
+        target = f"{name if counted or flags else 'rest'}/{source.replace('/', '_')[:-2]}.o"
+        if not os.path.exists(os.path.join(HERE, target)):
+            os.makedirs(os.path.dirname(os.path.join(HERE, target)), exist_ok=True)
+            level = "-g -O0 --coverage" if counted else "-O3" if source in FAST else "-O1"
+            run(f"{compiler} -march=native {level} {flags} -c {source} -o {target}")
+        return target
+
+    def program(name, sources, flags={}, links=""):
+        objects = [compiled(name, source, flags.get(source, "")) for source in sources]
+        run(f"{compiler} --coverage {links} {' '.join(objects)} -o {name}/{name} -lm")
+    made = foreign + ["tests/formula.c", "tests/torch_file.c"]
+    program("suite", suite)
+    program("faults", core + rest + made + ["tests/faults.c", "tests/checkpoint.c"],
+            {"cli/main.c": "-Dmain=bert_main", "tests/faults.c": "-DCOVERAGE"}, wraps)
+    program("sweep", core + [file for file in rest if file.startswith("verify/")] + made + ["tests/sweep.c"],
+            links="-Wl,--wrap=file_open,--wrap=malloc,--wrap=calloc,--wrap=realloc")
+    program("cli", core + rest)
     shutil.copy(os.path.join(HERE, "cli", "cli"), os.path.join(HERE, "bert"))
 
 
@@ -88,7 +93,9 @@ def runs(environment, log, *command):
     """Whether the command succeeds. What it prints is in the log, and in a second one what it says on stderr."""
     path = os.path.join(HERE, log)
     with open(path, "w") as out, open(path + ".err", "w") as err:
+        start = time.monotonic()
         code = subprocess.run(command, cwd=HERE, env=environment, stdout=out, stderr=err).returncode
+        print(f"{' '.join(command)}: {time.monotonic() - start:.0f} s", flush=True)
     if code != 0:
         print(f"{' '.join(command)} failed ({code}): see {path}")
     return code == 0
@@ -100,9 +107,10 @@ def last_line(name):
 
 
 def main():
-    compiler, wraps, *files = sys.argv[1:]
+    compiler, wraps = sys.argv[1:3]
+    suite, core, rest, foreign, files = (argument.split() for argument in sys.argv[3:])
     copy_sources()
-    build(compiler, wraps)
+    build(compiler, wraps, suite, core, rest, foreign, files)
     environment = dict(os.environ, SHORT="1", SKIPS_FAIL="0")
     passed = [runs(environment, "suite.log", "suite/suite"), runs(environment, "faults.log", "faults/faults")]
     passed += [runs(environment, f"sweep-{some}.log", "sweep/sweep", some) for some in ("number", "key", "tensors")]

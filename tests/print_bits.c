@@ -1,6 +1,7 @@
 /* print_bits.c - what tests/bits.sh builds in many ways: prints a checksum of every trace that it computes.
  *
  *     build/bits/NAME [MODEL_DIRECTORY]       the formula models tiny and odd; then the bank sentence on a real model
+ *     build/bits/NAME --few                   a part of it, for emulators: tiny without pre-training, three runs of odd
  *
  * Every intermediate of every layer is in a checksum (checksum.h), so two builds that print the same lines computed the
  * same bits throughout. The inputs reach what differs between kernels: one token, numbers of tokens on both sides of a
@@ -12,6 +13,7 @@
 #include "cli/train.h"
 #include "formula.h"
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct {
     const char *name;
@@ -109,7 +111,8 @@ static Status learn_once(const Bert *m, Gradients *g, Parameters *p, uint32_t st
         Activations a;
         const Batch batch = {count, T, ids, types, mask};
         const Request request = {.keep = KEEP_EVERYTHING, .pooler = true, .nsp = true, .mlm_rows = rows, .M = M};
-        const Dropout dropout = {0.1, 0.1, 42, step, (uint32_t)begin};
+        const Dropout dropout = {.rate = 0.1, .probs_rate = 0.1, .seed = 42, .step = step,
+                                 .first_sequence = (uint32_t)begin};
         const Targets targets = {.labels = labels, .next_sentence = next, .mlm_divisor = 35, .nsp_divisor = B};
         status = activations_new(&a, m, &batch, &request, e);
         if (status == BERT_OK) status = gradients_room(g, m, &a, KEEP_NOTHING, e);
@@ -174,7 +177,8 @@ static Status learn_exercise(const Bert *m, Gradients *g, Parameters *p, Exercis
         for (size_t i = row; i < x->row[b + 1]; i++) x->rows[i] -= (int)first;
         const Request request = {.keep = KEEP_EVERYTHING, .pooler = true, .nsp = true, .mlm_rows = x->rows + row,
                                  .M = (int)(x->row[b + 1] - row)};
-        const Dropout dropout = {0.1, 0.1, 9, step, (uint32_t)b};
+        const Dropout dropout = {.rate = 0.1, .probs_rate = 0.1, .seed = 9, .step = step,
+                                 .first_sequence = (uint32_t)b};
         const Targets targets = {.labels = x->labels + row, .next_sentence = x->next_sentence + b,
                                  .mlm_divisor = (double)x->row[x->B], .nsp_divisor = x->B};
         status = activations_new(&a, m, &batch, &request, e);
@@ -222,18 +226,19 @@ static Status print_pretraining(const BertConfig *config, Rules rules, Error *e)
     return status;
 }
 
-static Status print_formula(const char *kind, Error *e)
+static Status print_formula(const char *kind, bool few, Error *e)
 {
     Bert m;
     char directory[256];
+    const bool tiny = strcmp(kind, "tiny") == 0;
+    const size_t count = few && !tiny ? 3 : sizeof cases / sizeof *cases;
     if (!formula_directory(directory)) return fail(e, BERT_SYSTEM, "a directory cannot be made");
     Status status = formula_model(directory, kind, e);
     if (status == BERT_OK && (status = bert_load(&m, directory, e)) == BERT_OK) {
-        for (size_t i = 0; status == BERT_OK && i < sizeof cases / sizeof *cases; i++)
-            status = print_case(&m, kind, &cases[i], e);
-        if (status == BERT_OK) status = print_learning(&m, kind, e);
-        for (Rules rules = RULES_HUGGINGFACE; m.config.S > 2 && rules <= RULES_GOOGLE && status == BERT_OK; rules++)
-            status = print_pretraining(&m.config, rules, e);        /* of tiny only */
+        for (size_t i = 0; status == BERT_OK && i < count; i++) status = print_case(&m, kind, &cases[i], e);
+        if (status == BERT_OK && (tiny || !few)) status = print_learning(&m, kind, e);
+        for (Rules rules = RULES_HUGGINGFACE; tiny && !few && rules <= RULES_GOOGLE && status == BERT_OK; rules++)
+            status = print_pretraining(&m.config, rules, e);
         bert_free(&m);
     }
     formula_remove(directory);
@@ -251,9 +256,10 @@ static Status print_bank(const char *directory, Error *e)
 int main(int argc, char **argv)
 {
     Error e = {0};
-    Status status = print_formula("tiny", &e);
-    if (status == BERT_OK) status = print_formula("odd", &e);
-    for (int i = 1; status == BERT_OK && i < argc; i++) status = print_bank(argv[i], &e);
+    const bool few = argc > 1 && strcmp(argv[1], "--few") == 0;
+    Status status = print_formula("tiny", few, &e);
+    if (status == BERT_OK) status = print_formula("odd", few, &e);
+    for (int i = few ? 2 : 1; status == BERT_OK && i < argc; i++) status = print_bank(argv[i], &e);
     if (status != BERT_OK) fprintf(stderr, "print_bits: %s\n", e.message);
     return status;
 }

@@ -78,7 +78,7 @@ static const Test *const suites[] = {
     files_tests, weights_tests, tokenizer_tests, tensor_tests, model_tests, bits_tests, golden_tests, value_tests,
     verify_tests, mistake_tests, habit_tests, cli_tests, sentence_tests, explain_tests, output_tests, compare_tests,
     readme_tests, bring_tests, torch_tests, report_tests, head_tests, span_tests, tag_answer_tests, learn_tests,
-    gradients_tests, train_tests, transcript_tests
+    gradients_tests, train_tests, train_task_tests, train_care_tests, teacher_tests, transcript_tests
 };
 enum { SUITES = sizeof suites / sizeof *suites };
 
@@ -88,6 +88,97 @@ bool test_exists(const char *name)
         for (const Test *t = suites[s]; t->name; t++)
             if (!strcmp(t->name, name)) return true;
     return false;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Records
+ * ------------------------------------------------------------------------------------------------------------------ */
+static char recorded[1 << 19];
+static size_t recorded_length;
+
+void record(const char *title, const char *text, const char *directory)
+{
+    const size_t n = strlen(directory), start = recorded_length;
+    char *to = recorded + start;
+    if (!check(start + strlen(title) + strlen(text) + 8 < sizeof recorded, "%s: the record is full", title)) return;
+    to += sprintf(to, "== %s\n", title);
+    for (const char *from = text; *from; ) {
+        if (n && !strncmp(from, directory, n)) {
+            *to++ = '@';
+            from += n;
+        } else if (!strncmp(from, "-1", 2) && strspn(from + 2, "0123456789") == 2 && !strncmp(from + 4, " dB", 3)) {
+            memcpy(to, "-1xx", 4);
+            to += 4;
+            from += 4;
+        } else {
+            *to++ = *from++;
+        }
+    }
+    if (to[-1] != '\n') *to++ = '\n';
+    *to = 0;
+    recorded_length = (size_t)(to - recorded);
+}
+
+/* The first line that is another one is shown, under its title. */
+static void show_difference(const char *path, const char *want, const char *got)
+{
+    const char *title = got, *line = got;
+    for (; *want && *got == *want; got++, want++) {
+        if (*got == '\n') line = got + 1;
+        if (*got == '\n' && !strncmp(got + 1, "== ", 3)) title = got + 1;
+    }
+    check(*got == *want, "%s: %.*s:\n      %.*s\n    expected\n      %.*s", path, (int)strcspn(title, "\n"), title,
+          (int)strcspn(line, "\n"), line, (int)strcspn(want - (got - line), "\n"), want - (got - line));
+}
+
+/* A whole file as a string, "" if there is none; the caller's to free. */
+static char *read_text(const char *path)
+{
+    size_t size = 0;
+    FILE *f = fopen(path, "rb");
+    char *text = NULL;
+    for (size_t n = 1; n > 0; size += n) {
+        char *larger = realloc(text, size + (1 << 16) + 1);
+        if (!larger) abort();
+        text = larger;
+        n = f ? fread(text + size, 1, 1 << 16, f) : 0;
+        text[size + n] = 0;
+    }
+    if (f) fclose(f);
+    return text;
+}
+
+void check_record(const char *path)
+{
+    char *committed = read_text(path);
+    show_difference(path, committed, recorded);
+    FILE *f = getenv("NEW_TRANSCRIPT") ? fopen(path, "wb") : NULL;
+    if (f) fputs(recorded, f), fclose(f);
+    free(committed);
+    recorded_length = 0;
+    *recorded = 0;
+}
+
+void end_record(const char *test)
+{
+    static const char path[] = "tests/golden/refusals.txt";
+    char heading[120];
+    if (!recorded_length) return;
+    char *committed = read_text(path);
+    snprintf(heading, sizeof heading, "# %.100s\n", test);
+    char *begin = strstr(committed, heading);
+    if (!begin) begin = committed + strlen(committed);
+    char *section = *begin ? begin + strlen(heading) : begin, *next = strstr(section, "\n# ");
+    next = next ? next + 1 : section + strlen(section);
+    const char after = *next;
+    *next = 0;
+    show_difference(path, section, recorded);
+    *next = after;
+    FILE *f = getenv("NEW_TRANSCRIPT") ? fopen(path, "wb") : NULL;
+    if (f) fprintf(f, "%.*s%s%s%s", (int)(begin - committed), committed, heading, recorded, next), fclose(f);
+    free(committed);
+    recorded_length = 0;
+    *recorded = 0;
 }
 
 int main(int argc, char **argv)
@@ -104,6 +195,7 @@ int main(int argc, char **argv)
             fflush(stdout);
             const int left = formula_directories();
             t->run();
+            end_record(t->name);
             if (!failed) check(formula_directories() == left, "it leaves no directory behind");
             if (skipped && skips_fail && *skips_fail == '1') failed = true;
             if (failed) printf("    FAILED: %s\n", t->name), fails++;

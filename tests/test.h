@@ -14,7 +14,8 @@ extern const Test weights_tests[], tokenizer_tests[], tensor_tests[], model_test
                   mistake_tests[], habit_tests[], sentence_tests[], compare_tests[], files_tests[], readme_tests[],
                   bring_tests[],
                   torch_tests[], report_tests[], head_tests[], span_tests[], tag_answer_tests[],
-                  learn_tests[], gradients_tests[], train_tests[], transcript_tests[];
+                  learn_tests[], gradients_tests[], train_tests[], train_task_tests[], train_care_tests[],
+                  teacher_tests[], transcript_tests[];
 
 /* Fails the running test unless `ok`; the sentence (printf rules) says what was expected. Returns ok. */
 bool check(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -28,6 +29,12 @@ void skip(const char *why);
 /* Whether weights/NAME can be used: it is there, and FORMULA=1 (make check) does not leave it out. If not, the running
  * test ends as skipped. */
 bool real_weights(const char *name);
+/* A record of what many runs say, each under its title, held against a committed file by check_record;
+ * NEW_TRANSCRIPT=1 writes the file anew. `directory` stands there as @; a level of -100 dB or less, which is rounding, and
+ * which other libraries' exp and tanh have otherwise, as -1xx dB. */
+void record(const char *title, const char *text, const char *directory);
+void check_record(const char *path);
+void end_record(const char *test);  /* what a test has recorded and not checked: its section of golden/refusals.txt */
 /* Whether there is a test of that name. */
 bool test_exists(const char *name);
 /* For the first line of a test of more than half a second: true if FORMULA=1 leaves it out; the test then returns. */

@@ -2,6 +2,7 @@
  * its exit code are checked. What needs the real weights is skipped without them; the rest uses a tiny model made by
  * formula.c. */
 #include "shell.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -271,6 +272,33 @@ static void the_demonstration_refuses_what_would_change_its_numbers(void)
     fails(2, "leave --gelu out", "./bert demo --gelu tanh");
     notes("a head which this project fitted to them", "./bert next-sentence 'my dog is cute' 'he likes playing'");
     notes("'characteristically' is not one piece", "./bert vocab characteristically");
+}
+
+/* Lines done and lines per second: once a second, where someone looks. Three at a time: the one that is watched; one
+ * that is told to be quiet; one whose answers go to the terminal. */
+static void lines_that_are_slow_show_their_progress(void)
+{
+    if (!tiny_model()) return;
+    if (run_on_terminal("[ -t 1 ] && echo yes") != 0 || strcmp(output, "yes\n")) {
+        skip("the system has no terminals");
+        return;
+    }
+    run_on_terminal("slow() { echo; sleep 1.1; echo; sleep 1.1; echo; }; ids='-m %s --format ids --no-add-special'; "
+                    "slow | ./bert tokenize $ids -q 2>&1 >/dev/null & slow | ./bert tokenize $ids 2>&1 & "
+                    "slow | ./bert tokenize $ids 2>&1 >/dev/null; wait", tiny);
+    int ends = 0, ends_at = 0;
+    for (const char *c = output; *c; c++) ends += *c == '\n';
+    int lines = 0, shown = 0, used = 0, n;
+    double rate;
+    for (; sscanf(output + used, "%d lines, %lf lines/s %n", &n, &rate, &ends_at) == 2; used += ends_at, shown++) {
+        bool whole = false;                                 /* seconds are counted whole */
+        for (int seconds = 1; seconds < 9; seconds++) whole |= fabs(rate - (double)n / seconds) < 0.051;
+        check(whole && n > lines && n <= 3, "%d lines after %d, %g a second", n, lines, rate);
+        lines = n;
+    }
+    check(lines == 3 && (shown == 2 || shown == 3) && !output[used], "lines of progress: %s", output);
+    check(ends == 4, "three empty answers and the end of the line, not %d: %s", ends, output);
+    formula_remove(tiny);
 }
 
 /* Four decimals where someone reads, all digits where a program does; the same numbers. */
@@ -676,6 +704,29 @@ static void bad_models_exit_3_with_one_line(void)
     run("rm %s/model.safetensors", tiny);
     fails(3, "make weights", with_tiny("./bert embed -m %s x", tiny));
     fails(3, "make weights", with_tiny("cd %s && env -u BERT_MODEL \"$OLDPWD/bert\" rank x -f /dev/null -m .", tiny));
+    formula_remove(tiny);
+}
+
+/* Where nothing was fetched, weights/pocket answers, here or beside the program, and says so once; where there is none,
+ * the message says what to do. With a model given, or with bert-base-uncased, it is not looked for. */
+static void the_pocket_model_answers_where_nothing_was_fetched(void)
+{
+    static const char begin[] = "cd %s && env -u BERT_MODEL ./program";
+    char command[300];
+    if (!tiny_model()) return;
+    run("mkdir -p %s/weights/pocket %s/elsewhere && cp bert %s/program", tiny, tiny, tiny);
+    snprintf(command, sizeof command, "%s embed a", begin);
+    fails(3, "make weights", with_tiny(command, tiny));
+    run("cp %s/config.json %s/vocab.txt %s/model.safetensors %s/weights/pocket", tiny, tiny, tiny, tiny);
+    notes("weights/pocket answers, a small model; `make weights` fetches", with_tiny(command, tiny));
+    snprintf(command, sizeof command, "%s tokenize a", begin);
+    notes("weights/pocket answers", with_tiny(command, tiny));
+    notes("weights/pocket answers", with_tiny("cd %s/elsewhere && env -u BERT_MODEL ../program embed a", tiny));
+    snprintf(command, sizeof command, "%s embed -m . a", begin);
+    notes_nothing(with_tiny(command, tiny));
+    run("mv %s/weights/pocket %s/weights/bert-base-uncased", tiny, tiny);
+    notes_nothing(with_tiny("cd %s && env -u BERT_MODEL ./program embed a", tiny));
+    run("rm -r %s/weights %s/elsewhere %s/program", tiny, tiny, tiny);
     formula_remove(tiny);
 }
 
@@ -1205,6 +1256,7 @@ const Test cli_tests[] = {
     {"similarity_says_what_was_compared", similarity_says_what_was_compared},
     {"a_model_directory_that_was_not_meant_names_the_one_that_was",
      a_model_directory_that_was_not_meant_names_the_one_that_was},
+    {"lines_that_are_slow_show_their_progress", lines_that_are_slow_show_their_progress},
     {"the_demonstration_refuses_what_would_change_its_numbers",
      the_demonstration_refuses_what_would_change_its_numbers},
     {"a_terminal_gets_four_decimals", a_terminal_gets_four_decimals},
@@ -1223,6 +1275,7 @@ const Test cli_tests[] = {
     {"pairs_segments_and_special_tokens", pairs_segments_and_special_tokens},
     {"ids_from_a_file_give_the_same_bits_as_text", ids_from_a_file_give_the_same_bits_as_text},
     {"bad_models_exit_3_with_one_line", bad_models_exit_3_with_one_line},
+    {"the_pocket_model_answers_where_nothing_was_fetched", the_pocket_model_answers_where_nothing_was_fetched},
     {"control_characters_in_names_are_shown_not_sent", control_characters_in_names_are_shown_not_sent},
     {"bad_texts_exit_4_with_one_line", bad_texts_exit_4_with_one_line},
     {"missing_heads_exit_5_with_one_line", missing_heads_exit_5_with_one_line},

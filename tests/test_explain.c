@@ -908,6 +908,76 @@ static void the_cards_of_a_sentence_model(void)
     check_layout("a sentence model");
 }
 
+/* The exercise "the [MASK]" -> cat as `bert train --inputs` has it: one row with one label. */
+static bool write_exercise(const char *path)
+{
+    int64_t ids[5], labels[] = {-100, -100, -100, -100, -100};
+    int masked[5], whole[5];
+    const char *const five = "%d %d %d %d %d";
+    Error e = {0};
+    run("./bert tokenize -m %s --format ids 'the big [MASK]'", tiny);
+    bool ok = sscanf(output, five, &masked[0], &masked[1], &masked[2], &masked[3], &masked[4]) == 5;
+    run("./bert tokenize -m %s --format ids 'the big cat'", tiny);
+    ok = ok && sscanf(output, five, &whole[0], &whole[1], &whole[2], &whole[3], &whole[4]) == 5;
+    for (int t = 0; ok && t < 5; t++) ids[t] = masked[t];
+    labels[3] = whole[3];
+    static char names[2][12] = {"input_ids", "labels"};
+    const SafeTensor list[] = {{names[0], DTYPE_I64, 2, {1, 5}, 5, ids}, {names[1], DTYPE_I64, 2, {1, 5}, 5, labels}};
+    return check(ok && safetensors_write(path, list, 2, NULL, 0, &e) == BERT_OK, "an exercise: %s", e.message);
+}
+
+/* The probability of "cat" at [MASK] by `bert fill-mask`. */
+static double fill_mask(const char *model)
+{
+    run("./bert fill-mask -m %s --format json --targets cat 'the big [MASK]'", model);
+    const char *score = strstr(output, "\"score\": ");
+    return score ? atof(score + 9) : -1;
+}
+
+/* What --learn says is what fill-mask says before and after one step of `bert train` from the same exercise; the model
+ * itself stays as it is. */
+static void one_step_of_learning_is_that_of_train(void)
+{
+    char path[300], dir[300], text[120];
+    double p[2];
+    if (!tiny_model()) return;
+    snprintf(path, sizeof path, "%s/exercise", tiny);
+    snprintf(dir, sizeof dir, "%s/learned", tiny);
+    if (write_exercise(path)) {
+        p[0] = fill_mask(tiny);
+        check(run("./bert train -q -m %s --inputs %s -o %s --steps 1 --batch 1 --no-nsp --dropout 0 "
+                  "--schedule constant 2>&1", tiny, path, dir) == 0, "%s", output);
+        p[1] = fill_mask(dir);
+        check(run("./bert explain -q -m %s --learn 'the big cat'", tiny) == 0, "%s", output);
+        snprintf(text, sizeof text, "'cat' is hidden: p %.4f, and after one step of learning %.4f\n", p[0], p[1]);
+        check(!strncmp(output, text, strlen(text)), "%s, expected %s", output, text);
+        snprintf(text, sizeof text, "\n                     'cat' %.4f, ", p[0] - 1);
+        check(strstr(output, text) != NULL, "%s: the label's dlogit%s", output, text);
+        snprintf(text, sizeof text, "'cat' p %.4f: loss %.4f; ", p[0], -log(p[0]));
+        check(strstr(output, text) != NULL, "%s: %s", output, text);
+        snprintf(text, sizeof text, "loss %.4f -> %.4f; 'cat' %.4f -> %.4f", -log(p[0]), -log(p[1]), p[0], p[1]);
+        check(p[1] > p[0] && strstr(output, text), "%s: %s", output, text);
+        check_layout("--learn");
+        check(fill_mask(tiny) == p[0], "the model is what it was");
+    }
+    run("rm -rf %s %s", dir, path);
+    formula_remove(tiny);
+}
+
+/* Texts without a word, and with a [MASK] that nobody knows; weights without a head. */
+static void what_cannot_be_learned_is_said(void)
+{
+    if (!tiny_model()) return;
+    check(run("./bert explain -m %s --learn '' 2>&1", tiny) == 4 && strstr(output, "no word to hide"), "%s", output);
+    check(run("./bert explain -m %s --learn 'the [MASK]' 2>&1", tiny) == 4 && strstr(output, "nobody knows"), "%s",
+          output);
+    check(run("./bert explain -m %s --learn --head 1 'the cat' 2>&1", tiny) == 2, "%s", output);
+    run("LC_ALL=C sed -e 's/\"cls\\.predictions/\"xls.predictions/g' %s/model.safetensors > %s/m; "
+        "mv %s/m %s/model.safetensors", tiny, tiny, tiny, tiny);
+    check(run("./bert explain -q -m %s --learn 'the cat' 2>&1", tiny) == 5, "%s", output);
+    formula_remove(tiny);
+}
+
 /* =====================================================================================================================
  * Places in the sources: steps.h, which the Makefile makes of them
  * ================================================================================================================== */
@@ -994,6 +1064,8 @@ const Test explain_tests[] = {
     {"words_at_several_places_are_compared", words_at_several_places_are_compared},
     {"the_cards_of_real_sentences", the_cards_of_real_sentences},
     {"the_cards_of_a_sentence_model", the_cards_of_a_sentence_model},
+    {"one_step_of_learning_is_that_of_train", one_step_of_learning_is_that_of_train},
+    {"what_cannot_be_learned_is_said", what_cannot_be_learned_is_said},
     {"explain_names_the_lines_where_the_steps_stand", explain_names_the_lines_where_the_steps_stand},
     {NULL, NULL},
 };

@@ -188,7 +188,9 @@ static void each_mistake_of_training_is_named(void)
             if (!check(same, "row %zu: %s", i, planted.name)) continue;
             snprintf(line, sizeof line, "\nfirst difference: %s:", expected[i].first);
             check(strstr(said, line) != NULL, "%s: \"%s\": %s", planted.name, line + 1, said);
+            record(planted.name, said, directory);
         }
+        check_record("tests/golden/gradients.txt");
     }
     lesson_free(&t);
     close_model();

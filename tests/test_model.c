@@ -65,6 +65,7 @@ static void expect_refusal(Status status, const char *part)
     Bert m;
     Error e = {0};
     Status s = bert_load(&m, directory, &e);
+    record(part, e.message, directory);
     check(s == status && strstr(e.message, part), "status %d, \"%s\"; expected status %d and \"%s\"", s, e.message,
           status, part);
     if (s == BERT_OK) bert_free(&m);
@@ -166,6 +167,54 @@ static void what_is_kept_does_not_change_the_numbers(void)
         activations_free(&all);
         close_model(&m);
     }
+}
+
+/* Is a tensor of that name there, if that is kept of a run? The last block's output always is. */
+static bool is_kept(const char *name, Keep keep, int L)
+{
+    char last[64];
+    snprintf(last, sizeof last, "encoder.layer.%d.output.LayerNorm", L - 1);
+    if (!strcmp(name, last)) return true;
+    if (strstr(name, "scores")) return (keep & KEEP_ATTENTION) && (keep & KEEP_STEPS);
+    if (strstr(name, "probs")) return keep & KEEP_ATTENTION;
+    if (!strcmp(name, "embeddings.LayerNorm") || strstr(name, "attention") == NULL)
+        if (ends_with(name, ".LayerNorm") && strncmp(name, "cls.", 4)) return keep & KEEP_HIDDEN;
+    return strncmp(name, "encoder.", 8) || (keep & KEEP_STEPS);
+}
+
+/* The list of a run's tensors has what is kept and nothing else, in the same order, with the same numbers. */
+static void the_list_of_tensors_is_what_is_kept(void)
+{
+    Bert m;
+    Activations all, some;
+    Input in = {0};
+    Error e = {0};
+    TraceTensor *whole, *list;
+    size_t most, count;
+    if (!open_model(&m, "tiny")) return;
+    append(&in, 9, 3);
+    run(&all, &m, &in, KEEP_EVERYTHING);
+    check(trace_list(&m, &all, &whole, &most, &e) == BERT_OK && most == 35, "%zu of 35 tensors: %s", most, e.message);
+    for (int keep = KEEP_NOTHING; keep <= KEEP_EVERYTHING; keep++) {
+        size_t k = 0;
+        run(&some, &m, &in, (Keep)keep);
+        if (!check(trace_list(&m, &some, &list, &count, &e) == BERT_OK, "%s", e.message)) break;
+        for (size_t i = 0; i < most; i++) {
+            size_t numbers = 1;
+            if (!is_kept(whole[i].name, (Keep)keep, m.config.L)) continue;
+            const bool there = k < count && !strcmp(list[k].name, whole[i].name) && list[k].rank == whole[i].rank;
+            if (!check(there, "keep %d: %s is missing", keep, whole[i].name)) break;
+            for (int r = 0; r < list[k].rank; r++) numbers *= list[k].shape[r];
+            same(whole[i].name, list[k].data, whole[i].data, numbers);
+            k++;
+        }
+        check(k == count, "keep %d: %zu tensors, expected %zu", keep, count, k);
+        free(list);
+        activations_free(&some);
+    }
+    free(whole);
+    activations_free(&all);
+    close_model(&m);
 }
 
 static void masked_keys_get_no_attention_and_rows_sum_to_one(void)
@@ -474,6 +523,7 @@ static void inputs_out_of_range_are_refused(void)
         *cases[i].where = cases[i].value;
         check(batch_check(&batch, &m.config, &e) == BERT_TEXT &&
               strstr(e.message, cases[i].part), "\"%s\" holds %s", e.message, cases[i].part);
+        record(cases[i].part, e.message, directory);
         *cases[i].where = before;
     }
     int long_one = m.config.P + 1;
@@ -560,6 +610,7 @@ static void a_directory_that_cannot_be_read_says_why(void)
 const Test model_tests[] = {
     {"a_directory_that_cannot_be_read_says_why", a_directory_that_cannot_be_read_says_why},
     {"what_is_kept_does_not_change_the_numbers", what_is_kept_does_not_change_the_numbers},
+    {"the_list_of_tensors_is_what_is_kept", the_list_of_tensors_is_what_is_kept},
     {"masked_keys_get_no_attention_and_rows_sum_to_one", masked_keys_get_no_attention_and_rows_sum_to_one},
     {"rewriting_the_weights_changes_nothing", rewriting_the_weights_changes_nothing},
     {"old_names_gamma_and_beta_load", old_names_gamma_and_beta_load},

@@ -478,7 +478,7 @@ static void step_4_shows_the_ids_of_the_tokenizer(void)
 /* Step 6 with --step: mean and standard deviation of each row of the sum. */
 static void step_6_shows_what_the_sum_had(void)
 {
-    char path[300], label[16];
+    char path[300], label[32];
     double part[3][5 * 24], shown[2];
     static const char *const names[] = {"embeddings.word_embeddings", "embeddings.token_type_embeddings",
                                         "embeddings.position_embeddings"};

@@ -473,7 +473,8 @@ static void numbers_of_the_readme_are_what_the_commands_print(void)
 }
 
 /* Not text: marks as claimed what stands in `...` and begins with ./bert or make (the_commands_of_the_readme_run), in
- * ](...), at the beginning of a line as the number of a list, or as a step's number in a table (functions_that_...). */
+ * ](...), at the beginning of a line as the number of a list, or as a step's number in a table (functions_that_...);
+ * indented commands and a hash (the_hash_of_the_readme_...). */
 static void claim_what_is_not_text(void)
 {
     for (const char *at = readme; *at; at++) {
@@ -482,6 +483,8 @@ static void claim_what_is_not_text(void)
         if (begins(at, "`./bert ") || begins(at, "`make ")) length = 1 + strcspn(at + 1, "`");
         if ((at == readme || at[-1] == '\n') && begins(at, "| ")) length = 2 + strspn(at + 2, "0123456789");
         if (at == readme || at[-1] == '\n') length = isdigit((unsigned char)*at) && at[1] == '.' ? 1 : length;
+        if (begins(at, "\n    ./bert ") || begins(at, "\n    sha256sum ")) length = 1 + strcspn(at + 1, "\n");
+        if (*at == '`' && strspn(at + 1, "0123456789abcdef") == 64) length = 65;
         memset(claimed + (at - readme), true, length);
     }
 }
@@ -526,7 +529,7 @@ static void no_number_of_the_readme_is_without_a_check(void)
 
 static void the_readme_is_short(void)
 {
-    if (pages()) check(strlen(readme) <= 12000, "README.md has %zu bytes, at most 12,000", strlen(readme));
+    if (pages()) check(strlen(readme) <= 12288, "README.md has %zu bytes, at most 12 kB", strlen(readme));
 }
 
 /* =====================================================================================================================
@@ -606,6 +609,22 @@ static void the_commands_of_the_readme_run(void)
         else check(run("%s 2>/dev/null", command) == 0 && *output, "README.md: %s: it answers, exit code 0", command);
     }
     check(commands >= 10, "README.md has %d commands to try", commands);
+}
+
+/* The indented commands that begin with `vocab --learn`, in a folder of their own: the last one prints README's hash. */
+static void the_hash_of_the_readme_is_what_its_commands_print(void)
+{
+    char folder[256], commands[1024], hash[65] = "";
+    if (!pages() || !check(formula_directory(folder), "a directory")) return;
+    const char *begin = strstr(readme, "    ./bert vocab --learn "), *end = begin ? strstr(begin, "\n\n") : NULL;
+    if (check(begin && end && end - begin < (int)sizeof commands, "README.md teaches a model")) {
+        snprintf(commands, sizeof commands, "%.*s", (int)(end - begin), begin);
+        run("here=$PWD && cd %s && ln -s \"$here/bert\" \"$here/tests\" . && { %s; } 2>/dev/null", folder, commands);
+        check(sscanf(output, "%*[^\n] %64[0-9a-f]", hash) == 1 || sscanf(output, "%64[0-9a-f]", hash) == 1, "%s", output);
+        check(strlen(hash) == 64 && strstr(readme, hash), "README.md: the hash is %s", hash);
+    }
+    run("rm -r %s/*", folder);
+    formula_remove(folder);
 }
 
 /* Is this `make` a command, or a word of a sentence? */
@@ -794,6 +813,7 @@ const Test readme_tests[] = {
     {"numbers_of_the_readme_are_what_the_commands_print", numbers_of_the_readme_are_what_the_commands_print},
     {"no_number_of_the_readme_is_without_a_check", no_number_of_the_readme_is_without_a_check},
     {"what_the_readme_shows_is_printed", what_the_readme_shows_is_printed},
+    {"the_hash_of_the_readme_is_what_its_commands_print", the_hash_of_the_readme_is_what_its_commands_print},
     {"the_commands_of_the_readme_run", the_commands_of_the_readme_run},
     {"the_targets_of_the_readme_are_in_the_makefile", the_targets_of_the_readme_are_in_the_makefile},
     {"functions_that_readme_and_tour_name_head_their_steps", functions_that_readme_and_tour_name_head_their_steps},

@@ -2,6 +2,7 @@
  * Every Unicode character and random lines: compare_tokenizer.py, which needs Python. */
 #include "test.h"
 #include "golden/tokenizer_cases.h"
+#include "weights/unicode.h"
 #include "weights/vocabulary.h"
 
 #include <stdlib.h>
@@ -101,10 +102,13 @@ static void remove_model(const char *directory)
 }
 
 /* Loads such a model, removes its files, and returns what tokenizer_load said. */
+static char made_in[2048];          /* the directory of the last one, which is gone */
+
 static Status load_made(Tokenizer *t, const char *vocab, size_t size, const char *config, CaseChoice choice, Error *e)
 {
     char directory[2048];
     make_model(directory, sizeof directory, vocab, size, config);
+    snprintf(made_in, sizeof made_in, "%s", directory);
     Status s = tokenizer_load(t, directory, choice, e);
     remove_model(directory);
     return s;
@@ -130,6 +134,7 @@ static Status load_files(Tokenizer *t, const char *const files[FILES], CaseChoic
             fclose(f);
         }
     }
+    snprintf(made_in, sizeof made_in, "%s", directory);
     Status s = tokenizer_load(t, directory, choice, e);
     for (int i = 0; i < FILES; i++) {
         snprintf(path, sizeof path, "%s/%s", directory, file_names[i]);
@@ -724,6 +729,7 @@ static void a_file_that_is_no_vocabulary_is_refused_with_the_reason(void)
     Error e;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         Status s = load_made(&t, cases[i].vocab, strlen(cases[i].vocab), NULL, CASE_AUTO, &e);
+        record(cases[i].why, e.message, made_in);
         check(s == BERT_FILE && strstr(e.message, cases[i].why), "case %zu says '%s': %s", i, cases[i].why, e.message);
         check(t.vocabulary == NULL, "nothing is left over");
     }
@@ -777,6 +783,115 @@ static void the_published_vocabularies_are_recognised(void)
     if (!load(&t, CASED, CASE_AUTO)) return;
     check(!t.lower_case && !t.strip_accents, "bert-base-cased is cased: %s", t.case_source);
     tokenizer_free(&t);
+}
+
+/* The same Encoding with, without and again with offsets. */
+static void offsets_can_be_left_out(void)
+{
+    Tokenizer t;
+    Encoding x = {0}, whole = {0};
+    Error e = {0};
+    if (!load_tiny(&t, CASE_UNCASED)) return;
+    const Text a = text_of("Cafe, abz. [MASK] cafe"), b = text_of("abz");
+    EncodeOptions o = {.segments = -1, .max_length = 30, .pad = true};
+    check(encode(&t, a, &b, &o, &whole, &e) == BERT_OK && whole.offsets, "with offsets: %s", e.message);
+    for (int i = 0; i < 3; i++) {
+        o.no_offsets = i != 1;
+        check(encode(&t, a, &b, &o, &x, &e) == BERT_OK && x.T == whole.T, "time %d: %s", i, e.message);
+        check(!x.offsets == o.no_offsets, "time %d: offsets are there or not", i);
+        const size_t ints = (size_t)x.T * sizeof(int32_t);
+        check(!memcmp(x.input_ids, whole.input_ids, ints) && !memcmp(x.token_type_ids, whole.token_type_ids, ints) &&
+              !memcmp(x.attention_mask, whole.attention_mask, ints), "time %d: the same ids, segments and mask", i);
+        check(o.no_offsets || !memcmp(x.offsets, whole.offsets, (size_t)x.T * sizeof *x.offsets), "the same offsets");
+    }
+    encoding_free(&x);
+    encoding_free(&whole);
+    tokenizer_free(&t);
+}
+
+/* The words of a text, each with a blank behind it. */
+typedef struct {
+    char bytes[4096];
+    size_t length;
+} Words;
+
+static Status take_word(void *context, const char *word, size_t length, Error *e)
+{
+    Words *words = context;
+    if (words->length + length + 1 > sizeof words->bytes) return fail(e, BERT_SYSTEM, "the test's words are too long");
+    memcpy(words->bytes + words->length, word, length);
+    words->length += length;
+    words->bytes[words->length++] = ' ';
+    return BERT_OK;
+}
+
+/* Do both tokenizers find the same words in the text, and tokens at the same places? */
+static bool same_tokens(const Tokenizer t[2], Text text)
+{
+    static Words words[2];
+    Encoding x[2] = {0};
+    Error e = {0};
+    bool same = true;
+    for (int i = 0; i < 2; i++) {
+        words[i].length = 0;
+        same = same && split_text(&t[i], text, take_word, &words[i], &e) == BERT_OK;
+        same = same && encode(&t[i], text, NULL, &plain_options, &x[i], &e) == BERT_OK;
+    }
+    same = same && words[0].length == words[1].length && !memcmp(words[0].bytes, words[1].bytes, words[0].length);
+    same = same && x[0].T == x[1].T && !memcmp(x[0].input_ids, x[1].input_ids, (size_t)x[0].T * sizeof(int32_t));
+    same = same && !memcmp(x[0].offsets, x[1].offsets, (size_t)x[0].T * sizeof *x[0].offsets);
+    encoding_free(&x[0]);
+    encoding_free(&x[1]);
+    return same;
+}
+
+/* Every character below `all`, and one of 97 beyond: between letters; in a run of dropped marks; in one with U+08D3,
+ * which stays. Then random runs. */
+static int texts_that_differ(const Tokenizer t[2], uint32_t all)
+{
+    static const uint32_t around[] = {'e', 'f', ' ', 0x301, 0x323, 0x8D3, 0x1DFA, 0x344, 0x200B, 0xFFFD, 0xE9, 0x1E69,
+                                      0x5B0, 0x94D, 0xAD, 0xAC01, 0x4E2D, 0xF900, 0x130, 0x1F600, 0x3099, 0x11446};
+    enum { MANY = sizeof around / sizeof *around };
+    uint32_t random = 1;
+    int different = 0;
+    for (uint32_t c = 0; c < 0x110000 + 20000; c += c < all || c >= 0x110000 ? 1 : 97) {
+        char bytes[64];
+        size_t n = 0;
+        const uint32_t forms[] = {'e', c, 0x301, c, 'f', ' ', c, 0x8D3, c, 0x323, 'g'};
+        if (c >= 0xD800 && c <= 0xDFFF) continue;
+        for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+            random = random * 1664525 + 1013904223;
+            n += utf8_encode(c < 0x110000 ? forms[i] : around[(random >> 16) % MANY], bytes + n);
+        }
+        different += !same_tokens(t, (Text){bytes, n});
+    }
+    return different;
+}
+
+/* Where an added token is `normalized`, all text goes through the stages; elsewhere most of it goes the short way. */
+static void the_short_way_gives_the_tokens_of_the_stages(void)
+{
+    static const char txt[] = SPECIALS "e\n##e\n##f\nf\ni\n##i\n";
+    static const char *const configs[] = {"", ", \"strip_accents\": false", ", \"tokenize_chinese_chars\": false",
+                                          ", \"strip_accents\": true, \"do_lower_case\": false"};
+    for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
+        char plain[128], staged[256];
+        Tokenizer t[2] = {0};
+        Error e = {0};
+        snprintf(plain, sizeof plain, "{\"model_max_length\": 512%s}", configs[i]);
+        snprintf(staged, sizeof staged, "{\"added_tokens_decoder\": {\"11\": {\"content\": \"never seen\", "
+                 "\"normalized\": true}}%s}", configs[i]);
+        const Status s = load_files(&t[0], (const char *const[FILES]){[TXT] = txt, [CONFIG] = plain}, CASE_AUTO, &e);
+        if (!check(s == BERT_OK, "%s", e.message)) return;
+        const Status s2 = load_files(&t[1], (const char *const[FILES]){[TXT] = txt, [CONFIG] = staged}, CASE_AUTO, &e);
+        if (check(s2 == BERT_OK, "%s", e.message)) {
+            check(t[1].vocabulary->patterns[1].count == 1, "the second one searches what the stages left");
+            const int different = texts_that_differ(t, i == 0 ? 0x30000 : 0x3400);
+            check(different == 0, "case %zu: %d texts have other words, tokens or places", i, different);
+        }
+        tokenizer_free(&t[0]);
+        tokenizer_free(&t[1]);
+    }
 }
 
 /* What tokenize_trace prints of a text, or of a pair. */
@@ -936,6 +1051,7 @@ static void vocab_txt_beside_tokenizer_json_must_agree(void)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *const files[FILES] = {[TXT] = cases[i].txt, [JSON] = USUAL};
         Status s = load_files(&t, files, CASE_AUTO, &e);
+        if (cases[i].why) record(cases[i].why, e.message, made_in);
         if (cases[i].why) check(s == BERT_FILE && strstr(e.message, cases[i].why), "case %zu: %s", i, e.message);
         else if (check(s == BERT_OK, "case %zu: %s", i, e.message)) tokenizer_free(&t);
     }
@@ -1016,6 +1132,7 @@ static void a_tokenizer_that_is_not_berts_is_refused_by_file_and_key(void)
         const char *const files[FILES] = {[TXT] = refused[i].json ? NULL : SPECIALS "a\n", [JSON] = refused[i].json,
                                           [CONFIG] = refused[i].config};
         Status s = load_files(&t, files, CASE_AUTO, &e);
+        record(refused[i].why, e.message, made_in);
         check(s == BERT_FILE && strstr(e.message, refused[i].why), "case %zu says '%s': %s", i, refused[i].why,
               s ? e.message : "nothing");
         check(t.vocabulary == NULL, "case %zu: nothing is left over", i);
@@ -1111,6 +1228,7 @@ static void added_tokens_that_cannot_be_told_apart_are_refused(void)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *const files[FILES] = {[JSON] = cases[i].json};
         Status s = load_files(&t, files, CASE_AUTO, &e);
+        record(cases[i].why, e.message, made_in);
         check(s == BERT_FILE && strstr(e.message, cases[i].why), "case %zu says '%s': %s", i, cases[i].why,
               s ? e.message : "nothing");
         if (!s) tokenizer_free(&t);
@@ -1347,6 +1465,8 @@ const Test tokenizer_tests[] = {
     {"the_case_comes_from_the_caller_then_the_file_then_the_pieces",
      the_case_comes_from_the_caller_then_the_file_then_the_pieces},
     {"the_published_vocabularies_are_recognised", the_published_vocabularies_are_recognised},
+    {"offsets_can_be_left_out", offsets_can_be_left_out},
+    {"the_short_way_gives_the_tokens_of_the_stages", the_short_way_gives_the_tokens_of_the_stages},
     {"the_trace_shows_a_line_for_every_stage", the_trace_shows_a_line_for_every_stage},
     {"the_trace_of_a_pair_ends_with_one_sequence", the_trace_of_a_pair_ends_with_one_sequence},
     {"the_sides_of_tokenizer_json_count_where_nothing_else_says_one",

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+bool is_torch_file(const unsigned char *data, size_t size);
 Status convert_torch(const char *source, const char *to, FILE *log, Error *e);
 
 /* ---------------------------------------------------------------------------------------------------------------------
@@ -77,6 +78,7 @@ static void expect_refused(const char *what, const char *part)
     TorchFile t;
     Error e = {0};
     Status s = torch_open(&t, in_directory("t.bin"), &e);
+    if (strcmp(what, "cut") != 0) record(what, e.message, directory);
     check(s == BERT_FILE && strstr(e.message, part), "%s: status %d, \"%s\" says \"%s\"", what, (int)s, e.message,
           part);
     if (s == BERT_OK) torch_close(&t);
@@ -701,7 +703,23 @@ static void shards_of_torch_are_converted_together(void)
     end();
 }
 
+/* A zip or a pickle is told by its first four bytes, or one; what is shorter is neither. */
+static void a_torch_file_is_known_by_its_first_bytes(void)
+{
+    static const struct { const char *bytes; size_t size; bool torch; } cases[] = {
+        {"PK\3\4", 4, true}, {"PK\3\4 and more", 13, true}, {"PK\3", 3, false}, {"PK\3\5", 4, false},
+        {"\x80\2}q", 4, true}, {"\x80\2}", 3, false}, {"text", 4, false}, {"a longer text", 13, false}, {"", 0, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        unsigned char *exact = malloc(cases[i].size + !cases[i].size);      /* a read beyond it is seen */
+        if (!exact) return;
+        memcpy(exact, cases[i].bytes, cases[i].size);
+        check(is_torch_file(exact, cases[i].size) == cases[i].torch, "case %zu", i);
+        free(exact);
+    }
+}
+
 const Test torch_tests[] = {
+    {"a_torch_file_is_known_by_its_first_bytes", a_torch_file_is_known_by_its_first_bytes},
     {"crc32_matches_the_published_vectors", crc32_matches_the_published_vectors},
     {"a_state_dict_is_read_as_it_was_saved", a_state_dict_is_read_as_it_was_saved},
     {"views_are_gathered_row_by_row", views_are_gathered_row_by_row},

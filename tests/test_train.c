@@ -516,7 +516,9 @@ static void options_are_checked_before_anything_is_written(void)
         {"-o D --steps 3 -m X --weight-decay 1x", "--weight-decay 1x: a number"},
         {"-o D --steps 3 -m X --evaluate-every 3", "--evaluate-every needs --dev"},
         {"-o D --steps 3 -m X --dev -", "a file is expected"},
-        {"-o D --steps 3 -m X --task tag", "--task tag: one of these is expected: mlm classify"},
+        {"-o D --steps 3 -m X --task pos", "--task pos: one of these is expected: mlm classify tag answer"},
+        {"-o D --steps 3 -m X --task tag --no-nsp", "--task tag learns from a text, and not with --no-nsp"},
+        {"-o D --steps 3 -m X --task answer -f -", "--task answer needs -f FILE"},
         {"-o D --steps 3 -m X --task classify --no-nsp", "--task classify learns from a text, and not with --no-nsp"},
         {"-o D --steps 3 -m X --task classify --mask 0.2", "and not with --mask"},
         {"-o D --steps 3 -m X --task classify --inputs F", "and not with --inputs"},
@@ -593,6 +595,12 @@ static void a_broken_state_is_refused(void)
         {"sed 's/\"mean.bert.pooler.dense.bias\"/\"mean.bert.pooler.dense.bios\"/' %s/a/training/state.safetensors "
          "> %s/x",
          "there is no tensor 'mean.bert.pooler.dense.bias'", 3},
+        {"sed 's/\"mean.bert.pooler.dense.bias\":{\"dtype\":\"F32\"/\"mean.bert.pooler.dense.bias\":{\"dtype\":\"I32\"/' "
+         "%s/a/training/state.safetensors > %s/x",
+         "tensor 'mean.bert.pooler.dense.bias' has 24 numbers of I32, expected 24 of F32", 3},
+        {"sed 's/\"square.bert.pooler.dense.bias\":{\"dtype\":\"F32\",\"shape\":.24/\"square.bert.pooler.dense.bias\":{"
+         "\"dtype\":\"F16\",\"shape\":[48/' %s/a/training/state.safetensors > %s/x",
+         "tensor 'square.bert.pooler.dense.bias' has 48 numbers of F16, expected 24 of F32", 3},
     };
     if (!make_work()) return;
     check(run(TRAIN " -o %s/a 2>&1", tiny, tiny, work) == 0, "%s", output);
@@ -709,6 +717,59 @@ static void what_is_held_out_is_judged_and_not_learned(void)
     check(run(TRAIN " -o %s/e --dev /dev/null 2>&1", tiny, tiny, work) == 4 && strstr(output,
                                                                                       "/dev/null: line 1: the end"),
           "%s", output);
+    remove_work();
+}
+
+/* Seconds of "1:02:03 left" or "2:03 left"; -1: it is neither, or a part has 60 or more. */
+static double seconds_left(const char *text)
+{
+    int part[3] = {0}, used = 0;
+    const int parts = sscanf(text, "%d:%2d:%2d", &part[0], &part[1], &part[2]);
+    sscanf(text, parts == 3 ? "%*d:%*2d:%*2d%n" : "%*d:%*2d%n", &used);
+    const int digits = (int)strcspn(text, " "), places = parts == 3 ? 6 : 3;
+    if (strncmp(text + used, " left", 5) || digits < places + 1) return -1;
+    if (parts == 3) return part[1] < 60 && part[2] < 60 && part[0] ? part[0] * 3600.0 + part[1] * 60 + part[2] : -1;
+    return part[0] < 60 && part[1] < 60 ? part[0] * 60.0 + part[1] : -1;
+}
+
+/* The first step's speed and the time that is left belong together: 8 tokens a step. */
+static void progress_tells_speed_and_time_left(void)
+{
+    static const int steps[] = {2000, 90000, 60000000};     /* seconds, minutes, hours, where a step takes 1 ms */
+    RowsFile f;
+    if (!make_work()) return;
+    fill_rows(&f);
+    for (int i = 0; i < ROWS * COLUMNS; i++) f.mask[i] = i % COLUMNS < 4, f.labels[i] = i % COLUMNS == 2 ? 9 : -100;
+    check(train_rows(&f, "none", "--batch 2") == 0, "%s", output);
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        run("rm -rf %s/r %s/said; ./bert train -m %s --inputs %s/rows -o %s/r --steps %d --batch 2 --schedule constant "
+            "--learning-rate 0 2>%s/said & for i in $(seq 400); do grep -q ' left' %s/said 2>/dev/null && break; sleep 0.02; done; "
+            "kill -9 $!; wait $! 2>/dev/null; cat %s/said", work, work, tiny, work, work, steps[i], work, work, work);
+        const char *line = strstr(output, "bert: step 1/"), *speed = line ? strstr(line, " tokens/s  ") : NULL;
+        if (!check(speed != NULL, "a line for the first step: %s", output)) break;
+        double rate = 0;
+        const char *digits = speed;
+        while (digits[-1] == ',' || (digits[-1] >= '0' && digits[-1] <= '9')) digits--;
+        for (; digits < speed; digits++)
+            if (*digits != ',') rate = 10 * rate + (*digits - '0');
+        const double left = seconds_left(speed + 11), want = 8 / rate * (steps[i] - 1);
+        check(left >= 0 && fabs(left - want) <= 0.51 + 2 * want / rate, "%g seconds, expected %g: %s", left, want, line);
+    }
+    remove_work();
+}
+
+/* On a terminal each line replaces the last one; the last one stays. */
+static void progress_on_a_terminal_is_one_line(void)
+{
+    if (!make_work()) return;
+    if (run_on_terminal("[ -t 1 ] && echo yes") != 0 || strcmp(output, "yes\n")) {
+        skip("the system has no terminals");
+    } else {
+        check(run_on_terminal("./bert train --config %s/config.json --vocab %s/vocab.txt --steps 3 --batch 2 -f "
+                              "tests/golden/train.txt -o %s/t 2>&1 >/dev/null", tiny, tiny, work) == 0, "%s", output);
+        const char *first = strstr(output, "\nstep 1/3  loss "), *last = strstr(output, " left \033[Kstep 3/3  loss ");
+        check(first && last > first && !strchr(first + 1, '\n')[1], "two steps in one line: %s", output);
+    }
     remove_work();
 }
 
@@ -901,6 +962,8 @@ const Test train_tests[] = {
     {"a_broken_state_is_refused", a_broken_state_is_refused},
     {"rows_of_ids_are_learned_from", rows_of_ids_are_learned_from},
     {"what_is_held_out_is_judged_and_not_learned", what_is_held_out_is_judged_and_not_learned},
+    {"progress_tells_speed_and_time_left", progress_tells_speed_and_time_left},
+    {"progress_on_a_terminal_is_one_line", progress_on_a_terminal_is_one_line},
     {"bad_rows_end_in_one_line", bad_rows_end_in_one_line},
     {"pieces_are_joined_by_counts", pieces_are_joined_by_counts},
     {"a_learned_vocabulary_is_the_same_each_time", a_learned_vocabulary_is_the_same_each_time},

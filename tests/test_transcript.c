@@ -1,5 +1,5 @@
-/* test_transcript.c - what the commands print, word for word: tests/golden/commands.txt, messages.txt, files.txt and
- * heads.txt on the model "tiny", and tests/golden/documents.txt on bert-base-uncased. The numbers are the same on every
+/* test_transcript.c - what the commands print, word for word: tests/golden/commands.txt, messages.txt, files.txt,
+ * heads.txt and training.txt on the model "tiny", and tests/golden/documents.txt on bert-base-uncased. The numbers are the same on every
  * machine, and so is the text.
  *
  * A transcript says that something is another text than it was; whether it is right is said by the tests that compare
@@ -299,6 +299,44 @@ static void write_head(const char *file, const char *head, size_t K)
     safetensors_close(&model);
 }
 
+/* A file of --inputs: two rows of four ids, and what the model should have said: those tensors that `kinds` names. w: a
+ * label for each token; n: next sentences; t: a label for each text; s, e: first and last token of an answer; L: a label
+ * that no head of the tests has. */
+static void write_gold(const char *file, const char *kinds)
+{
+    static int64_t numbers[7][8] = {{2, 61, 62, 3, 2, 9, 63, 3}, {-100, 2, -100, 4, 0, -100, -100, 1}, {0, 1}, {2, 0},
+                                    {1, 2}, {2, 2}, {0, 200}};
+    static const char letters[] = "iwntseL";
+    static char names[7][20] = {"input_ids", "labels", "next_sentence_label", "labels", "start_positions",
+                                "end_positions", "labels"};
+    SafeTensor tensors[7];
+    char path[300];
+    size_t count = 0;
+    Error e = {0};
+    for (int k = 0; k < 7; k++)
+        if (strchr(kinds, letters[k]))
+            tensors[count++] = (SafeTensor){names[k], DTYPE_I64, k < 2 ? 2 : 1, {2, k < 2 ? 4 : 0}, k < 2 ? 8 : 2,
+                                            numbers[k]};
+    snprintf(path, sizeof path, "%s/%s", tiny, file);
+    check(safetensors_write(path, tensors, count, NULL, 0, &e) == BERT_OK, "%s", e.message);
+}
+
+/* What training prints and writes into its log, but for how fast it was; vocabularies; and gradients, of all heads. */
+static void the_transcript_of_training_is_the_same(void)
+{
+    static const char *const gold[][2] = {
+        {"gold", "iwn"}, {"gold-words", "iw"}, {"gold-next", "in"}, {"gold-texts", "it"}, {"gold-tokens", "iw"},
+        {"gold-answers", "ise"}, {"gold-half", "is"}, {"gold-large", "iL"}};
+    if (!tiny_model()) return;
+    write_head("three", "classifier", 3);
+    write_head("five", "classifier", 5);
+    write_head("span", "qa_outputs", 2);
+    for (size_t i = 0; i < sizeof gold / sizeof *gold; i++) write_gold(gold[i][0], gold[i][1]);
+    check_transcript("tests/golden/training.txt");
+    run("cd %s && rm three five span gold*", tiny);
+    formula_remove(tiny);
+}
+
 /* Models with a head for a task. */
 static void the_transcript_of_the_heads_is_the_same(void)
 {
@@ -344,6 +382,7 @@ static void the_transcript_of_the_documents_is_the_same(void)
 const Test transcript_tests[] = {
     {"the_transcript_of_the_commands_is_the_same", the_transcript_of_the_commands_is_the_same},
     {"the_transcript_of_the_messages_is_the_same", the_transcript_of_the_messages_is_the_same},
+    {"the_transcript_of_training_is_the_same", the_transcript_of_training_is_the_same},
     {"the_transcript_of_the_files_is_the_same", the_transcript_of_the_files_is_the_same},
     {"the_transcript_of_the_heads_is_the_same", the_transcript_of_the_heads_is_the_same},
     {"the_transcript_of_the_documents_is_the_same", the_transcript_of_the_documents_is_the_same},

@@ -851,6 +851,21 @@ static bool says(const char *begin, const char *holds)
     return false;
 }
 
+/* What was said, without the table. */
+static const char *conclusions(void)
+{
+    static char text[sizeof said];
+    char *to = text;
+    for (const char *line = said, *end; *line; line = end) {
+        const size_t n = strcspn(line, "\n");
+        end = line + n + (line[n] == '\n');
+        const bool row = !strncmp(line, "name  ", 6) || (n > 9 && !strncmp(line + n - 9, "DIFFERENT", 9));
+        if (!row) memcpy(to, line, (size_t)(end - line)), to += end - line;
+    }
+    *to = 0;
+    return text;
+}
+
 typedef struct {
     const char *what;
     Spoil *spoil;
@@ -977,7 +992,9 @@ static void verify_names_the_tensor_and_the_mistake(void)
             check(verify_file(trace, isolate) == BERT_DIFFERENT, "%s is found: %s", p->what, said);
             check(says("first difference:", p->first), "%s: first difference %s\n%s", p->what, p->first, said);
             check(explained_by(p->mistake), "%s: explained by \"%s\"\n%s", p->what, p->mistake, said);
+            record(p->what, conclusions(), directory);
         }
+    check_record("tests/golden/verdicts.txt");
     end();
 }
 
@@ -1455,10 +1472,14 @@ static void rounding_is_named_as_such(void)
     for (size_t i = 0; i < sizeof halves / sizeof *halves; i++) {
         computed = halves[i].computed;
         if (!write_wrong(trace, nothing)) break;
-        for (int isolate = 0; isolate < 2; isolate++)
+        table = true;
+        for (int isolate = 0; isolate < 2; isolate++) {
             check(verify_file(trace, isolate) == BERT_OK && says(halves[i].word, "NMSE against float32 up to -") &&
                   says("no tensor differs: 35 compared, NMSE at most -", "which is rounding") && says("no difference", ""),
                   "%zu: %s", i, said);
+            record(halves[i].word, printed, directory);
+        }
+        table = false;
         strict = true;
         check(verify_file(trace, false) == BERT_DIFFERENT && !says("computed in", ""), "strictly, %zu: %s", i, said);
         strict = false;
@@ -1472,7 +1493,65 @@ static void rounding_is_named_as_such(void)
     if (write_wrong(trace, relu) && rewrite(trace, copy, to_half))
         check(verify_file(copy, false) == BERT_DIFFERENT && !says("computed in", "") &&
               says("best explanation:", "ReLU instead of GELU"), "a mistake in that: %s", said);
+    check_record("tests/golden/rounding.txt");
     remove(copy);
+    end();
+}
+
+/* One tensor of block 0 or of the heads is off by a part of each number, up and down in turns. */
+static Moment shaken_at;
+static double shaken_by;
+
+static void shaken(Wrong *w, Moment moment, int l)
+{
+    const BlockActivations *s = &w->a.block[0];
+    const size_t n = N(w), squares = A * n * n;
+    const struct { real *x; size_t count; } at[] = {
+        [NORM] = {w->a.embedding_norm, n * H}, [QKV] = {s->query, n * H}, [SCORES] = {s->scores, squares},
+        [PROBS] = {s->probs, squares}, [CONTEXT] = {s->context, n * H}, [ATTENTION] = {s->attention_norm, n * H},
+        [UP] = {s->intermediate, n * F}, [DOWN] = {s->output_norm, n * H}, [POOLER] = {w->a.pooler, H},
+        [NSP] = {w->a.nsp_logits, 2}, [MLM] = {w->a.logits, n * V}};
+    if (moment != shaken_at || l != 0) return;
+    for (size_t i = 0; i < at[moment].count; i++) {
+        real *x = &at[moment].x[i];
+        if (*x > -FLT_MAX) *x *= (real)(i * 7 / 3 % 2 ? 1 + shaken_by : 1 - shaken_by);
+    }
+}
+
+/* How many decibels more than half a step (2^-9, 2^-12) of each number pass for rounding: whole ones, 0 to 31. */
+static int passes_up_to(Moment moment)
+{
+    int least = 0, most = 32;
+    shaken_at = moment;
+    while (most - least > 1) {
+        const int middle = (least + most) / 2;
+        shaken_by = (computed == FLOAT16 ? 0x1p-12 : 0x1p-9) * pow(10, middle / 20.0);
+        const bool passes = write_wrong(trace, shaken) && verify_file(trace, false) == BERT_OK;
+        if (passes) least = middle;
+        else most = middle;
+    }
+    return least;
+}
+
+/* What a tensor may be off depends on what it is, on how many numbers carry it, and on what rounding does to it. The
+ * numbers are measured; that they are what the four margins make of the noise is to be read off: 6 dB for products, 12
+ * for others and for few numbers, 24 for fewer than 8. */
+static void rounding_has_margins(void)
+{
+    static const struct { Moment moment; const char *name; } all[] = {
+        {NORM, "embeddings.LayerNorm"}, {QKV, "query"}, {SCORES, "scores"}, {PROBS, "probs"}, {CONTEXT, "context"},
+        {ATTENTION, "attention.output.LayerNorm"}, {UP, "intermediate"}, {DOWN, "output.LayerNorm"}, {POOLER, "pooler"},
+        {NSP, "cls.seq_relationship"}, {MLM, "cls.predictions.decoder"}};
+    char title[80], text[80];
+    if (too_slow() || !begin()) return;
+    for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
+        computed = k % 2 ? FLOAT16 : BFLOAT16;
+        snprintf(title, sizeof title, "%s, %s", computed == FLOAT16 ? "float16" : "bfloat16", all[k].name);
+        snprintf(text, sizeof text, "passes up to %d dB above half a step\n", passes_up_to(all[k].moment));
+        record(title, text, directory);
+    }
+    computed = PLAIN;
+    check_record("tests/golden/margins.txt");
     end();
 }
 
@@ -1513,7 +1592,9 @@ static void mistakes_in_half_precision_are_named(void)
             check(verify_file(trace, false) == BERT_DIFFERENT && says("first difference:", p->first) &&
                   (says("best explanation:", p->mistake) || says("cannot be told apart from:", p->mistake)) &&
                   says(halves[i].word, ""), "%zu, %s: first difference %s, \"%s\"\n%s", i, p->what, p->first, p->mistake, said);
+            record(p->what, conclusions(), directory);
         }
+    check_record("tests/golden/rounded-verdicts.txt");
     computed = PLAIN;
     end();
 }
@@ -2172,6 +2253,7 @@ const Test verify_tests[] = {
     {"a_mistake_is_found_through_hidden_states_alone", a_mistake_is_found_through_hidden_states_alone},
     {"compare_copes_with_what_others_write", compare_copes_with_what_others_write},
     {"names_that_nobody_knows_are_listed", names_that_nobody_knows_are_listed},
+    {"rounding_has_margins", rounding_has_margins},
     {"rounding_is_named_as_such", rounding_is_named_as_such},
     {"a_difference_as_large_as_rounding_is_not_called_rounding",
      a_difference_as_large_as_rounding_is_not_called_rounding},

@@ -28,18 +28,26 @@ static size_t place_backwards(const TraceEntry *t)
     return places + TRACE_COUNT + (places - t->order) * kinds + t->kind;
 }
 
+/* The row of the table that has this name, in BERT or in DistilBERT; NULL: none. */
+static const TensorSpec *spec_named(const char *name, int *layer)
+{
+    for (const TensorSpec *spec = tensor_table; spec < tensor_table + tensor_table_size; spec++)
+        if (name_fits(spec->name, name, layer) || (spec->distilbert && name_fits(spec->distilbert, name, layer))) return spec;
+    return NULL;
+}
+
 /* A parameter's name without its last part is the name of what it makes: output.dense.weight makes output.dense. The
  * decoder's bias is called cls.predictions.bias. */
 static bool resolve_parameter(TraceEntry *t, const char *name, int last)
 {
-    char module[96];
+    char module[96], ours[96];
+    int layer = 0;
+    const TensorSpec *spec = spec_named(name, &layer);
+    if (!spec) return false;
+    spec_name(spec->name, layer, ours, sizeof ours);
+    name = ours;
     const char *end = strrchr(name, '.');
-    int layer;
-    const TensorSpec *spec = tensor_table, *stop = tensor_table + tensor_table_size;
-    if (!end || (size_t)(end - name) >= sizeof module) return false;
-    while (spec < stop && !name_fits(spec->name, name, &layer)) spec++;
     const bool bias = !strcmp(end, ".bias");
-    if (spec == stop) return false;
     snprintf(module, sizeof module, "%.*s", (int)(end - name), name);
     if (!strcmp(module, "cls.predictions")) snprintf(module, sizeof module, "cls.predictions.decoder");
     if (!resolve_name(t, module, last)) return false;
@@ -63,7 +71,7 @@ bool resolve_gradient(TraceEntry *t, const char *name, int last)
     }
     if (strncmp(name, "grad.", 5) != 0) return false;
     name += 5;
-    if (!strncmp(name, "bert.", 5)) name += 5;
+    name += !strncmp(name, "bert.", 5) ? 5 : !strncmp(name, "distilbert.", 11) ? 11 : 0;
     const char *known = strcmp(name, "cls.predictions.decoder.bias") ? name : "cls.predictions.bias";
     if (!resolve_parameter(t, known, last)) {
         char ours[96];
@@ -171,69 +179,13 @@ void lesson_free(Lesson *t)
     free(t->next_sentence);
 }
 
-static void spoil(Lesson *t, const TrainingMistake *mistake, BackStep step, int l)
+/* Gradients.after: the mistake, behind its step. */
+static void spoil(void *lesson, BackStep step, int l, int sequence, int head)
 {
-    if (mistake && mistake->after) mistake->after(t, step, l);
-}
-
-static void heads_backward(Lesson *t, const TrainingMistake *x)
-{
-    const Bert *m = &t->back;
-    Activations *a = &t->a;
-    Gradients *g = &t->g;
-    real *last = (real *)hidden_state(&g->a, m->config.L);
-    memset(last, 0, (size_t)a->N * (size_t)m->config.H * sizeof *last);
-    if (t->request.M) mlm_loss(m, a, g, &t->targets);
-    if (t->request.nsp) nsp_loss(a, g, &t->targets);
-    spoil(t, x, BACK_LOSS, -1);
-    if (t->request.M) {
-        mlm_decoder_backward(m, a, g);
-        mlm_norm_backward(m, a, g);
-        spoil(t, x, BACK_TRANSFORM_NORM, -1);
-        mlm_gelu_backward(m, a, g);
-        mlm_dense_backward(m, a, g);
-    }
-    if (!t->request.nsp) return;
-    nsp_head_backward(m, a, g);
-    pooler_backward(m, a, g);
-    spoil(t, x, BACK_POOLER, -1);
-    pooler_dense_backward(m, a, g);
-}
-
-static void block_backward(Lesson *t, const TrainingMistake *x, int l)
-{
-    const Bert *m = &t->back;
-    Activations *a = &t->a;
-    Gradients *g = &t->g;
-    feed_forward_norm_backward(m, a, g, l);
-    spoil(t, x, BACK_OUTPUT_NORM, l);
-    feed_forward_down_backward(m, a, g, l);
-    feed_forward_gelu_backward(m, a, g, l);
-    spoil(t, x, BACK_GELU, l);
-    feed_forward_up_backward(m, a, g, l);
-    attention_norm_backward(m, a, g, l);
-    spoil(t, x, BACK_ATTENTION_NORM, l);
-    attention_dense_backward(m, a, g, l);
-    for (t->b = 0; t->b < a->batch.B; t->b++)
-        for (t->h = 0; t->h < m->config.A; t->h++) {
-            attention_context_backward(m, a, g, l, t->b, t->h);
-            attention_probs_backward(a, g, l, t->b, t->h);
-            spoil(t, x, BACK_PROBS, l);
-            attention_scores_backward(m, a, g, l, t->b, t->h);
-        }
-    spoil(t, x, BACK_SCORES, l);
-    attention_value_backward(m, a, g, l);
-    attention_key_backward(m, a, g, l);
-    attention_query_backward(m, a, g, l);
-}
-
-static void embeddings_backward(Lesson *t, const TrainingMistake *x)
-{
-    embeddings_norm_backward(&t->back, &t->a, &t->g);
-    spoil(t, x, BACK_EMBEDDING_NORM, -1);
-    embeddings_position_backward(&t->back, &t->a, &t->g);
-    embeddings_token_type_backward(&t->back, &t->a, &t->g);
-    embeddings_word_backward(&t->back, &t->a, &t->g);
+    Lesson *t = lesson;
+    t->b = sequence;
+    t->h = head;
+    t->mistake->after(t, step, l);
 }
 
 /* Lookups wait in g->lookups until the step ends. One that is set to 0 is not added. */
@@ -249,7 +201,7 @@ static void spoil_lookups(Lesson *t)
     }
 }
 
-/* backward(), step by step, with the mistake at its place. Verify: a_lesson_has_the_bits_of_backward
+/* A step of learning, with the mistake at its place. Verify: a_lesson_has_the_bits_of_backward
  * (tests/test_gradients.c) */
 bool lesson_run(Lesson *t, const TrainingMistake *mistake)
 {
@@ -264,10 +216,10 @@ bool lesson_run(Lesson *t, const TrainingMistake *mistake)
     }
     if (spoiled || t->forward_is_spoiled) forward(&t->model, &t->a);
     gradients_zero(&t->g);
-    heads_backward(t, mistake);
-    for (int l = t->model.config.L - 1; l >= 0; l--) block_backward(t, mistake, l);
-    embeddings_backward(t, mistake);
-    backward_done(&t->back, &t->a, &t->g, &t->targets);
+    t->mistake = mistake;
+    t->g.context = t;
+    t->g.after = mistake && mistake->after ? spoil : NULL;
+    backward(&t->back, &t->a, &t->g, &t->targets);
     spoil_lookups(t);
     gradients_finish(&t->back, &t->g, &t->parameters);
     t->losses[1] = t->g.losses.mlm;

@@ -275,8 +275,9 @@ double unsigned_nan(double x)
 
 /* One line: name, shape, root of the mean square, least, largest, first three.
  * Masked scores are -FLT_MAX: the square of one still fits a double. */
-static void print_tensor(const TraceTensor *t, size_t B, FILE *out)
+static void print_tensor(const TraceTensor *t, size_t B, int width, FILE *out)
 {
+    const bool gradient = !strncmp(t->name, "grad.", 5);                /* often so small that decimals are all 0 */
     const size_t n = elements(t, B);
     double squares = 0, least = INFINITY, largest = -INFINITY;
     char shape[96];
@@ -287,9 +288,10 @@ static void print_tensor(const TraceTensor *t, size_t B, FILE *out)
         if (x > largest || isnan(x)) largest = x;
     }
     shape_text(shape, t, B);
-    fprintf(out, "%-46s %-14s %10.4g %10.4g %10.4g ", t->name, shape, unsigned_nan(sqrt(squares / (double)n)),
+    fprintf(out, "%-*s %-14s %10.4g %10.4g %10.4g ", width, t->name, shape, unsigned_nan(sqrt(squares / (double)n)),
             unsigned_nan(least), unsigned_nan(largest));
-    for (size_t i = 0; i < 3 && i < n; i++) fprintf(out, " %9.5f", unsigned_nan((double)t->data[i]));
+    for (size_t i = 0; i < 3 && i < n; i++)
+        fprintf(out, gradient ? " %10.4g" : " %9.5f", unsigned_nan((double)t->data[i]));
     fputc('\n', out);
 }
 
@@ -299,9 +301,11 @@ Status learned_print(const Bert *m, const Activations *a, Learned *learned, FILE
 {
     TraceTensor *list;
     size_t count;
+    int width = 46;                                                     /* room for the names of a BERT-Base's trace */
     if (learned_list(m, a, learned, &list, &count, e) != BERT_OK) return e->status;
-    fprintf(out, "%-46s %-14s %10s %10s %10s  %s\n", "name", "shape", "rms", "min", "max", "first three");
-    for (size_t i = 0; i < count; i++) print_tensor(&list[i], (size_t)a->batch.B, out);
+    for (size_t i = 0; i < count; i++) width = (int)strlen(list[i].name) > width ? (int)strlen(list[i].name) : width;
+    fprintf(out, "%-*s %-14s %10s %10s %10s  %s\n", width, "name", "shape", "rms", "min", "max", "first three");
+    for (size_t i = 0; i < count; i++) print_tensor(&list[i], (size_t)a->batch.B, width, out);
     free(list);
     return BERT_OK;
 }
@@ -309,6 +313,39 @@ Status learned_print(const Bert *m, const Activations *a, Learned *learned, FILE
 Status trace_print(const Bert *m, const Activations *a, FILE *out, Error *e)
 {
     return learned_print(m, a, NULL, out, e);
+}
+
+/* =====================================================================================================================
+ * As one number
+ *
+ * Two programs, two machines, a browser: have they computed the same bits? A checksum over all of them answers.
+ * ================================================================================================================== */
+
+/* A line with name and shape, then the numbers as the machine has them: little-endian, wherever bert.c runs. */
+static void add_tensor(Sha256 *sha, const TraceTensor *t, size_t B)
+{
+    char word[32];
+    sha256_add(sha, t->name, strlen(t->name));
+    for (int i = 0; i < t->rank; i++) {
+        snprintf(word, sizeof word, "%c%zu", i ? ',' : ' ', t->shape[i]);
+        sha256_add(sha, word, strlen(word));
+    }
+    sha256_add(sha, "\n", 1);
+    sha256_add(sha, t->data, elements(t, B) * sizeof *t->data);
+}
+
+Status trace_checksum(const Bert *m, const Activations *a, char hex[65], Error *e)
+{
+    TraceTensor *list;
+    size_t count;
+    Sha256 sha;
+    Status status = trace_list(m, a, &list, &count, e);
+    if (status != BERT_OK) return status;
+    sha256_start(&sha);
+    for (size_t i = 0; i < count; i++) add_tensor(&sha, &list[i], (size_t)a->batch.B);
+    sha256_end(&sha, hex);
+    free(list);
+    return BERT_OK;
 }
 
 /* =====================================================================================================================

@@ -84,6 +84,9 @@ Status trace_write(const Bert *m, const Activations *a, const char *path, const 
 /* learned: NULL, or what is to be written behind the trace. */
 Status trace_put(const Bert *m, const Activations *a, Learned *learned, FILE *out, const char *model_name,
                  const char *text, Error *e);
+/* SHA-256 over name, shape and bytes of every tensor of a trace, in the order of the data: for each tensor the line
+ * "pooler.dense 768\n" (shapes as trace_list has them, of one sequence), then its numbers, of all B sequences. */
+Status trace_checksum(const Bert *m, const Activations *a, char hex[65], Error *e);
 /* A trace tensor as one of a file, with B in front if there are several sequences; data and name stay the trace's. */
 SafeTensor as_file_tensor(TraceTensor *t, size_t B);
 
@@ -395,11 +398,6 @@ Status verify_gradients(const Bert *m, const TraceView *other, const Safetensors
                         const VerifyOptions *options, FILE *out, Error *e);
 
 typedef struct Lesson Lesson;
-typedef enum {                      /* the steps of backward() that a mistake may follow, or stand in for */
-    BACK_LOSS, BACK_TRANSFORM_NORM, BACK_POOLER, BACK_OUTPUT_NORM, BACK_GELU, BACK_ATTENTION_NORM, BACK_PROBS,
-    BACK_SCORES, BACK_EMBEDDING_NORM
-} BackStep;
-
 typedef struct {
     const char *name;               /* short, for lists */
     const char *sentence;           /* what OTHER does */
@@ -429,7 +427,8 @@ struct Lesson {
     bool forward_is_spoiled;        /* by this mistake, or by the one before */
     bool no_lookup, last_lookup;    /* how the word embeddings' rows are added: not, only the last of each, ... */
     bool no_padding, padding_idx;   /* ... not to row 0: as the mistake, as OTHER's library does it */
-    int b, h;
+    const TrainingMistake *mistake; /* that is planted, or NULL */
+    int b, h;                       /* sequence and head that are on their way back */
     double value;
     double losses[3];               /* both, MLM, NSP */
     const int32_t *specials;        /* ids of [CLS] and [SEP], or NULL */

@@ -286,6 +286,15 @@ bool config_filled_in(const BertConfig *config, char *text, size_t capacity)
     return used > 0;
 }
 
+bool config_take_vocabulary(BertConfig *config, int pieces)
+{
+    const int place = key_place(config, "vocab_size");
+    if (!(config->filled_in >> place & 1)) return false;
+    *config_size(config, place) = pieces;
+    config->filled_in &= ~(1u << place);
+    return true;
+}
+
 /* What must hold between the sizes; and the one that is derived, D = H/A. */
 static Status config_check(BertConfig *config, const char *path, Error *e)
 {

@@ -40,7 +40,12 @@ static Parameter describe(const Bert *m, const TensorSpec *spec, int l)
     Parameter p = {.group = (int)spec->group, .rows = spec->rows ? rows : 0, .cols = cols, .count = rows * cols,
                    .norm = spec->kind == KIND_NORM,
                    .decays = spec->kind == KIND_MATRIX || spec->kind == KIND_EMBEDDING};
+    const bool distil = m->config.distilbert, head = spec->group != GROUP_ENCODER && spec->group != GROUP_POOLER;
+    const char *pattern = spec_pattern(spec, distil);
+    char name[sizeof p.file_name - 16];
     spec_name(spec->name, l, p.name, sizeof p.name);
+    spec_name(pattern ? pattern : spec->name, l, name, sizeof name);
+    snprintf(p.file_name, sizeof p.file_name, "%s%s", head ? "" : distil ? "distilbert." : "bert.", name);
     return p;
 }
 
@@ -118,21 +123,24 @@ static bool copy_tensor(void *context, const TensorSpec *spec, int l)
 
 Status bert_blank(Bert *m, const BertConfig *config, Error *e)
 {
-    *m = (Bert){.config = *config, .has_pooler = true, .has_mlm = true, .has_nsp = true};
+    const bool bert = !config->distilbert;
+    *m = (Bert){.config = *config, .has_pooler = bert, .has_mlm = true, .has_nsp = bert};
     m->layers = calloc((size_t)config->L, sizeof *m->layers);
     if (!m->layers) return fail(e, BERT_SYSTEM, "out of memory for a model of %d layers", config->L);
     for (const TensorSpec *spec = tensor_table; spec < tensor_table + tensor_table_size; spec++)
         for (int l = 0; spec->group < GROUP_TASK && l < (spec_per_layer(spec) ? config->L : 1); l++)
-            point_to(m, spec, l, &no_numbers[spec->tied && config->untied]);
+            if (spec_pattern(spec, config->distilbert))
+                point_to(m, spec, l, &no_numbers[spec->tied && config->untied]);
     return BERT_OK;
 }
 
-void bert_drop_heads(Bert *m)
+void bert_drop_heads(Bert *m, bool pooler)
 {
+    if (pooler) m->has_pooler = false;
     m->has_mlm = m->has_nsp = m->has_pre_classifier = m->has_classifier = m->has_qa = false;
     m->config.K = 0;
     for (const TensorSpec *spec = tensor_table; spec < tensor_table + tensor_table_size; spec++)
-        if (spec->group != GROUP_ENCODER && spec->group != GROUP_POOLER) point_to(m, spec, 0, NULL);
+        if (spec->group != GROUP_ENCODER && (spec->group != GROUP_POOLER || pooler)) point_to(m, spec, 0, NULL);
 }
 
 void bert_add_head(Bert *m, Group group, int K)
@@ -241,8 +249,8 @@ static bool work_room(Gradients *g, const BertConfig *c, size_t T)
         g->work = malloc(bytes);
         g->work_size = g->work ? bytes : 0;
     }
-    g->square = (real *)(((uintptr_t)g->work + 63) / 64 * 64);
-    g->turned = g->square + (square + 15) / 16 * 16;
+    g->map = (real *)(((uintptr_t)g->work + 63) / 64 * 64);
+    g->turned = g->map + (square + 15) / 16 * 16;
     g->scratch.packed = g->turned + larger(turned, (square + 15) / 16 * 16);
     return g->work != NULL;
 }

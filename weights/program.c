@@ -35,6 +35,41 @@ static void interrupted(int number)
     raise(number);
 }
 
+/* The first signal that asked for the end, or 0. */
+static volatile sig_atomic_t ending;
+static const int askings[] = {SIGHUP, SIGINT, SIGTERM};
+
+/* `handler` for each of them that is not ignored. */
+static void handle_askings(void (*handler)(int))
+{
+    struct sigaction now, wanted = {.sa_handler = handler};
+    for (size_t i = 0; i < sizeof askings / sizeof *askings; i++)
+        if (sigaction(askings[i], NULL, &now) == 0 && now.sa_handler != SIG_IGN) sigaction(askings[i], &wanted, NULL);
+}
+
+static void ends_soon(int number)
+{
+    if (!ending) ending = number;
+    handle_askings(interrupted);
+}
+
+void program_ends_gently(void)
+{
+    ending = 0;
+    handle_askings(ends_soon);
+}
+
+int program_ending(void)
+{
+    return ending;
+}
+
+void program_ends(int number)
+{
+    handle_askings(interrupted);
+    raise(number);
+}
+
 /* All of it, to standard error: a pipe may take a part at a time. */
 static void say(const char *text)
 {

@@ -27,20 +27,32 @@ static Status read_fraction(JsonReader *j, const char *key, double limit, double
     return s;
 }
 
-/* What a file without the keys means: BERT's own numbers, as in Hugging Face's library. */
-Status training_config_load(TrainingConfig *t, const char *path, Error *e)
+/* classifier_dropout may be null, which is the same as no key. */
+static Status read_dropout(JsonReader *j, const char *key, double *out, Error *e)
 {
+    return json_peek(j) == 'n' ? json_skip(j, e) : read_fraction(j, key, 1, out, e);
+}
+
+/* What a file without the keys means: the numbers of BERT, or of DistilBERT, as in Hugging Face's library. */
+Status training_config_load(TrainingConfig *t, const char *path, bool distilbert, Error *e)
+{
+    const char *const hidden = distilbert ? "dropout" : "hidden_dropout_prob";
+    const char *const probs = distilbert ? "attention_dropout" : "attention_probs_dropout_prob";
+    const char *const texts = distilbert ? "seq_classif_dropout" : "classifier_dropout";
     FileView file;
     JsonReader j;
     char key[256];
     bool more = true;
-    *t = (TrainingConfig){.dropout = 0.1, .probs_dropout = 0.1, .initializer_range = 0.02};
+    *t = (TrainingConfig){.dropout = 0.1, .probs_dropout = 0.1, .initializer_range = 0.02,
+                          .texts_dropout = distilbert ? 0.2 : -1, .answers_dropout = distilbert ? 0.1 : 0};
     Status s = file_open(&file, path, e);
     if (s) return s;
     s = json_open(&j, path, file.data, file.size, 0, e);
     while (s == BERT_OK && (s = json_next_key(&j, key, sizeof key, &more, e)) == BERT_OK && more) {
-        if (!strcmp(key, "hidden_dropout_prob")) s = read_fraction(&j, key, 1, &t->dropout, e);
-        else if (!strcmp(key, "attention_probs_dropout_prob")) s = read_fraction(&j, key, 1, &t->probs_dropout, e);
+        if (!strcmp(key, hidden)) s = read_fraction(&j, key, 1, &t->dropout, e);
+        else if (!strcmp(key, probs)) s = read_fraction(&j, key, 1, &t->probs_dropout, e);
+        else if (!strcmp(key, texts)) s = read_dropout(&j, key, &t->texts_dropout, e);
+        else if (distilbert && !strcmp(key, "qa_dropout")) s = read_dropout(&j, key, &t->answers_dropout, e);
         else if (!strcmp(key, "initializer_range")) s = read_fraction(&j, key, 10, &t->initializer_range, e);
         else s = json_skip(&j, e);
     }
@@ -64,7 +76,8 @@ static void put_label(FILE *f, const char *name)
 static void put_labels(FILE *f, const TrainingConfig *t)
 {
     if (!t->label_count) return;
-    fputs("  \"problem_type\": \"single_label_classification\",\n  \"id2label\": {", f);
+    if (t->of_texts) fputs("  \"problem_type\": \"single_label_classification\",\n", f);
+    fputs("  \"id2label\": {", f);
     for (int i = 0; i < t->label_count; i++) {
         fprintf(f, "%s\n    \"%d\": ", i ? "," : "", i);
         put_label(f, t->labels[i]);
@@ -78,38 +91,60 @@ static void put_labels(FILE *f, const TrainingConfig *t)
     fputs("\n  },\n", f);
 }
 
-/* Written anew, not copied: what another file says of its own data type, task or library is no longer so. */
-Status training_config_write(const char *path, const BertConfig *c, const TrainingConfig *t, int pad_id, Error *e)
+/* Sizes and dropout under DistilBERT's keys. It has no token types, and its eps is no key. */
+static void put_distilbert(FILE *f, const BertConfig *c, const TrainingConfig *t)
 {
-    OutputFile out;
-    Status s = output_open(&out, path, e);
-    if (s != BERT_OK) return s;
-    fprintf(out.stream, "{\n  \"architectures\": [\n    \"%s\"\n  ],\n  \"model_type\": \"bert\",\n",
-            t->architecture ? t->architecture : "BertForPreTraining");
-    put_labels(out.stream, t);
-    fprintf(out.stream,
-            "  \"num_hidden_layers\": %d,\n  \"hidden_size\": %d,\n  \"num_attention_heads\": %d,\n"
+    fprintf(f, "  \"n_layers\": %d,\n  \"dim\": %d,\n  \"n_heads\": %d,\n  \"hidden_dim\": %d,\n"
+            "  \"vocab_size\": %d,\n  \"max_position_embeddings\": %d,\n  \"activation\": \"%s\",\n", c->L, c->H, c->A,
+            c->F, c->V, c->P, c->gelu == GELU_TANH ? "gelu_new" : "gelu");
+    fprintf(f, "  \"dropout\": %.17g,\n  \"attention_dropout\": %.17g,\n  \"seq_classif_dropout\": %.17g,\n"
+            "  \"qa_dropout\": %.17g,\n  \"sinusoidal_pos_embds\": false,\n", t->dropout, t->probs_dropout,
+            t->texts_dropout, t->answers_dropout);
+}
+
+static void put_bert(FILE *f, const BertConfig *c, const TrainingConfig *t)
+{
+    fprintf(f, "  \"num_hidden_layers\": %d,\n  \"hidden_size\": %d,\n  \"num_attention_heads\": %d,\n"
             "  \"intermediate_size\": %d,\n  \"vocab_size\": %d,\n  \"max_position_embeddings\": %d,\n"
             "  \"type_vocab_size\": %d,\n  \"hidden_act\": \"%s\",\n  \"layer_norm_eps\": %.17g,\n",
             c->L, c->H, c->A, c->F, c->V, c->P, c->S, c->gelu == GELU_TANH ? "gelu_new" : "gelu", c->eps);
-    fprintf(out.stream,
-            "  \"hidden_dropout_prob\": %.17g,\n  \"attention_probs_dropout_prob\": %.17g,\n"
-            "  \"initializer_range\": %.17g,\n", t->dropout, t->probs_dropout, t->initializer_range);
+    fprintf(f, "  \"hidden_dropout_prob\": %.17g,\n  \"attention_probs_dropout_prob\": %.17g,\n", t->dropout,
+            t->probs_dropout);
+    if (t->texts_dropout >= 0) fprintf(f, "  \"classifier_dropout\": %.17g,\n", t->texts_dropout);
+}
+
+/* Written anew, not copied: what another file says of its own data type, task or library is no longer so. */
+Status training_config_write(const char *path, const BertConfig *c, const TrainingConfig *t, int pad_id, Error *e)
+{
+    const bool distil = c->distilbert;
+    OutputFile out;
+    Status s = output_open(&out, path, e);
+    if (s != BERT_OK) return s;
+    fprintf(out.stream, "{\n  \"architectures\": [\n    \"%s%s\"\n  ],\n  \"model_type\": \"%s\",\n",
+            distil ? "DistilBert" : "Bert", t->architecture ? t->architecture : distil ? "ForMaskedLM" : "ForPreTraining",
+            distil ? "distilbert" : "bert");
+    put_labels(out.stream, t);
+    if (distil) put_distilbert(out.stream, c, t);
+    else put_bert(out.stream, c, t);
+    fprintf(out.stream, "  \"initializer_range\": %.17g,\n", t->initializer_range);
     if (pad_id >= 0) fprintf(out.stream, "  \"pad_token_id\": %d,\n", pad_id);
     fprintf(out.stream, "  \"tie_word_embeddings\": %s\n}\n", c->untied ? "false" : "true");
     return output_commit(&out, e);
 }
 
-/* For a vocab.txt that came alone. P: positions, for which both libraries cut what is longer. */
-Status tokenizer_config_write(const char *path, const Tokenizer *t, int P, Error *e)
+/* For a vocab.txt that came alone. The positions, at which both libraries cut what is longer.
+ * Trap: DistilBERT's forward() of Hugging Face's library has no token_type_ids, and stops at a tokenizer that gives it
+ * some. */
+Status tokenizer_config_write(const char *path, const Tokenizer *t, const BertConfig *c, Error *e)
 {
     OutputFile out;
     Status s = output_open(&out, path, e);
     if (s != BERT_OK) return s;
     fprintf(out.stream,
             "{\n  \"tokenizer_class\": \"BertTokenizer\",\n  \"do_lower_case\": %s,\n  \"strip_accents\": %s,\n"
-            "  \"tokenize_chinese_chars\": %s,\n  \"model_max_length\": %d\n}\n", t->lower_case ? "true" : "false",
-            t->strip_accents ? "true" : "false", t->chinese_chars ? "true" : "false", P);
+            "  \"tokenize_chinese_chars\": %s,\n%s  \"model_max_length\": %d\n}\n", t->lower_case ? "true" : "false",
+            t->strip_accents ? "true" : "false", t->chinese_chars ? "true" : "false",
+            c->distilbert ? "  \"model_input_names\": [\"input_ids\", \"attention_mask\"],\n" : "", c->P);
     return output_commit(&out, e);
 }
 
@@ -139,11 +174,10 @@ static void list_free(TensorList *t)
     free(t->names);
 }
 
-/* The name in a file: `bert.` before all but the heads, as Hugging Face's library has it, and `kind` before that. */
+/* The name in a file, and `kind` before it. */
 static void file_name(char name[NAME_SIZE], const char *kind, const Parameter *p)
 {
-    const bool head = p->group != GROUP_ENCODER && p->group != GROUP_POOLER;
-    snprintf(name, NAME_SIZE, "%s%s%s", kind, head ? "" : "bert.", p->name);
+    snprintf(name, NAME_SIZE, "%s%s", kind, p->file_name);
 }
 
 /* One more tensor, of a parameter's shape. */
@@ -234,7 +268,32 @@ typedef struct {
     size_t count;
     bool found[64];
     int64_t step, log_size;
+    char others[700];               /* "--seed was 0, and is 1; ...": those that differ */
+    size_t used;
 } Saved;
+
+/* A value as short as it can be: numbers with as few digits as say the same. */
+static void put_value(char text[64], const char *value)
+{
+    char *end;
+    const double x = strtod(value, &end);
+    snprintf(text, 64, "%.60s", value);
+    for (int digits = 1; digits < 17 && *value && !*end; digits++) {
+        snprintf(text, 64, "%.*g", digits, x);
+        if (strtod(text, NULL) == x) return;
+    }
+}
+
+/* One more that differs. */
+static void add_other(Saved *saved, const Setting *s, const char *value)
+{
+    char was[64], is[64];
+    put_value(was, value);
+    put_value(is, s->value);
+    if (saved->used < sizeof saved->others)
+        saved->used += (size_t)snprintf(saved->others + saved->used, sizeof saved->others - saved->used,
+                                        "%s%s was %s, and is %s", saved->used ? "; " : "", s->option, was, is);
+}
 
 /* One pair of the metadata: a number, or a setting, which must be the same. */
 static Status read_setting(Saved *saved, const char *path, const char *key, const char *value, Error *e)
@@ -245,10 +304,8 @@ static Status read_setting(Saved *saved, const char *path, const char *key, cons
         if (strcmp(s->name, key)) continue;
         saved->found[i] = true;
         if (!strcmp(key, "log_size")) return read_count(path, key, value, &saved->log_size, e);
-        if (s->may_differ || !strcmp(s->value, value)) return BERT_OK;
-        return fail(e, BERT_USAGE, "%s: --resume goes on with the same settings: %s was %s, and is %s", path, key,
-                    value,
-                    s->value);
+        if (!s->may_differ && strcmp(s->value, value)) add_other(saved, s, value);
+        return BERT_OK;
     }
     return BERT_OK;
 }
@@ -268,8 +325,10 @@ static Status read_settings(Saved *saved, const Safetensors *st, Error *e)
     if (s == BERT_OK && (saved->step < 0 || saved->step > MOST_STEPS))
         s = fail(e, BERT_FILE, "%s: __metadata__ has no step from 0 to %d", path, (int)MOST_STEPS);
     for (size_t i = 0; s == BERT_OK && i < saved->count; i++)
-        if (!saved->found[i])
+        if (!saved->found[i] && strcmp(saved->settings[i].value, "none"))
             s = fail(e, BERT_FILE, "%s: __metadata__ has no %s", path, saved->settings[i].name);
+    if (s == BERT_OK && saved->used)
+        s = fail(e, BERT_USAGE, "%s: --resume goes on with the same settings: %s", path, saved->others);
     return s;
 }
 

@@ -424,6 +424,7 @@ Status pieces_load(Tokenizer *t, const char *directory, CaseChoice choice, Error
     *t = (Tokenizer){.vocabulary = calloc(1, sizeof *t->vocabulary)};
     char *path = size_add(strlen(directory), sizeof "/special_tokens_map.json", &capacity) ? malloc(capacity) : NULL;
     Status s = path && t->vocabulary ? load(t, &f, choice, path, capacity, e) : fail(e, BERT_SYSTEM, "out of memory");
+    if (!s) kinds_fill(t->vocabulary->kinds);
     free(path);
     tokenizer_files_free(&f);
     return s;
@@ -435,7 +436,9 @@ Status tokenizer_blank(Tokenizer *t, bool lower_case, Error *e)
     *t = (Tokenizer){.vocabulary = calloc(1, sizeof *t->vocabulary), .pad_id = -1, .unk_id = -1, .cls_id = -1,
                      .sep_id = -1, .mask_id = -1, .lower_case = lower_case, .strip_accents = lower_case,
                      .chinese_chars = true, .plain = true, .longest_word = 100};
-    return t->vocabulary ? BERT_OK : fail(e, BERT_SYSTEM, "out of memory");
+    if (!t->vocabulary) return fail(e, BERT_SYSTEM, "out of memory");
+    kinds_fill(t->vocabulary->kinds);
+    return BERT_OK;
 }
 
 /* Also for a tokenizer that was loaded in part, or not at all but zeroed. */

@@ -24,6 +24,7 @@ typedef struct {
     size_t count, capacity;
 } AddedList;
 
+enum { KINDS = 0x10000 };
 struct Vocabulary {
     char *text;                     /* the file's bytes, with a NUL put after each piece */
     struct Piece {
@@ -41,6 +42,7 @@ struct Vocabulary {
     size_t detours;                 /* slots that were passed because another piece was there, over all pieces */
     size_t longest[2][256];         /* bytes of the longest piece by first byte; [1]: of those with ##, by the next */
     int distinct;                   /* different pieces: fewer than V where lines repeat */
+    unsigned char kinds[KINDS];     /* kinds_fill: what step 1 does with each character below U+10000 */
     AddedList added;                /* in the order in which they were added */
     struct Patterns {
         AddedToken **sorted;        /* by pattern */
@@ -73,6 +75,7 @@ bool is_word_character(uint32_t code);      /* \w: see single_word */
 /* Steps 1 and 2 of tokenizer.c: does the character become a word of its own? */
 bool is_ideograph(uint32_t code);
 bool is_punctuation(uint32_t code);
+void kinds_fill(unsigned char kinds[KINDS]);
 
 /* tokenizer_load's part that reads the files of the directory: all of *t but the patterns that added tokens are searched
  * by. BERT_FILE with file and key; tokenizer_free gives back what was loaded, after a failure, too. */

@@ -56,6 +56,12 @@ void output_interrupted(void);                          /* for signal handlers: 
 /* weights/program.c: what a program does first. Closed standard streams are taken; a signal that ends it removes
  * the temporary file; a mapped file that is cut is a message. `name` begins that message. */
 void program_start(const char *name);
+/* For a program that has something to save: from program_ends_gently on, SIGINT, SIGTERM and SIGHUP only leave their
+ * number, which program_ending returns (0: none came), and a second one ends it at once. program_ends does, as the
+ * signal would have. */
+void program_ends_gently(void);
+int program_ending(void);
+void program_ends(int number);
 
 /* JSON, pulled value by value: no recursion, no allocation, bounded depth. Messages carry the file and the byte.
  * json_open skips white space and, when the text is not an object, fails. Typical use:
@@ -194,6 +200,7 @@ Status config_load(BertConfig *config, const char *path, Error *e);
 /* The sizes that the file left out and that were filled in, as "type_vocab_size 2, ..." for a message;
  * false if none. */
 bool config_filled_in(const BertConfig *config, char *text, size_t capacity);
+bool config_take_vocabulary(BertConfig *config, int pieces);    /* V, if the file leaves it out: then true */
 
 /* weights/labels.c: what config.json says about a fine-tuned model's labels. */
 enum { MAX_LABELS = 1 << 20 };
@@ -335,25 +342,30 @@ Status model_file_if_any(char **path, const char *directory, Error *e);     /* N
 Status bert_blank(Bert *m, const BertConfig *config, Error *e);
 /* One more head, or a new one instead of the old, also without numbers: GROUP_POOLER, or a group from GROUP_TASK on.
  * K: the rows of a classifier. Before parameters_new. */
-void bert_drop_heads(Bert *m);      /* all but the pooler */
+void bert_drop_heads(Bert *m, bool pooler);     /* all; and the pooler, which only classifiers of texts need */
 void bert_add_head(Bert *m, Group group, int K);
 
 /* weights/training.c: what `bert train` leaves in its directory, and finds there again. */
 typedef struct {                    /* what config.json says about training */
     double dropout, probs_dropout;  /* hidden_dropout_prob, attention_probs_dropout_prob: 0 <= p < 1 */
+    double texts_dropout;           /* classifier_dropout, below 0: not said; DistilBERT's seq_classif_dropout */
+    double answers_dropout;         /* DistilBERT's qa_dropout; else 0 */
+    double head_dropout;            /* of what the head that is learned reads */
     double initializer_range;       /* the standard deviation of random weights */
-    const char *architecture;       /* written, not read: NULL is BertForPreTraining */
+    const char *architecture;       /* what follows Bert or DistilBert; written, not read: NULL is that without a task */
     const char *const *labels;      /* (label_count) of a classifier, without control characters */
     int label_count;
+    bool of_texts;                  /* the labels are of texts, not of tokens */
 } TrainingConfig;
-Status training_config_load(TrainingConfig *t, const char *path, Error *e);
+Status training_config_load(TrainingConfig *t, const char *path, bool distilbert, Error *e);
 Status training_config_write(const char *path, const BertConfig *config, const TrainingConfig *t, int pad_id, Error *e);
-Status tokenizer_config_write(const char *path, const Tokenizer *t, int P, Error *e);
+Status tokenizer_config_write(const char *path, const Tokenizer *t, const BertConfig *c, Error *e);
 /* The weights under Hugging Face's names, as float32 (bert64: float64). */
 Status model_write(const char *path, const Parameters *p, Error *e);
 
 typedef struct {
     const char *name, *value;
+    const char *option;             /* how the command line calls it */
     bool may_differ;                /* after a resume: it is written, and not compared */
 } Setting;
 /* All that a run needs to go on as if it had never stopped: weights, the optimizer's means, the number of steps done,

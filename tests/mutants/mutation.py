@@ -169,10 +169,11 @@ def choose(files, root, generator):
 # ----------------------------------------------------------------------------------------------------------------------
 # A copy of the project in which faults are planted
 # ----------------------------------------------------------------------------------------------------------------------
-def limits(memory):
-    """For a child: its own group, so that all of it can be ended; no core, no endless memory or file."""
+def limits(memory, processor):
+    """For a child: its own group, so that all of it can be ended; no core, no endless memory, file or loop."""
     os.setsid()
-    os.nice(5)
+    if processor:
+        resource.setrlimit(resource.RLIMIT_CPU, (processor, processor + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 30, 1 << 30))
     if memory:
@@ -205,13 +206,14 @@ class Copy:
                 for included in re.findall(r'#include "([\w/.]+\.c)"', f.read()):
                     self.includes.setdefault(included, set()).add(test)
 
-    def run(self, command, seconds, memory=0, **environment):
-        """(exit code, what it printed); the code is None if it took too long."""
+    def run(self, command, seconds, memory=0, processor=0, **environment):
+        """(exit code, what it printed); the code is None if it took too long. `seconds` are the clock's, which are many
+        on a busy machine; `processor` seconds are the program's own."""
         env = dict(os.environ, TMPDIR=os.path.join(self.here, "build", "tmp"), LC_ALL="C", SKIPS_FAIL="0",
                    FIRST_ONLY="1", **environment)
         process = subprocess.Popen(command, shell=isinstance(command, str), cwd=self.here, env=env,
                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                   errors="replace", preexec_fn=lambda: limits(memory))
+                                   errors="replace", preexec_fn=lambda: limits(memory, processor))
         try:
             output = process.communicate(timeout=seconds)[0]
         except subprocess.TimeoutExpired:
@@ -384,7 +386,7 @@ def judge(copy, fault, tests):
         if copy.link(files):
             return None
         for seconds, name in tests:
-            code, _ = copy.run(["build/tests", name], max(30, 60 * seconds), 16 << 30)
+            code, _ = copy.run(["build/tests", name], max(300, 300 * seconds), 16 << 30, int(max(15, 30 * seconds)))
             if code != 0:
                 return name + (" (takes too long)" if code is None else "")
         return ""

@@ -1,0 +1,650 @@
+/* app.js - the page: what a visitor types and chooses (state), what the worker computed (result), and the sections that
+ * show it. Every section has a function that draws it anew; nothing else changes the document. */
+import { STRINGS, t, number, percent, setLanguage, getLanguage } from './strings.js';
+import { h, bars, lines, table, saveBlob } from './draw.js';
+import { SHOW, shapes, nextPicture } from './steps.js';
+
+const BANK = 'After stealing money from the bank vault, the bank robber was seen fishing on the Mississippi river bank.';
+const EXAMPLES = [
+    ['exampleBank', BANK, ''],
+    ['exampleMask', 'The man went to the {store} to buy some bread.', ''],
+    ['exampleNext', 'The man went to the store.', 'He bought a bottle of milk.'],
+    ['exampleOther', 'The man went to the store.', 'Penguins live in the south.'],
+];
+const START = { a: '', b: '', token: -1, layer: 0, head: 0, step: 9, mistake: '', heads: [], away: [], word: '', other: null };
+const TEXT_REJECTED = 4;            /* an exit code of ./bert */
+const MODULES = [[1, 4], [5, 6], [7, 13], [14, 16]];
+
+const state = { ...START };
+let hidden = [[], []];              /* of each text, for each [MASK] in it: {word, id} or null */
+let model = null, result = null, changed = null, learning = null, lastTime = 0, lastError = null;
+
+/* Which of several drawings under way is the last one: the others stop. One counter for each thing that is drawn. */
+const turns = { run: 0, changed: 0, answer: 0, step: 0, banks: 0, break: 0 };
+function turn(name) {
+    const mine = ++turns[name], run = turns.run;
+    return () => mine === turns[name] && (name === 'run' || run === turns.run);
+}
+
+const $ = id => document.getElementById(id);
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * The worker
+ * ------------------------------------------------------------------------------------------------------------------ */
+let worker = null, nextId = 1;
+const waiting = new Map();
+
+function startWorker() {
+    const source = $('worker').textContent;
+    worker = new Worker(URL.createObjectURL(new Blob([source], { type: 'text/javascript' })));
+    worker.onmessage = ({ data }) => {
+        if (data.progress) return status(t('loading', { what: t(data.progress) }));
+        const { resolve, reject } = waiting.get(data.id);
+        waiting.delete(data.id);
+        if (data.error) reject(Object.assign(new Error(data.error.message), data.error));
+        else resolve(data.result);
+    };
+    worker.onerror = event => { for (const { reject } of waiting.values()) reject(new Error(event.message)); waiting.clear(); };
+}
+
+function call(name, ...values) {
+    return new Promise((resolve, reject) => {
+        waiting.set(nextId, { resolve, reject });
+        worker.postMessage({ id: nextId++, call: name, values });
+    });
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Small things
+ * ------------------------------------------------------------------------------------------------------------------ */
+function status(text, isError = false) {
+    $('status').textContent = text;
+    $('status').className = isError ? 'error' : '';
+}
+
+const failed = error => status(t('failed', { why: error.message }), true);
+
+/* New children for an element; what had the focus keeps it, by its data-key. */
+function fill(element, ...children) {
+    const key = document.activeElement && element.contains(document.activeElement) && document.activeElement.dataset.key;
+    element.replaceChildren(...children.flat(Infinity).filter(child => child));
+    const again = key && [...element.querySelectorAll('[data-key]')].find(x => x.dataset.key === key);
+    if (again) again.focus({ preventScroll: true });
+}
+
+function button(key, text, onclick, attributes = {}) {
+    return h('button', { type: 'button', 'data-key': key, onclick, ...attributes }, text);
+}
+
+/* A choice from a list: [[value, text]]. */
+function select(key, label, options, value, onchange) {
+    const id = `select-${key}`;
+    return h('span', { class: 'choice' }, h('label', { for: id }, label),
+             h('select', { id, 'data-key': key, onchange: event => onchange(event.target.value) },
+               options.map(([v, text]) => h('option', { value: v, selected: String(v) === String(value) }, text))));
+}
+
+const range = n => Array.from({ length: n }, (_, i) => i);
+const pieceLabel = i => `${i} ${result.pieces[i]}`;
+
+/* The tokens of each word: ## goes on with one, and so does whatever follows without a gap in the same piece. */
+function words() {
+    const list = [];
+    result.pieces.forEach((piece, i) => {
+        const last = list[list.length - 1];
+        const special = result.offsets[i][1] === 0;
+        if (piece.startsWith('##') && last && !last.special && last.type === result.types[i]) last.tokens.push(i);
+        else list.push({ tokens: [i], special, type: result.types[i] });
+    });
+    return list;
+}
+
+/* Bytes [begin, end) of a text replaced. */
+function splice(text, begin, end, by) {
+    const bytes = new TextEncoder().encode(text), decode = part => new TextDecoder().decode(part);
+    return decode(bytes.subarray(0, begin)) + by + decode(bytes.subarray(end));
+}
+function part(text, begin, end) { return new TextDecoder().decode(new TextEncoder().encode(text).subarray(begin, end)); }
+
+const isMask = i => result.ids[i] === model.config.maskId;
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Computing
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* The text as it stands, then everything that shows it. */
+async function compute() {
+    const isLast = turn('run');
+    stopLearning();
+    try {
+        const computed = await call('run', state.a, state.b ? state.b : null);
+        if (!isLast()) return;
+        lastError = null;
+        result = computed;
+        lastTime = result.time;
+        const masks = [0, 1].map(type => range(result.T).filter(i => isMask(i) && result.types[i] === type).length);
+        hidden = hidden.map((list, type) => list.length === masks[type] ? list : range(masks[type]).map(i => list[i] || null));
+        if (state.token < 0 || state.token >= result.T) state.token = Math.max(1, range(result.T).findIndex(isMask));
+        state.token = Math.min(state.token, result.T - 1);
+        state.layer = Math.min(state.layer, model.config.L - 1);
+        state.head = Math.min(state.head, model.config.A - 1);
+        state.away = state.away.filter(i => i < result.T);
+        state.heads = state.heads.filter(([l, a]) => l < model.config.L && a < model.config.A);
+        changed = null;
+        drawAll();
+        await computeChanged();
+    } catch (error) {
+        if (!isLast()) return;
+        lastError = error;
+        failed(error);
+    }
+}
+
+/* The second run, if something is switched. */
+async function computeChanged() {
+    const isLast = turn('changed'), { mistake, heads, away } = state;
+    try {
+        const computed = mistake || heads.length || away.length ? await call('runChanged', { mistake: mistake || null, heads, away }) : null;
+        if (!isLast()) return;
+        changed = computed;
+        drawBreak();
+    } catch (error) {
+        failed(error);
+    }
+    writeLink();
+}
+
+let timer = 0;
+function typed() {
+    clearTimeout(timer);
+    if (lastTime < 400) timer = setTimeout(takeText, 450);
+}
+function takeText() {
+    clearTimeout(timer);
+    state.a = $('text-a').value;
+    state.b = $('text-b').value;
+    Object.assign(state, { token: -1, away: [], word: '' });
+    compute();
+}
+
+function setText(a, b = '', words = [[], []]) {
+    Object.assign(state, { a, b, token: -1, away: [], word: '' });
+    hidden = words;
+    $('text-a').value = a;
+    $('text-b').value = b;
+    return compute();
+}
+
+/* A text in which a {word} is to be hidden. */
+async function setExample(a, b = '') {
+    const found = /\{(.*?)\}/.exec(a);
+    if (!found) return setText(a, b);
+    const first = [{ word: found[1], id: await call('pieceId', found[1]) }];
+    return setText(a.replace(found[0], '[MASK]'), b, [first, []]);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * A link that holds text and view
+ * ------------------------------------------------------------------------------------------------------------------ */
+function writeLink() {
+    const p = new URLSearchParams({ text: state.a });
+    if (state.b) p.set('pair', state.b);
+    for (const name of ['step', 'layer', 'head', 'token']) p.set(name, state[name]);
+    if (state.mistake) p.set('mistake', state.mistake);
+    if (state.heads.length) p.set('off', state.heads.map(pair => pair.join('.')).join(' '));
+    if (state.away.length) p.set('away', state.away.join(' '));
+    const words = hidden.map(list => list.map(x => x ? x.word : ''));
+    if (words.flat().some(word => word)) p.set('hidden', JSON.stringify(words));
+    p.set('lang', getLanguage());
+    history.replaceState(null, '', '#' + p);
+}
+
+async function readLink() {
+    const p = new URLSearchParams(location.hash.slice(1));
+    if (p.get('lang')) setLanguage(p.get('lang'));
+    if (!p.has('text')) return;
+    Object.assign(state, START, { a: p.get('text'), b: p.get('pair') || '' });
+    for (const name of ['step', 'layer', 'head', 'token']) {
+        const value = parseInt(p.get(name), 10);
+        if (Number.isInteger(value) && value >= 0) state[name] = value;
+    }
+    state.step = Math.min(16, Math.max(1, state.step));
+    state.mistake = model.mistakes.some(m => m.name === p.get('mistake')) ? p.get('mistake') : '';
+    state.heads = (p.get('off') || '').split(' ').filter(x => /^\d+\.\d+$/.test(x)).map(x => x.split('.').map(Number));
+    state.away = (p.get('away') || '').split(' ').filter(x => /^\d+$/.test(x)).map(Number);
+    hidden = [[], []];
+    try {
+        for (const [type, list] of JSON.parse(p.get('hidden') || '[]').slice(0, 2).entries())
+            for (const word of list) hidden[type].push(word ? { word: String(word), id: await call('pieceId', String(word).toLowerCase()) } : null);
+    } catch { hidden = [[], []]; }
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Ask
+ * ------------------------------------------------------------------------------------------------------------------ */
+function toggleWord(word) {
+    const type = word.type, key = type ? 'b' : 'a', begin = result.offsets[word.tokens[0]][0], end = result.offsets[word.tokens.at(-1)][1];
+    const place = range(word.tokens[0]).filter(i => isMask(i) && result.types[i] === type).length;
+    if (isMask(word.tokens[0])) {
+        const [known] = hidden[type].splice(place, 1);
+        if (!known) { hidden[type].splice(place, 0, known); return; }
+        state[key] = splice(state[key], begin, end, known.word);
+    } else {
+        hidden[type].splice(place, 0, { word: part(state[key], begin, end), id: word.tokens.length === 1 ? result.ids[word.tokens[0]] : -1 });
+        state[key] = splice(state[key], begin, end, result.maskPiece || '[MASK]');
+    }
+    state.token = word.tokens[0];
+    state.away = [];
+    $('text-a').value = state.a;
+    $('text-b').value = state.b;
+    compute();
+}
+
+/* What stood at a [MASK], or null. */
+function hiddenAt(i) {
+    if (!isMask(i)) return null;
+    const type = result.types[i];
+    return hidden[type][range(i).filter(k => isMask(k) && result.types[k] === type).length] || null;
+}
+
+function drawTokens() {
+    const list = words().map(word => {
+        const first = word.tokens[0], pieces = word.tokens.map(i => h('span', { class: 'piece' }, h('b', {}, result.pieces[i]), h('small', {}, String(result.ids[i]))));
+        const classes = `word segment${word.type}${isMask(first) ? ' masked' : ''}`;
+        if (word.special) return h('li', { class: `${classes} special`, title: t('special', { piece: result.pieces[first] }) }, pieces);
+        const known = isMask(first) ? hiddenAt(first) : null, said = isMask(first) ? (known ? t('show', { word: known.word }) : result.pieces[first])
+            : t('hide', { word: part(word.type ? state.b : state.a, result.offsets[first][0], result.offsets[word.tokens.at(-1)][1]) });
+        return h('li', { class: classes }, button(`word-${first}`, pieces, () => toggleWord(word), { 'aria-label': said, title: said }));
+    });
+    fill($('tokens'), h('h3', {}, t('tokens')), h('p', { class: 'hint' }, t('tokensHint'), state.b ? ` ${t('segment', { n: 0 })}, ${t('segment', { n: 1 })}.` : ''), h('ul', { class: 'words' }, list));
+}
+
+/* The fillers of each [MASK] of a run, with the word that was hidden. */
+async function fillerPictures(run, fillers, name) {
+    return Promise.all(fillers.map(async ({ token, list }) => {
+        const known = hiddenAt(token);
+        const place = known && known.id >= 0 ? await call('filler', run, token, known.id) : null;
+        return [bars(list.map(({ piece, p }) => [piece, p, percent(p)]), { name: `${name}-${token}`, head: [t('guess'), t('probability')], mark: known ? list.findIndex(x => x.id === known.id) : -1,
+                                                                            caption: t('fits', { piece: result.pieces[token], n: token }) }),
+                place && h('p', { class: 'told' }, t('hiddenWord', { word: known.word, rank: place.rank, p: percent(place.p) }))];
+    }));
+}
+
+async function drawAnswer() {
+    const isLast = turn('answer'), pictures = await fillerPictures(0, result.fillers, 'fillers').catch(() => []);
+    if (!isLast()) return;
+    fill($('answer'), !model.config.hasMlm ? h('p', {}, t('noMlm')) : result.fillers.length ? pictures : h('p', { class: 'hint' }, t('noMask')),
+         state.b ? (result.isNext < 0 ? h('p', {}, t('noNext')) : nextPicture(result.isNext)) : null);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Sixteen steps
+ * ------------------------------------------------------------------------------------------------------------------ */
+function choose(changes) {
+    Object.assign(state, changes);
+    drawStep();
+    writeLink();
+}
+
+function drawStepList() {
+    const all = t('steps');
+    fill($('step-list'), MODULES.map(([from, to], m) => [h('h3', { id: `module-${m}` }, t('modules')[m]), h('ol', { start: from, 'aria-labelledby': `module-${m}` }, range(to - from + 1).map(k => {
+        const n = from + k;
+        return h('li', {}, button(`step-${n}`, [h('span', { class: 'n' }, String(n)), all[n - 1].name], () => { choose({ step: n }); $('step').scrollIntoView({ block: 'nearest' }); }, { 'aria-current': n === state.step ? 'step' : null }));
+    }))]));
+}
+
+/* STEP n of the C source: its comment and functions. */
+function sourceOf(n) {
+    for (const [file, text] of Object.entries(sources)) {
+        const at = text.search(new RegExp(`STEP ${n} - `));
+        if (at < 0) continue;
+        const begin = text.lastIndexOf('/*', at), next = text.slice(at).search(new RegExp(`STEP ${n + 1} - `));
+        const bar = text.slice(at).search(/\n\/\* ={20}/), ends = [next < 0 ? Infinity : text.lastIndexOf('/*', at + next), bar < 0 ? Infinity : at + bar].filter(x => x > at);
+        return { file, text: text.slice(begin, Math.min(...ends, text.length)).trim() };
+    }
+    return null;
+}
+
+async function drawStep() {
+    const isLast = turn('step'), n = state.step, step = t('steps')[n - 1], { config } = model, tokens = result;
+    drawStepList();
+    const view = { call, config, result, tokens, token: state.token, layer: state.layer, head: state.head,
+                   chooseToken: token => choose({ token }), chooseHead: (layer, head) => choose({ layer, head }) };
+    const pictures = await Promise.resolve().then(() => SHOW[n - 1](view)).catch(error => [h('p', { class: 'error' }, error.message)]);
+    if (!isLast()) return;
+    const code = sourceOf(n);
+    const controls = [n > 4 && n !== 14 ? select('token', [8, 9, 10].includes(n) ? t('query') : t('token'), result.pieces.map((_, i) => [i, pieceLabel(i)]), state.token, v => choose({ token: +v })) : null,
+                      (n >= 7 && n <= 13) || n === 16 ? select('layer', t('layer'), range(config.L).map(l => [l, l]), state.layer, v => choose({ layer: +v })) : null,
+                      n >= 7 && n <= 10 ? select('head', t('head'), range(config.A).map(a => [a, a]), state.head, v => choose({ head: +v })) : null].filter(x => x);
+    const opened = $('step').querySelector('details.code');
+    fill($('step'), h('p', { class: 'of' }, t('step', { n })), h('h3', { tabindex: '-1' }, step.name), h('p', { class: 'what' }, step.what),
+         h('p', {}, h('b', {}, t('why') + ': '), step.why),
+         h('dl', {}, h('dt', {}, t('formula')), h('dd', {}, h('code', {}, step.formula)), h('dt', {}, t('shapes')), h('dd', {}, h('code', {}, shapes(n, config, result.T)))),
+         controls.length ? h('div', { class: 'controls' }, controls) : null,
+         pictures,
+         h('p', { class: 'trap' }, h('b', {}, t('trap') + ': '), step.trap),
+         code ? h('details', { class: 'code', open: opened && opened.open }, h('summary', { 'data-key': 'code' }, `${t('code')} (${t('ofFile', { file: code.file })})`), h('pre', { tabindex: '0', role: 'region', 'aria-label': t('code') }, h('code', {}, code.text))) : null,
+         h('p', { class: 'turn' }, button('previous', '← ' + t('previous'), () => choose({ step: n - 1 }), { disabled: n === 1 }), button('next', t('next') + ' →', () => choose({ step: n + 1 }), { disabled: n === 16 })));
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * One word, two meanings
+ * ------------------------------------------------------------------------------------------------------------------ */
+const isWord = i => result.offsets[i] && result.offsets[i][1] > 0 && /[a-z]{2}/i.test(result.pieces[i]) && !isMask(i);
+
+/* A piece with the word behind it or before it, to tell several apart. */
+function inContext(pieces, i) {
+    const good = k => /^[a-z]{2}/i.test(pieces[k] || '');
+    return good(i + 1) ? `${pieces[i]} ${pieces[i + 1]}` : good(i - 1) ? `${pieces[i - 1]} ${pieces[i]}` : pieces[i];
+}
+
+async function drawBanks() {
+    const isLast = turn('banks'), places = new Map(), states = range(model.config.L + 1).map(String);
+    range(result.T).filter(isWord).forEach(i => places.set(result.pieces[i], [...(places.get(result.pieces[i]) || []), i]));
+    const all = [...places.keys()], repeated = all.filter(piece => places.get(piece).length > 1).sort((x, y) => y.length - x.length);
+    if (!all.includes(state.word)) state.word = repeated[0] || all.includes('bank') && 'bank' || all.sort((x, y) => y.length - x.length)[0] || '';
+    const word = state.word, at = places.get(word) || [], pairs = at.flatMap((i, k) => at.slice(k + 1).map(j => [i, j])).slice(0, 6);
+    const values = await Promise.all(pairs.map(([i, j]) => call('cosines', 0, i, j)));
+    if (!isLast()) return;
+    const low = values.length ? Math.min(0.5, Math.floor(Math.min(...values.flat()) * 10) / 10) : 0;
+    const other = h('textarea', { id: 'text-other', rows: '2', spellcheck: 'false', 'data-key': 'text-other', oninput: event => { state.other = event.target.value; } }, state.other === null ? t('banksOtherText') : state.other);
+    fill($('banks'), word ? h('div', { class: 'controls' }, select('word', t('banksWord'), all.map(piece => [piece, piece]), word, chosen => { state.word = chosen; drawBanks(); })) : null,
+         pairs.length ? lines(pairs.map(([i, j], k) => [`${inContext(result.pieces, i)} / ${inContext(result.pieces, j)}`.slice(0, 34), values[k]]), {
+             name: 'banks', caption: t('pictureBanks', { word }), low, high: 1, labels: states, head: [t('state'), ...pairs.map(([i, j]) => t('pair', { word, i, j }))] })
+             : h('p', {}, t('banksNone'), ' ', button('banks', t('banksButton'), () => setText(BANK), { class: 'quiet' })),
+         word ? [h('p', { class: 'field' }, h('label', { for: 'text-other' }, t('banksOther', { word })), other), h('p', {}, button('compare', t('banksCompare'), () => compareElsewhere(word, at, other.value)))] : null,
+         h('div', { id: 'elsewhere', 'aria-live': 'polite' }));
+}
+
+/* The word in another text, which is computed by itself: neither sees the other. */
+async function compareElsewhere(word, at, text) {
+    try {
+        const found = await call('elsewhere', text, word), states = range(model.config.L + 1).map(String);
+        if (!found.length) return fill($('elsewhere'), h('p', {}, t('banksMissing', { word })));
+        const pairs = at.slice(0, 6).map(i => [i, found[0]]), values = await Promise.all(pairs.map(([i, there]) => call('cosinesWith', i, there.states)));
+        fill($('elsewhere'), lines(pairs.map(([i, there], k) => [`${inContext(result.pieces, i)} / ${inContext(there.pieces, there.token)}`.slice(0, 34), values[k]]), {
+            name: 'elsewhere', caption: t('pictureElsewhere', { word }), low: Math.min(0.5, Math.floor(Math.min(...values.flat()) * 10) / 10), high: 1, labels: states,
+            head: [t('state'), ...pairs.map(([i, there]) => `${i} ${t('here')}, ${there.token} ${t('there')}`)] }));
+        await computeChanged();
+    } catch (error) {
+        failed(error);
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Break it
+ * ------------------------------------------------------------------------------------------------------------------ */
+function switchTo(changes) {
+    Object.assign(state, changes);
+    computeChanged();
+}
+
+const mistakeText = name => t('mistakes')[name] || model.mistakes.find(m => m.name === name).sentence;
+
+async function drawBreak() {
+    const isLast = turn('break'), { L, A } = model.config;
+    const featured = Object.keys(t('mistakes')).filter(name => model.mistakes.some(m => m.name === name));
+    const toggled = (list, same, item) => list.some(same) ? list.filter(x => !same(x)) : [...list, item];
+    const switches = h('div', { class: 'switches' },
+        h('h3', {}, t('mistake')),
+        h('div', { class: 'chips', role: 'group', 'aria-label': t('mistake') }, featured.map(name => button(`mistake-${name}`, mistakeText(name), () => switchTo({ mistake: state.mistake === name ? '' : name }), { 'aria-pressed': String(state.mistake === name) }))),
+        select('mistakes', t('more'), [['', t('none')], ...model.mistakes.map(m => [m.name, `${m.name}: ${m.sentence}`])], state.mistake, mistake => switchTo({ mistake })),
+        h('h3', {}, t('headsOff')),
+        h('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': t('headsOff') }, h('div', { class: 'off', style: `--heads:${A}` }, range(L).flatMap(l => range(A).map(a => {
+            const same = ([x, y]) => x === l && y === a;
+            return button(`off-${l}-${a}`, `${l}.${a}`, () => switchTo({ heads: toggled(state.heads, same, [l, a]) }), { 'aria-pressed': String(state.heads.some(same)), 'aria-label': `${t('headsOff')}: ${t('headsHint', { l, h: a })}` });
+        })))),
+        h('h3', {}, t('away')), h('p', { class: 'hint' }, t('awayHint')),
+        h('div', { class: 'chips', role: 'group', 'aria-label': t('away') }, range(result.T).filter(i => result.offsets[i][1]).map(i => button(`away-${i}`, result.pieces[i], () => switchTo({ away: toggled(state.away, x => x === i, i) }), { 'aria-pressed': String(state.away.includes(i)) }))),
+        button('reset', t('resetAll'), () => switchTo({ mistake: '', heads: [], away: [] }), { class: 'quiet', disabled: !changed }));
+    const shown = await differenceShown().catch(error => [h('p', { class: 'error' }, error.message)]);
+    if (!isLast()) return;
+    fill($('break'), switches, h('div', { class: 'difference' }, shown));
+}
+
+/* Before and after, and how the difference grows through the model. */
+async function differenceShown() {
+    if (!changed) return [h('p', { class: 'hint' }, t('asIs'))];
+    const first = changed.differences.find(({ share }) => share > 0), told = changed.nothing && !state.heads.length && !state.away.length ? t('nothing') : first ? t('first', { name: first.name }) : t('equal');
+    const guesses = async (run, of) => of.fillers.length || !model.config.hasMlm ? of.fillers : [{ token: state.token, list: await call('fillers', run, state.token, 5) }];
+    const side = async (run, of) => [...(await fillerPictures(run, await guesses(run, of), run ? 'after' : 'before')), state.b && of.isNext >= 0 ? nextPicture(of.isNext) : null];
+    const states = changed.differences.filter(({ name }) => /embeddings.LayerNorm|output.LayerNorm$|^pooler$|decoder$|seq_relationship/.test(name) && !/attention.output/.test(name));
+    return [h('p', { class: 'told', role: 'status' }, told),
+            h('div', { class: 'sides' }, h('div', {}, h('h3', {}, t('before')), await side(0, result)), h('div', {}, h('h3', {}, t('after')), await side(1, changed))),
+            bars(states.map(({ name, share }) => [name.replace('encoder.layer.', '').replace('.output.LayerNorm', ` ${t('stripOut')}`).replace('cls.', ''), share, percent(share)]), { name: 'difference', head: [t('tensor'), t('difference')], caption: t('pictureDifference') }),
+            h('details', { class: 'numbers' }, h('summary', { 'data-key': 'all-differences' }, t('numbers')), h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': t('difference') }, table([t('tensor'), t('difference')], changed.differences.map(({ name, share }) => [name, share.toExponential(2)]))))];
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Learning
+ * ------------------------------------------------------------------------------------------------------------------ */
+function learnable() {
+    return range(result.T).filter(isMask).map(i => [i, hiddenAt(i)]).filter(([, known]) => known && known.id >= 0);
+}
+
+function stopLearning() {
+    if (learning) learning.running = false;
+}
+
+async function learn() {
+    const targets = learnable();
+    learning = { running: true, targets, losses: [], p: [] };
+    const mine = learning;
+    try {
+        await call('learnStart', targets.map(([i, known]) => [i, known.id]));
+        while (mine.running && mine.losses.length < 60) {
+            const step = await call('learnStep');
+            mine.losses.push(step.loss);
+            mine.p.push(step.p);
+            drawLearn();
+        }
+    } catch (error) {
+        failed(error);
+    }
+    mine.running = false;
+    drawLearn();
+}
+
+function drawLearn() {
+    if (!model.learns) { $('learn-section').hidden = true; return; }
+    $('learn-section').hidden = false;
+    const targets = learnable(), n = learning ? learning.losses.length : 0;
+    fill($('learn'), learning && learning.running ? button('learn', t('learnStop'), stopLearning)
+            : button('learn', t('learnStart'), learn, { disabled: !targets.length }),
+         targets.length ? null : h('p', { class: 'hint' }, t('learnNeeds')),
+         n > 1 ? [lines([[t('loss'), learning.losses]], { name: 'loss', caption: t('pictureLoss'), low: 0, high: Math.max(...learning.losses), labels: range(n).map(String), head: [t('learnStep'), t('loss')] }),
+                  h('p', { class: 'told' }, learning.targets.map(([, known], k) => t('learnTold', { n: n - 1, word: known.word, p: percent(learning.p[n - 1][k]), p0: percent(learning.p[0][k]) })).join(' ')),
+                  h('p', { class: 'hint' }, t('learnWhy'))] : null);
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Another model, and what can be taken away
+ * ------------------------------------------------------------------------------------------------------------------ */
+async function useModel(opening) {
+    stopLearning();
+    learning = null;
+    try {
+        model = await opening;
+        Object.assign(state, { layer: 0, head: 0, mistake: '', heads: [], away: [], token: -1 });
+        drawModel();
+        await compute();
+        if (lastError && lastError.status === TEXT_REJECTED) await setExample(...EXAMPLES[1].slice(1));     /* too long for it */
+    } catch (error) {
+        failed(error);
+        $('model-error').textContent = error.message;
+    }
+}
+
+/* Files of a directory that was chosen or dropped: [{path, file}], the directory's name taken off. */
+async function openFiles(list) {
+    if (!list.length) return;
+    const first = list[0].path.split('/'), name = first.length > 1 ? first[0] : t('modelTitle');
+    const inside = list.map(({ path, file }) => ({ path: path.split('/').length > 1 && path.startsWith(name + '/') ? path.slice(name.length + 1) : path, file }));
+    $('model-error').textContent = '';
+    status(t('modelReading', { name }));
+    await useModel(call('openDropped', inside, name));
+}
+
+/* Everything below a dropped entry. */
+async function entries(entry, before = '') {
+    if (entry.isFile) return [{ path: before + entry.name, file: await new Promise((resolve, reject) => entry.file(resolve, reject)) }];
+    const reader = entry.createReader(), all = [];
+    for (;;) {
+        const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+        if (!some.length) break;
+        all.push(...some);
+    }
+    return (await Promise.all(all.map(child => entries(child, `${before}${entry.name}/`)))).flat();
+}
+
+async function dropped(event) {
+    event.preventDefault();
+    $('drop').classList.remove('over');
+    const items = [...event.dataTransfer.items].map(item => item.webkitGetAsEntry && item.webkitGetAsEntry()).filter(x => x);
+    const list = items.length ? (await Promise.all(items.map(entry => entries(entry)))).flat() : [...event.dataTransfer.files].map(file => ({ path: file.name, file }));
+    openFiles(list);
+}
+
+function drawModel() {
+    const input = h('input', { type: 'file', id: 'model-files', webkitdirectory: true, multiple: true, onchange: event => openFiles([...event.target.files].map(file => ({ path: file.webkitRelativePath || file.name, file }))) });
+    fill($('model'), h('div', { id: 'drop', class: 'drop', ondragover: event => { event.preventDefault(); $('drop').classList.add('over'); }, ondragleave: () => $('drop').classList.remove('over'), ondrop: dropped },
+                       h('p', {}, h('label', { for: 'model-files' }, t('modelChoose')), ' ', input), h('p', { class: 'hint' }, t('modelDrop'))),
+         h('p', { id: 'model-error', class: 'error', role: 'alert' }),
+         model.model === ownName ? null : button('model-back', t('modelBack'), () => useModel(call('openOwn'))));
+}
+
+const said = () => state.b ? `${state.a} ||| ${state.b}` : state.a;
+
+function drawTake() {
+    const told = h('span', { role: 'status' });
+    fill($('take'), h('div', { class: 'chips' },
+        button('take-link', t('takeLink'), async () => {
+            writeLink();
+            await navigator.clipboard.writeText(location.href).catch(() => {});
+            told.textContent = t('takeCopied');
+        }),
+        button('take-json', t('takeJson'), async () => saveBlob(await call('json', said(), model.model), 'trace.json', 'application/json')),
+        button('take-safetensors', t('takeSafe'), async () => saveBlob(await call('trace', 0, model.model, said()), 'trace.safetensors', 'application/octet-stream')),
+        button('take-bertviz', t('takeBertviz'), async () => saveBlob(JSON.stringify(await bertviz()), 'attention.json', 'application/json')), told),
+        h('p', { class: 'hint' }, t('takeWhy')));
+}
+
+/* bertviz's form, as `bert attention --format json` prints it: attn [layer][head][query][key]. */
+async function bertviz() {
+    const { shape: [L, A, T], data } = await call('attention', 0, 'probs');
+    const attn = range(L).map(l => range(A).map(a => range(T).map(i => [...data.subarray(((l * A + a) * T + i) * T, ((l * A + a) * T + i + 1) * T)])));
+    return { attn, left_text: result.pieces, right_text: result.pieces };
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * The whole page
+ * ------------------------------------------------------------------------------------------------------------------ */
+let theme = 'auto';
+function setTheme(name) {
+    theme = name;
+    if (name === 'auto') delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = name;
+    if (result) drawAll();
+}
+
+/* A part of the page with its heading. */
+function section(id, title, lead, ...children) {
+    return h('section', { id: `${id}-section`, 'aria-labelledby': `${id}-title` }, h('h2', { id: `${id}-title` }, title), lead ? h('p', { class: 'lead' }, lead) : null, children);
+}
+
+/* The frame in the language of the moment; drawAll fills it. */
+function drawFrame() {
+    document.documentElement.lang = getLanguage();
+    document.title = t('title');
+    const field = (id, label, value) => h('p', { class: 'field' }, h('label', { for: id }, label), h('textarea', { id, rows: '2', spellcheck: 'false', oninput: typed, onkeydown: event => { if (event.key === 'Enter' && !event.shiftKey) { event.preventDefault(); takeText(); } } }, value));
+    document.body.replaceChildren(
+        h('a', { class: 'skip', href: '#text-a', onclick: event => { event.preventDefault(); $('text-a').focus(); } }, t('skip')),
+        h('header', {},
+          h('div', { class: 'controls' },
+            select('language', t('language'), Object.entries(STRINGS).map(([name, table]) => [name, table.name]), getLanguage(), name => { setLanguage(name); drawFrame(); drawAll(); writeLink(); }),
+            select('theme', t('theme'), [['auto', t('themeAuto')], ['light', t('themeLight')], ['dark', t('themeDark')]], theme, setTheme)),
+          h('h1', {}, t('title')), h('p', { class: 'lead' }, t('lead')), h('p', { id: 'status', role: 'status' })),
+        h('main', {},
+          section('ask', t('askTitle'), t('askHint'),
+                  h('form', { onsubmit: event => { event.preventDefault(); takeText(); } }, field('text-a', t('askA'), state.a), field('text-b', t('askB'), state.b), h('button', { type: 'submit', class: 'main' }, t('run'))),
+                  h('div', { class: 'chips', role: 'group', 'aria-label': t('examples') }, h('span', { class: 'hint' }, t('examples') + ':'), EXAMPLES.map(([key, a, b]) => button(key, t(key), () => setExample(a, b)))),
+                  h('div', { id: 'tokens' }), h('div', { id: 'answer', 'aria-live': 'polite' })),
+          section('steps', t('stepsTitle'), t('stepsLead'), h('div', { class: 'steps' }, h('nav', { id: 'step-list', 'aria-label': t('stepsTitle') }), h('article', { id: 'step' }))),
+          section('banks', t('banksTitle'), t('banksLead'), h('div', { id: 'banks' })),
+          section('break', t('breakTitle'), t('breakLead'), h('div', { id: 'break' })),
+          section('learn', t('learnTitle'), t('learnLead'), h('div', { id: 'learn' })),
+          section('model', t('modelTitle'), t('modelLead'), h('div', { id: 'model' })),
+          section('take', t('takeTitle'), null, h('div', { id: 'take' }))),
+        h('footer', {}, h('p', { id: 'checksum' }), h('p', {}, t('foot', { version: model ? model.version : '' }))));
+    if (model) { drawModel(); drawTake(); }
+}
+
+function drawAll() {
+    const { config } = model;
+    status(t('ready', { model: model.model, layers: config.L, heads: config.L * config.A, parameters: config.parameters.toLocaleString(getLanguage()), tokens: result.T, time: number(result.time, 0) }));
+    fill($('checksum'), `${t('same')} (${model.fused ? t('fast') : t('exact')}): `, h('code', {}, result.checksum), ' ', t('sameWhy'));
+    drawTokens();
+    drawAnswer();
+    drawStep();
+    drawBanks();
+    drawBreak();
+    drawLearn();
+}
+
+/* Bytes of an element of the page: base64 of gzip. */
+async function unpackText(id) {
+    const packed = await fetch('data:application/gzip;base64,' + $(id).textContent.trim());
+    return new Response(packed.body.pipeThrough(new DecompressionStream('gzip'))).text();
+}
+
+let ownName = '', sources = {};
+async function begin() {
+    /* The data lies in elements of the page, which drawFrame is about to replace. */
+    const text = id => $(id).textContent, files = {};
+    for (const element of document.querySelectorAll('script[data-file]')) files[element.dataset.file] = element.textContent;
+    for (const element of document.querySelectorAll('script[data-source]')) sources[element.dataset.source] = await unpackText(element.id);
+    ownName = $('worker').dataset.model;
+    const exact = text('exact'), relaxed = text('relaxed');
+    startWorker();
+    const link = new URLSearchParams(location.hash.slice(1)).get('lang');
+    setLanguage(link || (navigator.language || 'en').slice(0, 2));
+    drawFrame();
+    status(t('loading', { what: t('loadingData') }));
+    try {
+        model = await call('load', { exact, relaxed, model: files, name: ownName });
+        await readLink();
+        drawFrame();
+        status(t('loading', { what: t('loadingRun') }));
+        await (state.a ? compute() : setExample(...EXAMPLES[1].slice(1)));
+        window.bertPage.ready = result !== null;
+    } catch (error) {
+        failed(error);
+    }
+}
+
+/* For tests and for whoever scripts the page: one text in, ids, fillers of the first [MASK] (best first), and the checksum
+ * of every intermediate out. The page shows the text, too. */
+window.bertPage = {
+    ready: false,
+    idle: () => waiting.size === 0,         /* nothing is being computed or drawn */
+    async run(text) {
+        await setText(text);
+        if (lastError) throw lastError;
+        const { ids, fillers, checksum } = result;
+        return { ids, fillers: fillers.length ? fillers[0].list.map(({ piece }) => piece) : [], checksum };
+    },
+};
+window.addEventListener('hashchange', async () => {
+    if (!model || new URLSearchParams(location.hash.slice(1)).get('text') === null) return;
+    await readLink();
+    drawFrame();
+    compute();
+});
+let width = document.body.clientWidth;
+window.addEventListener('resize', () => {
+    if (result && Math.abs(document.body.clientWidth - width) > 30) drawAll();
+    width = document.body.clientWidth;
+});
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => { if (result) drawAll(); });
+begin();

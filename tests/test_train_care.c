@@ -1,0 +1,144 @@
+/* test_train_care.c - what `bert train` says before it goes wrong, and what it leaves when it has: sizes that were filled
+ * in, files that are somebody's, settings that differ, signals, doubts. */
+#include "shell.h"
+
+static char work[256];
+
+static bool make_work(void)
+{
+    return tiny_model() && check(formula_directory(work), "a directory");
+}
+
+static void remove_work(void)
+{
+    run("rm -rf '%s'/*", work);
+    formula_remove(work);
+    formula_remove(tiny);
+}
+
+#define TEXT " -f tests/golden/train.txt --batch 4"
+#define NEW "./bert train --config %s/config.json --vocab %s/vocab.txt" TEXT
+
+/* A configuration that leaves sizes out is a model of other sizes than its writer thinks. */
+static void sizes_that_are_filled_in_are_said(void)
+{
+    if (!make_work()) return;
+    run("sed '/num_hidden_layers/d' %s/config.json | sed 's/intermediate_size/intermediate_sise/;/\"vocab_size\"/d' > %s/c.json",
+        tiny, work);
+    check(run("./bert train --config %s/c.json --vocab %s/vocab.txt" TEXT " --steps 1 --batch 1 -o %s/a 2>&1", work, tiny,
+              work) == 0, "%s", output);
+    check(strstr(output, "c.json: leaves out, and so has the usual: num_hidden_layers 12, intermediate_size 3072\n"), "%s",
+          output);
+    check(strstr(output, "c.json: leaves out vocab_size, which is 101 then, the pieces of "), "%s", output);
+    check(run("grep -c '\"vocab_size\": 101' %s/a/config.json", work) == 0, "the size of the vocabulary");
+    check(run("./bert train --resume" TEXT " --steps 1 --batch 1 -o %s/a 2>&1", work) == 0 && !strstr(output, "leaves out"),
+          "once is enough: %s", output);
+    remove_work();
+}
+
+/* What stood in the directory before stays, byte for byte; a run that failed before its first state leaves nothing. */
+static void files_of_others_are_not_written_over(void)
+{
+    static const char *const own[] = {"config.json", "vocab.txt", "tokenizer_config.json"};
+    if (!make_work()) return;
+    for (int i = 0; i < 3; i++) {
+        run("rm -rf %s/d; mkdir %s/d; echo mine > %s/d/%s", work, work, work, own[i]);
+        check(run(NEW " --steps 1 -o %s/d 2>&1", tiny, tiny, work) == 2 && strstr(output, "which would be written over") &&
+              strstr(output, own[i]), "%s", output);
+        check(run("ls %s/d; cat %s/d/*", work, work) == 0 && strstr(output, "mine"), "it stays: %s", output);
+    }
+    run("rm -rf %s/d; mkdir %s/d; cp %s/vocab.txt %s/d; echo notes > %s/d/notes", work, work, tiny, work, work);
+    check(run("./bert train --config %s/config.json --vocab %s/d/vocab.txt" TEXT " --steps 1 -o %s/d --max-length 4000 2>&1",
+              tiny, work, work) == 2, "%s", output);
+    check(run("ls %s/d", work) == 0 && !strcmp(output, "notes\nvocab.txt\n"), "only what was there: %s", output);
+    check(run("./bert train --config %s/config.json --vocab %s/d/vocab.txt" TEXT " --steps 1 -o %s/d 2>&1", tiny, work, work)
+          == 0, "its own vocab.txt: %s", output);
+    remove_work();
+}
+
+static void a_failed_run_leaves_no_directory(void)
+{
+    static const char *const fails[] = {"-f /dev/null", "--max-length 64", "--learning-rate 1e5 --clip 0 --steps 9",
+                                        "--teacher no-such-model", "--dev /dev/null"};
+    if (!make_work()) return;
+    for (size_t i = 0; i < sizeof fails / sizeof *fails; i++) {
+        check(run(NEW " --steps 2 -o %s/d %s 2>&1", tiny, tiny, work, fails[i]) != 0, "%s: %s", fails[i], output);
+        check(run("test -e %s/d", work) != 0, "%s: nothing is left", fails[i]);
+        check(run("./bert train -m %s" TEXT " --steps 2 -o %s/d %s 2>&1", tiny, work, fails[i]) != 0, "%s: %s", fails[i],
+              output);
+        check(run("test -e %s/d", work) != 0, "-m, %s: nothing is left", fails[i]);
+    }
+    check(run(NEW " --save-every 1 --learning-rate 1e5 --clip 0 --steps 9 -o %s/d 2>&1", tiny, tiny, work) == 4, "%s",
+          output);
+    check(run("test -s %s/d/training/state.safetensors", work) == 0, "a saved state stays");
+    remove_work();
+}
+
+static void settings_that_differ_are_said_all_at_once(void)
+{
+    if (!make_work()) return;
+    check(run(NEW " --learning-rate 0.005 --steps 2 -o %s/a 2>&1", tiny, tiny, work) == 0, "%s", output);
+    check(run("./bert train" TEXT " --learning-rate 1e-3 --steps 3 --seed 2 --mask 0.3 --max-length 24 --rules google --resume "
+              "-o %s/a 2>&1", work) == 2, "%s", output);
+    static const char *const says[] = {"--rules was huggingface, and is google", "--seed was 0, and is 2",
+                                       "--steps was 2, and is 3", "--max-length was 32, and is 24",
+                                       "--learning-rate was 0.005, and is 0.001", "--mask was 0.15, and is 0.3"};
+    for (size_t i = 0; i < sizeof says / sizeof *says; i++) check(strstr(output, says[i]) != NULL, "%s: %s", says[i], output);
+    check(strchr(output, '\n') == output + output_length - 1, "one line: %s", output);
+    remove_work();
+}
+
+/* SIGTERM and SIGINT when some steps are done: a line says what is saved, the state is that of that step, and the run
+ * that goes on ends with the bytes of one that nobody disturbed. */
+static void a_signal_saves_a_whole_state_and_says_so(void)
+{
+    static const struct { const char *signal, *says; int code; } cases[] = {
+        {"TERM", "ended by SIGTERM after step ", 143}, {"INT", "ended by SIGINT (Ctrl-C) after step ", 130}};
+    if (!make_work()) return;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        run("rm -rf %s/*", work);
+        /* (A shell's background jobs ignore SIGINT; env --default-signal undoes that.) */
+        const int code = run("env --default-signal=INT " NEW " --schedule constant --steps 100000 -o %s/a > %s/said 2>&1 & "
+                             "pid=$!; i=0; while [ $(wc -l < %s/a/training/log.jsonl || echo 0) -lt 3 ] && [ $i -lt 100 ]; "
+                             "do sleep 0.05; i=$((i + 1)); done 2> /dev/null; kill -%s $pid; wait $pid", tiny, tiny, work,
+                             work, work, cases[i].signal);
+        check(code == cases[i].code, "%s: code %d", cases[i].signal, code);
+        run("cat %s/said", work);
+        const char *line = strstr(output, cases[i].says);
+        const int step = line ? atoi(line + strlen(cases[i].says)) : -1;
+        check(step >= 3 && strstr(output, ", which is saved: --resume goes on from there"), "%s", output);
+        check(run("wc -l < %s/a/training/log.jsonl", work) == 0 && atoi(output) == step, "%d lines of log: %s", step, output);
+        check(run(NEW " -q --schedule constant --steps %d --resume -o %s/a 2>&1", tiny, tiny, step + 2, work) == 0, "%s",
+              output);
+        check(run(NEW " -q --schedule constant --steps %d -o %s/b 2>&1", tiny, tiny, step + 2, work) == 0, "%s", output);
+        check(run("cmp %s/a/model.safetensors %s/b/model.safetensors 2>&1", work, work) == 0, "%s", output);
+    }
+    remove_work();
+}
+
+static void doubtful_settings_are_said(void)
+{
+    if (!make_work()) return;
+    check(run(NEW " --steps 2 --warmup 5 --mask 0 -o %s/a 2>&1", tiny, tiny, work) == 0, "%s", output);
+    check(strstr(output, "--warmup 5: the learning rate only rises in 2 steps") != NULL, "%s", output);
+    check(strstr(output, "--mask 0: no word is hidden, so none is learned") != NULL, "%s", output);
+    check(run(NEW " --rules google --steps 2 --mask 0 -o %s/g 2>&1", tiny, tiny, work) == 0 &&
+          strstr(output, "--mask 0: one token of each sequence is hidden"), "%s", output);
+    run("printf 'the \\316\\273\\316\\277\\316\\263\\n\\316\\277\\317\\202\\n' > %s/greek", work);
+    check(run(NEW " -f %s/greek --no-nsp --steps 1 -o %s/u 2>&1", tiny, tiny, work, work) == 0 &&
+          strstr(output, "66.7% of the tokens are [UNK]"), "%s", output);
+    check(run(NEW " --steps 2 -o %s/n 2>&1", tiny, tiny, work) == 0 && !strstr(output, "[UNK]"), "%s", output);
+    check(run("./bert vocab --learn 20 -f tests/golden/train.txt 2>&1 > /dev/null") == 0 &&
+          strstr(output, "--learn 20 has room for 10 characters, half of it: the "), "%s", output);
+    remove_work();
+}
+
+const Test train_care_tests[] = {
+    {"sizes_that_are_filled_in_are_said", sizes_that_are_filled_in_are_said},
+    {"files_of_others_are_not_written_over", files_of_others_are_not_written_over},
+    {"a_failed_run_leaves_no_directory", a_failed_run_leaves_no_directory},
+    {"settings_that_differ_are_said_all_at_once", settings_that_differ_are_said_all_at_once},
+    {"a_signal_saves_a_whole_state_and_says_so", a_signal_saves_a_whole_state_and_says_so},
+    {"doubtful_settings_are_said", doubtful_settings_are_said},
+    {NULL, NULL}
+};

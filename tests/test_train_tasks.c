@@ -1,0 +1,282 @@
+/* test_train_tasks.c - `bert train --task tag` and `--task answer`: labels of words, answers in a text, what they are scored
+ * by, bad data. Steps and scores against PyTorch: tests/conformance/test_train_tasks.py. */
+#include "cli/train_score.h"
+#include "shell.h"
+
+static char work[256];                          /* a directory for what is trained */
+
+static bool make_work(void)
+{
+    return tiny_model() && check(formula_directory(work), "a directory");
+}
+
+static void remove_work(void)
+{
+    run("rm -rf '%s'/*", work);
+    formula_remove(work);
+    formula_remove(tiny);
+}
+
+static bool same_model(const char *a, const char *b)
+{
+    return check(run("cmp %s/%s/model.safetensors %s/%s/model.safetensors 2>&1", work, a, work, b) == 0, "%s", output) &&
+           check(run("cmp %s/%s/training/state.safetensors %s/%s/training/state.safetensors 2>&1", work, a, work, b) == 0,
+                 "%s", output);
+}
+
+/* The number behind a key of the log's last line that has it. */
+static double logged(const char *directory, const char *key)
+{
+    if (run("grep -o '\"%s\": [0-9.]*' %s/%s/training/log.jsonl | tail -n 1", key, work, directory) != 0) return -1;
+    const char *colon = strchr(output, ':');
+    return colon ? atof(colon + 1) : -1;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Scores
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* By hand, by the rule of conlleval. */
+static void entities_are_counted_whole(void)
+{
+    static const struct { const char *said[4], *truly[4]; size_t n, right, said_count, true_count; } cases[] = {
+        {{"B-PER", "I-PER", "O", "B-LOC"}, {"B-PER", "I-PER", "O", "B-LOC"}, 4, 2, 2, 2},
+        {{"B-PER", "O", "O", "B-LOC"}, {"B-PER", "I-PER", "O", "B-LOC"}, 4, 1, 2, 2},
+        {{"B-PER", "B-PER", "O", "O"}, {"B-PER", "I-PER", "O", "O"}, 4, 0, 2, 1},
+        {{"I-PER", "I-PER", "I-LOC", "O"}, {"B-PER", "I-PER", "B-LOC", "O"}, 4, 2, 2, 2},      /* I- begins one, too */
+        {{"B-PER", "I-LOC", "O", "O"}, {"B-PER", "I-PER", "O", "O"}, 4, 0, 2, 1},
+        {{"O", "O", "O", "O"}, {"B-PER", "O", "I-PER", "I-PER"}, 4, 0, 0, 2},
+        {{"S-PER", "S-PER", "B-LOC", "E-LOC"}, {"S-PER", "O", "B-LOC", "E-LOC"}, 4, 2, 3, 2},
+        {{"O"}, {"O"}, 0, 0, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        EntityCounts c = {0};
+        entities_count(&c, cases[i].said, cases[i].truly, cases[i].n);
+        check(c.right == cases[i].right && c.said == cases[i].said_count && c.truly == cases[i].true_count,
+              "case %zu: %zu right, %zu said, %zu true", i, c.right, c.said, c.truly);
+    }
+    check_value("F1", entities_f1(&(EntityCounts){1, 3, 2}), 0.4, 1e-15);
+    check_value("F1 of nothing", entities_f1(&(EntityCounts){0, 0, 0}), 0, 0);
+    check(labels_are_entities((const char *const[]){"O", "B-X", "S-Y"}, 3), "O, B-, S-");
+    check(!labels_are_entities((const char *const[]){"O", "NOUN"}, 2), "parts of speech are no entities");
+}
+
+/* By hand, by the rule of SQuAD's script. */
+static void answers_are_scored_by_their_words(void)
+{
+    static const struct { const char *said, *right[3]; double f1; bool exact; } cases[] = {
+        {"The Denver Broncos!", {"denver broncos"}, 1, true},
+        {"Denver Broncos team", {"Denver Broncos"}, 0.8, false},
+        {"Broncos", {"Panthers", "the Denver Broncos"}, 2.0 / 3, false},
+        {"in 1999", {"1999", "year 1999", "In 1999."}, 1, true},
+        {"", {NULL}, 1, true},
+        {"the", {NULL}, 1, true},                       /* nothing but an article */
+        {"cat", {NULL}, 0, false},
+        {"", {"cat"}, 0, false},
+        {"cat cat dog", {"cat dog dog"}, 2.0 / 3, false},
+        {"CAF\303\211", {"caf\303\251"}, 1, true},
+        {"dog cat", {"cat dog"}, 1, false},
+        {"a\302\240cat", {"cat"}, 1, true},             /* a blank that is none of ASCII */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char right[3][64];
+        char *list[3] = {right[0], right[1], right[2]};
+        size_t count = 0;
+        double f1 = -1;
+        bool exact = false;
+        Error e = {0};
+        for (; count < 3 && cases[i].right[count]; count++) strcpy(right[count], cases[i].right[count]);
+        check(answer_score(&f1, &exact, (Text){cases[i].said, strlen(cases[i].said)}, list, count, &e) == BERT_OK, "%s",
+              e.message);
+        check_value(cases[i].said, f1, cases[i].f1, 1e-15);
+        check(exact == cases[i].exact, "case %zu: exact", i);
+    }
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * --task tag
+ * ------------------------------------------------------------------------------------------------------------------ */
+#define TAG "./bert train -q -m %s --task tag -f %s/text --batch 4 --learning-rate 3e-3 --schedule constant --seed 2 " \
+            "--dropout 0.05"
+
+/* Three kinds of sentences, six times. */
+static void write_words(void)
+{
+    run("for i in 1 2 3 4 5 6; do printf 'the\\tO\\nbig\\tB-PET\\ncat\\tI-PET\\nsat\\tO\\n\\nmy\\tO\\ndog\\tB-PET\\nlikes\\tO\\n"
+        "embeddings\\tB-THING\\n \\nthe\\tO\\nriver\\tB-THING\\nbank\\tI-THING\\n'; [ $i = 6 ] || echo; done > %s/text",
+        work);
+}
+
+static void words_with_labels_are_learned(void)
+{
+    if (!make_work()) return;
+    write_words();
+    check(run(TAG " --dev %s/text --steps 120 -o %s/t 2>&1", tiny, work, work, work) == 0, "%s", output);
+    check_value("accuracy", logged("t", "dev_tag_accuracy"), 1, 0);
+    check_value("macro F1", logged("t", "dev_tag_macro_f1"), 1, 0);
+    check_value("F1 of entities", logged("t", "dev_tag_span_f1"), 1, 0);
+    check(run("./bert tag -q -m %s/t --aggregate first 'my dog likes embeddings' | cut -f 3,5 | tr '\\n' ' '", work) == 0, "%s", output);
+    check_text("tags", output, "PET\tdog THING\tembeddings  ");
+    check(run("grep -c pooler %s/t/model.safetensors", work) == 1, "Hugging Face's class has no pooler");
+    check(run("sed -i 's/[BI]-//' %s/text; " TAG " --dev %s/text --steps 2 -o %s/u 2>&1", work, tiny, work, work, work) ==
+          0 && logged("u", "dev_tag_macro_f1") >= 0, "%s", output);
+    check(logged("u", "dev_tag_span_f1") < 0, "labels that are no entities have no F1 of entities");
+    remove_work();
+}
+
+static void words_are_learned_with_the_same_bits(void)
+{
+    if (!make_work()) return;
+    write_words();
+    check(run(TAG " --steps 9 -o %s/a 2>&1", tiny, work, work) == 0, "%s", output);
+    check(run(TAG " --steps 9 --micro-batch 1 -o %s/b 2>&1", tiny, work, work) == 0, "%s", output);
+    same_model("a", "b");
+    check(run(TAG " --steps 4 -o %s/d 2>&1", tiny, work, work) == 0, "%s", output);
+    check(run(TAG " --steps 9 --resume -o %s/d 2>&1", tiny, work, work) == 0, "%s", output);
+    same_model("a", "d");
+    remove_work();
+}
+
+/* Only the first piece of a word has a label, and a sentence that is cut loses its last words. */
+static void a_word_counts_once(void)
+{
+    if (!make_work()) return;
+    run("printf 'embeddings\\tX\\ncat\\tY\\n' > %s/text", work);            /* em ##bed ##ding ##s; cat */
+    check(run(TAG " --dev %s/text --steps 1 --learning-rate 0 -o %s/a 2>&1", tiny, work, work, work) == 0, "%s", output);
+    const double accuracy = logged("a", "dev_tag_accuracy");
+    check(accuracy == 0 || accuracy == 0.5 || accuracy == 1, "two labels, not five: %g", accuracy);
+    check(run(TAG " --steps 1 --max-length 6 -o %s/b 2>&1", tiny, work, work) == 4 &&
+          strstr(output, "line 2: the sentence that begins in line 1 has more than 6 tokens: --truncate cuts it"), "%s",
+          output);
+    check(run(TAG " --steps 1 --max-length 6 --truncate --dev %s/text -o %s/b 2>&1", tiny, work, work, work) == 0, "%s",
+          output);
+    check(logged("b", "dev_tag_accuracy") == 0 || logged("b", "dev_tag_accuracy") == 1, "one label is left");
+    remove_work();
+}
+
+static void bad_words_end_in_one_line(void)
+{
+    static const struct { const char *text, *dev, *says; } cases[] = {
+        {"", "x", "line 1: the end, and no word with a label before it"},
+        {"\\n\\n", "x", "line 3: the end, and no word with a label before it"},
+        {"a\\tX\\ncat\\n", "x", "line 2: there is no tab: WORD<TAB>LABEL is expected"},
+        {"a\\tX\\n\\tY\\n", "x", "line 2: there is no word before the tab"},
+        {"a\\tX\\nb\\t\\n", "x", "line 2: a label of 0 bytes, expected 1 to 200"},
+        {"a\\tX\\nb\\tNN\\tY\\n", "x", "line 2: byte 3 of the label is a control character"},
+        {"a\\tX\\n\\377\\tY\\n", "x", "line 2, byte 1: 0xFF is not valid UTF-8"},
+        {"a\\tX\\nb\\tX\\n", "x", "all words have the same label"},
+        {"a\\tX\\nb\\tY\\n", "a\\tX\\n\\nb\\tZ\\n", "dev: line 3: the label is none of those"},
+        {"a\\tX\\nb\\tY\\n", "", "dev: line 1: the end"},
+    };
+    if (!make_work()) return;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        run("printf '%s' > %s/text; printf '%s' > %s/dev", cases[i].text, work, cases[i].dev, work);
+        const int code = run(TAG " --dev %s/dev --steps 2 -o %s/new 2>&1", tiny, work, work, work);
+        check(code == 4 && strstr(output, cases[i].says), "case %zu: code %d: %s", i, code, output);
+        check(strchr(output, '\n') == output + output_length - 1, "case %zu: one line: %s", i, output);
+        check(run("test -e %s/new/model.safetensors", work) != 0, "case %zu leaves no model", i);
+    }
+    remove_work();
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * --task answer
+ * ------------------------------------------------------------------------------------------------------------------ */
+#define ANSWER "./bert train -q -m %s --task answer -f %s/q.json --batch 4 --learning-rate 3e-3 --schedule constant " \
+               "--seed 2 --dropout 0"
+
+/* A question with its answer at that character (of Python's), or none. */
+#define QUESTION(question, answer, start) "{\"id\": \"" question "\", \"question\": \"" question "\", \"answers\": [" \
+    "{\"text\": \"" answer "\", \"answer_start\": " #start "}]}"
+#define CONTEXT1 "the caf\303\251 cat sat on the mat ."
+#define CONTEXT2 "my dog went to the river . he likes money . the robber was in the bank , and not in the store ."
+static const char questions[] =
+    "{\"version\": \"1.1\", \"data\": [{\"title\": \"t\", \"paragraphs\": [{\"context\": \"" CONTEXT1 "\", \"qas\": ["
+    QUESTION("cat on ?", "the mat", 20) ", " QUESTION("sat ?", "caf\303\251 cat", 4) "]}]}, {\"paragraphs\": [{\"qas\": ["
+    QUESTION("dog went ?", "the river", 15) ", " QUESTION("robber in ?", "the bank", 62)
+    "], \"context\": \"" CONTEXT2 "\"}]}]}";
+
+static bool write_json(const char *json)
+{
+    char path[300];
+    snprintf(path, sizeof path, "%s/q.json", work);
+    FILE *f = fopen(path, "wb");
+    if (!check(f != NULL, "%s", path)) return false;
+    fputs(json, f);
+    return check(fclose(f) == 0, "%s", path);
+}
+
+/* In windows of 20 tokens; both orders of context and qas; a character that is two bytes. */
+static void answers_are_learned(void)
+{
+    if (!make_work() || !write_json(questions)) return;
+    check(run(ANSWER " --max-length 20 --dev %s/q.json --steps 150 -o %s/a 2>&1", tiny, work, work, work) == 0, "%s", output);
+    check_value("exact", logged("a", "dev_answer_exact"), 1, 0);
+    check_value("F1", logged("a", "dev_answer_f1"), 1, 0);
+    check(run("./bert answer -q -m %s/a 'sat ?' '" CONTEXT1 "' | cut -f 2-", work) == 0, "%s", output);
+    check_text("the answer and its bytes", output, "4\t13\tcaf\303\251 cat\n");
+    check(run("./bert train -m %s --task answer -f %s/q.json --max-length 20 --steps 1 -o %s/b 2>&1 | "
+              "grep -c '4 questions in [1-9][0-9]* sequences'", tiny, work, work) == 0, "%s", output);
+    remove_work();
+}
+
+static void answers_are_learned_with_the_same_bits(void)
+{
+    if (!make_work() || !write_json(questions)) return;
+    check(run(ANSWER " --steps 9 -o %s/a 2>&1", tiny, work, work) == 0, "%s", output);
+    check(run(ANSWER " --steps 9 --micro-batch 3 -o %s/b 2>&1", tiny, work, work) == 0, "%s", output);
+    same_model("a", "b");
+    check(run(ANSWER " --steps 5 -o %s/d 2>&1", tiny, work, work) == 0, "%s", output);
+    check(run(ANSWER " --steps 9 --resume -o %s/d 2>&1", tiny, work, work) == 0, "%s", output);
+    same_model("a", "d");
+    remove_work();
+}
+
+/* Each with the file, and the question where there is one. */
+#define ONE(context, qas) "{\"data\": [{\"paragraphs\": [{\"context\": \"" context "\", \"qas\": [" qas "]}]}]}"
+static void bad_questions_end_in_one_line(void)
+{
+    static const struct { const char *json, *options, *says; int code; } cases[] = {
+        {"", "", "q.json", 3},
+        {"{}", "", "there is no question in data[].paragraphs[].qas[]", 4},
+        {"{\"data\": []} x", "", "q.json: JSON, byte 13: found 'x'", 3},
+        {"{\"data\": {}}", "", "q.json: JSON, byte 9: found '{', expected an array", 3},
+        {"{\"data\": [{\"paragraphs\": [{\"qas\": []}]}]}", "", "a paragraph without \"context\", before question 1", 3},
+        {ONE("the cat", "{\"id\": \"x\"}"), "", "question 1 (id x): there is no \"question\"", 4},
+        {ONE("the cat", QUESTION("on ?", "dog", 4)), "", "question 1 (id on ?): the answer is not at character 4", 4},
+        {ONE("the cat", QUESTION("on ?", "cat", 5)), "", "the answer is not at character 5 of the context", 4},
+        {ONE("the cat", QUESTION("on ?", "cat", -1)), "", "the answer is not at character -1 of the context", 4},
+        {ONE("the cat", QUESTION("on ?", "cat", 99)), "", "the answer is not at character 99 of the context", 4},
+        {ONE("the cat", QUESTION("on ?", "", 0)), "", "an answer without text", 4},
+        {ONE("the cat", QUESTION("on ?", "cat", 4) ", {\"question\": 3}"), "", "found '3', expected a string", 3},
+        {ONE("the cat", "{\"question\": \"on\", \"is_impossible\": true, \"answers\": [{\"text\": \"cat\", \"answer_start\": "
+             "4}]}"), "", "is_impossible is true, but there is an answer", 4},
+        {ONE("the cat sat on the mat", QUESTION("the dog sat on the cat and the man", "cat", 4)), "--max-length 13",
+         "question 1 (id the dog sat on the cat and the man): the question and special tokens take 12 of --max-length 13", 4},
+        {ONE("the cat", QUESTION("on ?", "cat", 4)), "--max-length 64", "--max-length 64: the model has 32 positions", 2},
+    };
+    if (!make_work()) return;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (!write_json(cases[i].json)) return;
+        const int code = run(ANSWER " --steps 2 -o %s/new %s 2>&1", tiny, work, work, cases[i].options);
+        check(code == cases[i].code && strstr(output, cases[i].says), "case %zu: code %d: %s", i, code, output);
+        check(strchr(output, '\n') == output + output_length - 1, "case %zu: one line: %s", i, output);
+        check(run("test -e %s/new/model.safetensors", work) != 0, "case %zu leaves no model", i);
+    }
+    check(run("./bert train -m %s --task answer --steps 2 -o %s/new 2>&1 < /dev/null", tiny, work) == 2 &&
+          strstr(output, "--task answer needs -f FILE"), "%s", output);
+    remove_work();
+}
+
+const Test train_task_tests[] = {
+    {"entities_are_counted_whole", entities_are_counted_whole},
+    {"answers_are_scored_by_their_words", answers_are_scored_by_their_words},
+    {"words_with_labels_are_learned", words_with_labels_are_learned},
+    {"words_are_learned_with_the_same_bits", words_are_learned_with_the_same_bits},
+    {"a_word_counts_once", a_word_counts_once},
+    {"bad_words_end_in_one_line", bad_words_end_in_one_line},
+    {"answers_are_learned", answers_are_learned},
+    {"answers_are_learned_with_the_same_bits", answers_are_learned_with_the_same_bits},
+    {"bad_questions_end_in_one_line", bad_questions_end_in_one_line},
+    {NULL, NULL}
+};

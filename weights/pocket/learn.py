@@ -1,0 +1,322 @@
+#!/usr/bin/env python3
+"""Learns the pocket model, the same one for everybody, byte for byte.
+
+    python3 weights/pocket/learn.py WORK [first]
+
+In WORK it makes, one after the other, whatever is not there yet:
+
+    train.txt, dev.txt, held-out.txt   the text (text.py)
+    pieces/                            vocab.txt: 8,192 of bert-base-uncased's pieces
+    start/                             the first weights: random, but for what is said below
+    stay/, fall/                       the two parts of `./bert train`; killed, they go on where they were
+    pocket/                            config.json, vocab.txt, tokenizer_config.json, model.safetensors in float16
+
+and compares pieces, first weights and result with the sha256 that they have here. With `first` instead of all it learns
+250 steps, and compares those weights.
+
+THE FIRST WEIGHTS. All of a small model's trouble is at the beginning: from random weights it takes millions of tokens
+until it does better than to guess by how frequent a word is, and millions more until it looks at a word's neighbours.
+So four things are not random:
+
+    word embeddings       160 of the 192 numbers: bert-base-uncased's of the same pieces, 768 numbers each, projected onto
+                          the directions in which they differ most, and turned, so that no unit has more than another
+    position embeddings   the other 32: sine and cosine of the position at 16 frequencies
+    queries and keys      of four heads of the first layer and two of the second: they see the sines only, turned by so
+                          many places that the head looks one or two tokens back, or ahead
+    decoder's bias        the logarithm of how frequent a piece is in the text
+
+Everything else is random as `bert train` makes it. The projection is computed in whole numbers, and what libm computes
+is rounded to 12 bits behind the point, so the bits do not depend on a machine or on a library.
+
+Needs: `make`, weights/bert-base-uncased (`make weights`), numpy, and what text.py needs. One core.
+"""
+import collections
+import hashlib
+import json
+import math
+import os
+import shutil
+import struct
+import subprocess
+import sys
+
+import numpy as np
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+BERT = os.path.join(ROOT, "bert")
+BASE = os.path.join(ROOT, "weights", "bert-base-uncased")
+
+PIECES = 8192
+CONFIG = {"architectures": ["BertForPreTraining"], "model_type": "bert", "vocab_size": PIECES, "hidden_size": 192,
+          "num_hidden_layers": 4, "num_attention_heads": 6, "intermediate_size": 768, "hidden_act": "gelu",
+          "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "max_position_embeddings": 128,
+          "type_vocab_size": 2, "initializer_range": 0.04, "layer_norm_eps": 1e-12, "pad_token_id": 0}
+# Two parts: the rate stays, so that the first can be made longer at any time; then it falls to 0, on longer sequences,
+# which the positions behind the 64th need.
+RECIPE = ["--truncate", "--mask", "0.2", "--learning-rate", "1e-3", "--warmup", "100", "--save-every", "250"]
+PARTS = {"stay": ("start", 2250, ["--max-length", "64", "--batch", "32", "--schedule", "constant", "--seed", "0"]),
+         "fall": ("stay", 2200, ["--max-length", "128", "--batch", "16", "--schedule", "linear", "--seed", "1"])}
+FIRST = 250  # steps of the first part, whose weights have this sha256:
+FIRST_SHA = "5c698c5320e33c552fe1a3bb585b411e3111ad60912d863ef190977153831bcc"
+VOCAB_SHA = "50a0f96001dd11c65acc5ae751828d57a657d022b37687f06b4939be055f8d10"
+START_SHA = "a9ec836924a62773179bac0146f240c38a5bc3602c1b8910dff0e212be0041a8"
+POCKET_SHA = ""
+SCALE = 0.1  # deviation of the word embeddings
+WAVE = 0.15  # height of the sines
+WAVES = [0.05 + 3 * ((i * 0.6180339887) % 1) for i in range(16)]  # no two fit together within 128 places
+GAIN = 1.1  # of the queries and keys that see them
+SHIFTS = {0: (-1, 1, -2, 2), 1: (-1, 1)}  # layer: where its first heads look
+WORDS = "ca6b51539e1d8c14f11e946a2e6f87a2f547aa0f8d17c15f1c92299d51cd8105"
+
+# Sentences of the documents: their pieces are in the vocabulary, so that they come out as printed.
+DOCUMENTS = """
+After stealing money from the bank vault, the bank robber was seen fishing on the Mississippi river bank.
+Here is the sentence I want embeddings for.
+This blog post explains pre trained word embeddings. The embedding of the input.
+The cat sat on the mat. My dog is cute. He likes playing. How do magnets work?
+The man went to the store. He bought a gallon of milk. Penguins are flightless birds.
+What is my place of residence? What's your name?
+Example sentence 1. Example sentence 2. I went to the bank to deposit money. The capital of France is Paris.
+""".strip()
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+def run(*command, **more):
+    return subprocess.run(command, check=True, **more)
+
+
+def lines(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read().split("\n")[:-1]
+
+
+def digest(path):
+    with open(path, "rb") as f:
+        return hashlib.sha256(f.read()).hexdigest()
+
+
+def count_pieces(directory, text):
+    """How often each piece is in the text. `text` is a file, or a string."""
+    of = {"args": ["-f", text]} if os.path.exists(text) else {"args": ["-f", "-"], "input": text + "\n"}
+    out = run(BERT, "tokenize", "-m", directory, "--format", "pieces", "--no-add-special", "--no-special", *of.pop("args"),
+              stdout=subprocess.PIPE, text=True, encoding="utf-8", **of).stdout
+    return collections.Counter(out.split())
+
+
+# ---------------------------------------------------------------------------------------------------------------- pieces
+def choose_pieces(work):
+    """In the order of the original: special pieces, letters and marks (so that every English word has pieces), those of
+    the documents, then the most frequent of the text; of equally frequent ones the first."""
+    order = lines(os.path.join(BASE, "vocab.txt"))
+    marks = {chr(c) for c in range(33, 127)} - set("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    wanted = set(SPECIAL) | {p for p in order if p in marks or (p[:2] == "##" and p[2:] in marks)}
+    wanted |= set(count_pieces(BASE, DOCUMENTS))
+    place = {p: i for i, p in enumerate(order)}
+    counts = count_pieces(BASE, os.path.join(work, "train.txt"))
+    for piece in sorted(counts, key=lambda p: (-counts[p], place[p])):
+        if len(wanted) < PIECES:
+            wanted.add(piece)
+    directory = os.path.join(work, "pieces")
+    os.makedirs(directory, exist_ok=True)
+    with open(os.path.join(directory, "config.json"), "w") as f:
+        json.dump(CONFIG, f, indent=2)
+    shutil.copy(os.path.join(BASE, "tokenizer_config.json"), directory)
+    with open(os.path.join(directory, "vocab.txt"), "w", encoding="utf-8") as f:
+        f.writelines(p + "\n" for p in order if p in wanted)
+
+
+# --------------------------------------------------------------------------------------------------------- first weights
+UNIT = 1 << 14  # what 1 is in whole numbers
+
+
+def coins(n, m, purpose):
+    """(n,m) numbers, each 1 or -1."""
+    need = n * m // 8 + 1
+    data = b"".join(hashlib.sha256(f"{purpose} {i}".encode()).digest() for i in range(need // 32 + 1))
+    bits = np.unpackbits(np.frombuffer(data, np.uint8))[:n * m]
+    return bits.reshape(n, m).astype(np.int64) * 2 - 1
+
+
+def product(a, b):
+    """Of whole numbers. In floating point, which is faster, where the sums are below 2^53: then it is exact as well."""
+    if int(np.abs(a).max(initial=0)) * int(np.abs(b).max(initial=0)) * a.shape[1] < 1 << 53:
+        return (a.astype(np.float64) @ b.astype(np.float64)).astype(np.int64)
+    return a @ b
+
+
+def orthogonal(z):
+    """Gram and Schmidt in whole numbers: columns at right angles to each other, each UNIT long."""
+    q = np.zeros_like(z)
+    while np.abs(z).max() >= 1 << 20:
+        z = z >> 1
+    for j in range(z.shape[1]):
+        v = z[:, j] << 8
+        for _ in range(2):
+            v = v - product(q[:, :j], product(q[:, :j].T, v) // UNIT) // UNIT
+        q[:, j] = (v * UNIT) // math.isqrt(int(v @ v))
+    return q
+
+
+def project(x, dims):
+    """(n,dims) <- x (n,m): onto the directions in which the rows differ most, then turned at random.
+    Found by repeating directions <- orthogonal(covariance directions). Whole numbers, so in any order the same bits."""
+    x = np.rint(x.astype(np.float64) * 1024).astype(np.int64)
+    x = x - x.sum(axis=0) // len(x)
+    covariance = product(x.T, x) // 64
+    q = orthogonal(coins(x.shape[1], dims, "directions") * 4096)
+    for _ in range(12):
+        q = orthogonal(product(covariance, q))
+    return product(product(x, q) // UNIT, orthogonal(coins(dims, dims, "turn") * 4096))
+
+
+def read_header(data):
+    size = struct.unpack("<Q", data[:8])[0]
+    return 8 + size, json.loads(data[8:8 + size])
+
+
+def base_embeddings(pieces):
+    with open(os.path.join(BASE, "model.safetensors"), "rb") as f:
+        data = f.read()
+    at, header = read_header(data)
+    x = next(x for name, x in header.items() if name.endswith("embeddings.word_embeddings.weight"))
+    data = data[at + x["data_offsets"][0]:at + x["data_offsets"][1]]
+    sha = hashlib.sha256(data).hexdigest()
+    if sha != WORDS:
+        sys.exit(f"{BASE}: the word embeddings have sha256 {sha}, expected {WORDS}")
+    place = {p: i for i, p in enumerate(lines(os.path.join(BASE, "vocab.txt")))}
+    return np.frombuffer(data, "<f4").reshape(x["shape"])[[place[p] for p in pieces]]
+
+
+def exact(x):
+    """Where the last bit of a sine differs from machine to machine, this one does not."""
+    return np.rint(np.asarray(x) * 4096) / 4096
+
+
+def positions(first):
+    """(P,H): zeros, but for sine and cosine of the position from unit `first` on."""
+    angles = np.arange(CONFIG["max_position_embeddings"])[:, None] * np.array(WAVES)
+    out = np.zeros((len(angles), CONFIG["hidden_size"]))
+    out[:, first:] = WAVE * exact(np.hstack([np.sin(angles), np.cos(angles)]))
+    return out
+
+
+def look(query, key, head, shift, first):
+    """Head `head` looks `shift` places ahead: sin w(t+s) = sin wt cos ws + cos wt sin ws, and likewise the cosine."""
+    n = len(WAVES)
+    rows, sines, cosines = head * 2 * n, first + np.arange(n), first + n + np.arange(n)
+    turn = exact(np.cos(np.array(WAVES) * shift)), exact(np.sin(np.array(WAVES) * shift))
+    query[rows:rows + 2 * n] = key[rows:rows + 2 * n] = 0
+    for i in range(n):
+        key[rows + i, sines[i]] = key[rows + n + i, cosines[i]] = GAIN
+        query[rows + i, sines[i]] = query[rows + n + i, cosines[i]] = GAIN * turn[0][i]
+        query[rows + i, cosines[i]], query[rows + n + i, sines[i]] = GAIN * turn[1][i], -GAIN * turn[1][i]
+
+
+def set_weights(path, change):
+    """change(tensors) alters the tensors of a file, a dictionary of arrays by the ends of their names."""
+    with open(path, "rb") as f:
+        data = bytearray(f.read())
+    at, header = read_header(data)
+    names = {name.removeprefix("bert."): x for name, x in header.items() if name != "__metadata__"}
+    tensors = {name: np.frombuffer(bytes(data[at + x["data_offsets"][0]:at + x["data_offsets"][1]]), "<f4")
+               .reshape(x["shape"]).astype(np.float64) for name, x in names.items()}
+    change(tensors)
+    for name, x in names.items():
+        data[at + x["data_offsets"][0]:at + x["data_offsets"][1]] = tensors[name].astype("<f4").tobytes()
+    with open(path, "wb") as f:
+        f.write(data)
+
+
+def first_weights(work):
+    """Random weights by a step at rate 0 (the first of a warm-up), then those that are not random."""
+    pieces, start = os.path.join(work, "pieces"), os.path.join(work, "start")
+    shutil.rmtree(start, ignore_errors=True)
+    run(BERT, "train", "-q", "-o", start, "--config", os.path.join(pieces, "config.json"), "--vocab",
+        os.path.join(pieces, "vocab.txt"), "-f", os.path.join(work, "dev.txt"), "--steps", "1", "--warmup", "1",
+        "--max-length", "64", "--truncate")
+    shutil.rmtree(os.path.join(start, "training"))
+    vocabulary, first = lines(os.path.join(pieces, "vocab.txt")), CONFIG["hidden_size"] - 2 * len(WAVES)
+    words = project(base_embeddings(vocabulary), first)
+    mean_square = sum(int(v) for v in (words * words).sum(axis=1)) // words.size
+    counts = count_pieces(pieces, os.path.join(work, "train.txt"))
+    total = sum(counts.values()) + len(vocabulary)
+
+    def change(tensors):
+        table = tensors["embeddings.word_embeddings.weight"]
+        table[:] = 0
+        table[:, :first] = words.astype(np.float64) * SCALE / math.isqrt(mean_square)
+        tensors["embeddings.position_embeddings.weight"] = positions(first)
+        tensors["cls.predictions.bias"] = exact([math.log((counts[p] + 1) / total) for p in vocabulary])
+        for layer, shifts in SHIFTS.items():
+            of = f"encoder.layer.{layer}.attention.self."
+            for head, shift in enumerate(shifts):
+                look(tensors[of + "query.weight"], tensors[of + "key.weight"], head, shift, first)
+
+    set_weights(os.path.join(start, "model.safetensors"), change)
+
+
+# ---------------------------------------------------------------------------------------------------------------- result
+def halve(source, target):
+    """float32 to float16, each number to the nearest one, tensors in the same order."""
+    with open(source, "rb") as f:
+        data = f.read()
+    at, header = read_header(data)
+    out, offset, blocks = {"__metadata__": {"format": "pt"}}, 0, []
+    for name, x in sorted(((k, v) for k, v in header.items() if k != "__metadata__"), key=lambda i: i[1]["data_offsets"]):
+        begin, end = (at + o for o in x["data_offsets"])
+        blocks.append(np.frombuffer(data[begin:end], "<f4").astype("<f2").tobytes())
+        out[name] = {"dtype": "F16", "shape": x["shape"], "data_offsets": [offset, offset + len(blocks[-1])]}
+        offset += len(blocks[-1])
+    head = json.dumps(out, separators=(",", ":")).encode()
+    head += b" " * (-len(head) % 8)
+    with open(target, "wb") as f:
+        f.write(struct.pack("<Q", len(head)) + head + b"".join(blocks))
+
+
+def learn(work, part, steps, directory):
+    """One part of the training, or its first steps."""
+    begin, _, settings = PARTS[part]
+    run(BERT, "train", "-o", os.path.join(work, directory), "-m", os.path.join(work, begin), "-f",
+        os.path.join(work, "train.txt"), "--steps", str(steps), "--resume", *RECIPE, *settings)
+    return digest(os.path.join(work, directory, "model.safetensors"))
+
+
+def finish(work):
+    """The directory of the result."""
+    pocket = os.path.join(work, "pocket")
+    os.makedirs(pocket, exist_ok=True)
+    for name in ("config.json", "vocab.txt", "tokenizer_config.json"):
+        shutil.copy(os.path.join(work, "fall", name), pocket)
+    halve(os.path.join(work, "fall", "model.safetensors"), os.path.join(pocket, "model.safetensors"))
+    return os.path.join(pocket, "model.safetensors")
+
+
+def compare(what, got, want):
+    print(got, what, flush=True)
+    if got != want:
+        sys.exit(f"{what}: expected {want}")
+
+
+def main():
+    if len(sys.argv) != 2 and sys.argv[2:] != ["first"]:
+        sys.exit(__doc__)
+    work = sys.argv[1]
+    if not os.path.exists(os.path.join(work, "held-out.txt")):
+        run(sys.executable, os.path.join(HERE, "text.py"), work)
+    if not os.path.exists(os.path.join(work, "pieces", "vocab.txt")):
+        choose_pieces(work)
+    if not os.path.exists(os.path.join(work, "start", "model.safetensors")):
+        first_weights(work)
+    compare("pieces/vocab.txt", digest(os.path.join(work, "pieces", "vocab.txt")), VOCAB_SHA)
+    compare("start/model.safetensors", digest(os.path.join(work, "start", "model.safetensors")), START_SHA)
+    if len(sys.argv) == 3:
+        compare(f"after {FIRST} steps", learn(work, "stay", FIRST, "first"), FIRST_SHA)
+        return
+    for part, (_, steps, _) in PARTS.items():
+        print(learn(work, part, steps, part), part, flush=True)
+    compare("pocket/model.safetensors", digest(finish(work)), POCKET_SHA)
+
+
+if __name__ == "__main__":
+    main()
