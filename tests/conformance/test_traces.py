@@ -139,24 +139,6 @@ def check_logits(count, model, kind, directory, work):
         print(f"{kind:<6}logits of width {width}: {last_line(said)}", flush=True)
 
 
-def check_recipe(count, model, kind, directory, work):
-    """BertModel alone, whose modules have no `bert.` in front, as a port's author records it: right; without its mask, with and
-    without the position embeddings, which have another leading dimension than all others; one sentence in bfloat16; logits."""
-    inputs = batch(kind)
-    wrong = recorded(model.bert, inputs, "float32", without_mask=True)
-    fewer = {n: t for n, t in wrong.items() if n != "embeddings.position_embeddings"}
-    one = {n: t[:1] for n, t in inputs.items()}
-    ignored = r"best explanation: \S+: the mask is ignored"
-    cases = (("right, two sentences", recorded(model.bert, inputs, "float32"), 0, "no difference"),
-             ("mask ignored", wrong, 1, ignored), ("the same without positions", fewer, 1, ignored),
-             ("right, in bfloat16", recorded(copy.deepcopy(model.bert).to(torch.bfloat16), one, "bfloat16"), 0, "computed in bfloat16"),
-             ("logits of one sentence", one | {"logits": model(**one)["prediction_logits"]}, 0, "1 compared"))
-    for what, trace, expected, pattern in cases:
-        code, said = verify(trace, directory, work)
-        count.check(code == expected and re.search(pattern, said.replace("\n    ", " ")), f"{kind}, recipe, {what}: {code}\n{said[-900:]}")
-        print(f"{kind:<6}{'recipe':<10}{what:<28}{last_line(said)[:80]}", flush=True)
-
-
 def check_heads(count, work):
     """`logits` of transformers' classes with a head: what they are is told by the model and the shape."""
     words = "[PAD] [UNK] [CLS] [SEP] [MASK] the a cat sat on mat".split()
@@ -238,7 +220,6 @@ def main():
             model = capture.load_model(directory, torch.float32)
             for dtype in TYPES:
                 check_type(count, model, kind, dtype, directory, work)
-            check_recipe(count, model, kind, directory, work)
             check_logits(count, model, kind, directory, work)
             check_views(count, model, kind, directory, work)
             check_runtimes(count, model, kind, directory, work)
