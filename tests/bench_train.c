@@ -165,7 +165,7 @@ int main(int argc, char **argv)
     x.micro_batch = argc > 4 ? atoi(argv[4]) : x.B;
     snprintf(path, sizeof path, "%s/config.json", argv[1]);
     Status status = open_model(&x, argv[1], &e);
-    if (status == BERT_OK) status = training_config_load(&x.training, path, &e);
+    if (status == BERT_OK) status = training_config_load(&x.training, path, x.m.config.distilbert, &e);
     if (status == BERT_OK) status = make_step(&x, &e);
     while (status == BERT_OK && fgets(line, sizeof line, stdin)) {
         status = answer(&x, line, &e);
