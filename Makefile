@@ -19,7 +19,8 @@
 #   make fuzz       throws hostile files and texts at every reader, 30 seconds each (needs clang); SECONDS=1200 for
 #                   longer, TARGET=fuzz_vocab for one of them. tests/fuzz/README.md
 #   make replay     the inputs that fuzzing has collected, once each, with any compiler
-#   make bench      the tokenizer against two others, the model against six, one thread, medians, beside the machine's
+#   make bench      the tokenizer against two others, the model against six, a step of learning against PyTorch's, one
+#                   thread, medians, beside the machine's
 #                   limits; tables in build/bench.md. BENCH=quick: few repeats. (It fetches the others and the text.)
 #   make notebooks  runs every notebook again and compares what it prints (notebooks/requirements.txt says what it needs);
 #                   fetches the models that are missing. PYTHON=python3 says which
@@ -52,7 +53,7 @@ COMPILE = $(CC) $(CFLAGS) -Wall -Wextra -Wpedantic -Wno-psabi $(NUMBERS) $(DEFIN
 BOOK    = tokenizer.c tensor.c bert.c learn.c
 WEIGHTS = $(addprefix weights/, files.c json.c sha256.c safetensors.c shards.c config.c labels.c model.c parameters.c training.c \
           vocabulary.c added.c tokenizer_json.c modules.c program.c)
-VERIFY  = $(addprefix verify/, trace.c compare.c layout.c report.c trial.c rounding.c verify.c mistakes.c gradients.c habits.c)
+VERIFY  = $(addprefix verify/, trace.c compare.c layout.c report.c trial.c rounding.c verify.c mistakes.c unseen.c gradients.c habits.c)
 CLI     = $(addprefix cli/, main.c options.c inputs.c output.c tokenize.c vectors.c sentence.c predict.c classify.c attention.c traces.c \
           explain.c explain_cards.c explain_learn.c explain_tables.c goldens.c info.c demo.c \
           spans.c tag.c answer.c train.c train_model.c train_data.c train_dev.c train_task.c train_answer.c train_score.c train_teacher.c \
@@ -64,7 +65,7 @@ FOREIGN = $(addprefix weights/, tensorbundle.c zip.c torch.c)
 PARTS   = $(CORE) $(VERIFY) $(CLI)
 TESTS   = $(CORE) $(VERIFY) $(FOREIGN) cli/spans.c cli/train_data.c cli/train_score.c tests/formula.c tests/torch_file.c tests/checksum.c tests/shell.c \
           tests/run.c $(wildcard tests/test_*.c)
-HEADERS = $(wildcard *.h weights/*.h verify/*.h cli/*.h tests/*.h) weights/convert.c build/steps.h
+HEADERS = $(wildcard *.h weights/*.h verify/*.h cli/*.h tests/*.h page/*.h) weights/convert.c build/steps.h
 
 bert:
 
@@ -167,16 +168,16 @@ WASM        = $(WASM_CC) --target=wasm32-wasi -O3 -msimd128 -mexec-model=reactor
               $(DEFINES) -DNO_MMAP -D_WASI_EMULATED_MMAN -include page/wasi.h
 PAGE_PARTS  = $(BOOK) $(filter-out weights/program.c,$(WEIGHTS)) $(VERIFY) page/page.c
 WASM_LINK   = -lwasi-emulated-mman -Wl,--import-memory,--initial-memory=33554432,--max-memory=4294967296,-z,stack-size=1048576,--gc-sections,--strip-all
-build/page/exact.wasm: $(PAGE_PARTS) $(filter-out build/steps.h,$(HEADERS)) $(wildcard page/*.h)
+build/page/exact.wasm: $(PAGE_PARTS) $(filter-out build/steps.h,$(HEADERS))
 	@mkdir -p build/page
 	$(WASM) $(PAGE_PARTS) $(WASM_LINK) -o $@
-build/page/relaxed.wasm: $(PAGE_PARTS) $(filter-out build/steps.h,$(HEADERS)) $(wildcard page/*.h)
+build/page/relaxed.wasm: $(PAGE_PARTS) $(filter-out build/steps.h,$(HEADERS))
 	@mkdir -p build/page
 	$(WASM) -mrelaxed-simd $(PAGE_PARTS) $(WASM_LINK) -o $@
 page: build/page/exact.wasm build/page/relaxed.wasm
 	sh page/bundle.sh '$(PAGE_MODEL)' build/bert.html
-page-test: page bert build/formula
-	sh tests/page/run.sh '$(PAGE_MODEL)'
+page-test: build/page/exact.wasm build/page/relaxed.wasm bert build/formula
+	MAKE='$(MAKE)' sh tests/page/run.sh '$(PAGE_MODEL)'
 
 # For tests/bits.sh: what computes is built in many ways as $(BITS); the rest, which does not, once for each compiler.
 BITS      = build/bits/bits
@@ -245,14 +246,16 @@ $(BENCH_TRAIN): $(CORE) cli/train_data.c tests/bench_train.c $(HEADERS)
 bench: bert linear weights/bert-base-uncased/model.safetensors
 	$(PYTHON) tests/bench_tokenizer.py
 	$(PYTHON) tests/bench.py
+	$(PYTHON) tests/bench_train.py
 
 # Every small damage to every kind of file. The linker sends file_open and malloc to tests/sweep.c; what includes files
 # of the tests needs not use all of them.
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all
-build/sweep: $(CORE) $(VERIFY) $(FOREIGN) tests/formula.c tests/torch_file.c tests/sweep.c tests/test_weights.c $(HEADERS)
+SWEPT = $(CORE) $(VERIFY) $(FOREIGN) $(addprefix cli/, train_answer.c train_data.c spans.c) tests/sweep_questions.c
+build/sweep: $(SWEPT) tests/formula.c tests/torch_file.c tests/sweep.c tests/test_weights.c $(HEADERS)
 	@mkdir -p build
 	$(COMPILE) -O2 -g $(SANITIZE) -Wl,--wrap=file_open,--wrap=malloc,--wrap=calloc,--wrap=realloc \
-	    $(CORE) $(VERIFY) $(FOREIGN) tests/formula.c tests/torch_file.c tests/sweep.c -o $@ -lm
+	    $(SWEPT) tests/formula.c tests/torch_file.c tests/sweep.c -o $@ -lm
 sweep: build/sweep
 	build/sweep
 

@@ -190,12 +190,14 @@ typedef struct {
     int max_length;                 /* tokens at most, 0 for no limit */
     bool truncate, pad;             /* to max_length */
     int segments;                   /* token type of every token, or -1: 0 for A, 1 for B (0 if no_segments) */
+    bool no_offsets;                /* they are more than half of an Encoding's memory */
 } EncodeOptions;
 
 typedef struct {
     int T, capacity;
     int32_t *input_ids, *token_type_ids, *attention_mask;   /* (T) each */
     size_t (*offsets)[2];           /* (T) bytes [begin, end) in A or B; [CLS], [SEP], padding: 0, 0 */
+    bool no_offsets;                /* as the options said: offsets is NULL */
 } Encoding;
 
 /* Text (and second segment, or NULL) to ids. `out` is zeroed before its first use and is reused after that.
@@ -616,9 +618,6 @@ void backward(const Bert *m, Activations *a, Gradients *g, const Targets *target
 void mlm_loss(const Bert *m, const Activations *a, Gradients *g, const Targets *t);     /* the first thing it does */
 
 double labels_that_count(const int32_t *labels, size_t count);  /* 0 and above; none, if labels is NULL */
-/* Its first step by itself, for a test: the loss of the MLM head, with a teacher's share, and the gradients of its
- * logits. */
-void mlm_loss(const Bert *m, const Activations *a, Gradients *g, const Targets *t);
 /* One linear layer by definition: the bits of the gradients, for a test. */
 void linear_backward_ref(real *dx, real *dW, real *db, const real *dy, const real *x, const Tensor *W, size_t N);
 void gradients_finish(const Bert *m, Gradients *g, Parameters *p);

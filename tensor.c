@@ -894,6 +894,13 @@ static void pack(real *packed, Matrix x, Along along)
 void pack_rows(real *panels, const real *x, size_t N, size_t K) { pack(panels, (Matrix){x, N, K, K}, BY_ROWS); }
 void transpose_rows(real *out, Matrix in) { transpose(out, in.rows, in, NULL); }
 
+/* What is to be prefetched: weights, or a panel, of numbers of `size` bytes; or NULL. */
+typedef struct {
+    const char *rows;
+    size_t size;
+    bool panel;
+} Ahead;
+
 #ifdef __wasm_simd128__                 /* in a browser: tiles that need no fma; see "The two products" for its use */
 #include "page/kernel.h"
 #else
@@ -999,13 +1006,6 @@ static const struct {
     size_t rows;                    /* in a full one */
 } tiles[] = {{0}, {tile_8, row_8, ROWS_8}, {tile_16, row_16, ROWS_16}, {tile_24, row_24, ROWS},     /* by width / 8 */
              {tile_32, row_32, ROWS}, {0}, {tile_48, row_48, ROWS}};
-
-/* What is to be prefetched: weights, or a panel, of numbers of `size` bytes; or NULL. */
-typedef struct {
-    const char *rows;
-    size_t size;
-    bool panel;
-} Ahead;
 
 /* total (rows, width) <- the rows of w, a group, with one panel: chunk by chunk, tile by tile; unless `fresh`, the
  * chunks are added to what stands in total. `next` has as many numbers as w, or more: as many are prefetched, from its

@@ -338,11 +338,13 @@ static Status reserve_tokens(Encoding *out, size_t n, Error *e)
     if (n <= (size_t)out->capacity && out->capacity > 0) return BERT_OK;
     if (n < twice) n = twice < INT_MAX ? twice : INT_MAX;
     /* realloc leaves the old block alone when it fails: each array is valid at any time, and freed by encoding_free. */
-    void *p = size_mul(n, sizeof *out->offsets, &bytes) ? realloc(out->offsets, bytes) : NULL;
+    bool enough = size_mul(n, sizeof *out->offsets, &bytes);
+    void *p = enough && !out->no_offsets ? realloc(out->offsets, bytes) : NULL;
     if (p) out->offsets = p;
-    for (int k = 0; p && k < 3; k++)
-        if ((p = realloc(*arrays[k], n * sizeof **arrays[k]))) *arrays[k] = p;
-    if (!p) return fail(e, BERT_SYSTEM, "out of memory for %zu tokens", n);
+    enough = enough && (p || out->no_offsets);
+    for (int k = 0; enough && k < 3; k++)
+        if ((enough = (p = realloc(*arrays[k], n * sizeof **arrays[k])) != NULL)) *arrays[k] = p;
+    if (!enough) return fail(e, BERT_SYSTEM, "out of memory for %zu tokens", n);
     out->capacity = (int)n;
     return BERT_OK;
 }
@@ -353,9 +355,11 @@ static Status add_token(Pipeline *p, int id, size_t begin, size_t end)
     Encoding *out = p->out;
     Status s = reserve_tokens(out, (size_t)out->T + 1, p->e);
     if (s) return s;
-    out->input_ids[out->T] = id;
-    out->offsets[out->T][0] = begin;
-    out->offsets[out->T++][1] = end;
+    out->input_ids[out->T++] = id;
+    if (!out->no_offsets) {
+        out->offsets[out->T - 1][0] = begin;
+        out->offsets[out->T - 1][1] = end;
+    }
     if (p->stages) show_piece(p, WORDPIECE, id);
     return BERT_OK;
 }
@@ -499,8 +503,9 @@ static Status end_chunk(Pipeline *p)
 /* ---------------------------------------------------------------------------------------------------------------------
  * THE SHORT WAY: steps 1 and 2 for one character, when no chunk is open and its neighbours make no difference.
  *
- * Why: most characters need one of the six stages, or none. This makes English twice as fast, and other scripts four
- *      times. The tokens are the same: `make plain` and `tokenize --trace` do not use it, so tests can compare the two.
+ * Why: most characters need one of the six stages, or none. This makes English, Russian and Chinese more than three
+ *      times as fast. The tokens are the same: `make plain` and `tokenize --trace` do not use it, so tests can compare
+ *      the two.
  * ------------------------------------------------------------------------------------------------------------------ */
 
 /* A character below U+0080: none is an ideograph, decomposes or is a mark. */
@@ -512,10 +517,15 @@ static Status ascii(Pipeline *p, Char c)
     return split(p, c);
 }
 
-/* What the stages do with a character, as a set. */
+/* What the stages do with a character, as a set:
+ *
+ *     U+0430 (Cyrillic a)  nothing                  U+0410 (its capital)      CAPITAL
+ *     U+4E2D               IDEOGRAPH                U+AC01 (Korean)           DECOMPOSES
+ *     U+00E9 (e acute)     DECOMPOSES, IN_RUN       U+0301 (the accent)       MARK, IN_RUN */
 enum { DELETED = 1, WHITE = 2, IDEOGRAPH = 4, DECOMPOSES = 8, MARK = 16, CAPITAL = 32, PUNCTUATION = 64, IN_RUN = 128 };
 
-/* The set, asked of each stage's own function. IN_RUN: there is a mark in it that sort_marks may move. */
+/* The set, asked of each stage's own function: the definition, and the way for characters beyond the table.
+ * IN_RUN: there is a mark in it that sort_marks may move. */
 static unsigned kind_of(uint32_t code)
 {
     uint32_t to[4];
@@ -533,6 +543,7 @@ static unsigned kind_of(uint32_t code)
     return set;
 }
 
+/* Adds a bit to the sets of the characters first, first + step ... last; then the same for the ranges of a table. */
 static void add_kind(unsigned char *kinds, uint32_t first, uint32_t last, uint32_t step, unsigned bit)
 {
     for (uint32_t code = first; code <= last && code < KINDS; code += step) kinds[code] |= (unsigned char)bit;
@@ -586,7 +597,8 @@ static bool run_is_dropped(Pipeline *p, Text text, size_t at)
     p->all_dropped = true;
     for (size_t i = at, n; i < text.length && (n = utf8_decode(text.bytes + i, text.length - i, &code)); i += n) {
         const size_t parts = unicode_decompose(code, to);
-        if (i > at && !(kind(p, code) & DELETED) && unicode_combining_class(to[0]) == 0) break;     /* the next letter */
+        const bool goes_on = kind(p, code) & DELETED || unicode_combining_class(to[0]) > 0;
+        if (i > at && !goes_on) break;                              /* the next letter */
         for (size_t k = 0; k < parts; k++)
             if (unicode_combining_class(to[k]) > 0 && !unicode_is_nonspacing(to[k])) p->all_dropped = false;
         p->run_end = i + n;
@@ -602,7 +614,11 @@ static inline bool is_alone(Pipeline *p, Text text, size_t at, uint32_t code)
     return !(kind(p, code) & IN_RUN) || run_is_dropped(p, text, at);
 }
 
-/* Steps 1 and 2 for it, in the order of the stages. */
+/* Steps 1 and 2 for it, in the order of the stages: deleted, or a space; an ideograph is alone on both sides; each part
+ * of a decomposed letter is dropped as a mark or goes on to step 2, in lower case.
+ *
+ * Trap: only the whole character is asked whether it is deleted, white or an ideograph. Those stages come before
+ *       decomposition, and do not see the parts. */
 static inline Status short_way(Pipeline *p, Char c)
 {
     const Tokenizer *t = p->t;
@@ -627,6 +643,7 @@ static inline Status short_way(Pipeline *p, Char c)
     return !s && ideograph ? end_word(p) : s;
 }
 
+/* The definition of the tokens is the six stages, and nothing else is in `make plain`. */
 #ifdef PLAIN
 static const bool has_short_way = false;
 #else
@@ -862,14 +879,14 @@ static void truncate_longest(size_t *a, size_t *b, size_t room)
 static void move_tokens(Encoding *out, size_t to, size_t from, size_t n)
 {
     memmove(out->input_ids + to, out->input_ids + from, n * sizeof *out->input_ids);        /* they may overlap */
-    memmove(out->offsets + to, out->offsets + from, n * sizeof *out->offsets);
+    if (!out->no_offsets) memmove(out->offsets + to, out->offsets + from, n * sizeof *out->offsets);
 }
 
 /* A token that stands for no bytes of the text: offsets 0, 0. */
 static void put_special(Encoding *out, size_t at, int id)
 {
     out->input_ids[at] = id;
-    out->offsets[at][0] = out->offsets[at][1] = 0;
+    if (!out->no_offsets) out->offsets[at][0] = out->offsets[at][1] = 0;
 }
 
 /* The special tokens that are needed must be there. */
@@ -949,6 +966,8 @@ static Status encode_texts(const Tokenizer *t, Text a, const Text *b, const Enco
 {
     assert(options->max_length >= 0 && options->segments >= -1);
     Pipeline p = {.t = t, .plain = options->plain || t->plain, .out = out, .stages = stages ? stages[0] : NULL, .e = e};
+    if (out->no_offsets != options->no_offsets) encoding_free(out);         /* reused with another option */
+    out->no_offsets = options->no_offsets;
     out->T = 0;
     Status s = text_tokens(&p, a, 1);
     size_t nA = (size_t)out->T;

@@ -602,7 +602,8 @@ EncodeOptions encode_options(const Session *s)
     if (s->P && (!limit || limit > s->P)) limit = s->P;
     return (EncodeOptions){.plain = o->plain, .no_add_special = o->no_add_special, .max_length = limit,
                            .truncate = o->truncate || s->cuts, .pad = o->pad,
-                           .segments = s->model.config.distilbert ? 0 : o->segments - 1};
+                           .segments = s->model.config.distilbert ? 0 : o->segments - 1,
+                           .no_offsets = s->verb == &tokenize_verb && !format_is(s, "json")};
 }
 
 /* The text, or with a prompt the prompt and the text in one. Bytes in messages are the text's own. */

@@ -218,6 +218,7 @@ static Status verb_vocab(Session *s, Error *e)
 
 const Verb vocab_verb = {
     .name = "vocab", .run = verb_vocab, .needs = NEEDS_VOCABULARY, .without = ABOUT_TEXTS | ABOUT_GELU,
-    .own = "--learn", .formats = "", .arguments = " [A:B | WORD ...]", .summary = "which piece has which id; or learn the pieces",
+    .own = "--learn", .formats = "", .arguments = " [A:B | WORD ...]",
+    .summary = "which piece has which id; or learn the pieces",
     .help = vocab_help, .examples = vocab_examples,
 };

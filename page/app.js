@@ -163,13 +163,12 @@ function takeText() {
     clearTimeout(timer);
     state.a = $('text-a').value;
     state.b = $('text-b').value;
-    state.token = -1;
-    state.away = [];
+    Object.assign(state, { token: -1, away: [], word: '' });
     compute();
 }
 
 function setText(a, b = '', words = [[], []]) {
-    Object.assign(state, { a, b, token: -1, away: [] });
+    Object.assign(state, { a, b, token: -1, away: [], word: '' });
     hidden = words;
     $('text-a').value = a;
     $('text-b').value = b;

@@ -104,8 +104,8 @@ export function table(head, rows) {
                  i ? h('td', {}, cell instanceof Node ? cell : String(cell)) : h('th', { scope: 'row' }, cell instanceof Node ? cell : String(cell)))))));
 }
 
-/* How wide a picture may be: the page's column, at most 640. */
-const room = () => Math.min(640, document.body.clientWidth - 28);
+/* How wide a picture may be: the page's column, 260 to 640 pixels. */
+const room = () => Math.max(260, Math.min(640, document.body.clientWidth - 28));
 
 /* A map of rows and columns with names: attention, cosines, a head's columns. */
 export function map(matrix, { rows, cols = null, caption, name, signed = false, scale = null, digits = 3, selected = -1, onrow = null }) {
@@ -163,7 +163,7 @@ export function bars(list, { caption, name, head, mark = -1 }) {
 
 /* Arcs over the words from one token to all: weights (T). */
 export function arcs(pieces, from, weights, { caption, name }) {
-    const wide = Math.min(850, document.body.clientWidth - 28), gap = Math.max(26, Math.min(64, (wide - 60) / pieces.length)), width = pieces.length * gap + 60, base = 130;
+    const wide = Math.max(260, Math.min(850, document.body.clientWidth - 28)), gap = Math.max(26, Math.min(64, (wide - 60) / pieces.length)), width = pieces.length * gap + 60, base = 130;
     const svg = s('svg', { viewBox: `0 0 ${width} 200`, width, height: 200 }), x = i => 15 + i * gap + gap / 2;
     weights.forEach((p, j) => {
         if (p < 0.005) return;
@@ -180,22 +180,24 @@ export function arcs(pieces, from, weights, { caption, name }) {
 
 /* Lines over 0 .. n-1: [[name, values]], y from `low` to `high`. Each line has its own dashes and its name at its end. */
 export function lines(list, { caption, name, low, high, head, labels }) {
-    const n = labels.length, left = 46, width = room() + 60, right = width < 500 ? 120 : 200, height = 250, svg = s('svg', { viewBox: `0 0 ${width} ${height}`, width, height });
-    const x = i => left + i * (width - left - right) / Math.max(1, n - 1), y = v => 12 + (high - v) / ((high - low) || 1) * (height - 50);
+    const n = labels.length, left = 46, narrow = room() < 500, width = narrow ? room() : room() + 60, right = narrow ? 12 : 200, below = narrow ? 18 * list.length : 0, bottom = 250, height = bottom + below, svg = s('svg', { viewBox: `0 0 ${width} ${height}`, width, height });
+    const x = i => left + i * (width - left - right) / Math.max(1, n - 1), y = v => 12 + (high - v) / ((high - low) || 1) * (bottom - 50);
     for (let k = 0; k <= 4; k++) {
         const v = low + (high - low) * k / 4;
         svg.append(s('line', { x1: left, x2: width - right, y1: y(v), y2: y(v), class: 'grid' }), s('text', { x: left - 6, y: y(v), 'text-anchor': 'end', 'dominant-baseline': 'central', class: 'label' }, number(v, 2)));
     }
     const every = Math.ceil(n / 13);
-    labels.forEach((label, i) => { if (i % every === 0) svg.append(s('text', { x: x(i), y: height - 18, 'text-anchor': 'middle', class: 'label' }, label)); });
+    labels.forEach((label, i) => { if (i % every === 0) svg.append(s('text', { x: x(i), y: bottom - 18, 'text-anchor': 'middle', class: 'label' }, label)); });
     const ends = [];
     list.forEach(([label, values], k) => {
         const shown = values.map((v, i) => `${x(i)},${y(Math.max(low, Math.min(high, v)))}`).join(' ');
         let end = y(Math.max(low, Math.min(high, values[values.length - 1])));
         while (ends.some(other => Math.abs(other - end) < 14)) end += 14;
         ends.push(end);
-        svg.append(s('polyline', { points: shown, class: `line line${k % 6}` }),
-                   s('text', { x: x(values.length - 1) + 8, y: end, 'dominant-baseline': 'central', class: 'label' }, label));
+        const under = bottom + 18 * k;
+        svg.append(s('polyline', { points: shown, class: `line line${k % 6}` }));
+        if (narrow) svg.append(s('polyline', { points: `${left},${under} ${left + 34},${under}`, class: `line line${k % 6}` }));
+        svg.append(s('text', { x: narrow ? left + 42 : x(values.length - 1) + 8, y: narrow ? under : end, 'dominant-baseline': 'central', class: 'label' }, label));
     });
     return figure(svg, caption, () => table(head, labels.map((label, i) => [label, ...list.map(([, values]) => i < values.length ? number(values[i], 4) : '')])), name);
 }

@@ -7,13 +7,13 @@
  *     r = (bits(s) + 2^28) without its last 29 bits: s rounded to the 24 bits of a float, halves upward
  *
  * That is wrong only where s lies on the middle between two floats: exactly (a tie goes to the even one) or because the
- * first rounding put it there. Then the last 29 bits of the sum are 0 before they are taken away, which one comparison
+ * first rounding put it there. Then the last 29 bits of the sum are 0 before they are taken away, which a comparison
  * sees; those steps are made again, rounded to odd (fma_floats_as_doubles). About one step in a thousand is.
  *
- * It is also wrong where a float's exponent ends: results that overflow, or that are subnormal. Before a chunk is begun,
- * the largest and the least numbers on both sides say whether that can happen at all (is_tame); if so the whole chunk is
- * rounded to odd. Each product is a multiple of 2^-46 times the least product, so is every sum, and none but 0 is
- * smaller.
+ * It is also wrong where a float's exponent ends: results that overflow, or that are subnormal. Before a chunk is
+ * begun, the largest and the least numbers on both sides say whether that can happen at all (is_tame); if so the whole
+ * chunk is rounded to odd. Each product is a multiple of 2^-46 times the least product, so is every sum, and none but 0
+ * is smaller.
  *
  * A tile is 2 weight rows with 4 tokens: 4 sums, 4 new sums and what they are made of are as many vectors as x86 has
  * registers. Weights and tokens are widened to doubles once for each tile and each chunk.
@@ -22,12 +22,6 @@
 #define KERNEL_H
 
 enum { ROWS_8 = 8 };                /* weight rows in a group for 8 tokens or fewer */
-
-/* What is to be prefetched: nothing, here. The caller's type. */
-typedef struct {
-    const char *rows;
-    size_t size;
-} Ahead;
 
 #ifdef __wasm_relaxed_simd__
 /* total[r][0 .. 4 vecs-1] (rows r) <- k_count products; `rows` and `vecs` are constants at each call. */
@@ -75,7 +69,8 @@ static void group_with_panel(real *total, size_t total_stride, bool fresh, Matri
 typedef struct {                    /* of some floats: the largest magnitude, and the least that is not 0 */
     v128_t largest, least;
 } Range;
-static const Range range_of_nothing = {{0, 0, 0, 0}, {0x7f7fffff, 0x7f7fffff, 0x7f7fffff, 0x7f7fffff}};     /* FLT_MAX */
+enum { FLT_MAX_BITS = 0x7f7fffff };
+static const Range range_of_nothing = {{0, 0, 0, 0}, {FLT_MAX_BITS, FLT_MAX_BITS, FLT_MAX_BITS, FLT_MAX_BITS}};
 
 /* Widens n floats (a multiple of 4) and looks at their range. NaN stays in `largest`. */
 static inline Range widen_floats(double *out, const real *x, size_t n, Range range)

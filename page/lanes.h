@@ -1,7 +1,7 @@
 /* lanes.h - fused multiply-add on the lanes of WebAssembly's vectors, for tensor.c in a browser.
  *
- * WebAssembly has vectors of 16 bytes (SIMD128), but no a*b + c with one rounding. Two builds of the page make it in two
- * ways, with the same bits:
+ * WebAssembly has vectors of 16 bytes (SIMD128), but no a*b + c with one rounding. Two builds of the page make it in
+ * two ways, with the same bits:
  *
  *     exact      + - * and operations on bits, which the standard defines to the last bit. Runs everywhere
  *     relaxed    f32x4.relaxed_madd, f64x2.relaxed_madd (-mrelaxed-simd). One instruction, five to ten times faster.

@@ -1,11 +1,11 @@
-/* page.c - the program of the page: what a browser calls. build/bert.html holds it as WebAssembly, and page/worker.js is
- * its only caller.
+/* page.c - the program of the page: what a browser calls. build/bert.html holds it as WebAssembly, and core.js is its
+ * only caller.
  *
  *     open a directory -> encode a text -> run it -> read any tensor where it lies in memory
  *
- * The page keeps two runs of one text side by side: number 0 is the model as it is (forward, the bits of ./bert), number
- * 1 has something changed: one of verify's known mistakes, heads switched off, a token taken away. A run keeps every
- * intermediate, and page_tensor says where each of them lies.
+ * The page keeps two runs of one text side by side: number 0 is the model as it is (forward, the bits of ./bert), and
+ * number 1 has something changed: one of verify's known mistakes, heads switched off, a token taken away. A run keeps
+ * every intermediate, and page_tensor says where each of them lies.
  *
  * Functions return a Status of bert.h, and page_message the sentence that belongs to it; the readers of files are the
  * program's own, so the sentences are, too. Files come from worker.js, which plays a file system (wasi.js). One model,
@@ -169,8 +169,8 @@ EXPORT(page_open) Status page_open(const char *directory)
     return status;
 }
 
-/* Number k of the configuration: L H A D F V P S, then what the model has: pooler, MLM, NSP; a GELU by tanh; a tokenizer
- * that makes lower case; the id of [MASK]. */
+/* Number k of the configuration: L H A D F V P S, then what the model has: pooler, MLM, NSP; a GELU by tanh; a
+ * tokenizer that makes lower case; the id of [MASK]. */
 EXPORT(page_config) int page_config(int k)
 {
     const BertConfig *c = &model.config;
@@ -481,7 +481,8 @@ EXPORT(page_learn_step) Status page_learn_step(const int *wanted, const int32_t 
     real *row = malloc(V * sizeof *row);
     if (!row) return fail(&error, BERT_SYSTEM, "out of memory");
     Status status = activations_renew(&learner.a, &learner.model, &batch, &request, &error);
-    if (status == BERT_OK) status = gradients_room(&learner.gradients, &learner.model, &learner.a, KEEP_NOTHING, &error);
+    if (status == BERT_OK)
+        status = gradients_room(&learner.gradients, &learner.model, &learner.a, KEEP_NOTHING, &error);
     if (status == BERT_OK) {
         gradients_zero(&learner.gradients);
         forward(&learner.model, &learner.a);

@@ -3,8 +3,8 @@
 
     python3 tests/bench_tokenizer.py [--rounds N] [--text FILE]         (as `make bench` does)
 
-The others are installed into build/bench-venv, pinned, and needed for nothing else. The text is the Brown corpus, 6 MB
-of English, fetched by tests/texts.py. The three take turns, and the medians over all rounds count; time is processor
+The others are installed into build/bench-venv, pinned, and needed for nothing else. The texts, one after the other, are
+those of tests/texts.py: English, seven more scripts, and a mixed one. The three take turns, and the medians over all rounds count; time is processor
 time, as this does not depend on what else the machine does. For `bert` it is that of the whole process, which loads its
 vocabulary, reads the file and prints the ids; for the others that of the calls alone, with the lines already in memory.
 The ids of all lines are compared as well. No speed is asserted: the exit code is 1 if Hugging Face's ids differ from ours.
@@ -91,30 +91,36 @@ def install():
     subprocess.run([VENV / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PINNED], check=True)
 
 
+def measure(path, rounds):
+    """For each tool the medians, and the lines with other ids than ours."""
+    tools = {"bert": Bert(path), "tokenizers": Other("tokenizers", path), "flash-tokenizer": Other("flash-tokenizer", path)}
+    ids = {name: tool.ids() for name, tool in tools.items()}            # also warms everything up
+    seconds = {name: [] for name in tools}
+    for _ in range(rounds):
+        for name, tool in tools.items():
+            seconds[name].append(tool.seconds())
+    different = {name: sum(a != b for a, b in zip(ids["bert"], ids[name])) + abs(len(ids["bert"]) - len(ids[name])) for name in tools}
+    return {name: statistics.median(times) for name, times in seconds.items()}, different, len(ids["bert"])
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--text", type=pathlib.Path)
     args = parser.parse_args()
-    path = (args.text or texts.fetch("english")).resolve()
-    size = path.stat().st_size
+    paths = [args.text] if args.text else [texts.fetch(name) for name in ["english", *texts.SCRIPTS, "mixed"]]
     install()
-    tools = {"bert": Bert(path), "tokenizers": Other("tokenizers", path), "flash-tokenizer": Other("flash-tokenizer", path)}
-    ids = {name: tool.ids() for name, tool in tools.items()}            # also warms everything up
-    seconds = {name: [] for name in tools}
-    for _ in range(args.rounds):
-        for name, tool in tools.items():
-            seconds[name].append(tool.seconds())
-    versions = dict(pin.split("==") for pin in PINNED)
-    median = {name: statistics.median(times) for name, times in seconds.items()}
-    print(f"{path.name}: {size:,} bytes, {len(ids['bert']):,} lines, {args.rounds} rounds, one thread, processor time")
-    print(f"{'':24}{'median':>10}{'range':>18}{'MB/s':>9}{'bert is':>11}{'lines with other ids':>24}")
-    for name in tools:
-        different = sum(a != b for a, b in zip(ids["bert"], ids[name])) + abs(len(ids["bert"]) - len(ids[name]))
-        times = seconds[name]
-        print(f"{name + ' ' + versions.get(name, ''):24}{median[name]:8.3f} s{min(times):9.3f} - {max(times):.3f}{size / median[name] / 1e6:9.1f}"
-              f"{median[name] / median['bert']:10.1f}x{different:24,}")
-    sys.exit(ids["bert"] != ids["tokenizers"])
+    print(f"One thread, processor time, medians of {args.rounds} rounds. Lines: those with other ids than bert's.\n")
+    print("| text | MB | bert, MB/s | " + " | ".join(f"{pin.replace('==', ' ')} | lines" for pin in PINNED) + " |")
+    print("| --- " * (3 + 2 * len(PINNED)) + "|")
+    failed = False
+    for path in paths:
+        size = path.stat().st_size
+        median, different, lines = measure(path.resolve(), args.rounds)
+        others = " | ".join(f"{median[name] / median['bert']:.1f}x | {different[name]:,} of {lines:,}" for name in ("tokenizers", "flash-tokenizer"))
+        print(f"| {path.stem.capitalize()} | {size / 1e6:.1f} | {size / median['bert'] / 1e6:.0f} | {others} |", flush=True)
+        failed |= different["tokenizers"] > 0
+    sys.exit(failed)
 
 
 if __name__ == "__main__":

@@ -56,9 +56,9 @@ TRICKS = {
 DEFINITION = "all of them: the definition (`make plain`)"
 
 
-def build(directory, changes, flags=""):
-    """A bench_forward of the sources with these changes, built by the Makefile; its path."""
-    for pattern in ("Makefile", "*.[ch]", "weights/*.[ch]", "verify/*.[ch]", "cli/*", "tests/bench_forward.c"):
+def build(directory, changes, flags="", program="build/bench-forward"):
+    """A bench_forward, or bench_train, of the sources with these changes, built by the Makefile; its path."""
+    for pattern in ("Makefile", "*.[ch]", "weights/*.[ch]", "verify/*.[ch]", "cli/*", "tests/bench_*.c"):
         for path in ROOT.glob(pattern):
             copy = directory / path.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
@@ -68,8 +68,8 @@ def build(directory, changes, flags=""):
         if text.count(there) != 1:
             raise ValueError(f"bench_tricks.py: {name} has {text.count(there)} times: {there!r}")
         (directory / name).write_text(text.replace(there, instead), "utf-8")
-    subprocess.run(["make", "-s", "CC=gcc " + flags + " -w", "build/bench-forward"], cwd=directory, check=True)
-    return directory / "build" / "bench-forward"
+    subprocess.run(["make", "-s", "CC=gcc " + flags + " -w", program], cwd=directory, check=True)
+    return directory / program
 
 
 def programs(work):

@@ -66,6 +66,7 @@ qemu-riscv64 -cpu rv64,v=true,vlen=$bits,vext_spec=v1.0"
         echo 'POWER|powerpc64le-linux-gnu-gcc|-O2 -static|few|qemu-ppc64le'
     fi
     echo "WebAssembly|$modern|$wasm -O2 -lwasi-emulated-mman|few|node --no-warnings tests/wasi.mjs"
+    echo "WebAssembly, the page's vectors|$modern|$wasm -O2 -msimd128 -lwasi-emulated-mman|few|node --no-warnings tests/wasi.mjs"
     echo 'WRONG, sums cut every 64|gcc|-O2 -march=native||'
 }
 
@@ -97,7 +98,8 @@ missing() {
     done
     case $2 in
         *riscv64*) tool=riscv64-linux-gnu-gcc; command -v $tool > /dev/null 2>&1 || echo "$tool" ;;
-        *wasm32*) echo 'int main(void) { return 0; }' | "$1" --target=wasm32-wasi -x c - -o "$work/try.wasm" 2> /dev/null ||
+        *wasm32*) echo 'int main(void) { return 0; }' |
+            "$1" --target=wasm32-wasi -x c - -o "$work/try.wasm" 2> /dev/null ||
             echo "wasm-ld, wasi-libc or clang's library for wasm32" ;;
     esac
 }

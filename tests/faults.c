@@ -412,7 +412,7 @@ static void write_tokenizer(void)
 }
 
 #define MODEL "-m", directory
-typedef struct { int code; char *argv[16]; } Command;
+typedef struct { int code; char *argv[20]; } Command;
 
 /* Tortures one after another; how many failures that were. */
 static long torture_all(Command *commands, size_t count)
@@ -483,6 +483,7 @@ static long torture_bert(void)
 static long torture_tuned(void)
 {
     char heads[512], texts[512], one[512], choices[512], trained[512], config[512], vocabulary[512], held_out[512];
+    char words[512], questions[512];
     snprintf(texts, sizeof texts, "%s", in_directory("texts"));
     snprintf(one, sizeof one, "%s", in_directory("one"));
     snprintf(choices, sizeof choices, "%s", in_directory("choices"));
@@ -491,6 +492,11 @@ static long torture_tuned(void)
     snprintf(trained, sizeof trained, "%s", in_directory("new"));
     snprintf(config, sizeof config, "%s", in_directory("config.json"));
     snprintf(vocabulary, sizeof vocabulary, "%s", in_directory("vocab.txt"));
+    snprintf(words, sizeof words, "%s", in_directory("words"));
+    snprintf(questions, sizeof questions, "%s", in_directory("questions"));
+    spew("words", "the\tO\ncat\tX\n\na\tO\ndog\tX\n");
+    spew("questions", "{\"data\": [{\"paragraphs\": [{\"context\": \"the cat sat on the mat\", \"qas\": [{\"id\": \"1\", "
+         "\"question\": \"on\", \"answers\": [{\"text\": \"the mat\", \"answer_start\": 15}]}]}]}]}");
     Command commands[] = {
         {0, {"bert", "classify", "-m", texts, "the cat", "a dog", NULL}},
         {0, {"bert", "classify", "-m", texts, "--labels", "cat, dog", "--multi", "--format", "json", "the cat", NULL}},
@@ -505,6 +511,11 @@ static long torture_tuned(void)
         {0, {"bert", "train", MODEL, "-q", "-o", trained, "--steps", "2", "--save-every", "1", "--batch", "2",
              "--dev", held_out, NULL}},
         {0, {"bert", "train", "-q", "-o", trained, "--steps", "2", "--batch", "2", "--config", config, "--vocab", vocabulary}},
+        {0, {"bert", "train", MODEL, "-q", "-o", trained, "--steps", "1", "--batch", "2", "--teacher", directory, NULL}},
+        {0, {"bert", "train", MODEL, "-q", "-o", trained, "--steps", "1", "--batch", "2", "--task", "tag", "-f", words,
+             "--dev", words, NULL}},
+        {0, {"bert", "train", MODEL, "-q", "-o", trained, "--steps", "1", "--batch", "2", "--task", "answer", "-f", questions,
+             "--dev", questions, NULL}},
     };
     return torture_all(commands, sizeof commands / sizeof *commands);
 }
@@ -657,7 +668,7 @@ static void clean_up(void)
                                         "joined",
                                         "1_Pooling/config.json", "1_Pooling", "tokenizer_config.json",
                                         "special_tokens_map.json", "added_tokens.json",
-                                        "pieces/tokenizer.json", "pieces", "lines", "out",
+                                        "pieces/tokenizer.json", "pieces", "lines", "words", "questions", "out",
                                         "err", "answer", "many", "documents/config.json",
                                         "documents/vocab.txt", "documents/model.safetensors", "documents", "c.index",
                                         "c.data-00000-of-00002", "c.data-00001-of-00002"};

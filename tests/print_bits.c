@@ -111,7 +111,8 @@ static Status learn_once(const Bert *m, Gradients *g, Parameters *p, uint32_t st
         Activations a;
         const Batch batch = {count, T, ids, types, mask};
         const Request request = {.keep = KEEP_EVERYTHING, .pooler = true, .nsp = true, .mlm_rows = rows, .M = M};
-        const Dropout dropout = {0.1, 0.1, 42, step, (uint32_t)begin};
+        const Dropout dropout = {.rate = 0.1, .probs_rate = 0.1, .seed = 42, .step = step,
+                                 .first_sequence = (uint32_t)begin};
         const Targets targets = {.labels = labels, .next_sentence = next, .mlm_divisor = 35, .nsp_divisor = B};
         status = activations_new(&a, m, &batch, &request, e);
         if (status == BERT_OK) status = gradients_room(g, m, &a, KEEP_NOTHING, e);
@@ -176,7 +177,8 @@ static Status learn_exercise(const Bert *m, Gradients *g, Parameters *p, Exercis
         for (size_t i = row; i < x->row[b + 1]; i++) x->rows[i] -= (int)first;
         const Request request = {.keep = KEEP_EVERYTHING, .pooler = true, .nsp = true, .mlm_rows = x->rows + row,
                                  .M = (int)(x->row[b + 1] - row)};
-        const Dropout dropout = {0.1, 0.1, 9, step, (uint32_t)b};
+        const Dropout dropout = {.rate = 0.1, .probs_rate = 0.1, .seed = 9, .step = step,
+                                 .first_sequence = (uint32_t)b};
         const Targets targets = {.labels = x->labels + row, .next_sentence = x->next_sentence + b,
                                  .mlm_divisor = (double)x->row[x->B], .nsp_divisor = x->B};
         status = activations_new(&a, m, &batch, &request, e);

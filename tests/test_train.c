@@ -742,9 +742,9 @@ static void progress_tells_speed_and_time_left(void)
     for (int i = 0; i < ROWS * COLUMNS; i++) f.mask[i] = i % COLUMNS < 4, f.labels[i] = i % COLUMNS == 2 ? 9 : -100;
     check(train_rows(&f, "none", "--batch 2") == 0, "%s", output);
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
-        run("rm -rf %s/r; ./bert train -m %s --inputs %s/rows -o %s/r --steps %d --batch 2 --schedule constant "
-            "--learning-rate 0 2>%s/said & for i in $(seq 400); do grep -q ' left' %s/said && break; sleep 0.02; done; "
-            "kill -9 $!; wait $! 2>/dev/null; cat %s/said", work, tiny, work, work, steps[i], work, work, work);
+        run("rm -rf %s/r %s/said; ./bert train -m %s --inputs %s/rows -o %s/r --steps %d --batch 2 --schedule constant "
+            "--learning-rate 0 2>%s/said & for i in $(seq 400); do grep -q ' left' %s/said 2>/dev/null && break; sleep 0.02; done; "
+            "kill -9 $!; wait $! 2>/dev/null; cat %s/said", work, work, tiny, work, work, steps[i], work, work, work);
         const char *line = strstr(output, "bert: step 1/"), *speed = line ? strstr(line, " tokens/s  ") : NULL;
         if (!check(speed != NULL, "a line for the first step: %s", output)) break;
         double rate = 0;

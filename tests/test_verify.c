@@ -1267,6 +1267,12 @@ static bool only_hidden_states(SafeTensor *t, void **memory)
     return true;
 }
 
+static bool no_scores(SafeTensor *t, void **memory)
+{
+    (void)memory;
+    return !strstr(t->name, "self.scores");
+}
+
 static bool with_nan(SafeTensor *t, void **memory)
 {
     if (strcmp(t->name, "encoder.layer.1.intermediate")) return true;
@@ -1625,6 +1631,88 @@ static void dropout_is_recognised(void)
         check(verify_file(trace, false) == BERT_DIFFERENT &&
               says("best explanation: dropout is on, 10 % of the numbers in embeddings.LayerNorm are 0", "model.eval()"),
               "it is said: %s", said);
+    end();
+}
+
+/* The probabilities with a tenth of them dropped and the others larger. `recorded`: the trace has them so. */
+static bool recorded;
+
+static void dropped_probabilities(Wrong *w, Moment moment, int l)
+{
+    BlockActivations *s = &w->a.block[l > 0];
+    if (moment != (recorded ? PROBS : CONTEXT)) return;
+    real whole[A * 64 * 64];
+    memcpy(whole, s->probs, A * N(w) * N(w) * sizeof *whole);
+    for (size_t i = 0; i < A * N(w) * N(w); i++) s->probs[i] = i * 37 % 101 % 10 ? s->probs[i] / (real)0.9 : 0;
+    if (recorded) return;
+    for_each_head(w, l, attention_context);
+    memcpy(s->probs, whole, A * N(w) * N(w) * sizeof *whole);
+}
+
+/* Keys that are left out, and rows that add up to 1 all the same: no dropout. */
+static void other_probabilities(Wrong *w, Moment moment, int l)
+{
+    BlockActivations *s = &w->a.block[l > 0];
+    if (moment != CONTEXT) return;
+    real whole[A * 64 * 64];
+    memcpy(whole, s->probs, A * N(w) * N(w) * sizeof *whole);
+    for (size_t row = 0; row < A * N(w); row++) {
+        real *p = s->probs + row * N(w), sum = 0;
+        p[row % 5] = 0;
+        for (size_t j = 0; j < N(w); j++) sum += p[j];
+        for (size_t j = 0; j < N(w); j++) p[j] /= sum;
+    }
+    for_each_head(w, l, attention_context);
+    memcpy(s->probs, whole, A * N(w) * N(w) * sizeof *whole);
+}
+
+/* Where the trace has the probabilities they say so; where it has them as they were before, the context does, if a head
+ * has no more tokens than features: it is then solved for them. */
+static void dropout_of_the_attention_is_recognised(void)
+{
+    static const char dropped[] = "dropout is on in the attention, 10 % of the probabilities are dropped";
+    if (!begin()) return;
+    recorded = true;
+    if (write_wrong(trace, dropped_probabilities))
+        check(verify_file(trace, false) == BERT_DIFFERENT && says("first difference:", BLOCK_0 "attention.self.probs:") &&
+              says("best explanation:", dropped), "recorded: %s", said);
+    recorded = false;
+    if (write_wrong(trace, dropped_probabilities))
+        check(verify_file(trace, false) == BERT_DIFFERENT && says("first difference:", BLOCK_0 "attention.self.context:") &&
+              says("no known mistake explains", "self.context"), "11 tokens in heads of 8 features: %s", said);
+    input.T = 8, input.attention_mask[7] = 0;
+    if (write_wrong(trace, dropped_probabilities))
+        check(verify_file(trace, false) == BERT_DIFFERENT && says("first difference:", BLOCK_0 "attention.self.context:") &&
+              says("best explanation:", dropped), "7 tokens: %s", said);
+    if (write_wrong(trace, other_probabilities))
+        check(verify_file(trace, false) == BERT_DIFFERENT && !says("dropout", ""), "another mistake: %s", said);
+    end();
+}
+
+/* Keys that no mask of BERT's hides: every fourth. */
+static bool every_fourth(size_t i, size_t j)
+{
+    return (i + j) % 4 == 0 && i != j;
+}
+
+static void odd_mask(Wrong *w, Moment moment, int l)
+{
+    hide(w, moment, l, every_fourth, -(double)INFINITY);
+}
+
+static void a_mask_that_nobody_knows_is_told(void)
+{
+    char copy[600];
+    if (!begin()) return;
+    snprintf(copy, sizeof copy, "%s.edited", trace);
+    if (write_wrong(trace, odd_mask)) {
+        check(verify_file(trace, false) == BERT_DIFFERENT && !strstr(said, "Other weights?") && says("no known mistake explains", "self.scores") &&
+              says("72 of 363 keys of real tokens are hidden", "head 0 query 0 key 4"), "scores: %s", said);
+        if (rewrite(trace, copy, no_scores))
+            check(verify_file(copy, false) == BERT_DIFFERENT && says("no known mistake explains", "self.probs") &&
+                  says("72 of 363 keys of real tokens are hidden", "head 0 query 0 key 4"), "probabilities: %s", said);
+    }
+    remove(copy);
     end();
 }
 
@@ -2172,6 +2260,8 @@ const Test verify_tests[] = {
     {"mistakes_in_half_precision_are_named", mistakes_in_half_precision_are_named},
     {"a_context_of_zeros_is_told", a_context_of_zeros_is_told},
     {"dropout_is_recognised", dropout_is_recognised},
+    {"dropout_of_the_attention_is_recognised", dropout_of_the_attention_is_recognised},
+    {"a_mask_that_nobody_knows_is_told", a_mask_that_nobody_knows_is_told},
     {"what_a_batch_shares_is_compared", what_a_batch_shares_is_compared},
     {"masks_are_read_as_people_record_them", masks_are_read_as_people_record_them},
     {"logits_are_told_by_their_shape", logits_are_told_by_their_shape},

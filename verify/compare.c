@@ -618,7 +618,8 @@ static bool close_enough(double x, double y, const Tolerance *t)
 }
 
 /* Both scores hide their key, each in its own way: -3.4e38 here, and there -10000 or minus infinity, of which a softmax
- * makes the same 0. (A masked key is not counted; these are of masks that hide more, which verify.c plants.) */
+ * makes the same 0. Beside such a number all others would be rounding, so that the two are taken for 0. (A masked key
+ * is not counted; these are of masks that hide more, which mistakes.c has.) */
 static bool both_hide(const TraceEntry *ref, double x, double y)
 {
     const double lowest = x < y ? x : y;
@@ -703,7 +704,7 @@ void compare_laid_out(Result *r, const TraceEntry *ref, const TraceEntry *other,
     for (size_t i = 0; i < ref->tensor.count; i++) {
         double x = finite_score(ref, round_to(element(ref, NULL, x_scale, ref, i), coarse));
         double y = finite_score(ref, round_to(element(other, layout, y_scale, ref, i), coarse));
-        if (criteria->tolerance.kind != TOLERANCE_EXACT && both_hide(ref, x, y)) y = x;
+        if (criteria->tolerance.kind != TOLERANCE_EXACT && both_hide(ref, x, y)) x = y = 0;
         bool counts = element_counts(ref, criteria, i);
         const double u = scaled(x, &s), v = scaled(y, &s);
         if (isfinite(x) && isfinite(y)) s.all_squares += u * u, s.all_differences += (u - v) * (u - v);

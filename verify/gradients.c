@@ -749,11 +749,12 @@ static void try_padding_idx(Grading *v, const TrainingMistake *mistake)
 }
 
 /* The step with one mistake, held against OTHER's. Most are ruled out by the first wrong gradient alone.
- * False: it changes nothing here, or explains nothing. */
+ * False: it changes nothing here, or explains nothing: what makes one tensor right and others wrong is no mistake of
+ * OTHER's. */
 static bool try_mistake(Grading *v, const TrainingMistake *mistake, Explanation *x)
 {
     TraceComparison *c = &v->c;
-    const size_t first = c->first;
+    const size_t first = c->first, before = c->different;
     const Result *without = &v->right[first];
     Result r;
     if (!lesson_run(&v->lesson, mistake)) return false;
@@ -765,7 +766,7 @@ static bool try_mistake(Grading *v, const TrainingMistake *mistake, Explanation 
     *x = (Explanation){mistake, c->different, r.nmse};
     memcpy(c->results, v->right, c->ref->count * sizeof *c->results);
     comparison_count(c);
-    return true;
+    return x->different < before;
 }
 
 /* best explanation: the MLM loss is a sum instead of a mean (loss 25 dB, with it -139 dB, nothing differs any more) */

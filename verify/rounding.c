@@ -393,9 +393,10 @@ static double likeness(const Verification *v, const TraceEntry *exact, size_t x)
 }
 
 /* How much rounding changes tensor x, if the steps from `first` on are rounded: the NMSE against float32; and how like
- * OTHER's difference is to that, as a cosine. Two programs that round the same numbers make partly the same errors, those
- * of the weights before all; any other difference has nothing in common with them. */
-Status rounding_noise(double *nmse, double *cosine, Verification *v, const Rounding *q, size_t first, size_t x, Error *e)
+ * OTHER's difference is to that, as a cosine. Two programs that round the same numbers make partly the same errors,
+ * those of the weights before all; any other difference has nothing in common with them. */
+Status rounding_noise(double *nmse, double *cosine, Verification *v, const Rounding *q, size_t first, size_t x,
+                      Error *e)
 {
     TraceEntry exact = v->mine.entries[x];
     const size_t size = exact.tensor.count * sizeof(real);

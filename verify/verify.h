@@ -347,7 +347,15 @@ void rounding_before(Trial *t, TraceName row);                              /* a
 void rounding_after(Trial *t, TraceName row, real *data, size_t count);
 void rounding_of_sum(Trial *t, TraceName row);
 void run_rounded(Verification *v, const Rounding *q);
-Status rounding_noise(double *nmse, double *cosine, Verification *v, const Rounding *q, size_t first, size_t x, Error *e);
+Status rounding_noise(double *nmse, double *cosine, Verification *v, const Rounding *q, size_t first, size_t x,
+                      Error *e);
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * What an attention says of itself (unseen.c)
+ * ------------------------------------------------------------------------------------------------------------------ */
+void print_unseen(const Verification *v, size_t x, FILE *out);          /* keys that a mask hides from real tokens */
+/* Dropout of the probabilities, where tensor x is these or the context; *said: it is. Trials start from `first`. */
+Status print_attention_dropout(Verification *v, size_t first, size_t x, bool *said, FILE *out, Error *e);
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * The known mistakes (mistakes.c)

@@ -50,6 +50,14 @@ guide() {
         END { exit bad }'
 }
 
+# guide_labels: the file of labels that block 3 writes, and what becomes of it
+guide_labels() {
+    awk '/^```python/ { block++; next } /^```/ { if (block == 3) exit; next } block == 3' tests/conformance/GUIDE.md \
+        > $work/labels.py
+    (cd $work && "$python" labels.py) &&
+        ./bert trace -q --gradients --inputs $work/inputs.safetensors | grep '^loss.mlm  *()  *[0-9]'
+}
+
 mkdir -p $work
 step 'build' make -s bert bert64 build/formula build/convert build/learn_steps64 || exit 1
 step 'the vectors are the formula and the goldens' "$python" tests/vectors/make_vectors.py --check
@@ -97,6 +105,7 @@ step 'ONNX Runtime and OpenVINO pass' "$python" tests/conformance/test_runtimes.
 step 'the guide, with NumPy' guide 1
 if [ -f $weights ] || [ -n "${CI:-}" ]; then
     step 'the guide, with PyTorch' guide 2
+    step 'the guide, gradients' guide_labels
 else
     echo "SKIPPED: the guide, with PyTorch: $weights is missing (make weights)"
     skipped=$((skipped + 1))

@@ -3,6 +3,8 @@
 
     python3 tests/conformance/test_learn.py         needs ./bert, ./bert64, build/learn_steps64; the real weights are
                                                     skipped if missing
+    python3 tests/conformance/test_learn.py --table writes tests/golden/ERRORS-gradients.md; without, its columns of
+                                                    bert.c must be what is computed (PyTorch's depend on the machine)
 
 The model is transformers' BertForPreTraining, in float64; its loss is what the model itself returns for `labels` and
 `next_sentence_label`. Gradients of intermediates are kept by hooks, those of scores, probs and context in an attention
@@ -20,6 +22,8 @@ transformers' schedule, and against Google's optimization.py, written out in Num
 """
 import json
 import os
+import re
+import statistics
 import sys
 import tempfile
 
@@ -35,6 +39,7 @@ LEARN_STEPS = os.path.join(ROOT, "build", "learn_steps64")
 LIMIT = 1e-10           # measured: 4e-14
 STEPS_LIMIT = 1e-11     # measured: 4e-13, of the parameter's largest number, after ten steps
 RATIO = 2.0             # our float32 error over PyTorch's, the median of all tensors
+TABLE = os.path.join(ROOT, "tests", "golden", "ERRORS-gradients.md")
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -149,7 +154,7 @@ def nmse(got, want, n):
 
 
 def check(count, work, kind, directory, models, case, inputs):
-    """One case on both binaries. Returns (ours, PyTorch's) root of NMSE for every tensor in float32."""
+    """One case on both binaries. Returns (name, ours, PyTorch's) for every tensor in float32: the root of its NMSE."""
     path, paths = os.path.join(work, "inputs.safetensors"), [os.path.join(work, b) for b in ("64", "32")]
     save_file({n: t.contiguous() for n, t in inputs.items()}, path)
     for out, binary in zip(paths, (BERT64, BERT)):
@@ -161,7 +166,7 @@ def check(count, work, kind, directory, models, case, inputs):
     difference, where = worst(double, want)
     count.check(difference <= LIMIT, f"{kind} {case}: {where}: {difference:.2g} of the largest number")
     print(f"{kind:<18}{case:<26}{len(want):>5} tensors, {difference:8.1e} at {where}", flush=True)
-    return [(nmse(ours, want, n) ** 0.5, nmse(single, want, n) ** 0.5) for n in want
+    return [(n, nmse(ours, want, n) ** 0.5, nmse(single, want, n) ** 0.5) for n in want
             if n in ours and ours[n].shape == want[n].shape and "key.bias" not in n and float(want[n].abs().max())]
 
 
@@ -373,8 +378,60 @@ def check_heads(count, work):
             check_head(count, work, f"{family}For{name}", labels)
 
 
+# ----------------------------------------------------------------------------------------------------------------------
+# The table of float32's errors
+# ----------------------------------------------------------------------------------------------------------------------
+def place_of(name):
+    """Where a gradient is on the way back: the heads, a layer, the embeddings."""
+    layer = re.search(r"encoder\.layer\.(\d+)\.", name)
+    return f"layer {layer[1]}" if layer else "embeddings" if "embeddings" in name else "heads"
+
+
+def row(title, errors):
+    ours, theirs = ([e[i] for e in errors] for i in (1, 2))
+    cells = (statistics.median(ours), max(ours), statistics.median(theirs), max(theirs))
+    return f"| {title} | {len(errors)} | " + " | ".join(f"{x:.1e}" for x in cells) + " |"
+
+
+def table_text(found):
+    head = ("| | tensors | bert.c, median | worst | PyTorch, median | worst |\n| --- | --- | --- | --- | --- | --- |\n")
+    cases = [row(f"{kind}, {case}", errors) for (kind, case), errors in found.items()]
+    by_place = {}
+    for e in found.get(("bert-base-uncased", "pairs, padded"), []):
+        by_place.setdefault(place_of(e[0]), []).append(e)
+    places = [row(place, errors) for place, errors in by_place.items()]
+    return f"""# Errors of float32's gradients
+
+Written by `python3 tests/conformance/test_learn.py --table`: the gradients of all intermediates and parameters in float32,
+bert.c's and PyTorch's, against PyTorch in float64. An error is the root of the mean square of the differences over that of
+the numbers, for one tensor; a row has the median over its tensors and the worst. bert.c's columns are the same bits
+everywhere, and checked; PyTorch's depend on the machine. (The keys' biases are left out, whose gradients are 0 but for
+rounding.) In float64 bert.c and PyTorch differ by at most 1e-13 of a tensor's largest number.
+
+{head}""" + "\n".join(cases) + f"""
+
+## bert-base-uncased on its way back
+
+{head}""" + "\n".join(places) + "\n"
+
+
+def ours_alone(text):
+    """A table's lines without the columns of PyTorch."""
+    return [" | ".join(line.split(" | ")[:4]) for line in text.splitlines()]
+
+
+def check_table(count, found):
+    if ("bert-base-uncased", "pairs, padded") not in found:
+        return
+    if "--table" in sys.argv:
+        with open(TABLE, "w", encoding="utf-8") as f:
+            f.write(table_text(found))
+    with open(TABLE, encoding="utf-8") as f:
+        count.check(ours_alone(f.read()) == ours_alone(table_text(found)), f"{os.path.relpath(TABLE, ROOT)}: other errors")
+
+
 def main():
-    count, errors = Count(), []
+    count, found = Count(), {}
     with tempfile.TemporaryDirectory() as work:
         directories = {kind: formula_model(kind, work) for kind in formula.KINDS}
         directories["untied"] = untied(directories["tiny"], work)
@@ -384,7 +441,7 @@ def main():
                 m.requires_grad_(True)
             c = models[0].config
             for case, inputs in cases(c.vocab_size, c.type_vocab_size, c.max_position_embeddings).items():
-                errors += check(count, work, kind, directory, models, case, inputs)
+                found[kind, case] = check(count, work, kind, directory, models, case, inputs)
         for kind, directory in directories.items():
             for rules, micro_batch in (("huggingface", 3), ("google", 4)):
                 check_steps(count, work, kind, directory, rules, micro_batch)
@@ -395,10 +452,12 @@ def main():
                 m.requires_grad_(True)
             inputs = sequences(30522, 2, (16, 11), 16, 6)
             del inputs["next_sentence_label"]           # these weights have no NSP head
-            errors += check(count, work, "bert-base-uncased", REAL, models, "pairs, padded", inputs)
+            case = "bert-base-uncased", "pairs, padded"
+            found[case] = check(count, work, case[0], REAL, models, case[1], inputs)
         else:
             count.skip("bert-base-uncased: the weights are missing (make weights)")
-    ratios = sorted(a / b for a, b in errors if b)
+    check_table(count, found)
+    ratios = sorted(ours / theirs for errors in found.values() for _, ours, theirs in errors if theirs)
     median = ratios[len(ratios) // 2] if ratios else float("inf")
     print(f"float32, root of NMSE over PyTorch's, {len(ratios)} tensors: median {median:.2f}, "
           f"a tenth below {ratios[len(ratios) // 10]:.2f}, a tenth above {ratios[-len(ratios) // 10]:.2f}")

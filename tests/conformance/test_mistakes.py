@@ -35,6 +35,7 @@ def lowest(x):
 class Attention:
     """eager_attention_forward of transformers, step by step. q, k, v (B, A, T, D); mask is 0 where a key may be seen and
     the lowest number elsewhere, or None."""
+    infinite = False                                                # scores may be minus infinity
 
     def split(self, x):
         return x
@@ -45,6 +46,10 @@ class Attention:
 
     def softmax(self, s):
         return torch.softmax(s, dim=-1)
+
+    def drop(self, p):
+        """What is added up, where it is not what was recorded."""
+        return p
 
     def merge(self, c):
         """(B, A, T, D) -> (B, T, A, D), which the caller reads as (B, T, H)"""
@@ -59,9 +64,9 @@ class Recorder(capture.Recorder):
         q, k, v = how.split(query), how.split(key), how.split(value)
         scores = how.scores(q, k, scaling, attention_mask)
         probs = how.softmax(scores)
-        context = how.merge(probs @ v)
+        context = how.merge(how.drop(probs) @ v)
         name = module.trace_name
-        self.found[name + "scores"] = scores[0].clamp(min=lowest(scores)).clone()
+        self.found[name + "scores"] = (scores[0] if how.infinite else scores[0].clamp(min=lowest(scores))).clone()
         self.found[name + "probs"] = probs[0].clone()
         self.found[name + "context"] = context[0].reshape(context.shape[1], -1).clone()
         return context, probs
@@ -262,6 +267,49 @@ def mask_inverted(q, k, scaling, mask):
     return scores.masked_fill(mask == 0, lowest(scores))
 
 
+def hidden(sees, number):
+    """Another mask beside BERT's: the number is added where query i does not see key j."""
+    def scores(q, k, scaling, mask):
+        i, j = torch.arange(q.shape[2])[:, None], torch.arange(q.shape[2])[None]
+        return q @ k.transpose(2, 3) * scaling + (0 if mask is None else mask) + torch.where(sees(i, j), 0.0, number)
+    return scores
+
+
+def by_infinity(sees):
+    """The same, and the scores are recorded as they are: minus infinity."""
+    def plant(m):
+        attention(scores=hidden(sees, -math.inf))(m)
+        m.how.infinite = True
+    return plant
+
+
+def texts_apart(m):
+    """A and B do not see each other: the segments are taken when they are looked up."""
+    right = m.bert.embeddings.token_type_embeddings.forward
+    m.how = Attention()
+
+    def forward(types):
+        m.how.types = types
+        return right(types)
+    m.bert.embeddings.token_type_embeddings.forward = forward
+    m.how.scores = lambda *a: hidden(lambda i, j: m.how.types[0][i] == m.how.types[0][j], lowest(a[0]))(*a)
+
+
+def weak_mask(number):
+    return attention(scores=lambda q, k, scaling, mask: q @ k.transpose(2, 3) * scaling + number * (mask != 0))
+
+
+def silu(m):
+    for layer in layers(m):
+        layer.intermediate.intermediate_act_fn = torch.nn.SiLU()
+
+
+def second_from_0(types, positions):
+    """The second sentence counts from 0 again."""
+    first = int(types[0].argmax())
+    return types, torch.where(types == 1, positions - first, positions)
+
+
 def positions_of_real_tokens(m):
     """Positions count from the first token whose mask is 1, as in other models: wrong with padding on the left"""
     e, right = m.bert.embeddings, m.bert.embeddings.forward
@@ -338,6 +386,16 @@ MISTAKES = [
     ("scaled by D", scaled_by(lambda H, A: A / H), SELF + "scores", r"divided by D, not", ALL, None),
     ("heads merged without transposition", attention(merge=merged_without_transposition), SELF + "context", r"put together without a transposition", ALL, None),
     ("mask inverted", attention(scores=mask_inverted), SELF + "scores", r"mask is inverted", ALL, "right"),
+    ("causal mask", attention(scores=hidden(lambda i, j: j <= i, -1e4)), SELF + "scores", r"causal mask, as in GPT", SMALL, "right"),
+    ("causal mask of infinities", by_infinity(lambda i, j: j <= i), SELF + "scores", r"causal mask, as in GPT", SMALL, None),
+    ("causal mask, reversed", by_infinity(lambda i, j: j >= i), SELF + "scores", r"causal mask the wrong way round", SMALL, None),
+    ("texts apart", texts_apart, SELF + "scores", r"A and B are kept apart", SMALL, "right"),
+    ("no token sees itself", by_infinity(lambda i, j: i != j), SELF + "scores", r"no token sees itself", SMALL, None),
+    ("a mask of -6", weak_mask(-6), SELF + "probs", r"mask is too weak: to masked scores only this is added: -6 ", SMALL, "right"),
+    ("a mask of -1", weak_mask(-1), SELF + "probs", r"mask is too weak: to masked scores only this is added: -1 ", SMALL, "right"),
+    ("a mask of -3.3", weak_mask(-3.3), SELF + "probs", r"mask is too weak: to masked scores only this is added: -3.3", SMALL, "right"),
+    ("SiLU", silu, "encoder.layer.0.intermediate", r"SiLU", SMALL, None),
+    ("positions from 0 in the second sentence", embeddings(second_from_0), "embeddings.position_embeddings", r"positions start again at 0", SMALL, "right"),
     ("positions of real tokens", positions_of_real_tokens, "embeddings.position_embeddings", r"positions count real tokens only", ALL, "left"),
     ("pooler of the last token", pooler_of_the_last_token, "pooler.dense", r"pooler takes the last token", ALL, None),
     ("transform without LayerNorm", transform_without_norm, "cls.predictions.decoder", r"transform has no LayerNorm", ALL, None),

@@ -210,6 +210,19 @@ def check_distilbert(count, base, work):
         return path
     model.eval().requires_grad_(True)
     inputs = {n: t for n, t in inputs.items() if n in ("input_ids", "attention_mask", "labels")}
+    one = {n: t[:1, :9].contiguous() for n, t in inputs.items()}        # its gradients, by DistilBERT's names
+    with torch.enable_grad():
+        loss = model(**one).loss
+        loss.backward()
+    gradients = {"grad." + n: p.grad.contiguous() for n, p in model.named_parameters()}
+    steps.save_file(one | gradients | {"loss": loss.detach().reshape(())}, rows)
+    code, said = run(BERT64, "verify", rows, "-m", path)
+    count.check(code == 0 and "no difference" in said, said)
+    gradients["grad.distilbert.transformer.layer.0.attention.q_lin.weight"] *= 1.5
+    steps.save_file(one | gradients, rows)
+    code, said = run(BERT64, "verify", rows, "-m", path)
+    count.check(code == 1 and "first difference: grad.encoder.layer.0.attention.self.query.weight" in said, said)
+    model.zero_grad()
     parameters, _ = steps.learn_torch(model, inputs)
     ours = load_file(os.path.join(last, "model.safetensors"))
     want = {n: p.detach() for n, p in parameters.items()}

@@ -1,8 +1,8 @@
-/* fuzz_config.c - any text as one of the seven JSON files of a model directory, and as JSON: refused with a sentence,
+/* fuzz_config.c - any text as one of the JSON files of a model directory, and as JSON: refused with a sentence,
  * or read to values that are in range; and read to the same values with white space behind it, and not at all without
  * its last bracket.
  *
- * The first byte chooses the file, the rest is the text.
+ * The first byte chooses the file and who reads it, the rest is the text.
  */
 #include "fuzz.h"
 #include "weights/weights.h"
@@ -136,40 +136,87 @@ static const char modules_json[] =
     "{\"name\":\"1\",\"path\":\"1_Pooling\",\"type\":\"sentence_transformers.models.Pooling\"},"
     "{\"name\":\"2\",\"path\":\"\",\"type\":\"sentence_transformers.models.Normalize\"}]";
 
+/* config_sentence_transformers.json beside the modules: what becomes of vectors, which prompts there are. */
+static Status read_settings(VectorSettings *settings, Values *v, Error *e)
+{
+    char names[400] = "", *prompt = NULL;
+    Status s = vector_settings_read(fuzz_path(""), settings, e);
+    if (s == BERT_OK) s = prompt_names(fuzz_path(""), names, e);
+    if (s == BERT_OK) s = prompt_read(fuzz_path(""), NULL, &prompt, e);
+    fuzz_expect(settings->truncate_dim <= 1 << 24 && settings->similarity <= SIMILARITY_MANHATTAN, "settings in range");
+    fuzz_expect(memchr(names, 0, sizeof names) != NULL, "the list of names ends");
+    note_value(v, &settings->truncate_dim, sizeof settings->truncate_dim);
+    note_value(v, &settings->active_dims, 1), note_value(v, &settings->similarity, sizeof settings->similarity);
+    note_value(v, names, strlen(names));
+    if (prompt) note_value(v, prompt, strlen(prompt));
+    free(prompt);
+    return s;
+}
+
 static Status read_sentence_config(int kind, const char *name, Values *v, const uint8_t *text, size_t size, Error *e)
 {
     static const char pooling[] = "{\"pooling_mode\":\"mean\"}";
     SentenceText texts = {.max_length = 0};
     SentenceModel m = {.count = 0};
-    char *prompt = NULL;
+    VectorSettings settings = {.truncate_dim = 0};
     fuzz_put("modules.json", (const uint8_t *)modules_json, sizeof modules_json - 1);
     fuzz_put("1_Pooling/config.json", (const uint8_t *)pooling, sizeof pooling - 1);
     fuzz_put(name, text, size);
     Status s = sentence_text_read(fuzz_path(""), &texts, e);
     if (s == BERT_OK) s = sentence_model_read(fuzz_path(""), 4, 8, &m, e);
-    if (s == BERT_OK && kind == 5) s = prompt_read(fuzz_path(""), NULL, &prompt, e);
+    if (s == BERT_OK && kind == 5) s = read_settings(&settings, v, e);
     fuzz_expect(texts.max_length >= 0 && texts.max_length <= 1 << 24, "max_length %d", texts.max_length);
     fuzz_expect(!strstr(texts.model, "..") || strncmp(texts.model, "../", 3), "the path leads down: %s", texts.model);
     fuzz_expect(s != BERT_OK || m.splade || (m.pooling_count >= 1 && m.pooling_count <= MAX_POOLINGS), "%d poolings",
                 m.pooling_count);
-    fuzz_expect(s != BERT_OK || m.dim == (m.splade ? 8 : 4 * (size_t)m.pooling_count),
+    const size_t whole = m.splade ? 8 : 4 * (size_t)m.pooling_count;
+    fuzz_expect(s != BERT_OK || m.dim == (settings.truncate_dim && settings.truncate_dim < whole ? settings.truncate_dim : whole),
                 "no module changes the size: %zu", m.dim);
     note_value(v, &texts.max_length, sizeof texts.max_length), note_value(v, texts.model, strlen(texts.model));
     note_value(v, m.poolings, (size_t)m.pooling_count * sizeof *m.poolings), note_value(v, &m.count, sizeof m.count);
-    if (prompt) note_value(v, prompt, strlen(prompt));
-    free(prompt);
     sentence_model_free(&m);
     fuzz_remove(name);
     return s;
 }
 
+/* A cross-encoder's directory: modules.json, sentence_bert_config.json or config_sentence_transformers.json is the text, the
+ * others as they should be. */
+static Status read_pairs(const char *name, Values *v, const uint8_t *text, size_t size, Error *e)
+{
+    static const char list[] = "[{\"name\":\"0\",\"path\":\"\",\"type\":\"sentence_transformers.base.modules.transformer."
+                               "Transformer\"}]", config[] = "{\"num_labels\":1}";
+    const BertConfig one = {.K = 1, .head = HEAD_SEQUENCE};
+    SentenceText texts = {.max_length = 0};
+    VectorSettings settings;
+    Labels l;
+    fuzz_put("modules.json", (const uint8_t *)list, sizeof list - 1);
+    fuzz_put("config.json", (const uint8_t *)config, sizeof config - 1);
+    fuzz_put(name, text, size);
+    Status s = sentence_pairs_read(fuzz_path(""), &texts, e);
+    if (s == BERT_OK) s = read_settings(&settings, v, e);
+    if (s == BERT_OK) s = labels_load(&l, fuzz_path(""), &one, e);
+    fuzz_expect(texts.max_length >= 0 && texts.max_length <= 1 << 24, "max_length %d", texts.max_length);
+    note_value(v, &texts.max_length, sizeof texts.max_length);
+    fuzz_remove(name);
+    if (s != BERT_OK) return s;
+    fuzz_expect(l.activation == ACTIVATION_UNSAID || l.activation_place != NULL, "where the activation function stands");
+    note_value(v, &l.activation, sizeof l.activation);
+    labels_free(&l);
+    return s;
+}
+
+/* The kinds from 8 on came later: those of the old inputs stay what they were. */
+enum { KINDS = 12, CLASS_OF_CONFIG = KINDS - 1 };
+
 static Status read_file(int kind, Values *v, const uint8_t *text, size_t size, Error *e)
 {
     static const char *const names[] = {"config.json", "tokenizer_config.json", "1_Pooling/config.json", "modules.json",
                                         NULL, "config_sentence_transformers.json", "sentence_bert_config.json",
-                                        "config.json"};
+                                        "config.json", "config_sentence_transformers.json", "sentence_bert_config.json",
+                                        "modules.json", "config.json"};
     *v = 0;
     if (kind == 4) return read_any(v, text, size, e);
+    if (kind >= 8 && kind < KINDS - 1) return read_pairs(names[kind], v, text, size, e);
     if (kind >= 2 && kind < 7) return read_sentence_config(kind, names[kind], v, text, size, e);
     fuzz_put(names[kind], text, size);
     return kind == 0 ? read_config_json(v, e) : kind == 7 ? read_labels_json(v, e) : read_tokenizer_config(v, e);
@@ -178,7 +225,7 @@ static Status read_file(int kind, Values *v, const uint8_t *text, size_t size, E
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 1) return 0;
-    const int kind = data[0] % 8;
+    const int kind = data[0] % 16 < KINDS ? data[0] % 16 : data[0] % 8;
     const uint8_t *text = data + 1;
     size_t n = size - 1;
     Values v, again;
@@ -195,6 +242,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     s = read_file(kind, &again, longer, n + 3, &e);
     fuzz_expect(s == BERT_OK, "it is read with white space behind it: %s", e.message);
     fuzz_expect(v == again, "and says the same");
+    if (kind == CLASS_OF_CONFIG) {                  /* what else is wrong with the file is for others to say */
+        free(longer);
+        return 0;
+    }
     while (n > 0 && strchr(" \t\r\n", text[n - 1])) n--;
     s = read_file(kind, &again, text, n - 1, &e);
     fuzz_expect(s == BERT_FILE, "without its last bracket it is refused");

@@ -436,6 +436,20 @@ def config_seeds():
     text(5, "prompts", {"prompts": {"query": "find: ", "document": ""}, "default_prompt_name": "query"})
     text(5, "prompts-none", {"prompts": {"query": None}, "default_prompt_name": None})
     text(5, "prompts-unknown", {"prompts": {"a": "b"}, "default_prompt_name": "c"})
+    text(5, "settings", {"truncate_dim": 2, "similarity_fn_name": "euclidean", "max_active_dims": None, "prompts": {}})
+    text(5, "settings-no-name", {"truncate_dim": 16777216, "similarity_fn_name": "maxsim"})
+    text(5, "settings-0", {"truncate_dim": 0})
+    text(8, "pairs-settings", {"activation_fn": "torch.nn.modules.linear.Identity", "prompts": {"a": "b", "c": ""}})
+    text(8, "pairs-default-prompt", {"activation_fn": None, "prompts": {"a": "b"}, "default_prompt_name": "a"})
+    text(9, "pairs-text", {"max_seq_length": 256, "transformer_task": "sequence-classification", "module_output_name": "scores",
+                           "modality_config": {"text": {"method": "forward", "method_output_name": "logits"}}})
+    text(10, "pairs-modules", [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.cross_encoder.modules.Transformer"}])
+    text(10, "pairs-modules-two", [{"name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+                                   {"name": "1", "path": "1", "type": "sentence_transformers.models.Dense"}])
+    text(11, "class-of-config", {"tokenizer_class": "DistilBertTokenizer", "hidden_size": 4})
+    text(11, "class-of-config-cut", '{"tokenizer_class": "BertTokenizer", "hidden_')
+    text(11, "class-of-config-other", {"tokenizer_class": "BertJapaneseTokenizer"})
+    text(1, "tokenizer-config-names", {"model_input_names": ["input_ids", "attention_mask"], "tokenizer_class": "BertTokenizer"})
     text(6, "text", {"max_seq_length": 256, "do_lower_case": False})
     text(6, "text-new", {"transformer_task": "feature-extraction", "module_output_name": "token_embeddings", "modality_config":
                          {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}, "query_length": None})
