@@ -56,12 +56,12 @@ CONFIG = {"architectures": ["BertForPreTraining"], "model_type": "bert", "vocab_
 # which the positions behind the 64th need.
 RECIPE = ["--truncate", "--mask", "0.2", "--learning-rate", "1e-3", "--warmup", "100", "--save-every", "250"]
 PARTS = {"stay": ("start", 2250, ["--max-length", "64", "--batch", "32", "--schedule", "constant", "--seed", "0"]),
-         "fall": ("stay", 2200, ["--max-length", "128", "--batch", "16", "--schedule", "linear", "--seed", "1"])}
+         "fall": ("stay", 900, ["--max-length", "128", "--batch", "16", "--schedule", "linear", "--seed", "1"])}
 FIRST = 250  # steps of the first part, whose weights have this sha256:
 FIRST_SHA = "5c698c5320e33c552fe1a3bb585b411e3111ad60912d863ef190977153831bcc"
 VOCAB_SHA = "50a0f96001dd11c65acc5ae751828d57a657d022b37687f06b4939be055f8d10"
 START_SHA = "a9ec836924a62773179bac0146f240c38a5bc3602c1b8910dff0e212be0041a8"
-POCKET_SHA = ""
+POCKET_SHA = "a5fa9853a300626c00000495f85f07f5253d124de2041c6d8c4d1e322aa82f09"
 SCALE = 0.1  # deviation of the word embeddings
 WAVE = 0.15  # height of the sines
 WAVES = [0.05 + 3 * ((i * 0.6180339887) % 1) for i in range(16)]  # no two fit together within 128 places
