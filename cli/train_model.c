@@ -296,12 +296,15 @@ static Status begin_with_state(TrainRun *r, Error *e)
 static Status refuse_files(const TrainRun *r, Error *e)
 {
     char *path = NULL;
+    FileView file;
     Status s = BERT_OK;
     if (file_exists(r->directory, "training/log.jsonl")) return BERT_OK;
     for (int i = 0; s == BERT_OK && i < FIRST_FILES; i++) {
         const char *name = first_files[i], *vocabulary = r->s->options.vocabulary;
         if (!file_exists(r->directory, name)) continue;
         s = path_join(&path, r->directory, name, e);
+        if (s == BERT_OK) s = file_open(&file, path, e);        /* or the reason why nobody can tell */
+        if (s == BERT_OK) file_close(&file);
         const bool same = s == BERT_OK && vocabulary && !strcmp(name, "vocab.txt") && same_bytes(vocabulary, path);
         free(path);
         if (s == BERT_OK && !same)

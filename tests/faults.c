@@ -199,7 +199,8 @@ static void remove_trained(void)
 {
     static const char *const names[] = {"new/training/state.safetensors", "new/training/log.jsonl", "new/training",
                                         "new/model.safetensors", "new/config.json", "new/vocab.txt",
-                                        "new/tokenizer_config.json", "new"};
+                                        "new/tokenizer_config.json", "new/tokenizer.json",
+                                        "new/special_tokens_map.json", "new/added_tokens.json", "new"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) remove(in_directory(names[i]));
 }
 
