@@ -62,11 +62,12 @@ static void sort_classes(TrainRun *r)
     Examples *x = &r->data.examples;
     char *old[MOST_CLASSES];
     int32_t row[MOST_CLASSES];
+    if (!c->count) return;                                  /* answers have none */
     memcpy(old, c->names, (size_t)c->count * sizeof *old);
     qsort(c->names, (size_t)c->count, sizeof *c->names, by_name);
     for (int i = 0; i < c->count; i++) row[i] = find_class(c, (Text){old[i], strlen(old[i])});
     const size_t labels = x->kind == LABELS_OF_TOKENS ? x->start[x->count] : x->count;
-    for (size_t i = 0; c->count && i < labels; i++)
+    for (size_t i = 0; i < labels; i++)
         if (x->label[i] >= 0) x->label[i] = row[x->label[i]];
 }
 
@@ -137,6 +138,7 @@ static void sentence_free(Sentence *x)
     free(x->labels);
 }
 
+/* sentence_free gives it back, also if there is not enough memory. */
 static Status sentence_new(Sentence *x, int max_length, Error *e)
 {
     const size_t room = (size_t)max_length;
@@ -144,7 +146,6 @@ static Status sentence_new(Sentence *x, int max_length, Error *e)
     x->whole.input_ids = calloc(room, sizeof *x->whole.input_ids);
     x->whole.token_type_ids = calloc(room, sizeof *x->whole.token_type_ids);
     if (x->labels && x->whole.input_ids && x->whole.token_type_ids) return BERT_OK;
-    sentence_free(x);
     return fail(e, BERT_SYSTEM, "out of memory for a sentence of %d tokens", max_length);
 }
 
