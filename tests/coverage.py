@@ -54,7 +54,7 @@ def build(compiler, wraps, suite, core, rest, foreign, files):
     program("suite", suite)
     program("faults", core + rest + made + ["tests/faults.c", "tests/checkpoint.c"],
             {"cli/main.c": "-Dmain=bert_main", "tests/faults.c": "-DCOVERAGE"}, wraps)
-    program("sweep", core + [file for file in rest if file != "cli/main.c"] + made + ["tests/sweep.c"],
+    program("sweep", core + [file for file in rest if file != "cli/main.c"] + made + ["tests/sweep.c", "tests/sweep_questions.c"],
             links="-Wl,--wrap=file_open,--wrap=malloc,--wrap=calloc,--wrap=realloc")
     program("cli", core + rest)
     shutil.copy(os.path.join(HERE, "cli", "cli"), os.path.join(HERE, "bert"))
