@@ -384,22 +384,24 @@ static Status read_if_any(TokenizerFiles *f, const char *name, char *path, size_
 /* The pieces: from tokenizer.json if it is there, else from vocab.txt. */
 static Status read_pieces(Vocabulary *v, TokenizerFiles *f, char *path, size_t capacity, Error *e)
 {
-    Vocabulary lines = {0};
     const bool json = file_exists(f->directory, "tokenizer.json"), txt = file_exists(f->directory, "vocab.txt");
     if (f->whole && !json)
         return fail(e, BERT_FILE, "%s/%s: tokenizer_class: found '%s', which takes its pieces from tokenizer.json: "
                     "that is missing", f->directory, f->class_file, f->class_name);
     snprintf(path, capacity, "%s/vocab.txt", f->directory);
     if (!json) return read_vocab_txt(v, path, e);
-    Status s = txt ? read_vocab_txt(&lines, path, e) : BERT_OK;
+    Vocabulary *lines = calloc(1, sizeof *lines);           /* its table is larger than some stacks */
+    if (!lines) return fail(e, BERT_SYSTEM, "out of memory for the pieces");
+    Status s = txt ? read_vocab_txt(lines, path, e) : BERT_OK;
     snprintf(path, capacity, "%s/tokenizer.json", f->directory);
     if (!s) s = read_tokenizer_json(f, v, path, e);
-    if (!s && txt) s = compare_pieces(v, &lines, f->directory, e);
+    if (!s && txt) s = compare_pieces(v, lines, f->directory, e);
     for (int id = 0; !s && id < v->count; id++)
         if (!v->pieces[id].bytes) v->pieces[id].bytes = "";
-    free(lines.text);
-    free(lines.pieces);
-    free(lines.slots);
+    free(lines->text);
+    free(lines->pieces);
+    free(lines->slots);
+    free(lines);
     return s;
 }
 
