@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <sys/wait.h>
 
-char tiny[256];
+char tiny[256], work[256];
 char output[1 << 20];
 size_t output_length;
 
@@ -69,4 +69,41 @@ bool tiny_model(void)
     Error e = {0};
     bool ok = formula_directory(tiny) && formula_model(tiny, "tiny", &e) == BERT_OK;
     return check(ok, "the tiny model is written: %s", e.message);
+}
+
+bool make_work(void)
+{
+    return tiny_model() && check(formula_directory(work), "a directory");
+}
+
+void remove_work(void)
+{
+    run("rm -rf '%s'/*", work);
+    formula_remove(work);
+    formula_remove(tiny);
+}
+
+bool same_model(const char *a, const char *b)
+{
+    static const char *const files[] = {"model.safetensors", "training/state.safetensors"};
+    bool same = true;
+    for (int i = 0; same && i < 2; i++)
+        same = check(run("cmp %s/%s/%s %s/%s/%s 2>&1", work, a, files[i], work, b, files[i]) == 0, "%s", output);
+    return same;
+}
+
+double logged(const char *directory, const char *key)
+{
+    if (run("grep -o '\"%s\": [0-9.]*' %s/%s/training/log.jsonl | tail -n 1", key, work, directory) != 0) return -1;
+    const char *colon = strchr(output, ':');
+    return colon ? atof(colon + 1) : -1;
+}
+
+void read_report(FILE *report, char *said, size_t capacity)
+{
+    rewind(report);
+    said[fread(said, 1, capacity - 1, report)] = 0;
+    fclose(report);
+    for (char *at = said; (at = strstr(at, "\n    ")) != NULL; at++)
+        memmove(at, at + 4, strlen(at + 4) + 1), *at = ' ';
 }

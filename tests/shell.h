@@ -16,4 +16,16 @@ int run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same with a pseudo-terminal as its stdout; its CRs are dropped, stderr is not heard. */
 int run_on_terminal(const char *format, ...) __attribute__((format(printf, 1, 2)));
 bool tiny_model(void);              /* makes it; false fails the running test */
+
+/* For tests of `bert train`. */
+extern char work[256];              /* a directory for what is trained */
+bool make_work(void);               /* makes it, and `tiny`; false fails the running test */
+void remove_work(void);             /* removes both, with all that is in them */
+/* Checks that model and state in two directories of `work` are equal. */
+bool same_model(const char *a, const char *b);
+/* The number behind a key of the log's last line that has it; -1 if none has. */
+double logged(const char *directory, const char *key);
+
+/* What verify wrote to a temporary file, which is closed; lines that were wrapped are whole. */
+void read_report(FILE *report, char *said, size_t capacity);
 #endif

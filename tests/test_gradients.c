@@ -94,11 +94,7 @@ static Status verify_it(void)
     FILE *out = tmpfile();
     if (!out) return BERT_SYSTEM;
     Status status = verify_trace(&model, path, &options, out, &e);
-    rewind(out);
-    said[fread(said, 1, sizeof said - 1, out)] = 0;
-    fclose(out);
-    for (char *at = said; (at = strstr(at, "\n    ")) != NULL; at++)     /* lines that were wrapped */
-        memmove(at, at + 4, strlen(at + 4) + 1), *at = ' ';
+    read_report(out, said, sizeof said);
     if (status > BERT_DIFFERENT) snprintf(said, sizeof said, "%s", e.message);
     return status;
 }

@@ -4,8 +4,7 @@
  * This says that no row is mute, that none hides another, and that each works for several sequences, for padding on
  * either side, for three segments. That a row computes what its sentence says is the matter of tests/test_verify.c:
  * there the mistakes are made a second time, by other means. */
-#include "formula.h"
-#include "test.h"
+#include "shell.h"
 #include "verify/verify.h"
 #include <math.h>
 #include <stdlib.h>
@@ -335,11 +334,7 @@ static Status verify_it(bool isolate)
     FILE *out = tmpfile();
     if (!out) return BERT_SYSTEM;
     Status status = verify_trace(&model, path, &options, out, &e);
-    rewind(out);
-    said[fread(said, 1, sizeof said - 1, out)] = 0;
-    fclose(out);
-    for (char *at = said; (at = strstr(at, "\n    ")) != NULL; at++)     /* lines that were wrapped */
-        memmove(at, at + 4, strlen(at + 4) + 1), *at = ' ';
+    read_report(out, said, sizeof said);
     return status;
 }
 

@@ -4,33 +4,24 @@
 #include "shell.h"
 #include <math.h>
 
-static char teacher[256], work[256];
+static char teacher[256];
 
 /* The model "odd" as teacher: 67 of the 101 pieces of "tiny". */
 static bool make_teacher(void)
 {
     Error e = {0};
-    return tiny_model() && check(formula_directory(work) && formula_directory(teacher), "directories") &&
+    return make_work() && check(formula_directory(teacher), "a directory") &&
            check(formula_model(teacher, "odd", &e) == BERT_OK, "%s", e.message);
 }
 
 static void remove_teacher(void)
 {
-    run("rm -rf '%s'/*", work);
-    formula_remove(work);
     formula_remove(teacher);
-    formula_remove(tiny);
+    remove_work();
 }
 
 #define TAUGHT "./bert train -q -m %s --teacher %s -f tests/golden/train.txt --batch 6 --learning-rate 3e-3 " \
                "--schedule constant --seed 4"
-
-static bool same_model(const char *a, const char *b)
-{
-    return check(run("cmp %s/%s/model.safetensors %s/%s/model.safetensors 2>&1", work, a, work, b) == 0, "%s", output) &&
-           check(run("cmp %s/%s/training/state.safetensors %s/%s/training/state.safetensors 2>&1", work, a, work, b) == 0,
-                 "%s", output);
-}
 
 /* mlm_loss with a teacher, by itself: two rows of five logits; the teacher knows the first row alone. Each gradient is
  * the difference of the loss for logits 0.1 apart. Tolerance: a third derivative times 0.05^2 / 6, and the float's

@@ -340,20 +340,6 @@ static void random_weights_are_normal(void)
  * ------------------------------------------------------------------------------------------------------------------ */
 #define TRAIN "./bert train -q --config %s/config.json --vocab %s/vocab.txt --steps 20 --batch 11 --warmup 4 " \
               "--learning-rate 1e-2 --save-every 3 -f tests/golden/train.txt"
-static char work[256];                          /* a directory for what is trained */
-
-static bool make_work(void)
-{
-    return tiny_model() && check(formula_directory(work), "a directory");
-}
-
-static void remove_work(void)
-{
-    run("rm -rf '%s'/*", work);
-    formula_remove(work);
-    formula_remove(tiny);
-}
-
 /* The first 64 characters of what sha256sum prints for a file of the work directory. */
 static void hash_of(const char *file, char hex[65])
 {
@@ -680,14 +666,6 @@ static void rows_of_ids_are_learned_from(void)
     for (int i = 0; i < ROWS * COLUMNS; i++) f.labels[i] = -100;
     check(train_rows(&f, "none", "") == 0, "no label that counts: %s", output);
     remove_work();
-}
-
-/* The number behind a key of the log's last line that has it. */
-static double logged(const char *directory, const char *key)
-{
-    if (run("grep -o '\"%s\": [0-9.]*' %s/%s/training/log.jsonl | tail -n 1", key, work, directory) != 0) return -1;
-    const char *colon = strchr(output, ':');
-    return colon ? atof(colon + 1) : -1;
 }
 
 /* Held out: judging changes nothing; of the same rows, with a rate of 0 and without dropout, it finds the loss and the

@@ -2,20 +2,6 @@
  * in, files that are somebody's, settings that differ, signals, doubts. */
 #include "shell.h"
 
-static char work[256];
-
-static bool make_work(void)
-{
-    return tiny_model() && check(formula_directory(work), "a directory");
-}
-
-static void remove_work(void)
-{
-    run("rm -rf '%s'/*", work);
-    formula_remove(work);
-    formula_remove(tiny);
-}
-
 #define TEXT " -f tests/golden/train.txt --batch 4"
 #define NEW "./bert train --config %s/config.json --vocab %s/vocab.txt" TEXT
 

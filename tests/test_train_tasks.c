@@ -3,35 +3,6 @@
 #include "cli/train_score.h"
 #include "shell.h"
 
-static char work[256];                          /* a directory for what is trained */
-
-static bool make_work(void)
-{
-    return tiny_model() && check(formula_directory(work), "a directory");
-}
-
-static void remove_work(void)
-{
-    run("rm -rf '%s'/*", work);
-    formula_remove(work);
-    formula_remove(tiny);
-}
-
-static bool same_model(const char *a, const char *b)
-{
-    return check(run("cmp %s/%s/model.safetensors %s/%s/model.safetensors 2>&1", work, a, work, b) == 0, "%s", output) &&
-           check(run("cmp %s/%s/training/state.safetensors %s/%s/training/state.safetensors 2>&1", work, a, work, b) == 0,
-                 "%s", output);
-}
-
-/* The number behind a key of the log's last line that has it. */
-static double logged(const char *directory, const char *key)
-{
-    if (run("grep -o '\"%s\": [0-9.]*' %s/%s/training/log.jsonl | tail -n 1", key, work, directory) != 0) return -1;
-    const char *colon = strchr(output, ':');
-    return colon ? atof(colon + 1) : -1;
-}
-
 /* ---------------------------------------------------------------------------------------------------------------------
  * Scores
  * ------------------------------------------------------------------------------------------------------------------ */
