@@ -302,6 +302,7 @@ static void log_of_size(real *out, const real *x, size_t n)
     log_all(out, out, n);
 }
 static double log_oracle(double x) { return log(fabs(x)); }
+static double log_plain(double x, bool small) { return small ? -INFINITY : x; }
 
 /* Why these bounds: exp is computed in float, and its worst over all floats is 1.0192 ulp. The others are computed in
  * double with an error far below half an ulp of a float and rounded once, so that their error is half an ulp and a
@@ -315,14 +316,14 @@ static const Curve curves[] = {
     {"gelu_tanh", gelu_tanh, gelu_tanh_oracle, 1e-12, 16, gelu_plain, 0.52, 5.9604644775390625e-08},
     {"gelu_erf'", gelu_erf_derivative, gelu_erf_slope, 1e-12, 16, slope_plain, 0.7, 0.00390625},
     {"gelu_tanh'", gelu_tanh_derivative, gelu_tanh_slope, 1e-12, 16, slope_plain, 0.7, 0.00390625},
-    {"log", log_of_size, log_oracle, 0, 1e39, gelu_plain, 0.500001, 0},
+    {"log", log_of_size, log_oracle, 0, 1e39, log_plain, 0.500001, 0},
 };
 
 /* The error of y in ulps of the exact value. */
 static double ulps_off(float y, double exact, double floor)
 {
     int exponent;
-    if (isinf(y) && fabs(exact) > (double)FLT_MAX) return 0;
+    if (isinf(y) && fabs(exact) > (double)FLT_MAX) return signbit(y) == signbit(exact) ? 0 : INFINITY;
     double size = fmax(fabs(exact), floor);
     frexp(size, &exponent);
     return fabs((double)y - exact) / ldexp(1, exponent - 24 > -149 ? exponent - 24 : -149);

@@ -176,6 +176,7 @@ try {
     await page.click('[data-key="learn"]');
     await settle(page);
     await page.locator('[data-picture="loss"] details summary').click();
+    await page.waitForSelector('[data-picture="loss"] tbody td');  // the table is made when it is opened
     const losses = (await page.locator('[data-picture="loss"] tbody td').allTextContents()).map(Number);
     check('the loss falls while it learns', losses.length >= 2 && losses.at(-1) < losses[0], losses);
     await picture(page, 'learning');
