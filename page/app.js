@@ -11,7 +11,7 @@ const EXAMPLES = [
     ['exampleNext', 'The man went to the store.', 'He bought a bottle of milk.'],
     ['exampleOther', 'The man went to the store.', 'Penguins live in the south.'],
 ];
-const START = { a: '', b: '', token: -1, layer: 0, head: 0, step: 9, mistake: '', heads: [], away: [], word: '', other: null };
+const START = { a: '', b: '', token: -1, layer: 0, head: 0, step: 9, mistake: '', heads: [], away: [], word: '', other: null, stage: -1, sentence: 0 };
 const TEXT_REJECTED = 4;            /* an exit code of ./bert */
 const MODULES = [[1, 4], [5, 6], [7, 13], [14, 16]];
 
@@ -459,6 +459,27 @@ function drawLearn() {
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------
+ * How the model of the page came to know what it knows: weights/pocket/growth.py wrote it down
+ * ------------------------------------------------------------------------------------------------------------------ */
+function drawGrowth() {
+    const section = $('growth-section');
+    section.hidden = !growth || model.model !== ownName;
+    if (section.hidden) return;
+    const { sentences, stages, curve } = growth, stage = stages[state.stage] || stages[stages.length - 1];
+    const steps = n => n.toLocaleString(getLanguage()), at = stages.indexOf(stage);
+    const learned = curve.step.map(steps), sentence = sentences[state.sentence];
+    const choose = i => { state.stage = i; drawGrowth(); };
+    fill($('growth'),
+         lines([[t('growthWords'), curve.accuracy], [t('growthNext'), curve.next_sentence]], { name: 'growth', caption: t('pictureGrowth'), low: 0, high: 1, labels: learned, head: [t('learnStep'), t('growthWords'), t('growthNext')] }),
+         h('div', { class: 'chips', role: 'group', 'aria-label': t('growthStages') }, h('span', { class: 'hint' }, t('growthStages') + ':'),
+           stages.map(({ step }, i) => button(`stage-${i}`, steps(step), () => choose(i), { 'aria-pressed': String(i === at) }))),
+         select('growth-sentence', t('growthSentence'), sentences.map((text, i) => [i, text]), state.sentence, value => { state.sentence = Number(value); drawGrowth(); }),
+         h('div', { 'aria-live': 'polite' },
+           bars(stage.guesses[state.sentence].map(([piece, p]) => [piece, p, percent(p)]), { name: 'growth-guesses', caption: t('growthGuesses', { n: steps(stage.step), text: sentence }), head: [t('guess'), t('probability')] }),
+           h('p', { class: 'told' }, t('growthBank', { same: number(stage.bank[0], 2), other: number(stage.bank[1], 2) }))));
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
  * Another model, and what can be taken away
  * ------------------------------------------------------------------------------------------------------------------ */
 async function useModel(opening) {
@@ -574,6 +595,7 @@ function drawFrame() {
           section('banks', t('banksTitle'), t('banksLead'), h('div', { id: 'banks' })),
           section('break', t('breakTitle'), t('breakLead'), h('div', { id: 'break' })),
           section('learn', t('learnTitle'), t('learnLead'), h('div', { id: 'learn' })),
+          section('growth', t('growthTitle'), t('growthLead'), h('div', { id: 'growth' })),
           section('model', t('modelTitle'), t('modelLead'), h('div', { id: 'model' })),
           section('take', t('takeTitle'), null, h('div', { id: 'take' }))),
         h('footer', {}, h('p', { id: 'checksum' }), h('p', {}, t('foot', { version: model ? model.version : '' }))));
@@ -590,6 +612,7 @@ function drawAll() {
     drawBanks();
     drawBreak();
     drawLearn();
+    drawGrowth();
 }
 
 /* Bytes of an element of the page: base64 of gzip. */
@@ -598,13 +621,14 @@ async function unpackText(id) {
     return new Response(packed.body.pipeThrough(new DecompressionStream('gzip'))).text();
 }
 
-let ownName = '', sources = {};
+let ownName = '', sources = {}, growth = null;
 async function begin() {
     /* The data lies in elements of the page, which drawFrame is about to replace. */
     const text = id => $(id).textContent, files = {};
     for (const element of document.querySelectorAll('script[data-file]')) files[element.dataset.file] = element.textContent;
     for (const element of document.querySelectorAll('script[data-source]')) sources[element.dataset.source] = await unpackText(element.id);
     ownName = $('worker').dataset.model;
+    growth = $('growth') && JSON.parse($('growth').textContent);
     const exact = text('exact'), relaxed = text('relaxed');
     startWorker();
     const link = new URLSearchParams(location.hash.slice(1)).get('lang');

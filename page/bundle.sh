@@ -29,6 +29,12 @@ packed() { gzip -9 -n -c "$1" | base64 | tr -d '\n'; }
         packed "$model/$file"
         echo '</script>'
     done
+    # How the pocket model grew (weights/pocket/growth.py).
+    if [ -f "$model/growth.json" ]; then
+        echo '<script type="application/json" id="growth">'
+        cat "$model/growth.json"
+        echo '</script>'
+    fi
     for file in tokenizer.c bert.c; do
         printf '<script type="text/plain" id="source-%s" data-source="%s">' "${file%.c}" "$file"
         packed "$file"

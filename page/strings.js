@@ -72,6 +72,9 @@ export const STRINGS = {
         learnStart: 'Learn this sentence', learnStop: 'Stop', learnNeeds: 'Hide at least one word of the sentence first: what is hidden is what it learns.',
         learnStep: 'Step', loss: 'Loss', pictureLoss: 'The loss after each step: the surprise at the hidden words, -ln p.', learnP: 'p("{word}")', learnForget: 'Forget what was learned',
         learnTold: 'After {n} steps the model gives "{word}" {p} (at first {p0}).', learnWhy: 'It learns this one sentence by heart. That is not understanding: a real training shows it millions of different ones.',
+        growthTitle: 'How it came to know', growthLead: 'The model of this page learned from plain English text on one processor core: sentences with hidden words, and pairs of sentences of which half belong together. Here is how well it guessed while it learned, and what it said on the way.',
+        growthWords: 'hidden words guessed', growthNext: 'pairs judged', pictureGrowth: 'Share of right answers against the steps of learning. Pairs: 0.5 is a coin. Words: 0.04 is to say the most frequent one always.',
+        growthStages: 'After this many steps', growthSentence: 'Sentence', growthGuesses: 'After {n} steps its best guesses for {text}', growthBank: 'Bank robber and bank vault: cosine {same}. Bank robber and river bank: {other}. The further apart, the better it tells the senses.',
 
         modelTitle: 'Your own model', modelLead: 'Drop a directory with config.json, vocab.txt or tokenizer.json, and safetensors here (BERT of any size, also bert-base-uncased). It is read by the program\'s own readers and stays on your machine.',
         modelChoose: 'Choose a directory', modelBack: 'Back to the model of this page', modelReading: 'Reading {name} ...', modelDrop: 'Drop it here',
@@ -169,6 +172,9 @@ export const STRINGS = {
         learnStart: 'Diesen Satz lernen', learnStop: 'Anhalten', learnNeeds: 'Verdecken Sie erst mindestens ein Wort des Satzes: gelernt wird, was verdeckt ist.',
         learnStep: 'Schritt', loss: 'Fehler (Loss)', pictureLoss: 'Der Loss nach jedem Schritt: die Überraschung bei den verdeckten Wörtern, -ln p.', learnP: 'p(„{word}“)', learnForget: 'Gelerntes vergessen',
         learnTold: 'Nach {n} Schritten gibt das Modell „{word}“ {p} (am Anfang {p0}).', learnWhy: 'Es lernt diesen einen Satz auswendig. Verstehen ist das nicht: ein wirkliches Training zeigt ihm Millionen verschiedener Sätze.',
+        growthTitle: 'Wie es dazu kam', growthLead: 'Das Modell dieser Seite hat auf einem Prozessorkern aus einfachem englischem Text gelernt: Sätze mit verdeckten Wörtern, und Satzpaare, von denen die Hälfte zusammengehört. Hier steht, wie gut es dabei riet und was es unterwegs sagte.',
+        growthWords: 'verdeckte Wörter geraten', growthNext: 'Paare beurteilt', pictureGrowth: 'Anteil richtiger Antworten über den Lernschritten. Paare: 0,5 ist ein Münzwurf. Wörter: 0,04 hat, wer immer das häufigste nennt.',
+        growthStages: 'Nach so vielen Schritten', growthSentence: 'Satz', growthGuesses: 'Was es nach {n} Schritten am ehesten einsetzt in {text}', growthBank: 'Bank robber und bank vault: Kosinus {same}. Bank robber und river bank: {other}. Je weiter auseinander, desto besser trennt es die Bedeutungen.',
 
         modelTitle: 'Ihr eigenes Modell', modelLead: 'Legen Sie hier ein Verzeichnis mit config.json, vocab.txt oder tokenizer.json und safetensors ab (BERT in jeder Größe, auch bert-base-uncased). Es wird von den Lesern des Programms gelesen und bleibt auf Ihrem Rechner.',
         modelChoose: 'Ein Verzeichnis wählen', modelBack: 'Zurück zum Modell dieser Seite', modelReading: '{name} wird gelesen ...', modelDrop: 'Hier ablegen',

@@ -5,10 +5,10 @@
 #     sh tests/bits.sh RISC   only the builds with that in their names, after the reference
 #
 # tests/print_bits.c prints a checksum over every intermediate of 22 runs of two formula models, 20 over gradients and
-# weights of some steps of learning, and one of the bank sentence on the real weights if they are there (in the builds
-# marked `real`: the others are slow). Built each time is what computes: tensor.c, bert.c,
+# weights of some steps of learning, one of the bank sentence on the pocket model, and one on the real weights if they
+# are there (in the builds marked `real`: the others are slow). Built each time is what computes: tensor.c, bert.c,
 # learn.c, train_data.c, the formula; the rest is compiled once for each kind of processor.
-# Emulators without fast floating-point take minutes for all of it: builds marked `few` compute 22 of the 42 checksums
+# Emulators without fast floating-point take minutes for all of it: builds marked `few` compute 23 of the 43 checksums
 # (print_bits --few), and say so.
 # A big-endian machine is the one that computes nothing: there the ids must be the same, and weights refused by name.
 # The last build is wrong on purpose, and must differ: it shows that a checksum would notice.
@@ -81,9 +81,9 @@ rest_of() {
 
 # one NUMBER NAME CC FLAGS WHERE RUNNER: builds and runs it; $work/NUMBER.out is there if that succeeded
 one() {
-    n=$1 name=$2 cc=$3 flags=$4 runner=$6 tensor=tensor.c arguments=''
+    n=$1 name=$2 cc=$3 flags=$4 runner=$6 tensor=tensor.c arguments=weights/pocket
     case $name in WRONG*) tensor=$work/wrong.c ;; esac
-    case $5 in real) arguments=$real ;; few) arguments=--few ;; esac
+    case $5 in real) arguments="weights/pocket $real" ;; few) arguments='--few weights/pocket' ;; esac
     # shellcheck disable=SC2086     (no arguments, or several words)
     make -s CC="$cc" CFLAGS="$flags" BITS="$work/$n" BITS_REST="$(rest_of "$cc" "$flags")" TENSOR="$tensor" \
         "$work/$n" > "$work/$n.log" 2>&1 &&
@@ -123,14 +123,14 @@ done < "$work/list"
 wait
 
 # wanted NUMBER WHERE: the reference's lines; without the real weights' where it did not run on them
-[ ! -f "$work/1.out" ] || "$work/1" --few > "$work/few" || exit 1
+[ ! -f "$work/1.out" ] || "$work/1" --few weights/pocket > "$work/few" || exit 1
 wanted() {
     if [ "$2" = few ]; then cat "$work/few"; else sed "$(wc -l < "$work/$1.out")q" "$work/1.out"; fi
 }
 
 # same NUMBER WHERE
 same() {
-    [ "$(wc -l < "$work/$1.out")" -ge "$([ "$2" = few ] && echo 22 || echo 42)" ] &&
+    [ "$(wc -l < "$work/$1.out")" -ge "$([ "$2" = few ] && echo 23 || echo 43)" ] &&
         wanted "$1" "$2" | cmp -s - "$work/$1.out"
 }
 

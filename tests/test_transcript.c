@@ -1,6 +1,6 @@
 /* test_transcript.c - what the commands print, word for word: tests/golden/commands.txt, messages.txt, files.txt,
- * heads.txt and training.txt on the model "tiny", and tests/golden/documents.txt on bert-base-uncased. The numbers are the same on every
- * machine, and so is the text.
+ * heads.txt and training.txt on the model "tiny", pocket.txt on weights/pocket, and documents.txt on bert-base-uncased.
+ * The numbers are the same on every machine, and so is the text.
  *
  * A transcript says that something is another text than it was; whether it is right is said by the tests that compare
  * it with numbers of other origin (test_output.c, test_explain.c). Where a change is meant:
@@ -379,6 +379,14 @@ static void the_transcript_of_the_documents_is_the_same(void)
     check_transcript("tests/golden/documents.txt");
 }
 
+/* A real model that is always there: the heads, and tasks on top of it. */
+static void the_transcript_of_the_pocket_model_is_the_same(void)
+{
+    if (!tiny_model()) return;
+    check_transcript("tests/golden/pocket.txt");
+    formula_remove(tiny);
+}
+
 const Test transcript_tests[] = {
     {"the_transcript_of_the_commands_is_the_same", the_transcript_of_the_commands_is_the_same},
     {"the_transcript_of_the_messages_is_the_same", the_transcript_of_the_messages_is_the_same},
@@ -386,5 +394,6 @@ const Test transcript_tests[] = {
     {"the_transcript_of_the_files_is_the_same", the_transcript_of_the_files_is_the_same},
     {"the_transcript_of_the_heads_is_the_same", the_transcript_of_the_heads_is_the_same},
     {"the_transcript_of_the_documents_is_the_same", the_transcript_of_the_documents_is_the_same},
+    {"the_transcript_of_the_pocket_model_is_the_same", the_transcript_of_the_pocket_model_is_the_same},
     {NULL, NULL},
 };

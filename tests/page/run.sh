@@ -1,14 +1,9 @@
 #!/bin/sh
 # run.sh MODEL_DIRECTORY - the page's tests: both builds in node, then build/bert.html in Chromium, offline, from disk.
-# Where the directory is not there, a small model is made for them (model.sh), and said. CHROMIUM names the browser; SKIPS_FAIL=1: without a browser they fail.
+# CHROMIUM names the browser; SKIPS_FAIL=1: without a browser they fail.
 set -eu
 cd "$(dirname "$0")/../.."
 model=$1 tools=build/page/node
-if [ ! -f "$model/config.json" ]; then
-    echo "    $model is not there: the tests make a small model of their own"
-    model=build/page/model
-    [ -f "$model/config.json" ] || sh tests/page/model.sh "$model"
-fi
 ${MAKE:-make} -s page PAGE_MODEL="$model"
 # An older node has the relaxed instructions behind a flag.
 flag=''

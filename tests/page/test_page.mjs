@@ -183,6 +183,21 @@ try {
     const after = await page.evaluate(x => window.bertPage.run(x), BANK);
     check('and the model of the page stays as it was', after.checksum === native(model, BANK).checksum);
 
+    /* --------------------------------------------------------------------------------------------- how it came to know */
+    const { sentences: asked, stages, curve } = JSON.parse(fs.readFileSync('weights/pocket/growth.json', 'utf8'));
+    const guesses = () => page.locator('[data-picture="growth-guesses"] svg text').allTextContents();
+    check('the curve has a point for each of its steps', curve.step.length > 10 && [curve.loss, curve.accuracy, curve.next_sentence].every(x => x.length === curve.step.length) && asked.length === stages[0].guesses.length);
+    for (const [i, { guesses: told }] of stages.entries()) {
+        await page.click(`[data-key="stage-${i}"]`);
+        const shown = await guesses();
+        check(`what the model guessed at stage ${i}`, told[0].every(([piece]) => shown.includes(piece)), `${shown} | ${told[0]}`);
+    }
+    await page.selectOption('[data-key="growth-sentence"]', '4');
+    check('and in another sentence', (await guesses()).includes(stages.at(-1).guesses[4][0][0]), await guesses());
+    const last = JSON.parse(bert('fill-mask', '--format', 'json', '--top-k', '3', asked[4])).predictions;
+    check('the last stage is the model of the page', last.every(({ token_str: piece, score }, k) => stages.at(-1).guesses[4][k][0] === piece && Math.abs(stages.at(-1).guesses[4][k][1] - score) < 0.01), JSON.stringify(last));
+    await picture(page, 'growth');
+
     /* ------------------------------------------------------------------------------------------------------ own model */
     const tiny = path.join(work, 'tiny'), broken = path.join(work, 'broken');
     execFileSync('build/formula', ['tiny', tiny]);
@@ -197,6 +212,7 @@ try {
     check('and the page goes on with its own', (await page.evaluate(x => window.bertPage.run(x), BANK)).checksum === after.checksum);
     await page.setInputFiles('#model-files', tiny);
     await page.waitForFunction('document.querySelector("#status").textContent.startsWith("tiny:")');
+    check('another model says nothing of how the page\'s grew', await page.locator('#growth-section').isHidden());
     await settle(page);
     const own = await page.evaluate(x => window.bertPage.run(x), 'the cat sat');
     const mine = execFileSync('./bert', ['trace', '-q', '--checksum', '-m', tiny, 'the cat sat'], { encoding: 'utf8' }).trim();

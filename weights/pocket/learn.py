@@ -9,10 +9,11 @@ In WORK it makes, one after the other, whatever is not there yet:
     pieces/                            vocab.txt: 8,192 of bert-base-uncased's pieces
     start/                             the first weights: random, but for what is said below
     stay/, fall/                       the two parts of `./bert train`; killed, they go on where they were
+    kept/                              the weights after some steps of them (growth.py looks at them)
     pocket/                            config.json, vocab.txt, tokenizer_config.json, model.safetensors in float16
 
 and compares pieces, first weights and result with the sha256 that they have here. With `first` instead of all it learns
-250 steps, and compares those weights.
+the first steps only, and compares those weights.
 
 THE FIRST WEIGHTS. All of a small model's trouble is at the beginning: from random weights it takes millions of tokens
 until it does better than to guess by how frequent a word is, and millions more until it looks at a word's neighbours.
@@ -53,11 +54,12 @@ CONFIG = {"architectures": ["BertForPreTraining"], "model_type": "bert", "vocab_
           "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "max_position_embeddings": 128,
           "type_vocab_size": 2, "initializer_range": 0.04, "layer_norm_eps": 1e-12, "pad_token_id": 0}
 # Two parts: the rate stays, so that the first can be made longer at any time; then it falls to 0, on longer sequences,
-# which the positions behind the 64th need.
+# which the positions behind the 64th need. Name: where it begins, the steps whose weights are kept, settings.
 RECIPE = ["--truncate", "--mask", "0.2", "--learning-rate", "1e-3", "--warmup", "100", "--save-every", "250"]
-PARTS = {"stay": ("start", 2250, ["--max-length", "64", "--batch", "32", "--schedule", "constant", "--seed", "0"]),
-         "fall": ("stay", 900, ["--max-length", "128", "--batch", "16", "--schedule", "linear", "--seed", "1"])}
-FIRST = 250  # steps of the first part, whose weights have this sha256:
+PARTS = {"stay": ("start", [250, 2250, 5000, 10000, 20000],
+                  ["--max-length", "64", "--batch", "32", "--schedule", "constant", "--seed", "0"]),
+         "fall": ("stay", [6000], ["--max-length", "128", "--batch", "16", "--schedule", "linear", "--seed", "1"])}
+FIRST = PARTS["stay"][1][0]  # steps, after which the weights have this sha256:
 FIRST_SHA = "5c698c5320e33c552fe1a3bb585b411e3111ad60912d863ef190977153831bcc"
 VOCAB_SHA = "50a0f96001dd11c65acc5ae751828d57a657d022b37687f06b4939be055f8d10"
 START_SHA = "a9ec836924a62773179bac0146f240c38a5bc3602c1b8910dff0e212be0041a8"
@@ -274,12 +276,21 @@ def halve(source, target):
         f.write(struct.pack("<Q", len(head)) + head + b"".join(blocks))
 
 
-def learn(work, part, steps, directory):
-    """One part of the training, or its first steps."""
+def kept(work, part, steps):
+    return os.path.join(work, "kept", f"{part}-{steps}")
+
+
+def learn(work, part, steps):
+    """One part of the training up to that step; its weights are kept."""
     begin, _, settings = PARTS[part]
-    run(BERT, "train", "-o", os.path.join(work, directory), "-m", os.path.join(work, begin), "-f",
-        os.path.join(work, "train.txt"), "--steps", str(steps), "--resume", *RECIPE, *settings)
-    return digest(os.path.join(work, directory, "model.safetensors"))
+    out, keep = os.path.join(work, part), kept(work, part, steps)
+    if not os.path.exists(keep):
+        run(BERT, "train", "-o", out, "-m", os.path.join(work, begin), "-f", os.path.join(work, "train.txt"), "--steps",
+            str(steps), "--resume", *RECIPE, *settings)
+        shutil.rmtree(keep + ".new", ignore_errors=True)
+        shutil.copytree(out, keep + ".new", ignore=shutil.ignore_patterns("training"))
+        os.rename(keep + ".new", keep)
+    return digest(os.path.join(keep, "model.safetensors"))
 
 
 def finish(work):
@@ -311,10 +322,11 @@ def main():
     compare("pieces/vocab.txt", digest(os.path.join(work, "pieces", "vocab.txt")), VOCAB_SHA)
     compare("start/model.safetensors", digest(os.path.join(work, "start", "model.safetensors")), START_SHA)
     if len(sys.argv) == 3:
-        compare(f"after {FIRST} steps", learn(work, "stay", FIRST, "first"), FIRST_SHA)
+        compare(f"after {FIRST} steps", learn(work, "stay", FIRST), FIRST_SHA)
         return
-    for part, (_, steps, _) in PARTS.items():
-        print(learn(work, part, steps, part), part, flush=True)
+    for part, (_, milestones, _) in PARTS.items():
+        for steps in milestones:
+            print(learn(work, part, steps), part, steps, flush=True)
     compare("pocket/model.safetensors", digest(finish(work)), POCKET_SHA)
 
 
