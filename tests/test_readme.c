@@ -224,6 +224,13 @@ static void check_size_of_weights(Number *n)
     check_value("README.md: MB of weights", value_of(n[0]), (double)s.st_size / 1e6, 0.5);
 }
 
+static void check_size_of_pocket(Number *n)
+{
+    struct stat s;
+    if (!check(!stat("weights/pocket/model.safetensors", &s), "the pocket model")) return;
+    check_value("README.md: MB of the pocket model", value_of(n[0]), (double)s.st_size / 1e6, 0.5);
+}
+
 /* `similarity` between two of the three banks, eight decimals, from its json: "cosines": [[...], [...], [...]]. */
 static void check_cosine(const char *program, int segments, int a, int b, const char *printed)
 {
@@ -430,6 +437,7 @@ typedef struct {
 static const Claim claims[] = {
     {"All of BERT is in # files, about # lines of C (# with the comments)", check_lines, false},
     {"fetches bert-base-uncased once (# MB", check_size_of_weights, true},
+    {"[pocket model](weights/pocket/README.md), # MB", check_size_of_pocket, false},
     {"the sum of the last # hidden states (the outputs of the last four layers) at tokens #, # and #", check_tokens,
      true},
     {"puts the sentence in segment #, as its first edition did. Its later numbers are those of segment #",

@@ -56,9 +56,9 @@ CONFIG = {"architectures": ["BertForPreTraining"], "model_type": "bert", "vocab_
 # Two parts: the rate stays, so that the first can be made longer at any time; then it falls to 0, on longer sequences,
 # which the positions behind the 64th need. Name: where it begins, the steps whose weights are kept, settings.
 RECIPE = ["--truncate", "--mask", "0.2", "--learning-rate", "1e-3", "--warmup", "100", "--save-every", "250"]
-PARTS = {"stay": ("start", [250, 2250, 5000, 10000, 20000],
+PARTS = {"stay": ("start", [250, 2250, 5000, 10000, 15000],
                   ["--max-length", "64", "--batch", "32", "--schedule", "constant", "--seed", "0"]),
-         "fall": ("stay", [6000], ["--max-length", "128", "--batch", "16", "--schedule", "linear", "--seed", "1"])}
+         "fall": ("stay", [4500], ["--max-length", "128", "--batch", "16", "--schedule", "linear", "--seed", "1"])}
 FIRST = PARTS["stay"][1][0]  # steps, after which the weights have this sha256:
 FIRST_SHA = "5c698c5320e33c552fe1a3bb585b411e3111ad60912d863ef190977153831bcc"
 VOCAB_SHA = "50a0f96001dd11c65acc5ae751828d57a657d022b37687f06b4939be055f8d10"
