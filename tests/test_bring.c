@@ -364,6 +364,9 @@ static void shards_are_held_against_the_index(void)
 /* ---------------------------------------------------------------------------------------------------------------------
  * Which file
  * ------------------------------------------------------------------------------------------------------------------ */
+#define SIZES "\"num_hidden_layers\": 2, \"hidden_size\": 24, \"num_attention_heads\": 3, \"intermediate_size\": 56, " \
+              "\"vocab_size\": 101, \"max_position_embeddings\": 32, \"layer_norm_eps\": 0.01"
+
 static void the_model_is_chosen_as_the_contract_says(void)
 {
     static const char variant[] = "model.fp16.safetensors", named_file[] = "mine.safetensors";
@@ -386,6 +389,64 @@ static void the_model_is_chosen_as_the_contract_says(void)
     expect_usual("the one that is named", in_directory(named_file));
     unlink(in_directory(variant));
     expect_usual("the only one", directory);
+    end();
+}
+
+/* config.json may name the file: transformers takes that, whatever else is there. */
+static void config_may_name_the_file_of_weights(void)
+{
+    static const char *const bad[][2] = {
+        {"\"../mine.safetensors\"", "transformers_weights is \"../mine.safetensors\", expected the name of a *.safetensors"},
+        {"\"mine.bin\"", "config.json: transformers_weights is \"mine.bin\""},
+        {"\"none.safetensors\"", "config.json: transformers_weights is \"none.safetensors\", but there is no such file"}};
+    SafeTensor t[MOST];
+    char text[300];
+    static float zeros[101 * 24];
+    if (!begin()) return;
+    memcpy(t, tensors, sizeof t);
+    for (size_t i = 0; i < tensor_count; i++) t[i].data = zeros;
+    put_weights("model.safetensors", t, tensor_count);
+    put_weights("mine.safetensors", tensors, tensor_count);
+    put_text("config.json", "{\"transformers_weights\": \"mine.safetensors\", " SIZES ", \"type_vocab_size\": 3}");
+    expect_usual("the file that config.json names", directory);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(text, sizeof text, "{\"transformers_weights\": %s, " SIZES ", \"type_vocab_size\": 3}", bad[i][0]);
+        put_text("config.json", text);
+        expect_refused(bad[i][0], directory, bad[i][1]);
+        expect_usual("-m names a file", in_directory("mine.safetensors"));
+    }
+    put_weights("model.safetensors", tensors, tensor_count);
+    put_text("config.json", "{\"transformers_weights\": null, " SIZES ", \"type_vocab_size\": 3}");
+    expect_usual("null", directory);
+    end();
+}
+
+/* Without model_type the classes and the names of the tensors say whose they are. */
+static void another_architecture_without_a_type_is_refused(void)
+{
+    static const char *const classes[][2] = {
+        {"\"BertForMaskedLM\"", NULL}, {"\"TFBertModel\"", NULL}, {"\"FlaxBertModel\", \"BertModel\"", NULL}, {"", NULL},
+        {"null", NULL}, {"\"RobertaForMaskedLM\"", "has no model_type, and architectures has \"RobertaForMaskedLM\""},
+        {"\"BertModel\", \"LayoutLMModel\"", "architectures has \"LayoutLMModel\", expected a class of BERT or DistilBERT"},
+        {"\"TFElectraModel\"", "architectures has \"TFElectraModel\""}};
+    static const char *const families[] = {"roberta.", "module.electra.", "layoutlm.", "esm."};
+    SafeTensor t[2 * MOST];
+    char text[400];
+    if (!begin()) return;
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
+        snprintf(text, sizeof text, "{\"architectures\": [%s], " SIZES ", \"type_vocab_size\": 3}", classes[i][0]);
+        put_text("config.json", text);
+        if (classes[i][1]) expect_refused(classes[i][0], directory, classes[i][1]);
+        else expect_usual(classes[i][0], directory);
+        snprintf(text, sizeof text, "{\"architectures\": [%s], \"model_type\": \"bert\", " SIZES ", \"type_vocab_size\": 3}", classes[i][0]);
+        put_text("config.json", text);
+        expect_usual("with a type the classes say nothing", directory);
+    }
+    for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
+        put_weights("model.safetensors", t, rename_all(t, 0, families[i], ""));
+        snprintf(text, sizeof text, "its tensors begin with '%s'", families[i]);
+        expect_refused(families[i], directory, text);
+    }
     end();
 }
 
@@ -427,15 +488,28 @@ static void weights_of_other_formats_are_named(void)
     static const char *const cases[][2] = {
         {"tf_model.h5", "holds tf_model.h5, but no *.safetensors; this format is not read"},
         {"flax_model.msgpack", "holds flax_model.msgpack"}, {"bert_model.ckpt.index", "/bert_model.ckpt DIRECTORY`"},
+        {"a.onnx", "holds a.onnx, but no *.safetensors; this format is not read: take the model"},
+        {"b.gguf", "holds b.gguf"}, {"openvino_model.xml", "holds openvino_model.xml"}, {"rust_model.ot", "holds rust_model.ot"},
+        {"saved_model.pb", "holds saved_model.pb, but no *.safetensors; this format is not read: `make weights FROM=`"},
+        {"other.ckpt.index", "holds other.ckpt.index, but no *.safetensors; `make weights MODEL=NAME FROM=FILE`"},
+        {"model.fp16.safetensors.index.json", "is a variant's: name it with --model"}, {"weights.npz", "holds weights.npz"},
+        {"pytorch_model.fp16.bin", "holds pytorch_model.fp16.bin"}, {"a.pt", "holds a.pt"}, {"a.h5", "holds a.h5"},
+        {"training_args.bin", "holds no *.safetensors"}, {"optimizer.pt", "holds no *.safetensors"},
         {"pytorch_model.bin.index.json", "of its shards"}, {"pytorch_model.bin", "`build/convert "}};
+    const size_t left = sizeof cases / sizeof *cases - 2;
     if (!begin()) return;
     unlink(in_directory("model.safetensors"));
     expect_refused("nothing", directory, "holds no *.safetensors; `make weights MODEL=NAME FROM=FILE`");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         put_text(cases[i][0], "PK\3\4");
         expect_refused(cases[i][0], directory, cases[i][1]);
-        if (i < 3) unlink(in_directory(cases[i][0]));
+        if (i < left) unlink(in_directory(cases[i][0]));
     }
+    unlink(in_directory("pytorch_model.bin.index.json")), unlink(in_directory("pytorch_model.bin"));
+    put_text("b.onnx", ""), put_text("a.onnx", ""), put_text("a.bin", "");
+    expect_refused("of several the first", directory, "holds a.onnx,");
+    unlink(in_directory("a.onnx")), unlink(in_directory("b.onnx")), unlink(in_directory("a.bin"));
+    put_text("pytorch_model.bin", "PK\3\4");
     expect_refused("a file of torch.save by itself", in_directory("pytorch_model.bin"),
                    "but one of torch.save: `build/convert");
     put_bytes("old.pt", "\x80\2\x8a\nl\xfc\x9c\x46\xf9 j\xa8P\x19.", 15);
@@ -530,9 +604,6 @@ static void float64_beyond_floats_is_infinite(void)
 /* ---------------------------------------------------------------------------------------------------------------------
  * The configuration
  * ------------------------------------------------------------------------------------------------------------------ */
-#define SIZES "\"num_hidden_layers\": 2, \"hidden_size\": 24, \"num_attention_heads\": 3, \"intermediate_size\": 56, " \
-              "\"vocab_size\": 101, \"max_position_embeddings\": 32, \"layer_norm_eps\": 0.01"
-
 static void every_name_of_a_gelu_is_known(void)
 {
     static const struct { const char *name; int gelu; } cases[] = {
@@ -997,6 +1068,8 @@ const Test bring_tests[] = {
     {"bad_indexes_are_refused_by_name", bad_indexes_are_refused_by_name},
     {"shards_are_held_against_the_index", shards_are_held_against_the_index},
     {"the_model_is_chosen_as_the_contract_says", the_model_is_chosen_as_the_contract_says},
+    {"config_may_name_the_file_of_weights", config_may_name_the_file_of_weights},
+    {"another_architecture_without_a_type_is_refused", another_architecture_without_a_type_is_refused},
     {"a_path_is_a_directory_or_a_file_of_weights", a_path_is_a_directory_or_a_file_of_weights},
     {"weights_of_other_formats_are_named", weights_of_other_formats_are_named},
     {"float64_weights_are_read", float64_weights_are_read},

@@ -516,7 +516,7 @@ static void modules_that_cannot_be_obeyed_are_refused_by_name(void)
         check(run("./bert embed -q -m %s --pooling mean a", tiny) == 0, "a recipe of one's own: %s", lists[i]);
     }
     put_modules("Transformer:");
-    refused("a", 3, "modules.json", "1 modules");
+    refused("a", 3, "modules.json", "ends after its Transformer, expected a Pooling");
     put_modules("Transformer: Pooling:../1_Pooling");
     refused("a", 3, "modules.json", "../1_Pooling");
     put_modules("Transformer: Pooling:/1_Pooling");

@@ -1003,8 +1003,12 @@ static void a_vocabulary_that_was_made_to_collide_is_refused(void)
 
 static void tokenizer_json_is_enough(void)
 {
-    static const char *const configs[] = {NULL, "{}",
-                                          "{\"tokenizer_class\": \"BertTokenizer\", \"do_lower_case\": true}", FAST};
+#define OF(class) "{\"tokenizer_class\": \"" class "\", \"do_lower_case\": true}"
+    static const char *const configs[] = {NULL, "{}", OF("BertTokenizer"), OF("BertTokenizerFast"),
+                                          OF("ElectraTokenizer"), OF("ElectraTokenizerFast"), OF("LxmertTokenizer"),
+                                          OF("MobileBertTokenizer"), OF("SqueezeBertTokenizerFast"),
+                                          OF("LayoutLMTokenizer"), OF("ConvBertTokenizer"),
+                                          OF("DPRContextEncoderTokenizer"), OF("DPRQuestionEncoderTokenizerFast"), FAST};
     Tokenizer t;
     Error e;
     for (size_t i = 0; i < sizeof configs / sizeof *configs; i++) {
@@ -1060,6 +1064,8 @@ static void vocab_txt_beside_tokenizer_json_must_agree(void)
 #define CLASS(name) "{\"tokenizer_class\": \"" name "\"}"
 static const struct { const char *json, *config, *why; } refused[] = {
     {NULL, CLASS("BertJapaneseTokenizer"), "tokenizer_config.json: tokenizer_class: found 'BertJapaneseTokenizer'"},
+    {NULL, CLASS("BertTokenizerFaster"), "tokenizer_class: found 'BertTokenizerFaster'"},
+    {NULL, CLASS("DPRReaderTokenizer"), "tokenizer_class: found 'DPRReaderTokenizer'"},
     {NULL, CLASS("TokenizersBackend"), "tokenizer_config.json: tokenizer_class: found 'TokenizersBackend', which takes its pieces from tokenizer.json"},
     {NULL, "{\"auto_map\": {\"AutoTokenizer\": [\"x.Y\", null]}}", "auto_map"},
     {NULL, "{\"truncation_side\": \"middle\"}", "truncation_side: found 'middle'"},

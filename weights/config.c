@@ -149,7 +149,7 @@ static Status expect_text(JsonReader *j, const char *key, const char *expected, 
     return BERT_OK;
 }
 
-/* model_type, which is_distilbert has looked for already. */
+/* model_type, which config_load has looked for already. */
 static Status read_model_type(JsonReader *j, const BertConfig *config, Error *e)
 {
     char text[64];
@@ -307,20 +307,72 @@ static Status config_check(BertConfig *config, const char *path, Error *e)
     return BERT_OK;
 }
 
-/* Is it a DistilBERT's file? Looked for by itself, since the other keys may stand before model_type. What is wrong with
- * the text is not said here: it is read once more. */
-static bool is_distilbert(const FileView *file)
+/* The value of one key of the file, looked for by itself, since other keys may stand before it; false if it has none.
+ * What is wrong with the text is not said here: it is read once more. */
+static bool find_key(JsonReader *j, const FileView *file, const char *wanted)
+{
+    Error ignored;
+    char key[256];
+    bool more = true;
+    Status s = json_open(j, file->path, file->data, file->size, 0, &ignored);
+    while (s == BERT_OK && (s = json_next_key(j, key, sizeof key, &more, &ignored)) == BERT_OK && more) {
+        if (!strcmp(key, wanted)) return true;
+        s = json_skip(j, &ignored);
+    }
+    return false;
+}
+
+/* The text that is a key's value; empty if the file has none. */
+static void find_text(char *text, size_t capacity, const FileView *file, const char *wanted)
 {
     JsonReader j;
     Error ignored;
-    char text[256] = "";
+    text[0] = 0;
+    if (!find_key(&j, file, wanted) || json_peek(&j) != '"' || json_string(&j, text, capacity, &ignored) != BERT_OK)
+        text[0] = 0;
+}
+
+/* A class of `architectures` where no model_type says what it is: BertForMaskedLM, TFBertModel, DistilBertModel.
+ * Trap: RoBERTa's tensors have BERT's names and shapes. Its first files have no model_type; run as BERT, which counts
+ * positions otherwise, they give vectors that look right. */
+static Status check_class(const char *path, const char *name, Error *e)
+{
+    static const char *const ports[] = {"TF", "Flax"}, *const kinds[] = {"Bert", "DistilBert"};
+    const char *class = name;
+    for (int i = 0; i < 2; i++)
+        if (!strncmp(name, ports[i], strlen(ports[i]))) class = name + strlen(ports[i]);
+    for (int i = 0; i < 2; i++)
+        if (!strncmp(class, kinds[i], strlen(kinds[i]))) return BERT_OK;
+    return fail(e, BERT_FILE, "%s: has no model_type, and architectures has \"%s\", expected a class of BERT or "
+                "DistilBERT: another architecture would give wrong numbers if run as BERT (if it is one, say model_type)",
+                path, name);
+}
+
+/* The same for all classes of a file without model_type. */
+static Status check_classes(const FileView *file, Error *e)
+{
+    JsonReader j;
+    char name[256];
     bool more = true;
-    Status s = json_open(&j, file->path, file->data, file->size, 0, &ignored);
-    while (s == BERT_OK && (s = json_next_key(&j, text, sizeof text, &more, &ignored)) == BERT_OK && more) {
-        if (strcmp(text, "model_type")) s = json_skip(&j, &ignored);
-        else return json_string(&j, text, sizeof text, &ignored) == BERT_OK && !strcmp(text, "distilbert");
+    if (!find_key(&j, file, "architectures") || json_peek(&j) != '[') return BERT_OK;
+    Status s = json_begin(&j, '[', e);
+    while (s == BERT_OK && (s = json_next_element(&j, &more, e)) == BERT_OK && more) {
+        if (json_peek(&j) != '"') return BERT_OK;
+        s = json_string(&j, name, sizeof name, e);
+        if (s == BERT_OK) s = check_class(file->path, name, e);
     }
-    return false;
+    return s;
+}
+
+Status config_names_weights(char *name, size_t capacity, const char *path, Error *e)
+{
+    FileView file;
+    name[0] = 0;
+    Status s = file_open(&file, path, e);
+    if (s) return s;
+    find_text(name, capacity, &file, "transformers_weights");
+    file_close(&file);
+    return BERT_OK;
 }
 
 /* Reads the file key by key; see the example of a JsonReader in weights.h. */
@@ -328,16 +380,18 @@ Status config_load(BertConfig *config, const char *path, Error *e)
 {
     FileView file;
     JsonReader j;
-    char key[256];
+    char key[256], type[64];
     bool more = true;
     *config = (BertConfig){.gelu = GELU_ERF, .eps = 1e-12};     /* what a config.json without these keys means */
     Status s = file_open(&file, path, e);
     if (s) return s;
-    config->distilbert = is_distilbert(&file);
+    find_text(type, sizeof type, &file, "model_type");
+    config->distilbert = !strcmp(type, "distilbert");
     s = json_open(&j, path, file.data, file.size, 0, e);
     while (s == BERT_OK && (s = json_next_key(&j, key, sizeof key, &more, e)) == BERT_OK && more)
         s = read_config_key(&j, key, config, e);
     if (s == BERT_OK) s = json_end(&j, e);
+    if (s == BERT_OK && !*type) s = check_classes(&file, e);
     if (s == BERT_OK) s = config_check(config, path, e);
     file_close(&file);
     return s;

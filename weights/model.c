@@ -417,6 +417,7 @@ static Status check_untied(const Bert *m, Error *e)
 /* ---------------------------------------------------------------------------------------------------------------------
  * Which file has the weights
  *
+ *     transformers_weights            the file that config.json names, if it names one
  *     model.safetensors               the model, whatever variants (model.fp16.safetensors ...) are beside it
  *     model.safetensors.index.json    else: the model in shards
  *     *.safetensors                   else, if there is one only
@@ -470,11 +471,31 @@ static Status refuse_adapter(const char *directory, Error *e)
                 "applied here: merge it into the model first", directory);
 }
 
+/* transformers_weights: the library takes this file, and passes over a model.safetensors beside it. */
+static Status named_file(char **path, const char *directory, Error *e)
+{
+    char *config = NULL, name[256] = "";
+    if (!file_exists(directory, "config.json")) return BERT_OK;
+    Status s = path_join(&config, directory, "config.json", e);
+    if (s == BERT_OK) s = config_names_weights(name, sizeof name, config, e);
+    if (s == BERT_OK && *name) {
+        if (strchr(name, '/') || !(ends_with(name, ".safetensors") || ends_with(name, ".safetensors.index.json")))
+            s = fail(e, BERT_FILE, "%s: transformers_weights is \"%s\", expected the name of a *.safetensors beside it",
+                     config, name);
+        else if (!file_exists(directory, name))
+            s = fail(e, BERT_FILE, "%s: transformers_weights is \"%s\", but there is no such file", config, name);
+        else s = path_join(path, directory, name, e);
+    }
+    free(config);
+    return s;
+}
+
 Status model_file_if_any(char **path, const char *directory, Error *e)
 {
     static const char *const usual[] = {"model.safetensors", "model.safetensors.index.json"};
     *path = NULL;
     Status s = refuse_adapter(directory, e);
+    if (s == BERT_OK) s = named_file(path, directory, e);
     for (int i = 0; i < 2 && s == BERT_OK && !*path; i++)
         if (file_exists(directory, usual[i])) s = path_join(path, directory, usual[i], e);
     if (s == BERT_OK && !*path) s = only_file(path, directory, e);
@@ -492,7 +513,57 @@ static const struct {
      "`build/convert %s/bert_model.ckpt DIRECTORY` (`make build/convert`) makes a model of it"},
     {"tf_model.h5", "this format is not read: save it as safetensors with the program that made it"},
     {"flax_model.msgpack", "this format is not read: save it as safetensors with the program that made it"},
+    {"openvino/openvino_model.xml", "this format is not read: take the model that it was made of"},
+    {"onnx/model.onnx", "this format is not read: take the model that it was made of"},
 };
+
+/* The same for names that vary, by their ends. */
+static const struct {
+    const char *end, *advice;
+} other_ends[] = {
+    {".onnx", "this format is not read: take the model that it was made of"},
+    {".gguf", "this format is not read: take the model that it was made of"},
+    {".safetensors.index.json", "an index by this name is a variant's: name it with --model"},
+    {"_model.xml", "this format is not read: take the model that it was made of"},
+    {"saved_model.pb", "this format is not read: `make weights FROM=` reads a checkpoint of TensorFlow"},
+    {".ckpt.index", "`make weights MODEL=NAME FROM=FILE` makes weights/NAME of a checkpoint of TensorFlow"},
+    {".bin", "`make weights MODEL=NAME FROM=FILE` makes weights/NAME of it if it is one of torch.save"},
+    {".pt", "`make weights MODEL=NAME FROM=FILE` makes weights/NAME of it if it is one of torch.save"},
+    {".pth", "`make weights MODEL=NAME FROM=FILE` makes weights/NAME of it if it is one of torch.save"},
+    {".ckpt", "`make weights MODEL=NAME FROM=FILE` makes weights/NAME of it if it is one of torch.save"},
+    {".ot", "this format is not read: save it as safetensors with the program that made it"},
+    {".h5", "this format is not read: save it as safetensors with the program that made it"},
+    {".npz", "this format is not read: save it as safetensors with the program that made it"},
+};
+
+/* The place of a name in that table; its length if it is not there, or is what a training left beside its weights. */
+static size_t other_end(const char *name)
+{
+    static const char *const no_weights[] = {"training_args.", "optimizer.", "scheduler.", "rng_state"};
+    size_t i = 0;
+    for (size_t k = 0; k < sizeof no_weights / sizeof *no_weights; k++)
+        if (!strncmp(name, no_weights[k], strlen(no_weights[k]))) return sizeof other_ends / sizeof *other_ends;
+    while (i < sizeof other_ends / sizeof *other_ends && !ends_with(name, other_ends[i].end)) i++;
+    return i;
+}
+
+/* Names the weights in another format whose end comes first in the table; of several, the first in the alphabet. */
+static Status refuse_other_end(const char *directory, Error *e)
+{
+    const size_t none = sizeof other_ends / sizeof *other_ends;
+    size_t best = none;
+    char name[256] = "";
+    DIR *d = opendir(directory);
+    for (struct dirent *entry; d && (entry = readdir(d)); ) {
+        const size_t place = other_end(entry->d_name);
+        if (place == none || place > best || (place == best && strcmp(entry->d_name, name) >= 0)) continue;
+        best = place;
+        snprintf(name, sizeof name, "%s", entry->d_name);
+    }
+    if (d) closedir(d);
+    if (best == none) return BERT_OK;
+    return fail(e, BERT_FILE, "%s: holds %s, but no *.safetensors; %s", directory, name, other_ends[best].advice);
+}
 
 /* By its last component, whatever slashes stand at the end. */
 const char *fetched_model(const char *directory)
@@ -517,6 +588,7 @@ Status model_file(char **path, const char *directory, Error *e)
         snprintf(advice, sizeof advice, other_formats[i].advice, directory);
         return fail(e, BERT_FILE, "%s: holds %s, but no *.safetensors; %s", directory, other_formats[i].name, advice);
     }
+    if (refuse_other_end(directory, e) != BERT_OK) return e->status;
     const char *name = fetched_model(directory);
     if (name)
         return fail(e, BERT_FILE, "%s: holds no *.safetensors; `make weights MODEL=%s` fetches it", directory, name);

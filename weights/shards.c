@@ -317,6 +317,19 @@ static size_t before_last(const char *prefix, const char *last)
     return n - m;
 }
 
+/* Models whose tensors have BERT's names behind a name of their own. Trap: RoBERTa's even have the same shapes. */
+static Status check_family(const Safetensors *st, Error *e)
+{
+    static const char *const others[] = {"roberta.", "electra.", "layoutlm.", "longformer.", "ernie.", "splinter.",
+                                         "data2vec_text.", "markuplm.", "lilt.", "visual_bert.", "ibert.", "nezha.",
+                                         "mpnet.", "rembert.", "deberta.", "mobilebert.", "esm."};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (before_last(st->prefix, others[i]) < strlen(st->prefix))
+            return fail(e, BERT_FILE, "%s: its tensors begin with '%s', expected a BERT's or DistilBERT's: another "
+                        "architecture, which would give wrong numbers if run as BERT", st->file.path, st->prefix);
+    return BERT_OK;
+}
+
 /* Sets st->prefix, st->head_prefix and st->distilbert, unless the file has no word embeddings: what is missing is said
  * later. */
 static Status find_prefix(Safetensors *st, Error *e)
@@ -341,7 +354,7 @@ static Status find_prefix(Safetensors *st, Error *e)
     if (st->head_prefix == best_length) st->head_prefix = before_last(st->prefix, "distilbert.");
     snprintf(first, sizeof first, "%stransformer.layer.0.attention.q_lin.weight", st->prefix);
     st->distilbert = safetensors_find(st, first) != NULL;
-    return BERT_OK;
+    return check_family(st, e);
 }
 
 bool prefix_is_usual(const Safetensors *st)

@@ -248,21 +248,29 @@ Status read_special_tokens_map(TokenizerFiles *f, const char *path, Error *e)
     return read_file(path, map_member, f, e);
 }
 
-/* The classes that split words as BERT does. For the first ones the settings stand in tokenizer_config.json; the last
- * ones are whatever tokenizer.json says. */
+/* A tokenizer_class, or its name in Rust, which has Fast at the end. */
+static bool is_class(const char *name, const char *class)
+{
+    const size_t n = strlen(class);
+    return !strncmp(name, class, n) && (!name[n] || !strcmp(name + n, "Fast"));
+}
+
+/* The classes that split words as BERT does. For most the settings stand in tokenizer_config.json; the last ones are
+ * whatever tokenizer.json says. ElectraTokenizer and those behind it are BertTokenizer under the name of another model,
+ * which trained pieces of BERT's kind. */
 static Status read_class(JsonReader *j, TokenizerFiles *f, Error *e)
 {
-    static const char *const known[] = {"BertTokenizer", "BertTokenizerFast", "DistilBertTokenizer",
-                                        "DistilBertTokenizerFast", "PreTrainedTokenizerFast", "TokenizersBackend"};
-    const size_t first_whole = 4;
+    static const char *const known[] = {"BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "LxmertTokenizer",
+                                        "MobileBertTokenizer", "SqueezeBertTokenizer", "LayoutLMTokenizer",
+                                        "ConvBertTokenizer", "DPRQuestionEncoderTokenizer",
+                                        "DPRContextEncoderTokenizer"};
     if (json_peek(j) == 'n') return json_skip(j, e);
     Status s = json_string(j, f->class_name, sizeof f->class_name, e);
     if (s) return s;
+    f->whole = !strcmp(f->class_name, "PreTrainedTokenizerFast") || !strcmp(f->class_name, "TokenizersBackend");
+    if (f->whole) return BERT_OK;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (!strcmp(f->class_name, known[i])) {
-            f->whole = i >= first_whole;
-            return BERT_OK;
-        }
+        if (is_class(f->class_name, known[i])) return BERT_OK;
     return fail(e, BERT_FILE, "%s: tokenizer_class: found '%s', expected 'BertTokenizer': another way to split words "
                 "is not supported", j->path, f->class_name);
 }

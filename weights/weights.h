@@ -197,6 +197,8 @@ Status shard_check(const ShardList *list, size_t shard, const char *path, const 
  * ================================================================================================================== */
 /* BERT_FILE with the key, what was found and what was expected; other model types are refused by name. */
 Status config_load(BertConfig *config, const char *path, Error *e);
+/* The file of weights that config.json names in transformers_weights; empty if it names none. */
+Status config_names_weights(char *name, size_t capacity, const char *path, Error *e);
 /* The sizes that the file left out and that were filled in, as "type_vocab_size 2, ..." for a message;
  * false if none. */
 bool config_filled_in(const BertConfig *config, char *text, size_t capacity);

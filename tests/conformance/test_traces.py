@@ -12,11 +12,13 @@ or the first of its outputs (the recipe of GUIDE.md), and safetensors writes the
   autocast     products in bfloat16; embeddings, LayerNorm and residuals in float32
 
 The right model must pass (exit code 0, `no difference`), and verify must say in which numbers it computed. Then mistakes are
-planted, and each must be named. Also: logits alone; OpenVINO in the precision that it takes by itself, and ONNX Runtime in
+planted, and each must be named. Also: the guide's own recipe, as it is printed there, with and without position embeddings, its
+mistake, another one, none; logits alone; OpenVINO in the precision that it takes by itself, and ONNX Runtime in
 float16; arrays that are not contiguous, written by safetensors.numpy.
 """
 import contextlib
 import copy
+import io
 import os
 import re
 import sys
@@ -27,7 +29,7 @@ import safetensors.numpy
 import transformers
 from safetensors.torch import save_file
 
-from common import (BERT, INPUTS, PAIR, REAL, Count, capture, formula_cases, formula_model, last_line, real_weights, run, torch)
+from common import (BERT, INPUTS, PAIR, REAL, ROOT, Count, capture, formula_cases, formula_model, last_line, real_weights, run, torch)
 from export_onnx import export
 from test_mistakes import bias_missing, eps_1e5, scaled_by
 
@@ -100,6 +102,62 @@ MISTAKES = [
     ("layer_norm_eps 1e-5", eps_1e5, "embeddings.LayerNorm", r"layer_norm_eps is 1e-5", TYPES),
     ("segments ignored", no_segments, "embeddings.token_type_embeddings", r"token_type_ids are ignored", TYPES),
 ]
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# The recipe of the guide, as it is printed there
+# ----------------------------------------------------------------------------------------------------------------------
+RECORD = "model(**inputs), save_file("
+NO_MISTAKE = (r"(?m)^.*# its mistake\n", "")
+NO_POSITIONS = (re.escape(RECORD), 'model(**inputs), trace.pop("embeddings.position_embeddings"), save_file(')
+NO_MASK = (re.escape("model(**inputs)"), "model(inputs.input_ids, token_type_ids=inputs.token_type_ids)")
+HALF = (re.escape(".eval()"), ".eval().to(torch.bfloat16)")
+BIAS, MASK = r"encoder\.layer\.3\.output\.dense lacks its bias", r"the mask is ignored"
+
+# what is done to the recipe, changes of its text, verify's exit code, a pattern for what it prints
+RECIPES = [
+    ("as it stands", (), 1, BIAS),
+    ("without positions", (NO_POSITIONS,), 1, BIAS),
+    ("right", (NO_MISTAKE,), 0, "no difference$"),
+    ("right, without positions", (NO_MISTAKE, NO_POSITIONS), 0, "no difference$"),
+    ("right, in bfloat16", (NO_MISTAKE, HALF), 0, "no difference$"),
+    ("no mask", (NO_MISTAKE, NO_MASK), 1, MASK),
+    ("no mask, without positions", (NO_MISTAKE, NO_POSITIONS, NO_MASK), 1, MASK),
+    ("no mask, in bfloat16", (NO_MISTAKE, HALF, NO_MASK), 1, MASK),
+]
+
+
+def recipe():
+    """The guide's program that records a model of PyTorch's."""
+    with open(os.path.join(ROOT, "tests", "conformance", "GUIDE.md"), encoding="utf-8") as f:
+        blocks = re.findall(r"(?ms)^```python\n(.*?)^```$", f.read())
+    return next(b for b in blocks if "named_modules" in b)
+
+
+def follow(text, changes, path):
+    """Runs the recipe, changed; its exit code of verify, what it printed."""
+    for pattern, replacement in changes:
+        text, changed = re.subn(pattern, lambda _: replacement, text)
+        assert changed == 1, f"the guide's recipe does not have /{pattern}/ once, but {changed} times"
+    said, names = io.StringIO(), {}
+    with contextlib.chdir(ROOT), contextlib.redirect_stdout(said), torch.enable_grad():
+        exec(text.replace("mine.safetensors", path), names)
+    return names["done"].returncode, said.getvalue()
+
+
+def check_recipe(count, work):
+    """Two sentences with padding. transformers computes the position embeddings once for both, so that they have another
+    leading dimension than everything else: what is right is equal, and a mistake behind them is named."""
+    path = os.path.join(work, "mine.safetensors")
+    for what, changes, expected, pattern in RECIPES:
+        code, said = follow(recipe(), changes, path)
+        good = code == expected and re.search(pattern, said.strip())
+        count.check(good, f"the guide's recipe, {what}: {code}\n{said}")
+        print(f"the guide's recipe, {what:<28}{said.splitlines()[0][:100]}", flush=True)
+        trace = safetensors.numpy.load_file(path) if "bfloat16" not in what else {}
+        shapes = [trace[n].shape[0] for n in ("embeddings.position_embeddings", "embeddings.LayerNorm") if n in trace]
+        expected = [] if not trace else [2] if "positions" in what else [1, 2]
+        count.check(shapes == expected, f"the guide's recipe, {what}: leading dimensions {shapes}, expected {expected}")
 
 
 def check_type(count, model, kind, dtype, directory, work):
@@ -217,6 +275,8 @@ def main():
                 count.skip(f"{REAL} is missing (make weights)")
                 continue
             directory = REAL if kind == "real" else formula_model(kind, work)
+            if kind == "real":
+                check_recipe(count, work)
             model = capture.load_model(directory, torch.float32)
             for dtype in TYPES:
                 check_type(count, model, kind, dtype, directory, work)
