@@ -741,41 +741,63 @@ void softmax(real *out, const real *x, size_t rows, size_t cols)
  * Half precision: widen_halves_ref's numbers, a vector at a time
  * ------------------------------------------------------------------------------------------------------------------ */
 
-/* half_to_float in all lanes. The exponent and the fraction go to where a float has them; 112 is added to the exponent
- * (it stands for itself minus 15 in a half, minus 127 in a float), and 112 more to the largest, which means
- * infinity or NaN.
- * A subnormal half has the exponent 0 and is fraction * 2^-14, without a leading 1. Read as a normal number it is
- * f = (1 + fraction) * 2^-15 here, and right is 2f - 2^-14. That is below f for the subnormals only: the smaller one of
- * the two is right for all, and exact.
- * Why not a float with the exponent as it is, times 2^112: then subnormal halves are subnormal floats, and some
- * processors take a hundred cycles for each. */
-static inline fbits half_lanes(fbits half)
-{
-    fbits bits = (half << 13 & 0x0fffe000u) + (112u << 23);
-    bits += (fbits)(bits >= (31u + 112) << 23) & (112u << 23);
-    fvec f = (fvec)bits, other = f + f - 0x1p-14f;
-    for (int l = 0; l < FLOATS; l++) f[l] = other[l] < f[l] ? other[l] : f[l];
-    return (fbits)f | (half << 16 & 0x80000000u);
-}
-
-static inline fbits bfloat16_lanes(fbits half) { return half << 16; }
-
-/* FLOATS halves, from any address, to floats by one of the two functions. */
+/* FLOATS halves, from any address, to floats by a function of bits: a lane of `half` holds a half in its lower 16 bits,
+ * and copies of its sign above. */
 static inline void widen(real *out, const unsigned char *halves, fbits (*to_float)(fbits))
 {
-    uint16_t half[FLOATS];
+    int16_t half[FLOATS];
     fbits v = {0};
     memcpy(half, halves, sizeof half);
-    for (int l = 0; l < FLOATS; l++) v[l] = half[l];
+    for (int l = 0; l < FLOATS; l++) v[l] = (uint32_t)half[l];
     v = to_float(v);
     memcpy(out, &v, sizeof v);
 }
 
+static inline fbits bfloat16_lanes(fbits half) { return half << 16; }
+static inline void widen_bf16(real *out, const unsigned char *halves) { widen(out, halves, bfloat16_lanes); }
+
+/* F16: the processor's one instruction, where it has it and the compiler makes it of a loop over numbers of 16 bits:
+ * clang wherever it is there, gcc 12 with AVX512FP16 only. (-DNO_HALF_TYPE: without.) */
+#ifdef NO_HALF_TYPE
+#elif defined __clang__ && defined __F16C__
+#define HALF_TYPE __fp16
+#elif !defined __clang__ && defined __AVX512FP16__
+#define HALF_TYPE __extension__ _Float16
+#endif
+
+#ifdef HALF_TYPE
+static inline void widen_f16(real *out, const unsigned char *halves)
+{
+    HALF_TYPE half[FLOATS];
+    fvec f = {0};
+    memcpy(half, halves, sizeof half);
+    for (int l = 0; l < FLOATS; l++) f[l] = (float)half[l];
+    memcpy(out, &f, sizeof f);
+}
+#else
+/* half_to_float in all lanes. The exponent and the fraction go to where a float has them, and 224 is added to the
+ * exponent: 112, because it stands for itself minus 15 in a half and minus 127 in a float, and 112 more. So f is 2^112
+ * times the half, and the largest exponent, which means infinity or NaN, is a float's largest, too.
+ * A subnormal half has the exponent 0 and is fraction * 2^-14, without a leading 1. Read as a normal number it is
+ * f = (1 + fraction) * 2^97 here, and right is 2f - 2^98. That is below f for the subnormals only: the smaller one of
+ * the two is right for all, and exact. (The bits of positive floats have the order of the floats.)
+ * Why not a float with the exponent as it is, times 2^112: then subnormal halves are subnormal floats, and some
+ * processors take a hundred cycles for each. */
+static inline fbits half_lanes(fbits half)
+{
+    const fvec f = (fvec)((half << 13 & 0x0fffe000u) + (224u << 23));
+    fbits bits = (fbits)f, other = (fbits)(f + f - 0x1p98f);
+    for (int l = 0; l < FLOATS; l++) bits[l] = other[l] < bits[l] ? other[l] : bits[l];
+    return (fbits)((fvec)bits * 0x1p-112f) | (half << 16 & 0x80000000u);
+}
+static inline void widen_f16(real *out, const unsigned char *halves) { widen(out, halves, half_lanes); }
+#endif
+
 static void widen_halves(real *out, const unsigned char *halves, size_t n, DType dtype)
 {
     const size_t vectors = is_double ? 0 : n / FLOATS * FLOATS;
-    for (size_t i = 0; dtype == DTYPE_F16 && i < vectors; i += FLOATS) widen(out + i, halves + i * 2, half_lanes);
-    for (size_t i = 0; dtype == DTYPE_BF16 && i < vectors; i += FLOATS) widen(out + i, halves + i * 2, bfloat16_lanes);
+    for (size_t i = 0; dtype == DTYPE_F16 && i < vectors; i += FLOATS) widen_f16(out + i, halves + i * 2);
+    for (size_t i = 0; dtype == DTYPE_BF16 && i < vectors; i += FLOATS) widen_bf16(out + i, halves + i * 2);
     widen_halves_ref(out + vectors, halves + vectors * 2, n - vectors, dtype);
 }
 
@@ -821,8 +843,20 @@ static void widen_halves(real *out, const unsigned char *halves, size_t n, DType
  * total is itself a panel, with the rows as the next layer's k, the result can stay packed: from step 12 to step 13.
  * In product() the roles change: both sides are activations, w is packed, and lanes run over its rows (in step 8, the
  * keys j) or columns (in step 10, the features d). Read "weight rows" as rows of x there.
+ *
+ * LONG_TILES: where a processor starts two multiply-adds of 64 bytes in a cycle, as many as of 32, panels of 16 and 24
+ * tokens use vectors of 64 bytes, too: 12 rows x 16 tokens, and 6 rows x 24, whose second vector begins at token 8, so
+ * that tokens 8 to 15 are computed twice, to the same bits. (Where it starts one only, that would be slower by a third
+ * at 24.) No compiler says which; but AVX512FP16, of which they know, is on Intel's processors for servers, with two.
  * ================================================================================================================== */
 enum { PANEL = VECTOR_BYTES == 64 ? 48 : 24 };                              /* tokens in the widest panel */
+#ifndef LONG_TILES
+#ifdef __AVX512FP16__
+#define LONG_TILES 1
+#else
+#define LONG_TILES 0
+#endif
+#endif
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * Packing
@@ -901,6 +935,16 @@ typedef struct {
     bool panel;
 } Ahead;
 
+/* A group of weight rows, or of rows of x. Half-precision weights become reals when the first panel comes to them, tile
+ * by tile, so that a tile finds them in the L1 cache; for the panels behind it they stay in `room`. */
+typedef struct {
+    Matrix w;                       /* the rows as reals; or where they will be: room */
+    const unsigned char *halves;    /* the rows in the file, of type dtype; NULL: w is there */
+    DType dtype;
+    real *room;
+    bool once;                      /* no other panel follows: all tiles' rows may have the place of the first tile's */
+} RowGroup;
+
 #ifdef __wasm_simd128__                 /* in a browser: tiles that need no fma; see "The two products" for its use */
 #include "page/kernel.h"
 #else
@@ -946,22 +990,28 @@ typedef struct {
  * be under way. So does the next panel: in the L1 cache it would be in the way of this one. */
 static inline void prefetch(const char *line, int width, bool panel)
 {
-    if (width <= 16 || panel) __builtin_prefetch(line, 0, 2);
+    if (width <= (LONG_TILES ? 24 : 16) || panel) __builtin_prefetch(line, 0, 2);
     else __builtin_prefetch(line);
+}
+
+/* Where a tile's vector number v begins: one behind the other, but the last one ends at the panel's last token. */
+static inline int first_token(int v, int lanes, int width)
+{
+    return v * lanes + lanes <= width ? v * lanes : width - lanes;
 }
 
 /* One tile: one chunk of `rows` weight rows with a panel of `width` tokens. Its sums are added to total[row][token].
  *
- * `rows` and `width` are constants at every call, and make at most 12 vectors of sums. Panels of 32 and 48 tokens use
- * long_sum, vectors of 64 bytes, the others sum, vectors of 32; the compiler drops the one that is not used, unrolls
- * the loops and keeps the sums in registers.
+ * `rows` and `width` are constants at every call, and make at most 12 vectors of sums. Panels of 32 and 48 tokens, with
+ * LONG_TILES of 16 and 24, too, use long_sum, vectors of 64 bytes, the others sum, vectors of 32; the compiler drops
+ * the one that is not used, unrolls the loops and keeps the sums in registers.
  * `ahead`, unless NULL, points into the next group of rows; for every 16 k one cache line per row is prefetched, as
  * much as is consumed. */
 static inline __attribute__((always_inline)) void
 tile(real *total, const real *w, const char *ahead, const Chunk *chunk, int rows, int width)
 {
-    const bool wide = width >= 32;
-    const int lanes = wide ? LONG_LANES : LANES, vecs = width / lanes;
+    const bool wide = width >= (LONG_TILES ? 16 : 32);
+    const int lanes = wide ? LONG_LANES : LANES, vecs = (width + lanes - 1) / lanes;
     const size_t w_stride = chunk->w_stride, k_count = chunk->k_count;
     const bool fresh = chunk->fresh;
     const real *x = chunk->x;
@@ -974,16 +1024,23 @@ tile(real *total, const real *w, const char *ahead, const Chunk *chunk, int rows
         for (; k < end; k++, x += width)
             UNROLL
             for (int i = 0; i < rows * vecs; i++) {
-                const real weight = w[(size_t)(i / vecs) * w_stride + k], *tokens = x + i % vecs * lanes;
+                const real weight = w[(size_t)(i / vecs) * w_stride + k];
+                const real *tokens = x + first_token(i % vecs, lanes, width);
                 if (wide) long_sum[i] = fma_long(load_long(tokens), weight, long_sum[i]);
                 else sum[i] = fma_vec(load_vec(tokens), weight, sum[i]);
             }
     }
     UNROLL
+    for (int i = 0; i < rows * vecs; i++) {                 /* all of total is read before any of it is written */
+        const real *t = total + (size_t)(i / vecs) * chunk->total_stride + first_token(i % vecs, lanes, width);
+        if (wide) long_sum[i] = (fresh ? (long_vec){0} : load_long(t)) + long_sum[i];
+        else sum[i] = (fresh ? (vec){0} : load_vec(t)) + sum[i];
+    }
+    UNROLL
     for (int i = 0; i < rows * vecs; i++) {
-        real *t = total + (size_t)(i / vecs) * chunk->total_stride + i % vecs * lanes;
-        if (wide) store_long(t, (fresh ? (long_vec){0} : load_long(t)) + long_sum[i]);
-        else store_vec(t, (fresh ? (vec){0} : load_vec(t)) + sum[i]);
+        real *t = total + (size_t)(i / vecs) * chunk->total_stride + first_token(i % vecs, lanes, width);
+        if (wide) store_long(t, long_sum[i]);
+        else store_vec(t, sum[i]);
     }
 }
 
@@ -995,32 +1052,55 @@ typedef void Tile(real *total, const real *w, const char *ahead, const Chunk *ch
     { tile(total, w, ahead, chunk, rows, width); } \
     static void row_##width(real *total, const real *w, const char *ahead, const Chunk *chunk) \
     { tile(total, w, ahead, chunk, 1, width); }
-enum { SIZE = sizeof(real) / sizeof(float), ROWS = 4 / SIZE, ROWS_16 = 6 / SIZE, ROWS_8 = 8 / SIZE };    /* in a tile */
+enum {                              /* weight rows in a tile */
+    SIZE = sizeof(real) / sizeof(float),
+    ROWS = 4 / SIZE,
+    ROWS_24 = (LONG_TILES ? 6 : 4) / SIZE,
+    ROWS_16 = (LONG_TILES ? 12 : 6) / SIZE,
+    ROWS_8 = 8 / SIZE
+};
 TILE(ROWS, 48)
 TILE(ROWS, 32)
-TILE(ROWS, 24)
+TILE(ROWS_24, 24)
 TILE(ROWS_16, 16)
 TILE(ROWS_8, 8)
 static const struct {
     Tile *full, *single_row;
     size_t rows;                    /* in a full one */
-} tiles[] = {{0}, {tile_8, row_8, ROWS_8}, {tile_16, row_16, ROWS_16}, {tile_24, row_24, ROWS},     /* by width / 8 */
+} tiles[] = {{0}, {tile_8, row_8, ROWS_8}, {tile_16, row_16, ROWS_16}, {tile_24, row_24, ROWS_24},  /* by width / 8 */
              {tile_32, row_32, ROWS}, {0}, {tile_48, row_48, ROWS}};
 
-/* total (rows, width) <- the rows of w, a group, with one panel: chunk by chunk, tile by tile; unless `fresh`, the
- * chunks are added to what stands in total. `next` has as many numbers as w, or more: as many are prefetched, from its
- * beginning on, as much at a time as is used of w. */
-static void group_with_panel(real *total, size_t total_stride, bool fresh, Matrix w, const real *panel, size_t width,
-                             Ahead next)
+/* Numbers between two rows of a tile. */
+static size_t row_stride(const RowGroup *g)
 {
-    const size_t rows = w.rows, K = w.cols, step = tiles[width / 8].rows;
+    return g->halves && g->once && g->w.cols > SUM_CHUNK ? SUM_CHUNK : g->w.stride;
+}
+
+/* The weights of a tile: k_count numbers from k on of `count` rows from row r on, as reals, row_stride apart. */
+static const real *tile_weights(const RowGroup *g, size_t r, size_t count, size_t k, size_t k_count)
+{
+    const size_t K = g->w.cols, at = r * K + k;
+    if (!g->halves) return g->w.data + r * g->w.stride + k;
+    real *to = g->once ? g->room : g->room + at;
+    for (size_t i = 0; i < count; i++)
+        widen_halves(to + i * row_stride(g), g->halves + (at + i * K) * sizeof(uint16_t), k_count, g->dtype);
+    return to;
+}
+
+/* total (rows, width) <- a group with one panel: chunk by chunk, tile by tile; unless `fresh`, the chunks are added to
+ * what stands in total. `next` has as many numbers as the group, or more: as many are prefetched, from its beginning
+ * on, as much at a time as is used of the group. */
+static void group_with_panel(real *total, size_t total_stride, bool fresh, const RowGroup *g, const real *panel,
+                             size_t width, Ahead next)
+{
+    const size_t rows = g->w.rows, K = g->w.cols, step = tiles[width / 8].rows;
     Tile *full = tiles[width / 8].full, *single_row = tiles[width / 8].single_row;
     for (size_t k = 0; k < K; k += SUM_CHUNK) {
-        const Chunk chunk = {panel + k * width, K - k < SUM_CHUNK ? K - k : SUM_CHUNK, w.stride, total_stride,
+        const Chunk chunk = {panel + k * width, K - k < SUM_CHUNK ? K - k : SUM_CHUNK, row_stride(g), total_stride,
                              fresh && k == 0, next.size, next.panel};
         for (size_t r = 0, count; r < rows; r += count) {
             count = rows - r < step ? 1 : step;
-            (count == step ? full : single_row)(total + r * total_stride, w.data + r * w.stride + k,
+            (count == step ? full : single_row)(total + r * total_stride, tile_weights(g, r, count, k, chunk.k_count),
                                                 next.rows ? next.rows + (k * rows + r * chunk.k_count) * next.size
                                                           : NULL, &chunk);
         }
@@ -1056,6 +1136,15 @@ static Ahead panel_behind(const real *panel, size_t left, size_t rows)
     return (Ahead){left >= PANEL && rows <= PANEL ? (const char *)panel : NULL, sizeof(real), true};
 }
 
+/* `rows` rows of W from row o on, for N packed rows. `room` has room for them. */
+static RowGroup group_of(const Tensor *W, size_t o, size_t rows, size_t N, real *room)
+{
+    const bool half = W->dtype == DTYPE_F16 || W->dtype == DTYPE_BF16;
+    const unsigned char *halves = half ? (const unsigned char *)W->data + o * W->cols * sizeof(uint16_t) : NULL;
+    const real *data = half ? room : tensor_rows(W, o, rows, room);
+    return (RowGroup){{data, rows, W->cols, W->cols}, halves, W->dtype, room, panel_width(N) >= N};
+}
+
 /* b[r] is added to all of row r. */
 static void add_to_rows(real *x, const real *b, size_t rows, size_t width)
 {
@@ -1072,15 +1161,16 @@ void linear_packed(real *out, Packing packing, const real *panels, const Tensor 
     real total[ROW_GROUP * PANEL];
     for (size_t o = 0; o < O; o += rows) {
         if (O - o < rows) rows = O - o;
-        const Matrix w = {tensor_rows(W, o, rows, scratch->rows), rows, K, K};
+        RowGroup group = group_of(W, o, rows, N, scratch->rows);
         const char *next = group_behind(W, o, rows);
         for (size_t n = 0, width; n < N; n += width) {
             width = panel_width(N - n);
             bool last = n + width >= N;
             real *sums = packing == AS_PANELS ? out + n * O + o * width : total;
             const Ahead weights = {next, dtype_size(W->dtype), false};
-            group_with_panel(sums, width, true, w, panels + n * K, width,
+            group_with_panel(sums, width, true, &group, panels + n * K, width,
                              last ? weights : panel_behind(panels + (n + width) * K, N - n - width, rows));
+            group.halves = NULL;                            /* they are reals by this panel's work */
             if (packing == AS_PANELS) add_to_rows(sums, b + o, rows, width);
             else transpose(out + n * O + o, O, (Matrix){sums, rows, last ? N - n : width, width}, b + o);
         }
@@ -1096,7 +1186,7 @@ static void multiply(real *out, size_t out_stride, bool fresh, Matrix x, Matrix 
     pack(scratch->packed, w, along);
     for (size_t n = 0; n < N; n += rows) {
         if (N - n < rows) rows = N - n;
-        const Matrix group = {x.data + n * x.stride, rows, K, x.stride};
+        const RowGroup group = {.w = {x.data + n * x.stride, rows, K, x.stride}};
         for (size_t o = 0, width; o < O; o += width) {
             width = panel_width(O - o);
             size_t count = O - o < width ? O - o : width;
@@ -1105,7 +1195,7 @@ static void multiply(real *out, size_t out_stride, bool fresh, Matrix x, Matrix 
             bool full = count == width;                     /* then the sums can be made where they are wanted */
             for (size_t r = 0; !full && !fresh && r < rows; r++)
                 memcpy(total + r * PANEL, to + r * out_stride, count * sizeof *to);
-            group_with_panel(full ? to : total, full ? out_stride : PANEL, fresh, group, scratch->packed + o * K,
+            group_with_panel(full ? to : total, full ? out_stride : PANEL, fresh, &group, scratch->packed + o * K,
                              width, last ? (Ahead){NULL, 0, false}
                                          : panel_behind(scratch->packed + (o + width) * K, O - o - width, rows));
             for (size_t r = 0; !full && r < rows; r++)

@@ -23,6 +23,13 @@
 
 enum { ROWS_8 = 8 };                /* weight rows in a group for 8 tokens or fewer */
 
+/* A group's rows as reals: half-precision ones are converted. */
+static Matrix group_weights(const RowGroup *g)
+{
+    if (g->halves) widen_halves(g->room, g->halves, g->w.rows * g->w.cols, g->dtype);
+    return g->w;
+}
+
 #ifdef __wasm_relaxed_simd__
 /* total[r][0 .. 4 vecs-1] (rows r) <- k_count products; `rows` and `vecs` are constants at each call. */
 static inline __attribute__((always_inline)) void
@@ -43,11 +50,12 @@ tile(real *total, size_t total_stride, bool fresh, Matrix w, const real *x, size
     }
 }
 
-/* total (rows, width) <- the rows of w, a group, with one panel: chunk by chunk, tile by tile; unless `fresh`, the
+/* total (rows, width) <- a group with one panel: chunk by chunk, tile by tile; unless `fresh`, the
  * chunks are added to what stands in total. */
-static void group_with_panel(real *total, size_t total_stride, bool fresh, Matrix w, const real *panel, size_t width,
-                             Ahead next)
+static void group_with_panel(real *total, size_t total_stride, bool fresh, const RowGroup *g, const real *panel,
+                             size_t width, Ahead next)
 {
+    const Matrix w = group_weights(g);
     (void)next;
     for (size_t k = 0; k < w.cols; k += SUM_CHUNK) {
         const size_t count = w.cols - k < SUM_CHUNK ? w.cols - k : SUM_CHUNK;
@@ -157,11 +165,12 @@ static void rows_with_panel(real *total, size_t total_stride, bool fresh, Matrix
         else tile(total + n, total_stride, fresh, wide, x + n, width, w.cols, tame, 1);
 }
 
-/* total (rows, width) <- the rows of w, a group, with one panel: chunk by chunk, tile by tile; unless `fresh`, the
+/* total (rows, width) <- a group with one panel: chunk by chunk, tile by tile; unless `fresh`, the
  * chunks are added to what stands in total. */
-static void group_with_panel(real *total, size_t total_stride, bool fresh, Matrix w, const real *panel, size_t width,
-                             Ahead next)
+static void group_with_panel(real *total, size_t total_stride, bool fresh, const RowGroup *g, const real *panel,
+                             size_t width, Ahead next)
 {
+    const Matrix w = group_weights(g);
     static double wide[SUM_CHUNK * PANEL];                  /* a page has one thread */
     (void)next;
     for (size_t k = 0; k < w.cols; k += SUM_CHUNK) {

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """bench.py - how fast is bert.c, what does it cost, and how near is that to what the machine can do? (`make bench`)
 
-    python3 tests/bench.py [--quick] [--plot FILE.svg] [--only forward,sentences,process,memory,growth,tricks]
+    python3 tests/bench.py [--quick] [--plot FILE.svg] [--march x86-64-v3]
+                           [--only forward,half,sizes,sentences,libraries,process,memory,growth,tricks]
 
 Writes Markdown tables to standard output and to build/bench.md, a plot to build/speed.svg; tests/SPEED.md and
 notebooks/speed.svg are copies of one run.
@@ -13,6 +14,7 @@ ids. The programs take turns: one forward pass each, round after round, after on
 the rounds. Time is processor time, which other programs on the machine disturb least; on a quiet machine it is the
 time on the clock. The limits are measured in the same run by tests/bench_forward.c: how many multiply-adds the core
 does when nothing waits, how fast it reads the weights.
+--march: bert.c is built for that processor; for x86-64-v3 PyTorch is asked for AVX2, too (OTHERS_AVX2).
 bert.c reads the weights from the disk once, at the start, as after a restart of the machine: see forget_weights.
 
 The others are taken from the environment of this python3 ($PYTHON in `make`) where that has the versions pinned in
@@ -178,16 +180,16 @@ def python_with(*names):
     return python
 
 
-def converted(form, suffix, *packages):
-    """MODEL in another program's format, made once."""
-    path = WORK / f"{MODEL.name}{suffix}"
+def converted(form, suffix, *packages, model=MODEL):
+    """A model in another program's format, made once."""
+    path = WORK / f"{model.name}{suffix}"
     if not path.exists():
-        run([python_with(*packages, "numpy", "safetensors"), TESTS / "bench_models.py", form, MODEL, path])
+        run([python_with(*packages, "numpy", "safetensors"), TESTS / "bench_models.py", form, model, path])
     return path
 
 
-def onnx_file(form="onnx", suffix=".onnx"):
-    return converted(form, suffix, "torch", "transformers", "onnx", "onnxscript")
+def onnx_file(form="onnx", suffix=".onnx", model=MODEL):
+    return converted(form, suffix, "torch", "transformers", "onnx", "onnxscript", model=model)
 
 
 def forget_weights():
@@ -197,12 +199,16 @@ def forget_weights():
         os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def bert(cc):
-    program = ROOT / "build" / f"bench-forward-{cc}"
+march = None  # --march
+
+
+def bert(cc, model=MODEL):
+    program = ROOT / "build" / f"bench-forward-{cc}{'-' + march if march else ''}"
     if not shutil.which(cc):
         raise Missing(f"{cc} is not installed")
-    run(["make", "-s", f"CC={cc}", f"BENCH_FORWARD=build/{program.name}", f"build/{program.name}"])
-    return [program, MODEL]
+    flags = [f"CFLAGS=-O3 -march={march} -mtune=generic -falign-loops=32"] if march else []
+    run(["make", "-s", f"CC={cc}", *flags, f"BENCH_FORWARD=build/{program.name}", f"build/{program.name}"])
+    return [program, model]
 
 
 def gte(blas):
@@ -238,6 +244,9 @@ def peer(package, path, *packages):
     ]
 
 
+# What asks the others for AVX2 only. ONNX Runtime has no such setting.
+OTHERS_AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
+
 PROGRAMS = {
     "bert.c (gcc)": lambda: bert("gcc"),
     "bert.c (clang)": lambda: bert("clang"),
@@ -254,12 +263,12 @@ OURS, ONNX = "bert.c (gcc)", f"ONNX Runtime {PINS['onnxruntime']}"
 TANH = ("llama.cpp", "gte-pure-C")  # they have the tanh GELU only: compared with ours by that
 
 
-def start_programs(report, names):
+def start_programs(report, programs):
     """name -> Worker; who cannot be started is reported."""
     workers = {}
-    for name in names:
+    for name, command in programs.items():
         try:
-            worker = Worker(name, [*PROGRAMS[name](), WORK / "ids"])
+            worker = Worker(name, [*command(), WORK / "ids"])
             worker.ask("run", LENGTHS[0])
             workers[name] = worker
         except (Missing, OSError) as why:
@@ -379,6 +388,67 @@ def bench_forward(report, workers, limits, quick):
     ratios = [row(name, lambda T: f"{medians[T][name] / medians[T][OURS]:.2f}x") for name in names if name != OURS]
     report("Their time over that of bert.c (gcc):\n\n" + markdown(["tokens", *LENGTHS], ratios))
     return good, medians
+
+
+def bench_half(report, quick):
+    """A file of half the bytes, for whom the same arithmetic waits."""
+    forms = {"float32": MODEL} | {form: converted(form, f"-{form}", "torch", model=MODEL) for form in ("f16", "bf16")}
+    rows = []
+    for cc in ("gcc", "clang"):
+        workers = {name: Worker(name, [bert(cc)[0], model, WORK / "ids"]) for name, model in forms.items()}
+        cells = {name: [] for name in forms}
+        for T in LENGTHS[:3]:
+            times = interleaved(workers, ("run", T), {8: 21, 22: 15, 128: 7}[T] // (3 if quick else 1))
+            for name, t in times.items():
+                ratio = statistics.median(a / b for a, b in zip(t, times["float32"]))
+                cells[name].append(digits(statistics.median(t)) + ("" if name == "float32" else f" ({ratio:.2f}x)"))
+        rows += [[f"{name}, {cc}", *cells[name]] for name in forms]
+        for w in workers.values():
+            w.close()
+    report(
+        "Half-precision files of bert-base-uncased, milliseconds (medians of the pairs over float32):\n\n"
+        + markdown(["tokens", *LENGTHS[:3]], rows)
+    )
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# (a'') other sizes
+# ----------------------------------------------------------------------------------------------------------------------
+def random_model(name, size):
+    directory = WORK / f"random-{name}"
+    if not (directory / "config.json").exists():
+        run([python_with("numpy", "safetensors"), TESTS / "bench_models.py", "random", size, MODEL, directory])
+    return directory
+
+
+def bench_sizes(report, quick):
+    models = {"MiniLM (6L/384H)": MINILM, "4L/192H, 6 heads, random weights": random_model("pocket", "4,192,6")}
+    for title, model in models.items():
+        if not (model / "model.safetensors").exists():
+            report(f"not measured: {title}: its weights are missing\n")
+            continue
+        programs = {
+            "bert.c (gcc)": lambda: bert("gcc", model),
+            "bert.c (clang)": lambda: bert("clang", model),
+            ONNX: lambda: peer("onnxruntime", lambda: onnx_file(model=model)),
+            f"OpenVINO {PINS['openvino']}": lambda: peer("openvino", lambda: onnx_file(model=model)),
+            f"PyTorch {PINS['torch']}": lambda: peer("torch", lambda: model, "transformers", "safetensors"),
+        }
+        workers = start_programs(report, programs)
+        hidden = {name: w.hidden(22) for name, w in workers.items()}
+        worst = max(abs(a - b) for h in hidden.values() for a, b in zip(h, hidden[OURS]))
+        cells = {name: [] for name in workers}
+        for T in LENGTHS[:3]:
+            times = interleaved(workers, ("run", T), {8: 101, 22: 51, 128: 15}[T] // (3 if quick else 1))
+            for name, t in times.items():
+                ratio = statistics.median(a / b for a, b in zip(t, times[OURS]))
+                cells[name].append(digits(statistics.median(t)) + ("" if name == OURS else f" ({ratio:.2f}x)"))
+        report(
+            f"{title}, milliseconds (medians of the pairs over bert.c (gcc)); hidden states within {worst:.1e}:\n\n"
+            + markdown(["tokens", *LENGTHS[:3]], [[name, *c] for name, c in cells.items()])
+        )
+        for w in workers.values():
+            w.close()
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -590,12 +660,7 @@ def median_ms(worker, command, rounds):
 def other_models():
     """Google's smaller sizes with random weights, MiniLM if it is there, and the model itself."""
     for name, L, H in MODELS:
-        directory = WORK / f"random-{name}"
-        if not (directory / "config.json").exists():
-            run(
-                [python_with("numpy", "safetensors"), TESTS / "bench_models.py", "random", f"{L},{H}", MODEL, directory]
-            )
-        yield name, directory
+        yield name, random_model(name, f"{L},{H}")
     if (MINILM / "model.safetensors").exists():
         yield "MiniLM", MINILM
     yield "base", MODEL
@@ -749,19 +814,31 @@ def main():
         help="where the plot goes (default build/speed.svg)",
         default=ROOT / "build" / "speed.svg",
     )
-    parser.add_argument("--only", default="forward,sentences,process,memory,growth,tricks")
+    parser.add_argument("--only", default="forward,half,sizes,sentences,process,memory,growth,tricks")
+    parser.add_argument("--march", help="build bert.c for this processor, e.g. x86-64-v3")
+    parser.add_argument("--programs", default="", help="in (a) only those whose names have one of these words, by commas")
     args = parser.parse_args()
+    global march
+    march = args.march
+    if march == "x86-64-v3":
+        ENVIRONMENT.update(OTHERS_AVX2)
     start, good, medians, only = time.time(), True, None, args.only.split(",")
     WORK.mkdir(parents=True, exist_ok=True)
     write_ids(LENGTHS + GROWTH_TOKENS)
     report = Report()
     report(f"One core of {machine()}. One thread, float32{', few repeats' if args.quick else ''}.\n")
     forget_weights()
-    workers = start_programs(report, PROGRAMS if "forward" in only else (OURS, ONNX))
+    asked = [name for name in PROGRAMS if any(word in name for word in ("bert.c", "ONNX", *args.programs.split(",")))]
+    wanted = {name: PROGRAMS[name] for name in (asked if "forward" in only else (OURS, ONNX))}
+    workers = start_programs(report, wanted)
     limits = Limits(workers)
     report(f"Measured limits: {2 * limits.peak:.0f} GFLOP/s of multiply-adds, {limits.read:.1f} GB/s of reading.\n")
     if "forward" in only:
         good, medians = bench_forward(report, workers, limits, args.quick)
+    if "half" in only:
+        bench_half(report, args.quick)
+    if "sizes" in only:
+        bench_sizes(report, args.quick)
     for name in [n for n in workers if n not in (OURS, ONNX)]:
         workers.pop(name).close()  # their memory is needed no longer
     if "sentences" in only:

@@ -4,9 +4,10 @@
     python3 tests/bench_models.py onnx-mlm MODEL_DIR OUT.onnx     -> logits of the MLM head
     python3 tests/bench_models.py gguf MODEL_DIR OUT.gguf         llama.cpp's format, every tensor float32
     python3 tests/bench_models.py gte MODEL_DIR OUT.gtemodel      gte-pure-C's format
-    python3 tests/bench_models.py random L,H MODEL_DIR OUT_DIR    a model of another size with random weights
+    python3 tests/bench_models.py random L,H MODEL_DIR OUT_DIR    a model of another size with random weights; L,H,A: heads
+    python3 tests/bench_models.py f16|bf16 MODEL_DIR OUT_DIR      the same model with its numbers rounded to half precision
 
-Nothing is rounded or changed: all of them hold the same float32 numbers.
+In the others nothing is rounded or changed: all of them hold the same float32 numbers.
 """
 
 import json
@@ -184,9 +185,9 @@ def gte(directory, out):
 # Google's smaller sizes, A = H/64 and F = 4 H, for how cost grows: the numbers do not matter, so they are random
 # ----------------------------------------------------------------------------------------------------------------------
 def random(size, directory, out):
-    L, H = map(int, size.split(","))
+    L, H, *A = map(int, size.split(","))
     config, _ = read(directory)
-    config |= {"num_hidden_layers": L, "hidden_size": H, "num_attention_heads": H // 64, "intermediate_size": 4 * H}
+    config |= {"num_hidden_layers": L, "hidden_size": H, "num_attention_heads": (A or [H // 64])[0], "intermediate_size": 4 * H}
     rng = np.random.default_rng(0)
     state = {}
 
@@ -214,11 +215,28 @@ def random(size, directory, out):
     shutil.copy(directory / "vocab.txt", out)
 
 
+# ----------------------------------------------------------------------------------------------------------------------
+# Half precision
+# ----------------------------------------------------------------------------------------------------------------------
+def half(form, directory, out):
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    dtype = {"f16": torch.float16, "bf16": torch.bfloat16}[form]
+    out.mkdir(parents=True, exist_ok=True)
+    for name in ("config.json", "vocab.txt"):
+        shutil.copy(directory / name, out)
+    state = load_file(directory / "model.safetensors")
+    save_file({name: x.to(dtype) for name, x in state.items() if x.is_floating_point()}, out / "model.safetensors")
+
+
 def main():
     form, *rest = sys.argv[1:] or sys.exit(__doc__)
     if form == "random":
         return random(rest[0], pathlib.Path(rest[1]), pathlib.Path(rest[2]))
     directory, out = map(pathlib.Path, rest)
+    if form in ("f16", "bf16"):
+        return half(form, directory, out)
     part = out.with_suffix(".part")
     {"onnx": onnx, "onnx-mlm": lambda d, o: onnx(d, o, mlm=True), "gguf": gguf, "gte": gte}[form](directory, part)
     part.rename(out)

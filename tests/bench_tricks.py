@@ -12,22 +12,25 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 # what is taken away: [(file, there, instead), ...]
 TRICKS = {
     "12 sums at once: one weight row at a time": [
-        ("tensor.c", "K = w.cols, step = tiles[width / 8].rows;", "K = w.cols, step = 1;"),
+        ("tensor.c", "K = g->w.cols, step = tiles[width / 8].rows;", "K = g->w.cols, step = 1;"),
         ("tensor.c", "(count == step ? full : single_row)", "(count == 0 ? full : single_row)"),
     ],
     "vectors of 64 bytes (on a machine that has them)": [
         ("tensor.c", "#define VECTOR_BYTES 64", "#define VECTOR_BYTES 32"),
     ],
+    "vectors of 64 bytes for panels of 16 and 24 tokens (where two start in a cycle)": [
+        ("tensor.c", "#define LONG_TILES 1", "#define LONG_TILES 0"),
+    ],
     "weights asked for ahead": [
-        ("tensor.c", "last ? next : NULL", "last && false ? next : NULL"),
+        ("tensor.c", "last ? weights : panel_behind", "last ? (Ahead){NULL, 0, false} : panel_behind"),
     ],
     "asked for the L2 cache only, for narrow panels": [
-        ("tensor.c", "if (width <= 16) __builtin_prefetch(line, 0, 2);", "if (false) ;"),
+        ("tensor.c", "if (width <= (LONG_TILES ? 24 : 16) || panel) __builtin", "if (panel) __builtin"),
     ],
     "groups of weight rows that stay in the cache": [
         ("tensor.c", "if (N <= 8) return ROWS_8;", ""),
         ("bert.h", "ROW_GROUP = 48", "ROW_GROUP = 3072"),
-        ("tensor.c", "return N <= PANEL || K > 1024 ? ROW_GROUP / 2 : ROW_GROUP;", "return ROW_GROUP;"),
+        ("tensor.c", "return N <= PANEL || (K > 1024 && N < 1024) ? ROW_GROUP / 2 : ROW_GROUP;", "return ROW_GROUP;"),
     ],
     "transposing by squares of 8 x 8": [
         ("tensor.c", "size_t square_rows = in.rows / 8 * 8,", "size_t square_rows = 0,"),

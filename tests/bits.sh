@@ -44,6 +44,9 @@ list() {
     for cc in gcc clang; do
         echo "$cc, vectors of 32 bytes|$cc|-O2 -march=native -DVECTOR_BYTES=32|real|"
         echo "$cc, vectors of 64 bytes|$cc|-O2 -march=native -DVECTOR_BYTES=64|real|"
+        for long in 0 1; do
+            echo "$cc, narrow panels in vectors of $((32 + 32 * long)) bytes|$cc|-O2 -march=native -DLONG_TILES=$long||"
+        done
     done
     if [ "$machine" = x86_64 ]; then
         echo 'gcc without AVX and fma|gcc|-O3 -march=x86-64||'

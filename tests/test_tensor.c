@@ -70,10 +70,11 @@ static void fma_by_double_equals_the_instruction(void)
     }
 }
 
+/* (NaN is NaN: a processor that converts a signalling one makes it quiet, and payloads are outside the promise.) */
 static bool same_bits(const char *what, const real *got, const real *want, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (memcmp(&got[i], &want[i], sizeof *got))
+        if (memcmp(&got[i], &want[i], sizeof *got) && !(isnan(got[i]) && isnan(want[i])))
             return check(false, "%s: element %zu is %a, expected %a", what, i, (double)got[i], (double)want[i]);
     return true;
 }
@@ -110,12 +111,14 @@ static void fast_linear_has_the_bits_of_the_definition(void)
                 if (!compare_linear(N, K[k], O[o], DTYPE_F32)) return;
     for (size_t N = 5; N <= 100; N += 19) compare_linear(N, 1157, 53, DTYPE_F32);      /* long rows: smaller groups */
     compare_linear(7, 400, 70, DTYPE_F32);                                  /* one panel, the next group asked for */
-    compare_linear(9, 200, 100, DTYPE_F16);
-    compare_linear(9, 200, 100, DTYPE_BF16);
-    compare_linear(75, 200, 100, DTYPE_F16);
+    for (size_t N = 1; N <= 110; N += N < 50 ? 7 : 19)                      /* halves: one panel, and several */
+        for (int k = 0; k < 7; k++)
+            for (int o = 0; o < 6; o++)
+                if (!compare_linear(N, K[k], O[o], (k + o) % 2 ? DTYPE_F16 : DTYPE_BF16)) return;
     compare_linear(8, 400, 70, DTYPE_F16);                                  /* the next group asked for */
     compare_linear(22, 400, 100, DTYPE_BF16);
     compare_linear(100, 400, 200, DTYPE_BF16);
+    compare_linear(100, 1157, 53, DTYPE_F16);
 }
 
 /* All 65,536 values of both formats, from addresses of every kind, in one row and in many (whole vectors and a rest). */
