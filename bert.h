@@ -329,8 +329,9 @@ typedef enum {
     PURPOSE_DROP_HEAD
 } Purpose;
 void philox(uint32_t out[4], const uint32_t counter[4], uint32_t seed, Purpose purpose);
-/* The same for this counter and the next 15, whose first number is 1 larger each. */
-void philox_sixteen(uint32_t out[64], const uint32_t counter[4], uint32_t seed, Purpose purpose);
+/* The same for this counter and the next ones, whose first number is 1 larger each. */
+enum { PHILOX_MANY = 32 };
+void philox_many(uint32_t out[4 * PHILOX_MANY], const uint32_t counter[4], uint32_t seed, Purpose purpose);
 
 typedef struct Dropout {
     double rate, probs_rate;        /* hidden_dropout_prob, attention_probs_dropout_prob: 0 <= rate < 1 */

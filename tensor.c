@@ -1231,25 +1231,27 @@ void philox(uint32_t out[4], const uint32_t counter[4], uint32_t seed, Purpose p
     memcpy(out, c, sizeof c);
 }
 
-/* philox for sixteen counters, side by side so that vectors can do it: of counter 0 + i the four numbers are at 4 i. */
-void philox_sixteen(uint32_t out[64], const uint32_t counter[4], uint32_t seed, Purpose purpose)
+/* philox for many counters side by side, so that vectors can do it: of counter 0 + i the four numbers are at 4 i. The
+ * halves of a product are written as two products, of 64 bits and of 32: processors have vectors of both. */
+void philox_many(uint32_t out[4 * PHILOX_MANY], const uint32_t counter[4], uint32_t seed, Purpose purpose)
 {
-    uint32_t c0[16], c1[16], c2[16], c3[16], k0 = seed, k1 = (uint32_t)purpose;
-    for (uint32_t i = 0; i < 16; i++) {
+    uint32_t c0[PHILOX_MANY], c1[PHILOX_MANY], c2[PHILOX_MANY], c3[PHILOX_MANY], k0 = seed, k1 = (uint32_t)purpose;
+    for (uint32_t i = 0; i < PHILOX_MANY; i++) {
         c0[i] = counter[0] + i;
         c1[i] = counter[1];
         c2[i] = counter[2];
         c3[i] = counter[3];
     }
     for (int round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u)
-        for (int i = 0; i < 16; i++) {
-            const uint64_t even = (uint64_t)c0[i] * 0xD2511F53u, odd = (uint64_t)c2[i] * 0xCD9E8D57u;
-            c0[i] = (uint32_t)(odd >> 32) ^ c1[i] ^ k0;
-            c1[i] = (uint32_t)odd;
-            c2[i] = (uint32_t)(even >> 32) ^ c3[i] ^ k1;
-            c3[i] = (uint32_t)even;
+        for (int i = 0; i < PHILOX_MANY; i++) {
+            const uint32_t even_high = (uint32_t)((uint64_t)c0[i] * 0xD2511F53u >> 32), even_low = c0[i] * 0xD2511F53u;
+            const uint32_t odd_high = (uint32_t)((uint64_t)c2[i] * 0xCD9E8D57u >> 32), odd_low = c2[i] * 0xCD9E8D57u;
+            c0[i] = odd_high ^ c1[i] ^ k0;
+            c1[i] = odd_low;
+            c2[i] = even_high ^ c3[i] ^ k1;
+            c3[i] = even_low;
         }
-    for (int i = 0; i < 16; i++) {
+    for (int i = 0; i < PHILOX_MANY; i++) {
         out[4 * i] = c0[i];
         out[4 * i + 1] = c1[i];
         out[4 * i + 2] = c2[i];
@@ -1271,11 +1273,11 @@ void drop_row(real *out, const real *x, size_t cols, const Dropout *d, Purpose p
     const double rate = place == PURPOSE_DROP_PROBS ? d->probs_rate : place == PURPOSE_DROP_HEAD ? d->head_rate : d->rate;
     const uint32_t limit = (uint32_t)(rate * 4294967296.0);                 /* so many of 2^32 are dropped */
     const real scale = (real)(1 / (1 - rate));
-    for (size_t c = 0; c < cols; c += 64) {
-        uint32_t random[64];
+    for (size_t c = 0; c < cols; c += 4 * PHILOX_MANY) {
+        uint32_t random[4 * PHILOX_MANY];
         const uint32_t counter[4] = {(uint32_t)(c / 4), row, sequence, d->step};    /* four columns share one */
-        const size_t count = cols - c < 64 ? cols - c : 64;
-        philox_sixteen(random, counter, d->seed, place);
+        const size_t count = cols - c < 4 * PHILOX_MANY ? cols - c : 4 * PHILOX_MANY;
+        philox_many(random, counter, d->seed, place);
         for (size_t i = 0; i < count; i++) out[c + i] = random[i] < limit ? 0 : x[c + i] * scale;
     }
 }
