@@ -140,29 +140,31 @@ void linear_ref(real *out, const real *x, const Tensor *W, const real *b, size_t
     }
 }
 
-/* The product of two activations: every row of x with every row, or every column, of w.
+/* out += the product of two activations, each chunk added to what stands there:
  *
- *     BY_ROWS       out = x w^T      out (N,O) <- x (N,K), w (O,K)      step 8: queries with the keys
- *     BY_COLUMNS    out = x w        out (N,O) <- x (N,K), w (K,O)      step 10: probabilities with the values */
-void product_ref(real *out, size_t out_stride, Matrix x, Matrix w, Along along)
+ *     BY_ROWS           x w^T      out (N,O) <- x (N,K), w (O,K)      step 8: queries with the keys
+ *     BY_COLUMNS        x w        out (N,O) <- x (N,K), w (K,O)      step 10: probabilities with the values
+ *     BY_COLUMNS_OF_X   x^T w      out (N,O) <- x (K,N), w (K,O)      learning: what goes back with what came in */
+void product_add_ref(real *out, size_t out_stride, Matrix x, Matrix w, Along along)
 {
-    size_t O = along == BY_ROWS ? w.rows : w.cols;
-    size_t next_o = along == BY_ROWS ? w.stride : 1, next_k = along == BY_ROWS ? 1 : w.stride;
-    assert(x.cols == (along == BY_ROWS ? w.cols : w.rows));
-    for (size_t n = 0; n < x.rows; n++)
-        for (size_t o = 0; o < O; o++)
-            out[n * out_stride + o] = dot_in_chunks(0, x.data + n * x.stride, 1, w.data + o * next_o, next_k, x.cols);
+    const bool turned = along == BY_COLUMNS_OF_X;
+    const size_t N = turned ? x.cols : x.rows, K = turned ? x.rows : x.cols, O = along == BY_ROWS ? w.rows : w.cols;
+    const size_t x_row = turned ? 1 : x.stride, x_step = turned ? x.stride : 1;
+    const size_t w_row = along == BY_ROWS ? w.stride : 1, w_step = along == BY_ROWS ? 1 : w.stride;
+    assert(K == (along == BY_ROWS ? w.cols : w.rows));
+    for (size_t n = 0; n < N; n++)
+        for (size_t o = 0; o < O; o++) {
+            real *sum = &out[n * out_stride + o];
+            *sum = dot_in_chunks(*sum, x.data + n * x_row, x_step, w.data + o * w_row, w_step, K);
+        }
 }
 
-/* out += x w, the columns of w: each chunk is added to what stands there. w (K,O) */
-void product_add_ref(real *out, size_t out_stride, Matrix x, Matrix w)
+/* out = the product. */
+void product_ref(real *out, size_t out_stride, Matrix x, Matrix w, Along along)
 {
-    assert(x.cols == w.rows);
-    for (size_t n = 0; n < x.rows; n++)
-        for (size_t o = 0; o < w.cols; o++) {
-            real *sum = &out[n * out_stride + o];
-            *sum = dot_in_chunks(*sum, x.data + n * x.stride, 1, w.data + o, w.stride, x.cols);
-        }
+    const size_t N = along == BY_COLUMNS_OF_X ? x.cols : x.rows, O = along == BY_ROWS ? w.rows : w.cols;
+    for (size_t n = 0; n < N; n++) memset(out + n * out_stride, 0, O * sizeof *out);
+    product_add_ref(out, out_stride, x, w, along);
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------
@@ -627,16 +629,10 @@ void product(real *out, size_t out_stride, Matrix x, Matrix w, Along along, cons
     product_ref(out, out_stride, x, w, along);
 }
 
-void product_add(real *out, size_t out_stride, Matrix x, Matrix w, const Scratch *scratch)
+void product_add(real *out, size_t out_stride, Matrix x, Matrix w, Along along, const Scratch *scratch)
 {
     (void)scratch;
-    product_add_ref(out, out_stride, x, w);
-}
-
-void transpose_rows(real *out, Matrix in)
-{
-    for (size_t r = 0; r < in.rows; r++)
-        for (size_t c = 0; c < in.cols; c++) out[c * in.rows + r] = in.data[r * in.stride + c];
+    product_add_ref(out, out_stride, x, w, along);
 }
 
 static double sum_of_differences(const real *x, size_t n, double shift, bool squared)
@@ -897,7 +893,6 @@ static void pack(real *packed, Matrix x, Along along)
 }
 
 void pack_rows(real *panels, const real *x, size_t N, size_t K) { pack(panels, (Matrix){x, N, K, K}, BY_ROWS); }
-void transpose_rows(real *out, Matrix in) { transpose(out, in.rows, in, NULL); }
 
 /* What is to be prefetched: weights, or a panel, of numbers of `size` bytes; or NULL. */
 typedef struct {
@@ -1101,15 +1096,18 @@ typedef struct {
 } Destination;
 
 /* The bits of product_ref, product_add_ref or linear_ref, fast. Here w is packed rather than x: then a tile's sums lie
- * as `out` wants them. scratch->packed holds scratch_rows(O) * K numbers. */
+ * as `out` wants them. Columns of x are made rows in scratch->rows, a group at a time. */
 static void multiply(Destination out, Matrix x, Matrix w, Along along, const Scratch *scratch)
 {
-    size_t N = x.rows, K = x.cols, O = along == BY_ROWS ? w.rows : w.cols, rows = rows_per_group(O, K);
+    const bool turned = along == BY_COLUMNS_OF_X;
+    const size_t N = turned ? x.cols : x.rows, K = turned ? x.rows : x.cols, O = along == BY_ROWS ? w.rows : w.cols;
+    size_t rows = rows_per_group(O, K);
     real total[ROW_GROUP * PANEL];
     pack(scratch->packed, w, along);
     for (size_t n = 0; n < N; n += rows) {
         if (N - n < rows) rows = N - n;
-        const Matrix group = {x.data + n * x.stride, rows, K, x.stride};
+        if (turned) transpose(scratch->rows, K, (Matrix){x.data + n, K, rows, x.stride}, NULL);
+        const Matrix group = {turned ? scratch->rows : x.data + n * x.stride, rows, K, turned ? K : x.stride};
         for (size_t o = 0, width; o < O; o += width) {
             width = panel_width(O - o);
             size_t count = O - o < width ? O - o : width;
@@ -1133,9 +1131,9 @@ void product(real *out, size_t out_stride, Matrix x, Matrix w, Along along, cons
     multiply((Destination){out, out_stride, true, NULL}, x, w, along, scratch);
 }
 
-void product_add(real *out, size_t out_stride, Matrix x, Matrix w, const Scratch *scratch)
+void product_add(real *out, size_t out_stride, Matrix x, Matrix w, Along along, const Scratch *scratch)
 {
-    multiply((Destination){out, out_stride, false, NULL}, x, w, BY_COLUMNS, scratch);
+    multiply((Destination){out, out_stride, false, NULL}, x, w, along, scratch);
 }
 
 /* linear_ref's bits, from rows to rows. scratch->packed holds scratch_rows(N) * K numbers.
