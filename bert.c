@@ -286,9 +286,12 @@ void feed_forward_up(const Bert *m, Activations *a, int l)
     const BertLayer *w = &m->layers[l];
     BlockActivations *s = &a->block[l];
     size_t N = (size_t)a->N, H = (size_t)m->config.H;
-    const Packing packing = keeps_steps(a) ? AS_ROWS : AS_PANELS;
+    if (keeps_steps(a)) {
+        linear(s->intermediate_dense, s->attention_norm, &w->W1, w->b1, N, &a->scratch);
+        return;
+    }
     pack_rows(a->scratch.packed, s->attention_norm, N, H);
-    linear_packed(s->intermediate_dense, packing, a->scratch.packed, &w->W1, w->b1, N, &a->scratch);
+    linear_packed(s->intermediate_dense, AS_PANELS, a->scratch.packed, &w->W1, w->b1, N, &a->scratch);
 }
 
 /* Step 12, continued: GELU, number by number. Panels go through it whole, scratch_rows(N) rows of F: their unused

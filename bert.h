@@ -268,16 +268,17 @@ const real *tensor_rows(const Tensor *W, size_t first, size_t count, real *rows)
 
 enum { SUM_CHUNK = 128 };           /* products in one chain of a sum */
 
-/* out (N,O) <- x (N,K) and w, every sum in chunks of 128; out_stride is the distance from row to row of out.
- *     BY_ROWS       w (O,K)   out[n][o] = sum over k of x[n][k] * w[o][k]
- *     BY_COLUMNS    w (K,O)   out[n][o] = sum over k of x[n][k] * w[k][o] */
-typedef enum { BY_ROWS, BY_COLUMNS } Along;
+/* out (N,O) <- x and w, every sum in chunks of 128; out_stride is the distance from row to row of out.
+ *     BY_ROWS          x (N,K), w (O,K)   out[n][o] = sum over k of x[n][k] * w[o][k]         x w^T
+ *     BY_COLUMNS       x (N,K), w (K,O)   out[n][o] = sum over k of x[n][k] * w[k][o]         x w
+ *     BY_COLUMNS_OF_X  x (K,N), w (K,O)   out[n][o] = sum over k of x[k][n] * w[k][o]         x^T w: gradients
+ * scratch: room for scratch_rows(O) * K packed numbers, and by columns of x for ROW_GROUP rows of K. */
+typedef enum { BY_ROWS, BY_COLUMNS, BY_COLUMNS_OF_X } Along;
 void product_ref(real *out, size_t out_stride, Matrix x, Matrix w, Along along);
 void product(real *out, size_t out_stride, Matrix x, Matrix w, Along along, const Scratch *scratch);
-/* The same by columns, each chunk added to what stands in out: the gradients of a layer. And out (cols,rows) <- in. */
-void product_add_ref(real *out, size_t out_stride, Matrix x, Matrix w);
-void product_add(real *out, size_t out_stride, Matrix x, Matrix w, const Scratch *scratch);
-void transpose_rows(real *out, Matrix in);
+/* The same, each chunk added to what stands in out: the gradients of a layer. */
+void product_add_ref(real *out, size_t out_stride, Matrix x, Matrix w, Along along);
+void product_add(real *out, size_t out_stride, Matrix x, Matrix w, Along along, const Scratch *scratch);
 /* out (N,O) <- x (N,K), W (O,K), b (O): out = x W^T + b */
 void linear_ref(real *out, const real *x, const Tensor *W, const real *b, size_t N, const Scratch *scratch);
 void linear(real *out, const real *x, const Tensor *W, const real *b, size_t N, const Scratch *scratch);
@@ -329,8 +330,9 @@ typedef enum {
     PURPOSE_DROP_HEAD
 } Purpose;
 void philox(uint32_t out[4], const uint32_t counter[4], uint32_t seed, Purpose purpose);
-/* The same for this counter and the next 15, whose first number is 1 larger each. */
-void philox_sixteen(uint32_t out[64], const uint32_t counter[4], uint32_t seed, Purpose purpose);
+/* The same for this counter and the next ones, whose first number is 1 larger each. */
+enum { PHILOX_MANY = 32 };
+void philox_many(uint32_t out[4 * PHILOX_MANY], const uint32_t counter[4], uint32_t seed, Purpose purpose);
 
 typedef struct Dropout {
     double rate, probs_rate;        /* hidden_dropout_prob, attention_probs_dropout_prob: 0 <= rate < 1 */
@@ -587,7 +589,7 @@ typedef struct {
 /* The gradient of a number x is the derivative of the loss: by how much the loss grows when x grows, per unit. Each has
  * the name of its x: g->m.layers[0].Wq has the gradients of m->layers[0].Wq, g->a.block[0].query those of
  * a->block[0].query. */
-enum { BLOCK_OUTPUTS = 1024, BLOCK_ROWS = 512 };    /* how much is packed at a time: there is memory for so much */
+enum { BLOCK = 1024 };              /* rows or outputs that are packed at a time: there is memory for so much */
 typedef enum {                      /* steps of backward() behind which Gradients.after is called */
     BACK_LOSS, BACK_TRANSFORM_NORM, BACK_POOLER, BACK_OUTPUT_NORM, BACK_GELU, BACK_ATTENTION_NORM, BACK_PROBS,
     BACK_SCORES, BACK_EMBEDDING_NORM
@@ -601,7 +603,7 @@ typedef struct {
     real *lookups;                  /* (tokens,H) gradients of the step's word embeddings, and their ids */
     int32_t *lookup_ids;
     Scratch scratch;
-    real *map, *turned;             /* (T,T), and another one or a transposed piece of dy */
+    real *map, *column;             /* (T,T), (T) */
     void *memory, *work;
     size_t size, work_size, lookup_room;    /* bytes at `memory` and at `work`; tokens that `lookups` has room for */
     void (*after)(void *context, BackStep step, int l, int b, int h);  /* behind steps; or NULL. For verify/, which

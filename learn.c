@@ -103,10 +103,10 @@ void linear_backward_ref(real *dx, real *dW, real *db, const real *dy, const rea
 static void add_dx(real *dx, const real *dy, const Tensor *W, size_t N, const Scratch *scratch)
 {
     const size_t O = W->rows, K = W->cols;
-    for (size_t o = 0; o < O; o += BLOCK_OUTPUTS) {
-        const size_t outputs = O - o < BLOCK_OUTPUTS ? O - o : BLOCK_OUTPUTS;
+    for (size_t o = 0; o < O; o += BLOCK) {
+        const size_t outputs = O - o < BLOCK ? O - o : BLOCK;
         const Matrix part = {dy + o, N, outputs, O}, rows = {numbers(W) + o * K, outputs, K, K};
-        product_add(dx, K, part, rows, scratch);
+        product_add(dx, K, part, rows, BY_COLUMNS, scratch);
     }
 }
 
@@ -124,20 +124,15 @@ static void add_db(real *db, const real *dy, size_t N, size_t O)
         }
 }
 
-/* dW (O,K) += dy^T x and db += the rows of dy, for N rows that begin with a chunk.
- * dy is transposed piece by piece: then the product is one of rows of dy^T with columns of x, which the kernel can do.
- * BLOCK_OUTPUTS and BLOCK_ROWS are multiples of 128: cutting a sum there changes nothing. */
+/* dW (O,K) += dy^T x and db += the rows of dy, for N rows that begin with a chunk. BLOCK is a multiple of 128: cutting
+ * a sum there changes nothing. */
 static void add_dW(Gradients *g, Linear layer, const real *dy, const real *x, size_t N)
 {
     const size_t O = layer.dW->rows, K = layer.dW->cols;
-    for (size_t n = 0; n < N; n += BLOCK_ROWS) {
-        const size_t rows = N - n < BLOCK_ROWS ? N - n : BLOCK_ROWS;
-        for (size_t o = 0; o < O; o += BLOCK_OUTPUTS) {
-            const size_t outputs = O - o < BLOCK_OUTPUTS ? O - o : BLOCK_OUTPUTS;
-            transpose_rows(g->turned, (Matrix){dy + n * O + o, rows, outputs, O});
-            product_add(numbers(layer.dW) + o * K, K, (Matrix){g->turned, outputs, rows, rows},
-                        (Matrix){x + n * K, rows, K, K}, &g->scratch);
-        }
+    for (size_t n = 0; n < N; n += BLOCK) {
+        const size_t rows = N - n < BLOCK ? N - n : BLOCK;
+        product_add(numbers(layer.dW), K, (Matrix){dy + n * O, rows, O, O}, (Matrix){x + n * K, rows, K, K},
+                    BY_COLUMNS_OF_X, &g->scratch);
     }
     add_db((real *)layer.db, dy, N, O);
 }
@@ -311,9 +306,9 @@ static void task_loss(const Bert *m, const Activations *a, Gradients *g, const T
     for (size_t i = 0; a->request.qa && i < 2 * (size_t)a->batch.B; i++) {
         const size_t first = a->start[i / 2], T = a->start[i / 2 + 1] - first, at = 2 * first + i % 2;
         for (size_t n = 0; n < T; n++) g->map[n] = a->qa_logits[at + 2 * n];
-        add_losses(g->turned, (Matrix){g->map, 1, T, T}, t->task_labels + i, t->task_divisor, &g->losses.task,
+        add_losses(g->column, (Matrix){g->map, 1, T, T}, t->task_labels + i, t->task_divisor, &g->losses.task,
                    &g->losses.task_right);
-        for (size_t n = 0; n < T; n++) g->a.qa_logits[at + 2 * n] = g->turned[n];
+        for (size_t n = 0; n < T; n++) g->a.qa_logits[at + 2 * n] = g->column[n];
     }
 }
 
@@ -574,11 +569,9 @@ static void attention_context_backward(const Bert *m, Activations *a, Gradients 
     const size_t first = n * H + (size_t)h * D;
     const Matrix dcontext = {dblock->context + first, T, D, H}, value = {block->value + first, T, D, H};
     const Matrix probs = {head_map(a, a->dropout ? block->scores : block->probs, b, h), T, T, T};
-    const Matrix turned = {g->turned, T, T, T};
     real *dprobs = head_map(&g->a, dblock->probs, b, h);
     product(dprobs, T, dcontext, value, BY_ROWS, &g->scratch);
-    transpose_rows(g->turned, probs);
-    product(dblock->value + first, H, turned, dcontext, BY_COLUMNS, &g->scratch);
+    product(dblock->value + first, H, probs, dcontext, BY_COLUMNS_OF_X, &g->scratch);
     if (a->dropout) drop_probs(m, a, l, b, h, dprobs, dprobs);
 }
 
@@ -617,12 +610,11 @@ static void attention_scores_backward(const Bert *m, Activations *a, Gradients *
     const real scale = (real)(1 / sqrt((double)D)), *dscores = head_map(&g->a, dblock->scores, b, h);
     const int32_t *mask = a->batch.attention_mask + n;
     const Matrix query = {block->query + first, T, D, H}, key = {block->key + first, T, D, H};
-    const Matrix scaled = {g->map, T, T, T}, turned = {g->turned, T, T, T};
+    const Matrix scaled = {g->map, T, T, T};
     for (size_t i = 0; i < T; i++)
         for (size_t j = 0; j < T; j++) g->map[i * T + j] = mask[j] ? dscores[i * T + j] * scale : 0;
     product(dblock->query + first, H, scaled, key, BY_COLUMNS, &g->scratch);
-    transpose_rows(g->turned, scaled);
-    product(dblock->key + first, H, turned, query, BY_COLUMNS, &g->scratch);
+    product(dblock->key + first, H, scaled, query, BY_COLUMNS_OF_X, &g->scratch);
 }
 
 /* STEP 7, backwards - query, key, value.

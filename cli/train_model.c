@@ -51,7 +51,9 @@ static Status make_directory(const char *path, bool *made, Error *e)
     return fail(e, BERT_SYSTEM, "%s: cannot be created: %s", path, strerror(errno));
 }
 
-/* The directory of -o, and training/ in it. */
+/* The directory of -o, training/ in it, and an empty log.
+ * Why the log comes first: wherever the run is killed from here on, it tells that the files beside it are the run's own
+ * (refuse_files), and --resume can begin. */
 static Status make_directories(TrainRun *r, Error *e)
 {
     char *training = NULL;
@@ -59,9 +61,12 @@ static Status make_directories(TrainRun *r, Error *e)
     Status s = make_directory(r->directory, &r->made_directory, e);
     if (s == BERT_OK) s = path_join(&training, r->directory, "training", e);
     if (s == BERT_OK) s = make_directory(training, &made, e);
-    note_written(r, "training/log.jsonl");
     free(training);
-    return s;
+    if (s != BERT_OK) return s;
+    note_written(r, "training/log.jsonl");
+    FILE *log = fopen(r->log, "ab");
+    if (log && fclose(log) == 0) return BERT_OK;
+    return fail(e, BERT_SYSTEM, "%s: cannot be opened: %s", r->log, strerror(errno));
 }
 
 /* Are both files there, with the same bytes? */
@@ -292,7 +297,7 @@ static Status begin_with_state(TrainRun *r, Error *e)
 }
 
 /* Somebody's own configuration or pieces are not written over; those of a run that was killed before its first saved
- * state are, which training/ beside them tells. */
+ * state are, which the log beside them tells. */
 static Status refuse_files(const TrainRun *r, Error *e)
 {
     char *path = NULL;

@@ -106,11 +106,11 @@ EXPORT(page_version) const char *page_version(void) { return BERT_VERSION; }
 EXPORT(page_madd_is_fused) int page_madd_is_fused(void)
 {
     int fused = 1;
-    for (uint32_t n = 0; n < 256; n++) {
-        uint32_t random[64];
-        const uint32_t counter[4] = {n * 16, 0, 0, 0};
-        philox_sixteen(random, counter, 21, PURPOSE_WEIGHTS);
-        for (int i = 0; i < 64; i += 4) {
+    for (uint32_t n = 0; n < 4096 / PHILOX_MANY; n++) {
+        uint32_t random[4 * PHILOX_MANY];
+        const uint32_t counter[4] = {n * PHILOX_MANY, 0, 0, 0};
+        philox_many(random, counter, 21, PURPOSE_WEIGHTS);
+        for (int i = 0; i < 4 * PHILOX_MANY; i += 4) {
             const v128_t size = wasm_f32x4_splat(ldexpf(1, (int)(n % 80) - 40)), x_bits = wasm_v128_load(random + i);
             const v128_t one = wasm_f32x4_splat(1), some = wasm_u32x4_shr(x_bits, 9);
             const v128_t x = wasm_f32x4_mul(wasm_v128_or(some, one), size);

@@ -557,12 +557,12 @@ static void philox_gives_the_published_numbers(void)
         {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0,
          0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}};
     for (int i = 0; i < 3; i++) {
-        uint32_t out[4], sixteen[64], counter[4];
+        uint32_t out[4], many[4 * PHILOX_MANY], counter[4];
         memcpy(counter, vectors[i], sizeof counter);
-        philox_sixteen(sixteen, vectors[i], vectors[i][4], (Purpose)vectors[i][5]);
-        for (int k = 0; k < 16; k++, counter[0]++) {
+        philox_many(many, vectors[i], vectors[i][4], (Purpose)vectors[i][5]);
+        for (int k = 0; k < PHILOX_MANY; k++, counter[0]++) {
             philox(out, counter, vectors[i][4], (Purpose)vectors[i][5]);
-            check(!memcmp(out, sixteen + 4 * k, sizeof out), "vector %d and %d more", i, k);
+            check(!memcmp(out, many + 4 * k, sizeof out), "vector %d and %d more", i, k);
         }
         philox(out, vectors[i], vectors[i][4], (Purpose)vectors[i][5]);
         for (int k = 0; k < 4; k++)

@@ -173,42 +173,28 @@ static void a_result_that_stays_packed_has_the_same_bits(void)
     }
 }
 
-/* The product of two activations, with rows further apart than they are long. */
+/* The product of two activations, with rows further apart than they are long: as it is, and added to what stands
+ * there. Nothing is written between the rows. */
 static bool compare_product(size_t N, size_t K, size_t O, Along along)
 {
-    size_t x_stride = K + 3, w_stride = (along == BY_ROWS ? K : O) + 5, out_stride = O + 2;
-    real *x = random_reals(N * x_stride), *w = random_reals((along == BY_ROWS ? O : K) * w_stride);
-    real *fast = calloc(N * out_stride, sizeof(real)), *slow = calloc(N * out_stride, sizeof(real));
-    Scratch s = {malloc(scratch_rows(O) * K * sizeof(real)), NULL};
-    const Matrix X = {x, N, K, x_stride}, W = {w, along == BY_ROWS ? O : K, along == BY_ROWS ? K : O, w_stride};
+    static const char *const names[] = {"rows", "columns", "columns of x"};
+    const size_t x_rows = along == BY_COLUMNS_OF_X ? K : N, x_cols = N + K - x_rows;
+    const size_t w_rows = along == BY_ROWS ? O : K, w_cols = O + K - w_rows;
+    const size_t x_stride = x_cols + 3, w_stride = w_cols + 5, out_stride = O + 2, size = N * out_stride * sizeof(real);
+    real *x = random_reals(x_rows * x_stride), *w = random_reals(w_rows * w_stride);
+    real *slow = random_reals(N * out_stride), *fast = malloc(size);
+    const Scratch s = {malloc(scratch_rows(O) * K * sizeof(real)), malloc(ROW_GROUP * K * sizeof(real))};
+    const Matrix X = {x, x_rows, x_cols, x_stride}, W = {w, w_rows, w_cols, w_stride};
+    char what[80];
+    snprintf(what, sizeof what, "N=%zu K=%zu O=%zu by %s", N, K, O, names[along]);
+    memcpy(fast, slow, size);
+    product_add(fast, out_stride, X, W, along, &s);
+    product_add_ref(slow, out_stride, X, W, along);
+    bool same = same_bits(what, fast, slow, N * out_stride);
     product(fast, out_stride, X, W, along, &s);
     product_ref(slow, out_stride, X, W, along);
-    char what[80];
-    snprintf(what, sizeof what, "N=%zu K=%zu O=%zu by %s", N, K, O, along == BY_ROWS ? "rows" : "columns");
-    bool same = same_bits(what, fast, slow, N * out_stride);            /* and nothing is written between the rows */
-    free(x), free(w), free(fast), free(slow), free(s.packed);
-    return same;
-}
-
-/* The product that is added to what stands there, and a transposed matrix. */
-static bool compare_product_add(size_t N, size_t K, size_t O)
-{
-    size_t x_stride = N + 3, w_stride = O + 5, out_stride = O + 2;
-    real *x = random_reals(K * x_stride), *w = random_reals(K * w_stride), *turned = malloc(N * K * sizeof(real));
-    real *slow = random_reals(N * out_stride), *fast = malloc(N * out_stride * sizeof(real));
-    Scratch s = {malloc(scratch_rows(O) * K * sizeof(real)), NULL};
-    memcpy(fast, slow, N * out_stride * sizeof(real));
-    transpose_rows(turned, (Matrix){x, K, N, x_stride});
-    bool same = true;
-    for (size_t i = 0; i < N * K; i++) same = same && !memcmp(&turned[i], &x[i % K * x_stride + i / K], sizeof *x);
-    check(same, "%zu x %zu numbers, transposed", K, N);
-    const Matrix X = {turned, N, K, K}, W = {w, K, O, w_stride};
-    product_add(fast, out_stride, X, W, &s);
-    product_add_ref(slow, out_stride, X, W);
-    char what[80];
-    snprintf(what, sizeof what, "N=%zu K=%zu O=%zu, added", N, K, O);
     same = same && same_bits(what, fast, slow, N * out_stride);
-    free(x), free(w), free(turned), free(fast), free(slow), free(s.packed);
+    free(x), free(w), free(fast), free(slow), free(s.packed), free(s.rows);
     return same;
 }
 
@@ -219,8 +205,8 @@ static void a_sum_that_is_continued_after_a_chunk_has_the_same_bits(void)
     real *x = random_reals(N * K), *w = random_reals(K * O), whole[N * O] = {0}, parts[N * O] = {0};
     Scratch s = {malloc(scratch_rows(O) * K * sizeof(real)), NULL};
     product(whole, O, (Matrix){x, N, K, K}, (Matrix){w, K, O, O}, BY_COLUMNS, &s);
-    product_add(parts, O, (Matrix){x, N, 256, K}, (Matrix){w, 256, O, O}, &s);
-    product_add(parts, O, (Matrix){x + 256, N, K - 256, K}, (Matrix){w + 256 * O, K - 256, O, O}, &s);
+    product_add(parts, O, (Matrix){x, N, 256, K}, (Matrix){w, 256, O, O}, BY_COLUMNS, &s);
+    product_add(parts, O, (Matrix){x + 256, N, K - 256, K}, (Matrix){w + 256 * O, K - 256, O, O}, BY_COLUMNS, &s);
     same_bits("in two parts", parts, whole, N * O);
     free(x), free(w), free(s.packed);
 }
@@ -230,19 +216,11 @@ static void fast_product_has_the_bits_of_the_definition(void)
     const size_t sizes[] = {1, 5, 8, 9, 16, 17, 24, 25, 32, 40, 45, 61, 64, 130};
     for (int n = 0; n < 14; n++)
         for (int o = 0; o < 14; o++)
-            for (Along along = BY_ROWS; along <= BY_COLUMNS; along++)
+            for (Along along = BY_ROWS; along <= BY_COLUMNS_OF_X; along++)
                 if (!compare_product(sizes[n], 64, sizes[o], along) || !compare_product(sizes[n], sizes[o], 64, along))
                     return;
-    compare_product(60, 1100, 70, BY_ROWS);
-    compare_product(60, 1100, 70, BY_COLUMNS);
-    compare_product(60, 1100, 45, BY_ROWS);
-    compare_product(60, 1100, 8, BY_ROWS);
-    compare_product(60, 1100, 5, BY_COLUMNS);
-    for (int n = 0; n < 14; n++)
-        for (int o = 0; o < 14; o++)
-            if (!compare_product_add(sizes[n], 64, sizes[o]) || !compare_product_add(sizes[n], sizes[o], 64)) return;
-    compare_product_add(60, 1100, 70);
-    compare_product_add(60, 1100, 5);
+    for (Along along = BY_ROWS; along <= BY_COLUMNS_OF_X; along++)
+        for (int o = 0; o < 4; o++) compare_product(60, 1100, (const size_t[]){70, 45, 8, 5}[o], along);
 }
 
 /* A row's result may not depend on which rows are beside it: here of the last 1, 2, 3, ... of 100, and each alone. */

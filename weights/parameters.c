@@ -234,15 +234,15 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-/* Working memory: two squares, or one and a piece of dy; and what the products pack. False: out of memory. */
+/* Working memory: a square, a column, and for the products a group of rows and what they pack. False: out of memory. */
 static bool work_room(Gradients *g, const BertConfig *c, size_t T)
 {
     const size_t D = (size_t)c->D, wide = scratch_rows((size_t)larger((size_t)c->H, (size_t)c->F));
+    const size_t column = (T + 15) / 16 * 16, group = ROW_GROUP * larger(BLOCK, column);
     size_t square, packed, bytes;
-    const size_t turned = (size_t)BLOCK_OUTPUTS * BLOCK_ROWS;
-    if (!size_mul(T, T, &square) || !size_mul(wide, BLOCK_OUTPUTS, &packed)) return false;
+    if (!size_mul(column, T, &square) || !size_mul(wide, BLOCK, &packed)) return false;
     packed = larger(packed, larger(scratch_rows(T) * D, scratch_rows(D) * T));
-    if (!size_add(2 * square, turned, &bytes) || !size_add(bytes, packed, &bytes) || !size_add(bytes, 64, &bytes) ||
+    if (!size_add(square, column + group, &bytes) || !size_add(bytes, packed, &bytes) || !size_add(bytes, 16, &bytes) ||
         !size_mul(bytes, sizeof(real), &bytes)) return false;
     if (bytes > g->work_size) {
         free(g->work);
@@ -250,8 +250,9 @@ static bool work_room(Gradients *g, const BertConfig *c, size_t T)
         g->work_size = g->work ? bytes : 0;
     }
     g->map = (real *)(((uintptr_t)g->work + 63) / 64 * 64);
-    g->turned = g->map + (square + 15) / 16 * 16;
-    g->scratch.packed = g->turned + larger(turned, (square + 15) / 16 * 16);
+    g->column = g->map + square;
+    g->scratch.rows = g->column + column;
+    g->scratch.packed = g->scratch.rows + group;
     return g->work != NULL;
 }
 
