@@ -102,9 +102,10 @@ static Status verb_demo(Session *s, Error *e)
     if (documents && s->model.config.gelu != GELU_ERF)
         return fail(e, BERT_USAGE, "the tutorial's numbers are those of the GELU with erf: leave --gelu out");
     Status status = encode(&s->tokenizer, text, NULL, &options, &x, e);
-    if (status == BERT_OK && !shows_banks(s, &x))
-        status = documents ? fail(e, BERT_FILE, "%s: the demonstration is for bert-base-uncased's pieces", s->directory)
-                           : fail(e, other.status, "%s", other.message);
+    const bool shows = status == BERT_OK && shows_banks(s, &x);
+    if (!shows && !documents) status = fail(e, other.status, "%s", other.message);
+    else if (!shows && status == BERT_OK)
+        status = fail(e, BERT_FILE, "%s: the demonstration is for bert-base-uncased's pieces", s->directory);
     if (status == BERT_OK) status = run_model(&run, &s->model, &x, &request, e);
     if (status == BERT_OK) status = print_demo(s, &run, documents, e);
     run_free(&run);
