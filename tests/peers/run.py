@@ -87,7 +87,8 @@ def program(work, kind):
     if not (folder / "installed").exists():
         shutil.copytree(HERE / kind, folder, dirs_exist_ok=True)
         {"node": lambda: run("npm", "install", "--ignore-scripts", cwd=folder),
-         "rust": lambda: run("cargo", "build", "--release", "--bin", "tokenizers", cwd=folder),
+         "rust": lambda: run("cargo", "build", "--release", cwd=folder),
+         "candle": lambda: run("cargo", "build", "--release", cwd=folder),
          "go": lambda: run("go", "build", "-o", "peers", ".", cwd=folder),
          "java": lambda: run("mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib", cwd=folder)}[kind]()
         (folder / "installed").touch()
@@ -95,14 +96,15 @@ def program(work, kind):
         shutil.copy(source, folder)
     if kind == "go":
         run("go", "build", "-o", "peers", ".", cwd=folder)
-    return {"node": ["node", "tokenizers.mjs"], "rust": [folder / "target/release/tokenizers"], "go": [folder / "peers"],
+    return {"node": ["node", "tokenizers.mjs"], "rust": [folder / "target/release/tokenizers"],
+            "candle": [folder / "target/release/runtimes"], "go": [folder / "peers"],
             "java": ["java", "-cp", "lib/*", "Tokenizers.java"]}[kind]
 
 
 def pins(kind, name):
     """The version, where the adapter does not print it, from the file that pins it."""
-    if kind == "rust":
-        return re.search("(?m)^" + name + r' = .*?"=([\d.]+)"', (HERE / "rust/Cargo.toml").read_text()).group(1)
+    if kind in ("rust", "candle"):
+        return re.search("(?m)^" + name + r' = .*?"=([\d.]+)"', (HERE / kind / "Cargo.toml").read_text()).group(1)
     if kind == "go":
         return re.search(name.split()[0] + r"\S* v([\d.]+)", (HERE / "go/go.mod").read_text()).group(1)
     artifact = {"djl-tokenizers": "tokenizers", "djl-api": "tokenizers", "opennlp": "opennlp-tools"}[name]

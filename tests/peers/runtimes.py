@@ -45,6 +45,9 @@ RUNTIMES = [
     ("OpenVINO, told to use f16", "system", "openvino f16", "onnx", "openvino f32"),
     ("CTranslate2", "ctranslate2", "ctranslate2", "ctranslate2", None),
     ("keras-hub", "python", "keras-hub", "directory", None),
+    ("candle", "candle", "candle float32", "directory", None),
+    ("candle, bfloat16", "candle", "candle bfloat16", "directory", "candle float32"),
+    ("candle, float16", "candle", "candle float16", "directory", "candle float32"),
     ("llama.cpp (node-llama-cpp)", "node", "node-llama-cpp", "gguf", None),
 ]
 
@@ -90,6 +93,9 @@ def venv(work):
 def compute(work, adapter, name, what, rows, out):
     """The last hidden state into `out`; the version."""
     reads = source(work, what)
+    if adapter == "candle":
+        peers.run(*peers.program(work, "candle"), name.split()[1], reads, rows, out)
+        return peers.pins("candle", "candle-transformers")
     if adapter == "node":
         peers.program(work, "node")
         return peers.run("node", "runtimes.mjs", name, reads, rows, out, cwd=work / "node").split()[-1]
