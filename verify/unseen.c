@@ -67,8 +67,8 @@ void print_nan(const Verification *v, size_t x, FILE *out)
     for (size_t i = 0; i < ref->tensor.count; i++)
         if (element_counts(ref, &v->c.criteria, i) &&
             !isnan(other_element(ref, v->c.pairs[x], &v->c.results[x], &v->c.criteria, i))) return;
-    snprintf(line, sizeof line, "%s is NaN throughout. Is the mask (1 - mask) times the lowest number of float32? In half "
-             "precision that is minus infinity, and 0 times infinity is NaN", ref->name);
+    snprintf(line, sizeof line, "%s is NaN throughout. Is the mask (1 - mask) times the lowest number of float32? In "
+             "half precision that is minus infinity, and 0 times infinity is NaN", ref->name);
     print_wrapped(out, line);
 }
 
