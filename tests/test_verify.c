@@ -1624,6 +1624,29 @@ static void a_context_of_zeros_is_told(void)
     end();
 }
 
+/* What 0 times minus infinity leaves of the scores, of all keys or of one. */
+static bool every_key;
+
+static void scores_of_nan(Wrong *w, Moment moment, int l)
+{
+    BlockActivations *s = &w->a.block[l > 0];
+    for (size_t i = 0; moment == SCORES && i < (every_key ? A * N(w) * N(w) : 1); i++) s->scores[i] = (real)NAN;
+}
+
+static void an_attention_of_nan_is_told(void)
+{
+    if (!begin()) return;
+    every_key = true;
+    if (write_wrong(trace, scores_of_nan))
+        check(verify_file(trace, false) == BERT_DIFFERENT && strstr(said, "self.scores is NaN throughout. Is the mask (1 - mask) times the lowest number"),
+              "it is said: %s", said);
+    every_key = false;
+    if (write_wrong(trace, scores_of_nan))
+        check(verify_file(trace, false) == BERT_DIFFERENT && strstr(said, "NaN at head 0 query 0 key 0: nan,") &&
+              !strstr(said, "throughout"), "one NaN has another reason: %s", said);
+    end();
+}
+
 static void dropout_is_recognised(void)
 {
     if (!begin()) return;
@@ -2259,6 +2282,7 @@ const Test verify_tests[] = {
      a_difference_as_large_as_rounding_is_not_called_rounding},
     {"mistakes_in_half_precision_are_named", mistakes_in_half_precision_are_named},
     {"a_context_of_zeros_is_told", a_context_of_zeros_is_told},
+    {"an_attention_of_nan_is_told", an_attention_of_nan_is_told},
     {"dropout_is_recognised", dropout_is_recognised},
     {"dropout_of_the_attention_is_recognised", dropout_of_the_attention_is_recognised},
     {"a_mask_that_nobody_knows_is_told", a_mask_that_nobody_knows_is_told},

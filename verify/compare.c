@@ -644,8 +644,8 @@ static void add_pair(Result *r, Sums *s, double x, double y, size_t i, int bits,
         if (x == y) return;                                             /* the same infinity */
         r->word = isnan(x) || isnan(y) ? "NaN" : "infinite";
         r->where = i;
-        r->expected = x;
-        r->found = y;
+        r->expected = unsigned_nan(x);
+        r->found = unsigned_nan(y);
         return;
     }
     const double d = fabs(x - y), u = scaled(x, s), v = scaled(y, s);

@@ -5,6 +5,8 @@
  *
  *     a mask     the others of its row grow, each row by a factor of its own: they still add up to 1
  *     dropout    the others grow by 1 / (1 - p), all by the same
+ *
+ * And a mask in half precision may leave no number at all.
  */
 #include "verify/verify.h"
 
@@ -54,6 +56,19 @@ static void print_hidden(const Verification *v, size_t x, FILE *out)
     put_place(place, ref, first);
     snprintf(line, sizeof line, "%zu of %zu keys of real tokens are hidden, the first: %s. Is there a mask that BERT "
              "does not have?", hidden, counted, place);
+    print_wrapped(out, line);
+}
+
+void print_nan(const Verification *v, size_t x, FILE *out)
+{
+    const TraceEntry *ref = &v->c.ref->entries[x];
+    char line[256];
+    if (ref->row != TRACE_SCORES && ref->row != TRACE_PROBS && ref->row != TRACE_CONTEXT) return;
+    for (size_t i = 0; i < ref->tensor.count; i++)
+        if (element_counts(ref, &v->c.criteria, i) &&
+            !isnan(other_element(ref, v->c.pairs[x], &v->c.results[x], &v->c.criteria, i))) return;
+    snprintf(line, sizeof line, "%s is NaN throughout. Is the mask (1 - mask) times the lowest number of float32? In "
+             "half precision that is minus infinity, and 0 times infinity is NaN", ref->name);
     print_wrapped(out, line);
 }
 

@@ -516,6 +516,7 @@ static Status explain_all(Verification *v, size_t x, bool isolated, FILE *out, E
     Status status = BERT_OK;
     for (size_t i = x; status == BERT_OK && i < (isolated ? v->c.ref->count : x + 1); i++) {
         const Result *r = &v->c.results[i];
+        if (i == x && v->c.pairs[i] && r->comparable && r->word) print_nan(v, i, out);
         if (!v->c.pairs[i] || r->passes || !r->comparable || r->word) continue;
         if (explained == MOST) more++;
         else {

@@ -353,6 +353,7 @@ Status rounding_noise(double *nmse, double *cosine, Verification *v, const Round
 /* ---------------------------------------------------------------------------------------------------------------------
  * What an attention says of itself (unseen.c)
  * ------------------------------------------------------------------------------------------------------------------ */
+void print_nan(const Verification *v, size_t x, FILE *out);             /* what makes an attention NaN for all real tokens */
 void print_unseen(const Verification *v, size_t x, FILE *out);          /* keys that a mask hides from real tokens */
 /* Dropout of the probabilities, where tensor x is these or the context; *said: it is. Trials start from `first`. */
 Status print_attention_dropout(Verification *v, size_t first, size_t x, bool *said, FILE *out, Error *e);

@@ -344,8 +344,8 @@ static Status check_class(const char *path, const char *name, Error *e)
     for (int i = 0; i < 2; i++)
         if (!strncmp(class, kinds[i], strlen(kinds[i]))) return BERT_OK;
     return fail(e, BERT_FILE, "%s: has no model_type, and architectures has \"%s\", expected a class of BERT or "
-                "DistilBERT: another architecture would give wrong numbers if run as BERT (if it is one, say model_type)",
-                path, name);
+                "DistilBERT: another architecture would give wrong numbers if run as BERT (if it is one, say "
+                "model_type)", path, name);
 }
 
 /* The same for all classes of a file without model_type. */

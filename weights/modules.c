@@ -764,8 +764,8 @@ static Status read_modules(const char *directory, const ModuleList *list, size_t
     const bool splade = list->count > 1 && !strcmp(list->entry[1].class, "SpladePooling");
     SentenceText text = {.fill_mask = list->count && !strcmp(list->entry[0].class, "MLMTransformer")};
     if (list->count == 1 && check_entry(directory, list, 0, e) == BERT_OK)
-        return fail(e, BERT_FILE, "%s/modules.json: ends after its Transformer, expected a Pooling: a cross-encoder gives "
-                    "scores, not vectors (`bert classify`, or `bert rank` if it has one label)", directory);
+        return fail(e, BERT_FILE, "%s/modules.json: ends after its Transformer, expected a Pooling: a cross-encoder "
+                    "gives scores, not vectors (`bert classify`, or `bert rank` if it has one label)", directory);
     if (list->count < 2)
         return list->count ? e->status : fail(e, BERT_FILE, "%s/modules.json: 0 modules, expected a Transformer and a "
                                               "Pooling", directory);

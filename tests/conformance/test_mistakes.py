@@ -284,6 +284,16 @@ def by_infinity(sees):
     return plant
 
 
+def times_infinity(q, k, scaling, mask):
+    """(1 - mask) times the lowest number of float32, which is minus infinity in half precision: 0 times that is NaN"""
+    return q @ k.transpose(2, 3) * scaling + (mask != 0) * -math.inf
+
+
+def mask_times_infinity(m):
+    attention(scores=times_infinity)(m)
+    m.how.infinite = True
+
+
 def texts_apart(m):
     """A and B do not see each other: the segments are taken when they are looked up."""
     right = m.bert.embeddings.token_type_embeddings.forward
@@ -397,6 +407,7 @@ MISTAKES = [
     ("causal mask", attention(scores=hidden(lambda i, j: j <= i, -1e4)), SELF + "scores", r"causal mask, as in GPT", ALL, "right"),
     ("causal mask of infinities", by_infinity(lambda i, j: j <= i), SELF + "scores", r"causal mask, as in GPT", ALL, None),
     ("causal mask, reversed", by_infinity(lambda i, j: j >= i), SELF + "scores", r"causal mask the wrong way round", ALL, None),
+    ("a mask of 0 times infinity", mask_times_infinity, SELF + "scores", r"scores is NaN throughout. Is the mask", ALL, "right"),
     ("texts apart", texts_apart, SELF + "scores", r"A and B are kept apart", ALL, "right"),
     ("no token sees itself", by_infinity(lambda i, j: i != j), SELF + "scores", r"no token sees itself", ALL, None),
     ("a mask of -6", weak_mask(-6), SELF + "probs", r"mask is too weak: to masked scores only this is added: -6 ", ALL, "right"),
@@ -450,7 +461,7 @@ def clean_trace(model, kind, padding):
 def explanations(said):
     """What verify names: (the best explanation, those that it cannot tell apart from it)."""
     lines = said.replace("\n    ", " ").splitlines()                # long lines are wrapped
-    best = [line for line in lines if line.startswith("best explanation") or line.endswith("not tied to the word embeddings")]
+    best = [line for line in lines if line.startswith("best explanation") or "is NaN throughout" in line or line.endswith("not tied to the word embeddings")]
     return " ".join(best), " ".join(line for line in lines if "cannot be told apart from" in line)
 
 

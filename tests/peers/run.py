@@ -13,7 +13,6 @@ Exit code: 1 if one of those that say they are equal to Hugging Face's differs o
 """
 import argparse
 import collections
-import json
 import os
 import pathlib
 import re
@@ -87,7 +86,8 @@ def program(work, kind):
     if not (folder / "installed").exists():
         shutil.copytree(HERE / kind, folder, dirs_exist_ok=True)
         {"node": lambda: run("npm", "install", "--ignore-scripts", cwd=folder),
-         "rust": lambda: run("cargo", "build", "--release", "--bin", "tokenizers", cwd=folder),
+         "rust": lambda: run("cargo", "build", "--release", cwd=folder),
+         "candle": lambda: run("cargo", "build", "--release", cwd=folder),
          "go": lambda: run("go", "build", "-o", "peers", ".", cwd=folder),
          "java": lambda: run("mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib", cwd=folder)}[kind]()
         (folder / "installed").touch()
@@ -95,14 +95,15 @@ def program(work, kind):
         shutil.copy(source, folder)
     if kind == "go":
         run("go", "build", "-o", "peers", ".", cwd=folder)
-    return {"node": ["node", "tokenizers.mjs"], "rust": [folder / "target/release/tokenizers"], "go": [folder / "peers"],
+    return {"node": ["node", "tokenizers.mjs"], "rust": [folder / "target/release/tokenizers"],
+            "candle": [folder / "target/release/runtimes"], "go": [folder / "peers"],
             "java": ["java", "-cp", "lib/*", "Tokenizers.java"]}[kind]
 
 
 def pins(kind, name):
     """The version, where the adapter does not print it, from the file that pins it."""
-    if kind == "rust":
-        return re.search("(?m)^" + name + r' = .*?"=([\d.]+)"', (HERE / "rust/Cargo.toml").read_text()).group(1)
+    if kind in ("rust", "candle"):
+        return re.search("(?m)^" + name + r' = .*?"=([\d.]+)"', (HERE / kind / "Cargo.toml").read_text()).group(1)
     if kind == "go":
         return re.search(name.split()[0] + r"\S* v([\d.]+)", (HERE / "go/go.mod").read_text()).group(1)
     artifact = {"djl-tokenizers": "tokenizers", "djl-api": "tokenizers", "opennlp": "opennlp-tools"}[name]
@@ -166,6 +167,11 @@ def most(counts, n, least=1):
     return [f"{what} {number}" for what, number in counts.most_common(n) if number >= least]
 
 
+def head_of(peer):
+    """What stands before its version, and behind it."""
+    return peer[0], f" ({peer[1]}) |"
+
+
 def row(peer, version, found):
     label, source, _, _, how = peer
     differ = [f"{len(found[c]):,}" if c in found else "-" for c in CASES]
@@ -188,14 +194,17 @@ def write_table(name, table):
     TABLE.write_text(head + f"<!-- {name} -->\n" + table + "\n" + mark + rest.split(mark, 1)[1])
 
 
-def keep(work, peer, line):
-    """Rows of earlier runs are in a file, so that one program can be measured anew; the table has all that are known."""
-    path = work / "table.json"
-    rows = json.loads(path.read_text()) if path.exists() else {}
-    if peer:
-        rows[f"{peer[0]} ({peer[1]})"] = line
-        path.write_text(json.dumps(rows, indent=1, ensure_ascii=False))
-    return [rows[name] for p in PEERS if (name := f"{p[0]} ({p[1]})") in rows]
+def rows_of(name, heads):
+    """The rows that the table has, each under the one of `heads` that it begins with, before the version."""
+    lines = TABLE.read_text().split(f"<!-- {name} -->\n")[1].split("<!-- end -->")[0].splitlines()
+    begins = {head: re.compile(re.escape("| " + head[0]) + r" [\d.]+" + re.escape(head[1])) for head in heads}
+    return {head: line for line in lines for head in heads if begins[head].match(line)}
+
+
+def put_row(name, titles, heads, head, line):
+    """One row anew; the others stay as they were."""
+    rows = rows_of(name, heads) | {head: line}
+    write_table(name, titles + "\n" + "|---" * (titles.count("|") - 1) + "|\n" + "\n".join(rows[h] for h in heads if h in rows))
 
 
 def main():
@@ -221,9 +230,8 @@ def main():
         line = row(peer, version, found)
         wrong += (peer[0], peer[1]) in EQUAL and any(found.values())
         print(line, flush=True)
-        keep(work, peer, line)
-    titles = "| program | how it was called | uncased | cased | kinds of lines | what `verify` names |\n|---|---|---|---|---|---|\n"
-    write_table("tokenizers", titles + "\n".join(keep(work, None, "")))
+        put_row("tokenizers", "| program | how it was called | uncased | cased | kinds of lines | what `verify` names |",
+                [head_of(p) for p in PEERS], head_of(peer), line)
     return 1 if wrong else 0
 
 

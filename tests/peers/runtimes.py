@@ -45,6 +45,9 @@ RUNTIMES = [
     ("OpenVINO, told to use f16", "system", "openvino f16", "onnx", "openvino f32"),
     ("CTranslate2", "ctranslate2", "ctranslate2", "ctranslate2", None),
     ("keras-hub", "python", "keras-hub", "directory", None),
+    ("candle", "candle", "candle float32", "directory", None),
+    ("candle, bfloat16", "candle", "candle bfloat16", "directory", "candle float32"),
+    ("candle, float16", "candle", "candle float16", "directory", "candle float32"),
     ("llama.cpp (node-llama-cpp)", "node", "node-llama-cpp", "gguf", None),
 ]
 
@@ -90,6 +93,9 @@ def venv(work):
 def compute(work, adapter, name, what, rows, out):
     """The last hidden state into `out`; the version."""
     reads = source(work, what)
+    if adapter == "candle":
+        peers.run(*peers.program(work, "candle"), name.split()[1], reads, rows, out)
+        return peers.pins("candle", "candle-transformers")
     if adapter == "node":
         peers.program(work, "node")
         return peers.run("node", "runtimes.mjs", name, reads, rows, out, cwd=work / "node").split()[-1]
@@ -166,8 +172,6 @@ def main():
     path, rows = inputs(work)
     reference, by_tanh = ours(work, rows), ours(work, rows, "--gelu", "tanh")
     distance = lambda name: decibels(np.fromfile(work / ("out " + name), np.float32), reference, rows)
-    kept = work / "runtimes.json"
-    known = json.loads(kept.read_text()) if kept.exists() else {}
     for label, adapter, name, what, sibling in sorted(RUNTIMES, key=lambda r: r[4] is not None):        # siblings first
         if args.only and args.only not in label:
             continue
@@ -176,11 +180,9 @@ def main():
         plain, tanh = decibels(theirs, reference, rows), decibels(theirs, by_tanh, rows)
         show = lambda x: "-" if x is None else "NaN" if np.isnan(x) else f"{x:.0f} dB"
         why = reason(plain, tanh, distance(sibling) if sibling else None)
-        known[label] = f"| {label} {version} | {show(plain[0])} | {show(plain[1])} | {why} |"
-        print(known[label], flush=True)
-        kept.write_text(json.dumps(known, indent=1))
-    rows = "\n".join(known[r[0]] for r in RUNTIMES if r[0] in known)
-    peers.write_table("runtimes", "| program | bank | padded pair | why |\n|---|---|---|---|\n" + rows)
+        line = f"| {label} {version} | {show(plain[0])} | {show(plain[1])} | {why} |"
+        print(line, flush=True)
+        peers.put_row("runtimes", "| program | bank | padded pair | why |", [(r[0], " |") for r in RUNTIMES], (label, " |"), line)
     return 0
 
 
