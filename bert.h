@@ -604,6 +604,8 @@ typedef struct {
     int32_t *lookup_ids;
     Scratch scratch;
     real *map, *column;             /* (T,T), (T) */
+    const Parameter *list;          /* (count) of the Parameters that these are gradients of */
+    size_t count;
     void *memory, *work;
     size_t size, work_size, lookup_room;    /* bytes at `memory` and at `work`; tokens that `lookups` has room for */
     void (*after)(void *context, BackStep step, int l, int b, int h);  /* behind steps; or NULL. For verify/, which

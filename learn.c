@@ -28,8 +28,7 @@
  * THE PROMISE of tensor.c holds for gradients, too. The order of every sum is written down:
  *
  *     dx           over the outputs o of the layer, in chunks of 128
- *     dW, db       over the rows n of the whole step, in chunks of 128, however the step is cut into micro-batches. A
- *                  micro-batch may end within a chunk: its last rows wait behind dW for the next ones (see tail_of)
+ *     dW, db       over the rows n of the whole step, in chunks of 128, however the step is cut (see tail_of)
  *     LayerNorm    over a row, and over the rows of the step, in double; softmax over a row in double
  *     embeddings   the decoder's part first, then the tokens of the step in their order
  *
@@ -71,8 +70,8 @@ static void *behind(const real *gradient, size_t count)
     return (real *)gradient + (count + 15) / 16 * 16;
 }
 
-/* Behind dW (O,K): the rows of a chunk that is not complete, 128 of dy (O) and 128 of x (K). A chunk is added to dW
- * when all of its 128 rows are there, from whatever micro-batches, or when the step ends.
+/* Behind dW (O,K): the rows of a chunk within which a micro-batch ended, 128 of dy (O) and 128 of x (K) at most. It is
+ * added to dW when all of its 128 rows are there, or when the step ends.
  * Example: a step of 300 rows in micro-batches of 100. Of the first all 100 wait. Of the second 28 complete a chunk,
  * which is added, and 72 wait. Of the third 56 complete the next chunk; 44 wait, and are added when the step ends.
  * Why the rows wait, and not the chunk's sum: for each layer of BERT-Base the sum would be 768 rows or more. */
@@ -149,8 +148,7 @@ static void let_wait(Linear layer, size_t waiting, const real *dy, const real *x
 /* A chunk or less, of the rows that wait. */
 static void add_waiting(Gradients *g, Linear layer, size_t count)
 {
-    const real *tail = tail_of(layer.dW);
-    if (count) add_dW(g, layer, tail, tail + SUM_CHUNK * layer.dW->rows, count);
+    add_dW(g, layer, tail_of(layer.dW), tail_of(layer.dW) + SUM_CHUNK * layer.dW->rows, count);
 }
 
 /* linear_backward_ref for one micro-batch, whose rows follow those that came before in this step. */
@@ -197,8 +195,7 @@ static void gelu_backward(const Bert *m, real *dx, const real *dy, const real *x
  *
  *     dlogits_j = (p_j - [j is the label]) / divisor
  *
- * Every wrong answer is pushed down by the probability that it got, the right one up by what it lacks to 1. Where the
- * right one has probability 1, nothing is to be learned.
+ * Every wrong answer is pushed down by the probability that it got, the right one up by what it lacks to 1.
  * -ln p_label is computed as (largest logit - label's logit) - ln p_largest, which cannot overflow: p_label may be so
  * small that it is 0 as a float. A model that knows nothing has ln(cols): 10.33 for 30,522 pieces, 0.69 for NSP.
  * Example: logits 1 2 3, the label is the first: p = 0.0900 0.2447 0.6652, loss 2.408, dlogits = -0.9100 0.2447 0.6652;
@@ -313,10 +310,10 @@ static void task_loss(const Bert *m, const Activations *a, Gradients *g, const T
 }
 
 /* (N,H): what block l gives back to hidden state l, and the heads to the last one.
- * In training, gradients are not kept (KEEP_NOTHING): all blocks have the same few arrays, and names share them, as the
- * table at the end of bert.c says. So the gradients of hidden states l+1 and l are one array, and so are dblock's
- * attention_dense and output_dense, its intermediate and intermediate_dense, its probs and scores. A step may do that:
- * each reads a gradient for the last time before another one is written there. a, from the forward pass, keeps all. */
+ * In training, gradients are not kept (KEEP_NOTHING, at the end of bert.c): all blocks have the same few arrays, and
+ * names share them. So the gradients of hidden states l+1 and l are one array, and so are dblock's attention_dense and
+ * output_dense, its intermediate and intermediate_dense, its probs and scores: each is read for the last time before
+ * the other is written. a, from the forward pass, keeps all. */
 static real *hidden_gradient(const Gradients *g, int l)
 {
     return (real *)hidden_state(&g->a, l);
@@ -326,6 +323,12 @@ static real *hidden_gradient(const Gradients *g, int l)
 static void passed(Gradients *g, BackStep step, int l, int b, int h)
 {
     if (g->after) g->after(g->context, step, l, b, h);
+}
+
+/* Row `row` of dx (rows,H) += what one of its uses gives back. */
+static void add_to_row(real *dx, size_t row, const real *part, size_t H)
+{
+    add(dx + row * H, dx + row * H, part, H);
 }
 
 /* dx (rows,cols) <- 0 before something is added */
@@ -388,12 +391,9 @@ static void mlm_dense_backward(const Bert *m, Activations *a, Gradients *g)
 {
     const size_t M = (size_t)a->request.M, H = (size_t)m->config.H;
     const Linear layer = {&m->Wtransform, &g->m.Wtransform, g->m.btransform};
-    real *last = hidden_gradient(g, m->config.L);
     linear_backward(g, zeros(g->a.mlm_hidden, M, H), g->a.transform_dense, a->mlm_hidden, layer, (Rows){M, g->chosen});
-    for (size_t i = 0; i < M; i++) {
-        real *row = last + (size_t)a->request.mlm_rows[i] * H;
-        add(row, row, g->a.mlm_hidden + i * H, H);
-    }
+    for (size_t i = 0; i < M; i++)
+        add_to_row(hidden_gradient(g, m->config.L), (size_t)a->request.mlm_rows[i], g->a.mlm_hidden + i * H, H);
 }
 
 /* STEP 14, backwards - pooler, NSP. Here the NSP head: logits = pooled W^T + b, (B,2) <- (B,H), W (2,H).
@@ -445,10 +445,8 @@ static void first_token_dense_backward(const Bert *m, Activations *a, Gradients 
     const Linear pooler = {&m->Wpool, &g->m.Wpool, g->m.bpool}, pre_classifier = {&m->Wpre, &g->m.Wpre, g->m.bpre};
     linear_backward(g, zeros(g->a.first_token, B, H), distil ? g->a.pre_classifier_dense : g->a.pooler_dense,
                     a->first_token, distil ? pre_classifier : pooler, (Rows){B, g->sequences});
-    for (size_t b = 0; b < B; b++) {
-        real *row = hidden_gradient(g, m->config.L) + a->start[b] * H;
-        add(row, row, g->a.first_token + b * H, H);
-    }
+    for (size_t b = 0; b < B; b++)
+        add_to_row(hidden_gradient(g, m->config.L), a->start[b], g->a.first_token + b * H, H);
 }
 
 /* =====================================================================================================================
@@ -476,12 +474,10 @@ static void feed_forward_norm_backward(const Bert *m, Activations *a, Gradients 
     if (a->dropout) drop_rows(m, a, PURPOSE_DROP_FEED_FORWARD, l, dblock->output_dense);
 }
 
-/* Step 13, backwards, continued: the dense layer.
+/* Step 13, backwards, continued: the dense layer. Verify: grad.encoder.layer.l.intermediate
  *
  *     forward    dense = z W2^T + b2                  (N,H) <- (N,F), W2 (H,F)
- *     backward   dz = ddense W2      dW2 = ddense^T z      db2 = sum of the rows of ddense
- *
- * Verify: grad.encoder.layer.l.intermediate */
+ *     backward   dz = ddense W2      dW2 = ddense^T z      db2 = sum of the rows of ddense */
 static void feed_forward_down_backward(const Bert *m, Activations *a, Gradients *g, int l)
 {
     BlockActivations *dblock = &g->a.block[l];
@@ -537,12 +533,10 @@ static void attention_norm_backward(const Bert *m, Activations *a, Gradients *g,
     if (a->dropout && !m->config.distilbert) drop_rows(m, a, PURPOSE_DROP_ATTENTION, l, dblock->attention_dense);
 }
 
-/* Step 11, backwards, continued: the dense layer.
+/* Step 11, backwards, continued: the dense layer. Verify: grad.encoder.layer.l.attention.self.context
  *
  *     forward    dense = context Wo^T + bo            (N,H), Wo (H,H)
- *     backward   dcontext = ddense Wo      dWo = ddense^T context      dbo = sum of the rows of ddense
- *
- * Verify: grad.encoder.layer.l.attention.self.context */
+ *     backward   dcontext = ddense Wo      dWo = ddense^T context      dbo = sum of the rows of ddense */
 static void attention_dense_backward(const Bert *m, Activations *a, Gradients *g, int l)
 {
     BlockActivations *dblock = &g->a.block[l];
@@ -624,7 +618,6 @@ static void attention_scores_backward(const Bert *m, Activations *a, Gradients *
  *
  * bk learns nothing: a number that is added to all keys adds the same to all scores of a row, which softmax does not
  * see. Its gradient is 0 but for rounding, which AdamW makes a small move of; nothing sees it.
- * After it the gradients of hidden state l are complete.
  * Verify: grad.encoder.layer.l-1.output.LayerNorm, or grad.embeddings.LayerNorm for l = 0 */
 static void attention_value_key_query_backward(const Bert *m, Activations *a, Gradients *g, int l)
 {
@@ -696,10 +689,8 @@ static void embeddings_position_backward(const Bert *m, Activations *a, Gradient
 {
     const size_t H = (size_t)m->config.H;
     for (int b = 0; b < a->batch.B; b++)
-        for (size_t n = a->start[b]; n < a->start[b + 1]; n++) {
-            real *row = numbers(&g->m.position_embeddings) + (n - a->start[b]) * H;
-            add(row, row, g->a.position + n * H, H);
-        }
+        for (size_t n = a->start[b]; n < a->start[b + 1]; n++)
+            add_to_row(numbers(&g->m.position_embeddings), n - a->start[b], g->a.position + n * H, H);
 }
 
 /* Step 5, backwards, continued: the segment, which DistilBERT does not have.
@@ -707,10 +698,9 @@ static void embeddings_position_backward(const Bert *m, Activations *a, Gradient
 static void embeddings_token_type_backward(const Bert *m, Activations *a, Gradients *g)
 {
     const size_t H = (size_t)m->config.H;
-    for (size_t n = 0; m->config.S && n < (size_t)a->N; n++) {
-        real *row = numbers(&g->m.token_type_embeddings) + (size_t)a->batch.token_type_ids[n] * H;
-        add(row, row, g->a.token_type + n * H, H);
-    }
+    real *table = numbers(&g->m.token_type_embeddings);
+    for (size_t n = 0; m->config.S && n < (size_t)a->N; n++)
+        add_to_row(table, (size_t)a->batch.token_type_ids[n], g->a.token_type + n * H, H);
 }
 
 /* Step 5, backwards, continued: the word. The rows are kept until the end of the step (look_up_backward), because the
@@ -728,15 +718,11 @@ static void embeddings_word_backward(const Bert *m, Activations *a, Gradients *g
 static void look_up_backward(const Bert *m, Gradients *g)
 {
     const size_t H = (size_t)m->config.H;
-    for (size_t n = 0; n < g->tokens; n++) {
-        real *row = numbers(&g->m.word_embeddings) + (size_t)g->lookup_ids[n] * H;
-        add(row, row, g->lookups + n * H, H);
-    }
+    for (size_t n = 0; n < g->tokens; n++)
+        add_to_row(numbers(&g->m.word_embeddings), (size_t)g->lookup_ids[n], g->lookups + n * H, H);
 }
 
-/* ---------------------------------------------------------------------------------------------------------------------
- * The summary: forward, in a mirror. Losses, heads, L blocks, embeddings.
- * ------------------------------------------------------------------------------------------------------------------ */
+/* The summary: forward, in a mirror. Losses, heads, L blocks, embeddings. */
 void backward(const Bert *m, Activations *a, Gradients *g, const Targets *t)
 {
     const Request *r = &a->request;
@@ -791,13 +777,10 @@ void gradients_finish(const Bert *m, Gradients *g, Parameters *parameters)
          {&m->Wclassifier, &g->m.Wclassifier, g->m.bclassifier}},
         {GROUP_QA, tokens, {&m->Wqa, &g->m.Wqa, g->m.bqa}}};
     for (int l = 0; l < m->config.L; l++) {
-        const BertLayer *layer = &m->layers[l], *dlayer = &g->m.layers[l];
-        add_waiting(g, (Linear){&layer->W2, &dlayer->W2, dlayer->b2}, tokens);
-        add_waiting(g, (Linear){&layer->W1, &dlayer->W1, dlayer->b1}, tokens);
-        add_waiting(g, (Linear){&layer->Wo, &dlayer->Wo, dlayer->bo}, tokens);
-        add_waiting(g, (Linear){&layer->Wv, &dlayer->Wv, dlayer->bv}, tokens);
-        add_waiting(g, (Linear){&layer->Wk, &dlayer->Wk, dlayer->bk}, tokens);
-        add_waiting(g, (Linear){&layer->Wq, &dlayer->Wq, dlayer->bq}, tokens);
+        const BertLayer *w = &m->layers[l], *dw = &g->m.layers[l];
+        const Linear layers[] = {{&w->W2, &dw->W2, dw->b2}, {&w->W1, &dw->W1, dw->b1}, {&w->Wo, &dw->Wo, dw->bo},
+                                 {&w->Wv, &dw->Wv, dw->bv}, {&w->Wk, &dw->Wk, dw->bk}, {&w->Wq, &dw->Wq, dw->bq}};
+        for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) add_waiting(g, layers[i], tokens);
     }
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
         if (g->learned >> heads[i].group & 1) add_waiting(g, heads[i].layer, heads[i].waiting);

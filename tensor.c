@@ -1377,7 +1377,8 @@ void philox_many(uint32_t out[4 * PHILOX_MANY], const uint32_t counter[4], uint3
  * out (cols) <- x (cols), row number `row` of sequence number `sequence` of the step; out may be x. */
 void drop_row(real *out, const real *x, size_t cols, const Dropout *d, Purpose place, uint32_t row, uint32_t sequence)
 {
-    const double rate = place == PURPOSE_DROP_PROBS ? d->probs_rate : place == PURPOSE_DROP_HEAD ? d->head_rate : d->rate;
+    const double rate = place == PURPOSE_DROP_PROBS  ? d->probs_rate
+                        : place == PURPOSE_DROP_HEAD ? d->head_rate : d->rate;
     const uint32_t limit = (uint32_t)(rate * 4294967296.0);                 /* so many of 2^32 are dropped */
     const real scale = (real)(1 / (1 - rate));
     for (size_t c = 0; c < cols; c += 4 * PHILOX_MANY) {

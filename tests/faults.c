@@ -464,6 +464,7 @@ static long torture_bert(void)
         {1, {"bert", "verify", MODEL, "--isolate", wrong, NULL}},
         {0, {"bert", "explain", MODEL, "--step", "15", "the [MASK]", NULL}},
         {0, {"bert", "explain", MODEL, "--step", "16", "the cat", "a dog", NULL}},
+        {0, {"bert", "explain", MODEL, "--learn", "the cat sat", NULL}},
         {0, {"bert", "embed", MODEL, "-f", many, NULL}},                /* 64 inputs in one batch */
         {3, {"bert", "goldens", MODEL, NULL}},                          /* not the documents' model */
         {3, {"bert", "demo", MODEL, NULL}},

@@ -879,6 +879,20 @@ static Status grade(Grading *v, const Bert *m, const TraceView *other, const Ver
     return status;
 }
 
+/* What was learned by a fine-tuned head (texts, tokens, answers) is refused by name: there is no step of learning here
+ * to hold it against, and its `labels` would be taken for those of the MLM head. */
+static Status refuse_tasks(const Safetensors *file, const char *path, Error *e)
+{
+    static const char *const starts[] = {"start_positions", "end_positions", "grad.classifier.", "grad.qa_outputs.",
+                                         "grad.pre_classifier."};
+    for (size_t i = 0; i < file->count; i++)
+        for (size_t k = 0; k < sizeof starts / sizeof *starts; k++)
+            if (!strncmp(file->tensors[i].name, starts[k], strlen(starts[k])))
+                return fail(e, BERT_HEAD, "%s: %s: gradients of fine-tuned heads are not verified, only those of the MLM "
+                                          "and NSP heads", path, file->tensors[i].name);
+    return BERT_OK;
+}
+
 /* The labels that OTHER learned from, and the heads that they need. */
 static Status read_targets(const Bert *m, const TraceView *other, const Safetensors *file, const Batch *batch,
                            int32_t *found[2], Error *e)
@@ -886,6 +900,7 @@ static Status read_targets(const Bert *m, const TraceView *other, const Safetens
     size_t N = 0;
     for (int b = 0; b < batch->B; b++) N += (size_t)batch->T[b];
     const LabelSpec labels = {"labels", N, m->config.V - 1}, next = {"next_sentence_label", (size_t)batch->B, 1};
+    if (refuse_tasks(file, other->path, e) != BERT_OK) return e->status;
     if (labels_read(file, other->path, &labels, &found[0], e) != BERT_OK) return e->status;
     if (labels_read(file, other->path, &next, &found[1], e) != BERT_OK) return e->status;
     if (!found[0] && !found[1])

@@ -202,7 +202,7 @@ Status gradients_new(Gradients *g, const Bert *m, Parameters *p, Error *e)
 {
     size_t used = 0, at, bytes, next = 0;
     bool ok = true;
-    *g = (Gradients){.m.config = m->config};
+    *g = (Gradients){.m.config = m->config, .list = p->list, .count = p->count};
     for (size_t i = 0; ok && i < p->count; i++) ok = take(&used, p->list[i].count, room_behind(&p->list[i]), &at);
     ok = ok && size_mul(used, sizeof(real), &bytes) && size_add(bytes, 64, &bytes);
     if (ok) g->memory = calloc(1, bytes);
@@ -273,9 +273,14 @@ Status gradients_room(Gradients *g, const Bert *m, const Activations *a, Keep ke
     return ids ? BERT_OK : fail(e, BERT_SYSTEM, "out of memory for the gradients of %d sequences", a->batch.B);
 }
 
+/* Why not all of the memory: what waits behind a matrix is written before it is read, and in a step of one micro-batch
+ * hardly any row waits. What nobody touches takes no memory: 100 MB with BERT-Base. */
 void gradients_zero(Gradients *g)
 {
-    memset(g->memory, 0, g->size);
+    for (const Parameter *p = g->list; p < g->list + g->count; p++) {
+        const size_t behind = p->rows ? 0 : (p->count + 15) / 16 * 16 - p->count + room_behind(p);
+        memset(p->gradient, 0, (p->count + behind) * sizeof *p->gradient);
+    }
     g->tokens = g->chosen = g->sequences = 0;
     g->learned = 0;
     g->losses = (Losses){0};
