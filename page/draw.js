@@ -136,8 +136,8 @@ const room = () => Math.max(260, Math.min(640, document.body.clientWidth - 28));
 /* A map of rows and columns with names: attention, cosines, a head's columns. */
 export function map(matrix, { rows, cols = null, caption, name, signed = false, scale = null, digits = 3, selected = -1, onrow = null, see = '' }) {
     const [R, C] = matrix.shape, most = scale || scaleOf(matrix.data);
-    const cell = cols ? Math.max(10, Math.min(26, (room() - 100) / C)) : Math.max(1, Math.min(14, (room() - 100) / C)), height = cols ? cell : 18;
-    const left = Math.min(118, widest(rows) + 12), top = cols ? 78 : 6, width = left + C * cell + (cols ? 44 : 8);
+    const left = Math.min(118, widest(rows) + 12), top = cols ? 78 : 6, right = cols ? 44 : 8, fit = (room() - left - right) / C;
+    const cell = cols ? Math.max(8, Math.min(26, fit)) : Math.max(1, Math.min(14, fit)), height = cols ? cell : 18, width = left + C * cell + right;
     const svg = s('svg', { viewBox: `0 0 ${width} ${top + R * height + 8}`, width, height: top + R * height + 8 });
     svg.append(s('image', { href: bitmap(matrix, { signed, scale: most }), x: left, y: top, width: C * cell, height: R * height,
                             preserveAspectRatio: 'none', style: 'image-rendering:pixelated' }));

@@ -321,6 +321,18 @@ try {
         let widest = 0;
         for (let n = 1; n <= 16; n++) { await step(p, n); widest = Math.max(widest, await p.evaluate('document.documentElement.scrollWidth')); }
         check(`nothing is wider than the window: ${where}`, widest <= width, widest);
+        const labels = await p.locator('[data-picture="growth"] svg text').evaluateAll(list => list.map(x => x.getBoundingClientRect()).map(({ left, right, top, bottom }) => ({ left, right, top, bottom })));
+        const over = labels.filter((a, i) => labels.some((b, k) => k > i && a.left < b.right && b.left < a.right && a.top + 3 < b.bottom && b.top + 3 < a.bottom));
+        check(`no label lies over another: ${where}`, labels.length > 8 && over.length === 0, JSON.stringify(over));
+        if (width < 820) {
+            await step(p, 12);
+            const { left, right } = await p.locator('[data-key="step-12"]').evaluate(x => x.getBoundingClientRect().toJSON());
+            check(`the strip shows the chosen step: ${where}`, left >= 0 && right <= width, `${left} ${right}`);
+            await p.click('[data-key="mistake-no-activation"]');
+            await settle(p);
+            const { top, bottom } = await p.locator('.here').evaluate(x => x.getBoundingClientRect().toJSON());
+            check(`what a switch does is said beside it: ${where}`, /best guess|beste Vorschlag/.test(await p.textContent('.here')) && top >= 0 && bottom <= 901, `${top} ${bottom}`);
+        }
         for (const n of [4, 9]) { await step(p, n); await violations(p, `${where}, step ${n}`); }
         await picture(p, `${width}-${dark ? 'dark' : 'light'}-${locale.slice(0, 2)}`);
         await p.context().close();
