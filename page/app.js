@@ -8,7 +8,7 @@ const BANK = 'After stealing money from the bank vault, the bank robber was seen
 const PEACE = 'The people of this country want peace.';
 const EXAMPLES = [
     ['exampleMask', 'The president of the United {States} spoke to the congress.', ''],
-    ['exampleSecond', 'The sun and the {moon} shine in the sky.', ''],
+    ['exampleSecond', 'God created the heaven and the {earth}.', ''],
     ['exampleErrs', 'The capital of France is {Paris}.', ''],
     ['exampleBank', BANK, ''],
     ['exampleNext', PEACE, 'They also want jobs, and this government will help them.'],

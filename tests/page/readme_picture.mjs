@@ -8,7 +8,7 @@ import { createRequire } from 'node:module';
 const { chromium } = createRequire(path.resolve('build/page/node/package.json'))('playwright-core');
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ['--no-sandbox'] });
 const page = await browser.newPage({ viewport: { width: 1240, height: 1080 }, colorScheme: 'light', locale: 'en-US' });
-const view = new URLSearchParams({ text: 'The president of the United [MASK] spoke to the congress.', hidden: '[["States"],[]]', step: '9', token: '6', layer: '2', head: '0', lang: 'en' });
+const view = new URLSearchParams({ text: 'The president of the United [MASK] spoke to the congress.', hidden: '[["States"],[]]', step: '9', token: '6', layer: '1', head: '2', lang: 'en' });
 await page.goto(`file://${path.resolve('build/bert.html')}#${view}`);
 await page.waitForFunction('window.bertPage && window.bertPage.ready && window.bertPage.idle()');
 await page.evaluate(() => {
