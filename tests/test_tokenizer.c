@@ -1140,6 +1140,34 @@ static void a_tokenizer_that_is_not_berts_is_refused_by_file_and_key(void)
     }
 }
 
+/* Strings of a tokenizer's files have 512 bytes at most: 511 and 512 are read, whatever they are for, 513 are refused. */
+static void strings_have_512_bytes_at_most(void)
+{
+    static const struct { const char *json, *read; } places[] = {
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"continuing_subword_prefix\": \"%s\"}"), "expected '##'"},
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, TEMPLATE, "{\"type\": \"WordPiece\", \"unk_token\": \"%s\", \"vocab\": {}}"),
+         ""},
+        {WHOLE(SPECIAL(9, "%s"), NORMALIZER, SPLITTER, TEMPLATE, "{}"), "model.vocab: found nothing"},
+        {WHOLE(FIVE, NORMALIZER, SPLITTER, "{\"type\": \"TemplateProcessing\", \"special_tokens\": {\"%s\": {}}}", MODEL),
+         ""},
+    };
+    Tokenizer t;
+    Error e;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        for (int n = 511; n <= 513; n++) {
+            char text[514], json[4000];
+            memset(text, 'x', sizeof text);
+            text[n] = 0;
+            snprintf(json, sizeof json, places[i].json, text);
+            const char *const files[FILES] = {[JSON] = json};
+            Status s = load_files(&t, files, CASE_AUTO, &e);
+            if (!s) tokenizer_free(&t);
+            const bool refused_it = s && strstr(e.message, "a shorter string");
+            check(refused_it == (n > 512), "place %zu, %d bytes: %s", i, n, s ? e.message : "read");
+            if (n <= 512) check(!s || strstr(e.message, places[i].read), "place %zu, %d bytes: %s", i, n, e.message);
+        }
+}
+
 /* The class TokenizersBackend reads settings from tokenizer.json, and BertTokenizer from tokenizer_config.json. */
 static void the_class_says_which_file_has_the_settings(void)
 {
@@ -1451,6 +1479,7 @@ const Test tokenizer_tests[] = {
     {"tokenizer_json_is_enough", tokenizer_json_is_enough},
     {"a_file_may_name_the_sep", a_file_may_name_the_sep},
     {"vocab_txt_beside_tokenizer_json_must_agree", vocab_txt_beside_tokenizer_json_must_agree},
+    {"strings_have_512_bytes_at_most", strings_have_512_bytes_at_most},
     {"a_tokenizer_that_is_not_berts_is_refused_by_file_and_key",
      a_tokenizer_that_is_not_berts_is_refused_by_file_and_key},
     {"the_class_says_which_file_has_the_settings", the_class_says_which_file_has_the_settings},
