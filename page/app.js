@@ -5,13 +5,16 @@ import { h, bars, lines, table, saveBlob } from './draw.js';
 import { SHOW, shapes, nextPicture } from './steps.js';
 
 const BANK = 'After stealing money from the bank vault, the bank robber was seen fishing on the Mississippi river bank.';
+const PEACE = 'The people of this country want peace.';
 const EXAMPLES = [
+    ['exampleMask', 'The president of the United {States} spoke to the congress.', ''],
+    ['exampleSecond', 'God created the heaven and the {earth}.', ''],
+    ['exampleErrs', 'The capital of France is {Paris}.', ''],
     ['exampleBank', BANK, ''],
-    ['exampleMask', 'The man went to the {store} to buy some bread.', ''],
-    ['exampleNext', 'The man went to the store.', 'He bought a bottle of milk.'],
-    ['exampleOther', 'The man went to the store.', 'Penguins live in the south.'],
+    ['exampleNext', PEACE, 'They also want jobs, and this government will help them.'],
+    ['exampleOther', PEACE, 'The whale went down, and the boat turned over.'],
 ];
-const START = { a: '', b: '', token: -1, layer: 0, head: 0, step: 9, mistake: '', heads: [], away: [], word: '', other: null, stage: -1, sentence: 0 };
+const START = { a: '', b: '', token: -1, layer: 0, head: 0, step: 1, mistake: '', heads: [], away: [], word: '', other: null, stage: -1, sentence: 0 };
 const TEXT_REJECTED = 4;            /* an exit code of ./bert */
 const MODULES = [[1, 4], [5, 6], [7, 13], [14, 16]];
 
@@ -64,6 +67,14 @@ function status(text, isError = false) {
 
 const failed = error => status(t('failed', { why: error.message }), true);
 
+/* What stands beside the sentence: nothing, or why there is no answer. What belongs to an older text is put away. */
+function textError(error) {
+    const [, n, most] = error && /^(\d+) tokens, at most (\d+)/.exec(error.message) || [];
+    $('text-error').textContent = !error ? '' : n ? t('tooLong', { n, most }) : t('failed', { why: error.message });
+    document.body.classList.toggle('stale', Boolean(error));
+    if (error) status('');
+}
+
 /* New children for an element; what had the focus keeps it, by its data-key. */
 function fill(element, ...children) {
     const key = document.activeElement && element.contains(document.activeElement) && document.activeElement.dataset.key;
@@ -106,6 +117,8 @@ function splice(text, begin, end, by) {
 }
 function part(text, begin, end) { return new TextDecoder().decode(new TextEncoder().encode(text).subarray(begin, end)); }
 
+/* The page's own model, of which it can tell how it grew. */
+const isPocket = () => growth !== null && model.model === ownName;
 const isMask = i => result.ids[i] === model.config.maskId;
 
 /* ---------------------------------------------------------------------------------------------------------------------
@@ -116,10 +129,12 @@ const isMask = i => result.ids[i] === model.config.maskId;
 async function compute() {
     const isLast = turn('run');
     stopLearning();
+    learning = null;
     try {
         const computed = await call('run', state.a, state.b ? state.b : null);
         if (!isLast()) return;
         lastError = null;
+        textError(null);
         result = computed;
         lastTime = result.time;
         const masks = [0, 1].map(type => range(result.T).filter(i => isMask(i) && result.types[i] === type).length);
@@ -136,7 +151,7 @@ async function compute() {
     } catch (error) {
         if (!isLast()) return;
         lastError = error;
-        failed(error);
+        textError(error);
     }
 }
 
@@ -179,7 +194,7 @@ function setText(a, b = '', words = [[], []]) {
 async function setExample(a, b = '') {
     const found = /\{(.*?)\}/.exec(a);
     if (!found) return setText(a, b);
-    const first = [{ word: found[1], id: await call('pieceId', found[1]) }];
+    const first = [{ word: found[1], id: await call('pieceId', model.config.lowerCase ? found[1].toLowerCase() : found[1]) }];
     return setText(a.replace(found[0], '[MASK]'), b, [first, []]);
 }
 
@@ -256,25 +271,29 @@ function drawTokens() {
             : t('hide', { word: part(word.type ? state.b : state.a, result.offsets[first][0], result.offsets[word.tokens.at(-1)][1]) });
         return h('li', { class: classes }, button(`word-${first}`, pieces, () => toggleWord(word), { 'aria-label': said, title: said }));
     });
-    fill($('tokens'), h('h3', {}, t('tokens')), h('p', { class: 'hint' }, t('tokensHint'), state.b ? ` ${t('segment', { n: 0 })}, ${t('segment', { n: 1 })}.` : ''), h('ul', { class: 'words' }, list));
+    const empty = result.offsets.every(([, end]) => !end);
+    fill($('tokens'), h('h3', {}, t('tokens')), h('p', { class: 'hint' }, empty ? t('noWords') : t('tokensHint'), state.b ? ` ${t('tokensPair')}` : ''), h('ul', { class: 'words' }, list),
+         result.pieces.includes('[UNK]') ? h('p', { class: 'told' }, t('unknown')) : null);
 }
 
-/* The fillers of each [MASK] of a run, with the word that was hidden. */
-async function fillerPictures(run, fillers, name) {
+/* The first fillers of each [MASK] of a run, with the word that was hidden; step 15 shows more. */
+const FEW = 5;
+async function fillerPictures(run, fillers, name, options = {}) {
     return Promise.all(fillers.map(async ({ token, list }) => {
         const known = hiddenAt(token);
         const place = known && known.id >= 0 ? await call('filler', run, token, known.id) : null;
-        return [bars(list.map(({ piece, p }) => [piece, p, percent(p)]), { name: `${name}-${token}`, head: [t('guess'), t('probability')], mark: known ? list.findIndex(x => x.id === known.id) : -1,
+        return [bars(list.slice(0, FEW).map(({ piece, p }) => [piece, p, percent(p)]), { name: `${name}-${token}`, head: [t('guess'), t('probability')], mark: known ? list.findIndex(x => x.id === known.id) : -1, ...options,
                                                                             caption: t('fits', { piece: result.pieces[token], n: token }) }),
-                place && h('p', { class: 'told' }, t('hiddenWord', { word: known.word, rank: place.rank, p: percent(place.p) }))];
+                place && h('p', { class: 'told' }, t('hiddenWord', { word: known.word, rank: number(place.rank, 0), p: percent(place.p) })),
+                known && !place && h('p', { class: 'told' }, t('hiddenPieces', { word: known.word }))];
     }));
 }
 
 async function drawAnswer() {
     const isLast = turn('answer'), pictures = await fillerPictures(0, result.fillers, 'fillers').catch(() => []);
     if (!isLast()) return;
-    fill($('answer'), !model.config.hasMlm ? h('p', {}, t('noMlm')) : result.fillers.length ? pictures : h('p', { class: 'hint' }, t('noMask')),
-         state.b ? (result.isNext < 0 ? h('p', {}, t('noNext')) : nextPicture(result.isNext)) : null);
+    fill($('answer'), !model.config.hasMlm ? h('p', {}, t('noMlm')) : result.fillers.length ? pictures : result.T > 2 && h('p', { class: 'hint' }, t('noMask')),
+         state.b ? (result.isNext < 0 ? h('p', {}, t('noNext')) : [nextPicture(result.isNext), isPocket() && h('p', { class: 'hint' }, t('nextErrs'))]) : null);
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------
@@ -282,8 +301,15 @@ async function drawAnswer() {
  * ------------------------------------------------------------------------------------------------------------------ */
 function choose(changes) {
     Object.assign(state, changes);
-    drawStep();
     writeLink();
+    return drawStep();
+}
+
+/* To a step by a button below it: its heading comes into view, and the keyboard goes on from there. */
+async function turnTo(step) {
+    await choose({ step });
+    $('step').scrollIntoView({ block: 'start' });
+    $('step').querySelector('h3').focus({ preventScroll: true });
 }
 
 function drawStepList() {
@@ -292,6 +318,15 @@ function drawStepList() {
         const n = from + k;
         return h('li', {}, button(`step-${n}`, [h('span', { class: 'n' }, String(n)), all[n - 1].name], () => { choose({ step: n }); $('step').scrollIntoView({ block: 'nearest' }); }, { 'aria-current': n === state.step ? 'step' : null }));
     }))]));
+    /* On a phone the list is a strip. */
+    const list = $('step-list'), chosen = list.querySelector('[aria-current]');
+    list.scrollLeft = chosen.offsetLeft - list.offsetLeft - (list.clientWidth - chosen.offsetWidth) / 2;
+}
+
+/* What the words of this page mean. */
+function drawGlossary() {
+    fill($('glossary'), h('summary', { 'data-key': 'glossary' }, t('glossaryTitle')),
+         h('dl', {}, t('glossary').flatMap(([word], i) => [h('dt', {}, word), h('dd', {}, t(`glossary.${i}.1`, model.config))])));
 }
 
 /* STEP n of the C source: its comment and functions. */
@@ -320,18 +355,28 @@ async function drawStep() {
     const opened = $('step').querySelector('details.code');
     fill($('step'), h('p', { class: 'of' }, t('step', { n })), h('h3', { tabindex: '-1' }, step.name), h('p', { class: 'what' }, step.what),
          h('p', {}, h('b', {}, t('why') + ': '), step.why),
-         h('dl', {}, h('dt', {}, t('formula')), h('dd', {}, h('code', {}, step.formula)), h('dt', {}, t('shapes')), h('dd', {}, h('code', {}, shapes(n, config, result.T)))),
          controls.length ? h('div', { class: 'controls' }, controls) : null,
          pictures,
-         h('p', { class: 'trap' }, h('b', {}, t('trap') + ': '), step.trap),
-         code ? h('details', { class: 'code', open: opened && opened.open }, h('summary', { 'data-key': 'code' }, `${t('code')} (${t('ofFile', { file: code.file })})`), h('pre', { tabindex: '0', role: 'region', 'aria-label': t('code') }, h('code', {}, code.text))) : null,
-         h('p', { class: 'turn' }, button('previous', '← ' + t('previous'), () => choose({ step: n - 1 }), { disabled: n === 1 }), button('next', t('next') + ' →', () => choose({ step: n + 1 }), { disabled: n === 16 })));
+         h('details', { class: 'code', open: opened && opened.open }, h('summary', { 'data-key': 'code' }, t('programmersStep')),
+           h('dl', {}, h('dt', {}, t('formula')), h('dd', {}, h('code', {}, step.formula)), h('dt', {}, t('shapes')), h('dd', {}, h('code', {}, shapes(n, config, result.T)))),
+           h('p', { class: 'trap' }, h('b', {}, t('trap') + ': '), step.trap),
+           code ? [h('p', { class: 'hint' }, `${t('code')} (${t('ofFile', { file: code.file })})`), h('pre', { tabindex: '0', role: 'region', 'aria-label': t('code') }, h('code', {}, code.text))] : null),
+         h('p', { class: 'turn' }, button('previous', '← ' + t('previous'), () => turnTo(n - 1), { disabled: n === 1 }), button('next', t('next') + ' →', () => turnTo(n + 1), { disabled: n === 16 })));
+    /* A long text's arcs are wider than the column: the chosen token comes to the middle. */
+    const dot = $('step').querySelector('[data-picture="arcs"] .dot.chosen'), scroll = dot && dot.closest('.scroll');
+    if (dot) scroll.scrollLeft = dot.cx.baseVal.value - scroll.clientWidth / 2;
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * One word, two meanings
  * ------------------------------------------------------------------------------------------------------------------ */
 const isWord = i => result.offsets[i] && result.offsets[i][1] > 0 && /[a-z]{2}/i.test(result.pieces[i]) && !isMask(i);
+
+/* Names of pairs for the lines of a picture; where two would be the same, by their tokens. */
+function pairNames(list) {
+    const names = list.map(([first, second]) => `${first[1]} / ${second[1]}`);
+    return names.map((name, k) => names.indexOf(name) === names.lastIndexOf(name) ? name : `${name} (${list[k][0][0]}, ${list[k][1][0]})`);
+}
 
 /* A piece with the word behind it or before it, to tell several apart. */
 function inContext(pieces, i) {
@@ -347,11 +392,12 @@ async function drawBanks() {
     const word = state.word, at = places.get(word) || [], pairs = at.flatMap((i, k) => at.slice(k + 1).map(j => [i, j])).slice(0, 6);
     const values = await Promise.all(pairs.map(([i, j]) => call('cosines', 0, i, j)));
     if (!isLast()) return;
+    const names = pairNames(pairs.map(pair => pair.map(i => [i, inContext(result.pieces, i)])));
     const low = values.length ? Math.min(0.5, Math.floor(Math.min(...values.flat()) * 10) / 10) : 0;
-    const other = h('textarea', { id: 'text-other', rows: '2', spellcheck: 'false', 'data-key': 'text-other', oninput: event => { state.other = event.target.value; } }, state.other === null ? t('banksOtherText') : state.other);
+    const other = h('textarea', { id: 'text-other', rows: '2', spellcheck: 'false', 'data-key': 'text-other', oninput: event => { state.other = event.target.value; } }, state.other === null ? (word === 'bank' ? t('banksOtherText') : '') : state.other);
     fill($('banks'), word ? h('div', { class: 'controls' }, select('word', t('banksWord'), all.map(piece => [piece, piece]), word, chosen => { state.word = chosen; drawBanks(); })) : null,
-         pairs.length ? lines(pairs.map(([i, j], k) => [`${inContext(result.pieces, i)} / ${inContext(result.pieces, j)}`.slice(0, 34), values[k]]), {
-             name: 'banks', caption: t('pictureBanks', { word }), low, high: 1, labels: states, head: [t('state'), ...pairs.map(([i, j]) => t('pair', { word, i, j }))] })
+         pairs.length ? lines(pairs.map((_, k) => [names[k], values[k]]), {
+             name: 'banks', caption: t('pictureBanks', { word }), low, high: 1, labels: states, axis: t('axisState'), head: [t('state'), ...pairs.map(([i, j]) => t('pair', { word, i, j }))] })
              : h('p', {}, t('banksNone'), ' ', button('banks', t('banksButton'), () => setText(BANK), { class: 'quiet' })),
          word ? [h('p', { class: 'field' }, h('label', { for: 'text-other' }, t('banksOther', { word })), other), h('p', {}, button('compare', t('banksCompare'), () => compareElsewhere(word, at, other.value)))] : null,
          h('div', { id: 'elsewhere', 'aria-live': 'polite' }));
@@ -363,8 +409,9 @@ async function compareElsewhere(word, at, text) {
         const found = await call('elsewhere', text, word), states = range(model.config.L + 1).map(String);
         if (!found.length) return fill($('elsewhere'), h('p', {}, t('banksMissing', { word })));
         const pairs = at.slice(0, 6).map(i => [i, found[0]]), values = await Promise.all(pairs.map(([i, there]) => call('cosinesWith', i, there.states)));
-        fill($('elsewhere'), lines(pairs.map(([i, there], k) => [`${inContext(result.pieces, i)} / ${inContext(there.pieces, there.token)}`.slice(0, 34), values[k]]), {
-            name: 'elsewhere', caption: t('pictureElsewhere', { word }), low: Math.min(0.5, Math.floor(Math.min(...values.flat()) * 10) / 10), high: 1, labels: states,
+        const names = pairNames(pairs.map(([i, there]) => [[i, inContext(result.pieces, i)], [there.token, inContext(there.pieces, there.token)]]));
+        fill($('elsewhere'), lines(pairs.map((_, k) => [names[k], values[k]]), {
+            name: 'elsewhere', caption: t('pictureElsewhere', { word }), low: Math.min(0.5, Math.floor(Math.min(...values.flat()) * 10) / 10), high: 1, labels: states, axis: t('axisState'),
             head: [t('state'), ...pairs.map(([i, there]) => `${i} ${t('here')}, ${there.token} ${t('there')}`)] }));
         await computeChanged();
     } catch (error) {
@@ -380,40 +427,84 @@ function switchTo(changes) {
     computeChanged();
 }
 
-const mistakeText = name => t('mistakes')[name] || model.mistakes.find(m => m.name === name).sentence;
+/* A switch of several with the same role. */
+const toggle = (key, text, pressed, onclick, attributes) => button(key, text, onclick, { 'aria-pressed': String(pressed), ...attributes });
+const group = (label, ...children) => h('div', { class: 'chips', role: 'group', 'aria-label': label }, children);
+const toggled = (list, same, item) => list.some(same) ? list.filter(x => !same(x)) : [...list, item];
 
-async function drawBreak() {
-    const isLast = turn('break'), { L, A } = model.config;
-    const featured = Object.keys(t('mistakes')).filter(name => model.mistakes.some(m => m.name === name));
-    const toggled = (list, same, item) => list.some(same) ? list.filter(x => !same(x)) : [...list, item];
-    const switches = h('div', { class: 'switches' },
-        h('h3', {}, t('mistake')),
-        h('div', { class: 'chips', role: 'group', 'aria-label': t('mistake') }, featured.map(name => button(`mistake-${name}`, mistakeText(name), () => switchTo({ mistake: state.mistake === name ? '' : name }), { 'aria-pressed': String(state.mistake === name) }))),
-        select('mistakes', t('more'), [['', t('none')], ...model.mistakes.map(m => [m.name, `${m.name}: ${m.sentence}`])], state.mistake, mistake => switchTo({ mistake })),
-        h('h3', {}, t('headsOff')),
-        h('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': t('headsOff') }, h('div', { class: 'off', style: `--heads:${A}` }, range(L).flatMap(l => range(A).map(a => {
-            const same = ([x, y]) => x === l && y === a;
-            return button(`off-${l}-${a}`, `${l}.${a}`, () => switchTo({ heads: toggled(state.heads, same, [l, a]) }), { 'aria-pressed': String(state.heads.some(same)), 'aria-label': `${t('headsOff')}: ${t('headsHint', { l, h: a })}` });
-        })))),
-        h('h3', {}, t('away')), h('p', { class: 'hint' }, t('awayHint')),
-        h('div', { class: 'chips', role: 'group', 'aria-label': t('away') }, range(result.T).filter(i => result.offsets[i][1]).map(i => button(`away-${i}`, result.pieces[i], () => switchTo({ away: toggled(state.away, x => x === i, i) }), { 'aria-pressed': String(state.away.includes(i)) }))),
-        button('reset', t('resetAll'), () => switchTo({ mistake: '', heads: [], away: [] }), { class: 'quiet', disabled: !changed }));
-    const shown = await differenceShown().catch(error => [h('p', { class: 'error' }, error.message)]);
-    if (!isLast()) return;
-    fill($('break'), switches, h('div', { class: 'difference' }, shown));
+function mistakeSwitches() {
+    const featured = Object.entries(t('mistakes')).filter(([name]) => model.mistakes.some(m => m.name === name));
+    return [h('h3', {}, t('mistake')),
+            h('ul', { class: 'mistakes' }, featured.map(([name, [text, why, term]]) => h('li', {},
+                toggle(`mistake-${name}`, text, state.mistake === name, () => switchTo({ mistake: state.mistake === name ? '' : name }), { 'aria-describedby': `why-${name}` }),
+                h('p', { class: 'hint', id: `why-${name}` }, why, ' ', h('small', {}, `${t('technical')} ${term}.`))))),
+            h('details', { class: 'more', open: $('break').querySelector('details.more[open]') !== null }, h('summary', { 'data-key': 'more' }, t('programmers')),
+              select('mistakes', t('more'), [['', t('none')], ...model.mistakes.map(m => [m.name, `${m.name}: ${m.sentence}`])], state.mistake, mistake => switchTo({ mistake })))];
 }
 
-/* Before and after, and how the difference grows through the model. */
-async function differenceShown() {
+function headSwitches() {
+    const { L, A } = model.config;
+    return [h('h3', {}, t('headsOff')), h('p', { class: 'hint' }, t('headsOffHint')),
+            h('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': t('headsOff') }, h('div', { class: 'off', style: `--heads:${A}` }, range(L).flatMap(l => range(A).map(a => {
+                const same = ([x, y]) => x === l && y === a;
+                return toggle(`off-${l}-${a}`, `${l}.${a}`, state.heads.some(same), () => switchTo({ heads: toggled(state.heads, same, [l, a]) }), { 'aria-label': `${t('headsOff')}: ${t('headsHint', { l, h: a })}` });
+            }))))];
+}
+
+async function drawBreak() {
+    const isLast = turn('break');
+    if (!$('difference')) fill($('break'), h('div', { class: 'switches' }), h('div', { id: 'difference' }));
+    const verdict = await verdictOf().catch(error => [error.message]), shown = await differenceShown(verdict).catch(error => [h('p', { class: 'error' }, error.message)]);
+    if (!isLast()) return;
+    fill($('break').firstChild, mistakeSwitches(), headSwitches(),
+         h('h3', {}, t('away')), h('p', { class: 'hint' }, t('awayHint')),
+         group(t('away'), range(result.T).filter(i => result.offsets[i][1]).map(i => toggle(`away-${i}`, result.pieces[i], state.away.includes(i), () => switchTo({ away: toggled(state.away, x => x === i, i) })))),
+         button('reset', t('resetAll'), () => switchTo({ mistake: '', heads: [], away: [] }), { class: 'quiet', disabled: !changed }),
+         changed && h('p', { class: 'told here' }, verdict.join(' '), ' ', button('to-difference', t('toDifference'), () => $('difference').scrollIntoView({ block: 'start' }), { class: 'quiet' })));
+    fill($('difference'), shown);
+}
+
+/* What is asked before and after: the hidden words, or else the chosen token. */
+async function guessesOf(run, of) {
+    if (of.fillers.length || !model.config.hasMlm) return of.fillers;
+    return [{ token: state.token, list: await call('fillers', run, state.token, FEW) }];
+}
+
+/* What the change did to the answer, in sentences. */
+async function verdictOf() {
+    if (!changed) return [];
+    if (changed.differences.every(({ share }) => share === 0) && changed.checksum === result.checksum)
+        return [state.mistake && !state.heads.length && !state.away.length ? t('nothing') : t('equal')];
+    if (state.mistake === 'nsp-swapped' && !state.b && !state.heads.length && !state.away.length) return [t('needsPair')];
+    const [before, after] = [await guessesOf(0, result), await guessesOf(1, changed)];
+    const said = before.map(({ token, list: [was] }, k) => {
+        const now = after[k].list[0], same = was.id === now.id;
+        return t(same ? 'wasStill' : 'wasNow', { piece: pieceLabel(token), a: was.piece, pa: percent(was.p), b: now.piece, pb: percent(now.p) });
+    });
+    if (state.b && result.isNext >= 0) said.push(t('nextWasNow', { pa: percent(result.isNext), pb: percent(changed.isNext) }));
+    return said.length ? said : [t('numbersChanged')];
+}
+
+/* The parts of the model in the order of the data, in plain words: the tensor's name -> what it is, or nothing. */
+function partName(name) {
+    const layer = /^encoder\.layer\.(\d+)\.output\.LayerNorm$/.exec(name);
+    if (layer) return t('partLayer', { l: layer[1] });
+    if (name === 'embeddings.LayerNorm') return t('partEmbeddings');
+    if (name === 'pooler') return t('partPooler');
+    return name.endsWith('decoder') ? t('partGuess') : /seq_relationship/.test(name) && state.b ? t('partNext') : '';
+}
+
+/* Before and after, and how the difference grows through the model. Panels have a gap of 16 pixels. */
+async function differenceShown(verdict) {
     if (!changed) return [h('p', { class: 'hint' }, t('asIs'))];
-    const first = changed.differences.find(({ share }) => share > 0), told = changed.nothing && !state.heads.length && !state.away.length ? t('nothing') : first ? t('first', { name: first.name }) : t('equal');
-    const guesses = async (run, of) => of.fillers.length || !model.config.hasMlm ? of.fillers : [{ token: state.token, list: await call('fillers', run, state.token, 5) }];
-    const side = async (run, of) => [...(await fillerPictures(run, await guesses(run, of), run ? 'after' : 'before')), state.b && of.isNext >= 0 ? nextPicture(of.isNext) : null];
-    const states = changed.differences.filter(({ name }) => /embeddings.LayerNorm|output.LayerNorm$|^pooler$|decoder$|seq_relationship/.test(name) && !/attention.output/.test(name));
-    return [h('p', { class: 'told', role: 'status' }, told),
+    const panel = $('difference').clientWidth, sides = panel >= 2 * 280 + 16 ? 2 : 1, width = Math.floor((panel - 16 * (sides - 1)) / sides);
+    const side = async (run, of) => [...(await fillerPictures(run, await guessesOf(run, of), run ? 'after' : 'before', { width })), state.b && of.isNext >= 0 ? nextPicture(of.isNext, { width, name: run ? 'next-after' : 'next-before' }) : null];
+    const first = changed.differences.find(({ share }) => share > 0), states = changed.differences.filter(({ name }) => partName(name));
+    return [h('p', { class: 'told', role: 'status' }, verdict.join(' ')),
             h('div', { class: 'sides' }, h('div', {}, h('h3', {}, t('before')), await side(0, result)), h('div', {}, h('h3', {}, t('after')), await side(1, changed))),
-            bars(states.map(({ name, share }) => [name.replace('encoder.layer.', '').replace('.output.LayerNorm', ` ${t('stripOut')}`).replace('cls.', ''), share, percent(share)]), { name: 'difference', head: [t('tensor'), t('difference')], caption: t('pictureDifference') }),
-            h('details', { class: 'numbers' }, h('summary', { 'data-key': 'all-differences' }, t('numbers')), h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': t('difference') }, table([t('tensor'), t('difference')], changed.differences.map(({ name, share }) => [name, share.toExponential(2)]))))];
+            bars(states.map(({ name, share }) => [partName(name), share, percent(share)]), { name: 'difference', head: [t('part'), t('difference')], caption: t('pictureDifference'), width: Math.min(panel, 640) }),
+            h('details', { class: 'numbers tensors' }, h('summary', { 'data-key': 'all-differences' }, t('programmers')), first && h('p', {}, t('first', { name: first.name })),
+              h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': t('difference') }, table([t('tensor'), t('difference')], changed.differences.map(({ name, share }) => [name, share.toExponential(2)]))))];
 }
 
 /* ---------------------------------------------------------------------------------------------------------------------
@@ -449,11 +540,11 @@ async function learn() {
 function drawLearn() {
     if (!model.learns) { $('learn-section').hidden = true; return; }
     $('learn-section').hidden = false;
-    const targets = learnable(), n = learning ? learning.losses.length : 0;
+    const targets = learnable(), masks = range(result.T).filter(isMask).map(hiddenAt), n = learning ? learning.losses.length : 0;
     fill($('learn'), learning && learning.running ? button('learn', t('learnStop'), stopLearning)
             : button('learn', t('learnStart'), learn, { disabled: !targets.length }),
-         targets.length ? null : h('p', { class: 'hint' }, t('learnNeeds')),
-         n > 1 ? [lines([[t('loss'), learning.losses]], { name: 'loss', caption: t('pictureLoss'), low: 0, high: Math.max(...learning.losses), labels: range(n).map(String), head: [t('learnStep'), t('loss')] }),
+         targets.length ? null : h('p', { class: 'hint' }, t(masks.some(known => known) ? 'learnPieces' : 'learnNeeds')),
+         n > 1 ? [lines([[t('loss'), learning.losses]], { name: 'loss', caption: t('pictureLoss'), low: 0, high: Math.max(...learning.losses), labels: range(n).map(String), axis: t('axisSteps'), head: [t('learnStep'), t('loss')] }),
                   h('p', { class: 'told' }, learning.targets.map(([, known], k) => t('learnTold', { n: n - 1, word: known.word, p: percent(learning.p[n - 1][k]), p0: percent(learning.p[0][k]) })).join(' ')),
                   h('p', { class: 'hint' }, t('learnWhy'))] : null);
 }
@@ -463,16 +554,16 @@ function drawLearn() {
  * ------------------------------------------------------------------------------------------------------------------ */
 function drawGrowth() {
     const section = $('growth-section');
-    section.hidden = !growth || model.model !== ownName;
+    section.hidden = !isPocket();
     if (section.hidden) return;
     const { sentences, stages, curve } = growth, stage = stages[state.stage] || stages[stages.length - 1];
     const steps = n => n.toLocaleString(getLanguage()), at = stages.indexOf(stage);
     const learned = curve.step.map(steps), sentence = sentences[state.sentence];
     const choose = i => { state.stage = i; drawGrowth(); };
     fill($('growth'),
-         lines([[t('growthWords'), curve.accuracy], [t('growthNext'), curve.next_sentence]], { name: 'growth', caption: t('pictureGrowth'), low: 0, high: 1, labels: learned, head: [t('learnStep'), t('growthWords'), t('growthNext')] }),
+         lines([[t('growthWords'), curve.accuracy], [t('growthNext'), curve.next_sentence]], { name: 'growth', caption: t('pictureGrowth'), low: 0, high: 1, labels: learned, axis: t('axisSteps'), head: [t('learnStep'), t('growthWords'), t('growthNext')] }),
          h('div', { class: 'chips', role: 'group', 'aria-label': t('growthStages') }, h('span', { class: 'hint' }, t('growthStages') + ':'),
-           stages.map(({ step }, i) => button(`stage-${i}`, steps(step), () => choose(i), { 'aria-pressed': String(i === at) }))),
+           stages.map(({ step }, i) => button(`stage-${i}`, i === stages.length - 1 ? t('growthLast', { n: steps(step) }) : steps(step), () => choose(i), { 'aria-pressed': String(i === at) }))),
          select('growth-sentence', t('growthSentence'), sentences.map((text, i) => [i, text]), state.sentence, value => { state.sentence = Number(value); drawGrowth(); }),
          h('div', { 'aria-live': 'polite' },
            bars(stage.guesses[state.sentence].map(([piece, p]) => [piece, p, percent(p)]), { name: 'growth-guesses', caption: t('growthGuesses', { n: steps(stage.step), text: sentence }), head: [t('guess'), t('probability')] }),
@@ -490,10 +581,10 @@ async function useModel(opening) {
         Object.assign(state, { layer: 0, head: 0, mistake: '', heads: [], away: [], token: -1 });
         drawModel();
         await compute();
-        if (lastError && lastError.status === TEXT_REJECTED) await setExample(...EXAMPLES[1].slice(1));     /* too long for it */
+        if (lastError && lastError.status === TEXT_REJECTED) await setExample(...EXAMPLES[2].slice(1));     /* too long for it: the shortest */
     } catch (error) {
-        failed(error);
-        $('model-error').textContent = error.message;
+        status('');
+        fill($('model-error'), t('modelFailed'), ' ', t('programSays'), ' ', h('code', {}, error.message));
     }
 }
 
@@ -569,9 +660,10 @@ function setTheme(name) {
     if (result) drawAll();
 }
 
-/* A part of the page with its heading. */
+/* A part of the page with its heading. Some show numbers of the text, and are put away while there are none. */
+const OF_TEXT = ['steps', 'banks', 'break', 'learn'];
 function section(id, title, lead, ...children) {
-    return h('section', { id: `${id}-section`, 'aria-labelledby': `${id}-title` }, h('h2', { id: `${id}-title` }, title), lead ? h('p', { class: 'lead' }, lead) : null, children);
+    return h('section', { id: `${id}-section`, class: OF_TEXT.includes(id) ? 'of-text' : null, 'aria-labelledby': `${id}-title` }, h('h2', { id: `${id}-title` }, title), lead ? h('p', { class: 'lead' }, lead) : null, children);
 }
 
 /* The frame in the language of the moment; drawAll fills it. */
@@ -585,19 +677,20 @@ function drawFrame() {
           h('div', { class: 'controls' },
             select('language', t('language'), Object.entries(STRINGS).map(([name, table]) => [name, table.name]), getLanguage(), name => { setLanguage(name); drawFrame(); drawAll(); writeLink(); }),
             select('theme', t('theme'), [['auto', t('themeAuto')], ['light', t('themeLight')], ['dark', t('themeDark')]], theme, setTheme)),
-          h('h1', {}, t('title')), h('p', { class: 'lead' }, t('lead')), h('p', { id: 'status', role: 'status' })),
+          h('h1', {}, t('title')), h('p', { class: 'lead' }, t('lead')), h('p', { id: 'about', class: 'told', hidden: true }, t('about')), h('p', { id: 'status', role: 'status' })),
         h('main', {},
           section('ask', t('askTitle'), t('askHint'),
                   h('form', { onsubmit: event => { event.preventDefault(); takeText(); } }, field('text-a', t('askA'), state.a), field('text-b', t('askB'), state.b), h('button', { type: 'submit', class: 'main' }, t('run'))),
                   h('div', { class: 'chips', role: 'group', 'aria-label': t('examples') }, h('span', { class: 'hint' }, t('examples') + ':'), EXAMPLES.map(([key, a, b]) => button(key, t(key), () => setExample(a, b)))),
-                  h('div', { id: 'tokens' }), h('div', { id: 'answer', 'aria-live': 'polite' })),
-          section('steps', t('stepsTitle'), t('stepsLead'), h('div', { class: 'steps' }, h('nav', { id: 'step-list', 'aria-label': t('stepsTitle') }), h('article', { id: 'step' }))),
+                  h('p', { id: 'text-error', class: 'error', role: 'alert' }),
+                  h('div', { id: 'tokens', class: 'of-text' }), h('div', { id: 'answer', class: 'of-text', 'aria-live': 'polite' })),
+          section('steps', t('stepsTitle'), t('stepsLead'), h('details', { id: 'glossary' }), h('div', { class: 'steps' }, h('nav', { id: 'step-list', 'aria-label': t('stepsTitle') }), h('article', { id: 'step' }))),
           section('banks', t('banksTitle'), t('banksLead'), h('div', { id: 'banks' })),
           section('break', t('breakTitle'), t('breakLead'), h('div', { id: 'break' })),
           section('learn', t('learnTitle'), t('learnLead'), h('div', { id: 'learn' })),
           section('growth', t('growthTitle'), t('growthLead'), h('div', { id: 'growth' })),
           section('model', t('modelTitle'), t('modelLead'), h('div', { id: 'model' })),
-          section('take', t('takeTitle'), null, h('div', { id: 'take' }))),
+          section('take', t('takeTitle'), t('takeLead'), h('div', { id: 'take' }))),
         h('footer', {}, h('p', { id: 'checksum' }), h('p', {}, t('foot', { version: model ? model.version : '' }))));
     if (model) { drawModel(); drawTake(); }
 }
@@ -606,8 +699,10 @@ function drawAll() {
     const { config } = model;
     status(t('ready', { model: model.model, layers: config.L, heads: config.L * config.A, parameters: config.parameters.toLocaleString(getLanguage()), tokens: result.T, time: number(result.time, 0) }));
     fill($('checksum'), `${t('same')} (${model.fused ? t('fast') : t('exact')}): `, h('code', {}, result.checksum), ' ', t('sameWhy'));
+    $('about').hidden = !isPocket();
     drawTokens();
     drawAnswer();
+    drawGlossary();
     drawStep();
     drawBanks();
     drawBreak();
@@ -640,7 +735,7 @@ async function begin() {
         await readLink();
         drawFrame();
         status(t('loading', { what: t('loadingRun') }));
-        await (state.a ? compute() : setExample(...EXAMPLES[1].slice(1)));
+        await (state.a ? compute() : setExample(...EXAMPLES[0].slice(1)));
         window.bertPage.ready = result !== null;
     } catch (error) {
         failed(error);

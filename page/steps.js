@@ -27,16 +27,17 @@ function moments(x) {
 }
 
 /* Stripes of the chosen token, with their caption; all on one scale. */
-function tokenStrips(view, list, name) {
+function tokenStrips(view, list, name, see) {
     const all = Math.max(...list.map(([, x]) => scaleOf(x)));
-    return strips(list, { name, caption: t('pictureStrips', { n: list[0][1].length, token: label(view, view.token), low: number(-all, 2), high: number(all, 2) }) });
+    return strips(list, { name, see, caption: t('pictureStrips', { n: list[0][1].length, token: label(view, view.token), low: number(-all, 2), high: number(all, 2) }) });
 }
 
 /* Steps 1 to 3: the stages of the tokenizer. */
 function stages(view, step) {
     const rows = view.tokens.stages.filter(stage => stage.step === String(step) || (step === 1 && stage.step === ' '));
-    return [h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': t('result') },
-              table([t('stage'), t('result')], rows.map(stage => [stage.name, stage.text === '(not in this model)' ? t('absent') : stage.text])))];
+    const said = ({ text }, before) => text === '(not in this model)' ? t('absent') : before && text === before.text ? `${text} ${t('unchanged')}` : text;
+    return [h('div', { class: 'scroll wrap', tabindex: '0', role: 'region', 'aria-label': t('result') },
+              table([t('stage'), t('result')], rows.map((stage, i) => [stage.name, said(stage, rows[i - 1])])))];
 }
 
 const bytes = ([begin, end]) => end ? `${begin}–${end}` : '';
@@ -55,7 +56,7 @@ export const SHOW = [
         const parts = (await Promise.all(names.map(name => view.call('tensor', 0, `embeddings.${name}`)))).map(x => x && row(x, view.token));
         const shown = [['stripWord', parts[0]], ['stripSegment', parts[1]], ['stripPosition', parts[2]]].filter(([, x]) => x);
         const sum = parts[0].map((x, k) => shown.reduce((total, [, part]) => total + part[k], 0));
-        return [tokenStrips(view, [...shown.map(([key, x]) => [t(key), x]), [t('stripSum'), sum]], 'embeddings')];
+        return [tokenStrips(view, [...shown.map(([key, x]) => [t(key), x]), [t('stripSum'), sum]], 'embeddings', t('seeSum'))];
     },
 
     async view => {
@@ -64,14 +65,14 @@ export const SHOW = [
         const sum = parts[0].map((_, k) => parts.reduce((total, part) => total + part[k], 0));
         const after = row(await view.call('tensor', 0, 'embeddings.LayerNorm'), view.token);
         return [tokenStrips(view, [[t('stripSum'), sum], [t('stripNorm'), after]], 'layernorm'),
-                h('p', {}, `${t('stripSum')}: ${t('mean', moments(sum))}. ${t('stripNorm')}: ${t('mean', moments(after))}.`)];
+                h('p', {}, `${t('stripSum')}: ${t('mean', moments(sum))}. ${t('stripNorm')}: ${t('mean', moments(after))}.`), h('p', { class: 'hint' }, t('rescaled'))];
     },
 
     async view => {
         const { D } = view.config, pictures = [];
         for (const [key, name] of [['stripQuery', 'query'], ['stripKey', 'key'], ['stripValue', 'value']]) {
             const part = columns(await block(view, `attention.self.${name}`), view.head * D, D);
-            pictures.push(map(part, { rows: labels(view), name, signed: true, selected: view.token, onrow: view.chooseToken,
+            pictures.push(map(part, { rows: labels(view), name, signed: true, selected: view.token, onrow: view.chooseToken, see: t('seeHead'),
                                       caption: t('pictureHead', { what: t(key), head: view.head, n: D }) }));
         }
         return pictures;
@@ -92,7 +93,7 @@ export const SHOW = [
         const weights = probs.data.subarray((view.head * T + view.token) * T, (view.head * T + view.token + 1) * T);
         const order = [...weights.keys()].sort((a, b) => weights[b] - weights[a]).slice(0, 6);
         return [bars(order.map(j => [label(view, j), weights[j], percent(weights[j])]), { name: 'most', head: [t('token'), t('share')], caption: `${label(view, view.token)}: ${t('top')}` }),
-                map(part, { rows: labels(view), name: 'context', signed: true, selected: view.token, onrow: view.chooseToken, caption: t('pictureHead', { what: t('stripContext'), head: view.head, n: D }) })];
+                map(part, { rows: labels(view), name: 'context', signed: true, selected: view.token, onrow: view.chooseToken, see: t('seeContext'), caption: t('pictureHead', { what: t('stripContext'), head: view.head, n: D }) })];
     },
 
     async view => {
@@ -114,8 +115,8 @@ export const SHOW = [
         const states = [];
         for (let l = 0; l <= L; l++) states.push(await view.call('tensor', 0, l ? `encoder.layer.${l - 1}.output.LayerNorm` : 'embeddings.LayerNorm'));
         for (let i = 0; i < T; i++) for (let l = 0; l < L; l++) moved.data[i * L + l] = 1 - cosine(states[l].data, states[l + 1].data, i * H, H);
-        return [tokenStrips(view, [[t('stripResidual'), y], [t('stripDense'), dense], [t('stripOut'), out]], 'hidden'),
-                map(moved, { rows: labels(view), cols: Array.from({ length: L }, (_, l) => `${t('layer')} ${l}`), name: 'moved', selected: view.token, onrow: view.chooseToken, caption: t('pictureChange') })];
+        return [tokenStrips(view, [[t('stripY'), y], [t('stripDense'), dense], [t('stripOut'), out]], 'hidden'),
+                map(moved, { rows: labels(view), cols: Array.from({ length: L }, (_, l) => `${t('layer')} ${l}`), name: 'moved', selected: view.token, onrow: view.chooseToken, see: t('seeMoved'), caption: t('pictureChange') })];
     },
 
     async view => {
@@ -135,7 +136,7 @@ export const SHOW = [
 
     async view => {
         const l = Math.min(view.layer + 1, view.config.L), matrix = await view.call('cosineMatrix', 0, l);
-        return [map(matrix, { rows: labels(view), cols: view.tokens.pieces, name: 'cosines', signed: true, scale: 1, selected: view.token, onrow: view.chooseToken, caption: t('pictureCosines', { layer: l }) })];
+        return [map(matrix, { rows: labels(view), cols: view.tokens.pieces, name: 'cosines', signed: true, scale: 1, selected: view.token, onrow: view.chooseToken, see: t('seeCosines'), caption: t('pictureCosines', { layer: l - 1, state: l }) })];
     },
 ];
 
@@ -145,8 +146,8 @@ function cosine(a, b, at, n) {
     return ab / Math.sqrt(aa * bb);
 }
 
-export function nextPicture(p) {
-    return bars([[t('yes'), p, percent(p)], [t('no'), 1 - p, percent(1 - p)]], { name: 'next', head: ['', t('probability')], caption: t('nextQuestion'), mark: p >= 0.5 ? 0 : 1 });
+export function nextPicture(p, options = {}) {
+    return bars([[t('yes'), p, percent(p)], [t('no'), 1 - p, percent(1 - p)]], { name: 'next', head: ['', t('probability')], caption: t('nextQuestion'), ...options });
 }
 
 /* Steps 8 and 9: one head large, all of them small. */
@@ -155,17 +156,11 @@ async function attention(view, what, known = null) {
     const at = (view.layer * A + view.head) * T * T, matrix = { shape: [T, T], data: all.data.subarray(at, at + T * T) };
     const small = what === 'probs' ? all : await view.call('attention', 0, 'probs');
     return [map(matrix, { rows: labels(view), cols: view.tokens.pieces, name: what, signed: what === 'scores', scale: what === 'probs' ? 1 : null, selected: view.token, onrow: view.chooseToken,
-                          caption: t('pictureMap', { what: t(what), layer: view.layer, head: view.head }) }),
-            heads(small, { caption: t('pictureAll', { n: L * A }), layer: view.layer, head: view.head, onchoose: view.chooseHead })];
+                          see: t(what === 'probs' ? 'seeProbs' : 'seeScores'), caption: t('pictureMap', { what: t(what), layer: view.layer, head: view.head }) }),
+            heads(small, { caption: t('pictureAll', { n: L * A }), layer: view.layer, head: view.head, onchoose: view.chooseHead, see: t('seeProbs') })];
 }
 
 /* The shapes of step n with this model's and this sentence's numbers. */
-export function shapes(n, { L, H, A, D, F, V, P, S }, T) {
-    return ['', `${T} tokens`, `${T} pieces <- words, vocabulary (${V})`, `ids, segments, mask (${T}) each`,
-            `(${T},${H}) <- tables (${V},${H}), (${S},${H}), (${P},${H})`, `(${T},${H}) <- (${T},${H}), gamma (${H}), beta (${H})`,
-            `(${T},${H}) <- (${T},${H}), W (${H},${H}), b (${H}), three times; ${A} heads of D = ${D} columns`,
-            `(${A},${T},${T}) <- query, key (${T},${H}); sqrt(D) = ${Math.sqrt(D).toFixed(3)}`, `(${A},${T},${T}) <- (${A},${T},${T})`,
-            `(${T},${H}) <- (${A},${T},${T}), value (${T},${H})`, `(${T},${H}) <- (${T},${H}), Wo (${H},${H})`, `(${T},${F}) <- (${T},${H}), W1 (${F},${H})`,
-            `(${T},${H}) <- (${T},${F}), W2 (${H},${F})`, `(${H}) <- (${H}), Wp (${H},${H}); (2) <- (${H})`, `(${T},${V}) <- (${T},${H}), E (${V},${H})`,
-            `(${T},${T}) <- hidden states 0 .. ${L} of (${T},${H})`][n - 1];
+export function shapes(n, config, T) {
+    return t(`shape.${n - 1}`, { ...config, T, root: number(Math.sqrt(config.D)) });
 }

@@ -12,6 +12,7 @@ const require = createRequire(path.resolve('build/page/node/package.json'));
 const { chromium } = require('playwright-core'), axe = fs.readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 const model = process.argv[2], file = path.resolve('build/bert.html'), pictures = 'build/page/pictures';
 const work = fs.mkdtempSync(path.join(os.tmpdir(), 'page-'));
+const PAIR = ['The people of this country want peace.', 'They also want jobs, and this government will help them.'];
 const BANK = sentences()[0], MOST_BYTES = 12e6, PATIENCE = 60000;
 fs.mkdirSync(pictures, { recursive: true });
 
@@ -89,8 +90,32 @@ try {
     check('a second click shows it again', (await page.inputValue('#text-a')) === BANK);
     await page.click('[data-key="exampleNext"]');
     await settle(page);
-    const told = await page.locator('[data-picture="next"] text').allTextContents(), want = nativePair(model, 'The man went to the store.', 'He bought a bottle of milk.');
+    const told = await page.locator('[data-picture="next"] text').allTextContents(), want = nativePair(model, PAIR[0], PAIR[1]);
     check('a pair gets its probability', told.some(x => x.endsWith('%') && Math.abs(parseFloat(x) / 100 - want) < 0.001), `${told} ${want}`);
+    check('a word that the example hides is what the model says first', await (async () => {
+        const right = [];
+        for (const key of ['exampleMask', 'exampleSecond']) {
+            await page.click(`[data-key="${key}"]`);
+            await settle(page);
+            right.push(/is guess number 1, /.test(await page.textContent('#answer .told')));
+        }
+        return right;
+    })().then(right => right.length === 2 && right.every(x => x)));
+
+    /* ---------------------------------------------------------------------------------- messages, beside the sentence */
+    const say = async text => { await page.fill('#text-b', ''); await page.fill('#text-a', text); await page.press('#text-a', 'Enter'); await settle(page); };
+    await say('word '.repeat(600));
+    check('what is too long is said in plain words, beside the sentence', await page.textContent('#text-error') === STRINGS.en.tooLong.replace('{n}', '602').replace('{most}', '128'), await page.textContent('#text-error'));
+    check('and nothing of an older text stays', !(await page.isVisible('#tokens')) && !(await page.isVisible('#answer')) && !(await page.isVisible('#step')) && !(await page.isVisible('#learn')));
+    await say('');
+    check('an empty text asks for one', (await page.textContent('#tokens')).includes(STRINGS.en.noWords) && await page.isVisible('#step') && await page.textContent('#text-error') === '');
+    await say('Привет.');
+    check('letters that the model does not know', (await page.textContent('#tokens')).includes(STRINGS.en.unknown));
+    await say('My grandmother gave me a cup of tea.');
+    check('grandmother has several pieces', await page.locator('[data-key="word-2"] .piece').count() > 1);
+    await page.click('[data-key="word-2"]');
+    await settle(page);
+    check('a hidden word of several pieces: why there is no place for it, and none to learn', (await page.textContent('#answer .told')).startsWith('"grandmother" is a word of several pieces') && (await page.textContent('#learn')).includes(STRINGS.en.learnPieces));
     await page.fill('#text-b', '');
     await page.fill('#text-a', BANK);
     await page.press('#text-a', 'Enter');
@@ -109,6 +134,17 @@ try {
         check(`step ${n} shows numbers, a table behind each picture, and its lines of C`, drawn > 0 && full && code.includes(`STEP ${n} - `) && !code.includes(`STEP ${n + 1} - `), `${drawn} ${full} ${code.slice(0, 80)}`);
         if ([4, 5, 9, 13, 16].includes(n)) await picture(page, `step-${n}`);
     }
+    /* From step to step by the button below: the heading is in view, and the keyboard is there. */
+    await step(page, 1);
+    const headings = [];
+    for (let n = 2; n <= 16; n++) {
+        await page.click('[data-key="next"]');
+        await settle(page);
+        await page.waitForFunction(([name]) => { const h = document.querySelector('#step h3'); return h.textContent === name && document.activeElement === h; }, [STRINGS.en.steps[n - 1].name]);
+        await page.waitForTimeout(600);             // it moves smoothly
+        headings.push(await page.locator('#step h3').evaluate(x => x.getBoundingClientRect().top));
+    }
+    check('the next step comes with its heading in view', headings.every(top => top >= 0 && top < 300), headings);
     await step(page, 9);
     const probs = JSON.parse(bert('attention', '--format', 'json', '--', BANK).split('\n')[0]).attn;
     await page.locator('.heads button').nth(1).click();
@@ -128,19 +164,26 @@ try {
     for (const name of Object.keys(STRINGS.en.mistakes)) {
         await page.click(`[data-key="mistake-${name}"]`);
         await settle(page);
-        const text = await page.locator('#break .difference .told').first().textContent();
-        check(`the switch ${name} says what it does`, text.startsWith('The first number that differs') || text === STRINGS.en.nothing || (name === 'nsp-swapped' && /seq_rel/.test(text)), text);
+        const text = await page.locator('#difference .told').first().textContent(), inside = await page.locator('#difference .tensors p').allTextContents();
+        const silent = [STRINGS.en.nothing, STRINGS.en.needsPair].includes(text), told = /the best guess (was|is still) "/.test(text) && inside.length === 1 && inside[0].startsWith('The first number that differs');
+        check(`the switch ${name} says in a sentence what it does`, silent !== told, `${text} | ${inside}`);
     }
+    await picture(page, 'mistake');
+    const panels = await page.locator('#difference figure').evaluateAll(list => list.map(figure => {
+        const panel = figure.getBoundingClientRect(), parts = [...figure.querySelectorAll('svg text, svg rect')].map(x => x.getBoundingClientRect());
+        return parts.length > 2 && parts.every(box => box.left >= panel.left - 1 && box.right <= panel.right + 1);
+    }));
+    check('the bars before and after stay within their panels, with their numbers', panels.length === 3 && panels.every(inside => inside), panels);
     await picture(page, 'mistake');
     await page.click('[data-key="reset"]');
     await settle(page);
-    check('everything is undone', await page.locator('#break .told').count() === 0);
+    check('everything is undone', await page.locator('#break .told').count() === 0 && await page.textContent('#difference') === STRINGS.en.asIs);
     await page.click('[data-key="off-1-1"]');
     await settle(page);
-    check('a head that is off', /layer\.1\.attention\.self\.context/.test(await page.locator('#break .told').first().textContent()));
+    check('a head that is off', /layer\.1\.attention\.self\.context/.test(await page.textContent('#difference .tensors p')));
     await page.click('[data-key="away-3"]');
     await settle(page);
-    check('a word taken away', /layer\.0\.attention\.self\.probs/.test(await page.locator('#break .told').first().textContent()));
+    check('a word taken away', /layer\.0\.attention\.self\.probs/.test(await page.textContent('#difference .tensors p')));
 
     /* ----------------------------------------------------------------------------------------------------- take along */
     const link = await page.evaluate('location.hash');
@@ -156,16 +199,31 @@ try {
     bert('trace', '-o', path.join(work, 'native.safetensors'), '--', BANK);
     fs.writeFileSync(path.join(work, 'mine.safetensors'), await download(page, 'take-safetensors'));
     check('the trace as safetensors: bert compare finds no difference', /no difference/.test(execFileSync('./bert', ['compare', '--tolerance', 'exact', path.join(work, 'native.safetensors'), path.join(work, 'mine.safetensors')], { encoding: 'utf8' })));
-    const bertviz = JSON.parse(await download(page, 'take-bertviz'));
-    check('attention for bertviz, as bert attention prints it', bertviz.left_text.length === json.input_ids.length && bertviz.attn.flat(3).every((x, i) => Math.abs(x - probs.flat(3)[i]) < 1e-7));
-    const [svg] = await Promise.all([page.waitForEvent('download'), page.click('[data-picture="banks"] .under button')]);
-    await svg.saveAs(path.join(work, 'banks.svg'));
-    check('a picture as SVG', /^<svg[^>]*xmlns="http:\/\/www.w3.org\/2000\/svg"/.test(fs.readFileSync(path.join(work, 'banks.svg'), 'utf8')));
+    const bertviz = JSON.parse(await download(page, 'take-bertviz')), flat = probs.flat(3);
+    check('attention for bertviz, as bert attention prints it', bertviz.left_text.length === json.input_ids.length && bertviz.attn.flat(3).every((x, i) => Math.abs(x - flat[i]) < 1e-7));
+
+    /* Every kind of picture, saved and opened by itself: the same colours and lines as in the page. */
+    const looks = () => [...document.querySelectorAll('svg')].map(svg => [...svg.querySelectorAll('text, rect, path, circle, line, polyline')].map(x => {
+        const { fill, stroke, strokeWidth, strokeDasharray, fontSize } = getComputedStyle(x);
+        return [x.tagName, fill, stroke, strokeWidth, strokeDasharray, fontSize].join(' ');
+    }));
+    await step(page, 9);
+    for (const name of ['banks', 'arcs', 'probs', 'growth', 'growth-guesses']) {
+        const [svg] = await Promise.all([page.waitForEvent('download'), page.click(`[data-picture="${name}"] .under button`)]), to = path.join(work, `${name}.svg`);
+        await svg.saveAs(to);
+        check(`the picture ${name} as SVG`, /^<svg[^>]*xmlns="http:\/\/www.w3.org\/2000\/svg"/.test(fs.readFileSync(to, 'utf8')));
+        const alone = await page.context().newPage(), all = await page.evaluate(looks), names = await page.locator('figure svg').evaluateAll(list => list.map(x => x.closest('figure').dataset.picture));
+        await alone.goto(`file://${to}`);
+        const [[ground, ...saved]] = await alone.evaluate(looks), want = all[names.indexOf(name)];
+        await alone.screenshot({ path: `${pictures}/saved-${name}.png` });
+        check(`opened alone, ${name} looks as in the page`, /^rect rgb\(255, 255, 255\)/.test(ground) && want.length > 5 && String(saved) === String(want), `${saved.find((x, i) => x !== want[i])} | ${want.find((x, i) => x !== saved[i])}`);
+        await alone.close();
+    }
 
     /* ------------------------------------------------------------------------------------------------------- learning */
     await page.click('[data-key="exampleMask"]');
     await settle(page);
-    check('an example brings its hidden word with it', (await page.inputValue('#text-a')).includes('[MASK]') && await page.locator('[data-key="word-6"]').getAttribute('aria-label') === 'Show "store" again');
+    check('an example brings its hidden word with it', (await page.inputValue('#text-a')).includes('[MASK]') && await page.locator('[data-key="word-6"]').getAttribute('aria-label') === 'Show "States" again');
     await page.evaluate(x => window.bertPage.run(x), BANK);
     await settle(page);
     await page.click('[data-key="word-6"]');
@@ -207,7 +265,7 @@ try {
     await page.waitForFunction('document.querySelector("#model-error").textContent');
     let words = '';
     try { execFileSync('./bert', ['trace', '-m', broken, 'cat'], { stdio: 'pipe' }); } catch (error) { words = error.stderr.toString(); }
-    const message = await page.textContent('#model-error');
+    const message = await page.textContent('#model-error code');
     check('a model that cannot be read is refused in the program\'s own words', words.includes(message.replaceAll('/model/', `${broken}/`)), `${message} | ${words}`);
     check('and the page goes on with its own', (await page.evaluate(x => window.bertPage.run(x), BANK)).checksum === after.checksum);
     await page.setInputFiles('#model-files', tiny);
@@ -231,7 +289,7 @@ try {
     await page.context().close();
 
     /* ------------------------------------------------------------------------------------------------------- keyboard */
-    const keyboard = await open({ hash: '#' + new URLSearchParams({ text: BANK.replace('bank vault', '[MASK] vault'), hidden: JSON.stringify([['bank'], []]) }) });
+    const keyboard = await open({ hash: '#' + new URLSearchParams({ text: BANK.replace('bank vault', '[MASK] vault'), hidden: JSON.stringify([['bank'], []]), step: '9' }) });
     const focus = () => keyboard.evaluate('document.activeElement.dataset.key || document.activeElement.id || document.activeElement.className');
     await keyboard.keyboard.press('Tab');
     check('the first stop of the keyboard is the way past everything', await focus() === 'skip');
@@ -263,6 +321,18 @@ try {
         let widest = 0;
         for (let n = 1; n <= 16; n++) { await step(p, n); widest = Math.max(widest, await p.evaluate('document.documentElement.scrollWidth')); }
         check(`nothing is wider than the window: ${where}`, widest <= width, widest);
+        const labels = await p.locator('[data-picture="growth"] svg text').evaluateAll(list => list.map(x => x.getBoundingClientRect()).map(({ left, right, top, bottom }) => ({ left, right, top, bottom })));
+        const over = labels.filter((a, i) => labels.some((b, k) => k > i && a.left < b.right && b.left < a.right && a.top + 3 < b.bottom && b.top + 3 < a.bottom));
+        check(`no label lies over another: ${where}`, labels.length > 8 && over.length === 0, JSON.stringify(over));
+        if (width < 820) {
+            await step(p, 12);
+            const { left, right } = await p.locator('[data-key="step-12"]').evaluate(x => x.getBoundingClientRect().toJSON());
+            check(`the strip shows the chosen step: ${where}`, left >= 0 && right <= width, `${left} ${right}`);
+            await p.click('[data-key="mistake-no-activation"]');
+            await settle(p);
+            const { top, bottom } = await p.locator('.here').evaluate(x => x.getBoundingClientRect().toJSON());
+            check(`what a switch does is said beside it: ${where}`, /best guess|beste Vorschlag/.test(await p.textContent('.here')) && top >= 0 && bottom <= 901, `${top} ${bottom}`);
+        }
         for (const n of [4, 9]) { await step(p, n); await violations(p, `${where}, step ${n}`); }
         await picture(p, `${width}-${dark ? 'dark' : 'light'}-${locale.slice(0, 2)}`);
         await p.context().close();
