@@ -244,6 +244,19 @@ static void real_trace(size_t i)
     }
 }
 
+/* The model that is always there. */
+static void pocket_trace(void)
+{
+    char hex[65] = "";
+    Error e = {0};
+    if (sizeof(real) != sizeof(float)) {
+        skip("the checksum is that of float32");
+        return;
+    }
+    check(bank_checksum("weights/pocket", hex, &e) == BERT_OK, "%s", e.message);
+    check_text("the checksum of the trace", hex, "02d37af2643fe82357d0cef4e506ca98a65763f0b72c12c5fc8bfa235e8f91fa");
+}
+
 static void real_uncased(void) { real_trace(0); }
 static void real_cased(void) { real_trace(1); }
 static void real_multilingual(void) { real_trace(2); }
@@ -255,6 +268,7 @@ const Test bits_tests[] = {
     {"a_sentence_gets_the_same_bits_with_more_padding_than_a_chunk_of_sums", more_padding},
     {"a_sentence_gets_the_same_bits_behind_any_number_of_tokens", any_place},
     {"a_checksum_of_a_trace_notices_one_other_id", checksum_notices},
+    {"the_pocket_model_has_the_committed_bits", pocket_trace},
     {"bert_base_uncased_has_the_committed_bits", real_uncased},
     {"bert_base_cased_has_the_committed_bits", real_cased},
     {"bert_base_multilingual_cased_has_the_committed_bits", real_multilingual},
