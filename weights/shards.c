@@ -362,11 +362,12 @@ bool prefix_is_usual(const Safetensors *st)
     return !st->prefix || is_usual(st->prefix, strlen(st->prefix));
 }
 
+/* model.safetensors.index.json, or a variant's: model.safetensors.index.fp16.json. */
 bool is_shard_index(const char *path)
 {
-    static const char suffix[] = ".index.json";
-    size_t n = strlen(path), m = sizeof suffix - 1;
-    return n >= m && !strcmp(path + n - m, suffix);
+    const char *slash = strrchr(path, '/');
+    return ends_with(path, ".index.json") ||
+           (strstr(slash ? slash : path, ".safetensors.index.") && ends_with(path, ".json"));
 }
 
 /* A file that is none of safetensors': one of torch.save gets the advice that helps. It is a zip, or in older versions
