@@ -325,7 +325,7 @@ static Status check_family(const Safetensors *st, Error *e)
                                          "mpnet.", "rembert.", "deberta.", "mobilebert.", "esm."};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (before_last(st->prefix, others[i]) < strlen(st->prefix))
-            return fail(e, BERT_FILE, "%s: its tensors begin with '%s', expected a BERT's or DistilBERT's: another "
+            return fail(e, BERT_FILE, "%s: its tensors begin with '%s', expected those of BERT or DistilBERT: another "
                         "architecture, which would give wrong numbers if run as BERT", st->file.path, st->prefix);
     return BERT_OK;
 }
