@@ -379,6 +379,10 @@ static void the_model_is_chosen_as_the_contract_says(void)
     expect_usual("model.safetensors beside a variant", directory);
     put_shards(2, 1, "");
     expect_usual("an index beside a variant", directory);
+    check(rename(in_directory("model.safetensors.index.json"), in_directory("model.safetensors.index.fp16.json")) == 0,
+          "the index is called a variant's");
+    expect_usual("the index of a variant", in_directory("model.safetensors.index.fp16.json"));
+    unlink(in_directory("model.safetensors.index.fp16.json"));
     put_weights("model.safetensors", tensors, tensor_count);
     put_text("model.safetensors.index.json", "{}");
     expect_usual("model.safetensors beside an index", directory);
@@ -492,7 +496,7 @@ static void weights_of_other_formats_are_named(void)
         {"b.gguf", "holds b.gguf"}, {"openvino_model.xml", "holds openvino_model.xml"}, {"rust_model.ot", "holds rust_model.ot"},
         {"saved_model.pb", "holds saved_model.pb, but no *.safetensors; this format is not read: `make weights FROM=`"},
         {"other.ckpt.index", "holds other.ckpt.index, but no *.safetensors; `make weights MODEL=NAME FROM=FILE`"},
-        {"model.fp16.safetensors.index.json", "is a variant's: name it with --model"}, {"weights.npz", "holds weights.npz"},
+        {"weights.npz", "holds weights.npz"},
         {"pytorch_model.fp16.bin", "holds pytorch_model.fp16.bin"}, {"a.pt", "holds a.pt"}, {"a.h5", "holds a.h5"},
         {"training_args.bin", "holds no *.safetensors"}, {"optimizer.pt", "holds no *.safetensors"},
         {"pytorch_model.bin.index.json", "of its shards"}, {"pytorch_model.bin", "`build/convert "}};

@@ -523,7 +523,6 @@ static const struct {
 } other_ends[] = {
     {".onnx", "this format is not read: take the model that it was made of"},
     {".gguf", "this format is not read: take the model that it was made of"},
-    {".safetensors.index.json", "an index by this name is a variant's: name it with --model"},
     {"_model.xml", "this format is not read: take the model that it was made of"},
     {"saved_model.pb", "this format is not read: `make weights FROM=` reads a checkpoint of TensorFlow"},
     {".ckpt.index", "`make weights MODEL=NAME FROM=FILE` makes weights/NAME of a checkpoint of TensorFlow"},
@@ -599,8 +598,9 @@ Status model_file(char **path, const char *directory, Error *e)
 /* Whether a path names a file of weights, by its end. A directory may be called so, too. */
 static bool is_weight_file(const char *path)
 {
-    static const char *const ends[] = {".safetensors", ".index.json", ".bin", ".pt", ".pth", ".ckpt"};
+    static const char *const ends[] = {".safetensors", ".bin", ".pt", ".pth", ".ckpt"};
     struct stat kind;
+    if (is_shard_index(path)) return stat(path, &kind) == 0 && S_ISREG(kind.st_mode);
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         size_t n = strlen(path), m = strlen(ends[i]);
         if (n >= m && !strcmp(path + n - m, ends[i])) return stat(path, &kind) == 0 && S_ISREG(kind.st_mode);
@@ -629,11 +629,10 @@ Status model_place(const char *path, char **directory, char **weights, Error *e)
 /* The names of the tensors and config.json's model_type must be of one kind, BERT or DistilBERT. */
 static Status check_kind(const Bert *m, Error *e)
 {
-    static const char *const kinds[] = {"bert", "distilbert"};
     const Safetensors *file = m->file;
     if (file->distilbert && !m->config.distilbert)
-        return fail(e, BERT_FILE, "%s: has DistilBERT's tensors (transformer.layer.0...), but the model_type of "
-                    "config.json is \"%s\", expected \"%s\"", file->file.path, kinds[0], kinds[1]);
+        return fail(e, BERT_FILE, "%s: has DistilBERT's tensors (transformer.layer.0...), but config.json does not say "
+                    "model_type \"distilbert\"", file->file.path);
     return BERT_OK;
 }
 

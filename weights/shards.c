@@ -325,7 +325,7 @@ static Status check_family(const Safetensors *st, Error *e)
                                          "mpnet.", "rembert.", "deberta.", "mobilebert.", "esm."};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (before_last(st->prefix, others[i]) < strlen(st->prefix))
-            return fail(e, BERT_FILE, "%s: its tensors begin with '%s', expected a BERT's or DistilBERT's: another "
+            return fail(e, BERT_FILE, "%s: its tensors begin with '%s', expected those of BERT or DistilBERT: another "
                         "architecture, which would give wrong numbers if run as BERT", st->file.path, st->prefix);
     return BERT_OK;
 }
@@ -362,11 +362,12 @@ bool prefix_is_usual(const Safetensors *st)
     return !st->prefix || is_usual(st->prefix, strlen(st->prefix));
 }
 
+/* model.safetensors.index.json, or a variant's: model.safetensors.index.fp16.json. */
 bool is_shard_index(const char *path)
 {
-    static const char suffix[] = ".index.json";
-    size_t n = strlen(path), m = sizeof suffix - 1;
-    return n >= m && !strcmp(path + n - m, suffix);
+    const char *slash = strrchr(path, '/');
+    return ends_with(path, ".index.json") ||
+           (strstr(slash ? slash : path, ".safetensors.index.") && ends_with(path, ".json"));
 }
 
 /* A file that is none of safetensors': one of torch.save gets the advice that helps. It is a zip, or in older versions

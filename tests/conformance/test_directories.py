@@ -380,6 +380,18 @@ def twice(state, query):
         del state[name]
 
 
+def of_a_family(state, query):
+    for name, value in list(state.items()):
+        state["roberta." + name.removeprefix("bert.").removeprefix("distilbert.")] = state.pop(name)
+
+
+def class_alone(d):
+    """config.json of 2019: a class, and no model_type."""
+    c = sentences.load(d.file("config.json"))
+    del c["model_type"]
+    sentences.store(d.file("config.json"), {**c, "architectures": ["RobertaForMaskedLM"]})
+
+
 def one_more_layer(d):
     c = sentences.load(d.file("config.json"))
     sentences.store(d.file("config.json"), {**c, "num_hidden_layers": c["num_hidden_layers"] + 1})
@@ -420,6 +432,11 @@ WRONG = [
     ("weights", "a shard is lost", index(lost_shard), ("model-00001-of-",)),
     ("pieces", "text before the normalizer", piece_key("normalizer", "clean_text", value=False), (PIECES, "clean_text")),
     ("weights", "a shard elsewhere", index(upward), ("model.safetensors.index.json", "../model.safetensors")),
+    ("configuration", "another architecture without a type", class_alone, (CONFIG, "architectures", "RobertaForMaskedLM")),
+    ("weights", "another architecture's names", tensors(of_a_family), (FILE, "roberta.")),
+    ("weights", "ONNX", without(".bin", put="model.onnx"), ("model.onnx",)),
+    ("weights", "what config.json names is lost", key(CONFIG, transformers_weights="mine.safetensors"),
+     (CONFIG, "transformers_weights", "mine.safetensors")),
 ]
 
 
