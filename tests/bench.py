@@ -2,7 +2,7 @@
 """bench.py - how fast is bert.c, what does it cost, and how near is that to what the machine can do? (`make bench`)
 
     python3 tests/bench.py [--quick] [--plot FILE.svg] [--march x86-64-v3]
-                           [--only forward,half,sizes,sentences,libraries,process,memory,growth,tricks]
+                           [--only forward,half,sizes,sentences,process,memory,growth,tricks]
 
 Writes Markdown tables to standard output and to build/bench.md, a plot to build/speed.svg; tests/SPEED.md and
 notebooks/speed.svg are copies of one run.
