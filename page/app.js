@@ -675,14 +675,14 @@ function drawFrame() {
         h('a', { class: 'skip', href: '#text-a', onclick: event => { event.preventDefault(); $('text-a').focus(); } }, t('skip')),
         h('header', {},
           h('div', { class: 'controls' },
-            select('language', t('language'), Object.entries(STRINGS).map(([name, table]) => [name, table.name]), getLanguage(), name => { setLanguage(name); drawFrame(); drawAll(); writeLink(); }),
+            select('language', t('language'), Object.entries(STRINGS).map(([name, table]) => [name, table.name]), getLanguage(), name => { setLanguage(name); drawFrame(); if (result) drawAll(); if (lastError) textError(lastError); writeLink(); }),
             select('theme', t('theme'), [['auto', t('themeAuto')], ['light', t('themeLight')], ['dark', t('themeDark')]], theme, setTheme)),
           h('h1', {}, t('title')), h('p', { class: 'lead' }, t('lead')), h('p', { id: 'about', class: 'told', hidden: true }, t('about')), h('p', { id: 'status', role: 'status' })),
         h('main', {},
           section('ask', t('askTitle'), t('askHint'),
                   h('form', { onsubmit: event => { event.preventDefault(); takeText(); } }, field('text-a', t('askA'), state.a), field('text-b', t('askB'), state.b), h('button', { type: 'submit', class: 'main' }, t('run'))),
-                  h('div', { class: 'chips', role: 'group', 'aria-label': t('examples') }, h('span', { class: 'hint' }, t('examples') + ':'), EXAMPLES.map(([key, a, b]) => button(key, t(key), () => setExample(a, b)))),
                   h('p', { id: 'text-error', class: 'error', role: 'alert' }),
+                  h('div', { class: 'chips', role: 'group', 'aria-label': t('examples') }, h('span', { class: 'hint' }, t('examples') + ':'), EXAMPLES.map(([key, a, b]) => button(key, t(key), () => setExample(a, b)))),
                   h('div', { id: 'tokens', class: 'of-text' }), h('div', { id: 'answer', class: 'of-text', 'aria-live': 'polite' })),
           section('steps', t('stepsTitle'), t('stepsLead'), h('details', { id: 'glossary' }), h('div', { class: 'steps' }, h('nav', { id: 'step-list', 'aria-label': t('stepsTitle') }), h('article', { id: 'step' }))),
           section('banks', t('banksTitle'), t('banksLead'), h('div', { id: 'banks' })),
@@ -736,7 +736,7 @@ async function begin() {
         drawFrame();
         status(t('loading', { what: t('loadingRun') }));
         await (state.a ? compute() : setExample(...EXAMPLES[0].slice(1)));
-        window.bertPage.ready = result !== null;
+        window.bertPage.ready = true;
     } catch (error) {
         failed(error);
     }

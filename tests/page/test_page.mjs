@@ -107,6 +107,9 @@ try {
     await say('word '.repeat(600));
     check('what is too long is said in plain words, beside the sentence', await page.textContent('#text-error') === STRINGS.en.tooLong.replace('{n}', '602').replace('{most}', '128'), await page.textContent('#text-error'));
     check('and nothing of an older text stays', !(await page.isVisible('#tokens')) && !(await page.isVisible('#answer')) && !(await page.isVisible('#step')) && !(await page.isVisible('#learn')));
+    await page.selectOption('#select-language', 'de');
+    check('in the language of the page', (await page.textContent('#text-error')).startsWith('Dieser Text ist zu lang: er hat 602 Stücke') && !(await page.isVisible('#answer')));
+    await page.selectOption('#select-language', 'en');
     await say('');
     check('an empty text asks for one', (await page.textContent('#tokens')).includes(STRINGS.en.noWords) && await page.isVisible('#step') && await page.textContent('#text-error') === '');
     await say('Привет.');
