@@ -657,7 +657,7 @@ function setTheme(name) {
     theme = name;
     if (name === 'auto') delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = name;
-    if (result) drawAll();
+    redraw();
 }
 
 /* A part of the page with its heading. Some show numbers of the text, and are put away while there are none. */
@@ -675,7 +675,7 @@ function drawFrame() {
         h('a', { class: 'skip', href: '#text-a', onclick: event => { event.preventDefault(); $('text-a').focus(); } }, t('skip')),
         h('header', {},
           h('div', { class: 'controls' },
-            select('language', t('language'), Object.entries(STRINGS).map(([name, table]) => [name, table.name]), getLanguage(), name => { setLanguage(name); drawFrame(); if (result) drawAll(); if (lastError) textError(lastError); writeLink(); }),
+            select('language', t('language'), Object.entries(STRINGS).map(([name, table]) => [name, table.name]), getLanguage(), name => { setLanguage(name); drawFrame(); redraw(); writeLink(); }),
             select('theme', t('theme'), [['auto', t('themeAuto')], ['light', t('themeLight')], ['dark', t('themeDark')]], theme, setTheme)),
           h('h1', {}, t('title')), h('p', { class: 'lead' }, t('lead')), h('p', { id: 'about', class: 'told', hidden: true }, t('about')), h('p', { id: 'status', role: 'status' })),
         h('main', {},
@@ -693,6 +693,16 @@ function drawFrame() {
           section('take', t('takeTitle'), t('takeLead'), h('div', { id: 'take' }))),
         h('footer', {}, h('p', { id: 'checksum' }), h('p', {}, t('foot', { version: model ? model.version : '' }))));
     if (model) { drawModel(); drawTake(); }
+}
+
+/* Drawn again, in other colours, words, or room. While a text is refused there are no numbers of it. */
+function redraw() {
+    if (!model) return;
+    if (lastError) {
+        $('about').hidden = !isPocket();
+        drawGrowth();
+        textError(lastError);
+    } else if (result) drawAll();
 }
 
 function drawAll() {
@@ -762,8 +772,8 @@ window.addEventListener('hashchange', async () => {
 });
 let width = document.body.clientWidth;
 window.addEventListener('resize', () => {
-    if (result && Math.abs(document.body.clientWidth - width) > 30) drawAll();
+    if (Math.abs(document.body.clientWidth - width) > 30) redraw();
     width = document.body.clientWidth;
 });
-matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => { if (result) drawAll(); });
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
 begin();
