@@ -68,7 +68,8 @@ def copy_sources():
             copy = os.path.join(HERE, os.path.relpath(path, ROOT))
             os.makedirs(os.path.dirname(copy), exist_ok=True)
             shutil.copy(path, copy)
-    shutil.copytree(os.path.join(ROOT, "tests"), os.path.join(HERE, "tests"))
+    for folder in ("tests", "weights/pocket"):
+        shutil.copytree(os.path.join(ROOT, folder), os.path.join(HERE, folder))
     shutil.copy(os.path.join(ROOT, "weights/bert-base-uncased/vocab.txt"), os.path.join(HERE,
                                                                                         "weights/bert-base-uncased"))
 

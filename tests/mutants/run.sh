@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.." || exit 2
 copy=build/mutants
 caught=0 survived=0 wrong=0
 
-# fresh: a copy of the sources without any mistake, and without weights
+# fresh: a copy of the sources without any mistake, and without weights but the pocket model's
 fresh() {
     rm -rf "$copy"
     mkdir -p "$copy/weights/bert-base-uncased"
@@ -21,6 +21,7 @@ fresh() {
     done
     cp cli/*.sh "$copy/cli/"
     cp weights/bert-base-uncased/vocab.txt "$copy/weights/bert-base-uncased/"
+    cp -R weights/pocket "$copy/weights/"
     cp -R tests "$copy/"
 }
 
