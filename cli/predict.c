@@ -62,7 +62,10 @@ static Status target_id(const Session *s, const char *word, size_t length, int *
     if (*id >= 0) return BERT_OK;
     Status status = encode(&s->tokenizer, (Text){word, length}, NULL, &bare, &x, e);
     if (status != BERT_OK) fail(e, status, "--targets: %.900s", e->message);
-    if (status == BERT_OK && (x.T != 1 || x.input_ids[0] == s->tokenizer.unk_id))
+    if (status == BERT_OK && x.T == 1 && x.input_ids[0] == s->tokenizer.unk_id)
+        status = fail(e, BERT_USAGE, "--targets: '%.*s' is not in the vocabulary: the tokenizer makes %s of it",
+                      (int)length, word, tokenizer_piece(&s->tokenizer, x.input_ids[0]));
+    if (status == BERT_OK && x.T != 1)
         status = fail(e, BERT_USAGE, "--targets: '%.*s' is not one piece of the vocabulary but %d: see `bert tokenize`",
                       (int)length, word, x.T);
     if (status == BERT_OK) *id = x.input_ids[0];

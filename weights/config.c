@@ -181,6 +181,19 @@ static Status read_decoder_flag(JsonReader *j, Error *e)
     return s;
 }
 
+/* is_causal: the library (transformers 5.23) hides later tokens by it wherever it makes no mask for padding: another
+ * computation, and one that depends on the texts beside. */
+static Status read_causal_flag(JsonReader *j, Error *e)
+{
+    bool is_causal;
+    if (json_peek(j) == 'n') return json_skip(j, e);
+    Status s = json_bool(j, &is_causal, e);
+    if (s == BERT_OK && is_causal)
+        return fail(e, BERT_FILE, "%s: is_causal is true, expected false: the library hides later tokens by it, BERT sees "
+                    "all", j->path);
+    return s;
+}
+
 /* quantization_config: the library changes the weights by it when it loads them, float32 weights, too; null does not.
  * Run as they stand they give other numbers. */
 static Status refuse_quantization(JsonReader *j, Error *e)
@@ -236,6 +249,7 @@ static Status read_config_value(JsonReader *j, const char *key, BertConfig *conf
     if (!strcmp(key, config->distilbert ? "activation" : "hidden_act")) return read_activation(j, key, config, e);
     if (!strcmp(key, "layer_norm_eps") && !config->distilbert) return read_eps(j, config, e);
     if (!strcmp(key, "is_decoder") && !config->distilbert) return read_decoder_flag(j, e);
+    if (!strcmp(key, "is_causal")) return read_causal_flag(j, e);
     if (!strcmp(key, "quantization_config")) return refuse_quantization(j, e);
     if (!strcmp(key, "tie_word_embeddings")) return read_tie(j, config, e);
     if (!strcmp(key, "architectures")) return read_architectures(j, config, e);
