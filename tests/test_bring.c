@@ -741,6 +741,26 @@ static void the_decoders_own_bias_counts(void)
     end();
 }
 
+/* One tensor under two names, with `bert.` and without: the same numbers do no harm, others are two models. */
+static void a_tensor_with_and_without_bert_before_it_is_refused(void)
+{
+    static char bare[] = "encoder.layer.0.attention.self.query.bias";
+    static float zeros[24];
+    if (!begin()) return;
+    SafeTensor t[MOST];
+    Answer a;
+    Error e;
+    memcpy(t, tensors, sizeof t);
+    t[tensor_count] = *named("bert.encoder.layer.0.attention.self.query.bias"), t[tensor_count].name = bare;
+    put_weights("model.safetensors", t, tensor_count + 1);
+    check(answer(directory, &a, &e), "twice the same loads: %s", e.message);
+    t[tensor_count].data = zeros;
+    put_weights("model.safetensors", t, tensor_count + 1);
+    expect_refused("a twin", directory, "has both 'bert.encoder.layer.0.attention.self.query.bias' and "
+                   "'encoder.layer.0.attention.self.query.bias', with different numbers");
+    end();
+}
+
 /* tie_word_embeddings false asks for both; true, or nothing, takes what is there. */
 static void an_untied_decoder_must_be_whole(void)
 {
@@ -1083,6 +1103,7 @@ const Test bring_tests[] = {
     {"every_name_of_a_gelu_is_known", every_name_of_a_gelu_is_known},
     {"keys_that_change_the_numbers_are_refused", keys_that_change_the_numbers_are_refused},
     {"sizes_that_are_left_out_are_those_of_bert_base", sizes_that_are_left_out_are_those_of_bert_base},
+    {"a_tensor_with_and_without_bert_before_it_is_refused", a_tensor_with_and_without_bert_before_it_is_refused},
     {"the_decoders_own_bias_counts", the_decoders_own_bias_counts},
     {"an_untied_decoder_must_be_whole", an_untied_decoder_must_be_whole},
     {NULL, NULL}};

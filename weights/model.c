@@ -337,6 +337,21 @@ static Status check_names(const Bert *m, const TensorSpec *spec, int layer, Erro
                 old->name);
 }
 
+/* The same tensor with `bert.` in front and without, and other numbers: in a model with heads the library takes whichever
+ * comes last. */
+static Status check_twin(const Bert *m, const SafeTensor *t, Error *e)
+{
+    char twin[200];
+    const bool bare = strncmp(t->name, "bert.", 5) != 0;
+    const int length = snprintf(twin, sizeof twin, "%s%s", bare ? "bert." : "", bare ? t->name : t->name + 5);
+    const SafeTensor *other = length < (int)sizeof twin ? safetensors_find(m->file, twin) : NULL;
+    if (!other) return BERT_OK;
+    if (other->dtype == t->dtype && other->count == t->count && !memcmp(other->data, t->data, t->count * dtype_size(t->dtype)))
+        return BERT_OK;
+    return fail(e, BERT_FILE, "%s: has both '%s' and '%s', with different numbers, expected one of them",
+                m->file->file.path, t->name, other->name);
+}
+
 /* Binds every row of the table, for every layer where it has one, and counts what was found of each group.
  * Tensors of the file that no row names (an old `position_ids`, another task's head) are left alone. */
 static Status bind_all(Bert *m, GroupTally tally[], Error *e)
@@ -348,6 +363,7 @@ static Status bind_all(Bert *m, GroupTally tally[], Error *e)
             void *base = spec_per_layer(spec) ? (void *)&m->layers[l] : (void *)m;
             const SafeTensor *t = spec_find(spec, l, m->file);
             Status s = check_names(m, spec, l, e);
+            if (t && s == BERT_OK) s = check_twin(m, t, e);
             if (t && s == BERT_OK) s = check_tensor(m, spec, t, e);
             if (t && s == BERT_OK) s = bind_tensor(m, spec, base, t, e);
             if (s) return s;
