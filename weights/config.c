@@ -189,8 +189,8 @@ static Status read_causal_flag(JsonReader *j, Error *e)
     if (json_peek(j) == 'n') return json_skip(j, e);
     Status s = json_bool(j, &is_causal, e);
     if (s == BERT_OK && is_causal)
-        return fail(e, BERT_FILE, "%s: is_causal is true, expected false: the library hides later tokens by it, BERT sees "
-                    "all", j->path);
+        return fail(e, BERT_FILE, "%s: is_causal is true, expected false: the library hides later tokens by it, BERT "
+                    "sees all", j->path);
     return s;
 }
 

@@ -337,8 +337,8 @@ static Status check_names(const Bert *m, const TensorSpec *spec, int layer, Erro
                 old->name);
 }
 
-/* The same tensor with `bert.` in front and without, and other numbers: in a model with heads the library takes whichever
- * comes last. */
+/* The same tensor with `bert.` in front and without, and other numbers: in a model with heads the library takes
+ * whichever comes last. */
 static Status check_twin(const Bert *m, const SafeTensor *t, Error *e)
 {
     char twin[200];
@@ -346,8 +346,8 @@ static Status check_twin(const Bert *m, const SafeTensor *t, Error *e)
     const int length = snprintf(twin, sizeof twin, "%s%s", bare ? "bert." : "", bare ? t->name : t->name + 5);
     const SafeTensor *other = length < (int)sizeof twin ? safetensors_find(m->file, twin) : NULL;
     if (!other) return BERT_OK;
-    if (other->dtype == t->dtype && other->count == t->count && !memcmp(other->data, t->data, t->count * dtype_size(t->dtype)))
-        return BERT_OK;
+    const bool alike = other->dtype == t->dtype && other->count == t->count;
+    if (alike && !memcmp(other->data, t->data, t->count * dtype_size(t->dtype))) return BERT_OK;
     return fail(e, BERT_FILE, "%s: has both '%s' and '%s', with different numbers, expected one of them",
                 m->file->file.path, t->name, other->name);
 }
