@@ -103,7 +103,7 @@ static Status verb_demo(Session *s, Error *e)
         return fail(e, BERT_USAGE, "the tutorial's numbers are those of the GELU with erf: leave --gelu out");
     Status status = encode(&s->tokenizer, text, NULL, &options, &x, e);
     const bool shows = status == BERT_OK && shows_banks(s, &x);
-    if (!shows && !documents) status = fail(e, other.status, "%s", other.message);
+    if (!shows && !documents) *e = other, status = other.status;
     else if (!shows && status == BERT_OK)
         status = fail(e, BERT_FILE, "%s: the demonstration is for bert-base-uncased's pieces", s->directory);
     if (status == BERT_OK) status = run_model(&run, &s->model, &x, &request, e);

@@ -169,29 +169,29 @@ static Status read_eps(JsonReader *j, BertConfig *config, Error *e)
     return BERT_OK;
 }
 
+/* A key that says true where the model would compute something else, in the words of `why`. */
+static Status expect_false(JsonReader *j, const char *key, const char *why, Error *e)
+{
+    bool found;
+    Status s = json_bool(j, &found, e);
+    if (s == BERT_OK && found)
+        return fail(e, BERT_FILE, "%s: %s is true, expected false: %s, BERT sees all", j->path, key, why);
+    return s;
+}
+
 /* is_decoder: the same weights run with a causal mask, each token blind to those after it. That is not BERT. A
  * DistilBERT's library has no such mask and passes over the key. */
-static Status read_decoder_flag(JsonReader *j, Error *e)
+static Status read_decoder_flag(JsonReader *j, const char *key, Error *e)
 {
-    bool is_decoder;
-    Status s = json_bool(j, &is_decoder, e);
-    if (s == BERT_OK && is_decoder)
-        return fail(e, BERT_FILE, "%s: is_decoder is true, expected false: a decoder hides later tokens, BERT sees all",
-                    j->path);
-    return s;
+    return expect_false(j, key, "a decoder hides later tokens", e);
 }
 
 /* is_causal: the library (transformers 5.23) hides later tokens by it wherever it makes no mask for padding: another
  * computation, and one that depends on the texts beside. */
-static Status read_causal_flag(JsonReader *j, Error *e)
+static Status read_causal_flag(JsonReader *j, const char *key, Error *e)
 {
-    bool is_causal;
     if (json_peek(j) == 'n') return json_skip(j, e);
-    Status s = json_bool(j, &is_causal, e);
-    if (s == BERT_OK && is_causal)
-        return fail(e, BERT_FILE, "%s: is_causal is true, expected false: the library hides later tokens by it, BERT "
-                    "sees all", j->path);
-    return s;
+    return expect_false(j, key, "the library hides later tokens by it", e);
 }
 
 /* quantization_config: the library changes the weights by it when it loads them, float32 weights, too; null does not.
@@ -248,8 +248,8 @@ static Status read_config_value(JsonReader *j, const char *key, BertConfig *conf
     if (place >= 0) return read_size(j, config, key, place, e);
     if (!strcmp(key, config->distilbert ? "activation" : "hidden_act")) return read_activation(j, key, config, e);
     if (!strcmp(key, "layer_norm_eps") && !config->distilbert) return read_eps(j, config, e);
-    if (!strcmp(key, "is_decoder") && !config->distilbert) return read_decoder_flag(j, e);
-    if (!strcmp(key, "is_causal")) return read_causal_flag(j, e);
+    if (!strcmp(key, "is_decoder") && !config->distilbert) return read_decoder_flag(j, key, e);
+    if (!strcmp(key, "is_causal")) return read_causal_flag(j, key, e);
     if (!strcmp(key, "quantization_config")) return refuse_quantization(j, e);
     if (!strcmp(key, "tie_word_embeddings")) return read_tie(j, config, e);
     if (!strcmp(key, "architectures")) return read_architectures(j, config, e);

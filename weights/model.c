@@ -617,10 +617,8 @@ static bool is_weight_file(const char *path)
     static const char *const ends[] = {".safetensors", ".bin", ".pt", ".pth", ".ckpt"};
     struct stat kind;
     if (is_shard_index(path)) return stat(path, &kind) == 0 && S_ISREG(kind.st_mode);
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-        size_t n = strlen(path), m = strlen(ends[i]);
-        if (n >= m && !strcmp(path + n - m, ends[i])) return stat(path, &kind) == 0 && S_ISREG(kind.st_mode);
-    }
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (ends_with(path, ends[i])) return stat(path, &kind) == 0 && S_ISREG(kind.st_mode);
     return false;
 }
 
