@@ -238,13 +238,11 @@ static Status tag_short_texts(Session *s, Tagging *g, Error *e)
     return status == BERT_TEXT ? name_stride(e) : status;
 }
 
-/* The head is asked for before any text is read. A prompt is not part of the text, whose places are the answer. */
+/* The head is asked for before any text is read. */
 static Status verb_tag(Session *s, Error *e)
 {
     Tagging g = {0};
     Status status = open_head(s, HEAD_TOKENS, &g.labels, e);
-    free(s->prompt);
-    s->prompt = NULL;
     if (status == BERT_OK) status = s->options.stride == UNSET ? tag_short_texts(s, &g, e) : tag_long_texts(s, &g, e);
     if (g.broken) note_not_finite(s);
     tagging_free(&g);

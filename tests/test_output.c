@@ -802,6 +802,27 @@ static void ids_beyond_their_range_are_named(void)
     formula_remove(tiny);
 }
 
+/* Rows without a token are refused; no row at all is no text, as an empty file is. */
+static void ids_without_a_token_are_refused(void)
+{
+    static const size_t shapes[][3] = {{1, 0, 0}, {2, 2, 0}, {2, 0, 3}, {2, 0, 0}};   /* rank, sizes */
+    char path[300];
+    Error e = {0};
+    if (!tiny_model()) return;
+    snprintf(path, sizeof path, "%s/ids", tiny);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        SafeTensor t = {.name = (char *)(uintptr_t)"input_ids", .dtype = DTYPE_I64, .rank = (int)shapes[i][0],
+                        .shape = {shapes[i][1], shapes[i][2]}, .data = &e};
+        check(safetensors_write(path, &t, 1, NULL, 0, &e) == BERT_OK, "%s", e.message);
+        const int code = run("./bert embed -m %s --inputs %s 2>&1", tiny, path);
+        const bool refused = shapes[i][shapes[i][0]] == 0;
+        check(code == (refused ? 3 : 0) && (refused ? strstr(output, "/ids: input_ids has 0 tokens in a row\n") != NULL :
+              !*output), "case %zu: %d, %s", i, code, output);
+    }
+    remove(path);
+    formula_remove(tiny);
+}
+
 /* =====================================================================================================================
  * demo and goldens, with the real weights
  * ================================================================================================================== */
@@ -886,6 +907,7 @@ const Test output_tests[] = {
     {"cosines_are_those_of_the_vectors_of_embed", cosines_are_those_of_the_vectors_of_embed},
     {"verify_takes_a_file_and_a_text", verify_takes_a_file_and_a_text},
     {"ids_beyond_their_range_are_named", ids_beyond_their_range_are_named},
+    {"ids_without_a_token_are_refused", ids_without_a_token_are_refused},
     {"the_bars_of_the_demonstration_are_as_long_as_its_numbers",
      the_bars_of_the_demonstration_are_as_long_as_its_numbers},
     {"the_documents_numbers_are_all_counted", the_documents_numbers_are_all_counted},

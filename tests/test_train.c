@@ -530,6 +530,7 @@ static void bad_data_ends_in_one_line(void)
         {"printf 'the cat\\nthe dog sat\\n'", "--max-length 64", "--max-length 64: the model has 32 positions", 2},
         {"printf 'the cat\\nthe dog sat\\n'", "--learning-rate 1e5 --steps 9 --clip 0", "the last saved state stays",
          4},
+        {"printf '\\n\\nthe cat\\nthe dog sat\\n'", "--learning-rate 1e5 --steps 9 --clip 0", "/text: line 3 and others: step", 4},
     };
     if (!make_work()) return;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

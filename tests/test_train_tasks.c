@@ -18,6 +18,7 @@ static void entities_are_counted_whole(void)
         {{"B-PER", "I-LOC", "O", "O"}, {"B-PER", "I-PER", "O", "O"}, 4, 0, 2, 1},
         {{"O", "O", "O", "O"}, {"B-PER", "O", "I-PER", "I-PER"}, 4, 0, 0, 2},
         {{"S-PER", "S-PER", "B-LOC", "E-LOC"}, {"S-PER", "O", "B-LOC", "E-LOC"}, 4, 2, 3, 2},
+        {{"B-A", "I-B", "O", "B-CAT"}, {"B-B", "I-B", "O", "B-HAT"}, 4, 0, 3, 2},  /* kinds alike but for one letter */
         {{"O"}, {"O"}, 0, 0, 0, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -159,6 +160,7 @@ static void bad_words_end_in_one_line(void)
 /* A question with its answer at that character (of Python's), or none. */
 #define QUESTION(question, answer, start) "{\"id\": \"" question "\", \"question\": \"" question "\", \"answers\": [" \
     "{\"text\": \"" answer "\", \"answer_start\": " #start "}]}"
+#define ONE(context, qas) "{\"data\": [{\"paragraphs\": [{\"context\": \"" context "\", \"qas\": [" qas "]}]}]}"
 #define CONTEXT1 "the caf\303\251 cat sat on the mat ."
 #define CONTEXT2 "my dog went to the river . he likes money . the robber was in the bank , and not in the store ."
 static const char questions[] =
@@ -191,6 +193,18 @@ static void answers_are_learned(void)
     remove_work();
 }
 
+/* Nothing stands behind it but [SEP]. */
+static void an_answer_at_the_end_of_a_context_is_whole(void)
+{
+    if (!make_work() || !write_json(ONE("the cat sat on the mat", QUESTION("on ?", "the mat", 15)))) return;
+    check(run(ANSWER " --dev %s/q.json --steps 40 -o %s/a 2>&1", tiny, work, work, work) == 0, "%s", output);
+    check_value("exact", logged("a", "dev_answer_exact"), 1, 0);
+    check_value("F1", logged("a", "dev_answer_f1"), 1, 0);
+    check(run("./bert answer -q -m %s/a 'on ?' 'the cat sat on the mat' | cut -f 2-", work) == 0, "%s", output);
+    check_text("the answer and its bytes", output, "15\t22\tthe mat\n");
+    remove_work();
+}
+
 static void answers_are_learned_with_the_same_bits(void)
 {
     if (!make_work() || !write_json(questions)) return;
@@ -204,7 +218,6 @@ static void answers_are_learned_with_the_same_bits(void)
 }
 
 /* Each with the file, and the question where there is one. */
-#define ONE(context, qas) "{\"data\": [{\"paragraphs\": [{\"context\": \"" context "\", \"qas\": [" qas "]}]}]}"
 static void bad_questions_end_in_one_line(void)
 {
     static const struct { const char *json, *options, *says; int code; } cases[] = {
@@ -247,6 +260,7 @@ const Test train_task_tests[] = {
     {"a_word_counts_once", a_word_counts_once},
     {"bad_words_end_in_one_line", bad_words_end_in_one_line},
     {"answers_are_learned", answers_are_learned},
+    {"an_answer_at_the_end_of_a_context_is_whole", an_answer_at_the_end_of_a_context_is_whole},
     {"answers_are_learned_with_the_same_bits", answers_are_learned_with_the_same_bits},
     {"bad_questions_end_in_one_line", bad_questions_end_in_one_line},
     {NULL, NULL}
