@@ -540,7 +540,7 @@ void pool_tokens(real *out, const real *vectors, const int32_t *mask, size_t T, 
 void normalize(real *vector, size_t dim);               /* to length 1; a zero vector stays */
 
 /* =====================================================================================================================
- * learn.c - steps 15 to 5 backwards, the losses, AdamW
+ * learn.c - steps 15 to 5 backwards, the losses, AdamW (their memory: weights/parameters.c)
  * ================================================================================================================== */
 typedef struct {                    /* one tensor that is learned: a row of the tensor table, in one layer */
     char name[96];                  /* Hugging Face's, without `bert.` */

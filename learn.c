@@ -13,30 +13,34 @@
  * the intermediates are in g->a (the numbers are in a), those of the parameters in g->m (the weights are in m). In the
  * functions of a block `block` has its intermediates, and `dblock` their gradients.
  *
- * HOW TO READ. Put bert.c beside this file. Each of its step functions has a partner here, NAME_backward, in the
- * reverse order, and `backward`, at their end, is `forward` in a mirror. Four rules are enough for all but LayerNorm,
- * softmax (tensor.c) and the two products of attention (steps 8 and 10):
+ * HOW TO READ. Put bert.c beside this file. Most of its step functions have a partner here, NAME_backward (some share
+ * one), in the reverse order; `backward`, at their end, is `forward` mirrored. Five rules are enough for all but
+ * cross-entropy, LayerNorm, softmax (tensor.c) and the two products of attention (steps 8 and 10):
  *
  *     y = x W^T + b       dx = dy W          dW = dy^T x, db = sum of the rows of dy           linear_backward
  *     y = f(x)            dx = dy f'(x)      number by number: GELU, tanh
  *     y = a + b           da = db = dy       both get the same: the residual connections
+ *     y = dropout(x)      dx = dropout(dy)   the same numbers become 0, the others have the same scale (drop_row)
  *     x used twice        dx = the sum of what both uses give: gradients are added up
  *
  * A STEP of learning looks at B sequences, or where memory is short at several micro-batches, one after another, whose
- * gradients are added up. The loss is a mean over the whole step.
+ * gradients are added up. Each loss is a mean over the whole step, and the losses are added up.
  *
- * THE PROMISE of tensor.c holds for gradients, too. The order of every sum is written down:
+ * THE PROMISE of tensor.c holds for gradients, too. The order of every sum is written down (why 128: dot_in_chunks):
  *
  *     dx           over the outputs o of the layer, in chunks of 128
  *     dW, db       over the rows n of the whole step, in chunks of 128, however the step is cut (see tail_of)
  *     LayerNorm    over a row, and over the rows of the step, in double; softmax over a row in double
  *     embeddings   the decoder's part first, then the tokens of the step in their order
+ *     attention    over the tokens of the sequence, or D, in chunks of 128
+ *     uses of x    as `backward` calls them: token heads, MLM, [CLS]; in a block residual, value, key, query
  *
  * So one seed and one text give one model, bit for bit, on every machine, in micro-batches of any size. Random numbers
- * come from a counter, not from a stream (philox in tensor.c): what is dropped does not depend on what came before.
+ * come from a counter (column, row, sequence, step), not from a stream (philox in tensor.c): the way back counts again,
+ * and drops what was dropped. PADDING: where a key is masked p is 0, so a row that no loss reads has gradients of 0.
  *
  * THE ORDER OF THE FILE   tools (linear layers); the losses; the steps, 15 to 5; backward; AdamW.
- * Every gradient is held against differences of the loss (tests/test_learn.c) and PyTorch (tests/conformance).
+ * Every gradient is checked against differences of the loss (tests/test_learn.c) and PyTorch (tests/conformance).
  */
 #include "bert.h"
 #include "weights/weights.h"
@@ -58,13 +62,13 @@ typedef struct {                    /* how many rows there are */
     size_t now, before;             /* in this micro-batch; in the step's earlier ones */
 } Rows;
 
-/* The numbers of a gradient. (A Bert's tensors are const, because the forward pass only reads weights.) */
-static real *numbers(const Tensor *gradient)
+/* The numbers of a gradient, or of a weight. (A Bert's tensors are const: the forward pass only reads weights.) */
+static real *numbers(const Tensor *t)
 {
-    return (real *)gradient->data;
+    return (real *)t->data;
 }
 
-/* The memory behind a parameter's gradient of `count` numbers. */
+/* The memory behind a parameter's gradient of `count` numbers; weights/parameters.c has made room for it. */
 static void *behind(const real *gradient, size_t count)
 {
     return (real *)gradient + (count + 15) / 16 * 16;
@@ -74,7 +78,7 @@ static void *behind(const real *gradient, size_t count)
  * added to dW when all of its 128 rows are there, or when the step ends.
  * Example: a step of 300 rows in micro-batches of 100. Of the first all 100 wait. Of the second 28 complete a chunk,
  * which is added, and 72 wait. Of the third 56 complete the next chunk; 44 wait, and are added when the step ends.
- * Why the rows wait, and not the chunk's sum: for each layer of BERT-Base the sum would be 768 rows or more. */
+ * Why the rows wait, and not the chunk's sum: the sum is as large as dW, 768 rows or more in a block of BERT-Base. */
 static real *tail_of(const Tensor *dW)
 {
     return behind(dW->data, dW->rows * dW->cols);
@@ -193,20 +197,20 @@ static void gelu_backward(const Bert *m, real *dx, const real *dy, const real *x
 /* Forward: the cross-entropy of one row of logits, how surprised the model is by the true answer: -ln p_label, with
  * p = softmax(logits). The gradient is already divided by the divisor, the returned loss is not:
  *
- *     dlogits_j = (p_j - [j is the label]) / divisor
+ *     loss = ln(sum over j of e^logit_j) - logit_label            dlogits_j = (p_j - [j is the label]) / divisor
  *
- * Every wrong answer is pushed down by the probability that it got, the right one up by what it lacks to 1.
+ * Every wrong answer is pushed down by the probability that it got, the right one up by what it is short of 1.
  * -ln p_label is computed as (largest logit - label's logit) - ln p_largest, which cannot overflow: p_label may be so
  * small that it is 0 as a float. A model that knows nothing has ln(cols): 10.33 for 30,522 pieces, 0.69 for NSP.
- * Example: logits 1 2 3, the label is the first: p = 0.0900 0.2447 0.6652, loss 2.408, dlogits = -0.9100 0.2447 0.6652;
- * they always add up to 0.
- * Source: [hf] nn.CrossEntropyLoss; [tf] get_masked_lm_output.
- * Returns the loss; *right: the label had the highest logit. */
+ * Example: logits 1 2 3, divisor 1, the first is the label: p = 0.0900 0.2447 0.6652, loss 2.408, dlogits = -0.9100
+ * 0.2447 0.6652; they add up to 0, but for rounding. *right: the label had the highest logit.
+ * Source: [hf] nn.CrossEntropyLoss; [tf] get_masked_lm_output. Returns the loss. */
 static double cross_entropy(real *dlogits, const real *logits, size_t cols, int32_t label, double divisor, bool *right)
 {
     const real scale = (real)(1 / divisor);
     size_t best = 0;
     real log_best;
+    assert(label >= 0 && (size_t)label < cols);
     softmax(dlogits, logits, 1, cols);
     for (size_t j = 1; j < cols; j++) best = logits[j] > logits[best] ? j : best;
     log_all(&log_best, dlogits + best, 1);
@@ -240,7 +244,7 @@ double labels_that_count(const int32_t *labels, size_t count)
  * r_j which the teacher gives to the pieces, -sum of r_j ln p_j. Because the r_j add up to 1, ln of softmax's sum is
  * the same in both, and the difference is one of logits:
  *
- *     loss += s (logit_label - sum of r_j logit_j)      dlogits_j += s ([j is the label] - r_j) / divisor
+ *     loss += s (logit_label - sum of r_j logit_j) / divisor      dlogits_j += s ([j is the label] - r_j) / divisor
  *
  * Why a teacher: that `cat` was hidden says one thing of 30,522; that the teacher gave cat 0.5, dog 0.3, horse 0.1 says
  * which words are alike.
@@ -279,7 +283,7 @@ void mlm_loss(const Bert *m, const Activations *a, Gradients *g, const Targets *
 }
 
 /* The NSP loss: the mean over the sequences of the step. It is added to the MLM loss one to one.
- * Trap: label 0 is IsNext, and counts: who lets 0 mean "none", as for padding, learns from one answer only.
+ * Trap: label 0 is IsNext, and counts: a program that lets 0 mean "none" learns from one answer only.
  * Verify: grad.cls.seq_relationship */
 static void nsp_loss(const Activations *a, Gradients *g, const Targets *t)
 {
@@ -290,7 +294,7 @@ static void nsp_loss(const Activations *a, Gradients *g, const Targets *t)
 /* The losses of fine-tuned heads: the mean over the texts, over the tokens that have a label, or over the starts and
  * ends of answers. The start of an answer is one of the T tokens of its sequence, and so is its end: the classes are a
  * column of the logits, (T,2).
- * Differs: where a text is padded, Hugging Face's start may be at the padding, too, and the loss depends on it.
+ * Trap: where a caller pads, the padding is among the T classes, here and in Hugging Face, and the loss depends on it.
  * Source: [paper] 4.1, 4.2, 5.3; [hf] BertForSequenceClassification, BertForTokenClassification, and of
  * BertForQuestionAnswering the mean of both means. Verify: grad.classifier, grad.qa_outputs */
 static void task_loss(const Bert *m, const Activations *a, Gradients *g, const Targets *t)
@@ -357,7 +361,7 @@ static void token_heads_backward(const Bert *m, Activations *a, Gradients *g)
  *     forward    logits = t E^T + c                   (M,V) <- (M,H), E (V,H)
  *     backward   dt = dlogits E      dE = dlogits^T t      dc = sum of the rows of dlogits
  *
- * Why M rows and not N: only the chosen tokens have a label. With all N this layer would be most of the work.
+ * Why M rows and not N: only the chosen tokens have a label. With all N it is a fifth of BERT-Base's work, not 4 %.
  * Trap: E is the word embedding matrix, if tied. Then this dE and that of step 5 are one array, which both add to; a
  * matrix that is updated once for each use, or that gets one half only, learns something else.
  * Verify: grad.cls.predictions.transform.LayerNorm, grad.cls.predictions.bias */
@@ -384,7 +388,7 @@ static void mlm_gelu_backward(const Bert *m, Activations *a, Gradients *g)
                   (size_t)a->request.M * (size_t)m->config.H);
 }
 
-/* Step 15, backwards, continued: the transform's dense layer. Its input were the chosen rows of hidden state L; they
+/* Step 15, backwards, continued: the transform's dense layer. Its input was the chosen rows of hidden state L; they
  * get their gradients back, each row its own.
  * Verify: grad.cls.predictions.transform.dense.weight */
 static void mlm_dense_backward(const Bert *m, Activations *a, Gradients *g)
@@ -413,7 +417,8 @@ static void classifier_backward(const Bert *m, Activations *a, Gradients *g)
     const Linear layer = {&m->Wclassifier, &g->m.Wclassifier, g->m.bclassifier};
     const real *x = drop_head(m, a, m->config.distilbert ? a->pre_classifier : a->pooler, false);
     real *dx = m->config.distilbert ? g->a.pre_classifier : g->a.pooler;
-    if (!a->request.nsp) zeros(dx, B, (size_t)m->config.H);
+    assert(!a->request.nsp);        /* whose head reads the pooler undropped: the two cannot share dx */
+    zeros(dx, B, (size_t)m->config.H);
     linear_backward(g, dx, g->a.classifier_logits, x, layer, (Rows){B, g->sequences});
     drop_head_backward(m, a, dx, false);
 }
@@ -456,9 +461,9 @@ static void first_token_dense_backward(const Bert *m, Activations *a, Gradients 
 /* STEP 13, backwards - feed-forward down. Here LayerNorm and the residual.
  *
  *     forward    out = LayerNorm(sum),  sum = dropout(dense) + y       (N,H)
- *     backward   dsum as in layer_norm_backward;  ddense = dsum, where it was not dropped;  dy = dsum
+ *     backward   dsum as in layer_norm_backward;  ddense = dropout(dsum);  dy = dsum
  *
- * The sum was not kept, and is added up again: the same two arrays, the same bits. dsum stands where ddense will.
+ * The sum was not kept, and is added up again: the same two arrays (output_dense is dropped already), the same bits.
  * Why training reaches the first blocks: by the residual, dy gets dsum whole, whatever the layers of the block do.
  * Verify: grad.encoder.layer.l.output.dense */
 static void feed_forward_norm_backward(const Bert *m, Activations *a, Gradients *g, int l)
@@ -492,8 +497,7 @@ static void feed_forward_down_backward(const Bert *m, Activations *a, Gradients 
  *     forward    z = GELU(u),  u = y W1^T + b1           (N,F)
  *     backward   du = dz GELU'(u)
  *
- * Trap: GELU' is that of u, the number before GELU, not of z.
- * Verify: grad.encoder.layer.l.intermediate.dense */
+ * Trap: GELU' is that of u, the number before GELU, not of z. Verify: grad.encoder.layer.l.intermediate.dense */
 static void feed_forward_gelu_backward(const Bert *m, Activations *a, Gradients *g, int l)
 {
     BlockActivations *dblock = &g->a.block[l];
@@ -518,8 +522,7 @@ static void feed_forward_up_backward(const Bert *m, Activations *a, Gradients *g
 /* STEP 11, backwards - attention output. Here LayerNorm and the residual, as in step 13:
  *
  *     forward    y = LayerNorm(sum),  sum = dropout(dense) + x         (N,H), x: hidden state l
- *     backward   dsum as in layer_norm_backward;  ddense = dsum, where it was not dropped;  dx = dsum, the first part
- *
+ *     backward   dsum as in layer_norm_backward;  ddense = dropout(dsum);  dx = dsum, the first part
  * Verify: grad.encoder.layer.l.attention.output.dense */
 static void attention_norm_backward(const Bert *m, Activations *a, Gradients *g, int l)
 {
@@ -617,7 +620,7 @@ static void attention_scores_backward(const Bert *m, Activations *a, Gradients *
  *     backward   dx += dq Wq + dk Wk + dv Wv           x was used three times, and a fourth time as the residual
  *
  * bk learns nothing: a number that is added to all keys adds the same to all scores of a row, which softmax does not
- * see. Its gradient is 0 but for rounding, which AdamW makes a small move of; nothing sees it.
+ * see. Its gradient is 0 but for rounding, of which AdamW may make a move of up to `rate`; no answer sees it.
  * Verify: grad.encoder.layer.l-1.output.LayerNorm, or grad.embeddings.LayerNorm for l = 0 */
 static void attention_value_key_query_backward(const Bert *m, Activations *a, Gradients *g, int l)
 {
@@ -663,9 +666,7 @@ static void encoder_block_backward(const Bert *m, Activations *a, Gradients *g, 
 /* STEP 6, backwards - LayerNorm of the sum.
  *
  *     forward    x = dropout(LayerNorm(sum)),  sum = word + token_type + position           (N,H), x: hidden state 0
- *     backward   dsum as in layer_norm_backward, from dx where it was not dropped;
- *                dword = dtoken_type = dposition = dsum
- *
+ *     backward   dsum as in layer_norm_backward, from dropout(dx);  dword = dtoken_type = dposition = dsum
  * Verify: grad.embeddings.word_embeddings */
 static void embeddings_norm_backward(const Bert *m, Activations *a, Gradients *g)
 {
@@ -703,8 +704,8 @@ static void embeddings_token_type_backward(const Bert *m, Activations *a, Gradie
         add_to_row(table, (size_t)a->batch.token_type_ids[n], g->a.token_type + n * H, H);
 }
 
-/* Step 5, backwards, continued: the word. The rows are kept until the end of the step (look_up_backward), because the
- * decoder's part of a tied matrix comes first, and is complete only then.
+/* Step 5, backwards, continued: the word. The rows are kept until the end of the step (look_up_backward): the decoder's
+ * part is complete only then, and a sum whose order depends on how the step is cut has other bits.
  * Verify: grad.embeddings.word_embeddings.weight */
 static void embeddings_word_backward(const Bert *m, Activations *a, Gradients *g)
 {
@@ -714,7 +715,7 @@ static void embeddings_word_backward(const Bert *m, Activations *a, Gradients *g
 }
 
 /* At the end of the step. Differs: Hugging Face's table has a padding_idx, and the row of [PAD] gets nothing from
- * lookups. That is the same, unless a [PAD] has mask 1. */
+ * lookups. That is the same, unless a [PAD] has mask 1, or a loss reads its row. */
 static void look_up_backward(const Bert *m, Gradients *g)
 {
     const size_t H = (size_t)m->config.H;
@@ -722,7 +723,8 @@ static void look_up_backward(const Bert *m, Gradients *g)
         add_to_row(numbers(&g->m.word_embeddings), (size_t)g->lookup_ids[n], g->lookups + n * H, H);
 }
 
-/* The summary: forward, in a mirror. Losses, heads, L blocks, embeddings. */
+/* The summary: forward, mirrored. Losses, heads, L blocks, embeddings. A pooler that no loss reads has no gradient; MLM
+ * labels without a row are a loss of 0, and the head still counts as learned: it decays. */
 void backward(const Bert *m, Activations *a, Gradients *g, const Targets *t)
 {
     const Request *r = &a->request;
@@ -795,7 +797,7 @@ void gradients_finish(const Bert *m, Gradients *g, Parameters *parameters)
  * AdamW: what the gradients do to the weights
  * ================================================================================================================== */
 
-/* Differs: Google has eps 1e-6 where others have 1e-8, and no bias correction. */
+/* The two rules side by side: adamw_step. */
 AdamWOptions adamw_defaults(Rules rules)
 {
     return (AdamWOptions){.rules = rules, .learning_rate = 5e-5, .weight_decay = 0.01, .clip = 1, .beta1 = 0.9,
@@ -803,11 +805,10 @@ AdamWOptions adamw_defaults(Rules rules)
 }
 
 /* The rate of a step, 0 being the first: it rises in a line for `warmup` steps, then falls in a line to 0 at `steps`.
- * Why warm up: the first gradients of random weights all point to the same few things; large steps along them end where
- * nothing more is learned.
+ * Why warm up: the running means of the first steps are made of few gradients, and are not to be relied upon.
  * Trap: with a warm-up the very first update has the rate 0, in both programs, and so only fills the running means.
- * Differs: Hugging Face's line falls from the end of the warm-up; Google's falls from step 0 on, so that the rate drops
- * at once by warmup / steps when the warm-up ends.
+ * Differs: Hugging Face's line falls from the end of the warm-up; Google's falls from step 0 on, so that the rate
+ * drops by the share warmup / steps when the warm-up ends.
  * Source: [hf] get_linear_schedule_with_warmup; [tf] optimization.py, create_optimizer. */
 double learning_rate_at(const AdamWOptions *o, int64_t step)
 {
@@ -850,8 +851,8 @@ static inline real square_root(real x)
 }
 
 /* The numbers w of a tensor, with gradients dw, and their running means. `decay` is the rate times the weight decay, or
- * 0. Example: the first step, dw = 0.2, rate 0.001, no decay: mean 0.02, square 0.00004, corrected 0.2 and 0.04; w
- * moves by 0.001 * 0.2 / 0.2 = 0.001. With dw = 0.0002 it moves by the same. */
+ * 0. Example: the first step by Hugging Face's rules, dw = 0.2, rate 0.001, no decay: mean 0.02, square 0.00004,
+ * corrected 0.2 and 0.04; w moves by 0.001 * 0.2 / 0.2 = 0.001. With dw = 0.0002 it moves by the same. */
 static void update_numbers(real *w, real *mean, real *square, const real *dw, size_t count, const Update *u, real decay)
 {
     for (size_t i = 0; i < count; i++) {
@@ -865,8 +866,8 @@ static void update_numbers(real *w, real *mean, real *square, const real *dw, si
 /* One step of AdamW, t = 1, 2, ... For each number w with gradient dw; the paper's m is `mean`, its v is `square`:
  *
  *     dw = dw * clip / length of all gradients, if they are longer than clip
- *     mean   = beta1 mean + (1 - beta1) dw             over about the last 10 steps: where to
- *     square = beta2 square + (1 - beta2) dw^2         the mean of its square over about 1,000: how sure
+ *     mean   = beta1 mean + (1 - beta1) dw             over about the last 10 steps: the direction
+ *     square = beta2 square + (1 - beta2) dw^2         the mean of its square over about 1,000: the usual size
  *     w = w - rate * (decay w + mean' / (sqrt square' + eps))
  *         with mean' = mean / (1 - beta1^t), square' = square / (1 - beta2^t)
  *
@@ -874,8 +875,8 @@ static void update_numbers(real *w, real *mean, real *square, const real *dw, si
  * Why the correction: both means begin at 0, and are too small by these factors at first.
  * Trap: decay is not added to dw (that would be L2 with Adam, another method); biases and LayerNorms do not decay; eps
  * stands outside the root; clipping comes first, over all tensors together.
- * Differs: Google has no correction, and the first hundreds of updates are longer, up to 6.6 times. PyTorch clips by
- * clip / (length + 1e-6), Google by clip / length.
+ * Differs: Google's eps is 1e-6, PyTorch's 1e-8; Google has no correction, and the first few hundred updates are up to
+ * 6.6 times longer; it clips by clip / length, PyTorch by clip / (length + 1e-6). The rate: learning_rate_at.
  * Source: Loshchilov, Hutter: Decoupled Weight Decay Regularization. 2017; [hf] Trainer with torch.optim.AdamW; [tf]
  * optimization.py, AdamWeightDecayOptimizer. Only + - * / and sqrt: the same bits everywhere. */
 void adamw_step(AdamW *o, const Gradients *g, const Parameters *parameters, double length)

@@ -1273,15 +1273,16 @@ static void norm_row_backward(real *dx, const real *dy, const real *x, const Nor
     }
 }
 
-/* Forward: y = u gamma + beta with u = (x - mean) / sqrt(variance + eps), each row by itself. Backward, with
- * d = dy gamma:
+/* Forward: y = u gamma + beta with u = (x - mean) / r, r = sqrt(variance + eps), each row by itself. Backward, with
+ * d = dy gamma, the gradient of u:
  *
- *     dx = (d - mean of d - u * mean of (d u)) / sqrt(variance + eps)          means over the row
+ *     dx = (d - mean of d - u * mean of (u times d)) / r                       means over the row
  *     dgamma = sum over rows of dy u          dbeta = sum over rows of dy
  *
- * Why two means are taken away: shifting the whole row, or stretching it, changes no y, so that no gradient may point
- * there. Mean and variance depend on every x of the row; that is where they come from.
- * Trap: with mean and variance taken as constants, dx is d / sqrt(variance + eps): right in size, wrong in direction.
+ * Why two means are taken away: every x_k of the row moves the mean by 1/H and r by u_k/H, and so every u_j by
+ * ([j is k] - 1/H - u_j u_k/H) / r; the sum over j of d_j times that is the formula. So shifting the whole row, or
+ * stretching it, which changes no y (but for eps), has no gradient.
+ * Trap: with mean and variance taken as constants, dx is d / r: wrong in size and direction.
  * Source: [ln]; [hf] nn.LayerNorm */
 void layer_norm_backward(real *dx, const real *dy, const real *x, const NormBackward *norm, size_t N)
 {
