@@ -313,6 +313,8 @@ def main():
     if len(sys.argv) != 2 and sys.argv[2:] != ["first"]:
         sys.exit(__doc__)
     work = sys.argv[1]
+    if not os.path.exists(os.path.join(BASE, "model.safetensors")) or not os.path.exists(BERT):
+        sys.exit(f"{BASE} or {BERT} is not there: make weights bert")
     if not os.path.exists(os.path.join(work, "held-out.txt")):
         run(sys.executable, os.path.join(HERE, "text.py"), work)
     if not os.path.exists(os.path.join(work, "pieces", "vocab.txt")):
