@@ -325,11 +325,92 @@ static void the_order_of_a_file_does_not_matter(void)
     remove_made();
 }
 
+/* =====================================================================================================================
+ * Several names of one tensor
+ * ================================================================================================================== */
+typedef enum { COPIED, ZEROS, ONE_WRONG, ONE_NAN, PADDING_WRONG, SECOND_KINDS } SecondKind;
+
+/* The tiny model's trace with one of its tensors a second time, under another name, spoiled in that way; `before`: in
+ * front of all others. False: it cannot be made. */
+static bool write_second(const char *to, const char *first, const char *second, SecondKind kind, bool before)
+{
+    char path[300];
+    Error e = {0};
+    Safetensors st;
+    snprintf(path, sizeof path, "%s/ref", tiny);
+    if (!check(safetensors_open(&st, path, &e) == BERT_OK, "%s", e.message)) return false;
+    const SafeTensor *found = safetensors_find(&st, first);
+    SafeTensor *all = calloc(st.count + 1, sizeof *all);
+    float *numbers = found ? calloc(found->count + 1, sizeof *numbers) : NULL;
+    char name[100];
+    bool ok = check(all && numbers, "%s is there", first);
+    if (ok) {
+        const size_t width = found->shape[found->rank - 1];
+        for (size_t i = 0; i < found->count; i++)
+            numbers[i] = kind == ZEROS ? 0 : (float)tensor_element(found, i);
+        if (kind == ONE_WRONG) numbers[1] += 3;
+        if (kind == ONE_NAN) numbers[2] = NAN;
+        if (kind == PADDING_WRONG) numbers[found->count - width] = 77;
+        snprintf(name, sizeof name, "%s", second);
+        memcpy(all + before, st.tensors, st.count * sizeof *all);
+        all[before ? 0 : st.count] = *found;
+        all[before ? 0 : st.count].name = name;
+        all[before ? 0 : st.count].dtype = DTYPE_F32;
+        all[before ? 0 : st.count].data = numbers;
+        snprintf(path, sizeof path, "%s/%s", tiny, to);
+        ok = check(safetensors_write(path, all, st.count + 1, NULL, 0, &e) == BERT_OK, "%s", e.message);
+    }
+    free(all);
+    free(numbers);
+    safetensors_close(&st);
+    return ok;
+}
+
+/* What one command says of it: of a right one nothing, of a wrong one its own name, and that the two disagree. */
+static void check_second(const char *command, const char *first, const char *second, bool right)
+{
+    char line[200], both[300];
+    const int code = run(command, tiny, tiny);
+    snprintf(line, sizeof line, "\nfirst difference: %s: ", second);
+    snprintf(both, sizeof both, "%s and %s are two names of the same numbers in ", first, second);
+    check(code == !right, "%s, %s: exit %d: %s", command, second, code, output);
+    if (right) check(strstr(output, "\nno difference\n") && !strstr(output, "contradict"), "%s: %s", command, output);
+    else check(strstr(output, line) && strstr(output, both) && strstr(output, "1 of "), "%s: %s", command, output);
+}
+
+/* A trace by hooks has one tensor under two names, that of the module that makes it and that of the module around it.
+ * Each is compared, in OTHER and in REF, whichever stands first. */
+static void each_name_of_a_tensor_is_compared(void)
+{
+    static const struct { const char *first, *second; } names[] = {
+        {"encoder.layer.0.output.LayerNorm", "encoder.layer.0.output"},
+        {"encoder.layer.0.output.LayerNorm", "hidden_states.1"},
+        {"encoder.layer.1.output.LayerNorm", "last_hidden_state"},
+        {"embeddings.LayerNorm", "embeddings"},
+        {"encoder.layer.1.attention.self.context", "encoder.layer.1.attention.self"},
+        {"cls.predictions.decoder", "logits"}, {"pooler", "pooler_output"}};
+    static const char *const commands[] = {
+        "./bert verify -m %s %s/other 2>&1", "./bert verify --isolate -m %s %s/other 2>&1",
+        "./bert compare %s/ref %s/other 2>&1", "./bert compare %s/other %s/ref 2>&1"};
+    if (!tiny_model()) return;
+    check(run("./bert trace -m %s -o %s/ref --pad --max-length 9 'the cat'", tiny, tiny) == 0, "a trace: %s", output);
+    for (size_t n = 0; n < sizeof names / sizeof *names; n++)
+        for (SecondKind kind = COPIED; kind < SECOND_KINDS; kind++) {
+            const bool whole = !strcmp(names[n].first, "pooler"), right = kind == COPIED || kind == PADDING_WRONG;
+            if (kind == PADDING_WRONG && whole) continue;
+            if (!write_second("other", names[n].first, names[n].second, kind, (n + (size_t)kind) % 2)) break;
+            for (size_t c = 0; c < sizeof commands / sizeof *commands; c++)
+                check_second(commands[c], names[n].first, names[n].second, right);
+        }
+    remove_made();
+}
+
 const Test compare_tests[] = {
     {"the_columns_of_compare_say_what_they_are_called", the_columns_of_compare_say_what_they_are_called},
     {"last_hidden_state_belongs_to_the_last_layer_that_is_named",
      last_hidden_state_belongs_to_the_last_layer_that_is_named},
     {"each_of_the_ids_is_compared_where_others_are_missing", each_of_the_ids_is_compared_where_others_are_missing},
+    {"each_name_of_a_tensor_is_compared", each_name_of_a_tensor_is_compared},
     {"the_order_of_a_file_does_not_matter", the_order_of_a_file_does_not_matter},
     {"a_nan_in_a_hidden_state_does_not_hide_the_mistake_behind_it",
      a_nan_in_a_hidden_state_does_not_hide_the_mistake_behind_it},

@@ -306,9 +306,9 @@ static bool read_shape(TraceEntry *t)
     return !t->split_heads || size_mul(t->cols, *shape, &t->cols);
 }
 
-/* The order of the data; of two tensors with one name the one that is called by it comes first, and is kept. (A trace
- * by hooks on every module holds encoder.layer.0 and encoder.layer.0.output.LayerNorm: the same numbers.) */
-static int by_order(const void *a, const void *b)
+/* The order of the data; of two tensors with one name the one that is called by it comes first, and the others are
+ * twins. (A trace by hooks on every module holds encoder.layer.0 and encoder.layer.0.output.LayerNorm.) */
+int by_order(const void *a, const void *b)
 {
     const TraceEntry *x = a, *y = b;
     if (x->order != y->order) return x->order < y->order ? -1 : 1;
@@ -484,11 +484,25 @@ static void find_token_classifier(TraceView *view)
     }
 }
 
+/* One tensor for each name stays with the entries, which are sorted; the others go to the twins. */
+static Status part_twins(TraceView *view, Error *e)
+{
+    size_t kept = 0;
+    view->twins = calloc(view->count + 1, sizeof *view->twins);
+    if (!view->twins) return fail(e, BERT_SYSTEM, "%s: out of memory", view->path);
+    for (size_t i = 0; i < view->count; i++) {
+        const TraceEntry t = view->entries[i];
+        if (kept && t.order == view->entries[kept - 1].order) view->twins[view->twin_count++] = t;
+        else view->entries[kept++] = t;
+    }
+    view->count = kept;
+    return BERT_OK;
+}
+
 /* From the tensors of a file, in whatever order and under whatever names, to entries in the order of the data. What
  * has no name here (weights, somebody's own tensors) is left out, but its name is kept, to be shown. */
 Status view_make(TraceView *view, const char *path, const SafeTensor *tensors, size_t count, Known known, Error *e)
 {
-    size_t kept = 0;
     *view = (TraceView){.path = path, .entries = calloc(count + 1, sizeof *view->entries),
                         .unknown = calloc(count + 1, sizeof *view->unknown)};
     if (!view->entries || !view->unknown) return fail(e, BERT_SYSTEM, "%s: out of memory", path);
@@ -499,16 +513,14 @@ Status view_make(TraceView *view, const char *path, const SafeTensor *tensors, s
             take_tensor(view, &tensors[i], known);
     find_token_classifier(view);
     qsort(view->entries, view->count, sizeof *view->entries, by_order);
-    for (size_t i = 0; i < view->count; i++)                            /* one tensor for each name */
-        if (i == 0 || view->entries[i].order != view->entries[kept - 1].order) view->entries[kept++] = view->entries[i];
-    view->count = kept;
-    return BERT_OK;
+    return part_twins(view, e);
 }
 
 void view_free(TraceView *view)
 {
     for (int k = 0; k < 3; k++) free(view->made[k]);
     free(view->entries);
+    free(view->twins);
     free(view->unknown);
     *view = (TraceView){0};
 }
@@ -866,6 +878,7 @@ void comparison_free(TraceComparison *c)
 {
     free(c->pairs);
     free(c->results);
+    free(c->twins);
     *c = (TraceComparison){0};
 }
 
@@ -896,16 +909,18 @@ static Status read_criteria(Criteria *criteria, int32_t **mask, const TraceView 
 }
 
 /* No tensor in common is an error, not a success. */
-static Status judge(const TraceComparison *c, bool table, FILE *out, Error *e)
+static Status judge(TraceComparison *c, bool table, FILE *out, Error *e)
 {
     const TraceView *ref = c->ref, *other = c->other;
     if (!c->compared && (!ref->count || !other->count)) return fail_unknown(other->count ? ref : other, e);
     if (!c->compared)
         return fail(e, BERT_FILE, "%s and %s have no tensor in common under any name that is known here", ref->path,
                     other->path);
+    if (comparison_twins(c, e) != BERT_OK) return e->status;
     print_comparison(c, "REF", table, out);
     print_last_line(c, out);
-    return c->different ? fail(e, BERT_DIFFERENT, "%s differs from %s", other->path, ref->path) : BERT_OK;
+    if (!c->different && !c->twins_different) return BERT_OK;
+    return fail(e, BERT_DIFFERENT, "%s differs from %s", other->path, ref->path);
 }
 
 /* Ids first. If they differ nothing else is printed: a table of consequences would only distract. */

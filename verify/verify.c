@@ -587,12 +587,14 @@ void print_dropped(const TraceView *other, FILE *out)
 static Status print_judgement(Verification *v, const VerifyOptions *options, FILE *out, Error *e)
 {
     TraceComparison *c = &v->c;
+    if (comparison_twins(c, e) != BERT_OK) return e->status;
+    const bool differs = c->different || c->twins_different;
     print_comparison(c, "the reference", options->table, out);
     print_assumed(v->assumed, out);
-    if (c->different && c->other->dropped) print_dropped(c->other, out);
+    if (differs && c->other->dropped) print_dropped(c->other, out);
     else if (c->different && explain_all(v, c->first, options->isolate, out, e) != BERT_OK) return e->status;
-    if (c->different || !options->goes_on) print_last_line(c, out);
-    return c->different ? fail(e, BERT_DIFFERENT, "%s differs from the reference", c->other->path) : BERT_OK;
+    if (differs || !options->goes_on) print_last_line(c, out);
+    return differs ? fail(e, BERT_DIFFERENT, "%s differs from the reference", c->other->path) : BERT_OK;
 }
 
 /* As it stands, isolated, or rounded. */
