@@ -405,12 +405,88 @@ static void each_name_of_a_tensor_is_compared(void)
     remove_made();
 }
 
+/* The trace in tiny/ref with position_ids of that shape, which a zero ends, as tiny/other. */
+static void write_positions(const size_t *shape, const double *values)
+{
+    Made positions = {0};
+    char path[300];
+    Error e = {0};
+    Safetensors st;
+    snprintf(path, sizeof path, "%s/ref", tiny);
+    if (!check(safetensors_open(&st, path, &e) == BERT_OK, "%s", e.message)) return;
+    add_tensor(&positions, "position_ids", DTYPE_I64, shape, values);
+    SafeTensor *all = calloc(st.count + 1, sizeof *all);
+    if (!all) abort();
+    memcpy(all, st.tensors, st.count * sizeof *all);
+    all[st.count] = positions.tensors[0];
+    snprintf(path, sizeof path, "%s/other", tiny);
+    check(safetensors_write(path, all, st.count + 1, NULL, 0, &e) == BERT_OK, "%s", e.message);
+    free(all);
+    free(positions.tensors[0].name), free((void *)(uintptr_t)positions.tensors[0].data);
+    safetensors_close(&st);
+}
+
+/* position_ids in a trace are BERT's own, or refused with the first place; those of padding are nobody's. */
+static void other_positions_are_refused_by_name(void)
+{
+    static const size_t row[] = {9, 0}, batch[] = {1, 9, 0}, short_row[] = {5, 0};
+    static const double own[] = {0, 1, 2, 3, 4, 5, 6, 7, 8}, padded[] = {0, 1, 2, 3, 0, 0, 0, 0, 0},
+                        from_1[] = {1, 2, 3, 4, 5, 6, 7, 8, 9}, twice[] = {0, 1, 1, 3, 4, 5, 6, 7, 8};
+    static const struct { const size_t *shape; const double *values; const char *said; } cases[] = {
+        {row, own, NULL}, {batch, own, NULL}, {batch, padded, NULL},
+        {batch, from_1, "position_ids: input 0 token 0 is 1, expected 0: only BERT's own"},
+        {row, twice, "position_ids: input 0 token 2 is 1, expected 2: only"},
+        {short_row, own, "position_ids has 5 numbers, input_ids 9"}};
+    if (!tiny_model()) return;
+    check(run("./bert trace -m %s -o %s/ref --pad --max-length 9 'the cat'", tiny, tiny) == 0, "a trace: %s", output);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_positions(cases[i].shape, cases[i].values);
+        const int code = run("./bert verify -m %s %s/other 2>&1", tiny, tiny);
+        check(code == (cases[i].said ? 3 : 0), "case %zu: exit %d: %s", i, code, output);
+        check(cases[i].said ? strstr(output, cases[i].said) != NULL : !strstr(output, "unknown"), "case %zu: %s", i,
+              output);
+    }
+    write_positions(row, own), run("cp %s/other %s/trace", tiny, tiny), write_positions(row, twice);
+    check(run("./bert compare %s/trace %s/other 2>&1", tiny, tiny) == 1 &&
+          strstr(output, "first difference: position_ids: token 2 is 1, expected 2\n"), "compare: %s", output);
+    remove_made();
+}
+
+/* Ids and nothing else: with a TEXT they are what is compared, and that is said. */
+static void ids_alone_are_enough_for_a_text(void)
+{
+    static const size_t four[] = {1, 4, 0}, five[] = {5, 0};
+    double ids[5] = {0}, mask[5] = {1, 1, 1, 1, 0};
+    Made m = {0};
+    if (!tiny_model()) return;
+    check(run("./bert tokenize --format ids -m %s 'the cat' 2>&1", tiny) == 0 &&
+          sscanf(output, "%lf %lf %lf %lf", &ids[0], &ids[1], &ids[2], &ids[3]) == 4, "four ids: %s", output);
+    add_tensor(&m, "input_ids", DTYPE_I64, four, ids), write_made(&m, "other");
+    check(run("./bert verify -m %s %s/other 'the cat' 2>&1", tiny, tiny) == 0 &&
+          !strcmp(output, "only ids in OTHER: input_ids are those of the text, 4 tokens; no tensor was there to compare\n"
+                  "no difference\n"), "right ids: %s", output);
+    check(run("./bert verify -m %s %s/other 'the the' 2>&1", tiny, tiny) == 1 &&
+          strstr(output, "first difference: input_ids: token 2 is "), "another text: %s", output);
+    check(run("./bert verify -m %s %s/other 2>&1", tiny, tiny) == 3, "no text: nothing to compare: %s", output);
+    add_tensor(&m, "input_ids", DTYPE_I64, five, ids), add_tensor(&m, "attention_mask", DTYPE_I64, five, mask);
+    write_made(&m, "other");
+    check(run("./bert verify -m %s %s/other 'the cat' 2>&1", tiny, tiny) == 0 &&
+          strstr(output, "input_ids, attention_mask are those of the text, 4 tokens"), "padding: %s", output);
+    add_tensor(&m, "input_ids", DTYPE_I64, four, ids), add_tensor(&m, "mine", DTYPE_F32, five, mask);
+    write_made(&m, "other");
+    check(run("./bert verify -m %s %s/other 'the cat' 2>&1", tiny, tiny) == 3 && strstr(output, "found: mine"),
+          "a tensor that nobody knows is no comparison: %s", output);
+    remove_made();
+}
+
 const Test compare_tests[] = {
     {"the_columns_of_compare_say_what_they_are_called", the_columns_of_compare_say_what_they_are_called},
     {"last_hidden_state_belongs_to_the_last_layer_that_is_named",
      last_hidden_state_belongs_to_the_last_layer_that_is_named},
     {"each_of_the_ids_is_compared_where_others_are_missing", each_of_the_ids_is_compared_where_others_are_missing},
     {"each_name_of_a_tensor_is_compared", each_name_of_a_tensor_is_compared},
+    {"other_positions_are_refused_by_name", other_positions_are_refused_by_name},
+    {"ids_alone_are_enough_for_a_text", ids_alone_are_enough_for_a_text},
     {"the_order_of_a_file_does_not_matter", the_order_of_a_file_does_not_matter},
     {"a_nan_in_a_hidden_state_does_not_hide_the_mistake_behind_it",
      a_nan_in_a_hidden_state_does_not_hide_the_mistake_behind_it},

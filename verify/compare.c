@@ -329,12 +329,20 @@ static bool is_ids(const SafeTensor *t, int *row, int *name)
     return false;
 }
 
+/* position_ids are ids, too: which row of the position embeddings each token has. */
+static bool is_positions(const SafeTensor *t)
+{
+    return !strcmp(t->name, "position_ids") && is_integer(t->dtype);
+}
+
 /* All of them, each under its first name before any other. */
 static void take_ids(TraceView *view, const SafeTensor *tensors, size_t count)
 {
     int k, i;
-    for (size_t n = 0; n < count; n++)
+    for (size_t n = 0; n < count; n++) {
         if (is_ids(&tensors[n], &k, &i) && (!view->ids[k].data || i == 0)) view->ids[k] = tensors[n];
+        if (is_positions(&tensors[n])) view->positions = tensors[n];
+    }
 }
 
 /* Is it a mask that is added to the scores: 0 where a key may be seen, and a very low number elsewhere? */
@@ -346,17 +354,46 @@ static bool is_added(const SafeTensor *mask)
     return true;
 }
 
-/* A mask for each query (B,1,T,T), or for each head, too, is that of the keys if all queries have the same. */
-static bool same_for_all_queries(const SafeTensor *mask, size_t B, size_t T)
+/* Number i of a mask of any type. */
+static double mask_element(const SafeTensor *mask, size_t i)
 {
-    const size_t each = mask->count / B;
+    return is_integer(mask->dtype) ? (double)integer_element(mask, i) : tensor_element(mask, i);
+}
+
+/* Does a mask (..., T, T) hide from each query the keys behind it, and never one of the others that it shows to the
+ * last query? */
+static bool is_causal(const SafeTensor *mask, size_t T, bool added)
+{
     for (size_t i = 0; i < mask->count; i++) {
-        const size_t first = i / each * each + i % T;
-        const bool equal = is_integer(mask->dtype) ? integer_element(mask, i) == integer_element(mask, first)
-                                                   : tensor_element(mask, i) == tensor_element(mask, first);
-        if (!equal) return false;
+        const size_t query = i / T % T, key = i % T, last = i - query * T + (T - 1) * T;
+        const bool seen = (mask_element(mask, i) == 0) == added, seen_last = (mask_element(mask, last) == 0) == added;
+        if (seen != (key <= query && seen_last)) return false;
     }
     return true;
+}
+
+/* A mask for each query (B,1,T,T), or for each head, too, is that of the keys if all queries have the same. One in
+ * which they have not is another model's, and refused: its first place, and what it is, if it is a known one. */
+static Status check_queries(const TraceView *view, size_t each, size_t T, bool added, Error *e)
+{
+    const SafeTensor *mask = &view->ids[MASK];
+    for (size_t i = 0; i < mask->count; i++) {
+        const size_t first = i / each * each + i % T;
+        if (mask_element(mask, i) == mask_element(mask, first)) continue;
+        return fail(e, BERT_FILE, "%s: %s differs by query (input %zu, key %zu: %g for query %zu, %g for query 0): "
+                    "%sBERT has one mask for all queries of a text", view->path, mask->name, i / each, i % T,
+                    mask_element(mask, i), i / T % T, mask_element(mask, first),
+                    is_causal(mask, T, added) ? "it is causal, and hides later tokens as a decoder does; " : "");
+    }
+    return BERT_OK;
+}
+
+/* Is it a mask with a row for each query: (B,1,T,T), (B,A,T,T), or (T,T) for all sequences at once? */
+static bool is_square(const SafeTensor *t, const SafeTensor *ids, size_t T)
+{
+    const size_t N = ids->data ? ids->count : 0;
+    if (!N || !T || !t->count || t->rank < 2 || t->shape[t->rank - 1] != T || t->shape[t->rank - 2] != T) return false;
+    return t->count % (N * T) == 0 || (t->count == T * T && t->count != N);
 }
 
 /* Token types and masks as programs have them, under the shape of the input_ids (B,T): (T) or (1,T) for all sequences
@@ -371,14 +408,14 @@ static Status settle_ids(TraceView *view, Error *e)
         const size_t B = ids->data && T ? N / T : t->rank ? t->count / t->shape[t->rank - 1] : 1;
         const bool floating = t->data && !is_integer(t->dtype), added = floating && is_added(t);
         const bool shared = ids->data && t->count == T && N > T;
-        const bool square = k == MASK && ids->data && N && t->count > N && t->count % (N * T) == 0 &&
-                            t->rank && t->shape[t->rank - 1] == T && same_for_all_queries(t, B, T);
+        const bool square = k == MASK && is_square(t, ids, T), one = square && t->count == T * T;
         if (!t->data || (!floating && !shared && !square)) continue;
-        const size_t count = shared || square ? N : t->count, each = square ? t->count / B : T;
+        const size_t count = shared || square ? N : t->count, each = !square ? T : one ? T * T : t->count / B;
+        if (square && check_queries(view, each, T, added, e) != BERT_OK) return e->status;
         int64_t *made = view->made[k] = calloc(count + 1, sizeof *made);
         if (!made) return fail(e, BERT_SYSTEM, "%s: out of memory for its ids", view->path);
         for (size_t i = 0; i < count; i++) {
-            const size_t from = shared ? i % T : square ? i / T * each + i % T : i;
+            const size_t from = shared ? i % T : square ? (one ? 0 : i / T * each) + i % T : i;
             made[i] = !floating ? integer_element(t, from) : (tensor_element(t, from) == 0) == added;
         }
         *t = (SafeTensor){.name = t->name, .dtype = DTYPE_I64, .rank = 2, .count = count, .data = made,
@@ -509,7 +546,7 @@ Status view_make(TraceView *view, const char *path, const SafeTensor *tensors, s
     take_ids(view, tensors, count);
     if (settle_ids(view, e) != BERT_OK) return e->status;
     for (size_t i = 0; i < count; i++)
-        if (!is_ids(&tensors[i], &(int){0}, &(int){0}) && !is_label_name(tensors[i].name))
+        if (!is_ids(&tensors[i], &(int){0}, &(int){0}) && !is_positions(&tensors[i]) && !is_label_name(tensors[i].name))
             take_tensor(view, &tensors[i], known);
     find_token_classifier(view);
     qsort(view->entries, view->count, sizeof *view->entries, by_order);

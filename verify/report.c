@@ -372,6 +372,24 @@ static void put_piece(char text[64], const Tokenizer *tokenizer, int64_t id)
     snprintf(text, 64, " (%s)", piece);
 }
 
+/* position_ids, where both have them. */
+static void compare_positions(char sentence[256], const SafeTensor *x, const SafeTensor *y)
+{
+    const size_t most = x->count > y->count ? x->count : y->count;
+    if (!x->data || !y->data || !x->count || !y->count) return;
+    if (most % x->count || most % y->count) {
+        snprintf(sentence, 256, "%s: %zu numbers, expected %zu", x->name, y->count, x->count);
+        return;
+    }
+    for (size_t i = 0; i < most; i++) {
+        const int64_t expected = integer_element(x, i % x->count), found = integer_element(y, i % y->count);
+        if (expected == found) continue;
+        snprintf(sentence, 256, "%s: token %zu is %lld, expected %lld", x->name, i, (long long)found,
+                 (long long)expected);
+        return;
+    }
+}
+
 /* Tokens before anything else: if they differ, no number after them can be right, and the mistake is in the tokenizer
  * or in the inputs, not in the model. What only one side has is not compared. Exact, of course. */
 void compare_ids(char sentence[256], const TraceView *ref, const TraceView *other, const Tokenizer *tokenizer)
@@ -395,6 +413,7 @@ void compare_ids(char sentence[256], const TraceView *ref, const TraceView *othe
             return;
         }
     }
+    compare_positions(sentence, &ref->positions, &other->positions);
 }
 
 

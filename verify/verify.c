@@ -413,6 +413,38 @@ static Status read_ids(Ids *x, const TraceView *other, const VerifyOptions *opti
     return BERT_OK;
 }
 
+/* OTHER's position_ids must be those that the reference has: 0, 1, 2, ... in each sequence. Of padding they do not
+ * matter. They come as (T) for all sequences or as (B,T).
+ * Trap: a file that says which rows it looked up, and is held against others, is wrong from the first sum on. */
+static Status check_positions(const Ids *x, const TraceView *other, Error *e)
+{
+    const SafeTensor *t = &other->positions;
+    const size_t T = (size_t)x->T[0], N = (size_t)x->batch.B * T;
+    if (!t->data) return BERT_OK;
+    if (t->count != T && t->count != N)
+        return fail(e, BERT_FILE, "%s: %s has %zu numbers, input_ids %zu", other->path, t->name, t->count, N);
+    for (size_t i = 0; i < N; i++) {
+        const int64_t found = integer_element(t, i % t->count);
+        if (found == (int64_t)(i % T) || !x->ids[2][i]) continue;
+        return fail(e, BERT_FILE, "%s: %s: input %zu token %zu is %lld, expected %zu: only BERT's own positions, "
+                    "from 0 on, are computed", other->path, t->name, i / T, i % T, (long long)found, i % T);
+    }
+    return BERT_OK;
+}
+
+/* A file of ids and nothing else is enough for a TEXT. They are equal: check_text has looked. */
+static Status ids_alone(const TraceView *other, const VerifyOptions *options, FILE *out, Error *e)
+{
+    char text[256];
+    const char *const types = other->ids[1].data ? ", token_type_ids" : "";
+    if (!options->text || !other->ids[0].data || other->unknown_count) return fail_unknown(other, e);
+    snprintf(text, sizeof text, "only ids in OTHER: input_ids%s%s are those of the text, %d tokens; no tensor was "
+             "there to compare", types, other->ids[2].data ? ", attention_mask" : "", options->text->T);
+    print_wrapped(out, text);
+    fprintf(out, "no difference\n");
+    return BERT_OK;
+}
+
 /* OTHER's padding at the end is not the text's: its rows of ids are cut to T tokens if all that follows is masked. */
 static TraceView without_padding(const TraceView *other, int T)
 {
@@ -675,10 +707,12 @@ Status verify_trace(const Bert *m, const char *other, const VerifyOptions *optio
     if (status != BERT_OK) return status;
     status = view_make(&view, other, file.tensors, file.count, known_of(m), e);
     if (status == BERT_OK) status = check_text(&view, options, out, e);
-    if (status == BERT_OK && !view.count) status = fail_unknown(&view, e);
-    if (status == BERT_OK) status = read_ids(&ids, &view, options, e);
-    if (status == BERT_OK) status = batch_check(&ids.batch, &m->config, e);
-    if (status == BERT_OK) status = verify_both(m, &view, &file, &ids, options, out, e);
+    const bool tensors = view.count > 0;
+    if (status == BERT_OK && !tensors) status = ids_alone(&view, options, out, e);
+    if (status == BERT_OK && tensors) status = read_ids(&ids, &view, options, e);
+    if (status == BERT_OK && tensors) status = batch_check(&ids.batch, &m->config, e);
+    if (status == BERT_OK && tensors) status = check_positions(&ids, &view, e);
+    if (status == BERT_OK && tensors) status = verify_both(m, &view, &file, &ids, options, out, e);
     ids_free(&ids);
     view_free(&view);
     safetensors_close(&file);

@@ -153,6 +153,7 @@ typedef struct {                    /* a trace as compare and verify see it */
     TraceEntry *twins;              /* tensors that are there already, under another name: sorted alike */
     size_t twin_count;
     SafeTensor ids[3];              /* input_ids, token_type_ids, attention_mask; data NULL where there is none */
+    SafeTensor positions;           /* position_ids, or data NULL */
     int64_t *made[3];               /* ids that had to be put in order: see settle_ids */
     const char *dropped;            /* a tensor that dropout went over, or NULL */
     double dropped_share;           /* of its numbers are 0 */
