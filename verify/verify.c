@@ -221,8 +221,11 @@ static Status try_all(Search *search, Error *e)
 
 /* What can be said of a tensor that no known mistake explains. If it is right given OTHER's own inputs, the difference
  * has grown in the steps before, each of which passed. */
-static void print_no_explanation(const char *name, const Result *without, FILE *out)
+static void print_no_explanation(const TraceEntry *t, const Result *without, FILE *out)
 {
+    const char *const name = t->name;
+    const bool weightless = (t->row >= TRACE_SCORES && t->row <= TRACE_CONTEXT) || t->row == TRACE_INTERMEDIATE ||
+                            t->row == TRACE_POOLER || t->row == TRACE_TRANSFORM_ACT;    /* no weights of their own */
     const bool hidden = decibel(without->nmse) > 100;                   /* scores, somewhere at -1e9 */
     const bool unlike = fabs(without->cosine) < 0.2 && !hidden;
     char nmse[24], line[512];
@@ -234,7 +237,8 @@ static void print_no_explanation(const char *name, const Result *without, FILE *
         return;
     }
     snprintf(line, sizeof line, "no known mistake explains %s (NMSE %s, cosine %.3f)%s", name, nmse, without->cosine,
-             unlike ? ": the two have nothing in common. Other weights?" : "");
+             !unlike ? "" : weightless ? ": the two have nothing in common. Other inputs, or rows in another order?" :
+             ": the two have nothing in common. Other weights?");
     print_wrapped(out, line);
     if (unlike && !strcmp(name, trace_table[TRACE_DECODER].name))
         fprintf(out, "cls.predictions.decoder has other weights: it is not tied to the word embeddings\n");
@@ -335,7 +339,7 @@ static Status explain(Verification *v, size_t x, FILE *out, Error *e)
         if (!without.passes) status = print_attention_dropout(v, search.first, x, &said, out, e);
         if (status == BERT_OK && !said) status = print_rounding(&search, &without, &said, out, e);
         if (status == BERT_OK && !said) {
-            print_no_explanation(v->c.ref->entries[x].name, &without, out);
+            print_no_explanation(&v->c.ref->entries[x], &without, out);
             print_unseen(v, x, out);
         }
     }
