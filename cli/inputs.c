@@ -592,16 +592,19 @@ void split_pair(const Session *s, Input *input)
 
 /* The tokenizer's options from the command line's. The limit is --max-length, else what a sentence-transformers
  * directory cuts to, else model_max_length, but never more than the model's positions: position 512 has no row in the
- * table of position embeddings, so token 513 cannot be computed. */
+ * table of position embeddings, so token 513 cannot be computed. A max_seq_length beyond that does not cut there: a
+ * text that is too long is an error, as it is to sentence-transformers. */
 EncodeOptions encode_options(const Session *s)
 {
     const Options *o = &s->options;
+    const bool beyond = s->cuts && !o->max_length && s->sentence_text.own_length && s->P &&
+                        s->sentence_text.max_length > s->P;
     int limit = o->max_length;
     if (!limit && s->cuts) limit = s->sentence_text.max_length;
     if (!limit && s->P) limit = s->tokenizer.max_length;
     if (s->P && (!limit || limit > s->P)) limit = s->P;
     return (EncodeOptions){.plain = o->plain, .no_add_special = o->no_add_special, .max_length = limit,
-                           .truncate = o->truncate || s->cuts, .pad = o->pad,
+                           .truncate = o->truncate || (s->cuts && !beyond), .pad = o->pad,
                            .segments = s->model.config.distilbert ? 0 : o->segments - 1,
                            .no_offsets = s->verb == &tokenize_verb && !format_is(s, "json")};
 }

@@ -678,6 +678,8 @@ static void keys_that_change_the_numbers_are_refused(void)
         {true, "\"quantization_config\": {}", "quantization_config is there"},
         {false, "\"quantization_config\": null", NULL}, {false, "\"is_decoder\": true", "is_decoder is true"},
         {false, "\"is_causal\": true", "is_causal is true"}, {true, "\"is_causal\": true", "is_causal is true"},
+        {false, "\"add_cross_attention\": true", "add_cross_attention is true"},
+        {false, "\"add_cross_attention\": false", NULL}, {true, "\"add_cross_attention\": true", NULL},
         {false, "\"is_causal\": false", NULL}, {true, "\"is_causal\": null", NULL},
         {true, "\"is_decoder\": true", NULL}, {false, "\"position_embedding_type\": null", NULL},
         {false, "\"position_embedding_type\": \"relative_key\"", "position_embedding_type is \"relative_key\""}};

@@ -325,11 +325,168 @@ static void the_order_of_a_file_does_not_matter(void)
     remove_made();
 }
 
+/* =====================================================================================================================
+ * Several names of one tensor
+ * ================================================================================================================== */
+typedef enum { COPIED, ZEROS, ONE_WRONG, ONE_NAN, PADDING_WRONG, SECOND_KINDS } SecondKind;
+
+/* The tiny model's trace with one of its tensors a second time, under another name, spoiled in that way; `before`: in
+ * front of all others. False: it cannot be made. */
+static bool write_second(const char *to, const char *first, const char *second, SecondKind kind, bool before)
+{
+    char path[300];
+    Error e = {0};
+    Safetensors st;
+    snprintf(path, sizeof path, "%s/ref", tiny);
+    if (!check(safetensors_open(&st, path, &e) == BERT_OK, "%s", e.message)) return false;
+    const SafeTensor *found = safetensors_find(&st, first);
+    SafeTensor *all = calloc(st.count + 1, sizeof *all);
+    float *numbers = found ? calloc(found->count + 1, sizeof *numbers) : NULL;
+    char name[100];
+    bool ok = check(all && numbers, "%s is there", first);
+    if (ok) {
+        const size_t width = found->shape[found->rank - 1];
+        for (size_t i = 0; i < found->count; i++)
+            numbers[i] = kind == ZEROS ? 0 : (float)tensor_element(found, i);
+        if (kind == ONE_WRONG) numbers[1] += 3;
+        if (kind == ONE_NAN) numbers[2] = NAN;
+        if (kind == PADDING_WRONG) numbers[found->count - width] = 77;
+        snprintf(name, sizeof name, "%s", second);
+        memcpy(all + before, st.tensors, st.count * sizeof *all);
+        all[before ? 0 : st.count] = *found;
+        all[before ? 0 : st.count].name = name;
+        all[before ? 0 : st.count].dtype = DTYPE_F32;
+        all[before ? 0 : st.count].data = numbers;
+        snprintf(path, sizeof path, "%s/%s", tiny, to);
+        ok = check(safetensors_write(path, all, st.count + 1, NULL, 0, &e) == BERT_OK, "%s", e.message);
+    }
+    free(all);
+    free(numbers);
+    safetensors_close(&st);
+    return ok;
+}
+
+/* What one command says of it: of a right one nothing, of a wrong one its own name, and that the two disagree. */
+static void check_second(const char *command, const char *first, const char *second, bool right)
+{
+    char line[200], both[300];
+    const int code = run(command, tiny, tiny);
+    snprintf(line, sizeof line, "\nfirst difference: %s: ", second);
+    snprintf(both, sizeof both, "%s and %s are two names of the same numbers in ", first, second);
+    check(code == !right, "%s, %s: exit %d: %s", command, second, code, output);
+    if (right) check(strstr(output, "\nno difference\n") && !strstr(output, "contradict"), "%s: %s", command, output);
+    else check(strstr(output, line) && strstr(output, both) && strstr(output, "1 of "), "%s: %s", command, output);
+}
+
+/* A trace by hooks has one tensor under two names, that of the module that makes it and that of the module around it.
+ * Each is compared, in OTHER and in REF, whichever stands first. */
+static void each_name_of_a_tensor_is_compared(void)
+{
+    static const struct { const char *first, *second; } names[] = {
+        {"encoder.layer.0.output.LayerNorm", "encoder.layer.0.output"},
+        {"encoder.layer.0.output.LayerNorm", "hidden_states.1"},
+        {"encoder.layer.1.output.LayerNorm", "last_hidden_state"},
+        {"embeddings.LayerNorm", "embeddings"},
+        {"encoder.layer.1.attention.self.context", "encoder.layer.1.attention.self"},
+        {"cls.predictions.decoder", "logits"}, {"pooler", "pooler_output"}};
+    static const char *const commands[] = {
+        "./bert verify -m %s %s/other 2>&1", "./bert verify --isolate -m %s %s/other 2>&1",
+        "./bert compare %s/ref %s/other 2>&1", "./bert compare %s/other %s/ref 2>&1"};
+    if (!tiny_model()) return;
+    check(run("./bert trace -m %s -o %s/ref --pad --max-length 9 'the cat'", tiny, tiny) == 0, "a trace: %s", output);
+    for (size_t n = 0; n < sizeof names / sizeof *names; n++)
+        for (SecondKind kind = COPIED; kind < SECOND_KINDS; kind++) {
+            const bool whole = !strcmp(names[n].first, "pooler"), right = kind == COPIED || kind == PADDING_WRONG;
+            if (kind == PADDING_WRONG && whole) continue;
+            if (!write_second("other", names[n].first, names[n].second, kind, (n + (size_t)kind) % 2)) break;
+            for (size_t c = 0; c < sizeof commands / sizeof *commands; c++)
+                check_second(commands[c], names[n].first, names[n].second, right);
+        }
+    remove_made();
+}
+
+/* The trace in tiny/ref with position_ids of that shape, which a zero ends, as tiny/other. */
+static void write_positions(const size_t *shape, const double *values)
+{
+    Made positions = {0};
+    char path[300];
+    Error e = {0};
+    Safetensors st;
+    snprintf(path, sizeof path, "%s/ref", tiny);
+    if (!check(safetensors_open(&st, path, &e) == BERT_OK, "%s", e.message)) return;
+    add_tensor(&positions, "position_ids", DTYPE_I64, shape, values);
+    SafeTensor *all = calloc(st.count + 1, sizeof *all);
+    if (!all) abort();
+    memcpy(all, st.tensors, st.count * sizeof *all);
+    all[st.count] = positions.tensors[0];
+    snprintf(path, sizeof path, "%s/other", tiny);
+    check(safetensors_write(path, all, st.count + 1, NULL, 0, &e) == BERT_OK, "%s", e.message);
+    free(all);
+    free(positions.tensors[0].name), free((void *)(uintptr_t)positions.tensors[0].data);
+    safetensors_close(&st);
+}
+
+/* position_ids in a trace are BERT's own, or refused with the first place; those of padding are nobody's. */
+static void other_positions_are_refused_by_name(void)
+{
+    static const size_t row[] = {9, 0}, batch[] = {1, 9, 0}, short_row[] = {5, 0};
+    static const double own[] = {0, 1, 2, 3, 4, 5, 6, 7, 8}, padded[] = {0, 1, 2, 3, 0, 0, 0, 0, 0},
+                        from_1[] = {1, 2, 3, 4, 5, 6, 7, 8, 9}, twice[] = {0, 1, 1, 3, 4, 5, 6, 7, 8};
+    static const struct { const size_t *shape; const double *values; const char *said; } cases[] = {
+        {row, own, NULL}, {batch, own, NULL}, {batch, padded, NULL},
+        {batch, from_1, "position_ids: input 0 token 0 is 1, expected 0: only BERT's own"},
+        {row, twice, "position_ids: input 0 token 2 is 1, expected 2: only"},
+        {short_row, own, "position_ids has 5 numbers, input_ids 9"}};
+    if (!tiny_model()) return;
+    check(run("./bert trace -m %s -o %s/ref --pad --max-length 9 'the cat'", tiny, tiny) == 0, "a trace: %s", output);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_positions(cases[i].shape, cases[i].values);
+        const int code = run("./bert verify -m %s %s/other 2>&1", tiny, tiny);
+        check(code == (cases[i].said ? 3 : 0), "case %zu: exit %d: %s", i, code, output);
+        check(cases[i].said ? strstr(output, cases[i].said) != NULL : !strstr(output, "unknown"), "case %zu: %s", i,
+              output);
+    }
+    write_positions(row, own), run("cp %s/other %s/trace", tiny, tiny), write_positions(row, twice);
+    check(run("./bert compare %s/trace %s/other 2>&1", tiny, tiny) == 1 &&
+          strstr(output, "first difference: position_ids: token 2 is 1, expected 2\n"), "compare: %s", output);
+    remove_made();
+}
+
+/* Ids and nothing else: with a TEXT they are what is compared, and that is said. */
+static void ids_alone_are_enough_for_a_text(void)
+{
+    static const size_t four[] = {1, 4, 0}, five[] = {5, 0};
+    double ids[5] = {0}, mask[5] = {1, 1, 1, 1, 0};
+    Made m = {0};
+    if (!tiny_model()) return;
+    check(run("./bert tokenize --format ids -m %s 'the cat' 2>&1", tiny) == 0 &&
+          sscanf(output, "%lf %lf %lf %lf", &ids[0], &ids[1], &ids[2], &ids[3]) == 4, "four ids: %s", output);
+    add_tensor(&m, "input_ids", DTYPE_I64, four, ids), write_made(&m, "other");
+    check(run("./bert verify -m %s %s/other 'the cat' 2>&1", tiny, tiny) == 0 &&
+          !strcmp(output, "only ids in OTHER: input_ids are those of the text, 4 tokens; no tensor was there to compare\n"
+                  "no difference\n"), "right ids: %s", output);
+    check(run("./bert verify -m %s %s/other 'the the' 2>&1", tiny, tiny) == 1 &&
+          strstr(output, "first difference: input_ids: token 2 is "), "another text: %s", output);
+    check(run("./bert verify -m %s %s/other 2>&1", tiny, tiny) == 3, "no text: nothing to compare: %s", output);
+    add_tensor(&m, "input_ids", DTYPE_I64, five, ids), add_tensor(&m, "attention_mask", DTYPE_I64, five, mask);
+    write_made(&m, "other");
+    check(run("./bert verify -m %s %s/other 'the cat' 2>&1", tiny, tiny) == 0 &&
+          strstr(output, "input_ids, attention_mask are those of the text, 4 tokens"), "padding: %s", output);
+    add_tensor(&m, "input_ids", DTYPE_I64, four, ids), add_tensor(&m, "mine", DTYPE_F32, five, mask);
+    write_made(&m, "other");
+    check(run("./bert verify -m %s %s/other 'the cat' 2>&1", tiny, tiny) == 3 && strstr(output, "found: mine"),
+          "a tensor that nobody knows is no comparison: %s", output);
+    remove_made();
+}
+
 const Test compare_tests[] = {
     {"the_columns_of_compare_say_what_they_are_called", the_columns_of_compare_say_what_they_are_called},
     {"last_hidden_state_belongs_to_the_last_layer_that_is_named",
      last_hidden_state_belongs_to_the_last_layer_that_is_named},
     {"each_of_the_ids_is_compared_where_others_are_missing", each_of_the_ids_is_compared_where_others_are_missing},
+    {"each_name_of_a_tensor_is_compared", each_name_of_a_tensor_is_compared},
+    {"other_positions_are_refused_by_name", other_positions_are_refused_by_name},
+    {"ids_alone_are_enough_for_a_text", ids_alone_are_enough_for_a_text},
     {"the_order_of_a_file_does_not_matter", the_order_of_a_file_does_not_matter},
     {"a_nan_in_a_hidden_state_does_not_hide_the_mistake_behind_it",
      a_nan_in_a_hidden_state_does_not_hide_the_mistake_behind_it},

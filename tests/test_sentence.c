@@ -554,7 +554,7 @@ static void keys_that_cannot_be_obeyed_are_refused_by_name(void)
         put("sentence_bert_config.json", "%s", texts[i][0]);
         refused("a", 3, "sentence_bert_config.json", texts[i][1]);
     }
-    put("sentence_bert_config.json", "{\"model_args\": {\"add_pooling_layer\": false}, \"tokenizer_args\": {}, "
+    put("sentence_bert_config.json", "{\"model_args\": {\"add_pooling_layer\": false, \"dtype\": \"float32\"}, \"tokenizer_args\": {}, "
         "\"config_args\": null, "
         "\"tokenizer_name_or_path\": null, \"query_length\": 3, \"modality_config\": {\"image\": {}, \"text\": "
         "{\"format\": 1}}}");

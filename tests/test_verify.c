@@ -1817,8 +1817,25 @@ static bool mask_of_queries(SafeTensor *t, void **memory)
     return float_mask(t, memory, true, true);
 }
 
-/* The last query sees less than the others: no mask of keys says that. */
+/* Each query sees itself and what is before it. */
 static bool mask_causal(SafeTensor *t, void **memory)
+{
+    const bool ok = float_mask(t, memory, true, true), mask = !strcmp(t->name, "attention_mask");
+    for (size_t i = 0; mask && ok && i < t->count; i++)
+        if (i % t->shape[3] > i / t->shape[3] % t->shape[3]) ((float *)memory[1])[i] = -FLT_MAX;
+    return ok;
+}
+
+/* One such mask for both sequences, as numpy.tril makes it. */
+static bool mask_causal_once(SafeTensor *t, void **memory)
+{
+    const bool ok = mask_causal(t, memory);
+    if (!strcmp(t->name, "attention_mask") && ok) t->shape[0] = 1, t->count /= 2;
+    return ok;
+}
+
+/* The last query sees less than the others: no mask of keys says that. */
+static bool mask_of_the_last(SafeTensor *t, void **memory)
 {
     const bool ok = float_mask(t, memory, true, true);
     if (!strcmp(t->name, "attention_mask") && ok) ((float *)memory[1])[t->shape[3] * t->shape[3] - 14] = -FLT_MAX;
@@ -1871,9 +1888,14 @@ static void masks_are_read_as_people_record_them(void)
         check(compare_files(trace, copy, TOLERANCE_DEFAULT) == BERT_OK && compare_files(copy, trace, TOLERANCE_DEFAULT) ==
               BERT_OK, "compare takes mask %d: %s", i, said);
     }
-    if (write_two(trace, true) && rewrite(trace, copy, mask_causal))
-        check(verify_file(copy, false) == BERT_FILE && strstr(said, "attention_mask has 392 numbers, input_ids 28"),
+    if (write_two(trace, true) && rewrite(trace, copy, mask_of_the_last))
+        check(verify_file(copy, false) == BERT_FILE && strstr(said, "attention_mask differs by query (input 0, key 0: "
+              "-3.40282e+38 for query 13, 0 for query 0): BERT has one mask"),
               "a mask that depends on the query is refused: %s", said);
+    for (int once = 0; once < 2 && write_two(trace, true) && rewrite(trace, copy, once ? mask_causal_once : mask_causal);
+         once++)
+        check(verify_file(copy, false) == BERT_FILE && strstr(said, "attention_mask differs by query (input 0, key 1: 0 "
+              "for query 1, -3.40282e+38 for query 0): it is causal"), "and a causal one is called that: %s", said);
     remove(copy);
     end();
 }

@@ -306,9 +306,9 @@ static bool read_shape(TraceEntry *t)
     return !t->split_heads || size_mul(t->cols, *shape, &t->cols);
 }
 
-/* The order of the data; of two tensors with one name the one that is called by it comes first, and is kept. (A trace
- * by hooks on every module holds encoder.layer.0 and encoder.layer.0.output.LayerNorm: the same numbers.) */
-static int by_order(const void *a, const void *b)
+/* The order of the data; of two tensors with one name the one that is called by it comes first, and the others are
+ * twins. (A trace by hooks on every module holds encoder.layer.0 and encoder.layer.0.output.LayerNorm.) */
+int by_order(const void *a, const void *b)
 {
     const TraceEntry *x = a, *y = b;
     if (x->order != y->order) return x->order < y->order ? -1 : 1;
@@ -329,12 +329,20 @@ static bool is_ids(const SafeTensor *t, int *row, int *name)
     return false;
 }
 
+/* position_ids are ids, too: which row of the position embeddings each token has. */
+static bool is_positions(const SafeTensor *t)
+{
+    return !strcmp(t->name, "position_ids") && is_integer(t->dtype);
+}
+
 /* All of them, each under its first name before any other. */
 static void take_ids(TraceView *view, const SafeTensor *tensors, size_t count)
 {
     int k, i;
-    for (size_t n = 0; n < count; n++)
+    for (size_t n = 0; n < count; n++) {
         if (is_ids(&tensors[n], &k, &i) && (!view->ids[k].data || i == 0)) view->ids[k] = tensors[n];
+        if (is_positions(&tensors[n])) view->positions = tensors[n];
+    }
 }
 
 /* Is it a mask that is added to the scores: 0 where a key may be seen, and a very low number elsewhere? */
@@ -346,17 +354,46 @@ static bool is_added(const SafeTensor *mask)
     return true;
 }
 
-/* A mask for each query (B,1,T,T), or for each head, too, is that of the keys if all queries have the same. */
-static bool same_for_all_queries(const SafeTensor *mask, size_t B, size_t T)
+/* Number i of a mask of any type. */
+static double mask_element(const SafeTensor *mask, size_t i)
 {
-    const size_t each = mask->count / B;
+    return is_integer(mask->dtype) ? (double)integer_element(mask, i) : tensor_element(mask, i);
+}
+
+/* Does a mask (..., T, T) hide from each query the keys behind it, and never one of the others that it shows to the
+ * last query? */
+static bool is_causal(const SafeTensor *mask, size_t T, bool added)
+{
     for (size_t i = 0; i < mask->count; i++) {
-        const size_t first = i / each * each + i % T;
-        const bool equal = is_integer(mask->dtype) ? integer_element(mask, i) == integer_element(mask, first)
-                                                   : tensor_element(mask, i) == tensor_element(mask, first);
-        if (!equal) return false;
+        const size_t query = i / T % T, key = i % T, last = i - query * T + (T - 1) * T;
+        const bool seen = (mask_element(mask, i) == 0) == added, seen_last = (mask_element(mask, last) == 0) == added;
+        if (seen != (key <= query && seen_last)) return false;
     }
     return true;
+}
+
+/* A mask for each query (B,1,T,T), or for each head, too, is that of the keys if all queries have the same. One in
+ * which they have not is another model's, and refused: its first place, and what it is, if it is a known one. */
+static Status check_queries(const TraceView *view, size_t each, size_t T, bool added, Error *e)
+{
+    const SafeTensor *mask = &view->ids[MASK];
+    for (size_t i = 0; i < mask->count; i++) {
+        const size_t first = i / each * each + i % T;
+        if (mask_element(mask, i) == mask_element(mask, first)) continue;
+        return fail(e, BERT_FILE, "%s: %s differs by query (input %zu, key %zu: %g for query %zu, %g for query 0): "
+                    "%sBERT has one mask for all queries of a text", view->path, mask->name, i / each, i % T,
+                    mask_element(mask, i), i / T % T, mask_element(mask, first),
+                    is_causal(mask, T, added) ? "it is causal, and hides later tokens as a decoder does; " : "");
+    }
+    return BERT_OK;
+}
+
+/* Is it a mask with a row for each query: (B,1,T,T), (B,A,T,T), or (T,T) for all sequences at once? */
+static bool is_square(const SafeTensor *t, const SafeTensor *ids, size_t T)
+{
+    const size_t N = ids->data ? ids->count : 0;
+    if (!N || !T || !t->count || t->rank < 2 || t->shape[t->rank - 1] != T || t->shape[t->rank - 2] != T) return false;
+    return t->count % (N * T) == 0 || (t->count == T * T && t->count != N);
 }
 
 /* Token types and masks as programs have them, under the shape of the input_ids (B,T): (T) or (1,T) for all sequences
@@ -371,14 +408,14 @@ static Status settle_ids(TraceView *view, Error *e)
         const size_t B = ids->data && T ? N / T : t->rank ? t->count / t->shape[t->rank - 1] : 1;
         const bool floating = t->data && !is_integer(t->dtype), added = floating && is_added(t);
         const bool shared = ids->data && t->count == T && N > T;
-        const bool square = k == MASK && ids->data && N && t->count > N && t->count % (N * T) == 0 &&
-                            t->rank && t->shape[t->rank - 1] == T && same_for_all_queries(t, B, T);
+        const bool square = k == MASK && is_square(t, ids, T), one = square && t->count == T * T;
         if (!t->data || (!floating && !shared && !square)) continue;
-        const size_t count = shared || square ? N : t->count, each = square ? t->count / B : T;
+        const size_t count = shared || square ? N : t->count, each = !square ? T : one ? T * T : t->count / B;
+        if (square && check_queries(view, each, T, added, e) != BERT_OK) return e->status;
         int64_t *made = view->made[k] = calloc(count + 1, sizeof *made);
         if (!made) return fail(e, BERT_SYSTEM, "%s: out of memory for its ids", view->path);
         for (size_t i = 0; i < count; i++) {
-            const size_t from = shared ? i % T : square ? i / T * each + i % T : i;
+            const size_t from = shared ? i % T : square ? (one ? 0 : i / T * each) + i % T : i;
             made[i] = !floating ? integer_element(t, from) : (tensor_element(t, from) == 0) == added;
         }
         *t = (SafeTensor){.name = t->name, .dtype = DTYPE_I64, .rank = 2, .count = count, .data = made,
@@ -484,31 +521,43 @@ static void find_token_classifier(TraceView *view)
     }
 }
 
+/* One tensor for each name stays with the entries, which are sorted; the others go to the twins. */
+static Status part_twins(TraceView *view, Error *e)
+{
+    size_t kept = 0;
+    view->twins = calloc(view->count + 1, sizeof *view->twins);
+    if (!view->twins) return fail(e, BERT_SYSTEM, "%s: out of memory", view->path);
+    for (size_t i = 0; i < view->count; i++) {
+        const TraceEntry t = view->entries[i];
+        if (kept && t.order == view->entries[kept - 1].order) view->twins[view->twin_count++] = t;
+        else view->entries[kept++] = t;
+    }
+    view->count = kept;
+    return BERT_OK;
+}
+
 /* From the tensors of a file, in whatever order and under whatever names, to entries in the order of the data. What
  * has no name here (weights, somebody's own tensors) is left out, but its name is kept, to be shown. */
 Status view_make(TraceView *view, const char *path, const SafeTensor *tensors, size_t count, Known known, Error *e)
 {
-    size_t kept = 0;
     *view = (TraceView){.path = path, .entries = calloc(count + 1, sizeof *view->entries),
                         .unknown = calloc(count + 1, sizeof *view->unknown)};
     if (!view->entries || !view->unknown) return fail(e, BERT_SYSTEM, "%s: out of memory", path);
     take_ids(view, tensors, count);
     if (settle_ids(view, e) != BERT_OK) return e->status;
     for (size_t i = 0; i < count; i++)
-        if (!is_ids(&tensors[i], &(int){0}, &(int){0}) && !is_label_name(tensors[i].name))
+        if (!is_ids(&tensors[i], &(int){0}, &(int){0}) && !is_positions(&tensors[i]) && !is_label_name(tensors[i].name))
             take_tensor(view, &tensors[i], known);
     find_token_classifier(view);
     qsort(view->entries, view->count, sizeof *view->entries, by_order);
-    for (size_t i = 0; i < view->count; i++)                            /* one tensor for each name */
-        if (i == 0 || view->entries[i].order != view->entries[kept - 1].order) view->entries[kept++] = view->entries[i];
-    view->count = kept;
-    return BERT_OK;
+    return part_twins(view, e);
 }
 
 void view_free(TraceView *view)
 {
     for (int k = 0; k < 3; k++) free(view->made[k]);
     free(view->entries);
+    free(view->twins);
     free(view->unknown);
     *view = (TraceView){0};
 }
@@ -866,6 +915,7 @@ void comparison_free(TraceComparison *c)
 {
     free(c->pairs);
     free(c->results);
+    free(c->twins);
     *c = (TraceComparison){0};
 }
 
@@ -896,16 +946,18 @@ static Status read_criteria(Criteria *criteria, int32_t **mask, const TraceView 
 }
 
 /* No tensor in common is an error, not a success. */
-static Status judge(const TraceComparison *c, bool table, FILE *out, Error *e)
+static Status judge(TraceComparison *c, bool table, FILE *out, Error *e)
 {
     const TraceView *ref = c->ref, *other = c->other;
     if (!c->compared && (!ref->count || !other->count)) return fail_unknown(other->count ? ref : other, e);
     if (!c->compared)
         return fail(e, BERT_FILE, "%s and %s have no tensor in common under any name that is known here", ref->path,
                     other->path);
+    if (comparison_twins(c, e) != BERT_OK) return e->status;
     print_comparison(c, "REF", table, out);
     print_last_line(c, out);
-    return c->different ? fail(e, BERT_DIFFERENT, "%s differs from %s", other->path, ref->path) : BERT_OK;
+    if (!c->different && !c->twins_different) return BERT_OK;
+    return fail(e, BERT_DIFFERENT, "%s differs from %s", other->path, ref->path);
 }
 
 /* Ids first. If they differ nothing else is printed: a table of consequences would only distract. */

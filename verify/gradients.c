@@ -850,11 +850,13 @@ static Status judge(Grading *v, const VerifyOptions *options, FILE *out, Error *
     if (!c->compared)
         return fail(e, BERT_FILE, "%s: none of its gradients is in the reference: has it the labels of all its losses?",
                     c->other->path);
+    if (comparison_twins(c, e) != BERT_OK) return e->status;
+    const bool differs = c->different || c->twins_different;
     print_comparison(c, "the reference", options->table, out);
-    if (c->different && c->other->dropped) print_dropped(c->other, out);
+    if (differs && c->other->dropped) print_dropped(c->other, out);
     else if (c->different && explain(v, out, e) != BERT_OK) return e->status;
     print_last_line(c, out);
-    return c->different ? fail(e, BERT_DIFFERENT, "%s differs from the reference", c->other->path) : BERT_OK;
+    return differs ? fail(e, BERT_DIFFERENT, "%s differs from the reference", c->other->path) : BERT_OK;
 }
 
 /* Our step, the comparison, the verdict. */

@@ -87,12 +87,13 @@ static void print_head(FILE *out)
 }
 
 /* One line of the table, and a second one for what else is remarkable. A short name leaves room for a long shape. */
-static void print_row(const TraceEntry *ref, const Result *r, FILE *out)
+static void print_row(const char *named, const TraceEntry *ref, const Result *r, FILE *out)
 {
-    char shape[96], where[96] = "-", nmse[24], ulp[24];
-    const int used = (int)strlen(ref->name), room = NAME + 1 + SHAPE - used;
+    char name[100], shape[96], where[96] = "-", nmse[24], ulp[24];
+    escape(name, sizeof name, named);
+    const int used = (int)strlen(name), room = NAME + 1 + SHAPE - used;
     put_shape(shape, &ref->tensor);
-    fprintf(out, "%s %*s", ref->name, room > 1 ? room - 1 : 0, shape);
+    fprintf(out, "%s %*s", name, room > 1 ? room - 1 : 0, shape);
     if (!r->comparable) {
         fprintf(out, " another %s  DIFFERENT\n", r->word);
         return;
@@ -115,16 +116,24 @@ static void print_row(const TraceEntry *ref, const Result *r, FILE *out)
 /* The whole table, or its first rows that differ. */
 static void print_rows(const TraceComparison *c, bool table, FILE *out)
 {
-    size_t shown = 0;
-    if (table || c->different) print_head(out);
+    const size_t different = c->different + c->twins_different;
+    size_t shown = 0, k = 0;
+    if (table || different) print_head(out);
     for (size_t i = 0; i < c->ref->count; i++) {
-        if (!c->pairs[i] || (!table && (c->results[i].passes || shown == SHOWN))) continue;
-        print_row(&c->ref->entries[i], &c->results[i], out);
-        shown++;
+        if (c->pairs[i] && (table || (!c->results[i].passes && shown < SHOWN))) {
+            print_row(c->ref->entries[i].name, &c->ref->entries[i], &c->results[i], out);
+            shown++;
+        }
+        for (; k < c->twin_count && c->twins[k].row == i; k++) {
+            const Twin *t = &c->twins[k];
+            if (!table && (t->result.passes || shown == SHOWN)) continue;
+            print_row(twin_name(t), t->ref, &t->result, out);
+            shown++;
+        }
     }
-    if (!table && c->different > shown)
-        fprintf(out, "... and %zu more that %s: -v shows all\n", c->different - shown,
-                c->different - shown == 1 ? "differs" : "differ");
+    if (!table && different > shown)
+        fprintf(out, "... and %zu more that %s: -v shows all\n", different - shown,
+                different - shown == 1 ? "differs" : "differ");
 }
 
 /* =====================================================================================================================
@@ -153,27 +162,36 @@ static void put_agreement(char text[256], const TraceComparison *c)
 /* The two numbers that are farthest apart in the first tensor that differs. */
 static void print_largest(const TraceComparison *c, FILE *out)
 {
-    const Result *r = &c->results[c->first];
+    const Twin *twin = first_twin(c);
+    const Result *r = twin ? &twin->result : &c->results[c->first];
     char where[96];
     if (!r->comparable || r->word) return;
-    put_place(where, &c->ref->entries[c->first], r->where);
+    put_place(where, twin ? twin->ref : &c->ref->entries[c->first], r->where);
     fprintf(out, "its largest difference: %s is %.9g, expected %.9g\n", where, r->found, r->expected);
+}
+
+/* The name of the first that differs: of a pair ours, of a second name the file's; "" if none does. */
+static void put_first(char name[100], const TraceComparison *c)
+{
+    const Twin *twin = first_twin(c);
+    name[0] = 0;
+    if (twin) escape(name, 100, twin_name(twin));
+    else if (c->different) snprintf(name, 100, "%s", c->ref->entries[c->first].name);
 }
 
 /* The answer in one line. */
 static void print_verdict(const TraceComparison *c, FILE *out)
 {
-    char text[512], agreement[256];
+    const size_t compared = c->compared + c->twin_count, different = c->different + c->twins_different;
+    char text[512], agreement[256], name[100];
     put_agreement(agreement, c);
-    if (!c->different)
-        snprintf(text, sizeof text, "no tensor differs: %zu compared, %s", c->compared, agreement);
-    else if (c->different == 1)
-        snprintf(text, sizeof text, "1 of %zu tensors differs: %s", c->compared, c->ref->entries[c->first].name);
+    put_first(name, c);
+    if (!different) snprintf(text, sizeof text, "no tensor differs: %zu compared, %s", compared, agreement);
+    else if (different == 1) snprintf(text, sizeof text, "1 of %zu tensors differs: %s", compared, name);
     else
-        snprintf(text, sizeof text, "%zu of %zu tensors differ, the first is %s", c->different, c->compared,
-                 c->ref->entries[c->first].name);
+        snprintf(text, sizeof text, "%zu of %zu tensors differ, the first is %s", different, compared, name);
     print_wrapped(out, text);
-    if (c->different) print_largest(c, out);
+    if (different) print_largest(c, out);
 }
 
 /* Tensors whose numbers are right and stand in the wrong order: the first by name, and what to do. */
@@ -300,6 +318,7 @@ void print_comparison(const TraceComparison *c, const char *ref_name, bool table
     print_rows(c, table, out);
     if (!table) print_oddities(c, out);
     print_misplaced(c, out);
+    print_contradiction(c, ref_name, out);
     print_missing(c->ref, c->other, "OTHER", out);
     print_missing(c->other, c->ref, ref_name, out);
     print_unknown(c->other, out);
@@ -309,33 +328,37 @@ void print_comparison(const TraceComparison *c, const char *ref_name, bool table
  * The first difference
  * ================================================================================================================== */
 /* The last line, after `first difference: `. The name comes first, so that scripts can cut it out at the colon. */
-static void put_difference(char sentence[512], const TraceEntry *ref, const TraceEntry *other, const Result *r)
+static void put_difference(char sentence[512], const char *name, const TraceEntry *ref, const TraceEntry *other,
+                           const Result *r)
 {
     char where[96], nmse[24], theirs[96], ours[96];
     if (!r->comparable) {
         put_shape(ours, &ref->tensor);
         put_shape(theirs, &other->tensor);
-        snprintf(sentence, 512, "%s: %s %s %s, expected %s %s", ref->name, r->word, dtype_name(other->tensor.dtype),
+        snprintf(sentence, 512, "%s: %s %s %s, expected %s %s", name, r->word, dtype_name(other->tensor.dtype),
                  theirs, dtype_name(ref->tensor.dtype), ours);
         return;
     }
     put_place(where, ref, r->where);
     put_decibel(nmse, r->nmse);
     if (r->word)
-        snprintf(sentence, 512, "%s: %s at %s: %.9g, expected %.9g", ref->name, r->word, where, r->found, r->expected);
+        snprintf(sentence, 512, "%s: %s at %s: %.9g, expected %.9g", name, r->word, where, r->found, r->expected);
     else
-        snprintf(sentence, 512, "%s: NMSE %s, up to %.3g at %s", ref->name, nmse, r->max_abs, where);
+        snprintf(sentence, 512, "%s: NMSE %s, up to %.3g at %s", name, nmse, r->max_abs, where);
 }
 
 /* no difference, or first difference: NAME ... */
 void print_last_line(const TraceComparison *c, FILE *out)
 {
-    char sentence[512];
-    if (!c->different) {
+    const Twin *twin = first_twin(c);
+    char sentence[512], name[100];
+    if (!c->different && !twin) {
         fprintf(out, "no difference\n");
         return;
     }
-    put_difference(sentence, &c->ref->entries[c->first], c->pairs[c->first], &c->results[c->first]);
+    put_first(name, c);
+    if (twin) put_difference(sentence, name, twin->ref, twin->other, &twin->result);
+    else put_difference(sentence, name, &c->ref->entries[c->first], c->pairs[c->first], &c->results[c->first]);
     fprintf(out, "first difference: %s\n", sentence);
 }
 
@@ -347,6 +370,24 @@ static void put_piece(char text[64], const Tokenizer *tokenizer, int64_t id)
     if (!tokenizer || id < 0 || id >= tokenizer->V) return;
     escape(piece, sizeof piece, tokenizer_piece(tokenizer, (int)id));
     snprintf(text, 64, " (%s)", piece);
+}
+
+/* position_ids, where both have them. */
+static void compare_positions(char sentence[256], const SafeTensor *x, const SafeTensor *y)
+{
+    const size_t most = x->count > y->count ? x->count : y->count;
+    if (!x->data || !y->data || !x->count || !y->count) return;
+    if (most % x->count || most % y->count) {
+        snprintf(sentence, 256, "%s: %zu numbers, expected %zu", x->name, y->count, x->count);
+        return;
+    }
+    for (size_t i = 0; i < most; i++) {
+        const int64_t expected = integer_element(x, i % x->count), found = integer_element(y, i % y->count);
+        if (expected == found) continue;
+        snprintf(sentence, 256, "%s: token %zu is %lld, expected %lld", x->name, i, (long long)found,
+                 (long long)expected);
+        return;
+    }
 }
 
 /* Tokens before anything else: if they differ, no number after them can be right, and the mistake is in the tokenizer
@@ -372,6 +413,7 @@ void compare_ids(char sentence[256], const TraceView *ref, const TraceView *othe
             return;
         }
     }
+    compare_positions(sentence, &ref->positions, &other->positions);
 }
 
 

@@ -221,8 +221,11 @@ static Status try_all(Search *search, Error *e)
 
 /* What can be said of a tensor that no known mistake explains. If it is right given OTHER's own inputs, the difference
  * has grown in the steps before, each of which passed. */
-static void print_no_explanation(const char *name, const Result *without, FILE *out)
+static void print_no_explanation(const TraceEntry *t, const Result *without, FILE *out)
 {
+    const char *const name = t->name;
+    const bool weightless = (t->row >= TRACE_SCORES && t->row <= TRACE_CONTEXT) || t->row == TRACE_INTERMEDIATE ||
+                            t->row == TRACE_POOLER || t->row == TRACE_TRANSFORM_ACT;    /* no weights of their own */
     const bool hidden = decibel(without->nmse) > 100;                   /* scores, somewhere at -1e9 */
     const bool unlike = fabs(without->cosine) < 0.2 && !hidden;
     char nmse[24], line[512];
@@ -234,7 +237,8 @@ static void print_no_explanation(const char *name, const Result *without, FILE *
         return;
     }
     snprintf(line, sizeof line, "no known mistake explains %s (NMSE %s, cosine %.3f)%s", name, nmse, without->cosine,
-             unlike ? ": the two have nothing in common. Other weights?" : "");
+             !unlike ? "" : weightless ? ": the two have nothing in common. Other inputs, or rows in another order?" :
+             ": the two have nothing in common. Other weights?");
     print_wrapped(out, line);
     if (unlike && !strcmp(name, trace_table[TRACE_DECODER].name))
         fprintf(out, "cls.predictions.decoder has other weights: it is not tied to the word embeddings\n");
@@ -335,7 +339,7 @@ static Status explain(Verification *v, size_t x, FILE *out, Error *e)
         if (!without.passes) status = print_attention_dropout(v, search.first, x, &said, out, e);
         if (status == BERT_OK && !said) status = print_rounding(&search, &without, &said, out, e);
         if (status == BERT_OK && !said) {
-            print_no_explanation(v->c.ref->entries[x].name, &without, out);
+            print_no_explanation(&v->c.ref->entries[x], &without, out);
             print_unseen(v, x, out);
         }
     }
@@ -410,6 +414,38 @@ static Status read_ids(Ids *x, const TraceView *other, const VerifyOptions *opti
             else x->assumed[k] = true;
         }
     }
+    return BERT_OK;
+}
+
+/* OTHER's position_ids must be those that the reference has: 0, 1, 2, ... in each sequence. Of padding they do not
+ * matter. They come as (T) for all sequences or as (B,T).
+ * Trap: a file that says which rows it looked up, and is held against others, is wrong from the first sum on. */
+static Status check_positions(const Ids *x, const TraceView *other, Error *e)
+{
+    const SafeTensor *t = &other->positions;
+    const size_t T = (size_t)x->T[0], N = (size_t)x->batch.B * T;
+    if (!t->data) return BERT_OK;
+    if (t->count != T && t->count != N)
+        return fail(e, BERT_FILE, "%s: %s has %zu numbers, input_ids %zu", other->path, t->name, t->count, N);
+    for (size_t i = 0; i < N; i++) {
+        const int64_t found = integer_element(t, i % t->count);
+        if (found == (int64_t)(i % T) || !x->ids[2][i]) continue;
+        return fail(e, BERT_FILE, "%s: %s: input %zu token %zu is %lld, expected %zu: only BERT's own positions, "
+                    "from 0 on, are computed", other->path, t->name, i / T, i % T, (long long)found, i % T);
+    }
+    return BERT_OK;
+}
+
+/* A file of ids and nothing else is enough for a TEXT. They are equal: check_text has looked. */
+static Status ids_alone(const TraceView *other, const VerifyOptions *options, FILE *out, Error *e)
+{
+    char text[256];
+    const char *const types = other->ids[1].data ? ", token_type_ids" : "";
+    if (!options->text || !other->ids[0].data || other->unknown_count) return fail_unknown(other, e);
+    snprintf(text, sizeof text, "only ids in OTHER: input_ids%s%s are those of the text, %d tokens; no tensor was "
+             "there to compare", types, other->ids[2].data ? ", attention_mask" : "", options->text->T);
+    print_wrapped(out, text);
+    fprintf(out, "no difference\n");
     return BERT_OK;
 }
 
@@ -587,12 +623,14 @@ void print_dropped(const TraceView *other, FILE *out)
 static Status print_judgement(Verification *v, const VerifyOptions *options, FILE *out, Error *e)
 {
     TraceComparison *c = &v->c;
+    if (comparison_twins(c, e) != BERT_OK) return e->status;
+    const bool differs = c->different || c->twins_different;
     print_comparison(c, "the reference", options->table, out);
     print_assumed(v->assumed, out);
-    if (c->different && c->other->dropped) print_dropped(c->other, out);
+    if (differs && c->other->dropped) print_dropped(c->other, out);
     else if (c->different && explain_all(v, c->first, options->isolate, out, e) != BERT_OK) return e->status;
-    if (c->different || !options->goes_on) print_last_line(c, out);
-    return c->different ? fail(e, BERT_DIFFERENT, "%s differs from the reference", c->other->path) : BERT_OK;
+    if (differs || !options->goes_on) print_last_line(c, out);
+    return differs ? fail(e, BERT_DIFFERENT, "%s differs from the reference", c->other->path) : BERT_OK;
 }
 
 /* As it stands, isolated, or rounded. */
@@ -673,10 +711,12 @@ Status verify_trace(const Bert *m, const char *other, const VerifyOptions *optio
     if (status != BERT_OK) return status;
     status = view_make(&view, other, file.tensors, file.count, known_of(m), e);
     if (status == BERT_OK) status = check_text(&view, options, out, e);
-    if (status == BERT_OK && !view.count) status = fail_unknown(&view, e);
-    if (status == BERT_OK) status = read_ids(&ids, &view, options, e);
-    if (status == BERT_OK) status = batch_check(&ids.batch, &m->config, e);
-    if (status == BERT_OK) status = verify_both(m, &view, &file, &ids, options, out, e);
+    const bool tensors = view.count > 0;
+    if (status == BERT_OK && !tensors) status = ids_alone(&view, options, out, e);
+    if (status == BERT_OK && tensors) status = read_ids(&ids, &view, options, e);
+    if (status == BERT_OK && tensors) status = batch_check(&ids.batch, &m->config, e);
+    if (status == BERT_OK && tensors) status = check_positions(&ids, &view, e);
+    if (status == BERT_OK && tensors) status = verify_both(m, &view, &file, &ids, options, out, e);
     ids_free(&ids);
     view_free(&view);
     safetensors_close(&file);

@@ -150,7 +150,10 @@ typedef struct {                    /* a trace as compare and verify see it */
     const char *path;               /* for messages */
     TraceEntry *entries;            /* in the order of the data */
     size_t count;
+    TraceEntry *twins;              /* tensors that are there already, under another name: sorted alike */
+    size_t twin_count;
     SafeTensor ids[3];              /* input_ids, token_type_ids, attention_mask; data NULL where there is none */
+    SafeTensor positions;           /* position_ids, or data NULL */
     int64_t *made[3];               /* ids that had to be put in order: see settle_ids */
     const char *dropped;            /* a tensor that dropout went over, or NULL */
     double dropped_share;           /* of its numbers are 0 */
@@ -168,6 +171,7 @@ typedef struct {                    /* what is known of the model behind a trace
 /* Sorts the tensors into a view. The view points to `tensors`' data and names and owns only its lists. last_layer reads
  * known.last off the names. */
 Status view_make(TraceView *view, const char *path, const SafeTensor *tensors, size_t count, Known known, Error *e);
+int by_order(const void *a, const void *b);                                 /* of entries: as they are sorted */
 int last_layer(const SafeTensor *tensors, size_t count);
 void view_free(TraceView *view);
 bool resolve_name(TraceEntry *t, const char *name, int last);               /* an intermediate's name, or an alias */
@@ -244,6 +248,15 @@ bool layout_by_numbers(Layout *l, const TraceEntry *ref, const TraceEntry *other
 /* ---------------------------------------------------------------------------------------------------------------------
  * One trace against another (compare.c), and what is said of it (report.c)
  * ------------------------------------------------------------------------------------------------------------------ */
+/* One more name of a tensor that is a pair already (twins.c). */
+typedef struct {
+    size_t row;                     /* the pair */
+    const TraceEntry *ref, *other;
+    bool of_ref;                    /* the second name is REF's, else OTHER's */
+    bool same;                      /* the numbers are those of the first name, and so is the result */
+    Result result;
+} Twin;
+
 typedef struct TraceComparison {
     const TraceView *ref, *other;
     Criteria criteria;
@@ -251,6 +264,8 @@ typedef struct TraceComparison {
     Result *results;                /* for each pair */
     size_t compared, different;     /* pairs */
     size_t first;                   /* the first that differs; ref->count if none does */
+    Twin *twins;                    /* by row */
+    size_t twin_count, twins_different;
     const char *rounded;            /* both are rounded to this type, which decides what passes; or NULL */
 } TraceComparison;
 Status comparison_new(TraceComparison *c, const TraceView *ref, const TraceView *other, const Criteria *criteria,
@@ -258,6 +273,10 @@ Status comparison_new(TraceComparison *c, const TraceView *ref, const TraceView 
 void comparison_run(TraceComparison *c);                                            /* once more, from the same pairs */
 void comparison_count(TraceComparison *c);                                          /* once more, from the results */
 void comparison_free(TraceComparison *c);
+Status comparison_twins(TraceComparison *c, Error *e);      /* the other names, once the pairs' results stand */
+const Twin *first_twin(const TraceComparison *c);           /* the first that differs, if no pair before it does */
+const char *twin_name(const Twin *twin);                    /* in its file */
+void print_contradiction(const TraceComparison *c, const char *ref_name, FILE *out);
 
 /* Ids of both against each other; the sentence of the first difference into `sentence`, "" if there is none. */
 void compare_ids(char sentence[256], const TraceView *ref, const TraceView *other, const Tokenizer *tokenizer);

@@ -194,6 +194,15 @@ static Status read_causal_flag(JsonReader *j, const char *key, Error *e)
     return expect_false(j, key, "the library hides later tokens by it", e);
 }
 
+/* add_cross_attention: a decoder's look at another text. The library refuses it of an encoder. */
+static Status read_cross_flag(JsonReader *j, const char *key, Error *e)
+{
+    bool found;
+    Status s = json_bool(j, &found, e);
+    if (s || !found) return s;
+    return fail(e, BERT_FILE, "%s: %s is true, expected false: only a decoder looks at another text", j->path, key);
+}
+
 /* quantization_config: the library changes the weights by it when it loads them, float32 weights, too; null does not.
  * Run as they stand they give other numbers. */
 static Status refuse_quantization(JsonReader *j, Error *e)
@@ -249,6 +258,7 @@ static Status read_config_value(JsonReader *j, const char *key, BertConfig *conf
     if (!strcmp(key, config->distilbert ? "activation" : "hidden_act")) return read_activation(j, key, config, e);
     if (!strcmp(key, "layer_norm_eps") && !config->distilbert) return read_eps(j, config, e);
     if (!strcmp(key, "is_decoder") && !config->distilbert) return read_decoder_flag(j, key, e);
+    if (!strcmp(key, "add_cross_attention") && !config->distilbert) return read_cross_flag(j, key, e);
     if (!strcmp(key, "is_causal")) return read_causal_flag(j, key, e);
     if (!strcmp(key, "quantization_config")) return refuse_quantization(j, e);
     if (!strcmp(key, "tie_word_embeddings")) return read_tie(j, config, e);

@@ -260,6 +260,10 @@ static Status default_names(Labels *l, const char *path, int count, Error *e)
 static Status check_count(LabelReader *r, const BertConfig *config, Error *e)
 {
     const int K = config->head == HEAD_CHOICE ? 0 : config->K;
+    const bool one = r->has_rows ? r->row_count == 1 : r->num_labels == 1;
+    if (one && r->labels->problem == PROBLEM_SINGLE_LABEL)
+        return fail(e, BERT_FILE, "%s: problem_type is \"single_label_classification\", but there is one label: "
+                    "expected two or more, or \"regression\"", r->path);
     if (r->has_rows && r->num_labels && r->num_labels != r->row_count)
         return fail(e, BERT_FILE, "%s: id2label has %d labels, but num_labels is %lld", r->path, r->row_count,
                     (long long)r->num_labels);

@@ -203,7 +203,9 @@ static Status read_arguments(JsonReader *j, const char *of, bool strict, int *le
     while (s == BERT_OK && (s = json_next_key(j, key, sizeof key, &more, e)) == BERT_OK && more) {
         bool skipped = false;
         for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++) skipped |= !strcmp(key, harmless[i]);
-        if (!strcmp(key, "model_max_length")) s = read_length(j, key, length, e);
+        const bool dtype = !strcmp(key, "dtype") || !strcmp(key, "torch_dtype");
+        if (dtype && strict) s = expect_word(j, key, "float32", e);
+        else if (!strcmp(key, "model_max_length")) s = read_length(j, key, length, e);
         else if (skipped || !strict) s = json_skip(j, e);
         else s = fail(e, BERT_FILE, "%s: \"%s\" of \"%s\" cannot be obeyed", j->path, key, of);
     }
@@ -252,6 +254,7 @@ static Status read_text_settings(const char *path, bool strict, SentenceText *te
         else s = strict ? read_strict_key(&j, key, text, e) : json_skip(&j, e);
     }
     if (s == BERT_OK) s = json_end(&j, e);
+    text->own_length = text->max_length && !text->argued_length;
     if (text->argued_length) text->max_length = text->argued_length;
     file_close(&file);
     return s;

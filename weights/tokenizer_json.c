@@ -297,7 +297,8 @@ static Status read_side(JsonReader *j, const char *key, Saying *left, Error *e)
     char side[64];
     Status s = json_string(j, side, sizeof side, e);
     if (s) return s;
-    for (char *c = side; *c; c++) *c = (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
+    for (char *c = side; *c && !strcmp(key, "padding_side"); c++)       /* the library takes Left for that one only */
+        *c = (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
     *left = strcmp(side, "left") ? SAID_NO : SAID_YES;
     if (*left == SAID_YES || !strcmp(side, "right")) return BERT_OK;
     return fail(e, BERT_FILE, "%s: %s: found '%s', expected left or right", j->path, key, side);

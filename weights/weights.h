@@ -243,6 +243,7 @@ enum { MAX_MODULES = 16, MAX_POOLINGS = 8 };
 typedef struct {
     char model[256];                /* where below the directory the BERT is; "": in it */
     int argued_length;              /* model_max_length among the tokenizer's arguments, which comes first; or 0 */
+    bool own_length;                /* max_length is max_seq_length, which may be beyond the model's positions */
     int max_length;                 /* max_seq_length: tokens that a text is cut to; 0: nothing is said */
     bool cuts;                      /* a text that is too long is cut, not refused, where a vector is made of it */
     bool lower_case;                /* do_lower_case: for a cased vocabulary; accents stay */
