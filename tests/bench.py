@@ -2,7 +2,7 @@
 """bench.py - how fast is bert.c, what does it cost, and how near is that to what the machine can do? (`make bench`)
 
     python3 tests/bench.py [--quick] [--plot FILE.svg] [--march x86-64-v3]
-                           [--only forward,half,sizes,sentences,process,memory,growth,tricks]
+                           [--only forward,half,sizes,sentences,embedders,process,memory,growth,tricks]
 
 Writes Markdown tables to standard output and to build/bench.md, a plot to build/speed.svg; tests/SPEED.md and
 notebooks/speed.svg are copies of one run.
@@ -41,6 +41,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 TESTS, WORK, VENV = ROOT / "tests", ROOT / "build" / "bench", ROOT / "build" / "bench-venv"
 MODEL = ROOT / "weights" / "bert-base-uncased"
 MINILM = ROOT / "weights" / "all-MiniLM-L6-v2"
+POCKET = ROOT / "weights" / "pocket"
 PINS = dict(
     line.strip().split("==") for line in (TESTS / "bench-requirements.txt").read_text().splitlines() if "==" in line
 )
@@ -165,15 +166,17 @@ for name, version in (pin.split("==") for pin in sys.argv[1:]):
 """
 
 
-def python_with(*names):
-    """A python that has these packages in their pinned versions: this one, or build/bench-venv's."""
-    pins = [f"{name}=={PINS[name]}" for name in names]
+def python_with(*names, own=None):
+    """A python that has these packages in their pinned versions: this one, or build/bench-venv's; or build/bench-venv-OWN's,
+    for those that do not go with the other pins."""
+    pins = [f"{name}=={PINS[name]}" if "==" not in name else name for name in names]
     has = lambda python: subprocess.run([python, "-c", CHECK, *pins], stderr=subprocess.DEVNULL).returncode == 0
     if has(sys.executable):
         return sys.executable
-    python = VENV / "bin" / "python"
+    venv = pathlib.Path(f"{VENV}-{own}") if own else VENV
+    python = venv / "bin" / "python"
     if not python.exists():
-        run([sys.executable, "-m", "venv", VENV])
+        run([sys.executable, "-m", "venv", "--system-site-packages", venv])
     if not has(python):
         print("installing", *pins, file=sys.stderr)
         run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *pins])
@@ -422,7 +425,7 @@ def random_model(name, size):
 
 
 def bench_sizes(report, quick):
-    models = {"MiniLM (6L/384H)": MINILM, "4L/192H, 6 heads, random weights": random_model("pocket", "4,192,6")}
+    models = {"MiniLM (6L/384H)": MINILM, "the pocket model (4L/192H, a float16 file)": POCKET}
     for title, model in models.items():
         if not (model / "model.safetensors").exists():
             report(f"not measured: {title}: its weights are missing\n")
@@ -526,6 +529,74 @@ def bench_sentences(report, workers, quick):
     worst = max(abs(a - b) for a, b in zip(mine, theirs)) if len(mine) == len(theirs) else float("inf")
     report(f"Largest difference between the two programs' vectors: {worst:.1e}\n")
     return worst < 1e-3
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# (b') many sentences, beside the programs that people use for their vectors
+# ----------------------------------------------------------------------------------------------------------------------
+def embedder(name, model, *packages, **rest):
+    return lambda: [python_with(*packages, **rest), TESTS / "bench_embed_peer.py", name, model()]
+
+
+# optimum-onnx goes with transformers 4 only, and so with an older sentence-transformers; optimum-intel with another 5.
+EMBEDDERS = {
+    f"sentence-transformers {PINS['sentence-transformers']}, OpenVINO {PINS['openvino']} (optimum-intel {PINS['optimum-intel']})": embedder(
+        "st-openvino", lambda: MINILM, "sentence-transformers", "optimum-intel", "openvino", own="st-openvino"
+    ),
+    f"sentence-transformers 5.7.0, ONNX Runtime {PINS['onnxruntime']} (optimum-onnx {PINS['optimum-onnx']})": embedder(
+        "st-onnx", lambda: MINILM, "sentence-transformers==5.7.0", "optimum-onnx", "onnxruntime", own="st-onnx"
+    ),
+    f"sentence-transformers {PINS['sentence-transformers']}, PyTorch {PINS['torch']}": embedder(
+        "st-torch", lambda: MINILM, "sentence-transformers", "torch"
+    ),
+    f"fastembed {PINS['fastembed']}": embedder(
+        "fastembed", lambda: onnx_file(model=MINILM), "fastembed", "onnxruntime", "transformers"
+    ),
+    f"llama.cpp (llama-cpp-python {PINS['llama-cpp-python']})": embedder(
+        "llama.cpp", lambda: converted("gguf", ".gguf", "gguf", model=MINILM), "llama-cpp-python"
+    ),
+}
+
+
+def bench_embedders(report, quick):
+    """MiniLM's vectors of sentences, in batches of 1, 8 or 32: what is fastest with the first 100."""
+    if not (MINILM / "model.safetensors").exists():
+        report("not measured: vectors of sentences beside other programs: MiniLM's weights are missing\n")
+        return True
+    count, lines = 100 if quick else 1000, WORK / "sentences"
+    lines.write_text("".join(line + "\n" for line, _ in sample_sentences(count)), "utf-8")
+    ours = ["./bert", "embed", "-q", "-m", MINILM, "--format", "npy", "-f", lines, "-o", WORK / "minilm.npy"]
+    workers, best = {}, {}
+    for name, command in EMBEDDERS.items():
+        try:
+            workers[name] = Worker(name, [*command(), lines, MINILM])
+            best[name] = min((1, 8, 32), key=lambda size: workers[name].ms("run", size, 100))
+        except (Missing, OSError) as why:
+            workers.pop(name, None)
+            report(f"not measured: {name}: {why}\n")
+    found = {name: [] for name in ("bert embed", *workers)}
+    for _ in range(1 if quick else 3):
+        found["bert embed"].append(whole_process(ours)[0])
+        for name, w in workers.items():
+            found[name].append(w.ms("run", best[name], count) / 1e3)
+    mine, rows, good = read_npy(WORK / "minilm.npy"), [], True
+    for name, seconds in found.items():
+        worst = ""
+        if name in workers:
+            workers[name].ask("vectors", best[name], count, WORK / "vectors")
+            theirs = array.array("f", (WORK / "vectors").read_bytes())
+            worst = max(abs(a - b) for a, b in zip(mine, theirs)) if len(mine) == len(theirs) else float("inf")
+            good = good and worst < (1e-2 if name.startswith("llama.cpp") else 1e-5)  # its GELU is a table of halves
+            worst = f"{worst:.1e}"
+            workers[name].close()
+        ratio = statistics.median(a / b for a, b in zip(seconds, found["bert embed"]))
+        rows.append([name, best.get(name, ""), f"{statistics.median(seconds):.2f}", f"{ratio:.2f}x", worst])
+    report(
+        f"{count:,} sentences with MiniLM, processor seconds; bert from start to end of its process, the others the calls alone, "
+        f"in the fastest of batches of 1, 8 and 32:\n\n"
+        + markdown(["", "batch", "seconds", "over bert embed", "largest difference"], rows)
+    )
+    return good
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -814,7 +885,7 @@ def main():
         help="where the plot goes (default build/speed.svg)",
         default=ROOT / "build" / "speed.svg",
     )
-    parser.add_argument("--only", default="forward,half,sizes,sentences,process,memory,growth,tricks")
+    parser.add_argument("--only", default="forward,half,sizes,sentences,embedders,process,memory,growth,tricks")
     parser.add_argument("--march", help="build bert.c for this processor, e.g. x86-64-v3")
     parser.add_argument("--programs", default="", help="in (a) only those whose names have one of these words, by commas")
     args = parser.parse_args()
@@ -843,6 +914,8 @@ def main():
         workers.pop(name).close()  # their memory is needed no longer
     if "sentences" in only:
         good = bench_sentences(report, workers, args.quick) and good
+    if "embedders" in only:
+        good = bench_embedders(report, args.quick) and good
     if "process" in only:
         good = bench_process(report, args.quick) and good
     if "memory" in only:

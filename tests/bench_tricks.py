@@ -44,7 +44,7 @@ TRICKS = {
          "void exp_all(real *out, const real *x, size_t n) { map(out, x, n, exp_double, DOUBLES, exp); }"),
     ],
     "the feed-forward's middle left packed": [
-        ("bert.c", "packing = keeps_steps(a) ? AS_ROWS : AS_PANELS;", "packing = AS_ROWS;"),
+        ("bert.c", "if (keeps_steps(a)) {\n        linear(s->intermediate_dense,", "if (true) {\n        linear(s->intermediate_dense,"),
         ("bert.c", "(keeps_steps(a) ? N : scratch_rows(N)) * F", "N * F"),
         ("bert.c", "if (keeps_steps(a)) linear(s->output_dense", "if (true) linear(s->output_dense"),
         ("bert.c", "width = keeps_steps(a) ? larger(H, F) : H;", "width = larger(H, F);"),
