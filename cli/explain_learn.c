@@ -200,17 +200,13 @@ static void card_step(const Exercise *x, LineText text)
            o->clip, 100 * (double)moved / (double)x->parameters.numbers, o->learning_rate);
 }
 
-/* The right piece and the one that was most likely. */
+/* The loss, and the right piece. */
 static void card_after(const Exercise *x, LineText text)
 {
-    const int best = next_largest(x->p[0], x->m.config.V, NULL, 0);
     char word[80];
     append(text, ANY, "loss %.4f -> %.4f", unsigned_nan(x->loss[0]), unsigned_nan(x->loss[1]));
     append(text, TEXT, "; %s %.4f -> %.4f", piece(x, x->label, word), unsigned_nan((double)x->p[0][x->label]),
            unsigned_nan((double)x->p[1][x->label]));
-    if (best != x->label)
-        append(text, TEXT, "; %s %.4f -> %.4f", piece(x, best, word), unsigned_nan((double)x->p[0][best]),
-               unsigned_nan((double)x->p[1][best]));
 }
 
 typedef struct {

@@ -85,6 +85,7 @@ static void all_sixteen_steps_are_explained_once_and_in_order(void)
     check_headings("a sentence");
     check(run("./bert explain -m %s --all --pair 'the dog' 'the cat'", tiny) == 0, "exit code 0");
     check_headings("a pair");
+    check(strstr(output, "text <- text of 14 bytes\n") != NULL, "the bytes of both texts");
     run("./bert trace -m %s -o %s/ids 'the cat' && ./bert explain -m %s --all --inputs %s/ids; rm %s/ids", tiny, tiny,
         tiny, tiny, tiny);
     check_headings("ids from a file");

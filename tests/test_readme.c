@@ -231,6 +231,14 @@ static void check_size_of_pocket(Number *n)
     check_value("README.md: MB of the pocket model", value_of(n[0]), (double)s.st_size / 1e6, 0.5);
 }
 
+static void check_layers_of_pocket(Number *n)
+{
+    check(run("./bert attention -q -m weights/pocket --head 0 --layer %.0f cat", value_of(n[0])) == 0 &&
+          run("./bert attention -q -m weights/pocket --head 0 --layer %.0f cat", value_of(n[1])) == 0 &&
+          run("./bert attention -q -m weights/pocket --head 0 --layer %.0f cat 2>&1", value_of(n[1]) + 1) == 2,
+          "README.md: layers of the pocket model: %s", output);
+}
+
 /* `similarity` between two of the three banks, eight decimals, from its json: "cosines": [[...], [...], [...]]. */
 static void check_cosine(const char *program, int segments, int a, int b, const char *printed)
 {
@@ -438,6 +446,7 @@ static const Claim claims[] = {
     {"All of BERT is in # files, about # lines of C (# with the comments)", check_lines, false},
     {"fetches bert-base-uncased once (# MB", check_size_of_weights, true},
     {"[pocket model](weights/pocket/README.md), # MB", check_size_of_pocket, false},
+    {"the pocket model has layers # to #", check_layers_of_pocket, false},
     {"the sum of the last # hidden states (the outputs of the last four layers) at tokens #, # and #", check_tokens,
      true},
     {"puts the sentence in segment #, as its first edition did. Its later numbers are those of segment #",
