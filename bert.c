@@ -111,6 +111,20 @@ void embeddings_norm(const Bert *m, Activations *a)
  * ENCODER: one block, steps 7 to 13. Its input x is hidden state l, its output hidden state l+1, both (N,H).
  * ================================================================================================================== */
 
+/* Step 7 has three layers. For few tokens x is laid out for the kernel, once for all three; for many the weights are,
+ * and x stays as it is. */
+static bool packs_views(const BertLayer *w, size_t N)
+{
+    return packs_weights(&w->Wq, N) && packs_weights(&w->Wk, N) && packs_weights(&w->Wv, N);
+}
+
+static void view(const Bert *m, Activations *a, int l, real *out, const Tensor *W, const real *b)
+{
+    const size_t N = (size_t)a->N;
+    if (packs_views(&m->layers[l], N)) linear(out, hidden_state(a, l), W, b, N, &a->scratch);
+    else linear_packed(out, AS_ROWS, a->scratch.packed, W, b, N, &a->scratch);
+}
+
 /* STEP 7 - query, key, value: three linear views of each token.
  *
  *     q = x Wq^T + bq    k = x Wk^T + bk    v = x Wv^T + bv            (N,H) <- (N,H), W (H,H), b (H)
@@ -126,9 +140,9 @@ void embeddings_norm(const Bert *m, Activations *a)
 void attention_query(const Bert *m, Activations *a, int l)
 {
     const BertLayer *w = &m->layers[l];
-    size_t N = (size_t)a->N, H = (size_t)m->config.H;
-    pack_rows(a->scratch.packed, hidden_state(a, l), N, H);     /* x, laid out for the kernel: once for all three */
-    linear_packed(a->block[l].query, AS_ROWS, a->scratch.packed, &w->Wq, w->bq, N, &a->scratch);
+    const size_t N = (size_t)a->N;
+    if (!packs_views(w, N)) pack_rows(a->scratch.packed, hidden_state(a, l), N, (size_t)m->config.H);
+    view(m, a, l, a->block[l].query, &w->Wq, w->bq);
 }
 
 /* Step 7, continued: the key. It reads x as attention_query has packed it, so it comes after it.
@@ -136,7 +150,7 @@ void attention_query(const Bert *m, Activations *a, int l)
 void attention_key(const Bert *m, Activations *a, int l)
 {
     const BertLayer *w = &m->layers[l];
-    linear_packed(a->block[l].key, AS_ROWS, a->scratch.packed, &w->Wk, w->bk, (size_t)a->N, &a->scratch);
+    view(m, a, l, a->block[l].key, &w->Wk, w->bk);
 }
 
 /* Step 7, continued: the value, from the same packed x.
@@ -144,7 +158,7 @@ void attention_key(const Bert *m, Activations *a, int l)
 void attention_value(const Bert *m, Activations *a, int l)
 {
     const BertLayer *w = &m->layers[l];
-    linear_packed(a->block[l].value, AS_ROWS, a->scratch.packed, &w->Wv, w->bv, (size_t)a->N, &a->scratch);
+    view(m, a, l, a->block[l].value, &w->Wv, w->bv);
 }
 
 /* Where the (T,T) scores or probs of head h of sequence b begin. Kept maps lie one after another, (A,T,T) for each

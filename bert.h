@@ -287,6 +287,7 @@ void linear(real *out, const real *x, const Tensor *W, const real *b, size_t N, 
  * scratch->packed, linear_packed only reads. */
 typedef enum { AS_ROWS, AS_PANELS } Packing;
 void pack_rows(real *panels, const real *x, size_t N, size_t K);
+bool packs_weights(const Tensor *W, size_t N);      /* does linear pack W for N rows, and leave x as it is? */
 void linear_packed(real *out, Packing packing, const real *panels, const Tensor *W, const real *b, size_t N,
                    const Scratch *scratch);
 
@@ -295,6 +296,7 @@ void layer_norm_ref(real *out, const real *x, const real *gamma, const real *bet
 void layer_norm(real *out, const real *x, const real *gamma, const real *beta, real eps, size_t N, size_t H);
 void softmax_ref(real *out, const real *x, size_t rows, size_t cols);
 void softmax(real *out, const real *x, size_t rows, size_t cols);
+real row_maximum(const real *x, size_t n);     /* the largest of n numbers, n >= 1 */
 
 /* The same two on their way back, for learn.c: gradients of x from those of the result. dx may be dy, ds may be dp. */
 typedef struct {

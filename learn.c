@@ -102,14 +102,14 @@ void linear_backward_ref(real *dx, real *dW, real *db, const real *dy, const rea
     for (size_t o = 0; o < O; o++) db[o] = dot_in_chunks(db[o], dy + o, O, &one, 0, N);
 }
 
-/* dx (N,K) += dy (N,O) W (O,K): every sum over o in chunks of 128, which are added to what stands in dx. */
-static void add_dx(real *dx, const real *dy, const Tensor *W, size_t N, const Scratch *scratch)
+/* dx (N,K) += dy (N,O) W (O,K), or, if it is fresh, =: every sum over o in chunks of 128, which are added up. */
+static void add_dx(real *dx, bool fresh, const real *dy, const Tensor *W, size_t N, const Scratch *scratch)
 {
     const size_t O = W->rows, K = W->cols;
     for (size_t o = 0; o < O; o += BLOCK) {
         const size_t outputs = O - o < BLOCK ? O - o : BLOCK;
         const Matrix part = {dy + o, N, outputs, O}, rows = {numbers(W) + o * K, outputs, K, K};
-        product_add(dx, K, part, rows, BY_COLUMNS, scratch);
+        (fresh && o == 0 ? product : product_add)(dx, K, part, rows, BY_COLUMNS, scratch);
     }
 }
 
@@ -155,12 +155,12 @@ static void add_waiting(Gradients *g, Linear layer, size_t count)
     add_dW(g, layer, tail_of(layer.dW), tail_of(layer.dW) + SUM_CHUNK * layer.dW->rows, count);
 }
 
-/* linear_backward_ref for one micro-batch, whose rows follow those that came before in this step. */
-static void linear_backward(Gradients *g, real *dx, const real *dy, const real *x, Linear layer, Rows rows)
+/* linear_backward_ref for one micro-batch, whose rows follow those that came before in this step. fresh: dx was 0. */
+static void linear_backward(Gradients *g, real *dx, bool fresh, const real *dy, const real *x, Linear layer, Rows rows)
 {
     const size_t O = layer.dW->rows, K = layer.dW->cols, waiting = rows.before % SUM_CHUNK;
     size_t N = rows.now, missing = waiting ? SUM_CHUNK - waiting : 0, first = N < missing ? N : missing;
-    add_dx(dx, dy, layer.W, N, &g->scratch);
+    add_dx(dx, fresh, dy, layer.W, N, &g->scratch);
     let_wait(layer, waiting, dy, x, first);                     /* 1. complete the chunk that waits, if there is one */
     if (first && first == missing) add_waiting(g, layer, SUM_CHUNK);
     const size_t whole = (N - first) / SUM_CHUNK * SUM_CHUNK, rest = N - first - whole;
@@ -207,12 +207,12 @@ static void gelu_backward(const Bert *m, real *dx, const real *dy, const real *x
  * Source: [hf] nn.CrossEntropyLoss; [tf] get_masked_lm_output. Returns the loss. */
 static double cross_entropy(real *dlogits, const real *logits, size_t cols, int32_t label, double divisor, bool *right)
 {
-    const real scale = (real)(1 / divisor);
+    const real scale = (real)(1 / divisor), most = row_maximum(logits, cols);
     size_t best = 0;
     real log_best;
     assert(label >= 0 && (size_t)label < cols);
     softmax(dlogits, logits, 1, cols);
-    for (size_t j = 1; j < cols; j++) best = logits[j] > logits[best] ? j : best;
+    while (best + 1 < cols && logits[best] < most) best++;
     log_all(&log_best, dlogits + best, 1);
     dlogits[label] -= 1;
     for (size_t j = 0; j < cols; j++) dlogits[j] *= scale;
@@ -335,13 +335,6 @@ static void add_to_row(real *dx, size_t row, const real *part, size_t H)
     add(dx + row * H, dx + row * H, part, H);
 }
 
-/* dx (rows,cols) <- 0 before something is added */
-static real *zeros(real *dx, size_t rows, size_t cols)
-{
-    memset(dx, 0, rows * cols * sizeof *dx);
-    return dx;
-}
-
 /* STEP 15, backwards - heads of fine-tuned models that read every row x of hidden state L: dx += dlogits W.
  * Verify: grad.encoder.layer.L-1.output.LayerNorm, grad.classifier.weight, grad.qa_outputs.weight */
 static void token_heads_backward(const Bert *m, Activations *a, Gradients *g)
@@ -351,8 +344,8 @@ static void token_heads_backward(const Bert *m, Activations *a, Gradients *g)
     const real *x = r->token_classifier || r->qa ? drop_head(m, a, hidden_state(a, m->config.L), true) : NULL;
     real *dx = hidden_gradient(g, m->config.L);
     const Rows rows = {(size_t)a->N, g->tokens};
-    if (r->token_classifier) linear_backward(g, dx, g->a.token_logits, x, labels, rows);
-    if (r->qa) linear_backward(g, dx, g->a.qa_logits, x, qa, rows);
+    if (r->token_classifier) linear_backward(g, dx, false, g->a.token_logits, x, labels, rows);
+    if (r->qa) linear_backward(g, dx, false, g->a.qa_logits, x, qa, rows);
     if (x) drop_head_backward(m, a, dx, true);                  /* the heads are the first to give anything to it */
 }
 
@@ -367,9 +360,9 @@ static void token_heads_backward(const Bert *m, Activations *a, Gradients *g)
  * Verify: grad.cls.predictions.transform.LayerNorm, grad.cls.predictions.bias */
 static void mlm_decoder_backward(const Bert *m, Activations *a, Gradients *g)
 {
-    const size_t M = (size_t)a->request.M, H = (size_t)m->config.H;
+    const size_t M = (size_t)a->request.M;
     const Linear layer = {&m->decoder, &g->m.decoder, g->m.decoder_bias};
-    linear_backward(g, zeros(g->a.transform_norm, M, H), g->a.logits, a->transform_norm, layer, (Rows){M, g->chosen});
+    linear_backward(g, g->a.transform_norm, true, g->a.logits, a->transform_norm, layer, (Rows){M, g->chosen});
 }
 
 /* Step 15, backwards, continued: the transform's LayerNorm; it has no residual.
@@ -395,7 +388,7 @@ static void mlm_dense_backward(const Bert *m, Activations *a, Gradients *g)
 {
     const size_t M = (size_t)a->request.M, H = (size_t)m->config.H;
     const Linear layer = {&m->Wtransform, &g->m.Wtransform, g->m.btransform};
-    linear_backward(g, zeros(g->a.mlm_hidden, M, H), g->a.transform_dense, a->mlm_hidden, layer, (Rows){M, g->chosen});
+    linear_backward(g, g->a.mlm_hidden, true, g->a.transform_dense, a->mlm_hidden, layer, (Rows){M, g->chosen});
     for (size_t i = 0; i < M; i++)
         add_to_row(hidden_gradient(g, m->config.L), (size_t)a->request.mlm_rows[i], g->a.mlm_hidden + i * H, H);
 }
@@ -404,9 +397,9 @@ static void mlm_dense_backward(const Bert *m, Activations *a, Gradients *g)
  * Verify: grad.pooler, grad.cls.seq_relationship.weight */
 static void nsp_head_backward(const Bert *m, Activations *a, Gradients *g)
 {
-    const size_t B = (size_t)a->batch.B, H = (size_t)m->config.H;
+    const size_t B = (size_t)a->batch.B;
     const Linear layer = {&m->Wnsp, &g->m.Wnsp, g->m.bnsp};
-    linear_backward(g, zeros(g->a.pooler, B, H), g->a.nsp_logits, a->pooler, layer, (Rows){B, g->sequences});
+    linear_backward(g, g->a.pooler, true, g->a.nsp_logits, a->pooler, layer, (Rows){B, g->sequences});
 }
 
 /* Step 14, backwards, continued: the classifier of texts, like the NSP head, but with K rows. Verify: grad.pooler or
@@ -418,8 +411,7 @@ static void classifier_backward(const Bert *m, Activations *a, Gradients *g)
     const real *x = drop_head(m, a, m->config.distilbert ? a->pre_classifier : a->pooler, false);
     real *dx = m->config.distilbert ? g->a.pre_classifier : g->a.pooler;
     assert(!a->request.nsp);        /* whose head reads the pooler undropped: the two cannot share dx */
-    zeros(dx, B, (size_t)m->config.H);
-    linear_backward(g, dx, g->a.classifier_logits, x, layer, (Rows){B, g->sequences});
+    linear_backward(g, dx, true, g->a.classifier_logits, x, layer, (Rows){B, g->sequences});
     drop_head_backward(m, a, dx, false);
 }
 
@@ -448,7 +440,7 @@ static void first_token_dense_backward(const Bert *m, Activations *a, Gradients 
     const size_t B = (size_t)a->batch.B, H = (size_t)m->config.H;
     const bool distil = m->config.distilbert;
     const Linear pooler = {&m->Wpool, &g->m.Wpool, g->m.bpool}, pre_classifier = {&m->Wpre, &g->m.Wpre, g->m.bpre};
-    linear_backward(g, zeros(g->a.first_token, B, H), distil ? g->a.pre_classifier_dense : g->a.pooler_dense,
+    linear_backward(g, g->a.first_token, true, distil ? g->a.pre_classifier_dense : g->a.pooler_dense,
                     a->first_token, distil ? pre_classifier : pooler, (Rows){B, g->sequences});
     for (size_t b = 0; b < B; b++)
         add_to_row(hidden_gradient(g, m->config.L), a->start[b], g->a.first_token + b * H, H);
@@ -486,9 +478,9 @@ static void feed_forward_norm_backward(const Bert *m, Activations *a, Gradients 
 static void feed_forward_down_backward(const Bert *m, Activations *a, Gradients *g, int l)
 {
     BlockActivations *dblock = &g->a.block[l];
-    const size_t N = (size_t)a->N, F = (size_t)m->config.F;
+    const size_t N = (size_t)a->N;
     const Linear layer = {&m->layers[l].W2, &g->m.layers[l].W2, g->m.layers[l].b2};
-    linear_backward(g, zeros(dblock->intermediate, N, F), dblock->output_dense, a->block[l].intermediate, layer,
+    linear_backward(g, dblock->intermediate, true, dblock->output_dense, a->block[l].intermediate, layer,
                     (Rows){N, g->tokens});
 }
 
@@ -515,7 +507,7 @@ static void feed_forward_up_backward(const Bert *m, Activations *a, Gradients *g
 {
     BlockActivations *dblock = &g->a.block[l];
     const Linear layer = {&m->layers[l].W1, &g->m.layers[l].W1, g->m.layers[l].b1};
-    linear_backward(g, dblock->attention_norm, dblock->intermediate_dense, a->block[l].attention_norm, layer,
+    linear_backward(g, dblock->attention_norm, false, dblock->intermediate_dense, a->block[l].attention_norm, layer,
                     (Rows){(size_t)a->N, g->tokens});
 }
 
@@ -543,9 +535,9 @@ static void attention_norm_backward(const Bert *m, Activations *a, Gradients *g,
 static void attention_dense_backward(const Bert *m, Activations *a, Gradients *g, int l)
 {
     BlockActivations *dblock = &g->a.block[l];
-    const size_t N = (size_t)a->N, H = (size_t)m->config.H;
+    const size_t N = (size_t)a->N;
     const Linear layer = {&m->layers[l].Wo, &g->m.layers[l].Wo, g->m.layers[l].bo};
-    linear_backward(g, zeros(dblock->context, N, H), dblock->attention_dense, a->block[l].context, layer,
+    linear_backward(g, dblock->context, true, dblock->attention_dense, a->block[l].context, layer,
                     (Rows){N, g->tokens});
 }
 
@@ -631,9 +623,9 @@ static void attention_value_key_query_backward(const Bert *m, Activations *a, Gr
     const Rows rows = {(size_t)a->N, g->tokens};
     const real *x = hidden_state(a, l);
     real *dx = hidden_gradient(g, l);
-    linear_backward(g, dx, dblock->value, x, value, rows);
-    linear_backward(g, dx, dblock->key, x, key, rows);
-    linear_backward(g, dx, dblock->query, x, query, rows);
+    linear_backward(g, dx, false, dblock->value, x, value, rows);
+    linear_backward(g, dx, false, dblock->key, x, key, rows);
+    linear_backward(g, dx, false, dblock->query, x, query, rows);
 }
 
 /* One transformer block, backwards: encoder_block from its end to its beginning. */
@@ -730,7 +722,7 @@ void backward(const Bert *m, Activations *a, Gradients *g, const Targets *t)
     const Request *r = &a->request;
     const bool distil = m->config.distilbert, pools = r->nsp || (r->classifier && !distil);
     assert(r->keep == KEEP_EVERYTHING && !r->unused_blocks && r->pooler <= pools);
-    zeros(hidden_gradient(g, m->config.L), (size_t)a->N, (size_t)m->config.H);
+    memset(hidden_gradient(g, m->config.L), 0, (size_t)a->N * (size_t)m->config.H * sizeof(real));
     task_loss(m, a, g, t);
     if (r->M) mlm_loss(m, a, g, t);
     if (r->nsp) nsp_loss(a, g, t);

@@ -635,12 +635,20 @@ void product_add(real *out, size_t out_stride, Matrix x, Matrix w, Along along, 
     product_add_ref(out, out_stride, x, w, along);
 }
 
+real row_maximum(const real *x, size_t n)
+{
+    real maximum = x[0];
+    for (size_t j = 1; j < n; j++) maximum = x[j] > maximum ? x[j] : maximum;
+    return maximum;
+}
+
 static double sum_of_differences(const real *x, size_t n, double shift, bool squared)
 {
     return sum_of_differences_ref(x, n, shift, squared);
 }
 
 size_t scratch_rows(size_t N) { return N; }
+bool packs_weights(const Tensor *W, size_t N) { return !W && !N; }
 void pack_rows(real *panels, const real *x, size_t N, size_t K) { memcpy(panels, x, N * K * sizeof *x); }
 
 void linear_packed(real *out, Packing packing, const real *panels, const Tensor *W, const real *b, size_t N,
@@ -706,7 +714,7 @@ void layer_norm(real *out, const real *x, const real *gamma, const real *beta, r
 
 /* The largest of n numbers, n >= 1, by eight maxima side by side. (The order of comparisons makes no difference; a NaN
  * makes the whole row of the softmax NaN, whichever maximum is found.) */
-static real row_maximum(const real *x, size_t n)
+real row_maximum(const real *x, size_t n)
 {
     real maximum = x[0];
     size_t j = 0;
@@ -908,6 +916,17 @@ static void transpose(real *out, size_t out_stride, Matrix in, const real *b)
             out[c * out_stride + r] = b ? in.data[r * in.stride + c] + b[r] : in.data[r * in.stride + c];
 }
 
+/* out (rows,cols) <- in, row by row. Why not memcpy: gcc may make `rep movs` of it, which takes longer to begin than to
+ * copy 48 numbers. */
+static void copy_rows(real *out, size_t out_stride, Matrix in)
+{
+    const size_t eights = in.cols / 8 * 8;
+    for (size_t r = 0; r < in.rows; r++, out += out_stride, in.data += in.stride) {
+        for (size_t c = 0; c < eights; c += 8) store_eight(out + c, load_eight(in.data + c));
+        for (size_t c = eights; c < in.cols; c++) out[c] = in.data[c];
+    }
+}
+
 /* The rows of x as panels, or its columns. By columns, row k of x is what packed[k] wants, and is copied. Places behind
  * the last token are computed like the others; a result as rows leaves them out. */
 static void pack(real *packed, Matrix x, Along along)
@@ -917,11 +936,8 @@ static void pack(real *packed, Matrix x, Along along)
         width = panel_width(N - n);
         size_t count = N - n < width ? N - n : width;
         if (count < width) memset(packed, 0, width * K * sizeof *packed);
-        if (along == BY_ROWS)
-            transpose(packed, width, (Matrix){x.data + n * x.stride, count, K, x.stride}, NULL);
-        else
-            for (size_t k = 0; k < K; k++)
-                memcpy(packed + k * width, x.data + k * x.stride + n, count * sizeof *packed);
+        if (along == BY_ROWS) transpose(packed, width, (Matrix){x.data + n * x.stride, count, K, x.stride}, NULL);
+        else copy_rows(packed, width, (Matrix){x.data + n, K, count, x.stride});
     }
     assert(n == scratch_rows(N));                           /* the room that was allocated, and no more */
 }
@@ -943,6 +959,7 @@ typedef struct {
     DType dtype;
     real *room;
     bool once;                      /* no other panel follows: all tiles' rows may have the place of the first tile's */
+    bool turned;                    /* w.data has them as columns: row r's number k at k * ROW_GROUP + r */
 } RowGroup;
 
 #ifdef __wasm_simd128__                 /* in a browser: tiles that need no fma; see "The two products" for its use */
@@ -1002,13 +1019,13 @@ static inline int first_token(int v, int lanes, int width)
 
 /* One tile: one chunk of `rows` weight rows with a panel of `width` tokens. Its sums are added to total[row][token].
  *
- * `rows` and `width` are constants at every call, and make at most 12 vectors of sums. Panels of 32 and 48 tokens, with
- * LONG_TILES of 16 and 24, too, use long_sum, vectors of 64 bytes, the others sum, vectors of 32; the compiler drops
- * the one that is not used, unrolls the loops and keeps the sums in registers.
+ * `rows`, `width` and `turned` (see RowGroup) are constants at every call; the first two make at most 12 vectors of
+ * sums. Panels of 32 and 48 tokens, with LONG_TILES of 16 and 24, too, use long_sum, vectors of 64 bytes, the others
+ * sum, vectors of 32; the compiler drops the one that is not used, unrolls the loops and keeps the sums in registers.
  * `ahead`, unless NULL, points into the next group of rows; for every 16 k one cache line per row is prefetched, as
  * much as is consumed. */
 static inline __attribute__((always_inline)) void
-tile(real *total, const real *w, const char *ahead, const Chunk *chunk, int rows, int width)
+tile(real *total, const real *w, const char *ahead, const Chunk *chunk, int rows, int width, bool turned)
 {
     const bool wide = width >= (LONG_TILES ? 16 : 32);
     const int lanes = wide ? LONG_LANES : LANES, vecs = (width + lanes - 1) / lanes;
@@ -1024,7 +1041,8 @@ tile(real *total, const real *w, const char *ahead, const Chunk *chunk, int rows
         for (; k < end; k++, x += width)
             UNROLL
             for (int i = 0; i < rows * vecs; i++) {
-                const real weight = w[(size_t)(i / vecs) * w_stride + k];
+                const size_t row = (size_t)(i / vecs);
+                const real weight = w[turned ? k * ROW_GROUP + row : row * w_stride + k];
                 const real *tokens = x + first_token(i % vecs, lanes, width);
                 if (wide) long_sum[i] = fma_long(load_long(tokens), weight, long_sum[i]);
                 else sum[i] = fma_vec(load_vec(tokens), weight, sum[i]);
@@ -1047,11 +1065,14 @@ tile(real *total, const real *w, const char *ahead, const Chunk *chunk, int rows
 /* The tiles that there are, by width: full ones, and single rows for those left over. Each is a function of its own: in
  * one together, the registers for addresses would not suffice. */
 typedef void Tile(real *total, const real *w, const char *ahead, const Chunk *chunk);
+#define ONE_TILE(name, rows, width, turned) \
+    static void name(real *total, const real *w, const char *ahead, const Chunk *chunk) \
+    { tile(total, w, ahead, chunk, rows, width, turned); }
 #define TILE(rows, width) \
-    static void tile_##width(real *total, const real *w, const char *ahead, const Chunk *chunk) \
-    { tile(total, w, ahead, chunk, rows, width); } \
-    static void row_##width(real *total, const real *w, const char *ahead, const Chunk *chunk) \
-    { tile(total, w, ahead, chunk, 1, width); }
+    ONE_TILE(tile_##width, rows, width, false) ONE_TILE(turned_tile_##width, rows, width, true) \
+    ONE_TILE(row_##width, 1, width, false) ONE_TILE(turned_row_##width, 1, width, true)
+#define TILES(rows, width) {{tile_##width, turned_tile_##width}, {row_##width, turned_row_##width}, rows}
+enum { TAKES_COLUMNS = true };      /* there are tiles for RowGroup.turned */
 enum {                              /* weight rows in a tile */
     SIZE = sizeof(real) / sizeof(float),
     ROWS = 4 / SIZE,
@@ -1065,10 +1086,10 @@ TILE(ROWS_24, 24)
 TILE(ROWS_16, 16)
 TILE(ROWS_8, 8)
 static const struct {
-    Tile *full, *single_row;
+    Tile *full[2], *single_row[2];  /* of rows, and of rows that lie as columns */
     size_t rows;                    /* in a full one */
-} tiles[] = {{0}, {tile_8, row_8, ROWS_8}, {tile_16, row_16, ROWS_16}, {tile_24, row_24, ROWS_24},  /* by width / 8 */
-             {tile_32, row_32, ROWS}, {0}, {tile_48, row_48, ROWS}};
+} tiles[] = {{{0}, {0}, 0}, TILES(ROWS_8, 8), TILES(ROWS_16, 16), TILES(ROWS_24, 24),         /* by width / 8 */
+             TILES(ROWS, 32), {{0}, {0}, 0}, TILES(ROWS, 48)};
 
 /* Numbers between two rows of a tile. */
 static size_t row_stride(const RowGroup *g)
@@ -1080,6 +1101,7 @@ static size_t row_stride(const RowGroup *g)
 static const real *tile_weights(const RowGroup *g, size_t r, size_t count, size_t k, size_t k_count)
 {
     const size_t K = g->w.cols, at = r * K + k;
+    if (g->turned) return g->w.data + k * ROW_GROUP + r;
     if (!g->halves) return g->w.data + r * g->w.stride + k;
     real *to = g->once ? g->room : g->room + at;
     for (size_t i = 0; i < count; i++)
@@ -1094,7 +1116,7 @@ static void group_with_panel(real *total, size_t total_stride, bool fresh, const
                              size_t width, Ahead next)
 {
     const size_t rows = g->w.rows, K = g->w.cols, step = tiles[width / 8].rows;
-    Tile *full = tiles[width / 8].full, *single_row = tiles[width / 8].single_row;
+    Tile *full = tiles[width / 8].full[g->turned], *single_row = tiles[width / 8].single_row[g->turned];
     for (size_t k = 0; k < K; k += SUM_CHUNK) {
         const Chunk chunk = {panel + k * width, K - k < SUM_CHUNK ? K - k : SUM_CHUNK, row_stride(g), total_stride,
                              fresh && k == 0, next.size, next.panel};
@@ -1142,7 +1164,7 @@ static RowGroup group_of(const Tensor *W, size_t o, size_t rows, size_t N, real 
     const bool half = W->dtype == DTYPE_F16 || W->dtype == DTYPE_BF16;
     const unsigned char *halves = half ? (const unsigned char *)W->data + o * W->cols * sizeof(uint16_t) : NULL;
     const real *data = half ? room : tensor_rows(W, o, rows, room);
-    return (RowGroup){{data, rows, W->cols, W->cols}, halves, W->dtype, room, panel_width(N) >= N};
+    return (RowGroup){{data, rows, W->cols, W->cols}, halves, W->dtype, room, panel_width(N) >= N, false};
 }
 
 /* b[r] is added to all of row r. */
@@ -1186,7 +1208,7 @@ typedef struct {
 } Destination;
 
 /* The bits of product_ref, product_add_ref or linear_ref, fast. Here w is packed rather than x: then a tile's sums lie
- * as `out` wants them. Columns of x are made rows in scratch->rows, a group at a time. */
+ * as `out` wants them. Columns of x are copied to scratch->rows, a group at a time, where a tile's lie side by side. */
 static void multiply(Destination out, Matrix x, Matrix w, Along along, const Scratch *scratch)
 {
     const bool turned = along == BY_COLUMNS_OF_X;
@@ -1196,8 +1218,11 @@ static void multiply(Destination out, Matrix x, Matrix w, Along along, const Scr
     pack(scratch->packed, w, along);
     for (size_t n = 0; n < N; n += rows) {
         if (N - n < rows) rows = N - n;
-        if (turned) transpose(scratch->rows, K, (Matrix){x.data + n, K, rows, x.stride}, NULL);
-        const RowGroup group = {.w = {turned ? scratch->rows : x.data + n * x.stride, rows, K, turned ? K : x.stride}};
+        const Matrix columns = {x.data + n, K, rows, x.stride};
+        if (turned && TAKES_COLUMNS) copy_rows(scratch->rows, ROW_GROUP, columns);
+        else if (turned) transpose(scratch->rows, K, columns, NULL);
+        const RowGroup group = {.w = {turned ? scratch->rows : x.data + n * x.stride, rows, K, turned ? K : x.stride},
+                                .turned = turned && TAKES_COLUMNS};
         for (size_t o = 0, width; o < O; o += width) {
             width = panel_width(O - o);
             size_t count = O - o < width ? O - o : width;
@@ -1226,13 +1251,18 @@ void product_add(real *out, size_t out_stride, Matrix x, Matrix w, Along along, 
     multiply((Destination){out, out_stride, false, NULL}, x, w, along, scratch);
 }
 
+bool packs_weights(const Tensor *W, size_t N)
+{
+    return N >= 2 * PANEL && N * (W->cols + W->rows) >= 2 * W->rows * W->cols && tensor_rows(W, 0, 0, NULL) != NULL;
+}
+
 /* linear_ref's bits, from rows to rows. scratch->packed holds scratch_rows(N) * K numbers.
  * For many tokens W is packed rather than x, as many of its rows at a time as there are tokens: that is less to lay out
  * anew, and the result lies as it is wanted. 616 tokens with 30,522 rows of 128 numbers take half the time. */
 void linear(real *out, const real *x, const Tensor *W, const real *b, size_t N, const Scratch *scratch)
 {
     const size_t O = W->rows, K = W->cols, most = N / PANEL * PANEL;
-    if (N < 2 * PANEL || N * (K + O) < 2 * O * K || tensor_rows(W, 0, 0, NULL) == NULL) {
+    if (!packs_weights(W, N)) {
         pack_rows(scratch->packed, x, N, K);
         linear_packed(out, AS_ROWS, scratch->packed, W, b, N, scratch);
         return;

@@ -22,6 +22,7 @@
 #define KERNEL_H
 
 enum { ROWS_8 = 8 };                /* weight rows in a group for 8 tokens or fewer */
+enum { TAKES_COLUMNS = false };     /* rows are never turned */
 
 /* A group's rows as reals: half-precision ones are converted. */
 static Matrix group_weights(const RowGroup *g)
