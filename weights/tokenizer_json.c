@@ -291,14 +291,14 @@ static Status read_input_names(JsonReader *j, TokenizerFiles *f, Error *e)
     return s;
 }
 
-/* "left" or "right". */
+/* "left" or "right"; tokenizer.json's "direction" is "Left" or "Right", and the library takes those for padding_side, too,
+ * but not for truncation_side. */
 static Status read_side(JsonReader *j, const char *key, Saying *left, Error *e)
 {
     char side[64];
     Status s = json_string(j, side, sizeof side, e);
     if (s) return s;
-    for (char *c = side; *c && !strcmp(key, "padding_side"); c++)       /* the library takes Left for that one only */
-        *c = (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
+    for (char *c = side; *c && strcmp(key, "truncation_side"); c++) *c = (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
     *left = strcmp(side, "left") ? SAID_NO : SAID_YES;
     if (*left == SAID_YES || !strcmp(side, "right")) return BERT_OK;
     return fail(e, BERT_FILE, "%s: %s: found '%s', expected left or right", j->path, key, side);
