@@ -382,7 +382,7 @@ def twice(state, query):
 
 def of_a_family(state, query):
     for name, value in list(state.items()):
-        state["roberta." + name.removeprefix("bert.").removeprefix("distilbert.")] = state.pop(name)
+        state["roberta." + name.rpartition("bert.")[2]] = state.pop(name)
 
 
 def class_alone(d):
@@ -435,6 +435,9 @@ WRONG = [
     ("configuration", "another architecture without a type", class_alone, (CONFIG, "architectures", "RobertaForMaskedLM")),
     ("weights", "another architecture's names", tensors(of_a_family), (FILE, "roberta.")),
     ("weights", "ONNX", without(".bin", put="model.onnx"), ("model.onnx",)),
+    ("configuration", "causal attention", key(CONFIG, is_causal=True), (CONFIG, "is_causal")),
+    ("configuration", "attention to an encoder", key(CONFIG, add_cross_attention=True), (CONFIG, "add_cross_attention")),
+    ("pieces", "a side in capitals", key(TOKENIZER, truncation_side="Left"), (TOKENIZER, "truncation_side", "Left")),
     ("weights", "what config.json names is lost", key(CONFIG, transformers_weights="mine.safetensors"),
      (CONFIG, "transformers_weights", "mine.safetensors")),
 ]

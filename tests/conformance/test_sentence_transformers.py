@@ -239,7 +239,7 @@ def refusals():
     text = "sentence_bert_config.json"
     yield set_key(text, transformer_task="fill-mask"), (text, "transformer_task", "fill-mask", "Pooling")
     yield set_key(text, transformer_task="sequence-classification"), (text, "transformer_task", "sequence-classification")
-    yield set_key(text, model_args={"dtype": "float16"}), (text, "dtype", "float16", "float32")
+    yield set_key(text, model_args={"dtype": "float16"}), (text, "float16", "float32", "dtype")
     yield set_key(text, tokenizer_name_or_path="other"), (text, "tokenizer_name_or_path")
     yield set_key("config_sentence_transformers.json", default_prompt_name="none"), ("config_sentence_transformers.json", "none")
 
