@@ -252,7 +252,59 @@ static void bad_questions_end_in_one_line(void)
     remove_work();
 }
 
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Dropout before the heads
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* The loss of one step with that line in config.json; the other dropouts are 0. */
+static double loss_with(const char *line, const char *task)
+{
+    check(run("sed 's/^{/{ %s/' %s/kept.json > %s/m/config.json && ./bert train -q -m %s/m --task %s -f %s/%s "
+              "--steps 1 -o %s/o 2>&1", line, work, work, work, task, work, task, work) == 0, "%s", output);
+    const double loss = logged("o", "loss");
+    run("rm -r %s/o", work);
+    return loss;
+}
+
+/* Which key of config.json says how much of what a head reads is dropped, for BERT and for DistilBERT: Hugging Face's
+ * classifier_dropout is for texts and words; seq_classif_dropout for texts, qa_dropout for answers, and words have
+ * `dropout`. Only its own key changes the loss. */
+static void each_head_has_its_own_dropout(void)
+{
+    static const char *const tasks[] = {"classify", "tag", "answer"};
+    static const char *const keys[] = {"classifier_dropout", "seq_classif_dropout", "qa_dropout"};
+    static const bool counts[2][3][3] = {{{1, 0, 0}, {1, 0, 0}, {0, 0, 0}}, {{0, 1, 0}, {0, 0, 0}, {0, 0, 1}}};
+    if (!make_work()) return;
+    run("printf 'a\\tthe cat sat\\nb\\tmy dog on the mat\\n' > %s/classify; printf 'the\\tO\\ncat\\tB-X\\n' > %s/tag",
+        work, work);
+    check(write_json(ONE("the cat sat on the mat", QUESTION("on ?", "the mat", 15))), "the question");
+    run("mv %s/q.json %s/answer", work, work);
+    for (int distil = 0; distil < 2; distil++) {
+        run("printf '{\\n\"vocab_size\": 101, \"max_position_embeddings\": 32, \"initializer_range\": 0.3, %s}' > %s/kept.json",
+            distil ? "\"model_type\": \"distilbert\", \"n_layers\": 2, \"dim\": 24, \"n_heads\": 3, \"hidden_dim\": 56, "
+                     "\"dropout\": 0, \"attention_dropout\": 0" :
+                     "\"model_type\": \"bert\", \"num_hidden_layers\": 2, \"hidden_size\": 24, \"num_attention_heads\": 3, "
+                     "\"intermediate_size\": 56, \"hidden_dropout_prob\": 0, \"attention_probs_dropout_prob\": 0", work);
+        check(run("rm -rf %s/m; ./bert train -q --config %s/kept.json --vocab %s/vocab.txt -f tests/golden/train.txt "
+                  "--truncate --no-nsp --max-length 32 --steps 1 --warmup 1 -o %s/m 2>&1", work, work, tiny, work) == 0,
+              "%s", output);
+        for (int task = 0; task < 3; task++) {
+            const double plain = loss_with("\"seq_classif_dropout\": 0, \"qa_dropout\": 0,", tasks[task]);
+            for (int key = 0; key < 3; key++) {
+                char line[160];
+                snprintf(line, sizeof line, "%s%s\"%s\": 0.5,", key == 1 ? "" : "\"seq_classif_dropout\": 0,",
+                         key == 2 ? "" : "\"qa_dropout\": 0,", keys[key]);
+                const double loss = loss_with(line, tasks[task]);
+                check(plain >= 0 && (loss != plain) == counts[distil][task][key], "%s, %s, %s: loss %g, without %g",
+                      distil ? "distilbert" : "bert", tasks[task], keys[key], loss, plain);
+            }
+        }
+    }
+    remove_work();
+}
+
 const Test train_task_tests[] = {
+    {"each_head_has_its_own_dropout", each_head_has_its_own_dropout},
     {"entities_are_counted_whole", entities_are_counted_whole},
     {"answers_are_scored_by_their_words", answers_are_scored_by_their_words},
     {"words_with_labels_are_learned", words_with_labels_are_learned},
