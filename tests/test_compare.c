@@ -449,6 +449,12 @@ static void other_positions_are_refused_by_name(void)
     write_positions(row, own), run("cp %s/other %s/trace", tiny, tiny), write_positions(row, twice);
     check(run("./bert compare %s/trace %s/other 2>&1", tiny, tiny) == 1 &&
           strstr(output, "first difference: position_ids: token 2 is 1, expected 2\n"), "compare: %s", output);
+    check(run("./bert compare %s/ref %s/other 2>&1", tiny, tiny) == 1 &&
+          strstr(output, "position_ids: token 2 is 1, expected 2 (REF has none: BERT's own)\n"), "one of two: %s", output);
+    check(run("./bert compare %s/other %s/ref 2>&1", tiny, tiny) == 1 &&
+          strstr(output, "position_ids: token 2 is 2, expected 1 (OTHER has none: BERT's own)\n"), "the other: %s", output);
+    write_positions(batch, padded);
+    check(run("./bert compare %s/ref %s/other 2>&1", tiny, tiny) == 0, "padding: %s", output);
     remove_made();
 }
 

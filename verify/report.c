@@ -372,20 +372,27 @@ static void put_piece(char text[64], const Tokenizer *tokenizer, int64_t id)
     snprintf(text, 64, " (%s)", piece);
 }
 
-/* position_ids, where both have them. */
-static void compare_positions(char sentence[256], const SafeTensor *x, const SafeTensor *y)
+/* position_ids; who has none has BERT's own, 0, 1, 2, ... in each sequence. Those of padding do not count. */
+static void compare_positions(char sentence[256], const TraceView *ref, const TraceView *other)
 {
-    const size_t most = x->count > y->count ? x->count : y->count;
-    if (!x->data || !y->data || !x->count || !y->count) return;
-    if (most % x->count || most % y->count) {
-        snprintf(sentence, 256, "%s: %zu numbers, expected %zu", x->name, y->count, x->count);
+    const SafeTensor *x = &ref->positions, *y = &other->positions, *ids = &ref->ids[0], *mask = &ref->ids[2];
+    const char *const name = x->data ? x->name : y->name;
+    if (!ids->data) ids = &other->ids[0];
+    if (!mask->data) mask = &other->ids[2];
+    if ((!x->data && !y->data) || (x->data && !x->count) || (y->data && !y->count)) return;
+    const size_t T = ids->data && ids->rank ? ids->shape[ids->rank - 1] : x->data ? x->count : y->count;
+    size_t most = x->data && x->count > T ? x->count : T;
+    most = y->data && y->count > most ? y->count : most;
+    if (!T || (x->data && most % x->count) || (y->data && most % y->count)) {
+        snprintf(sentence, 256, "%s: %zu numbers, expected %zu", name, y->data ? y->count : T, x->data ? x->count : T);
         return;
     }
     for (size_t i = 0; i < most; i++) {
-        const int64_t expected = integer_element(x, i % x->count), found = integer_element(y, i % y->count);
-        if (expected == found) continue;
-        snprintf(sentence, 256, "%s: token %zu is %lld, expected %lld", x->name, i, (long long)found,
-                 (long long)expected);
+        const int64_t expected = x->data ? integer_element(x, i % x->count) : (int64_t)(i % T);
+        const int64_t found = y->data ? integer_element(y, i % y->count) : (int64_t)(i % T);
+        if (expected == found || (mask->data && mask->count == most && !integer_element(mask, i))) continue;
+        snprintf(sentence, 256, "%s: token %zu is %lld, expected %lld%s", name, i, (long long)found, (long long)expected,
+                 !x->data ? " (REF has none: BERT's own)" : !y->data ? " (OTHER has none: BERT's own)" : "");
         return;
     }
 }
@@ -413,7 +420,7 @@ void compare_ids(char sentence[256], const TraceView *ref, const TraceView *othe
             return;
         }
     }
-    compare_positions(sentence, &ref->positions, &other->positions);
+    compare_positions(sentence, ref, other);
 }
 
 
