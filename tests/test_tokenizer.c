@@ -755,7 +755,7 @@ static void the_case_comes_from_the_caller_then_the_file_then_the_pieces(void)
         {SPECIALS "a\n", "{}", CASE_CASED, false, false, true, "--cased"},
         {SPECIALS "a\n", "{\"strip_accents\": false, \"tokenize_chinese_chars\": false}", CASE_AUTO,
          true, false, false, "vocab.txt has no capital letters"},
-        {SPECIALS "a\n", "{\"strip_accents\": null, \"do_lower_case\": null}", CASE_AUTO,
+        {SPECIALS "a\n", "{\"strip_accents\": null}", CASE_AUTO,
          true, true, true, "vocab.txt has no capital letters"},
         {SPECIALS "a\n", "{\"strip_accents\": true}", CASE_CASED, false, true, true, "--cased"},
     };
@@ -771,6 +771,8 @@ static void the_case_comes_from_the_caller_then_the_file_then_the_pieces(void)
         tokenizer_free(&t);
     }
     check(load_made(&t, tiny, sizeof tiny - 1, "{\"do_lower_case\": 1}", CASE_AUTO, &e) == BERT_FILE, "1 is not true");
+    check(load_made(&t, tiny, sizeof tiny - 1, "{\"do_lower_case\": null}", CASE_AUTO, &e) == BERT_FILE &&
+          strstr(e.message, "do_lower_case is null, expected true or false"), "null: %s", e.message);
     check(load_made(&t, tiny, sizeof tiny - 1, "{\"do_lower_case\": true", CASE_AUTO, &e) == BERT_FILE, "half a file");
 }
 

@@ -332,6 +332,8 @@ static Status config_member(JsonReader *j, const char *key, void *context, Error
 {
     TokenizerFiles *f = context;
     bool taken;
+    if (!strcmp(key, "do_lower_case") && json_peek(j) == 'n')                     /* where the library raises an error */
+        return fail(e, BERT_FILE, "%s: do_lower_case is null, expected true or false", j->path);
     if (!strcmp(key, "do_lower_case")) return read_saying(j, &f->lower_case, e);
     if (!strcmp(key, "strip_accents")) return read_saying(j, &f->strip_accents, e);
     if (!strcmp(key, "tokenize_chinese_chars")) return read_saying(j, &f->chinese_chars, e);
