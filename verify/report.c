@@ -113,11 +113,12 @@ static void print_row(const char *named, const TraceEntry *ref, const Result *r,
     if (!r->counted) fprintf(out, "%*sall masked: nothing counts\n", INDENT, "");
 }
 
-/* The whole table, or its first rows that differ. */
+/* The whole table, or its first rows that differ. A second name has a row where it contradicts the first. */
 static void print_rows(const TraceComparison *c, bool table, FILE *out)
 {
-    const size_t different = c->different + c->twins_different;
-    size_t shown = 0, k = 0;
+    size_t different = c->different, shown = 0, k = 0;
+    for (size_t i = 0; i < c->twin_count; i++)
+        different += !c->twins[i].result.passes && twin_contradicts(c, &c->twins[i]);
     if (table || different) print_head(out);
     for (size_t i = 0; i < c->ref->count; i++) {
         if (c->pairs[i] && (table || (!c->results[i].passes && shown < SHOWN))) {
@@ -126,7 +127,7 @@ static void print_rows(const TraceComparison *c, bool table, FILE *out)
         }
         for (; k < c->twin_count && c->twins[k].row == i; k++) {
             const Twin *t = &c->twins[k];
-            if (!table && (t->result.passes || shown == SHOWN)) continue;
+            if (!twin_contradicts(c, t) || (!table && (t->result.passes || shown == SHOWN))) continue;
             print_row(twin_name(t), t->ref, &t->result, out);
             shown++;
         }

@@ -107,7 +107,7 @@ const Twin *first_twin(const TraceComparison *c)
 }
 
 /* Do the two names say different things? Two that are wrong by the same numbers do not. */
-static bool contradicts(const TraceComparison *c, const Twin *twin)
+bool twin_contradicts(const TraceComparison *c, const Twin *twin)
 {
     if (twin->result.passes != c->results[twin->row].passes) return true;
     return !twin->result.passes && !twin->same;
@@ -120,7 +120,7 @@ void print_contradiction(const TraceComparison *c, const char *ref_name, FILE *o
     size_t more = 0;
     char line[640], one[100], two[100], others[48] = "";
     for (size_t i = 0; i < c->twin_count; i++) {
-        if (!contradicts(c, &c->twins[i])) continue;
+        if (!twin_contradicts(c, &c->twins[i])) continue;
         if (first) more++;
         else first = &c->twins[i];
     }

@@ -276,6 +276,7 @@ void comparison_free(TraceComparison *c);
 Status comparison_twins(TraceComparison *c, Error *e);      /* the other names, once the pairs' results stand */
 const Twin *first_twin(const TraceComparison *c);           /* the first that differs, if no pair before it does */
 const char *twin_name(const Twin *twin);                    /* in its file */
+bool twin_contradicts(const TraceComparison *c, const Twin *twin);     /* the first name of its row */
 void print_contradiction(const TraceComparison *c, const char *ref_name, FILE *out);
 
 /* Ids of both against each other; the sentence of the first difference into `sentence`, "" if there is none. */
