@@ -332,6 +332,8 @@ static void labels_are_read_or_refused(void)
         {"\"label2id\": {\"a\": \"x\"},", "label2id gives 'a' an id that is no number", {0}},
         {"\"label2id\": {\"a\": -1},", "label2id gives 'a' an id that is no number", {0}},
         {"\"problem_type\": \"guessing\",", "problem_type is \"guessing\"", {0}},
+        {"\"problem_type\": \"single_label_classification\", \"id2label\": {\"0\": \"a\"},", "but there is one label", {0}},
+        {"\"problem_type\": \"single_label_classification\", \"num_labels\": 1,", "but there is one label", {0}},
         {"\"label2id\": {\"\\u001b[31m\": 1.5},", "expected an integer", {0}},
     };
     BertConfig config = {.K = 3, .head = HEAD_SEQUENCE};
