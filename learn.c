@@ -668,6 +668,7 @@ static void embeddings_norm_backward(const Bert *m, Activations *a, Gradients *g
     add(a->sum, m->config.S ? a->sum : a->word, a->position, N * H);
     if (a->dropout) drop_rows(m, a, PURPOSE_DROP_EMBEDDINGS, 0, g->a.embedding_norm);
     layer_norm_backward(g->a.word, g->a.embedding_norm, a->sum, &norm, N);
+    if (g->a.position == g->a.word) return;                     /* one array, unless gradients are kept for a trace */
     memcpy(g->a.token_type, g->a.word, N * H * sizeof(real));
     memcpy(g->a.position, g->a.word, N * H * sizeof(real));
 }

@@ -262,6 +262,7 @@ Status gradients_room(Gradients *g, const Bert *m, const Activations *a, Keep ke
     size_t rows, bytes;
     request.keep = keep;
     if (activations_renew(&g->a, m, &a->batch, &request, e) != BERT_OK) return e->status;
+    if (keep == KEEP_NOTHING) g->a.token_type = g->a.position = g->a.word;      /* the three of a sum are equal */
     bool ok = work_room(g, &m->config, a->longest) && size_add(g->tokens, (size_t)a->N, &rows) &&
               size_mul(rows, (size_t)m->config.H * sizeof(real), &bytes);
     if (ok && rows <= g->lookup_room) return BERT_OK;
