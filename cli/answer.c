@@ -25,7 +25,8 @@ static const char answer_help[] =
     "are bytes of the context, from 0, not characters. This is pipeline\n"
     "question-answering of transformers 5.2, the last that had it. An answer is whole\n"
     "words. --impossible: it may be that there is none, which is an answer without\n"
-    "text, at 0 to 0.\n"
+    "text, at 0 to 0. Where there are fewer answers than --top-k asks for, fewer are\n"
+    "printed; the pipeline fills up with answers of score 0.\n"
     "\n"
     "A long context is read in parts of --max-length tokens (default: 384; question\n"
     "and special tokens among them), which share --stride N (default: 128, or half\n"
@@ -125,6 +126,9 @@ static Status answer_windows(const Session *s, const Input *input, Answering *g,
                                                       : half < USUAL_STRIDE ? half : USUAL_STRIDE;
     Status status = BERT_OK;
     if ((size_t)g->whole.T <= length) return answer_window(s, input, g, &g->whole, e);
+    if (!room)
+        return fail(e, BERT_TEXT, "the question is too long: with the special tokens it takes %zu of %zu, and leaves no "
+                    "room for the context (--max-length)", g->before + 1, length);
     if (overlap >= room)
         return fail(e, BERT_TEXT, "question and special tokens take %zu of %zu: parts of the context, of %zu tokens, "
                     "cannot share %zu (--stride, --max-length)", g->before + 1, length, room, overlap);

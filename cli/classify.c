@@ -90,7 +90,7 @@ Status open_head(const Session *s, HeadKind wanted, Labels *labels, Error *e)
     if (head == HEAD_UNKNOWN)
         note(s, "config.json does not say (architectures) what the classifier scores; taken as one of %s",
              kinds[wanted].what);
-    if (wanted != HEAD_CHOICE) note_labels(s, labels);
+    if (wanted != HEAD_CHOICE && !s->options.labels) note_labels(s, labels);
     return BERT_OK;
 }
 
@@ -243,12 +243,13 @@ static const char classify_help[] =
     "\n"
     "--labels a,b,c asks a model of entailment (NLI) for labels of your own, as\n"
     "pipeline zero-shot-classification: is `This example is a.` entailed by the text?\n"
-    "Their scores add up to 1; with --multi each is judged by itself. A text that is\n"
-    "too long is cut without a word, the label's sentence never.\n"
+    "Their scores add up to 1; with --multi each is judged by itself. A label has no\n"
+    "comma. A text that is too long is cut without a word, a label's sentence never.\n"
     "\n"
     "Formats:\n"
     "  text     score and label, a line each\n"
-    "  json     one object per input: input (from 0), labels [{label, score, logit}]\n";
+    "  json     one object per input: input (from 0), labels [{label, score, logit}];\n"
+    "           with --labels the logit is that of entailment\n";
 static const char classify_examples[] =
     "  bert classify -m sst2 'a film that is well worth seeing'\n"
     "  bert classify -m mnli --pair 'A cat sleeps.' 'A cat sleeps on the mat.'\n"
@@ -563,9 +564,9 @@ const Verb classify_verb = {
  * ================================================================================================================== */
 static const char choose_help[] =
     "Which CHOICE goes with TEXT: lines `score<TAB>choice`, best first; the scores\n"
-    "add up to 1. With -f FILE its lines are the choices. Needs a model that was\n"
-    "fine-tuned for multiple choice. This is softmax over the logits of\n"
-    "transformers' AutoModelForMultipleChoice.\n"
+    "add up to 1. With -f FILE its lines are the choices. There is one TEXT in a run.\n"
+    "Needs a model that was fine-tuned for multiple choice. This is softmax over the\n"
+    "logits of transformers' AutoModelForMultipleChoice.\n"
     "\n"
     "Formats:\n"
     "  text     score and choice, a line each\n"

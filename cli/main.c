@@ -53,7 +53,7 @@ static void print_help(FILE *out)
             "written.\n");
 }
 
-/* The command that does what Hugging Face's library calls a task, or NULL. */
+/* The command that does what Hugging Face's libraries call a task, or NULL. */
 static const char *command_of_task(const char *task)
 {
     static const char *const names[][2] = {
@@ -61,7 +61,8 @@ static const char *command_of_task(const char *task)
         {"zero-shot-classification", "classify"}, {"zero-shot", "classify"}, {"qa", "answer"},
         {"token-classification", "tag"}, {"ner", "tag"},
         {"question-answering", "answer"}, {"multiple-choice", "choose"}, {"feature-extraction", "embed"},
-        {"sentence-similarity", "similarity"}, {"text-ranking", "rank"}, {"next-sentence-prediction", "next-sentence"}};
+        {"sentence-similarity", "similarity"}, {"text-ranking", "rank"}, {"cross-encoder", "rank"}, {"reranker", "rank"},
+        {"rerank", "rank"}, {"next-sentence-prediction", "next-sentence"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(task, names[i][0])) return names[i][1];
     return NULL;

@@ -200,8 +200,9 @@ static Status verb_fill_mask(Session *s, Error *e)
     int candidates = 0;
     bool more = true, first = true;
     Status status = BERT_OK;
-    if (!s->model.has_mlm) return fail(e, BERT_HEAD, "the weights have no masked-language-model head "
-                                                     "(cls.predictions)");
+    if (!s->model.has_mlm)
+        return fail(e, BERT_HEAD, "the weights have no masked-language-model head (cls.predictions); the model is %s, "
+                    "-m names another", s->directory);
     if (s->options.targets) {
         status = read_targets(s, &p, &candidates, e);
     } else {

@@ -83,7 +83,8 @@ static Status parse_layers(const char *text, int L, Recipe *r, Error *e)
 }
 
 /* What a sentence-transformers directory brings. Its Dense and LayerNorm were trained on the vectors of its own pooling
- * of the last hidden state: where --pooling makes others they are left out, and that is said; Normalize fits any. */
+ * of the last hidden state: where --pooling makes others they are left out, and that is said; Normalize fits any vector
+ * of a text. Those of tokens (--pooling none) stay as they are: sentence-transformers' token_embeddings. */
 static Status read_directory_recipe(Session *s, Recipe *r, const char *directory, Error *e)
 {
     const Options *o = &s->options;
@@ -94,8 +95,10 @@ static Status read_directory_recipe(Session *s, Recipe *r, const char *directory
     r->similarity = settings.similarity;
     if (o->pooling != UNSET) {
         const Status status = sentence_modules_named(directory, &r->normalize, &others, e);
+        if (o->pooling == POOL_NONE) r->normalize = false;
         if (status == BERT_OK && others)
-            note(s, "--pooling leaves out the other modules of %s/modules.json", directory);
+            note(s, "--pooling leaves out the other modules of %s/modules.json%s", directory,
+                 r->normalize ? " but Normalize" : "");
         if (status == BERT_OK && settings.truncate_dim)
             note(s, "--pooling leaves out truncate_dim of %s/config_sentence_transformers.json", directory);
         return status;
@@ -257,7 +260,8 @@ static const char embed_help[] =
     "Dense, LayerNorm, Normalize, the prompt before a text, and the length that texts\n"
     "are cut to. Several --layers go through --combine (default cat, in the order\n"
     "given). --pooling is over all tokens with attention mask 1; none gives one\n"
-    "vector per token, pooler the pooled output.\n"
+    "vector per token, as transformers' pipeline feature-extraction does with\n"
+    "--layers -1 --pooling none; pooler the pooled output.\n"
     "\n"
     "Formats:\n"
     "  text     numbers separated by blanks, one vector a line; on a terminal, where\n"
@@ -742,7 +746,7 @@ static const char rank_help[] =
     "\n"
     "Formats:\n"
     "  text     score and line\n"
-    "  json     one object per line: score, text\n";
+    "  json     one object per line: score, text, input (the line's number, from 0)\n";
 static const char rank_examples[] =
     "  bert rank -m weights/all-MiniLM-L6-v2 'my money back' -f answers.txt --top-k 3\n"
     "  bert rank -m ms-marco --activation none 'my money back' -f answers.txt\n";
@@ -862,7 +866,7 @@ static void print_ranked(const Session *s, Ranked *ranked, size_t count)
             json_put_number(s->out, ranked[i].score);
             fputs(", \"text\": ", s->out);
             json_put_text(s->out, ranked[i].text, ranked[i].length);
-            fputs("}\n", s->out);
+            fprintf(s->out, ", \"input\": %zu}\n", ranked[i].number - 1);
         } else {
             put_score(s, ranked[i].score);
             fputc('\t', s->out);

@@ -248,9 +248,10 @@ static void a_dense_module_projects_the_vector(void)
 /* LayerNorm before Dense is another vector than after it; Dropout changes nothing; Normalize may stand anywhere. */
 static void modules_are_applied_in_the_order_of_the_list(void)
 {
-    double mean[H], got[8], want[8], mu = 0, variance = 0, length = 0;
+    double mean[H], tokens[5 * H], unchanged[5 * H], got[8], want[8], mu = 0, variance = 0, length = 0;
     if (!sentence_model()) return;
     embed("'the river bank'", mean, H);
+    embed("--pooling none 'the river bank'", tokens, 5 * H);
     put_modules("Transformer: Pooling:1_Pooling Dropout:x LayerNorm:3_LayerNorm Dense:2_Dense Normalize:not_there");
     put("3_LayerNorm/config.json", "{\"dimension\": 24}");
     put("2_Dense/config.json", "{\"in_features\": 24, \"out_features\": 8, \"bias\": false}");
@@ -266,6 +267,10 @@ static void modules_are_applied_in_the_order_of_the_list(void)
     for (int d = 0; d < 8; d++) want[d] /= sqrt(length);
     near("LayerNorm, Dense, Normalize", got, want, 8);
     same("--pooling mean 'the cat'", "--pooling mean --layers -1 --normalize 'the cat'");
+    run("./bert embed -m %s --pooling mean a 2>&1 >/dev/null", tiny);
+    check(strstr(output, "modules.json but Normalize"), "it says what stays: %s", output);
+    embed("--pooling none 'the river bank'", unchanged, 5 * H);
+    near("Normalize is for the vectors of texts, not of tokens", unchanged, tokens, 5 * H);
     sentence_remove();
 }
 

@@ -734,7 +734,7 @@ static void a_file_that_is_no_vocabulary_is_refused_with_the_reason(void)
         check(t.vocabulary == NULL, "nothing is left over");
     }
     Status s = tokenizer_load(&t, "no/such/model", CASE_AUTO, &e);
-    check(s == BERT_FILE && strstr(e.message, "no/such/model/vocab.txt"), "a missing file is named: %s", e.message);
+    check(s == BERT_FILE && strstr(e.message, "no/such/model: found neither vocab.txt nor tokenizer.json"), "a missing file is named: %s", e.message);
 }
 
 static void the_case_comes_from_the_caller_then_the_file_then_the_pieces(void)

@@ -388,6 +388,9 @@ static Status read_pieces(Vocabulary *v, TokenizerFiles *f, char *path, size_t c
     if (f->whole && !json)
         return fail(e, BERT_FILE, "%s/%s: tokenizer_class: found '%s', which takes its pieces from tokenizer.json: "
                     "that is missing", f->directory, f->class_file, f->class_name);
+    if (!json && !txt)
+        return fail(e, BERT_FILE, "%s: found neither vocab.txt nor tokenizer.json, expected one of them: the pieces",
+                    f->directory);
     snprintf(path, capacity, "%s/vocab.txt", f->directory);
     if (!json) return read_vocab_txt(v, path, e);
     Vocabulary *lines = calloc(1, sizeof *lines);           /* its table is larger than some stacks */
