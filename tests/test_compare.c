@@ -328,7 +328,7 @@ static void the_order_of_a_file_does_not_matter(void)
 /* =====================================================================================================================
  * Several names of one tensor
  * ================================================================================================================== */
-typedef enum { COPIED, ZEROS, ONE_WRONG, ONE_NAN, PADDING_WRONG, SECOND_KINDS } SecondKind;
+typedef enum { COPIED, ZEROS, ONE_WRONG, ONE_NAN, PADDING_WRONG, SECOND_KINDS, TURNED } SecondKind;
 
 /* The tiny model's trace with one of its tensors a second time, under another name, spoiled in that way; `before`: in
  * front of all others. False: it cannot be made. */
@@ -351,6 +351,9 @@ static bool write_second(const char *to, const char *first, const char *second, 
         if (kind == ONE_WRONG) numbers[1] += 3;
         if (kind == ONE_NAN) numbers[2] = NAN;
         if (kind == PADDING_WRONG) numbers[found->count - width] = 77;
+        const size_t rows = found->rank > 1 ? found->shape[found->rank - 2] : 1, each = rows * width;
+        for (size_t i = 0; kind == TURNED && i < found->count; i++)         /* the last two dimensions, transposed */
+            numbers[i / each * each + i % width * rows + i % each / width] = (float)tensor_element(found, i);
         snprintf(name, sizeof name, "%s", second);
         memcpy(all + before, st.tensors, st.count * sizeof *all);
         all[before ? 0 : st.count] = *found;
@@ -402,6 +405,57 @@ static void each_name_of_a_tensor_is_compared(void)
             for (size_t c = 0; c < sizeof commands / sizeof *commands; c++)
                 check_second(commands[c], names[n].first, names[n].second, right);
         }
+    remove_made();
+}
+
+/* The right numbers in another order than the shape of a second name says: a note, as of a first name. An attention map
+ * that is square says another order, too. */
+static void the_order_of_a_second_name_is_said(void)
+{
+    static const char turned[] = "in another order in OTHER, (heads, keys, queries): 1 tensors (see -v)\n";
+    static const char misplaced[] = ": the right numbers, written in another order than its shape (9, ";
+    static const struct { const char *first, *second; bool square; } names[] = {
+        {"encoder.layer.0.output.LayerNorm", "hidden_states.1", false},
+        {"encoder.layer.1.output.LayerNorm", "last_hidden_state", false}, {"cls.predictions.decoder", "logits", false},
+        {"encoder.layer.1.attention.self.context", "encoder.layer.1.attention.self", false},
+        {"encoder.layer.1.attention.self.probs", "attentions.1", true}};
+    static const char *const commands[] = {
+        "./bert verify -m %s %s/other 2>&1", "./bert verify --isolate -m %s %s/other 2>&1",
+        "./bert compare %s/ref %s/other 2>&1"};
+    char line[200];
+    if (!tiny_model()) return;
+    check(run("./bert trace -m %s -o %s/ref --pad --max-length 9 'the cat'", tiny, tiny) == 0, "a trace: %s", output);
+    for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
+        if (!write_second("other", names[n].first, names[n].second, TURNED, n % 2)) break;
+        snprintf(line, sizeof line, "\n%s%s", names[n].square ? "" : names[n].second, names[n].square ? turned : misplaced);
+        for (size_t c = 0; c < sizeof commands / sizeof *commands; c++) {
+            const int code = run(commands[c], tiny, tiny);
+            check(code == 0 && strstr(output, line) && strstr(output, "\nno difference\n"), "%s, %s: exit %d: %s",
+                  commands[c], names[n].second, code, output);
+        }
+        check(run("./bert verify -v -m %s %s/other 2>&1", tiny, tiny) == 0 && strstr(output, names[n].second),
+              "-v shows %s: %s", names[n].second, output);
+    }
+    remove_made();
+}
+
+/* Both sides have the same second names, and the same wrong numbers under each: that is no contradiction. */
+static void second_names_that_are_wrong_alike_are_no_contradiction(void)
+{
+    const size_t shape[] = {4, 8, 0};
+    double x[32], y[32];
+    Made ref = {0}, other = {0};
+    for (int i = 0; i < 32; i++) x[i] = i % 7 - 3, y[i] = x[i] * 1.5;
+    if (!tiny_model()) return;
+    for (int k = 0; k < 2; k++) {
+        const char *const name = k ? "encoder.layer.0.output" : "encoder.layer.0.output.LayerNorm";
+        add_tensor(&ref, name, DTYPE_F32, shape, x);
+        add_tensor(&other, name, DTYPE_F32, shape, y);
+    }
+    write_made(&ref, "ref");
+    write_made(&other, "other");
+    check(compare() == 1 && !strstr(output, "contradict") &&
+          strstr(output, "\nfirst difference: encoder.layer.0.output.LayerNorm: "), "wrong alike: %s", output);
     remove_made();
 }
 
@@ -491,6 +545,8 @@ const Test compare_tests[] = {
      last_hidden_state_belongs_to_the_last_layer_that_is_named},
     {"each_of_the_ids_is_compared_where_others_are_missing", each_of_the_ids_is_compared_where_others_are_missing},
     {"each_name_of_a_tensor_is_compared", each_name_of_a_tensor_is_compared},
+    {"the_order_of_a_second_name_is_said", the_order_of_a_second_name_is_said},
+    {"second_names_that_are_wrong_alike_are_no_contradiction", second_names_that_are_wrong_alike_are_no_contradiction},
     {"other_positions_are_refused_by_name", other_positions_are_refused_by_name},
     {"ids_alone_are_enough_for_a_text", ids_alone_are_enough_for_a_text},
     {"the_order_of_a_file_does_not_matter", the_order_of_a_file_does_not_matter},

@@ -915,7 +915,7 @@ void put_place_index(char text[96], const TraceEntry *t, size_t i)
  * ================================================================================================================== */
 
 /* Is the next tensor that is made from this one nearly right? Then this one was right when it was used. */
-static bool used_rightly(const TraceComparison *c, size_t i)
+bool used_rightly(const TraceComparison *c, size_t i)
 {
     enum { NEARLY_DB = -25 };
     Layout layout;
@@ -927,18 +927,22 @@ static bool used_rightly(const TraceComparison *c, size_t i)
     return layout_by_numbers(&layout, &c->ref->entries[next], c->pairs[next], &c->criteria);
 }
 
+bool is_attention(TraceName row)
+{
+    return row == TRACE_SCORES || row == TRACE_PROBS || row == TRACE_CONTEXT;
+}
+
 /* A tensor that differs may be the right one with its numbers in another order: then it is read in that order. Of the
  * attention this is believed only if what follows is right, because a program may really have put its heads together
  * in the wrong order, or swapped queries and keys. */
 static void reorder(TraceComparison *c, size_t i)
 {
     const TraceEntry *ref = &c->ref->entries[i], *other = c->pairs[i];
-    const bool attention = ref->row == TRACE_SCORES || ref->row == TRACE_PROBS || ref->row == TRACE_CONTEXT;
     Result *r = &c->results[i];
     Layout layout;
     if (r->word && strcmp(r->word, "shape") != 0) return;
     if (!layout_by_numbers(&layout, ref, other, &c->criteria)) return;
-    if (!attention || used_rightly(c, i)) compare_laid_out(r, ref, other, &layout, &c->criteria);
+    if (!is_attention(ref->row) || used_rightly(c, i)) compare_laid_out(r, ref, other, &layout, &c->criteria);
 }
 
 /* How many pairs differ, and the first of them. */

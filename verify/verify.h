@@ -276,6 +276,8 @@ Status comparison_new(TraceComparison *c, const TraceView *ref, const TraceView 
 void comparison_run(TraceComparison *c);                                            /* once more, from the same pairs */
 void comparison_count(TraceComparison *c);                                          /* once more, from the results */
 void comparison_free(TraceComparison *c);
+bool used_rightly(const TraceComparison *c, size_t i);                              /* what is made from it is right */
+bool is_attention(TraceName row);                                                   /* scores, probabilities, context */
 Status comparison_twins(TraceComparison *c, Error *e);      /* the other names, once the pairs' results stand */
 const Twin *first_twin(const TraceComparison *c);           /* the first that differs, if no pair before it does */
 const char *twin_name(const Twin *twin);                    /* in its file */
