@@ -459,25 +459,33 @@ static void second_names_that_are_wrong_alike_are_no_contradiction(void)
     remove_made();
 }
 
-/* The trace in tiny/ref with position_ids of that shape, which a zero ends, as tiny/other. */
-static void write_positions(const size_t *shape, const double *values)
+/* The trace in tiny/ref with that tensor instead of its own of that name, or more, as tiny/other. A zero ends the shape. */
+static void write_with(const char *name, DType dtype, const size_t *shape, const double *values)
 {
-    Made positions = {0};
+    Made made = {0};
     char path[300];
     Error e = {0};
     Safetensors st;
+    size_t count = 0;
     snprintf(path, sizeof path, "%s/ref", tiny);
     if (!check(safetensors_open(&st, path, &e) == BERT_OK, "%s", e.message)) return;
-    add_tensor(&positions, "position_ids", DTYPE_I64, shape, values);
+    add_tensor(&made, name, dtype, shape, values);
     SafeTensor *all = calloc(st.count + 1, sizeof *all);
     if (!all) abort();
-    memcpy(all, st.tensors, st.count * sizeof *all);
-    all[st.count] = positions.tensors[0];
+    for (size_t i = 0; i < st.count; i++)
+        if (strcmp(st.tensors[i].name, name) != 0) all[count++] = st.tensors[i];
+    all[count++] = made.tensors[0];
     snprintf(path, sizeof path, "%s/other", tiny);
-    check(safetensors_write(path, all, st.count + 1, NULL, 0, &e) == BERT_OK, "%s", e.message);
+    check(safetensors_write(path, all, count, NULL, 0, &e) == BERT_OK, "%s", e.message);
     free(all);
-    free(positions.tensors[0].name), free((void *)(uintptr_t)positions.tensors[0].data);
+    free(made.tensors[0].name), free((void *)(uintptr_t)made.tensors[0].data);
     safetensors_close(&st);
+}
+
+/* position_ids of that shape. */
+static void write_positions(const size_t *shape, const double *values)
+{
+    write_with("position_ids", DTYPE_I64, shape, values);
 }
 
 /* position_ids in a trace are BERT's own, or refused with the first place; those of padding are nobody's. */
@@ -509,6 +517,52 @@ static void other_positions_are_refused_by_name(void)
           strstr(output, "position_ids: token 2 is 2, expected 1 (OTHER has none: BERT's own)\n"), "the other: %s", output);
     write_positions(batch, padded);
     check(run("./bert compare %s/ref %s/other 2>&1", tiny, tiny) == 0, "padding: %s", output);
+    remove_made();
+}
+
+/* Ids that hide a whole text, that contradict each other under two names, or are no whole numbers: refused by name and
+ * place, by verify and by compare. With them agreeing, whatever their type, nothing is said. The trace is
+ * [CLS] the cat [SEP] and five of padding. */
+static void ids_that_say_two_things_are_refused(void)
+{
+    static const size_t row[] = {9, 0}, one[] = {1, 9, 0};
+    static double none[9], mask[9] = {1, 1, 1, 1}, shorter[9] = {1, 1, 1}, types[9] = {0, 0, 1}, half[9] = {0, 0.5},
+                  own[9] = {0, 1, 2, 3, 4, 5, 6, 7, 8}, from_1[9] = {1, 2, 3, 4, 5, 6, 7, 8, 9},
+                  added[9] = {-1e9, -1e9, -1e9, -1e9, -1e9, -1e9, -1e9, -1e9, -1e9};
+    static const struct {
+        const char *name;
+        DType dtype;
+        const double *values;
+        const char *verify, *compare;       /* what is said; NULL: nothing */
+    } cases[] = {
+        {"attention_mask", DTYPE_I64, none, "attention_mask: input 0 is 0 for each of its 9 tokens", "is 0 for each"},
+        {"attention_mask", DTYPE_F32, added, "attention_mask: input 0 is 0 for each of its 9 tokens", "is 0 for each"},
+        {"input_mask", DTYPE_I64, shorter, "attention_mask and input_mask are two names of the same ids, and contradict "
+         "each other: input 0 token 3 is 1 and 0", "attention_mask and input_mask"},
+        {"bert.attention_mask", DTYPE_F32, shorter, "contradict each other: input 0 token 3 is ", "contradict each other"},
+        {"input_mask", DTYPE_F32, mask, NULL, NULL}, {"bert.attention_mask", DTYPE_I64, mask, NULL, NULL},
+        {"tokens", DTYPE_I64, own, "input_ids and tokens are two names of the same ids, and contradict each other: input 0 "
+         "token 0 is 2 and 0", "input_ids and tokens"},
+        {"segment_ids", DTYPE_I64, types, "token_type_ids and segment_ids are two names of the same ids, and contradict "
+         "each other: input 0 token 2 is 0 and 1", "token_type_ids and segment_ids"},
+        {"segment_ids", DTYPE_F32, none, NULL, NULL},
+        {"token_type_ids", DTYPE_F32, half, "token_type_ids: number 1 is 0.5, expected a whole number", "number 1 is 0.5"},
+        {"position_ids", DTYPE_F32, from_1, "position_ids: input 0 token 0 is 1, expected 0", "position_ids: token 0 is 1"},
+        {"bert.position_ids", DTYPE_I64, from_1, "bert.position_ids: input 0 token 0 is 1, expected 0", "token 0 is 1"},
+        {"position_ids", DTYPE_F32, half, "position_ids: number 1 is 0.5, expected a whole number", "number 1 is 0.5"},
+        {"position_ids", DTYPE_F32, own, NULL, NULL}, {"bert.position_ids", DTYPE_F32, own, NULL, NULL}};
+    if (!tiny_model()) return;
+    check(run("./bert trace -m %s -o %s/ref --pad --max-length 9 'the cat'", tiny, tiny) == 0, "a trace: %s", output);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_with(cases[i].name, cases[i].dtype, i % 2 ? row : one, cases[i].values);
+        const bool differs = cases[i].compare && strstr(cases[i].compare, "token 0");       /* from REF's positions */
+        int code = run("./bert verify -m %s %s/other 2>&1", tiny, tiny);
+        check(code == (cases[i].verify ? 3 : 0) && (cases[i].verify ? strstr(output, cases[i].verify) != NULL :
+              !strstr(output, "unknown")), "verify, case %zu: exit %d: %s", i, code, output);
+        code = run("./bert compare %s/ref %s/other 2>&1", tiny, tiny);
+        check(code == (differs ? 1 : cases[i].compare ? 3 : 0) && (cases[i].compare ? strstr(output, cases[i].compare) !=
+              NULL : !strstr(output, "unknown")), "compare, case %zu: exit %d: %s", i, code, output);
+    }
     remove_made();
 }
 
@@ -545,6 +599,7 @@ const Test compare_tests[] = {
      last_hidden_state_belongs_to_the_last_layer_that_is_named},
     {"each_of_the_ids_is_compared_where_others_are_missing", each_of_the_ids_is_compared_where_others_are_missing},
     {"each_name_of_a_tensor_is_compared", each_name_of_a_tensor_is_compared},
+    {"ids_that_say_two_things_are_refused", ids_that_say_two_things_are_refused},
     {"the_order_of_a_second_name_is_said", the_order_of_a_second_name_is_said},
     {"second_names_that_are_wrong_alike_are_no_contradiction", second_names_that_are_wrong_alike_are_no_contradiction},
     {"other_positions_are_refused_by_name", other_positions_are_refused_by_name},

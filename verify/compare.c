@@ -208,19 +208,25 @@ static void name_entry(TraceEntry *t, TraceName row, int layer)
     t->order = (head ? (size_t)MOST_LAYERS : per_layer ? block + 1 : 0) * TRACE_COUNT + place;
 }
 
+/* What a name is without the model's own prefix, and without TensorFlow's number of an output: its start into *name, its
+ * length. */
+static size_t bare_name(const char **name)
+{
+    const size_t prefix = !strncmp(*name, "bert.", 5) || !strncmp(*name, "bert/", 5) ? 5 :
+                          !strncmp(*name, "distilbert.", 11) ? 11 : 0;
+    *name += prefix;
+    const size_t length = strlen(*name);
+    return length > 2 && !strcmp(*name + length - 2, ":0") ? length - 2 : length;
+}
+
 /* Any name to ours; false if it is nobody's. `last` is the number of the last layer, or -1 if nothing says so.
  *
  *     bert/encoder/layer_3/output/dense/BiasAdd:0   ->   encoder.layer.3.output.dense
  *     blocks.0.hook_resid_pre                       ->   embeddings.LayerNorm, what goes into layer 0 */
 bool resolve_name(TraceEntry *t, const char *name, int last)
 {
-    size_t length = strlen(name);
+    const size_t length = bare_name(&name);
     int layer;
-    const size_t prefix = !strncmp(name, "bert.", 5) || !strncmp(name, "bert/", 5) ? 5 :
-                          !strncmp(name, "distilbert.", 11) ? 11 : 0;
-    name += prefix;
-    length -= prefix;
-    if (length > 2 && !strcmp(name + length - 2, ":0")) length -= 2;
     for (TraceName row = 0; row < TRACE_COUNT; row++)
         if (fits(trace_table[row].name, name, length, &layer)) {
             t->alias = false;
@@ -316,12 +322,16 @@ int by_order(const void *a, const void *b)
     return strcmp(x->tensor.name, y->tensor.name);
 }
 
-/* Is it one of the three rows of ids, the k-th, under its i-th name? Masks come as floating numbers, too. */
+/* Is it one of the three rows of ids, the k-th, under its i-th name? Masks and token types come as floating numbers,
+ * too; input_ids do not, for the coarser types of those do not hold every id. */
 static bool is_ids(const SafeTensor *t, int *row, int *name)
 {
+    const char *bare = t->name;
+    int layer;
+    const size_t length = bare_name(&bare);
     for (int k = 0; k < 3; k++)
         for (int i = 0; i < 3; i++)
-            if (!strcmp(t->name, id_names[k][i]) && (is_integer(t->dtype) || k == MASK)) {
+            if (fits(id_names[k][i], bare, length, &layer) && (is_integer(t->dtype) || k > 0)) {
                 *row = k;
                 *name = i;
                 return true;
@@ -332,7 +342,10 @@ static bool is_ids(const SafeTensor *t, int *row, int *name)
 /* position_ids are ids, too: which row of the position embeddings each token has. */
 static bool is_positions(const SafeTensor *t)
 {
-    return !strcmp(t->name, "position_ids") && is_integer(t->dtype);
+    const char *bare = t->name;
+    int layer;
+    const size_t length = bare_name(&bare);
+    return fits("position_ids", bare, length, &layer);
 }
 
 /* All of them, each under its first name before any other. */
@@ -374,9 +387,8 @@ static bool is_causal(const SafeTensor *mask, size_t T, bool added)
 
 /* A mask for each query (B,1,T,T), or for each head, too, is that of the keys if all queries have the same. One in
  * which they have not is another model's, and refused: its first place, and what it is, if it is a known one. */
-static Status check_queries(const TraceView *view, size_t each, size_t T, bool added, Error *e)
+static Status check_queries(const TraceView *view, const SafeTensor *mask, size_t each, size_t T, bool added, Error *e)
 {
-    const SafeTensor *mask = &view->ids[MASK];
     for (size_t i = 0; i < mask->count; i++) {
         const size_t first = i / each * each + i % T;
         if (mask_element(mask, i) == mask_element(mask, first)) continue;
@@ -396,32 +408,137 @@ static bool is_square(const SafeTensor *t, const SafeTensor *ids, size_t T)
     return t->count % (N * T) == 0 || (t->count == T * T && t->count != N);
 }
 
-/* Token types and masks as programs have them, under the shape of the input_ids (B,T): (T) or (1,T) for all sequences
- * at once, (B,1,1,T) and (B,1,T,T), and masks of floating numbers. Whatever else there is stays as it is, and its size
- * will not fit. */
-static Status settle_ids(TraceView *view, Error *e)
+/* How many tokens a row has: as the input_ids say, or the tensor itself. */
+static size_t row_length(const TraceView *view, const SafeTensor *t)
 {
     const SafeTensor *ids = &view->ids[0];
-    const size_t N = ids->count, T = ids->rank ? ids->shape[ids->rank - 1] : N;
-    for (int k = 1; k < 3; k++) {
-        SafeTensor *t = &view->ids[k];
-        const size_t B = ids->data && T ? N / T : t->rank ? t->count / t->shape[t->rank - 1] : 1;
-        const bool floating = t->data && !is_integer(t->dtype), added = floating && is_added(t);
-        const bool shared = ids->data && t->count == T && N > T;
-        const bool square = k == MASK && is_square(t, ids, T), one = square && t->count == T * T;
-        if (!t->data || (!floating && !shared && !square)) continue;
-        const size_t count = shared || square ? N : t->count, each = !square ? T : one ? T * T : t->count / B;
-        if (square && check_queries(view, each, T, added, e) != BERT_OK) return e->status;
-        int64_t *made = view->made[k] = calloc(count + 1, sizeof *made);
-        if (!made) return fail(e, BERT_SYSTEM, "%s: out of memory for its ids", view->path);
-        for (size_t i = 0; i < count; i++) {
-            const size_t from = shared ? i % T : square ? (one ? 0 : i / T * each) + i % T : i;
-            made[i] = !floating ? integer_element(t, from) : (tensor_element(t, from) == 0) == added;
-        }
-        *t = (SafeTensor){.name = t->name, .dtype = DTYPE_I64, .rank = 2, .count = count, .data = made,
-                          .shape = {T ? count / T : 0, T}};
+    if (ids->data) return ids->rank ? ids->shape[ids->rank - 1] : ids->count;
+    return t->rank ? t->shape[t->rank - 1] : t->count;
+}
+
+/* A mask as programs have it, under the shape of the input_ids (B,T): (T) or (1,T) for all sequences at once,
+ * (B,1,1,T) and (B,1,T,T), and of floating numbers. Whatever else there is stays as it is, and its size will not fit.
+ * What is made is malloc'ed into *made. */
+static Status settle_mask(const TraceView *view, SafeTensor *t, int64_t **made, Error *e)
+{
+    const SafeTensor *ids = &view->ids[0];
+    const size_t N = ids->count, T = row_length(view, t);
+    const size_t B = ids->data && T ? N / T : t->rank ? t->count / t->shape[t->rank - 1] : 1;
+    const bool floating = !is_integer(t->dtype), added = floating && is_added(t);
+    const bool shared = ids->data && t->count == T && N > T;
+    const bool square = is_square(t, ids, T), one = square && t->count == T * T;
+    if (!floating && !shared && !square) return BERT_OK;
+    const size_t count = shared || square ? N : t->count, each = !square ? T : one ? T * T : t->count / B;
+    if (square && check_queries(view, t, each, T, added, e) != BERT_OK) return e->status;
+    *made = calloc(count + 1, sizeof **made);
+    if (!*made) return fail(e, BERT_SYSTEM, "%s: out of memory for its ids", view->path);
+    for (size_t i = 0; i < count; i++) {
+        const size_t from = shared ? i % T : square ? (one ? 0 : i / T * each) + i % T : i;
+        (*made)[i] = !floating ? integer_element(t, from) : (tensor_element(t, from) == 0) == added;
+    }
+    *t = (SafeTensor){.name = t->name, .dtype = DTYPE_I64, .rank = 2, .count = count, .data = *made,
+                      .shape = {T ? count / T : 0, T}};
+    return BERT_OK;
+}
+
+/* Token types or positions, which some programs have as floating numbers: whole ones, or they are refused. One row (T)
+ * is for all sequences. */
+static Status settle_numbers(const TraceView *view, SafeTensor *t, int64_t **made, Error *e)
+{
+    const SafeTensor *ids = &view->ids[0];
+    const size_t T = row_length(view, t);
+    const bool shared = ids->data && t->count == T && ids->count > T;
+    const size_t count = shared ? ids->count : t->count;
+    const SafeTensor from = *t;
+    if (is_integer(t->dtype) && !shared) return BERT_OK;
+    *made = calloc(count + 1, sizeof **made);
+    if (!*made) return fail(e, BERT_SYSTEM, "%s: out of memory for its ids", view->path);
+    for (size_t i = 0; i < count; i++) {
+        const double x = mask_element(&from, shared ? i % T : i);
+        if (!(fabs(x) <= INT32_MAX) || x != rint(x))
+            return fail(e, BERT_FILE, "%s: %s: number %zu is %g, expected a whole number", view->path, t->name, i,
+                        unsigned_nan(x));
+        (*made)[i] = (int64_t)x;
+    }
+    t->dtype = DTYPE_I64, t->data = *made, t->count = count;
+    if (shared) t->rank = 2, t->shape[0] = T ? count / T : 0, t->shape[1] = T;
+    return BERT_OK;
+}
+
+static Status settle_row(const TraceView *view, int k, SafeTensor *t, int64_t **made, Error *e)
+{
+    if (k == 0 || !t->data) return BERT_OK;
+    return k == MASK ? settle_mask(view, t, made, e) : settle_numbers(view, t, made, e);
+}
+
+/* Does the token count, as far as the trace says? */
+static bool is_real(const TraceView *view, size_t i)
+{
+    const SafeTensor *mask = &view->ids[MASK];
+    return !mask->data || !mask->count || integer_element(mask, i % mask->count) != 0;
+}
+
+/* A text of which no token counts: any numbers would pass for it. Trap: a mask that hides everything makes every program
+ * right. */
+static Status check_hidden(const TraceView *view, Error *e)
+{
+    const SafeTensor *mask = &view->ids[MASK];
+    const size_t T = mask->data ? row_length(view, mask) : 0, B = T ? mask->count / T : 0;
+    for (size_t b = 0; b < B; b++) {
+        size_t real_tokens = 0;
+        for (size_t i = 0; i < T; i++) real_tokens += integer_element(mask, b * T + i) != 0;
+        if (!real_tokens)
+            return fail(e, BERT_FILE, "%s: %s: input %zu is 0 for each of its %zu tokens, expected one that counts: of a "
+                        "text that is all padding nothing can be compared", view->path, mask->name, b, T);
     }
     return BERT_OK;
+}
+
+/* The same ids under a second name: which of two that contradict each other was computed from, nobody can say. Masks are
+ * 0 or not; what ids and types padding has does not matter. */
+static Status check_second(const TraceView *view, const SafeTensor *x, const SafeTensor *y, int k, Error *e)
+{
+    const size_t T = row_length(view, x);
+    if (x->count != y->count)
+        return fail(e, BERT_FILE, "%s: %s has %zu numbers, %s %zu: two names of the same ids", view->path, y->name,
+                    y->count, x->name, x->count);
+    for (size_t i = 0; i < x->count; i++) {
+        const int64_t a = integer_element(x, i), b = integer_element(y, i);
+        if (k == MASK ? !a == !b : a == b || !is_real(view, i)) continue;
+        return fail(e, BERT_FILE, "%s: %s and %s are two names of the same ids, and contradict each other: input %zu "
+                    "token %zu is %lld and %lld", view->path, x->name, y->name, T ? i / T : 0, T ? i % T : i,
+                    (long long)a, (long long)b);
+    }
+    return BERT_OK;
+}
+
+/* The ids that the view has not taken, being second names. */
+static Status check_seconds(const TraceView *view, const SafeTensor *tensors, size_t count, Error *e)
+{
+    Status status = BERT_OK;
+    int k, i;
+    for (size_t n = 0; status == BERT_OK && n < count; n++) {
+        SafeTensor t = tensors[n];
+        int64_t *made = NULL;
+        const bool position = is_positions(&t);
+        if (!position && !is_ids(&t, &k, &i)) continue;
+        const SafeTensor *first = position ? &view->positions : &view->ids[k];
+        if (t.name == first->name) continue;
+        status = position ? settle_numbers(view, &t, &made, e) : settle_row(view, k, &t, &made, e);
+        if (status == BERT_OK) status = check_second(view, first, &t, position ? 1 : k, e);
+        free(made);
+    }
+    return status;
+}
+
+/* All ids in one form, and agreeing with each other. */
+static Status settle_ids(TraceView *view, const SafeTensor *tensors, size_t count, Error *e)
+{
+    for (int k = 1; k < 3; k++)
+        if (settle_row(view, k, &view->ids[k], &view->made[k], e) != BERT_OK) return e->status;
+    if (view->positions.data && settle_numbers(view, &view->positions, &view->made[0], e) != BERT_OK) return e->status;
+    if (check_hidden(view, e) != BERT_OK) return e->status;
+    return check_seconds(view, tensors, count, e);
 }
 
 /* What `logits` are: K numbers for each sequence or each token (a classifier, if the model has one), one row for each
@@ -544,7 +661,7 @@ Status view_make(TraceView *view, const char *path, const SafeTensor *tensors, s
                         .unknown = calloc(count + 1, sizeof *view->unknown)};
     if (!view->entries || !view->unknown) return fail(e, BERT_SYSTEM, "%s: out of memory", path);
     take_ids(view, tensors, count);
-    if (settle_ids(view, e) != BERT_OK) return e->status;
+    if (settle_ids(view, tensors, count, e) != BERT_OK) return e->status;
     for (size_t i = 0; i < count; i++)
         if (!is_ids(&tensors[i], &(int){0}, &(int){0}) && !is_positions(&tensors[i]) && !is_label_name(tensors[i].name))
             take_tensor(view, &tensors[i], known);

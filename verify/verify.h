@@ -154,7 +154,7 @@ typedef struct {                    /* a trace as compare and verify see it */
     size_t twin_count;
     SafeTensor ids[3];              /* input_ids, token_type_ids, attention_mask; data NULL where there is none */
     SafeTensor positions;           /* position_ids, or data NULL */
-    int64_t *made[3];               /* ids that had to be put in order: see settle_ids */
+    int64_t *made[3];               /* positions, types, mask that had to be put in order: see settle_ids */
     const char *dropped;            /* a tensor that dropout went over, or NULL */
     double dropped_share;           /* of its numbers are 0 */
     const char **unknown;           /* the file's names that nobody knows here, in the order of the file */
