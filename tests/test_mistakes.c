@@ -163,6 +163,8 @@ static const struct { const char *name, *sentence, *first; Needs needs; } expect
     {"bias-missing", "lacks its bias", "", ANY},
     {"kernel-not-transposed", "has its kernel transposed: (in, out) read as (out, in)", "", ANY},
     {"query-key-swapped", "query and key are swapped", BLOCK_0 "attention.self.query", ANY},
+    {"key-value-swapped", "key and value are swapped", BLOCK_0 "attention.self.key", ANY},
+    {"query-value-swapped", "query and value are swapped", BLOCK_0 "attention.self.query", ANY},
     {"layer-before", "the weights are those of the layer before", "encoder.layer.1.attention.self.query", ANY},
     {"layer-after", "the weights are those of the layer after", BLOCK_0 "attention.self.query", ANY},
     {"layer-zero", "every layer has the weights of layer 0", "encoder.layer.1.attention.self.query", ANY},

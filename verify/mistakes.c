@@ -343,18 +343,24 @@ static bool plant_misread(Trial *t)
     return true;
 }
 
-/* Query and key have the same shape and stand beside each other, so that swapping them breaks nothing but the
- * numbers: the scores are transposed, "i looks at j" becomes "j looks at i". */
-static bool plant_query_key_swapped(Trial *t)
+/* Query, key and value have the same shape and stand beside each other, so that swapping two of them breaks nothing but
+ * the numbers. Query and key: the scores are transposed, "i looks at j" becomes "j looks at i". With the value, what is
+ * looked for, or what is found, is what should have been handed on. */
+enum { QUERY_AND_KEY, KEY_AND_VALUE, QUERY_AND_VALUE };
+
+static bool plant_swapped(Trial *t)
 {
     for (int l = 0; l < t->model.config.L; l++) {
         BertLayer *w = &t->model.layers[l];
-        const Tensor W = w->Wq;
-        const real *b = w->bq;
-        w->Wq = w->Wk;
-        w->bq = w->bk;
-        w->Wk = W;
-        w->bk = b;
+        const bool key_first = t->value == KEY_AND_VALUE, key_second = t->value == QUERY_AND_KEY;
+        Tensor *const X = key_first ? &w->Wk : &w->Wq, *const Y = key_second ? &w->Wk : &w->Wv;
+        const real **const x = key_first ? &w->bk : &w->bq, **const y = key_second ? &w->bk : &w->bv;
+        const Tensor W = *X;
+        const real *b = *x;
+        *X = *Y;
+        *x = *y;
+        *Y = W;
+        *y = b;
     }
     return true;
 }
@@ -1089,7 +1095,9 @@ const Mistake mistakes[] = {
     {"bias-missing", "lacks its bias", 0, EVERY(IN_EACH_BIAS, plant_missing)},
     {"kernel-not-transposed", "has its kernel transposed: (in, out) read as (out, in)", 0,
      EVERY(IN_EACH_MATRIX, plant_misread)},
-    {"query-key-swapped", "query and key are swapped", 0, .plant = plant_query_key_swapped},
+    {"query-key-swapped", "query and key are swapped", QUERY_AND_KEY, .plant = plant_swapped},
+    {"key-value-swapped", "key and value are swapped", KEY_AND_VALUE, .plant = plant_swapped},
+    {"query-value-swapped", "query and value are swapped", QUERY_AND_VALUE, .plant = plant_swapped},
     {"layer-before", "the weights are those of the layer before", -1, .plant = plant_other_layer},
     {"layer-after", "the weights are those of the layer after", 1, .plant = plant_other_layer},
     {"layer-zero", "every layer has the weights of layer 0", 0, .plant = plant_other_layer},
