@@ -53,7 +53,7 @@ COMPILE = $(CC) $(CFLAGS) -Wall -Wextra -Wpedantic -Wno-psabi $(NUMBERS) $(DEFIN
 BOOK    = tokenizer.c tensor.c bert.c learn.c
 WEIGHTS = $(addprefix weights/, files.c json.c sha256.c safetensors.c shards.c config.c labels.c model.c parameters.c training.c \
           vocabulary.c added.c tokenizer_json.c modules.c program.c)
-VERIFY  = $(addprefix verify/, trace.c compare.c twins.c layout.c report.c trial.c rounding.c verify.c mistakes.c unseen.c gradients.c habits.c)
+VERIFY  = $(addprefix verify/, trace.c compare.c twins.c layout.c slices.c report.c trial.c rounding.c verify.c mistakes.c unseen.c gradients.c habits.c)
 CLI     = $(addprefix cli/, main.c options.c inputs.c output.c tokenize.c vectors.c sentence.c predict.c classify.c attention.c traces.c \
           explain.c explain_cards.c explain_learn.c explain_tables.c goldens.c info.c demo.c \
           spans.c tag.c answer.c train.c train_model.c train_data.c train_dev.c train_task.c train_answer.c train_score.c train_teacher.c \

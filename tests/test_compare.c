@@ -439,6 +439,61 @@ static void the_order_of_a_second_name_is_said(void)
     remove_made();
 }
 
+/* Of 2 inputs of 3 tokens, in 2 heads of 4 features: what of OTHER's query and scores is spoiled. */
+typedef enum { ONE_INPUT, ONE_HEAD, ONE_TOKEN, ONE_FEATURE, HEAD_OF_SCORES, HEADS_SWAPPED, INPUTS_SWAPPED,
+               SCORE_HEADS_SWAPPED, FEATURES_SWAPPED, EVERYTHING } Part;
+
+static void spoil_part(Part part, double query[48], double scores[36])
+{
+    double old[48], old_scores[36];
+    memcpy(old, query, sizeof old);
+    memcpy(old_scores, scores, sizeof old_scores);
+    for (int i = 0; i < 48; i++) {
+        const int input = i / 24, token = i / 8 % 3, feature = i % 8, head = feature / 4;
+        const bool spoiled = (part == ONE_INPUT && input == 1) || (part == ONE_HEAD && head == 1) || part == EVERYTHING ||
+                             (part == ONE_TOKEN && token == 2) || (part == ONE_FEATURE && feature == 6);
+        if (spoiled) query[i] = old[i] * 1.25 + 1;
+        if (part == HEADS_SWAPPED) query[i] = old[i - feature + (feature + 4) % 8];
+        if (part == INPUTS_SWAPPED) query[i] = old[(i + 24) % 48];
+        if (part == FEATURES_SWAPPED && (feature == 3 || feature == 4)) query[i] = old[feature == 3 ? i + 1 : i - 1];
+    }
+    for (int i = 0; i < 36; i++) {
+        if (part == HEAD_OF_SCORES && i / 9 % 2 == 0) scores[i] = -old_scores[i];
+        if (part == SCORE_HEADS_SWAPPED) scores[i] = old_scores[i / 18 * 18 + (i + 9) % 18];
+    }
+}
+
+/* A difference that lies in one part of a tensor is said to, and so are two parts that are swapped; of one that lies
+ * everywhere, or is no exchange of inputs or heads, nothing is said. */
+static void a_difference_in_one_part_is_said(void)
+{
+    static const size_t tokens[] = {2, 3, 8, 0}, heads[] = {2, 2, 3, 3, 0};
+    static const struct { Part part; const char *said; } parts[] = {
+        {ONE_INPUT, "only input 1"}, {ONE_HEAD, "only head 1"}, {ONE_TOKEN, "only token 2"}, {ONE_FEATURE, "only feature 6"},
+        {HEAD_OF_SCORES, "only head 0"}, {HEADS_SWAPPED, "heads 0 and 1 are swapped"},
+        {INPUTS_SWAPPED, "inputs 0 and 1 are swapped"}, {SCORE_HEADS_SWAPPED, "heads 0 and 1 are swapped"},
+        {FEATURES_SWAPPED, NULL}, {EVERYTHING, NULL}};
+    double query[48], scores[36];
+    char line[100];
+    if (!tiny_model()) return;
+    for (size_t n = 0; n < sizeof parts / sizeof *parts; n++) {
+        Made ref = {0}, other = {0};
+        for (int i = 0; i < 48; i++) query[i] = sin(i * i + 1.0) * 2;
+        for (int i = 0; i < 36; i++) scores[i] = cos(i * i + 2.0);
+        add_tensor(&ref, "encoder.layer.0.attention.self.query", DTYPE_F32, tokens, query);
+        add_tensor(&ref, "encoder.layer.0.attention.self.scores", DTYPE_F32, heads, scores);
+        spoil_part(parts[n].part, query, scores);
+        add_tensor(&other, "encoder.layer.0.attention.self.query", DTYPE_F32, tokens, query);
+        add_tensor(&other, "encoder.layer.0.attention.self.scores", DTYPE_F32, heads, scores);
+        write_made(&ref, "ref");
+        write_made(&other, "other");
+        snprintf(line, sizeof line, "\nits difference: %s\n", parts[n].said ? parts[n].said : "");
+        check(compare() == 1 && (parts[n].said ? strstr(output, line) != NULL : !strstr(output, "its difference:")),
+              "part %zu, \"%s\": %s", n, parts[n].said ? parts[n].said : "nothing", output);
+    }
+    remove_made();
+}
+
 /* Both sides have the same second names, and the same wrong numbers under each: that is no contradiction. */
 static void second_names_that_are_wrong_alike_are_no_contradiction(void)
 {
@@ -599,6 +654,7 @@ const Test compare_tests[] = {
      last_hidden_state_belongs_to_the_last_layer_that_is_named},
     {"each_of_the_ids_is_compared_where_others_are_missing", each_of_the_ids_is_compared_where_others_are_missing},
     {"each_name_of_a_tensor_is_compared", each_name_of_a_tensor_is_compared},
+    {"a_difference_in_one_part_is_said", a_difference_in_one_part_is_said},
     {"ids_that_say_two_things_are_refused", ids_that_say_two_things_are_refused},
     {"the_order_of_a_second_name_is_said", the_order_of_a_second_name_is_said},
     {"second_names_that_are_wrong_alike_are_no_contradiction", second_names_that_are_wrong_alike_are_no_contradiction},

@@ -951,7 +951,8 @@ static Reading reading_of(const TraceEntry *ref, const TraceEntry *other, const 
 static Pair pair_of(const TraceEntry *ref, double x, double y, const Reading *how, const Criteria *criteria)
 {
     const double fine_x = finite_score(ref, how->x_scale * x), fine_y = finite_score(ref, how->y_scale * y);
-    Pair p = {finite_score(ref, round_to(fine_x, how->coarse)), finite_score(ref, round_to(fine_y, how->coarse))};
+    Pair p = {.x = finite_score(ref, round_to(fine_x, how->coarse)),
+              .y = finite_score(ref, round_to(fine_y, how->coarse))};
     const double step = 2 * half_step_at(fabs(p.x) > fabs(p.y) ? p.x : p.y, how->coarse);
     if (criteria->tolerance.kind != TOLERANCE_EXACT && both_hide(ref, p.x, p.y)) return (Pair){0};
     p.apart = fabs(p.x - p.y);
@@ -969,8 +970,12 @@ void compare_laid_out(Result *r, const TraceEntry *ref, const TraceEntry *other,
     const Reading how = reading_of(ref, other, criteria);
     Sums s = {.exponent = exponent_of(ref, other, layout, how.coarse)};
     *r = (Result){.comparable = true, .layout = *layout};
+    const Slicing *const slicing = criteria->slicing;
     for (size_t i = 0; i < ref->tensor.count; i++) {
-        const Pair p = pair_of(ref, element(ref, NULL, 1, ref, i), element(other, layout, 1, ref, i), &how, criteria);
+        size_t k = i;
+        if (slicing && slicing->exchanged) k = index_at(ref, place_exchanged(ref, slicing, place_at(ref, i)));
+        else if (slicing && slice_at(ref, slicing, place_at(ref, i)) == slicing->first) continue;
+        const Pair p = pair_of(ref, element(ref, NULL, 1, ref, i), element(other, layout, 1, ref, k), &how, criteria);
         const double u = scaled(p.x, &s), w = scaled(p.apart, &s);
         if (isfinite(p.x) && isfinite(p.y)) s.all_squares += u * u, s.all_differences += w * w;
         if (element_counts(ref, criteria, i)) add_pair(r, &s, p, i, precision(how.coarse), &criteria->tolerance);

@@ -866,8 +866,8 @@ static Status grade(Grading *v, const Bert *m, const TraceView *other, const Ver
     Lesson *t = &v->lesson;
     const Tokenizer *tokenizer = options->tokenizer;
     const int32_t specials[2] = {tokenizer ? tokenizer->cls_id : -1, tokenizer ? tokenizer->sep_id : -1};
-    const Criteria criteria = {options->tolerance, (size_t)t->batch.B, (size_t)t->batch.T[0], t->batch.attention_mask,
-                               (size_t)m->config.H, (size_t)m->config.A};
+    const Criteria criteria = {.tolerance = options->tolerance, .B = (size_t)t->batch.B, .T = (size_t)t->batch.T[0],
+                               .mask = t->batch.attention_mask, .H = (size_t)m->config.H, .A = (size_t)m->config.A};
     t->specials = specials;
     lesson_run(t, NULL);
     Status status = view_of(v, m, e);

@@ -26,6 +26,11 @@ Place place_at(const TraceEntry *t, size_t i)
     return (Place){head / t->heads, head % t->heads, row % t->rows, i % t->cols};
 }
 
+size_t index_at(const TraceEntry *t, Place p)
+{
+    return ((p.b * t->heads + p.head) * t->rows + p.row) * t->cols + p.col;
+}
+
 /* The index of that place in OTHER's data. */
 size_t layout_index(const Layout *l, Place p)
 {

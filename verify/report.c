@@ -163,15 +163,19 @@ static void put_agreement(char text[256], const TraceComparison *c)
         snprintf(text, 256, "NMSE at most %s (%s), allowed are %g dB", nmse, c->ref->entries[worst].name, t->decibel);
 }
 
-/* The two numbers that are farthest apart in the first tensor that differs. */
+/* The two numbers that are farthest apart in the first tensor that differs; and the one place of it that does, if there
+ * is one. */
 static void print_largest(const TraceComparison *c, FILE *out)
 {
     const Twin *twin = first_twin(c);
     const Result *r = twin ? &twin->result : &c->results[c->first];
-    char where[96];
+    const TraceEntry *ref = twin ? twin->ref : &c->ref->entries[c->first];
+    char where[96], slices[160];
     if (!r->comparable || r->word) return;
-    put_place(where, twin ? twin->ref : &c->ref->entries[c->first], r->where);
+    put_place(where, ref, r->where);
     fprintf(out, "its largest difference: %s is %.9g, expected %.9g\n", where, r->found, r->expected);
+    put_slices(slices, ref, twin ? twin->other : c->pairs[c->first], r, &c->criteria);
+    if (*slices && !c->rounded) fprintf(out, "its difference: %s\n", slices);
 }
 
 /* The name of the first that differs: of a pair ours, of a second name the file's; "" if none does. */

@@ -690,7 +690,8 @@ static Status verify_ids(const Bert *m, const TraceView *other, const Ids *ids, 
 {
     const size_t B = (size_t)ids->batch.B, T = (size_t)ids->T[0], N = B * T;
     const Request request = trace_request(m, ids->rows, (int)N);
-    const Criteria criteria = {options->tolerance, B, T, ids->ids[2], (size_t)m->config.H, (size_t)m->config.A};
+    const Criteria criteria = {.tolerance = options->tolerance, .B = B, .T = T, .mask = ids->ids[2],
+                               .H = (size_t)m->config.H, .A = (size_t)m->config.A};
     Activations a = {0};
     RunView ours = {0}, mine = {0};
     Verification v = {.assumed = ids->assumed};

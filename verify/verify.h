@@ -184,6 +184,15 @@ extern const char *const id_names[3][3];                                    /* t
 /* ---------------------------------------------------------------------------------------------------------------------
  * One tensor against another (compare.c)
  * ------------------------------------------------------------------------------------------------------------------ */
+/* Part of a tensor, by its number in one dimension (slices.c). */
+typedef enum { SLICE_INPUT, SLICE_HEAD, SLICE_TOKEN, SLICE_FEATURE, SLICE_DIMENSIONS } SliceDimension;
+typedef struct {
+    SliceDimension dimension;
+    size_t width;                   /* features of a head */
+    size_t first, second;
+    bool exchanged;                 /* OTHER's `first` and `second` each stand for the other; else `first` does not count */
+} Slicing;
+
 typedef struct {
     Tolerance tolerance;
     size_t B, T;                    /* sequences, tokens of each; 0 where nothing says so: then everything counts */
@@ -191,6 +200,7 @@ typedef struct {
     size_t H;                       /* width of a hidden state: with the number of heads it gives D */
     size_t A;                       /* heads, or 0 where nothing says so */
     bool computed_so;               /* numbers in half precision are what OTHER went on with, and not only written so */
+    const Slicing *slicing;         /* or NULL: all of a tensor is compared, as it stands */
 } Criteria;
 
 /* How OTHER's numbers lie under REF's shape: how far apart they are from one sequence, head, row, ... to the next. */
@@ -242,6 +252,11 @@ typedef struct {
     size_t b, head, row, col;
 } Place;
 Place place_at(const TraceEntry *t, size_t i);                              /* element i, counted in C's order */
+size_t index_at(const TraceEntry *t, Place p);                              /* the element there */
+size_t slice_at(const TraceEntry *t, const Slicing *s, Place p);
+Place place_exchanged(const TraceEntry *t, const Slicing *s, Place p);
+/* Where alone the two differ, or which two parts of OTHER are swapped, in words; "" where neither is so. */
+void put_slices(char text[160], const TraceEntry *ref, const TraceEntry *other, const Result *r, const Criteria *criteria);
 size_t layout_index(const Layout *l, Place p);                              /* where OTHER has it */
 /* What OTHER's shape says; false: it does not fit REF's. */
 bool layout_by_shape(Layout *l, const TraceEntry *ref, const SafeTensor *other);
