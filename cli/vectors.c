@@ -112,17 +112,16 @@ static Status read_directory_recipe(Session *s, Recipe *r, const char *directory
     return BERT_OK;
 }
 
-/* A ColBERT's vectors are those of its tokens through a matrix of its own, which stands beside the BERT: linear.weight
- * (out,H), without a bias. Nothing else in the directory says so, and the mean of a hidden state is not what it was
- * trained for. (A classifier that somebody called `linear` has a bias.) */
+/* A ColBERT's vectors are those of its tokens through a matrix of its own, which stands beside the BERT; a Dense of
+ * sentence-transformers, or a projection of someone's own, makes one of the pooled vector. Nothing else in the
+ * directory says so, and the mean of a hidden state is not what they were trained for. */
 static Status refuse_projection(const Session *s, Error *e)
 {
-    const Safetensors *file = s->model.file;
-    const SafeTensor *t = safetensors_find(file, "linear.weight");
-    if (!t || t->rank != 2 || t->shape[1] != (size_t)s->model.config.H || safetensors_find(file, "linear.bias"))
-        return BERT_OK;
-    return fail(e, BERT_FILE, "%s: tensor 'linear.weight' makes the vectors of a ColBERT, one for each token, which is not "
-                "supported: give --pooling or --layers for BERT's own", file->file.path);
+    const SafeTensor *t = matrix_beside(&s->model);
+    if (!t) return BERT_OK;
+    return fail(e, BERT_FILE, "%s: tensor '%s' (%zu,%zu) is no part of a BERT: it may make the vectors, as a ColBERT's "
+                "or a Dense module's matrix does, which is not supported: give --pooling or --layers for BERT's own",
+                tensor_path(s->model.file, t), t->name, t->shape[0], t->shape[1]);
 }
 
 /* How like two vectors of n numbers are, the more the larger: the two distances are negative. Every sum is one of

@@ -333,6 +333,9 @@ size_t spec_cols(const TensorSpec *spec, const BertConfig *config);
  * or nothing), under its alias or its name, or its name in DistilBERT. Whoever looks for a tensor asks here, so that
  * all see the same one. */
 const SafeTensor *spec_find(const TensorSpec *spec, int layer, const Safetensors *file);
+/* A matrix of the file that no BERT has, with a side of H: whoever left it there may have made the vectors by it. NULL:
+ * there is none. */
+const SafeTensor *matrix_beside(const Bert *m);
 
 /* Path of a model directory's weights, malloc'ed: model.safetensors, else model.safetensors.index.json, else the one
  * *.safetensors. What others could be meant is refused by name. */
