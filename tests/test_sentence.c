@@ -613,6 +613,34 @@ static void normalize_has_a_file_in_newer_directories(void)
 }
 
 /* Word vectors are no sentence vectors: nothing of the directory's recipe is in them. */
+/* modules.json is lost. What is left does not say how vectors are made: it is no raw BERT for all that. */
+static void a_lost_list_of_modules_is_missed(void)
+{
+    static const char *const files[] = {"config_sentence_transformers.json", "sentence_bert_config.json",
+                                        "sentence_distilbert_config.json"};
+    double want[H], got[H];
+    if (!sentence_model()) return;
+    run("rm %s/modules.json", tiny);
+    check(run("./bert embed -m %s cat 2>&1 >/dev/null", tiny) == 0 && strstr(output, "has no modules.json") &&
+          strstr(output, "1_Pooling is obeyed"), "with 1_Pooling: %s", output);
+    check(run("./bert embed -m %s --pooling cls cat 2>&1 >/dev/null", tiny) == 0 && !*output, "asked for: %s", output);
+    run("rm -r %s/1_Pooling", tiny);
+    embed("--layers -1 cat", want, H);
+    for (int i = 0; i < 3; i++) {
+        put(files[i], "{\"max_seq_length\": 16}");
+        refused("cat", 3, files[i], "but no modules.json");
+        check(run("./bert similarity -m %s cat mat 2>&1", tiny) == 3 &&
+              run("./bert rank -m %s cat mat 2>&1", tiny) == 3, "all three verbs: %s", output);
+        refused("--prompt query --pooling mean cat", 3, files[i], "but no modules.json");
+        embed("--layers -1 cat", got, H);
+        near("a recipe that was given", got, want, H);
+        check(run("./bert tokenize -m %s cat", tiny) == 0, "pieces are not in doubt: %s", output);
+        run("rm %s/%s", tiny, files[i]);
+    }
+    refused("--prompt query cat", 2, "is no directory of sentence-transformers", "--prompt");
+    sentence_remove();
+}
+
 static void words_are_compared_without_the_recipe(void)
 {
     static char plain[sizeof output];
@@ -729,6 +757,7 @@ const Test sentence_tests[] = {
     {"keys_that_cannot_be_obeyed_are_refused_by_name", keys_that_cannot_be_obeyed_are_refused_by_name},
     {"lists_and_numbers_have_limits", lists_and_numbers_have_limits},
     {"normalize_has_a_file_in_newer_directories", normalize_has_a_file_in_newer_directories},
+    {"a_lost_list_of_modules_is_missed", a_lost_list_of_modules_is_missed},
     {"words_are_compared_without_the_recipe", words_are_compared_without_the_recipe},
     {NULL, NULL},
 };

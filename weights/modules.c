@@ -260,16 +260,20 @@ static Status read_text_settings(const char *path, bool strict, SentenceText *te
     return s;
 }
 
-/* The first of these files that says anything is the Transformer's. Older versions of the library named the file after
- * the kind of model that they thought it was. */
+/* The Transformer's file. Older versions of the library named it after the kind of model that they thought it was. */
+static const char *const text_files[] = {
+    "sentence_bert_config.json", "sentence_roberta_config.json", "sentence_distilbert_config.json",
+    "sentence_camembert_config.json", "sentence_albert_config.json", "sentence_xlm-roberta_config.json",
+    "sentence_xlnet_config.json"};
+
+/* The first of these files that says anything is the Transformer's. */
 static Status find_text_settings(const char *directory, bool strict, SentenceText *text, Error *e)
 {
-    static const char *const names[] = {"bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet"};
-    char path[4800], name[40];
+    char path[4800];
     bool any = false;
-    strcpy(text->file, "sentence_bert_config.json");
-    for (size_t i = 0; !any && i < sizeof names / sizeof *names; i++) {
-        snprintf(name, sizeof name, "sentence_%s_config.json", names[i]);
+    strcpy(text->file, text_files[0]);
+    for (size_t i = 0; !any && i < sizeof text_files / sizeof *text_files; i++) {
+        const char *name = text_files[i];
         snprintf(path, sizeof path, "%.4096s%s%s", directory, *text->model ? "/" : "", text->model);
         if (!file_exists(path, name)) continue;
         strcpy(text->file, name);
@@ -306,6 +310,16 @@ static Status read_tokenizer_length(const char *directory, SentenceText *text, E
 bool is_sentence_directory(const char *directory)
 {
     return file_exists(directory, "modules.json") || file_exists(directory, "1_Pooling/config.json");
+}
+
+const char *sentence_leftover(const char *directory)
+{
+    static const char settings[] = "config_sentence_transformers.json";
+    if (is_sentence_directory(directory)) return NULL;
+    if (file_exists(directory, settings)) return settings;
+    for (size_t i = 0; i < sizeof text_files / sizeof *text_files; i++)
+        if (file_exists(directory, text_files[i])) return text_files[i];
+    return NULL;
 }
 
 Status sentence_text_read(const char *directory, SentenceText *text, Error *e)

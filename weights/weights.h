@@ -286,6 +286,8 @@ typedef struct {                    /* config_sentence_transformers.json, withou
 } VectorSettings;
 
 bool is_sentence_directory(const char *directory);
+/* The name of a file that such a directory has, where modules.json and 1_Pooling are missing; NULL: there is none. */
+const char *sentence_leftover(const char *directory);
 /* Where the model is and how it wants its texts; zeros if the directory is none of sentence-transformers. */
 Status sentence_text_read(const char *directory, SentenceText *text, Error *e);
 /* How vectors are made of the last hidden state, H numbers a token, or of V logits. *m is empty if it fails. */
