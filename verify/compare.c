@@ -405,12 +405,11 @@ static Status settle_ids(TraceView *view, Error *e)
     const size_t N = ids->count, T = ids->rank ? ids->shape[ids->rank - 1] : N;
     for (int k = 1; k < 3; k++) {
         SafeTensor *t = &view->ids[k];
-        const size_t B = ids->data && T ? N / T : t->rank ? t->count / t->shape[t->rank - 1] : 1;
         const bool floating = t->data && !is_integer(t->dtype), added = floating && is_added(t);
         const bool shared = ids->data && t->count == T && N > T;
         const bool square = k == MASK && is_square(t, ids, T), one = square && t->count == T * T;
         if (!t->data || (!floating && !shared && !square)) continue;
-        const size_t count = shared || square ? N : t->count, each = !square ? T : one ? T * T : t->count / B;
+        const size_t count = shared || square ? N : t->count, each = !square ? T : one ? T * T : t->count / (N / T);
         if (square && check_queries(view, each, T, added, e) != BERT_OK) return e->status;
         int64_t *made = view->made[k] = calloc(count + 1, sizeof *made);
         if (!made) return fail(e, BERT_SYSTEM, "%s: out of memory for its ids", view->path);
