@@ -579,6 +579,40 @@ static void keys_that_cannot_be_obeyed_are_refused_by_name(void)
 }
 
 /* Of lists there are limits; of other numbers, too. */
+/* A value of another kind than the key's is refused by file, byte and key, whichever file it is. */
+static void a_value_of_another_kind_is_refused_by_its_key(void)
+{
+    static const struct { const char *file, *text, *key; } cases[] = {
+        {"tokenizer_config.json", "{\"do_lower_case\": \"true\"}", "do_lower_case"},
+        {"tokenizer_config.json", "{\"do_lower_case\": 0}", "do_lower_case"},
+        {"tokenizer_config.json", "{\"strip_accents\": \"true\"}", "strip_accents"},
+        {"tokenizer_config.json", "{\"model_max_length\": \"32\"}", "model_max_length"},
+        {"tokenizer_config.json", "{\"truncation_side\": null}", "truncation_side"},
+        {"config_sentence_transformers.json", "{\"truncate_dim\": 8.0}", "truncate_dim"},
+        {"config_sentence_transformers.json", "{\"truncate_dim\": \"8\"}", "truncate_dim"},
+        {"config_sentence_transformers.json", "{\"default_prompt_name\": 1}", "default_prompt_name"},
+        {"config_sentence_transformers.json", "{\"default_prompt_name\": \"q\", \"prompts\": {\"q\": 1}}",
+         "q\" of \"prompts"},
+        {"sentence_bert_config.json", "{\"max_seq_length\": 16.0}", "max_seq_length"},
+        {"sentence_bert_config.json",
+         "{\"modality_config\": {\"text\": {\"method_output_name\": [\"hidden_states\", 1]}}}",
+         "method_output_name\" of \"modality_config"},
+        {"1_Pooling/config.json", "{\"pooling_mode\": null}", "pooling_mode"},
+        {"1_Pooling/config.json", "{\"pooling_mode\": \"cls\", \"include_prompt\": null}", "include_prompt"},
+        {"2_Dense/config.json", "{\"in_features\": 24, \"out_features\": 8, \"activation_function\": null}",
+         "activation_function"},
+        {"modules.json", "[{\"name\": 0}]", "name"}};
+    char expected[200];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (!sentence_model()) return;
+        if (cases[i].file[0] == '2') put_modules("Transformer: Pooling:1_Pooling Dense:2_Dense");
+        put(cases[i].file, "%s", cases[i].text);
+        snprintf(expected, sizeof expected, ", for the key \"%s\"", cases[i].key);
+        refused("cat", 3, cases[i].file, expected);
+        sentence_remove();
+    }
+}
+
 static void lists_and_numbers_have_limits(void)
 {
     char list[512] = "Transformer: Pooling:1_Pooling";
@@ -755,6 +789,7 @@ const Test sentence_tests[] = {
     {"lower_case_is_asked_for_by_the_transformer", lower_case_is_asked_for_by_the_transformer},
     {"modules_that_cannot_be_obeyed_are_refused_by_name", modules_that_cannot_be_obeyed_are_refused_by_name},
     {"keys_that_cannot_be_obeyed_are_refused_by_name", keys_that_cannot_be_obeyed_are_refused_by_name},
+    {"a_value_of_another_kind_is_refused_by_its_key", a_value_of_another_kind_is_refused_by_its_key},
     {"lists_and_numbers_have_limits", lists_and_numbers_have_limits},
     {"normalize_has_a_file_in_newer_directories", normalize_has_a_file_in_newer_directories},
     {"a_lost_list_of_modules_is_missed", a_lost_list_of_modules_is_missed},

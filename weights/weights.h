@@ -63,7 +63,7 @@ void program_ends_gently(void);
 int program_ending(void);
 void program_ends(int number);
 
-/* JSON, pulled value by value: no recursion, no allocation, bounded depth. Messages carry the file and the byte.
+/* JSON, pulled value by value: no recursion, no allocation, bounded depth. Messages carry the file, the byte and the key.
  * json_open skips white space and, when the text is not an object, fails. Typical use:
  *
  *     json_open(&j, path, bytes, n, e);
@@ -80,6 +80,8 @@ typedef struct {
     int depth;                      /* open objects and arrays */
     char kind[JSON_DEPTH];          /* '{' or '[' of each */
     bool first[JSON_DEPTH];         /* no member of it has been read yet */
+    char key[128], outer_key[128];  /* whose value is read, for messages: the inner one, the outermost; "" between */
+    int key_depth;                  /* 1: both are the same */
 } JsonReader;
 Status json_open(JsonReader *j, const char *path, const unsigned char *text, size_t size, size_t base, Error *e);
 Status json_begin(JsonReader *j, char kind, Error *e);  /* enters the object '{' or array '[' that comes next */
