@@ -349,7 +349,7 @@ static void the_order_of_a_file_does_not_matter(void)
 /* =====================================================================================================================
  * Several names of one tensor
  * ================================================================================================================== */
-typedef enum { COPIED, ZEROS, ONE_WRONG, ONE_NAN, PADDING_WRONG, SECOND_KINDS } SecondKind;
+typedef enum { COPIED, ZEROS, ONE_WRONG, ONE_NAN, PADDING_WRONG, SECOND_KINDS, TURNED } SecondKind;
 
 /* The tiny model's trace with one of its tensors a second time, under another name, spoiled in that way; `before`: in
  * front of all others. False: it cannot be made. */
@@ -372,6 +372,9 @@ static bool write_second(const char *to, const char *first, const char *second, 
         if (kind == ONE_WRONG) numbers[1] += 3;
         if (kind == ONE_NAN) numbers[2] = NAN;
         if (kind == PADDING_WRONG) numbers[found->count - width] = 77;
+        const size_t rows = found->rank > 1 ? found->shape[found->rank - 2] : 1, each = rows * width;
+        for (size_t i = 0; kind == TURNED && i < found->count; i++)         /* the last two dimensions, transposed */
+            numbers[i / each * each + i % width * rows + i % each / width] = (float)tensor_element(found, i);
         snprintf(name, sizeof name, "%s", second);
         memcpy(all + before, st.tensors, st.count * sizeof *all);
         all[before ? 0 : st.count] = *found;
@@ -426,25 +429,84 @@ static void each_name_of_a_tensor_is_compared(void)
     remove_made();
 }
 
-/* The trace in tiny/ref with position_ids of that shape, which a zero ends, as tiny/other. */
-static void write_positions(const size_t *shape, const double *values)
+/* The right numbers in another order than the shape of a second name says: a note, as of a first name. An attention map
+ * that is square says another order, too. */
+static void the_order_of_a_second_name_is_said(void)
 {
-    Made positions = {0};
+    static const char turned[] = "in another order in OTHER, (heads, keys, queries): 1 tensors (see -v)\n";
+    static const char misplaced[] = ": the right numbers, written in another order than its shape (9, ";
+    static const struct { const char *first, *second; bool square; } names[] = {
+        {"encoder.layer.0.output.LayerNorm", "hidden_states.1", false},
+        {"encoder.layer.1.output.LayerNorm", "last_hidden_state", false}, {"cls.predictions.decoder", "logits", false},
+        {"encoder.layer.1.attention.self.context", "encoder.layer.1.attention.self", false},
+        {"encoder.layer.1.attention.self.probs", "attentions.1", true}};
+    static const char *const commands[] = {
+        "./bert verify -m %s %s/other 2>&1", "./bert verify --isolate -m %s %s/other 2>&1",
+        "./bert compare %s/ref %s/other 2>&1"};
+    char line[200];
+    if (!tiny_model()) return;
+    check(run("./bert trace -m %s -o %s/ref --pad --max-length 9 'the cat'", tiny, tiny) == 0, "a trace: %s", output);
+    for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
+        if (!write_second("other", names[n].first, names[n].second, TURNED, n % 2)) break;
+        snprintf(line, sizeof line, "\n%s%s", names[n].square ? "" : names[n].second, names[n].square ? turned : misplaced);
+        for (size_t c = 0; c < sizeof commands / sizeof *commands; c++) {
+            const int code = run(commands[c], tiny, tiny);
+            check(code == 0 && strstr(output, line) && strstr(output, "\nno difference\n"), "%s, %s: exit %d: %s",
+                  commands[c], names[n].second, code, output);
+        }
+        check(run("./bert verify -v -m %s %s/other 2>&1", tiny, tiny) == 0 && strstr(output, names[n].second),
+              "-v shows %s: %s", names[n].second, output);
+    }
+    remove_made();
+}
+
+/* Both sides have the same second names, and the same wrong numbers under each: that is no contradiction. */
+static void second_names_that_are_wrong_alike_are_no_contradiction(void)
+{
+    const size_t shape[] = {4, 8, 0};
+    double x[32], y[32];
+    Made ref = {0}, other = {0};
+    for (int i = 0; i < 32; i++) x[i] = i % 7 - 3, y[i] = x[i] * 1.5;
+    if (!tiny_model()) return;
+    for (int k = 0; k < 2; k++) {
+        const char *const name = k ? "encoder.layer.0.output" : "encoder.layer.0.output.LayerNorm";
+        add_tensor(&ref, name, DTYPE_F32, shape, x);
+        add_tensor(&other, name, DTYPE_F32, shape, y);
+    }
+    write_made(&ref, "ref");
+    write_made(&other, "other");
+    check(compare() == 1 && !strstr(output, "contradict") &&
+          strstr(output, "\nfirst difference: encoder.layer.0.output.LayerNorm: "), "wrong alike: %s", output);
+    remove_made();
+}
+
+/* The trace in tiny/ref with that tensor instead of its own of that name, or more, as tiny/other. A zero ends the shape. */
+static void write_with(const char *name, DType dtype, const size_t *shape, const double *values)
+{
+    Made made = {0};
     char path[300];
     Error e = {0};
     Safetensors st;
+    size_t count = 0;
     snprintf(path, sizeof path, "%s/ref", tiny);
     if (!check(safetensors_open(&st, path, &e) == BERT_OK, "%s", e.message)) return;
-    add_tensor(&positions, "position_ids", DTYPE_I64, shape, values);
+    add_tensor(&made, name, dtype, shape, values);
     SafeTensor *all = calloc(st.count + 1, sizeof *all);
     if (!all) abort();
-    memcpy(all, st.tensors, st.count * sizeof *all);
-    all[st.count] = positions.tensors[0];
+    for (size_t i = 0; i < st.count; i++)
+        if (strcmp(st.tensors[i].name, name) != 0) all[count++] = st.tensors[i];
+    all[count++] = made.tensors[0];
     snprintf(path, sizeof path, "%s/other", tiny);
-    check(safetensors_write(path, all, st.count + 1, NULL, 0, &e) == BERT_OK, "%s", e.message);
+    check(safetensors_write(path, all, count, NULL, 0, &e) == BERT_OK, "%s", e.message);
     free(all);
-    free(positions.tensors[0].name), free((void *)(uintptr_t)positions.tensors[0].data);
+    free(made.tensors[0].name), free((void *)(uintptr_t)made.tensors[0].data);
     safetensors_close(&st);
+}
+
+/* position_ids of that shape. */
+static void write_positions(const size_t *shape, const double *values)
+{
+    write_with("position_ids", DTYPE_I64, shape, values);
 }
 
 /* position_ids in a trace are BERT's own, or refused with the first place; those of padding are nobody's. */
@@ -476,6 +538,52 @@ static void other_positions_are_refused_by_name(void)
           strstr(output, "position_ids: token 2 is 2, expected 1 (OTHER has none: BERT's own)\n"), "the other: %s", output);
     write_positions(batch, padded);
     check(run("./bert compare %s/ref %s/other 2>&1", tiny, tiny) == 0, "padding: %s", output);
+    remove_made();
+}
+
+/* Ids that hide a whole text, that contradict each other under two names, or are no whole numbers: refused by name and
+ * place, by verify and by compare. With them agreeing, whatever their type, nothing is said. The trace is
+ * [CLS] the cat [SEP] and five of padding. */
+static void ids_that_say_two_things_are_refused(void)
+{
+    static const size_t row[] = {9, 0}, one[] = {1, 9, 0};
+    static double none[9], mask[9] = {1, 1, 1, 1}, shorter[9] = {1, 1, 1}, types[9] = {0, 0, 1}, half[9] = {0, 0.5},
+                  own[9] = {0, 1, 2, 3, 4, 5, 6, 7, 8}, from_1[9] = {1, 2, 3, 4, 5, 6, 7, 8, 9},
+                  added[9] = {-1e9, -1e9, -1e9, -1e9, -1e9, -1e9, -1e9, -1e9, -1e9};
+    static const struct {
+        const char *name;
+        DType dtype;
+        const double *values;
+        const char *verify, *compare;       /* what is said; NULL: nothing */
+    } cases[] = {
+        {"attention_mask", DTYPE_I64, none, "attention_mask: input 0 is 0 for each of its 9 tokens", "is 0 for each"},
+        {"attention_mask", DTYPE_F32, added, "attention_mask: input 0 is 0 for each of its 9 tokens", "is 0 for each"},
+        {"input_mask", DTYPE_I64, shorter, "attention_mask and input_mask are two names of the same ids, and contradict "
+         "each other: input 0 token 3 is 1 and 0", "attention_mask and input_mask"},
+        {"bert.attention_mask", DTYPE_F32, shorter, "contradict each other: input 0 token 3 is ", "contradict each other"},
+        {"input_mask", DTYPE_F32, mask, NULL, NULL}, {"bert.attention_mask", DTYPE_I64, mask, NULL, NULL},
+        {"tokens", DTYPE_I64, own, "input_ids and tokens are two names of the same ids, and contradict each other: input 0 "
+         "token 0 is 2 and 0", "input_ids and tokens"},
+        {"segment_ids", DTYPE_I64, types, "token_type_ids and segment_ids are two names of the same ids, and contradict "
+         "each other: input 0 token 2 is 0 and 1", "token_type_ids and segment_ids"},
+        {"segment_ids", DTYPE_F32, none, NULL, NULL},
+        {"token_type_ids", DTYPE_F32, half, "token_type_ids: number 1 is 0.5, expected a whole number", "number 1 is 0.5"},
+        {"position_ids", DTYPE_F32, from_1, "position_ids: input 0 token 0 is 1, expected 0", "position_ids: token 0 is 1"},
+        {"bert.position_ids", DTYPE_I64, from_1, "bert.position_ids: input 0 token 0 is 1, expected 0", "token 0 is 1"},
+        {"position_ids", DTYPE_F32, half, "position_ids: number 1 is 0.5, expected a whole number", "number 1 is 0.5"},
+        {"position_ids", DTYPE_F32, own, NULL, NULL}, {"bert.position_ids", DTYPE_F32, own, NULL, NULL}};
+    if (!tiny_model()) return;
+    check(run("./bert trace -m %s -o %s/ref --pad --max-length 9 'the cat'", tiny, tiny) == 0, "a trace: %s", output);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_with(cases[i].name, cases[i].dtype, i % 2 ? row : one, cases[i].values);
+        const bool differs = cases[i].compare && strstr(cases[i].compare, "token 0");       /* from REF's positions */
+        int code = run("./bert verify -m %s %s/other 2>&1", tiny, tiny);
+        check(code == (cases[i].verify ? 3 : 0) && (cases[i].verify ? strstr(output, cases[i].verify) != NULL :
+              !strstr(output, "unknown")), "verify, case %zu: exit %d: %s", i, code, output);
+        code = run("./bert compare %s/ref %s/other 2>&1", tiny, tiny);
+        check(code == (differs ? 1 : cases[i].compare ? 3 : 0) && (cases[i].compare ? strstr(output, cases[i].compare) !=
+              NULL : !strstr(output, "unknown")), "compare, case %zu: exit %d: %s", i, code, output);
+    }
     remove_made();
 }
 
@@ -513,6 +621,9 @@ const Test compare_tests[] = {
     {"each_of_the_ids_is_compared_where_others_are_missing", each_of_the_ids_is_compared_where_others_are_missing},
     {"ids_that_are_empty_are_compared", ids_that_are_empty_are_compared},
     {"each_name_of_a_tensor_is_compared", each_name_of_a_tensor_is_compared},
+    {"ids_that_say_two_things_are_refused", ids_that_say_two_things_are_refused},
+    {"the_order_of_a_second_name_is_said", the_order_of_a_second_name_is_said},
+    {"second_names_that_are_wrong_alike_are_no_contradiction", second_names_that_are_wrong_alike_are_no_contradiction},
     {"other_positions_are_refused_by_name", other_positions_are_refused_by_name},
     {"ids_alone_are_enough_for_a_text", ids_alone_are_enough_for_a_text},
     {"the_order_of_a_file_does_not_matter", the_order_of_a_file_does_not_matter},

@@ -1232,9 +1232,25 @@ static bool to_half(SafeTensor *t, void **memory)
         double x = tensor_element(t, i), m = frexp(fabs(x), &exponent);
         unsigned bits = exponent < -13 ? (unsigned)rint(ldexp(fabs(x), 24)) :
                         exponent > 16 ? 0x7BFF : (unsigned)((exponent + 14) << 10) + ((unsigned)rint(m * 2048) - 1024);
+        if (isinf(x)) bits = 0x7C00;
         half[i] = (uint16_t)(x == 0 ? 0 : bits | (x < 0 ? 0x8000u : 0));
     }
     memory[1] = half, t->data = half, t->dtype = DTYPE_F16;
+    return half != NULL;
+}
+
+/* The same to bfloat16, to the nearest. */
+static bool to_bfloat16(SafeTensor *t, void **memory)
+{
+    if (is_id(t)) return true;
+    uint16_t *half = malloc(t->count * sizeof *half);
+    for (size_t i = 0; half && i < t->count; i++) {
+        const float x = (float)round_to(tensor_element(t, i), DTYPE_BF16);
+        uint32_t bits;
+        memcpy(&bits, &x, sizeof bits);
+        half[i] = (uint16_t)(bits >> 16);
+    }
+    memory[1] = half, t->data = half, t->dtype = DTYPE_BF16;
     return half != NULL;
 }
 
@@ -1496,6 +1512,76 @@ static void rounding_is_named_as_such(void)
     check_record("tests/golden/rounding.txt");
     remove(copy);
     end();
+}
+
+/* What a right BERT, or a wrong one, has computed in float32 is only stored in half precision: the right one differs
+ * in nothing, and the mistakes have their names as they have in float32. */
+static void mistakes_stored_in_half_precision_are_named(void)
+{
+    static const struct { Edit *edit; const char *word; } stored[] = {
+        {to_bfloat16, "stored in bfloat16: 35 tensors"}, {to_half, "stored in float16: 35 tensors"}};
+    char copy[600];
+    if (!begin()) return;
+    snprintf(copy, sizeof copy, "%s.edited", trace);
+    for (size_t i = 0; i < 2; i++) {
+        for (int isolate = 0; isolate < 2 && write_wrong(trace, nothing) && rewrite(trace, copy, stored[i].edit); isolate++)
+            check(verify_file(copy, isolate) == BERT_OK && says(stored[i].word, "") && says("no difference", ""),
+                  "right, %s: %s", stored[i].word, said);
+        for (int k = 0; k < PLANTS && !(too_slow() && k % 8); k++) {
+            const Plant *p = &plants[k];
+            if (!write_wrong(trace, p->spoil) || !rewrite(trace, copy, stored[i].edit)) continue;
+            const bool differs = verify_file(copy, false) == BERT_DIFFERENT;
+            check(differs && says("first difference:", p->first) &&
+                  (says("best explanation:", p->mistake) || says("cannot be told apart from:", p->mistake)),
+                  "%s, %s: first difference %s, \"%s\"\n%s", stored[i].word, p->what, p->first, p->mistake, said);
+        }
+    }
+    remove(copy);
+    end();
+}
+
+/* Numbers like a hidden state's: most of them around 1, one feature around 60. And the same, each with an error that is
+ * as large as `decibel` says. */
+static void with_error(float *x, float *y, size_t rows_, size_t cols, double decibel_)
+{
+    uint32_t seed = 1;
+    for (size_t i = 0; i < rows_ * cols; i++) {
+        double u[3];
+        for (int k = 0; k < 3; k++) seed = seed * 1664525 + 1013904223, u[k] = (seed >> 8) / 16777216.0 - 0.5;
+        x[i] = (float)(3.5 * u[0] * (i % cols == 7 ? 60 : 1));
+        y[i] = (float)((double)x[i] + pow(10, decibel_ / 20) * 3.5 * u[1] * fabs(3.5 * u[2]));
+    }
+}
+
+/* Of a file in half precision the NMSE is that before it was written, from what a mistake makes down to what float32
+ * makes; against float32 (within 4 dB) and against another file in half precision (within 6 dB). */
+static void an_error_is_measured_through_half_precision(void)
+{
+    enum { ROWS = 64, COLS = 768, ALL = ROWS * COLS };
+    static float x[ALL], y[ALL];
+    static Edit *const edits[] = {to_bfloat16, to_half};
+    const Criteria criteria = {.tolerance = TOLERANCE_DEFAULT};
+    for (int k = 0; k < 2 * 8; k++) {
+        const double decibels = -40 - 10.0 * (k / 2);
+        TraceEntry a = {.form = FORM_TOKENS, .B = 1, .heads = 1, .rows = ROWS, .cols = COLS}, b, half_a, half_b;
+        void *memory[2][2] = {{NULL}};
+        char name[] = "x";
+        Result truth, one, both;
+        a.tensor = (SafeTensor){.name = name, .dtype = DTYPE_F32, .rank = 2, .shape = {ROWS, COLS}, .count = ALL, .data = x};
+        b = half_a = half_b = a;
+        b.tensor.data = half_b.tensor.data = y;
+        with_error(x, y, ROWS, COLS, decibels);
+        if (!check(edits[k % 2](&half_a.tensor, memory[0]) && edits[k % 2](&half_b.tensor, memory[1]), "memory")) return;
+        compare_entries(&truth, &a, &b, &criteria);
+        compare_entries(&one, &a, &half_b, &criteria);
+        compare_entries(&both, &half_a, &half_b, &criteria);
+        const double d = decibel(truth.nmse), d_one = decibel(one.nmse), d_both = decibel(both.nmse);
+        check(fabs(d_one - d) <= 4 && fabs(d_both - d) <= 6, "%s: %.1f dB, found %.1f, both in half precision %.1f",
+              dtype_word(half_b.tensor.dtype), d, d_one, d_both);
+        compare_entries(&one, &half_a, &b, &criteria);
+        check(fabs(decibel(one.nmse) - d_one) <= 2, "the other way round: %.1f, %.1f", decibel(one.nmse), d_one);
+        free(memory[0][1]), free(memory[1][1]);
+    }
 }
 
 /* One tensor of block 0 or of the heads is off by a part of each number, up and down in turns. */
@@ -2298,6 +2384,8 @@ const Test verify_tests[] = {
     {"a_mistake_is_found_through_hidden_states_alone", a_mistake_is_found_through_hidden_states_alone},
     {"compare_copes_with_what_others_write", compare_copes_with_what_others_write},
     {"names_that_nobody_knows_are_listed", names_that_nobody_knows_are_listed},
+    {"mistakes_stored_in_half_precision_are_named", mistakes_stored_in_half_precision_are_named},
+    {"an_error_is_measured_through_half_precision", an_error_is_measured_through_half_precision},
     {"rounding_has_margins", rounding_has_margins},
     {"rounding_is_named_as_such", rounding_is_named_as_such},
     {"a_difference_as_large_as_rounding_is_not_called_rounding",

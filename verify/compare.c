@@ -208,19 +208,25 @@ static void name_entry(TraceEntry *t, TraceName row, int layer)
     t->order = (head ? (size_t)MOST_LAYERS : per_layer ? block + 1 : 0) * TRACE_COUNT + place;
 }
 
+/* What a name is without the model's own prefix, and without TensorFlow's number of an output: its start into *name, its
+ * length. */
+static size_t bare_name(const char **name)
+{
+    const size_t prefix = !strncmp(*name, "bert.", 5) || !strncmp(*name, "bert/", 5) ? 5 :
+                          !strncmp(*name, "distilbert.", 11) ? 11 : 0;
+    *name += prefix;
+    const size_t length = strlen(*name);
+    return length > 2 && !strcmp(*name + length - 2, ":0") ? length - 2 : length;
+}
+
 /* Any name to ours; false if it is nobody's. `last` is the number of the last layer, or -1 if nothing says so.
  *
  *     bert/encoder/layer_3/output/dense/BiasAdd:0   ->   encoder.layer.3.output.dense
  *     blocks.0.hook_resid_pre                       ->   embeddings.LayerNorm, what goes into layer 0 */
 bool resolve_name(TraceEntry *t, const char *name, int last)
 {
-    size_t length = strlen(name);
+    const size_t length = bare_name(&name);
     int layer;
-    const size_t prefix = !strncmp(name, "bert.", 5) || !strncmp(name, "bert/", 5) ? 5 :
-                          !strncmp(name, "distilbert.", 11) ? 11 : 0;
-    name += prefix;
-    length -= prefix;
-    if (length > 2 && !strcmp(name + length - 2, ":0")) length -= 2;
     for (TraceName row = 0; row < TRACE_COUNT; row++)
         if (fits(trace_table[row].name, name, length, &layer)) {
             t->alias = false;
@@ -316,12 +322,16 @@ int by_order(const void *a, const void *b)
     return strcmp(x->tensor.name, y->tensor.name);
 }
 
-/* Is it one of the three rows of ids, the k-th, under its i-th name? Masks come as floating numbers, too. */
+/* Is it one of the three rows of ids, the k-th, under its i-th name? Masks and token types come as floating numbers,
+ * too; input_ids do not, for the coarser types of those do not hold every id. */
 static bool is_ids(const SafeTensor *t, int *row, int *name)
 {
+    const char *bare = t->name;
+    int layer;
+    const size_t length = bare_name(&bare);
     for (int k = 0; k < 3; k++)
         for (int i = 0; i < 3; i++)
-            if (!strcmp(t->name, id_names[k][i]) && (is_integer(t->dtype) || k == MASK)) {
+            if (fits(id_names[k][i], bare, length, &layer) && (is_integer(t->dtype) || k > 0)) {
                 *row = k;
                 *name = i;
                 return true;
@@ -332,7 +342,10 @@ static bool is_ids(const SafeTensor *t, int *row, int *name)
 /* position_ids are ids, too: which row of the position embeddings each token has. */
 static bool is_positions(const SafeTensor *t)
 {
-    return !strcmp(t->name, "position_ids") && is_integer(t->dtype);
+    const char *bare = t->name;
+    int layer;
+    const size_t length = bare_name(&bare);
+    return fits("position_ids", bare, length, &layer);
 }
 
 /* All of them, each under its first name before any other. */
@@ -374,9 +387,8 @@ static bool is_causal(const SafeTensor *mask, size_t T, bool added)
 
 /* A mask for each query (B,1,T,T), or for each head, too, is that of the keys if all queries have the same. One in
  * which they have not is another model's, and refused: its first place, and what it is, if it is a known one. */
-static Status check_queries(const TraceView *view, size_t each, size_t T, bool added, Error *e)
+static Status check_queries(const TraceView *view, const SafeTensor *mask, size_t each, size_t T, bool added, Error *e)
 {
-    const SafeTensor *mask = &view->ids[MASK];
     for (size_t i = 0; i < mask->count; i++) {
         const size_t first = i / each * each + i % T;
         if (mask_element(mask, i) == mask_element(mask, first)) continue;
@@ -396,31 +408,136 @@ static bool is_square(const SafeTensor *t, const SafeTensor *ids, size_t T)
     return t->count % (N * T) == 0 || (t->count == T * T && t->count != N);
 }
 
-/* Token types and masks as programs have them, under the shape of the input_ids (B,T): (T) or (1,T) for all sequences
- * at once, (B,1,1,T) and (B,1,T,T), and masks of floating numbers. Whatever else there is stays as it is, and its size
- * will not fit. */
-static Status settle_ids(TraceView *view, Error *e)
+/* How many tokens a row has: as the input_ids say, or the tensor itself. */
+static size_t row_length(const TraceView *view, const SafeTensor *t)
 {
     const SafeTensor *ids = &view->ids[0];
-    const size_t N = ids->count, T = ids->rank ? ids->shape[ids->rank - 1] : N;
-    for (int k = 1; k < 3; k++) {
-        SafeTensor *t = &view->ids[k];
-        const bool floating = t->data && !is_integer(t->dtype), added = floating && is_added(t);
-        const bool shared = ids->data && t->count == T && N > T;
-        const bool square = k == MASK && is_square(t, ids, T), one = square && t->count == T * T;
-        if (!t->data || (!floating && !shared && !square)) continue;
-        const size_t count = shared || square ? N : t->count, each = !square ? T : one ? T * T : t->count / (N / T);
-        if (square && check_queries(view, each, T, added, e) != BERT_OK) return e->status;
-        int64_t *made = view->made[k] = calloc(count + 1, sizeof *made);
-        if (!made) return fail(e, BERT_SYSTEM, "%s: out of memory for its ids", view->path);
-        for (size_t i = 0; i < count; i++) {
-            const size_t from = shared ? i % T : square ? (one ? 0 : i / T * each) + i % T : i;
-            made[i] = !floating ? integer_element(t, from) : (tensor_element(t, from) == 0) == added;
-        }
-        *t = (SafeTensor){.name = t->name, .dtype = DTYPE_I64, .rank = 2, .count = count, .data = made,
-                          .shape = {T ? count / T : 0, T}};
+    if (ids->data) return ids->rank ? ids->shape[ids->rank - 1] : ids->count;
+    return t->rank ? t->shape[t->rank - 1] : t->count;
+}
+
+/* A mask as programs have it, under the shape of the input_ids (B,T): (T) or (1,T) for all sequences at once,
+ * (B,1,1,T) and (B,1,T,T), and of floating numbers. Whatever else there is stays as it is, and its size will not fit.
+ * What is made is malloc'ed into *made. */
+static Status settle_mask(const TraceView *view, SafeTensor *t, int64_t **made, Error *e)
+{
+    const SafeTensor *ids = &view->ids[0];
+    const size_t N = ids->count, T = row_length(view, t);
+    const bool floating = !is_integer(t->dtype), added = floating && is_added(t);
+    const bool shared = ids->data && t->count == T && N > T;
+    const bool square = is_square(t, ids, T), one = square && t->count == T * T;
+    if (!floating && !shared && !square) return BERT_OK;
+    const size_t count = shared || square ? N : t->count, each = !square ? T : one ? T * T : t->count / (N / T);
+    if (square && check_queries(view, t, each, T, added, e) != BERT_OK) return e->status;
+    *made = calloc(count + 1, sizeof **made);
+    if (!*made) return fail(e, BERT_SYSTEM, "%s: out of memory for its ids", view->path);
+    for (size_t i = 0; i < count; i++) {
+        const size_t from = shared ? i % T : square ? (one ? 0 : i / T * each) + i % T : i;
+        (*made)[i] = !floating ? integer_element(t, from) : (tensor_element(t, from) == 0) == added;
+    }
+    *t = (SafeTensor){.name = t->name, .dtype = DTYPE_I64, .rank = 2, .count = count, .data = *made,
+                      .shape = {T ? count / T : 0, T}};
+    return BERT_OK;
+}
+
+/* Token types or positions, which some programs have as floating numbers: whole ones, or they are refused. One row (T)
+ * is for all sequences. */
+static Status settle_numbers(const TraceView *view, SafeTensor *t, int64_t **made, Error *e)
+{
+    const SafeTensor *ids = &view->ids[0];
+    const size_t T = row_length(view, t);
+    const bool shared = ids->data && t->count == T && ids->count > T;
+    const size_t count = shared ? ids->count : t->count;
+    const SafeTensor from = *t;
+    if (is_integer(t->dtype) && !shared) return BERT_OK;
+    *made = calloc(count + 1, sizeof **made);
+    if (!*made) return fail(e, BERT_SYSTEM, "%s: out of memory for its ids", view->path);
+    for (size_t i = 0; i < count; i++) {
+        const double x = mask_element(&from, shared ? i % T : i);
+        if (!(fabs(x) <= INT32_MAX) || x != rint(x))
+            return fail(e, BERT_FILE, "%s: %s: number %zu is %g, expected a whole number", view->path, t->name, i,
+                        unsigned_nan(x));
+        (*made)[i] = (int64_t)x;
+    }
+    t->dtype = DTYPE_I64, t->data = *made, t->count = count;
+    if (shared) t->rank = 2, t->shape[0] = T ? count / T : 0, t->shape[1] = T;
+    return BERT_OK;
+}
+
+static Status settle_row(const TraceView *view, int k, SafeTensor *t, int64_t **made, Error *e)
+{
+    if (k == 0 || !t->data) return BERT_OK;
+    return k == MASK ? settle_mask(view, t, made, e) : settle_numbers(view, t, made, e);
+}
+
+/* Does the token count, as far as the trace says? */
+static bool is_real(const TraceView *view, size_t i)
+{
+    const SafeTensor *mask = &view->ids[MASK];
+    return !mask->data || !mask->count || integer_element(mask, i % mask->count) != 0;
+}
+
+/* A text of which no token counts: any numbers would pass for it. Trap: a mask that hides everything makes every program
+ * right. */
+static Status check_hidden(const TraceView *view, Error *e)
+{
+    const SafeTensor *mask = &view->ids[MASK];
+    const size_t T = mask->data ? row_length(view, mask) : 0, B = T ? mask->count / T : 0;
+    for (size_t b = 0; b < B; b++) {
+        size_t real_tokens = 0;
+        for (size_t i = 0; i < T; i++) real_tokens += integer_element(mask, b * T + i) != 0;
+        if (!real_tokens)
+            return fail(e, BERT_FILE, "%s: %s: input %zu is 0 for each of its %zu tokens, expected one that counts: of a "
+                        "text that is all padding nothing can be compared", view->path, mask->name, b, T);
     }
     return BERT_OK;
+}
+
+/* The same ids under a second name: which of two that contradict each other was computed from, nobody can say. Masks are
+ * 0 or not; what ids and types padding has does not matter. */
+static Status check_second(const TraceView *view, const SafeTensor *x, const SafeTensor *y, int k, Error *e)
+{
+    const size_t T = row_length(view, x);
+    if (x->count != y->count)
+        return fail(e, BERT_FILE, "%s: %s has %zu numbers, %s %zu: two names of the same ids", view->path, y->name,
+                    y->count, x->name, x->count);
+    for (size_t i = 0; i < x->count; i++) {
+        const int64_t a = integer_element(x, i), b = integer_element(y, i);
+        if (k == MASK ? !a == !b : a == b || !is_real(view, i)) continue;
+        return fail(e, BERT_FILE, "%s: %s and %s are two names of the same ids, and contradict each other: input %zu "
+                    "token %zu is %lld and %lld", view->path, x->name, y->name, T ? i / T : 0, T ? i % T : i,
+                    (long long)a, (long long)b);
+    }
+    return BERT_OK;
+}
+
+/* The ids that the view has not taken, being second names. */
+static Status check_seconds(const TraceView *view, const SafeTensor *tensors, size_t count, Error *e)
+{
+    Status status = BERT_OK;
+    int k, i;
+    for (size_t n = 0; status == BERT_OK && n < count; n++) {
+        SafeTensor t = tensors[n];
+        int64_t *made = NULL;
+        const bool position = is_positions(&t);
+        if (!position && !is_ids(&t, &k, &i)) continue;
+        const SafeTensor *first = position ? &view->positions : &view->ids[k];
+        if (t.name == first->name) continue;
+        status = position ? settle_numbers(view, &t, &made, e) : settle_row(view, k, &t, &made, e);
+        if (status == BERT_OK) status = check_second(view, first, &t, position ? 1 : k, e);
+        free(made);
+    }
+    return status;
+}
+
+/* All ids in one form, and agreeing with each other. */
+static Status settle_ids(TraceView *view, const SafeTensor *tensors, size_t count, Error *e)
+{
+    for (int k = 1; k < 3; k++)
+        if (settle_row(view, k, &view->ids[k], &view->made[k], e) != BERT_OK) return e->status;
+    if (view->positions.data && settle_numbers(view, &view->positions, &view->made[0], e) != BERT_OK) return e->status;
+    if (check_hidden(view, e) != BERT_OK) return e->status;
+    return check_seconds(view, tensors, count, e);
 }
 
 /* What `logits` are: K numbers for each sequence or each token (a classifier, if the model has one), one row for each
@@ -543,7 +660,7 @@ Status view_make(TraceView *view, const char *path, const SafeTensor *tensors, s
                         .unknown = calloc(count + 1, sizeof *view->unknown)};
     if (!view->entries || !view->unknown) return fail(e, BERT_SYSTEM, "%s: out of memory", path);
     take_ids(view, tensors, count);
-    if (settle_ids(view, e) != BERT_OK) return e->status;
+    if (settle_ids(view, tensors, count, e) != BERT_OK) return e->status;
     for (size_t i = 0; i < count; i++)
         if (!is_ids(&tensors[i], &(int){0}, &(int){0}) && !is_positions(&tensors[i]) && !is_label_name(tensors[i].name))
             take_tensor(view, &tensors[i], known);
@@ -631,7 +748,7 @@ static int precision(DType dtype)
 
 /* x rounded to the nearest number of that type. Both sides are compared in the coarser type of the two, so that what
  * a trace in float16 lost in the file is not taken for a mistake: rounding alone would be -71 dB, and no trace in
- * float16 could ever pass at -80. */
+ * float16 could ever pass at -80. What that leaves of an NMSE: apart. */
 double round_to(double x, DType dtype)
 {
     int exponent, bits = precision(dtype);
@@ -644,11 +761,47 @@ double round_to(double x, DType dtype)
     return dtype == DTYPE_F16 && fabs(rounded) > 65504 ? copysign(INFINITY, x) : rounded;
 }
 
+/* Half the distance from y, a number of half precision, to the next one: whatever is nearer than that is written as y. */
+double half_step_at(double y, DType dtype)
+{
+    int exponent;
+    frexp(y, &exponent);
+    if (dtype == DTYPE_F16 && exponent < -13) exponent = -13;           /* the steps get no smaller below 2^-14 */
+    return ldexp(0.5, exponent - precision(dtype));
+}
+
+bool is_half(DType dtype)
+{
+    return dtype == DTYPE_F16 || dtype == DTYPE_BF16;
+}
+
+/* One pair of numbers: as both are in the coarser type, and how far apart they count as. */
+typedef struct {
+    double x, y, apart;
+    double weight;                  /* not 0: both are written in half precision; and ... */
+    bool one_step;                  /* ... are neighbours there: see add_steps */
+} Pair;
+
+/* How far y was from x before it was written in half precision, as well as the file shows it. An error d before
+ * writing, with x anywhere between two steps of size u, makes
+ *
+ *     of max(0, (x - y)^2 - (u/2)^2) the mean d^2/2 + d^3/3u where d < u, and d^2 beyond: d^2 but for 3 dB
+ *
+ * and exactly 0 where d is. Trap: with x rounded, too, the mean of (x - y)^2 is u d, for now and then x and y are
+ * rounded to two sides. A right BERT-Base in bfloat16 is at -74 dB then: one feature of 60 that lies like that. */
+static double apart(double x, double y, double half)
+{
+    const double d = fabs(x - y);
+    return d > half ? sqrt((d - half) * (d + half)) : 0;
+}
+
 /* Sums over the numbers of one tensor pair, each divided by 2^exponent: see exponent_of. */
 typedef struct {
     int exponent;
+    double largest;                                                     /* of what counts as the difference */
     double squares, other_squares, product, differences;                /* x^2, y^2, xy, (x-y)^2 */
     double all_squares, all_differences;                                /* with the masked ones */
+    double steps, weights;                                              /* see add_steps */
     size_t broken;                                                      /* numbers outside `exact` or atol, rtol */
 } Sums;
 
@@ -656,6 +809,21 @@ typedef struct {
 static double scaled(double x, const Sums *s)
 {
     return s->exponent ? ldexp(x, -s->exponent) : x;
+}
+
+/* Both sides are written in half precision. An error d before that makes x and y two neighbours in d/u of all pairs,
+ * and equal in the others: nothing can be said of one pair, but the mean of |x - y| is that of d. Weighed by w,
+ *
+ *     (sum w |x - y|)^2 / sum w^2  <=  sum d^2         (Cauchy and Schwarz; equal where all d are alike)
+ *
+ * With w = 1/u, but no more than for a number of ordinary size, the few that are much larger do not decide alone. False:
+ * the two are no neighbours, and count as any others. */
+static bool add_steps(Sums *s, Pair pair)
+{
+    if (pair.weight == 0) return false;
+    s->weights += pair.weight * pair.weight;
+    if (pair.one_step) s->steps += pair.weight * pair.apart;
+    return pair.one_step;
 }
 
 /* Whether x and y are near enough one by one; under an NMSE no single number decides. */
@@ -683,8 +851,9 @@ double finite_score(const TraceEntry *t, double x)
 /* One pair of numbers that count. A NaN ends the matter, and so does an infinity that REF does not have: no sum could
  * hold them, and nobody means them. Trap: comparisons with NaN are false, so a check of the form "fail if |x - y| >
  * tolerance" lets every NaN pass. */
-static void add_pair(Result *r, Sums *s, double x, double y, size_t i, int bits, const Tolerance *tolerance)
+static void add_pair(Result *r, Sums *s, Pair pair, size_t i, int bits, const Tolerance *tolerance)
 {
+    const double x = pair.x, y = pair.y;
     int exponent;
     r->counted++;
     if (r->word) return;
@@ -696,10 +865,12 @@ static void add_pair(Result *r, Sums *s, double x, double y, size_t i, int bits,
         r->found = unsigned_nan(y);
         return;
     }
-    const double d = fabs(x - y), u = scaled(x, s), v = scaled(y, s);
+    const double d = fabs(x - y), u = scaled(x, s), v = scaled(y, s), w = scaled(pair.apart, s);
     if (!close_enough(x, y, tolerance)) s->broken++;
-    s->squares += u * u, s->other_squares += v * v, s->product += u * v, s->differences += (u - v) * (u - v);
-    if (d > r->max_abs || r->counted == 1) r->max_abs = d, r->where = i, r->expected = x, r->found = y;
+    s->squares += u * u, s->other_squares += v * v, s->product += u * v;
+    if (!add_steps(s, pair)) s->differences += w * w;
+    if (pair.apart > s->largest || r->counted == 1)
+        s->largest = pair.apart, r->max_abs = d, r->where = i, r->expected = x, r->found = y;
     frexp(x != 0 ? x : y, &exponent);
     double ulp = d == 0 ? 0 : d / ldexp(1, exponent - bits);            /* the distance between x and its neighbour */
     if (ulp > r->ulp) r->ulp = ulp;
@@ -707,16 +878,17 @@ static void add_pair(Result *r, Sums *s, double x, double y, size_t i, int bits,
 
 /* A masked pair: shown, not counted. Masked scores are as low as it pleases everyone (-10000, -3.4e38, minus
  * infinity), so they are not even shown. */
-static void add_masked(Result *r, const TraceEntry *ref, double x, double y)
+static void add_masked(Result *r, const TraceEntry *ref, Pair pair)
 {
-    double d = fabs(x - y);
-    bool score = ref->form == FORM_SCORES && (x < -1e3 || y < -1e3);
+    const double d = pair.apart;
+    bool score = ref->form == FORM_SCORES && (pair.x < -1e3 || pair.y < -1e3);
     if (!score && (isnan(d) || d > r->masked_max)) r->masked_max = isnan(d) ? INFINITY : d;
 }
 
 /* What the sums say. Where REF is all zeros, any difference is infinitely large. */
-static void conclude(Result *r, const Sums *s, const Tolerance *tolerance)
+static void conclude(Result *r, Sums *s, const Tolerance *tolerance)
 {
+    if (s->weights > 0) s->differences += s->steps * s->steps / s->weights;
     const double n = r->counted ? (double)r->counted : 1, lengths = sqrt(s->squares) * sqrt(s->other_squares);
     r->rms = ldexp(sqrt(s->differences / n), s->exponent);
     r->nmse = s->differences == 0 ? 0 : s->squares > 0 ? s->differences / s->squares : INFINITY;
@@ -741,23 +913,67 @@ static int exponent_of(const TraceEntry *ref, const TraceEntry *other, const Lay
     return abs(exponent) > 400 ? exponent : 0;
 }
 
+/* How two tensors are read: the scales of both, the coarser type, and which side alone is written in it, if that is
+ * half precision. */
+typedef struct {
+    double x_scale, y_scale;
+    DType coarse;
+    bool x_written, y_written;
+    double ordinary;                /* both are: the step of a number of ordinary size; else 0 */
+} Reading;
+
+/* The root of the mean square of what counts in REF. */
+static double ordinary_size(const TraceEntry *ref, const Criteria *criteria)
+{
+    double squares = 0, counted = 0;
+    for (size_t i = 0; i < ref->tensor.count; i++) {
+        const double x = tensor_element(&ref->tensor, i);
+        if (!element_counts(ref, criteria, i) || !(fabs(x) < 1e30)) continue;
+        squares += x * x;
+        counted++;
+    }
+    return counted > 0 ? sqrt(squares / counted) : 0;
+}
+
+static Reading reading_of(const TraceEntry *ref, const TraceEntry *other, const Criteria *criteria)
+{
+    const DType a = ref->tensor.dtype, b = other->tensor.dtype;
+    const bool one = is_half(a) != is_half(b) && !criteria->computed_so;
+    const bool both = is_half(a) && is_half(b) && !criteria->computed_so;
+    Reading how = {scale_of(ref, ref, criteria), scale_of(other, ref, criteria), precision(a) < precision(b) ? a : b,
+                   one && is_half(a), one && is_half(b), 0};
+    if (both) how.ordinary = 2 * half_step_at(how.x_scale * ordinary_size(ref, criteria), how.coarse);
+    return how;
+}
+
+/* Two numbers of the files as a pair. */
+static Pair pair_of(const TraceEntry *ref, double x, double y, const Reading *how, const Criteria *criteria)
+{
+    const double fine_x = finite_score(ref, how->x_scale * x), fine_y = finite_score(ref, how->y_scale * y);
+    Pair p = {finite_score(ref, round_to(fine_x, how->coarse)), finite_score(ref, round_to(fine_y, how->coarse))};
+    const double step = 2 * half_step_at(fabs(p.x) > fabs(p.y) ? p.x : p.y, how->coarse);
+    if (criteria->tolerance.kind != TOLERANCE_EXACT && both_hide(ref, p.x, p.y)) return (Pair){0};
+    p.apart = fabs(p.x - p.y);
+    if (how->ordinary > 0) p.weight = 1 / (step > how->ordinary ? step : how->ordinary), p.one_step = p.apart <= step;
+    if (!(p.apart > 0) || !isfinite(p.apart)) return p;
+    if (how->x_written) p.apart = apart(fine_x, fine_y, how->x_scale * half_step_at(x, how->coarse));
+    if (how->y_written) p.apart = apart(fine_x, fine_y, how->y_scale * half_step_at(y, how->coarse));
+    return p;
+}
+
 /* One tensor pair, number by number, into *r. */
 void compare_laid_out(Result *r, const TraceEntry *ref, const TraceEntry *other, const Layout *layout,
                       const Criteria *criteria)
 {
-    const DType a = ref->tensor.dtype, b = other->tensor.dtype, coarse = precision(a) < precision(b) ? a : b;
-    const double x_scale = scale_of(ref, ref, criteria), y_scale = scale_of(other, ref, criteria);
-    Sums s = {.exponent = exponent_of(ref, other, layout, coarse)};
+    const Reading how = reading_of(ref, other, criteria);
+    Sums s = {.exponent = exponent_of(ref, other, layout, how.coarse)};
     *r = (Result){.comparable = true, .layout = *layout};
     for (size_t i = 0; i < ref->tensor.count; i++) {
-        double x = finite_score(ref, round_to(element(ref, NULL, x_scale, ref, i), coarse));
-        double y = finite_score(ref, round_to(element(other, layout, y_scale, ref, i), coarse));
-        if (criteria->tolerance.kind != TOLERANCE_EXACT && both_hide(ref, x, y)) x = y = 0;
-        bool counts = element_counts(ref, criteria, i);
-        const double u = scaled(x, &s), v = scaled(y, &s);
-        if (isfinite(x) && isfinite(y)) s.all_squares += u * u, s.all_differences += (u - v) * (u - v);
-        if (counts) add_pair(r, &s, x, y, i, precision(coarse), &criteria->tolerance);
-        else add_masked(r, ref, x, y);
+        const Pair p = pair_of(ref, element(ref, NULL, 1, ref, i), element(other, layout, 1, ref, i), &how, criteria);
+        const double u = scaled(p.x, &s), w = scaled(p.apart, &s);
+        if (isfinite(p.x) && isfinite(p.y)) s.all_squares += u * u, s.all_differences += w * w;
+        if (element_counts(ref, criteria, i)) add_pair(r, &s, p, i, precision(how.coarse), &criteria->tolerance);
+        else add_masked(r, ref, p);
     }
     conclude(r, &s, &criteria->tolerance);
 }
@@ -815,7 +1031,7 @@ void put_place_index(char text[96], const TraceEntry *t, size_t i)
  * ================================================================================================================== */
 
 /* Is the next tensor that is made from this one nearly right? Then this one was right when it was used. */
-static bool used_rightly(const TraceComparison *c, size_t i)
+bool used_rightly(const TraceComparison *c, size_t i)
 {
     enum { NEARLY_DB = -25 };
     Layout layout;
@@ -827,18 +1043,22 @@ static bool used_rightly(const TraceComparison *c, size_t i)
     return layout_by_numbers(&layout, &c->ref->entries[next], c->pairs[next], &c->criteria);
 }
 
+bool is_attention(TraceName row)
+{
+    return row == TRACE_SCORES || row == TRACE_PROBS || row == TRACE_CONTEXT;
+}
+
 /* A tensor that differs may be the right one with its numbers in another order: then it is read in that order. Of the
  * attention this is believed only if what follows is right, because a program may really have put its heads together
  * in the wrong order, or swapped queries and keys. */
 static void reorder(TraceComparison *c, size_t i)
 {
     const TraceEntry *ref = &c->ref->entries[i], *other = c->pairs[i];
-    const bool attention = ref->row == TRACE_SCORES || ref->row == TRACE_PROBS || ref->row == TRACE_CONTEXT;
     Result *r = &c->results[i];
     Layout layout;
     if (r->word && strcmp(r->word, "shape") != 0) return;
     if (!layout_by_numbers(&layout, ref, other, &c->criteria)) return;
-    if (!attention || used_rightly(c, i)) compare_laid_out(r, ref, other, &layout, &c->criteria);
+    if (!is_attention(ref->row) || used_rightly(c, i)) compare_laid_out(r, ref, other, &layout, &c->criteria);
 }
 
 /* How many pairs differ, and the first of them. */

@@ -113,7 +113,8 @@ static void print_row(const char *named, const TraceEntry *ref, const Result *r,
     if (!r->counted) fprintf(out, "%*sall masked: nothing counts\n", INDENT, "");
 }
 
-/* The whole table, or its first rows that differ. A second name has a row where it contradicts the first. */
+/* The whole table, or its first rows that differ. A second name has a row where it contradicts the first, and in the
+ * whole table where its numbers have another order. */
 static void print_rows(const TraceComparison *c, bool table, FILE *out)
 {
     size_t different = c->different, shown = 0, k = 0;
@@ -127,7 +128,9 @@ static void print_rows(const TraceComparison *c, bool table, FILE *out)
         }
         for (; k < c->twin_count && c->twins[k].row == i; k++) {
             const Twin *t = &c->twins[k];
-            if (!twin_contradicts(c, t) || (!table && (t->result.passes || shown == SHOWN))) continue;
+            const bool odd = table && t->result.comparable && *t->result.layout.order;
+            if (!odd && !twin_contradicts(c, t)) continue;
+            if (!table && (t->result.passes || shown == SHOWN)) continue;
             print_row(twin_name(t), t->ref, &t->result, out);
             shown++;
         }
@@ -195,25 +198,37 @@ static void print_verdict(const TraceComparison *c, FILE *out)
     if (different) print_largest(c, out);
 }
 
+/* Result n of all, first and second names, that was compared with somebody's numbers; *named: the file's tensor. NULL:
+ * it was not. There are ref->count + twin_count of them. */
+static const Result *result_at(const TraceComparison *c, size_t n, const TraceEntry **named)
+{
+    const Twin *twin = n < c->ref->count ? NULL : &c->twins[n - c->ref->count];
+    const Result *r = twin ? &twin->result : &c->results[n];
+    *named = twin ? (twin->of_ref ? twin->ref : twin->other) : c->pairs[n];
+    return *named && r->comparable ? r : NULL;
+}
+
 /* Tensors whose numbers are right and stand in the wrong order: the first by name, and what to do. */
 static void print_misplaced(const TraceComparison *c, FILE *out)
 {
-    const TraceEntry *first = NULL;
+    const TraceEntry *first = NULL, *named;
     const Result *of_first = NULL;
     size_t more = 0;
-    char line[512], shape[96], others[48] = "";
-    for (size_t i = 0; i < c->ref->count; i++) {
-        const Result *r = &c->results[i];
-        if (!c->pairs[i] || !r->comparable || !r->layout.misplaced) continue;
+    bool second = false;
+    char line[640], name[100], shape[96], others[48] = "";
+    for (size_t n = 0; n < c->ref->count + c->twin_count; n++) {
+        const Result *r = result_at(c, n, &named);
+        if (!r || !r->layout.misplaced) continue;
         if (first) more++;
-        else first = c->pairs[i], of_first = r;
+        else first = named, of_first = r, second = n >= c->ref->count;
     }
     if (!first) return;
+    escape(name, sizeof name, second ? first->tensor.name : first->name);
     put_shape(shape, &first->tensor);
     if (more) snprintf(others, sizeof others, " (and so are %zu more)", more);
     snprintf(line, sizeof line, "%s: the right numbers, written in another order than its shape %s says: in that of "
              "%s%s. An array that is not contiguous has to be copied before it is written: np.ascontiguousarray(x), "
-             "x.contiguous()", first->name, shape, of_first->layout.order, others);
+             "x.contiguous()", name, shape, of_first->layout.order, others);
     print_wrapped(out, line);
 }
 
@@ -223,10 +238,12 @@ static void print_oddities(const TraceComparison *c, FILE *out)
     size_t turned = 0, masked = 0, unseen = 0;
     double largest = 0;
     const char *order = NULL;
-    for (size_t i = 0; i < c->ref->count; i++) {
-        const Result *r = &c->results[i];
-        if (!c->pairs[i] || !r->comparable) continue;
+    const TraceEntry *named;
+    for (size_t n = 0; n < c->ref->count + c->twin_count; n++) {
+        const Result *r = result_at(c, n, &named);
+        if (!r) continue;
         if (*r->layout.order && !r->layout.misplaced && !turned++) order = r->layout.order;
+        if (n >= c->ref->count) continue;
         unseen += r->counted == 0;
         if (r->masked_max <= 10 * r->max_abs) continue;
         masked++;

@@ -187,6 +187,15 @@ static void forget(const Verification *v, size_t first, size_t last)
     }
 }
 
+/* OTHER's number y, written in half precision after it was computed in more bits: any number that is written as y. Ours,
+ * if it is one of them, or their nearest one, if ours lies no more than a step away. Trap: taken as it is written, y
+ * makes of every step that is fed with it one in bfloat16, and a mistake of -45 dB is lost in that. */
+static double as_computed(double ours, double y, DType dtype)
+{
+    const double half = half_step_at(y, dtype), d = ours - y;
+    return fabs(d) <= half ? ours : fabs(d) <= 2 * half ? y + copysign(half, d) : y;
+}
+
 /* Overwrites a tensor of the trial with OTHER's numbers, if OTHER has it. What is not finite stays as computed. So do
  * masked scores: everybody has another very low number there, and who forgot the mask has an ordinary one, which must
  * not be taken over as if it were right; the mistake is to show in the next tensor, the probabilities. */
@@ -196,8 +205,10 @@ void feed(const Verification *v, size_t i)
     real *data = (real *)(uintptr_t)mine->tensor.data;                  /* the trial's own buffer */
     const Result *r = &v->c.results[i];
     if (!other || !r->comparable) return;
+    const bool written = is_half(other->tensor.dtype) && !v->c.criteria.computed_so;
     for (size_t k = 0; k < mine->tensor.count; k++) {
         double y = finite_score(mine, other_element(mine, other, r, &v->c.criteria, k));
+        if (written && isfinite(y)) y = as_computed((double)data[k], y, other->tensor.dtype);
         if (mine->row == TRACE_SCORES && !element_counts(mine, &v->c.criteria, k)) continue;
         if (fabs(y) <= (double)FLT_MAX) data[k] = (real)y;
     }

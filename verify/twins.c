@@ -20,13 +20,29 @@ static const TraceEntry *find_twin(const TraceView *view, const TraceEntry *like
     return bsearch(like, view->twins, view->twin_count, sizeof *view->twins, by_order);
 }
 
-/* Compares in the layout of the shape, or else in the one that the numbers say. */
-static void compare_twin(Result *r, const TraceEntry *ref, const TraceEntry *other, const Criteria *criteria)
+/* Compares in the layout of the shape, or else in the one that the numbers say, by the rule that pairs have: of the
+ * attention another order is believed where its first name, or what is made from it, is right. */
+static void compare_twin(const TraceComparison *c, Twin *twin)
 {
+    Result *r = &twin->result;
     Layout layout;
-    compare_entries(r, ref, other, criteria);
+    compare_entries(r, twin->ref, twin->other, &c->criteria);
     if (r->passes || (r->word && strcmp(r->word, "shape") != 0)) return;
-    if (layout_by_numbers(&layout, ref, other, criteria)) compare_laid_out(r, ref, other, &layout, criteria);
+    if (is_attention(twin->ref->row) && !c->results[twin->row].passes && !used_rightly(c, twin->row)) return;
+    if (layout_by_numbers(&layout, twin->ref, twin->other, &c->criteria))
+        compare_laid_out(r, twin->ref, twin->other, &layout, &c->criteria);
+}
+
+/* Has REF the same numbers under its second name, in the same places? */
+static bool same_in_ref(const TraceEntry *x, const TraceEntry *y)
+{
+    if (x == y) return true;
+    if (x->tensor.count != y->tensor.count || x->B != y->B || x->heads != y->heads || x->cols != y->cols) return false;
+    for (size_t i = 0; i < x->tensor.count; i++) {
+        const double u = tensor_element(&x->tensor, i), v = tensor_element(&y->tensor, i);
+        if (u != v && !(isnan(u) && isnan(v))) return false;
+    }
+    return true;
 }
 
 /* Does the second name hold the numbers of the first, as far as both types go? Then what holds for one holds for the
@@ -37,7 +53,7 @@ static bool same_numbers(const TraceComparison *c, const Twin *twin)
     const Result *r = &c->results[twin->row];
     const DType a = first->tensor.dtype, b = twin->other->tensor.dtype;
     double squares = 0, differences = 0;
-    if (!r->comparable || !twin->result.comparable || twin->ref != ref) return false;
+    if (!r->comparable || !twin->result.comparable || !same_in_ref(ref, twin->ref)) return false;
     for (size_t i = 0; i < ref->tensor.count; i++) {
         const double x = round_to(other_element(ref, first, r, &c->criteria, i), b);
         const double y = round_to(other_element(ref, twin->other, &twin->result, &c->criteria, i), a);
@@ -58,7 +74,7 @@ static void add_twin(TraceComparison *c, const TraceEntry *ref, const TraceEntry
     if (!first || !c->pairs[first - c->ref->entries]) return;
     Twin *twin = &c->twins[c->twin_count++];
     *twin = (Twin){.row = (size_t)(first - c->ref->entries), .ref = ref, .other = other, .of_ref = ref != first};
-    compare_twin(&twin->result, ref, other, &c->criteria);
+    compare_twin(c, twin);
     if (twin->result.passes || !same_numbers(c, twin)) return;
     twin->result = c->results[twin->row];
     twin->same = true;

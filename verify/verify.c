@@ -601,6 +601,7 @@ static Status judge_rounded(Verification *v, Rounding *q, DType dtype, FILE *out
     put_decibel(nmse, c->results[worst].nmse);
     if (rounding_new(q, v->trial.unrounded, dtype, v, e) != BERT_OK) return e->status;
     c->rounded = dtype_word(dtype);
+    c->criteria.computed_so = true;
     run_rounded(v, q);
     if (suspect(v, e) != BERT_OK) return e->status;
     snprintf(line, sizeof line, "computed in %s (NMSE against float32 up to %s, %s): compared with steps that are "
@@ -619,6 +620,21 @@ void print_dropped(const TraceView *other, FILE *out)
     print_wrapped(out, line);
 }
 
+/* Numbers of half precision in the file, computed in more bits: they count as what they were before, as well as can be
+ * said of them. The type of the first, and how many more there are. */
+static void print_written(const TraceComparison *c, FILE *out)
+{
+    const TraceEntry *first = NULL;
+    size_t written = 0;
+    for (size_t i = 0; i < c->ref->count; i++) {
+        if (!c->pairs[i] || !is_half(c->pairs[i]->tensor.dtype)) continue;
+        if (!written++) first = c->pairs[i];
+    }
+    if (!first) return;
+    fprintf(out, "stored in %s: %zu tensors; what its rounding explains is no difference\n",
+            dtype_word(first->tensor.dtype), written);
+}
+
 /* What differs, the explanations, the last line. */
 static Status print_judgement(Verification *v, const VerifyOptions *options, FILE *out, Error *e)
 {
@@ -626,11 +642,27 @@ static Status print_judgement(Verification *v, const VerifyOptions *options, FIL
     if (comparison_twins(c, e) != BERT_OK) return e->status;
     const bool differs = c->different || c->twins_different;
     print_comparison(c, "the reference", options->table, out);
+    if (!c->rounded && !options->strict) print_written(c, out);
     print_assumed(v->assumed, out);
     if (differs && c->other->dropped) print_dropped(c->other, out);
     else if (c->different && explain_all(v, c->first, options->isolate, out, e) != BERT_OK) return e->status;
     if (differs || !options->goes_on) print_last_line(c, out);
     return differs ? fail(e, BERT_DIFFERENT, "%s differs from the reference", c->other->path) : BERT_OK;
+}
+
+/* The first tensor that differs is stored in half precision, and seems computed in it. But where a known mistake makes
+ * ours equal to it, as far as float32 goes, it was only stored so. */
+static Status find_written(Verification *v, DType *dtype, Error *e)
+{
+    TraceComparison *c = &v->c;
+    Result without;
+    if (*dtype == DTYPE_F32 || !is_half(c->pairs[c->first]->tensor.dtype) || !c->results[c->first].comparable)
+        return BERT_OK;
+    Search search = search_for(v, c->first, &without);
+    const Status status = try_all(&search, e);
+    if (status == BERT_OK && search.count && decibel(search.list[0].nmse) <= WRITTEN_DB) *dtype = DTYPE_F32;
+    free(search.list);
+    return status;
 }
 
 /* As it stands, isolated, or rounded. */
@@ -642,7 +674,8 @@ static Status verdict(Verification *v, const VerifyOptions *options, FILE *out, 
     if (!c->compared)
         return fail(e, BERT_FILE, "%s: none of its tensors is in the reference: `bert trace TEXT` lists what is",
                     c->other->path);
-    const DType dtype = c->different && !options->strict ? computed_in(v) : DTYPE_F32;
+    DType dtype = c->different && !options->strict ? computed_in(v) : DTYPE_F32;
+    if (find_written(v, &dtype, e) != BERT_OK) return e->status;
     if (dtype != DTYPE_F32) status = judge_rounded(v, &q, dtype, out, e);
     else if (options->isolate) run_isolated(v), comparison_run(c);
     if (status == BERT_OK) status = print_judgement(v, options, out, e);

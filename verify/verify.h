@@ -154,7 +154,7 @@ typedef struct {                    /* a trace as compare and verify see it */
     size_t twin_count;
     SafeTensor ids[3];              /* input_ids, token_type_ids, attention_mask; data NULL where there is none */
     SafeTensor positions;           /* position_ids, or data NULL */
-    int64_t *made[3];               /* ids that had to be put in order: see settle_ids */
+    int64_t *made[3];               /* positions, types, mask that had to be put in order: see settle_ids */
     const char *dropped;            /* a tensor that dropout went over, or NULL */
     double dropped_share;           /* of its numbers are 0 */
     const char **unknown;           /* the file's names that nobody knows here, in the order of the file */
@@ -190,6 +190,7 @@ typedef struct {
     const int32_t *mask;            /* (B*T), or NULL: every token counts */
     size_t H;                       /* width of a hidden state: with the number of heads it gives D */
     size_t A;                       /* heads, or 0 where nothing says so */
+    bool computed_so;               /* numbers in half precision are what OTHER went on with, and not only written so */
 } Criteria;
 
 /* How OTHER's numbers lie under REF's shape: how far apart they are from one sequence, head, row, ... to the next. */
@@ -230,6 +231,8 @@ void put_place_index(char text[96], const TraceEntry *t, size_t i);             
 double other_element(const TraceEntry *ref, const TraceEntry *other, const Result *r, const Criteria *criteria,
                      size_t i);
 bool element_counts(const TraceEntry *t, const Criteria *criteria, size_t i);     /* no masked row, no masked key */
+double half_step_at(double y, DType dtype);
+bool is_half(DType dtype);                                                  /* float16, bfloat16 */
 double finite_score(const TraceEntry *t, double x);         /* a score of minus infinity as the lowest float32 */
 
 /* ---------------------------------------------------------------------------------------------------------------------
@@ -273,6 +276,8 @@ Status comparison_new(TraceComparison *c, const TraceView *ref, const TraceView 
 void comparison_run(TraceComparison *c);                                            /* once more, from the same pairs */
 void comparison_count(TraceComparison *c);                                          /* once more, from the results */
 void comparison_free(TraceComparison *c);
+bool used_rightly(const TraceComparison *c, size_t i);                              /* what is made from it is right */
+bool is_attention(TraceName row);                                                   /* scores, probabilities, context */
 Status comparison_twins(TraceComparison *c, Error *e);      /* the other names, once the pairs' results stand */
 const Twin *first_twin(const TraceComparison *c);           /* the first that differs, if no pair before it does */
 const char *twin_name(const Twin *twin);                    /* in its file */
@@ -359,6 +364,7 @@ void measure(Verification *v, size_t first, size_t x, Result *r, Result *next);
 /* ---------------------------------------------------------------------------------------------------------------------
  * Half precision (rounding.c)
  * ------------------------------------------------------------------------------------------------------------------ */
+enum { WRITTEN_DB = -95 };          /* nearer to ours no step comes that is computed in half precision */
 DType computed_in(const Verification *v);                                   /* as OTHER's numbers say */
 const char *dtype_word(DType dtype);                                        /* "bfloat16" */
 Status rounding_new(Rounding *q, const Bert *m, DType dtype, const Verification *v, Error *e);
