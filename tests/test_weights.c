@@ -269,6 +269,36 @@ static void words_of_python_are_passed_over(void)
     }
 }
 
+/* A message names the key whose value is wrong, and the outermost one; between values none. A long one is cut, and not
+ * inside of a character. */
+static void a_message_names_the_key_of_its_value(void)
+{
+    static const struct { const char *text, *end; } cases[] = {
+        {"{\"a\": x}", "expected a value, for the key \"a\""},
+        {"{\"a\": [1, x]}", "expected a value, for the key \"a\""},
+        {"{\"a\": {\"b\": x}}", "expected a value, for the key \"a\""}, {"{\"a\": 1 x}", "expected ',' or '}'"},
+        {"{\"a\" x}", "expected ':'"}, {"{\"a\": ", "expected a value"}};
+    JsonReader j;
+    Error e;
+    char text[400] = "", key[300], wanted[200];
+    int64_t number;
+    bool more;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check(json_walk(cases[i].text, strlen(cases[i].text), &e) == BERT_FILE && ends_with(e.message, cases[i].end),
+              "%s: %s", cases[i].text, e.message);
+    for (int i = 0; i < 2; i++) {                                       /* 126 or 127 bytes, and characters of 2 bytes */
+        snprintf(wanted, sizeof wanted, "%0*d", 126 + i, 0);
+        snprintf(text, sizeof text, "{\"%s\xc3\xa9\xc3\xa9\": {\"b\": null}}", wanted);
+        Status s = json_open(&j, "t.json", (const unsigned char *)text, strlen(text), 0, &e);
+        if (s == BERT_OK) s = json_next_key(&j, key, sizeof key, &more, &e);
+        if (s == BERT_OK) s = json_begin(&j, '{', &e);
+        if (s == BERT_OK) s = json_next_key(&j, key, sizeof key, &more, &e);
+        check(s == BERT_OK && json_integer(&j, &number, &e) == BERT_FILE, "%s", e.message);
+        snprintf(key, sizeof key, ", for the key \"b\" of \"%s\"", wanted);
+        check(ends_with(e.message, key), "%d: %s", i, e.message);
+    }
+}
+
 static void json_depth_is_bounded(void)
 {
     Buffer b = {0};
@@ -1377,6 +1407,7 @@ const Test weights_tests[] = {
     {"output_errors_are_reported", output_errors_are_reported},
     {"json_is_read_as_the_rfc_says", json_is_read_as_the_rfc_says},
     {"words_of_python_are_passed_over", words_of_python_are_passed_over},
+    {"a_message_names_the_key_of_its_value", a_message_names_the_key_of_its_value},
     {"json_depth_is_bounded", json_depth_is_bounded},
     {"json_values_are_exact", json_values_are_exact},
     {"sha256_matches_the_published_vectors", sha256_matches_the_published_vectors},
