@@ -163,8 +163,8 @@ static Status expect_mask(const Session *s, Error *e)
     if (t->mask_id >= 0) return BERT_OK;
     if (vocabulary_id(t->vocabulary, "[MASK]", 6) < 0)
         return fail(e, BERT_FILE, "%s: the vocabulary lacks [MASK], which fill-mask needs", s->directory);
-    return fail(e, BERT_FILE, "%s/tokenizer_config.json: the key \"mask_token\" is missing or null: [MASK] is plain text "
-                "then, and there is nothing to fill", s->directory);
+    return fail(e, BERT_FILE, "%s/tokenizer_config.json: the key \"mask_token\" is missing or null: [MASK] is plain "
+                "text then, and there is nothing to fill", s->directory);
 }
 
 /* There is nothing to fill in, and most likely why. */

@@ -401,6 +401,10 @@ static void an_error_says_its_place_in_fields(void)
     run("printf '{\"hidden_size\": 0}' > %s", path);
     check(config_load(&config, path, &e) == BERT_FILE && e.byte == 0 && !strstr(e.message, "for the key"),
           "and not twice: %s", e.message);
+    run("printf '{\"eps\": NaN, \"model_type\": \"bert\", \"hidden_size\": 24, \"num_attention_heads\": 4}' > %s", path);
+    check(config_load(&config, path, &e) == BERT_OK && config.H == 24, "Python's NaN is passed over: %s", e.message);
+    run("printf '{\"layer_norm_eps\": NaN}' > %s", path);
+    check(config_load(&config, path, &e) == BERT_FILE && strstr(e.message, "expected a number"), "%s", e.message);
     run("rm %s", path);
     formula_remove(tiny);
 }

@@ -150,6 +150,25 @@ static void every_pooling_is_its_definition(void)
 }
 
 /* Names in their own order, flags in the library's: cls, max, mean, mean_sqrt_len_tokens, weightedmean, lasttoken. */
+/* A file with the dimension alone means the library's default, the mean. */
+static void a_pooling_of_the_dimension_alone_is_the_mean(void)
+{
+    static const char *const keys[] = {"embedding_dimension", "word_embedding_dimension"};
+    double want[H], got[H];
+    if (!sentence_model()) return;
+    embed("'the cat'", want, H);
+    for (int i = 0; i < 2; i++) {
+        put("1_Pooling/config.json", "{\"%s\": %d}", keys[i], H);
+        embed("'the cat'", got, H);
+        near(keys[i], got, want, H);
+    }
+    put("1_Pooling/config.json", "{\"embedding_dimension\": 24, \"pooling_mode_mean_tokens\": false}");
+    refused("a", 3, "1_Pooling/config.json", "found no pooling mode");
+    put("1_Pooling/config.json", "{\"include_prompt\": true}");
+    refused("a", 3, "1_Pooling/config.json", "found no pooling mode");
+    sentence_remove();
+}
+
 static void several_poolings_stand_one_after_another(void)
 {
     double tokens[5 * H], got[3 * H], want[3 * H];
@@ -571,6 +590,9 @@ static void keys_that_cannot_be_obeyed_are_refused_by_name(void)
         refused("a", 3, "2_Dense/", dense[i][1]);
     }
     put("2_Dense/config.json", "{\"in_features\": 24, \"out_features\": 8, \"bias\": false}");
+    put_tensors("2_Dense", "linear.weight", 8, H, "linear.bias");
+    refused("a", 3, "2_Dense/model.safetensors: has a tensor linear.bias", "config.json says \"bias\": false");
+    put_tensors("2_Dense", "linear.weight", 8, H, NULL);
     run("LC_ALL=C sed -i s/F32/I32/ %s/2_Dense/model.safetensors", tiny);
     refused("a", 3, "2_Dense/model.safetensors", "linear.weight is I32");
     run("mv %s/2_Dense/model.safetensors %s/2_Dense/pytorch_model.bin", tiny, tiny);
@@ -773,6 +795,7 @@ static void splade_weighs_every_piece(void)
 const Test sentence_tests[] = {
     {"splade_weighs_every_piece", splade_weighs_every_piece},
     {"every_pooling_is_its_definition", every_pooling_is_its_definition},
+    {"a_pooling_of_the_dimension_alone_is_the_mean", a_pooling_of_the_dimension_alone_is_the_mean},
     {"several_poolings_stand_one_after_another", several_poolings_stand_one_after_another},
     {"poolings_know_padding_on_the_left", poolings_know_padding_on_the_left},
     {"a_dense_module_projects_the_vector", a_dense_module_projects_the_vector},

@@ -328,6 +328,7 @@ static bool find_key(JsonReader *j, const FileView *file, const char *wanted)
     char key[256];
     bool more = true;
     Status s = json_open(j, file->path, file->data, file->size, 0, &ignored);
+    j->of_python = true;
     while (s == BERT_OK && (s = json_next_key(j, key, sizeof key, &more, &ignored)) == BERT_OK && more) {
         if (!strcmp(key, wanted)) return true;
         s = json_skip(j, &ignored);
@@ -401,6 +402,7 @@ Status config_load(BertConfig *config, const char *path, Error *e)
     find_text(type, sizeof type, &file, "model_type");
     config->distilbert = !strcmp(type, "distilbert");
     s = json_open(&j, path, file.data, file.size, 0, e);
+    j.of_python = true;
     while (s == BERT_OK && (s = json_next_key(&j, key, sizeof key, &more, e)) == BERT_OK && more)
         s = read_config_value(&j, key, config, e);
     if (s == BERT_OK) s = json_end(&j, e);

@@ -21,8 +21,8 @@
  * of 100 MB of `[` overflows that.
  * ------------------------------------------------------------------------------------------------------------------ */
 
-/* The key whose value is read, for messages: `, for the key "0" of "id2label"`; the inner one and the outermost, or one of
- * them, or nothing. */
+/* The key whose value is read, for messages: `, for the key "0" of "id2label"`; the inner one
+ * and the outermost, or one of them, or nothing. */
 static void name_key(const JsonReader *j, char *text, size_t capacity)
 {
     const char *key = *j->key ? j->key : j->outer_key;
@@ -372,7 +372,10 @@ Status json_bool(JsonReader *j, bool *value, Error *e)
 }
 
 /* Passes over one value; of an object or array only the opening bracket. It is checked as
- * closely as a value that is read: what nobody asked for must be JSON as well. */
+ * closely as a value that is read: what nobody asked for must be JSON as well.
+ * Differs: Python's json writes three words for numbers that JSON does not have, into a
+ * config.json, too. A value that is read must be a number; one that is passed over may be
+ * such a word. */
 static Status skip_one(JsonReader *j, Error *e)
 {
     char kind = json_peek(j);
@@ -381,7 +384,9 @@ static Status skip_one(JsonReader *j, Error *e)
     if (kind == '{' || kind == '[') return json_begin(j, kind, e);
     if (kind == '"') return read_string(j, NULL, 0, "a string", e);
     if (kind == '0' && take_number(j, NULL, &integer)) return BERT_OK;
+    j->at = start;
     if (take_word(j, "true") || take_word(j, "false") || take_word(j, "null")) return BERT_OK;
+    if (j->of_python && (take_word(j, "NaN") || take_word(j, "Infinity") || take_word(j, "-Infinity"))) return BERT_OK;
     return json_fail(j, e, start, "a value");
 }
 

@@ -482,18 +482,23 @@ static Status read_pooling_flag(JsonReader *j, const char *key, unsigned *flags,
     return fail(e, BERT_FILE, "%s: %s is not supported: use --pooling", j->path, key);
 }
 
+/* Bits of the flags beside those of the poolings: what the file speaks of. */
+enum { SAYS_POOLING = 1 << 16, SAYS_DIMENSION = 1 << 17 };
+
 /* One member of the file. embedding_dimension, once word_embedding_dimension, is the model's own. */
 static Status read_pooling_key(JsonReader *j, const char *key, SentenceModel *m, unsigned *flags, Error *e)
 {
+    if (!strncmp(key, "pooling_mode", 12)) *flags |= SAYS_POOLING;
     if (!strcmp(key, "pooling_mode")) return read_pooling_names(j, m, e);
     if (!strcmp(key, "include_prompt")) return json_bool(j, &m->include_prompt, e);
     if (!strncmp(key, "pooling_mode_", 13)) return read_pooling_flag(j, key, flags, e);
     if (strcmp(key, "embedding_dimension") && strcmp(key, "word_embedding_dimension")) return refuse_key(j, key, e);
+    *flags |= SAYS_DIMENSION;
     return json_skip(j, e);
 }
 
-/* The names count if there are any, else the flags. None at all is refused: to guess would give vectors that look
- * right. */
+/* The names count if there are any, else the flags. A file with the dimension alone means the library's default, the
+ * mean. Flags that are all false, or nothing at all, are refused: to guess would give vectors that look right. */
 static Status read_pooling(const char *path, SentenceModel *m, Error *e)
 {
     FileView file;
@@ -508,6 +513,7 @@ static Status read_pooling(const char *path, SentenceModel *m, Error *e)
         s = read_pooling_key(&j, key, m, &flags, e);
     if (s == BERT_OK) s = json_end(&j, e);
     const bool named = m->pooling_count > 0;
+    if (s == BERT_OK && !(flags & SAYS_POOLING) && flags & SAYS_DIMENSION) flags |= 1u << POOLED_MEAN;
     for (int p = 0; s == BERT_OK && !named && p < POOLING_NAMES; p++)
         if (flags & 1u << p) m->poolings[m->pooling_count++] = (TokenPooling)p;
     if (s == BERT_OK && m->pooling_count == 0)
@@ -658,6 +664,11 @@ static Status read_module_weights(const char *directory, SentenceModule *module,
     Safetensors st;
     const bool dense = module->kind == MODULE_DENSE;
     if (open_numbers(&st, directory, e) != BERT_OK) return e->status;
+    if (dense && !bias && safetensors_find(&st, "linear.bias")) {
+        safetensors_close(&st);
+        return fail(e, BERT_FILE, "%s/model.safetensors: has a tensor linear.bias, but config.json says \"bias\": false",
+                    directory);
+    }
     Status s = dense ? read_numbers(&module->weight, &st, "linear.weight", module->out, module->in, e)
                      : read_numbers(&module->weight, &st, "norm.weight", module->in, 0, e);
     if (s == BERT_OK && bias)

@@ -63,7 +63,7 @@ void program_ends_gently(void);
 int program_ending(void);
 void program_ends(int number);
 
-/* JSON, pulled value by value: no recursion, no allocation, bounded depth. Messages carry the file, the byte and the key.
+/* JSON, pulled value by value: no recursion, no allocation, bounded depth. Messages carry file, byte and key.
  * json_open skips white space and, when the text is not an object, fails. Typical use:
  *
  *     json_open(&j, path, bytes, n, e);
@@ -82,6 +82,7 @@ typedef struct {
     bool first[JSON_DEPTH];         /* no member of it has been read yet */
     char key[128], outer_key[128];  /* whose value is read, for messages: the inner one, the outermost; "" between */
     int key_depth;                  /* 1: both are the same */
+    bool of_python;                 /* json_skip takes NaN, Infinity and -Infinity, which Python's json writes */
 } JsonReader;
 Status json_open(JsonReader *j, const char *path, const unsigned char *text, size_t size, size_t base, Error *e);
 Status json_begin(JsonReader *j, char kind, Error *e);  /* enters the object '{' or array '[' that comes next */
@@ -169,6 +170,7 @@ enum { PREFIX_LIMIT = 400 };            /* a longer prefix is not looked for */
  * which are opened together. Finds what stands before the names; two models in one file are refused. */
 Status weights_open(Safetensors *st, const char *path, Error *e);
 bool is_shard_index(const char *path);
+bool is_other_family(const char *prefix, char separator);      /* ends with roberta., electra., ...: no BERT's */
 bool prefix_is_usual(const Safetensors *st);            /* `bert.` or nothing, as Hugging Face's library has it */
 const char *tensor_path(const Safetensors *st, const SafeTensor *t);   /* the file that the tensor is in */
 size_t weights_size(const Safetensors *st);             /* bytes of the file, or of all shards */
