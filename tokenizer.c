@@ -927,7 +927,9 @@ static void pad_left(Encoding *out, size_t total, int pad_id, int type)
  *
  * Trap: padding comes last, because positions count from the left: in front, it would move every word.
  * Trap: the mask says what is padding, the id does not: a [PAD] that stands in the text is a token with mask 1.
- * Trap: the first [SEP] belongs to segment 0, the second to segment 1; an empty B still brings its [SEP]. */
+ * Trap: the first [SEP] belongs to segment 0, the second to segment 1; an empty B still brings its [SEP].
+ * Differs: Hugging Face's library (transformers 5.23) takes an empty B for none in a single call, tokenizer("x", ""):
+ * [CLS] x [SEP]. In a batch, tokenizer(["x"], [""]), it has the [SEP] as here. */
 static Status frame(const Tokenizer *t, const EncodeOptions *o, size_t nA, size_t nB, bool pair,
                     Encoding *out, Error *e)
 {

@@ -1,5 +1,6 @@
 /* predict.c - the verbs that ask what BERT was trained to answer: fill-mask (step 15) and next-sentence (step 14). */
 #include "cli/cli.h"
+#include "weights/vocabulary.h"
 #include "weights/nsp_refit.h"
 #include <math.h>
 #include <stdlib.h>
@@ -155,15 +156,31 @@ static bool has_word(const Input *input, const char *word, bool any_case)
     return false;
 }
 
+/* A file may name no mask: then [MASK] in a text is five pieces like any others. */
+static Status expect_mask(const Session *s, Error *e)
+{
+    const Tokenizer *t = &s->tokenizer;
+    if (t->mask_id >= 0) return BERT_OK;
+    if (vocabulary_id(t->vocabulary, "[MASK]", 6) < 0)
+        return fail(e, BERT_FILE, "%s: the vocabulary lacks [MASK], which fill-mask needs", s->directory);
+    return fail(e, BERT_FILE, "%s/tokenizer_config.json: the key \"mask_token\" is missing or null: [MASK] is plain "
+                "text then, and there is nothing to fill", s->directory);
+}
+
 /* There is nothing to fill in, and most likely why. */
 static Status no_mask(const Session *s, const Input *input, Error *e)
 {
-    const char *why = "";
-    if (!input->has_text) why = "";
-    else if (has_word(input, "[MASK]", false))
-        why = s->options.plain ? ": --no-special makes [MASK] plain text" : ": --truncate cut it off";
-    else if (has_word(input, "[MASK]", true)) why = ": [MASK] is written in capitals";
-    else if (has_word(input, "<mask>", true)) why = ": BERT's mask is written [MASK]";
+    static const char *const others[] = {"[MASK]", "<mask>"};
+    char why[400] = "";
+    const char *mask = piece_of(s, s->tokenizer.mask_id);
+    const bool there = input->has_text && has_word(input, mask, false), usual = !strcmp(mask, "[MASK]");
+    bool other = input->has_text && has_word(input, mask, true);
+    if (there && s->options.plain) snprintf(why, sizeof why, ": --no-special makes %.300s plain text", mask);
+    else if (there && (s->options.truncate || s->cuts)) snprintf(why, sizeof why, ": --truncate cut it off");
+    else if (other && usual && !there) snprintf(why, sizeof why, ": [MASK] is written in capitals");
+    for (int i = 0; i < 2 && input->has_text; i++) other |= has_word(input, others[i], true);
+    if (!*why && other && !there)
+        snprintf(why, sizeof why, ": %s mask is written %.300s", usual ? "BERT's" : "this model's", mask);
     if (*why || s->options.text_count < 2) return fail(e, BERT_TEXT, "there is no [MASK] to fill%s", why);
     return fail(e, BERT_TEXT, "there is no [MASK] to fill (%d texts were given: put one text in quotes)",
                 s->options.text_count);
@@ -203,6 +220,7 @@ static Status verb_fill_mask(Session *s, Error *e)
     if (!s->model.has_mlm)
         return fail(e, BERT_HEAD, "the weights have no masked-language-model head (cls.predictions); the model is %s, "
                     "-m names another", s->directory);
+    if (expect_mask(s, e) != BERT_OK) return e->status;
     if (s->options.targets) {
         status = read_targets(s, &p, &candidates, e);
     } else {

@@ -54,6 +54,10 @@ Status prepare_sentences(Session *s, Error *e)
 {
     const Options *o = &s->options;
     const char *directory = sentence_directory(s);
+    const char *leftover = directory || !o->prompt ? NULL : sentence_leftover(s->directory);
+    if (leftover)
+        return fail(e, BERT_FILE, "--prompt: %s holds %s, but no modules.json, which makes it a directory of "
+                    "sentence-transformers", s->directory, leftover);
     if (!directory && o->prompt)
         return fail(e, BERT_USAGE, "--prompt: %s is no directory of sentence-transformers", s->directory);
     if (!directory) return BERT_OK;

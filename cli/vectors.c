@@ -104,6 +104,9 @@ static Status read_directory_recipe(Session *s, Recipe *r, const char *directory
         return status;
     }
     if (sentence_model_read(directory, H, V, &s->sentence, e) != BERT_OK) return e->status;
+    if (!file_exists(directory, "modules.json"))
+        note(s, "%s has no modules.json, which says how vectors are made: its 1_Pooling is obeyed, what else belonged "
+             "to it is not known", directory);
     if (s->sentence.splade && !settings.says_similarity) r->similarity = SIMILARITY_DOT;    /* a SparseEncoder's */
     r->sentence = !sentence_is_plain(&s->sentence, H, &r->pooling, &r->normalize);
     if (r->sentence && (o->layers || o->combine != UNSET))
@@ -112,17 +115,27 @@ static Status read_directory_recipe(Session *s, Recipe *r, const char *directory
     return BERT_OK;
 }
 
-/* A ColBERT's vectors are those of its tokens through a matrix of its own, which stands beside the BERT: linear.weight
- * (out,H), without a bias. Nothing else in the directory says so, and the mean of a hidden state is not what it was
- * trained for. (A classifier that somebody called `linear` has a bias.) */
+/* A ColBERT's vectors are those of its tokens through a matrix of its own, which stands beside the BERT; a Dense of
+ * sentence-transformers, or a projection of someone's own, makes one of the pooled vector. Nothing else in the
+ * directory says so, and the mean of a hidden state is not what they were trained for. */
 static Status refuse_projection(const Session *s, Error *e)
 {
-    const Safetensors *file = s->model.file;
-    const SafeTensor *t = safetensors_find(file, "linear.weight");
-    if (!t || t->rank != 2 || t->shape[1] != (size_t)s->model.config.H || safetensors_find(file, "linear.bias"))
-        return BERT_OK;
-    return fail(e, BERT_FILE, "%s: tensor 'linear.weight' makes the vectors of a ColBERT, one for each token, which is not "
-                "supported: give --pooling or --layers for BERT's own", file->file.path);
+    const SafeTensor *t = matrix_beside(&s->model);
+    if (!t) return BERT_OK;
+    return fail(e, BERT_FILE, "%s: tensor '%s' (%zu,%zu) is no part of a BERT: it may make the vectors, as a ColBERT's "
+                "or a Dense module's matrix does, which is not supported: give --pooling or --layers for BERT's own",
+                tensor_path(s->model.file, t), t->name, t->shape[0], t->shape[1]);
+}
+
+/* A directory of sentence-transformers that lost its list of modules.
+ * Differs: the library takes the mean of the last hidden state then, and passes over all other files: it says so, and
+ * the vectors are not those that the model was trained for. */
+static Status refuse_leftover(const Session *s, Error *e)
+{
+    const char *name = sentence_leftover(s->directory);
+    if (!name) return BERT_OK;
+    return fail(e, BERT_FILE, "%s: holds %s, but no modules.json, which says how vectors are made: bring it, or give "
+                "--pooling or --layers", s->directory, name);
 }
 
 /* How like two vectors of n numbers are, the more the larger: the two distances are negative. Every sum is one of
@@ -161,7 +174,8 @@ Status read_recipe(Session *s, Recipe *r, const char *layers, Combine combine, E
     *r = (Recipe){.combine = o->combine == UNSET ? combine : (Combine)o->combine, .pooling = POOL_MEAN};
     if (directory && read_directory_recipe(s, r, directory, e) != BERT_OK) return e->status;
     if (directory) layers = "-1";
-    else if (!layers && !o->layers && o->pooling == UNSET && refuse_projection(s, e) != BERT_OK) return e->status;
+    else if (!layers && !o->layers && o->pooling == UNSET &&
+             (refuse_leftover(s, e) != BERT_OK || refuse_projection(s, e) != BERT_OK)) return e->status;
     if (parse_layers(o->layers ? o->layers : layers ? layers : "-2", L, r, e) != BERT_OK) return e->status;
     if (o->pooling != UNSET) r->pooling = (Pooling)o->pooling;
     if (o->normalize) r->normalize = true;

@@ -433,7 +433,8 @@ static void another_architecture_without_a_type_is_refused(void)
         {"null", NULL}, {"\"RobertaForMaskedLM\"", "has no model_type, and architectures has \"RobertaForMaskedLM\""},
         {"\"BertModel\", \"LayoutLMModel\"", "architectures has \"LayoutLMModel\", expected a class of BERT or DistilBERT"},
         {"\"TFElectraModel\"", "architectures has \"TFElectraModel\""}};
-    static const char *const families[] = {"roberta.", "module.electra.", "layoutlm.", "esm."};
+    static const char *const families[] = {"roberta.", "module.electra.", "layoutlm.", "albert.",
+                                           "esm."};
     SafeTensor t[2 * MOST];
     char text[400];
     if (!begin()) return;
@@ -523,6 +524,11 @@ static void weights_of_other_formats_are_named(void)
     unlink(in_directory("cut.safetensors"));
     put_weights("model.safetensors", tensors, tensor_count);
     expect_usual("safetensors beside them", directory);
+    put_text("model.safetensors", "version https://git-lfs.github.com/spec/v1\n"
+             "oid sha256:436e687e3c20ed15d005464a6f3393e41e6c008881aa35cff3d1bbd2bd0d230e\nsize 440443480\n");
+    expect_refused("a pointer", directory, "/model.safetensors: is a Git LFS pointer, not the file itself: `git lfs "
+                   "pull` fetches it");
+    put_weights("model.safetensors", tensors, tensor_count);
     put_text("adapter_config.json", "{}");
     expect_refused("an adapter", directory, "an adapter of another model's weights");
     end();

@@ -176,6 +176,17 @@ static void the_mistakes_of_newcomers_get_the_sentence_that_helps(void)
     fails(4, "--no-special makes [MASK] plain text", with_tiny("./bert fill-mask -m %s --no-special '[MASK]'", tiny));
     fails(4, "--truncate cut it off",
           with_tiny("./bert fill-mask -m %s --truncate --max-length 3 'the cat [MASK]'", tiny));
+    run("echo '{\"mask_token\": null}' > %s/tokenizer_config.json", tiny);
+    fails(3, "/tokenizer_config.json: the key \"mask_token\" is missing or null",
+          with_tiny("./bert fill-mask -m %s 'the [MASK]'", tiny));
+    run("echo '{\"mask_token\": \"cat\"}' > %s/tokenizer_config.json", tiny);
+    fails(4, "there is no [MASK] to fill: this model's mask is written cat",
+          with_tiny("./bert fill-mask -m %s 'the [MASK]'", tiny));
+    run("rm %s/tokenizer_config.json && cp %s/vocab.txt %s/whole && sed -i 's/^\\[MASK\\]$/[NONE]/' %s/vocab.txt", tiny,
+        tiny, tiny, tiny);
+    fails(3, "the vocabulary lacks [MASK], which fill-mask needs",
+          with_tiny("./bert fill-mask -m %s 'the [MASK]'", tiny));
+    run("mv %s/whole %s/vocab.txt", tiny, tiny);
     fails(4, "text 1: there is no [MASK] to fill\n", with_tiny("./bert fill-mask -m %s 'the cat'", tiny));
     fails(3, "/config.json: is a file: -m wants the directory", with_tiny("./bert embed -m %s/config.json x", tiny));
     fails(3, "/vocab.txt: is a file: -m wants", with_tiny("./bert tokenize -m %s/vocab.txt x", tiny));
@@ -390,6 +401,10 @@ static void an_error_says_its_place_in_fields(void)
     run("printf '{\"hidden_size\": 0}' > %s", path);
     check(config_load(&config, path, &e) == BERT_FILE && e.byte == 0 && !strstr(e.message, "for the key"),
           "and not twice: %s", e.message);
+    run("printf '{\"eps\": NaN, \"model_type\": \"bert\", \"hidden_size\": 24, \"num_attention_heads\": 4}' > %s", path);
+    check(config_load(&config, path, &e) == BERT_OK && config.H == 24, "Python's NaN is passed over: %s", e.message);
+    run("printf '{\"layer_norm_eps\": NaN}' > %s", path);
+    check(config_load(&config, path, &e) == BERT_FILE && strstr(e.message, "expected a number"), "%s", e.message);
     run("rm %s", path);
     formula_remove(tiny);
 }

@@ -211,6 +211,27 @@ static void each_of_the_ids_is_compared_where_others_are_missing(void)
     remove_made();
 }
 
+/* Ids and masks of shape (0) or (3,0): nothing to compare, and nothing to divide by. */
+static void ids_that_are_empty_are_compared(void)
+{
+    static const char *const names[] = {"input_ids", "token_type_ids", "attention_mask"};
+    static const size_t shapes[][3] = {{1, 0}, {3, 1, 0}}, shape[] = {3, 2, 0};
+    static const double a[] = {1, 0, 1, 0, 0, 0};
+    Made m = {0};
+    if (!tiny_model()) return;
+    for (int i = 0; i < 3 * 2 * 2; i++) {
+        for (int side = 0; side < 2; side++) {
+            add_tensor(&m, names[i / 4], i & 1 ? DTYPE_F32 : DTYPE_I64, shapes[i >> 1 & 1], a);
+            m.tensors[0].shape[m.tensors[0].rank - 1] = m.tensors[0].count = 0;
+            add_tensor(&m, "embeddings.LayerNorm", DTYPE_F32, shape, a);
+            write_made(&m, side ? "other" : "ref");
+        }
+        const int code = compare();
+        check(code == 0 || code == 3, "%s, %d: exit %d: %s", names[i / 4], i, code, output);
+    }
+    remove_made();
+}
+
 /* =====================================================================================================================
  * Numbers that are none
  * ================================================================================================================== */
@@ -653,6 +674,7 @@ const Test compare_tests[] = {
     {"last_hidden_state_belongs_to_the_last_layer_that_is_named",
      last_hidden_state_belongs_to_the_last_layer_that_is_named},
     {"each_of_the_ids_is_compared_where_others_are_missing", each_of_the_ids_is_compared_where_others_are_missing},
+    {"ids_that_are_empty_are_compared", ids_that_are_empty_are_compared},
     {"each_name_of_a_tensor_is_compared", each_name_of_a_tensor_is_compared},
     {"a_difference_in_one_part_is_said", a_difference_in_one_part_is_said},
     {"ids_that_say_two_things_are_refused", ids_that_say_two_things_are_refused},

@@ -8,27 +8,44 @@
  * ------------------------------------------------------------------------------------------------------------------ */
 enum { MOST = 64, PIECES = 101, NAMED = 90 };
 
-/* Adds linear.weight (8,width) to the tiny model, and linear.bias if it is asked for. */
-static bool put_linear(size_t width, bool bias)
+/* The tiny model with one more matrix (rows,columns) of that name, instead of the last one. The other tensors get
+ * `prefix` for their `bert.`, unless it is NULL. */
+static bool put_matrix(const char *name, size_t rows, size_t columns, const char *prefix)
 {
-    static const float numbers[8 * 64];
-    SafeTensor t[MOST + 2];
+    static const float numbers[8 * 64 + 64 * 24 + PIECES * 24];
+    static char names[MOST + 1][200];
+    SafeTensor t[MOST + 1];
     Safetensors st;
     Error e = {0};
     char path[300];
     size_t count = 0;
+    run("cp %s/before.safetensors %s/model.safetensors", tiny, tiny);
     snprintf(path, sizeof path, "%s/model.safetensors", tiny);
     if (!check(safetensors_open(&st, path, &e) == BERT_OK && st.count <= MOST, "%s", e.message)) return false;
-    for (size_t i = 0; i < st.count; i++)
-        if (strncmp(st.tensors[i].name, "linear.", 7)) t[count++] = st.tensors[i];
-    t[count++] = (SafeTensor){.name = "linear.weight", .dtype = DTYPE_F32, .rank = 2, .shape = {8, width},
-                              .count = 8 * width, .data = numbers};
-    if (bias)
-        t[count++] = (SafeTensor){.name = "linear.bias", .dtype = DTYPE_F32, .rank = 1, .shape = {8}, .count = 8,
-                                  .data = numbers};
+    for (size_t i = 0; i < st.count; i++, count++) {
+        const char *old = st.tensors[i].name;
+        const bool inside = prefix && !strncmp(old, "bert.", 5);
+        snprintf(names[i], sizeof names[i], "%s%s", inside ? prefix : "", inside ? old + 5 : old);
+        t[count] = st.tensors[i];
+        t[count].name = names[i];
+    }
+    snprintf(names[MOST], sizeof names[MOST], "%s", name);
+    t[count++] = (SafeTensor){.name = names[MOST], .dtype = DTYPE_F32, .rank = 2, .shape = {rows, columns},
+                              .count = rows * columns, .data = numbers};
     const bool ok = safetensors_write(path, t, count, NULL, 0, &e) == BERT_OK;
     safetensors_close(&st);
     return check(ok, "%s is written: %s", path, e.message);
+}
+
+static bool matrix_model(void)
+{
+    return tiny_model() && check(run("cp %s/model.safetensors %s/before.safetensors", tiny, tiny) == 0, "a copy");
+}
+
+static void remove_matrix(void)
+{
+    run("rm -f %s/before.safetensors", tiny);
+    formula_remove(tiny);
 }
 
 /* A ColBERT: its tokens' vectors go through a matrix that has no place in a BERT. */
@@ -37,21 +54,65 @@ static void a_matrix_beside_the_bert_that_makes_its_vectors_is_refused(void)
     static const char *const commands[] = {"embed -m %s 'the cat'", "similarity -m %s 'the cat' 'a dog'",
                                            "rank -m %s 'the cat' 'a dog' 'the'"};
     char command[300];
-    if (!tiny_model()) return;
+    if (!matrix_model()) return;
     for (int i = 0; i < 3; i++) {
-        put_linear(24, false);
+        put_matrix("linear.weight", 8, 24, NULL);
         snprintf(command, sizeof command, commands[i], tiny);
         check(run("./bert %s 2>&1", command) == 3 &&
-              strstr(output, "/model.safetensors: tensor 'linear.weight' makes the vectors of a ColBERT"), "%s: %s",
+              strstr(output, "/model.safetensors: tensor 'linear.weight' (8,24) is no part of a BERT"), "%s: %s",
               command, output);
         check(run("./bert %s --pooling mean 2>&1", command) == 0, "BERT's own mean: %s", output);
         check(run("./bert %s --layers -1 2>&1", command) == 0, "BERT's own last state: %s", output);
-        if (!put_linear(24, true)) break;
-        check(run("./bert %s 2>&1", command) == 0, "with a bias it is a classifier: %s", output);
-        if (!put_linear(23, false)) break;
+        if (!put_matrix("linear.weight", 8, 23, NULL)) break;
         check(run("./bert %s 2>&1", command) == 0, "another width does not belong to the vectors: %s", output);
     }
-    formula_remove(tiny);
+    remove_matrix();
+}
+
+/* It has any name, stands behind the encoder's prefix, another one or none, and has as many rows as someone wished. A
+ * whole SentenceTransformer's state dict has its Dense as 2.linear.weight. */
+static void the_matrix_beside_the_bert_has_any_name(void)
+{
+    static const struct { const char *name, *prefix; size_t rows, columns; } cases[] = {
+        {"module.linear.weight", "module.bert.", 8, 24}, {"model.linear.weight", "model.", 8, 24},
+        {"colbert.linear.weight", "colbert.bert.", 8, 24}, {"_orig_mod.linear.weight", "_orig_mod.bert.", 8, 24},
+        {"bert.linear.weight", NULL, 24, 24}, {"2.linear.weight", "0.auto_model.", 8, 24},
+        {"2.linear.weight", "0.model.", 1, 24}, {"dense.weight", NULL, 24, 24}, {"projection.weight", NULL, 3, 24},
+        {"head.weight", NULL, 64, 24}, {"fc.weight", NULL, 2, 24}, {"proj.weight", NULL, 48, 24},
+        {"text_projection.weight", NULL, 8, 24}, {"text_projection", NULL, 24, 8}, {"mlp.0.weight", NULL, 24, 24},
+        {"question_encoder.encode_proj.weight", "question_encoder.bert_model.", 8, 24}};
+    char expected[200];
+    if (!matrix_model()) return;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (!put_matrix(cases[i].name, cases[i].rows, cases[i].columns, cases[i].prefix)) break;
+        snprintf(expected, sizeof expected, "tensor '%s' (%zu,%zu) is no part of a BERT", cases[i].name, cases[i].rows,
+                 cases[i].columns);
+        check(run("./bert embed -m %s 'the cat' 2>&1", tiny) == 3 && strstr(output, expected), "%s: %s", expected,
+              output);
+    }
+    remove_matrix();
+}
+
+/* Heads of the usual names, decoders, adapters inside of layers, and what a training left make no vector. */
+static void matrices_that_make_no_vector_are_passed_over(void)
+{
+    static const struct { const char *name; size_t rows, columns; } cases[] = {
+        {"intent_classifier.linear.weight", 5, 24}, {"classifier.out_proj.weight", 3, 24}, {"cls.sop.weight", 2, 24},
+        {"lm_head.dense.weight", 24, 24}, {"generator.weight", PIECES, 24}, {"fit_dense.weight", 64, 24},
+        {"module.fit_denses.0.weight", 64, 24}, {"teacher.encoder.out.weight", 24, 24},
+        {"bert.encoder.layer.0.attention.self.query.lora_A.weight", 8, 24},
+        {"bert.encoder.layer.1.adapter.down.weight", 8, 24}, {"bert.embeddings.task_embeddings.weight", 3, 24},
+        {"discriminator_predictions.dense.weight", 24, 24}, {"crf.transitions", 9, 9}};
+    static char plain[sizeof output];
+    if (!matrix_model()) return;
+    run("./bert embed -m %s 'the cat'", tiny);
+    strcpy(plain, output);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (!put_matrix(cases[i].name, cases[i].rows, cases[i].columns, NULL)) break;
+        check(run("./bert embed -m %s 'the cat' 2>&1", tiny) == 0 && !strcmp(output, plain), "%s: %s", cases[i].name,
+              output);
+    }
+    remove_matrix();
 }
 
 /* NAMED of the model's PIECES rows have a piece in vocab.txt. */
@@ -220,6 +281,8 @@ static void every_report_has_a_test(void)
 const Test report_tests[] = {
     {"a_matrix_beside_the_bert_that_makes_its_vectors_is_refused",
      a_matrix_beside_the_bert_that_makes_its_vectors_is_refused},
+    {"the_matrix_beside_the_bert_has_any_name", the_matrix_beside_the_bert_has_any_name},
+    {"matrices_that_make_no_vector_are_passed_over", matrices_that_make_no_vector_are_passed_over},
     {"rows_beyond_the_pieces_have_a_probability_and_no_name", rows_beyond_the_pieces_have_a_probability_and_no_name},
     {"ids_are_held_against_the_models_rows", ids_are_held_against_the_models_rows},
     {"an_empty_last_line_of_the_vocabulary_does_no_harm", an_empty_last_line_of_the_vocabulary_does_no_harm},

@@ -150,6 +150,25 @@ static void every_pooling_is_its_definition(void)
 }
 
 /* Names in their own order, flags in the library's: cls, max, mean, mean_sqrt_len_tokens, weightedmean, lasttoken. */
+/* A file with the dimension alone means the library's default, the mean. */
+static void a_pooling_of_the_dimension_alone_is_the_mean(void)
+{
+    static const char *const keys[] = {"embedding_dimension", "word_embedding_dimension"};
+    double want[H], got[H];
+    if (!sentence_model()) return;
+    embed("'the cat'", want, H);
+    for (int i = 0; i < 2; i++) {
+        put("1_Pooling/config.json", "{\"%s\": %d}", keys[i], H);
+        embed("'the cat'", got, H);
+        near(keys[i], got, want, H);
+    }
+    put("1_Pooling/config.json", "{\"embedding_dimension\": 24, \"pooling_mode_mean_tokens\": false}");
+    refused("a", 3, "1_Pooling/config.json", "found no pooling mode");
+    put("1_Pooling/config.json", "{\"include_prompt\": true}");
+    refused("a", 3, "1_Pooling/config.json", "found no pooling mode");
+    sentence_remove();
+}
+
 static void several_poolings_stand_one_after_another(void)
 {
     double tokens[5 * H], got[3 * H], want[3 * H];
@@ -571,6 +590,9 @@ static void keys_that_cannot_be_obeyed_are_refused_by_name(void)
         refused("a", 3, "2_Dense/", dense[i][1]);
     }
     put("2_Dense/config.json", "{\"in_features\": 24, \"out_features\": 8, \"bias\": false}");
+    put_tensors("2_Dense", "linear.weight", 8, H, "linear.bias");
+    refused("a", 3, "2_Dense/model.safetensors: has a tensor linear.bias", "config.json says \"bias\": false");
+    put_tensors("2_Dense", "linear.weight", 8, H, NULL);
     run("LC_ALL=C sed -i s/F32/I32/ %s/2_Dense/model.safetensors", tiny);
     refused("a", 3, "2_Dense/model.safetensors", "linear.weight is I32");
     run("mv %s/2_Dense/model.safetensors %s/2_Dense/pytorch_model.bin", tiny, tiny);
@@ -579,6 +601,40 @@ static void keys_that_cannot_be_obeyed_are_refused_by_name(void)
 }
 
 /* Of lists there are limits; of other numbers, too. */
+/* A value of another kind than the key's is refused by file, byte and key, whichever file it is. */
+static void a_value_of_another_kind_is_refused_by_its_key(void)
+{
+    static const struct { const char *file, *text, *key; } cases[] = {
+        {"tokenizer_config.json", "{\"do_lower_case\": \"true\"}", "do_lower_case"},
+        {"tokenizer_config.json", "{\"do_lower_case\": 0}", "do_lower_case"},
+        {"tokenizer_config.json", "{\"strip_accents\": \"true\"}", "strip_accents"},
+        {"tokenizer_config.json", "{\"model_max_length\": \"32\"}", "model_max_length"},
+        {"tokenizer_config.json", "{\"truncation_side\": null}", "truncation_side"},
+        {"config_sentence_transformers.json", "{\"truncate_dim\": 8.0}", "truncate_dim"},
+        {"config_sentence_transformers.json", "{\"truncate_dim\": \"8\"}", "truncate_dim"},
+        {"config_sentence_transformers.json", "{\"default_prompt_name\": 1}", "default_prompt_name"},
+        {"config_sentence_transformers.json", "{\"default_prompt_name\": \"q\", \"prompts\": {\"q\": 1}}",
+         "q\" of \"prompts"},
+        {"sentence_bert_config.json", "{\"max_seq_length\": 16.0}", "max_seq_length"},
+        {"sentence_bert_config.json",
+         "{\"modality_config\": {\"text\": {\"method_output_name\": [\"hidden_states\", 1]}}}",
+         "method_output_name\" of \"modality_config"},
+        {"1_Pooling/config.json", "{\"pooling_mode\": null}", "pooling_mode"},
+        {"1_Pooling/config.json", "{\"pooling_mode\": \"cls\", \"include_prompt\": null}", "include_prompt"},
+        {"2_Dense/config.json", "{\"in_features\": 24, \"out_features\": 8, \"activation_function\": null}",
+         "activation_function"},
+        {"modules.json", "[{\"name\": 0}]", "name"}};
+    char expected[200];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (!sentence_model()) return;
+        if (cases[i].file[0] == '2') put_modules("Transformer: Pooling:1_Pooling Dense:2_Dense");
+        put(cases[i].file, "%s", cases[i].text);
+        snprintf(expected, sizeof expected, ", for the key \"%s\"", cases[i].key);
+        refused("cat", 3, cases[i].file, expected);
+        sentence_remove();
+    }
+}
+
 static void lists_and_numbers_have_limits(void)
 {
     char list[512] = "Transformer: Pooling:1_Pooling";
@@ -613,6 +669,34 @@ static void normalize_has_a_file_in_newer_directories(void)
 }
 
 /* Word vectors are no sentence vectors: nothing of the directory's recipe is in them. */
+/* modules.json is lost. What is left does not say how vectors are made: it is no raw BERT for all that. */
+static void a_lost_list_of_modules_is_missed(void)
+{
+    static const char *const files[] = {"config_sentence_transformers.json", "sentence_bert_config.json",
+                                        "sentence_distilbert_config.json"};
+    double want[H], got[H];
+    if (!sentence_model()) return;
+    run("rm %s/modules.json", tiny);
+    check(run("./bert embed -m %s cat 2>&1 >/dev/null", tiny) == 0 && strstr(output, "has no modules.json") &&
+          strstr(output, "1_Pooling is obeyed"), "with 1_Pooling: %s", output);
+    check(run("./bert embed -m %s --pooling cls cat 2>&1 >/dev/null", tiny) == 0 && !*output, "asked for: %s", output);
+    run("rm -r %s/1_Pooling", tiny);
+    embed("--layers -1 cat", want, H);
+    for (int i = 0; i < 3; i++) {
+        put(files[i], "{\"max_seq_length\": 16}");
+        refused("cat", 3, files[i], "but no modules.json");
+        check(run("./bert similarity -m %s cat mat 2>&1", tiny) == 3 &&
+              run("./bert rank -m %s cat mat 2>&1", tiny) == 3, "all three verbs: %s", output);
+        refused("--prompt query --pooling mean cat", 3, files[i], "but no modules.json");
+        embed("--layers -1 cat", got, H);
+        near("a recipe that was given", got, want, H);
+        check(run("./bert tokenize -m %s cat", tiny) == 0, "pieces are not in doubt: %s", output);
+        run("rm %s/%s", tiny, files[i]);
+    }
+    refused("--prompt query cat", 2, "is no directory of sentence-transformers", "--prompt");
+    sentence_remove();
+}
+
 static void words_are_compared_without_the_recipe(void)
 {
     static char plain[sizeof output];
@@ -711,6 +795,7 @@ static void splade_weighs_every_piece(void)
 const Test sentence_tests[] = {
     {"splade_weighs_every_piece", splade_weighs_every_piece},
     {"every_pooling_is_its_definition", every_pooling_is_its_definition},
+    {"a_pooling_of_the_dimension_alone_is_the_mean", a_pooling_of_the_dimension_alone_is_the_mean},
     {"several_poolings_stand_one_after_another", several_poolings_stand_one_after_another},
     {"poolings_know_padding_on_the_left", poolings_know_padding_on_the_left},
     {"a_dense_module_projects_the_vector", a_dense_module_projects_the_vector},
@@ -727,8 +812,10 @@ const Test sentence_tests[] = {
     {"lower_case_is_asked_for_by_the_transformer", lower_case_is_asked_for_by_the_transformer},
     {"modules_that_cannot_be_obeyed_are_refused_by_name", modules_that_cannot_be_obeyed_are_refused_by_name},
     {"keys_that_cannot_be_obeyed_are_refused_by_name", keys_that_cannot_be_obeyed_are_refused_by_name},
+    {"a_value_of_another_kind_is_refused_by_its_key", a_value_of_another_kind_is_refused_by_its_key},
     {"lists_and_numbers_have_limits", lists_and_numbers_have_limits},
     {"normalize_has_a_file_in_newer_directories", normalize_has_a_file_in_newer_directories},
+    {"a_lost_list_of_modules_is_missed", a_lost_list_of_modules_is_missed},
     {"words_are_compared_without_the_recipe", words_are_compared_without_the_recipe},
     {NULL, NULL},
 };

@@ -1023,6 +1023,37 @@ static void tokenizer_json_is_enough(void)
     }
 }
 
+/* A Sequence of one step is that step, whether its type stands before it or behind; one of two is another text. */
+static void a_sequence_of_one_step_is_that_step(void)
+{
+#define SEQUENCE(name, steps) "{\"type\": \"Sequence\", \"" name "\": [" steps "]}"
+    static const char *const read[] = {
+        WHOLE(FIVE, SEQUENCE("normalizers", NORMALIZER), SPLITTER, TEMPLATE, MODEL),
+        WHOLE(FIVE, NORMALIZER, SEQUENCE("pretokenizers", SPLITTER), TEMPLATE, MODEL),
+        WHOLE(FIVE, "{\"normalizers\": [" NORMALIZER "], \"type\": \"Sequence\"}",
+              "{\"pretokenizers\": [" SPLITTER "], \"type\": \"Sequence\"}", TEMPLATE, MODEL)};
+    static const char *const not_read[] = {
+        WHOLE(FIVE, SEQUENCE("normalizers", NORMALIZER ", " NORMALIZER), SPLITTER, TEMPLATE, MODEL),
+        WHOLE(FIVE, SEQUENCE("normalizers", "{\"type\": \"NFKC\"}, " NORMALIZER), SPLITTER, TEMPLATE, MODEL),
+        WHOLE(FIVE, SEQUENCE("normalizers", SEQUENCE("normalizers", NORMALIZER)), SPLITTER, TEMPLATE, MODEL),
+        WHOLE(FIVE, SEQUENCE("normalizers", ""), SPLITTER, TEMPLATE, MODEL),
+        WHOLE(FIVE, NORMALIZER, SEQUENCE("pretokenizers", "{\"type\": \"Digits\"}, " SPLITTER), TEMPLATE, MODEL)};
+    static const char *const configs[] = {"{}", FAST};
+    Tokenizer t;
+    Error e;
+    for (size_t i = 0; i < 2 * sizeof read / sizeof *read; i++) {
+        const char *const files[FILES] = {[JSON] = read[i / 2], [CONFIG] = configs[i % 2]};
+        if (!check(load_files(&t, files, CASE_AUTO, &e) == BERT_OK, "case %zu: %s", i, e.message)) continue;
+        check_ids(&t, "The cats [MASK]", NULL, &plain_options, "2 5 6 7 4 3");
+        tokenizer_free(&t);
+    }
+    for (size_t i = 0; i < sizeof not_read / sizeof *not_read; i++) {
+        const char *const files[FILES] = {[JSON] = not_read[i]};
+        check(load_files(&t, files, CASE_AUTO, &e) == BERT_FILE && strstr(e.message, ".type: found 'Sequence'"),
+              "case %zu is refused: %s", i, e.message);
+    }
+}
+
 /* PreTrainedTokenizerFast knows of its special tokens only what is named; a BertTokenizer has names of its own. */
 static void a_file_may_name_the_sep(void)
 {
@@ -1485,6 +1516,7 @@ const Test tokenizer_tests[] = {
      a_file_that_is_no_vocabulary_is_refused_with_the_reason},
     {"a_vocabulary_that_was_made_to_collide_is_refused", a_vocabulary_that_was_made_to_collide_is_refused},
     {"tokenizer_json_is_enough", tokenizer_json_is_enough},
+    {"a_sequence_of_one_step_is_that_step", a_sequence_of_one_step_is_that_step},
     {"a_file_may_name_the_sep", a_file_may_name_the_sep},
     {"vocab_txt_beside_tokenizer_json_must_agree", vocab_txt_beside_tokenizer_json_must_agree},
     {"strings_have_512_bytes_at_most", strings_have_512_bytes_at_most},

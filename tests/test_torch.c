@@ -335,7 +335,9 @@ static void all_opcodes_have_a_verdict(void)
     end();
 }
 
-/* Values that are no tensors, parameters, training checkpoints. */
+/* Values that are no tensors, parameters, training checkpoints; tensors beside the dictionary that has the word
+ * embeddings. */
+#define WORDS "X\50\0\0\0module.embeddings.word_embeddings.weight"
 static void dictionaries_are_chosen_by_name(void)
 {
     static const struct { const char *bytes; size_t size, count, left_out; } cases[] = {
@@ -346,6 +348,11 @@ static void dictionaries_are_chosen_by_name(void)
         DICT("\x80\2}X\6\0\0\0module}" NAMED("x") TENSOR "ss.", 1, 0),
         DICT("\x80\2}" NAMED("x") "ctorch._utils\n_rebuild_parameter\n" TENSOR "\x88}\x87Rs.", 1, 0),
         DICT("\x80\2}(" NAMED("x") TENSOR "X\5\0\0\0model}" NAMED("y") TENSOR "su.", 1, 1),
+        DICT("\x80\2}(X\5\0\0\0model}(" WORDS TENSOR NAMED("x") TENSOR "uX\4\0\0\0step" TENSOR "u.", 2, 0),
+        DICT("\x80\2}(" NAMED("r") TENSOR "X\5\0\0\0model}(" WORDS TENSOR NAMED("x") TENSOR "uu.", 2, 0),
+        DICT("\x80\2}(" NAMED("r") TENSOR "X\5\0\0\0model}" NAMED("x") TENSOR "sX\6\0\0\0module}(" WORDS TENSOR
+             NAMED("x") TENSOR NAMED("y") TENSOR "uu.", 3, 0),
+        DICT("\x80\2}(" WORDS TENSOR "X\5\0\0\0model}(" WORDS TENSOR NAMED("x") TENSOR "uu.", 1, 1),
         DICT("\x80\2}(" NAMED("x") TENSOR NAMED("y") "](K\1K\2eu.", 1, 1),
         DICT("\x80\2}q\0q\1q\0" NAMED("x") TENSOR "s.", 1, 0),
         DICT("\x80\2}X\5\0\0\0other}" NAMED("x") TENSOR "ss.", 0, 0)};

@@ -247,6 +247,58 @@ static void json_is_read_as_the_rfc_says(void)
     }
 }
 
+/* Python's json writes three words that JSON does not have: into a config.json, where they are passed over. */
+static void words_of_python_are_passed_over(void)
+{
+    static const char *const words[] = {"NaN", "Infinity", "-Infinity"}, *const others[] = {"nan", "-NaN", "inf", "-Inf"};
+    char text[200];
+    JsonReader j;
+    Error e;
+    for (int i = 0; i < 7; i++) {
+        snprintf(text, sizeof text, "{\"a\": [1, %s, {\"b\": 2}]}", i < 3 ? words[i] : others[i - 3]);
+        for (int python = 0; python < 2; python++) {
+            char key[16];
+            bool more;
+            Status s = json_open(&j, "t.json", (const unsigned char *)text, strlen(text), 0, &e);
+            j.of_python = python;
+            if (s == BERT_OK) s = json_next_key(&j, key, sizeof key, &more, &e);
+            if (s == BERT_OK) s = json_skip(&j, &e);
+            if (s == BERT_OK) s = json_next_key(&j, key, sizeof key, &more, &e);
+            check((s == BERT_OK) == (python && i < 3), "%s, python %d: %s", text, python, e.message);
+        }
+    }
+}
+
+/* A message names the key whose value is wrong, and the outermost one; between values none. A long one is cut, and not
+ * inside of a character. */
+static void a_message_names_the_key_of_its_value(void)
+{
+    static const struct { const char *text, *end; } cases[] = {
+        {"{\"a\": x}", "expected a value, for the key \"a\""},
+        {"{\"a\": [1, x]}", "expected a value, for the key \"a\""},
+        {"{\"a\": {\"b\": x}}", "expected a value, for the key \"a\""}, {"{\"a\": 1 x}", "expected ',' or '}'"},
+        {"{\"a\" x}", "expected ':'"}, {"{\"a\": ", "expected a value"}};
+    JsonReader j;
+    Error e;
+    char text[400] = "", key[300], wanted[200];
+    int64_t number;
+    bool more;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check(json_walk(cases[i].text, strlen(cases[i].text), &e) == BERT_FILE && ends_with(e.message, cases[i].end),
+              "%s: %s", cases[i].text, e.message);
+    for (int i = 0; i < 2; i++) {                                       /* 126 or 127 bytes, and characters of 2 bytes */
+        snprintf(wanted, sizeof wanted, "%0*d", 126 + i, 0);
+        snprintf(text, sizeof text, "{\"%s\xc3\xa9\xc3\xa9\": {\"b\": null}}", wanted);
+        Status s = json_open(&j, "t.json", (const unsigned char *)text, strlen(text), 0, &e);
+        if (s == BERT_OK) s = json_next_key(&j, key, sizeof key, &more, &e);
+        if (s == BERT_OK) s = json_begin(&j, '{', &e);
+        if (s == BERT_OK) s = json_next_key(&j, key, sizeof key, &more, &e);
+        check(s == BERT_OK && json_integer(&j, &number, &e) == BERT_FILE, "%s", e.message);
+        snprintf(key, sizeof key, ", for the key \"b\" of \"%s\"", wanted);
+        check(ends_with(e.message, key), "%d: %s", i, e.message);
+    }
+}
+
 static void json_depth_is_bounded(void)
 {
     Buffer b = {0};
@@ -610,7 +662,7 @@ static const BertConfig tiny = {.L = 2, .H = 64, .A = 1, .D = 64, .F = 3, .V = 7
 /* What is done wrong on purpose. */
 typedef enum { SOUND, SNAPPY, BIG_ENDIAN, NEWER, NO_SHARDS, SLICES, NEGATIVE, BAD_SHARD, BAD_SIZE, BAD_OFFSET,
               DOUBLE_TYPE, MISSING, HALF_A_HEAD,
-    NO_HEADER, NO_WORDS, NO_POSITIONS, FLAT_WORDS, WIDE_WORDS, LONG_BIAS, BARE } Fault;
+    NO_HEADER, NO_WORDS, NO_POSITIONS, FLAT_WORDS, WIDE_WORDS, LONG_BIAS, BARE, ELECTRA } Fault;
 
 static void append_varint(Buffer *b, uint64_t value)
 {
@@ -717,7 +769,8 @@ static size_t list_variables(Variable v[100], Fault fault)
         spec_name(spec->tf, row[i].layer, name, sizeof name);
         Variable *x = &v[count++];
         *x = (Variable){.rank = spec->rows ? 2 : 1, .type = TF_FLOAT};
-        snprintf(x->name, sizeof x->name, "module/%s%s", is_head(name) ? "" : "bert/", name);
+        snprintf(x->name, sizeof x->name, "module/%s%s", is_head(name) ? "" : fault == ELECTRA ? "electra/" : "bert/",
+                 name);
         x->shape[0] = spec_rows(spec, &tiny), x->shape[1] = spec_cols(spec, &tiny);
         if (x->rank == 1) x->shape[0] = x->shape[1];
         if (spec->kind == KIND_MATRIX) x->shape[0] = spec_cols(spec, &tiny), x->shape[1] = spec_rows(spec, &tiny);
@@ -914,6 +967,7 @@ static void bad_checkpoints_are_refused_by_name(void)
         {NO_POSITIONS, "found no variable 'module/bert/embeddings/position_embeddings', expected one"},
         {FLAT_WORDS, "found another shape, expected two dimensions"},
         {WIDE_WORDS, "hidden size: found 65, expected a multiple of 64"},
+        {ELECTRA, "its variables begin with 'module/electra/', expected those of BERT: another architecture"},
         {LONG_BIAS, "'module/bert/pooler/dense/bias': found shape [65], expected [64]"}};
     Error e;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -1352,6 +1406,8 @@ const Test weights_tests[] = {
     {"output_appears_whole_or_not_at_all", output_appears_whole_or_not_at_all},
     {"output_errors_are_reported", output_errors_are_reported},
     {"json_is_read_as_the_rfc_says", json_is_read_as_the_rfc_says},
+    {"words_of_python_are_passed_over", words_of_python_are_passed_over},
+    {"a_message_names_the_key_of_its_value", a_message_names_the_key_of_its_value},
     {"json_depth_is_bounded", json_depth_is_bounded},
     {"json_values_are_exact", json_values_are_exact},
     {"sha256_matches_the_published_vectors", sha256_matches_the_published_vectors},

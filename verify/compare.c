@@ -423,12 +423,11 @@ static Status settle_mask(const TraceView *view, SafeTensor *t, int64_t **made, 
 {
     const SafeTensor *ids = &view->ids[0];
     const size_t N = ids->count, T = row_length(view, t);
-    const size_t B = ids->data && T ? N / T : t->rank ? t->count / t->shape[t->rank - 1] : 1;
     const bool floating = !is_integer(t->dtype), added = floating && is_added(t);
     const bool shared = ids->data && t->count == T && N > T;
     const bool square = is_square(t, ids, T), one = square && t->count == T * T;
     if (!floating && !shared && !square) return BERT_OK;
-    const size_t count = shared || square ? N : t->count, each = !square ? T : one ? T * T : t->count / B;
+    const size_t count = shared || square ? N : t->count, each = !square ? T : one ? T * T : t->count / (N / T);
     if (square && check_queries(view, t, each, T, added, e) != BERT_OK) return e->status;
     *made = calloc(count + 1, sizeof **made);
     if (!*made) return fail(e, BERT_SYSTEM, "%s: out of memory for its ids", view->path);

@@ -268,17 +268,6 @@ static Status read_config_value(JsonReader *j, const char *key, BertConfig *conf
     return json_skip(j, e);
 }
 
-/* The same; a complaint about the JSON ("byte 17: found 2, expected ...") gets the name of the key. */
-static Status read_config_key(JsonReader *j, const char *key, BertConfig *config, Error *e)
-{
-    Status s = read_config_value(j, key, config, e);
-    if (s == BERT_OK || !e->byte) return s;
-    const size_t byte = e->byte;
-    fail(e, s, "%.900s, for the key \"%.64s\"", e->message, key);
-    e->byte = byte;
-    return s;
-}
-
 /* Sizes that the file leaves out are those of BERT-Base (or of DistilBERT), as in Hugging Face's library; the shapes of
  * the weights show whether that is so. Trap: the number of heads leaves no trace in the shapes. So each such key is
  * noted, and -v says it. A file without any of the seven is not this model's. */
@@ -339,6 +328,7 @@ static bool find_key(JsonReader *j, const FileView *file, const char *wanted)
     char key[256];
     bool more = true;
     Status s = json_open(j, file->path, file->data, file->size, 0, &ignored);
+    j->of_python = true;
     while (s == BERT_OK && (s = json_next_key(j, key, sizeof key, &more, &ignored)) == BERT_OK && more) {
         if (!strcmp(key, wanted)) return true;
         s = json_skip(j, &ignored);
@@ -412,8 +402,9 @@ Status config_load(BertConfig *config, const char *path, Error *e)
     find_text(type, sizeof type, &file, "model_type");
     config->distilbert = !strcmp(type, "distilbert");
     s = json_open(&j, path, file.data, file.size, 0, e);
+    j.of_python = true;
     while (s == BERT_OK && (s = json_next_key(&j, key, sizeof key, &more, e)) == BERT_OK && more)
-        s = read_config_key(&j, key, config, e);
+        s = read_config_value(&j, key, config, e);
     if (s == BERT_OK) s = json_end(&j, e);
     if (s == BERT_OK && !*type) s = check_classes(&file, e);
     if (s == BERT_OK) s = config_check(config, path, e);

@@ -117,6 +117,9 @@ static Status find_scope(Conversion *c)
         length -= sizeof last - 1;
         if (length >= NAME_SIZE || (length > 0 && name[length - 1] != '/')) continue;
         snprintf(c->encoder, sizeof c->encoder, "%.*s", (int)length, name);
+        if (is_other_family(c->encoder, '/'))
+            return fail(c->e, BERT_FILE, "%s: its variables begin with '%s', expected those of BERT: another "
+                        "architecture, which would give wrong numbers if run as BERT", c->bundle.path, c->encoder);
         bool inside = ends_with(c->encoder, "bert/") && (length == 5 || c->encoder[length - 6] == '/');
         snprintf(c->head, sizeof c->head, "%.*s", (int)(inside ? length - 5 : length), name);
         return BERT_OK;

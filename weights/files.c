@@ -306,6 +306,16 @@ static Status regular_size(FileView *file, int fd, Error *e)
     return BERT_OK;
 }
 
+/* A copy of a repository that was made without git-lfs has a text of three lines in the place of each large file:
+ * which kind of pointer it is, the SHA-256 and the size of what it stands for. */
+static Status refuse_pointer(const FileView *file, Error *e)
+{
+    static const char first[] = "version https://git-lfs.github.com/spec/";
+    if (file->size < sizeof first - 1 || file->size > 1024 || memcmp(file->data, first, sizeof first - 1))
+        return BERT_OK;
+    return fail(e, BERT_FILE, "%s: is a Git LFS pointer, not the file itself: `git lfs pull` fetches it", file->path);
+}
+
 /* path -> file->data, file->size. Every stage either succeeds or leaves a sentence; what
  * was acquired by then is released at the end, in one place.
  *
@@ -334,6 +344,7 @@ Status file_open(FileView *file, const char *path, Error *e)
         if (file->mapped) note_mapping(file);
         else status = read_all(file, fd, e);
     }
+    if (status == BERT_OK) status = refuse_pointer(file, e);
     if (fd >= 0) close(fd);                                     /* a mapping stays when its file is closed */
     if (status != BERT_OK) file_close(file);
     return status;

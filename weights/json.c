@@ -21,14 +21,25 @@
  * of 100 MB of `[` overflows that.
  * ------------------------------------------------------------------------------------------------------------------ */
 
-/* "path: JSON, byte 17: found 'x', expected a number". The byte counts from the start of
- * the file. */
+/* The key whose value is read, for messages: `, for the key "0" of "id2label"`; the inner one
+ * and the outermost, or one of them, or nothing. */
+static void name_key(const JsonReader *j, char *text, size_t capacity)
+{
+    const char *key = *j->key ? j->key : j->outer_key;
+    const bool both = *j->key && *j->outer_key && j->key_depth > 1;
+    snprintf(text, capacity, "%s%s%s%s%s%s", *key ? ", for the key \"" : "", key, *key ? "\"" : "",
+             both ? " of \"" : "", both ? j->outer_key : "", both ? "\"" : "");
+}
+
+/* "path: JSON, byte 17: found 'x', expected a number, for the key "layer_norm_eps"". The byte
+ * counts from the start of the file. A text that ends too early is not the key's fault. */
 static Status json_fail(const JsonReader *j, Error *e, size_t at, const char *expected)
 {
-    char found[32] = "the end of the text";
+    char found[32] = "the end of the text", key[2 * sizeof j->key + 32] = "";
     int length = at < j->size ? utf8_character(j->text + at, j->size - at) : 0;
     if (at < j->size) snprintf(found, sizeof found, "'%.*s'", length, (const char *)j->text + at);
-    fail(e, BERT_FILE, "%s: JSON, byte %zu: found %s, expected %s", j->path, j->base + at, found, expected);
+    if (at < j->size) name_key(j, key, sizeof key);
+    fail(e, BERT_FILE, "%s: JSON, byte %zu: found %s, expected %s%s", j->path, j->base + at, found, expected, key);
     e->byte = j->base + at + 1;
     return BERT_FILE;
 }
@@ -107,6 +118,8 @@ static Status next_member(JsonReader *j, char kind, bool *more, Error *e)
     unsigned char end = kind == '{' ? '}' : ']';
     bool first = j->first[j->depth - 1];
     j->first[j->depth - 1] = false;
+    if (kind == '{') j->key[0] = 0;
+    if (kind == '{' && j->depth == 1) j->outer_key[0] = 0;
     *more = !take(j, end);
     if (!*more) {
         j->depth--;
@@ -223,6 +236,20 @@ static Status read_string(JsonReader *j, char *text, size_t capacity, const char
     return json_fail(j, e, j->at, "'\"' at the end of a string");
 }
 
+/* Remembers the key for messages about its value; of a long one the first characters. */
+static void keep_key(JsonReader *j, const char *key)
+{
+    size_t n = strlen(key);
+    if (n >= sizeof j->key) {
+        n = sizeof j->key - 1;
+        while (n > 0 && ((unsigned char)key[n] & 0xC0) == 0x80) n--;    /* not inside of a character */
+    }
+    memcpy(j->key, key, n);
+    j->key[n] = 0;
+    j->key_depth = j->depth;
+    if (j->depth == 1) memcpy(j->outer_key, j->key, n + 1);
+}
+
 /* Objects: the next key and its colon; the value is the caller's to read or to skip. With
  * key = NULL the key is skipped. Whether a key may come twice is for the caller to say:
  * JSON itself does not. */
@@ -232,7 +259,9 @@ Status json_next_key(JsonReader *j, char *key, size_t capacity, bool *more, Erro
     if (status != BERT_OK || !*more) return status;
     status = read_string(j, key, capacity, "a key in '\"'", e);
     if (status != BERT_OK) return status;
-    return take(j, ':') ? BERT_OK : json_fail(j, e, j->at, "':'");
+    if (!take(j, ':')) return json_fail(j, e, j->at, "':'");
+    if (key) keep_key(j, key);
+    return BERT_OK;
 }
 
 /* What comes next, by its first byte: enough to tell all seven kinds of values apart. Takes
@@ -343,7 +372,10 @@ Status json_bool(JsonReader *j, bool *value, Error *e)
 }
 
 /* Passes over one value; of an object or array only the opening bracket. It is checked as
- * closely as a value that is read: what nobody asked for must be JSON as well. */
+ * closely as a value that is read: what nobody asked for must be JSON as well.
+ * Differs: Python's json writes three words for numbers that JSON does not have, into a
+ * config.json, too. A value that is read must be a number; one that is passed over may be
+ * such a word. */
 static Status skip_one(JsonReader *j, Error *e)
 {
     char kind = json_peek(j);
@@ -352,7 +384,9 @@ static Status skip_one(JsonReader *j, Error *e)
     if (kind == '{' || kind == '[') return json_begin(j, kind, e);
     if (kind == '"') return read_string(j, NULL, 0, "a string", e);
     if (kind == '0' && take_number(j, NULL, &integer)) return BERT_OK;
+    j->at = start;
     if (take_word(j, "true") || take_word(j, "false") || take_word(j, "null")) return BERT_OK;
+    if (j->of_python && (take_word(j, "NaN") || take_word(j, "Infinity") || take_word(j, "-Infinity"))) return BERT_OK;
     return json_fail(j, e, start, "a value");
 }
 

@@ -288,6 +288,7 @@ static Status read_config(Labels *l, const char *path, const BertConfig *config,
     l->memory = r.names = malloc(r.capacity);
     if (!r.names) s = fail(e, BERT_SYSTEM, "%s: out of memory for its labels", path);
     if (s == BERT_OK) s = json_open(&j, path, file.data, file.size, 0, e);
+    j.of_python = true;
     if (s == BERT_OK) s = read_labels(&r, &j, e);
     if (s == BERT_OK) s = check_count(&r, config, e);
     l->named = r.has_rows;

@@ -695,6 +695,57 @@ static Status load_tensors(Bert *m, const char *path, Error *e)
     return s ? s : check_untied(m, e);
 }
 
+/* ---------------------------------------------------------------------------------------------------------------------
+ * A matrix beside the BERT
+ *
+ * A ColBERT, a Dense of sentence-transformers, a projection of someone's own: the vectors of such a model are those of
+ * its last matrix, and nothing but the name of a tensor says that it has one.
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* Where a name begins with `part`, or one of its components does: "fit_dense" in "module.fit_dense.weight". */
+static bool has_component(const char *name, const char *part)
+{
+    for (const char *at = strstr(name, part); at; at = strstr(at + 1, part))
+        if (at == name || at[-1] == '.') return true;
+    return false;
+}
+
+/* Inside of a layer: "layer." and a number. LoRA's matrices and other adapters lie there. */
+static bool is_in_layer(const char *name)
+{
+    for (const char *at = strstr(name, "layer."); at; at = strstr(at + 1, "layer."))
+        if ((at == name || at[-1] == '.') && at[6] >= '0' && at[6] <= '9') return true;
+    return false;
+}
+
+/* Whether a tensor belongs to BERT's own parts, to a head of one of the usual names, or to what a training left: a
+ * teacher, or TinyBERT's fit_dense, which made its states as wide as the teacher's. */
+static bool has_usual_place(const char *name)
+{
+    static const char *const components[] = {"embeddings.", "pooler.", "cls.", "qa_outputs.", "vocab_transform.",
+                                             "vocab_projector.", "teacher", "fit_dense"};
+    static const char *const parts[] = {"classif", "lm_head", "predictions"};
+    for (size_t i = 0; i < sizeof components / sizeof *components; i++)
+        if (has_component(name, components[i])) return true;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (strstr(name, parts[i])) return true;
+    return is_in_layer(name);
+}
+
+/* The names come in the order of the alphabet: of several it is the same one whatever the order in the file.
+ * Why both sides: nn.Linear stores (out,H), a bare parameter that the vectors are multiplied by is (H,out). (V,H) is a
+ * decoder, whatever it is called. */
+const SafeTensor *matrix_beside(const Bert *m)
+{
+    const size_t H = (size_t)m->config.H, V = (size_t)m->config.V;
+    for (size_t i = 0; i < m->file->count; i++) {
+        const SafeTensor *t = m->file->by_name[i];
+        if (t->rank != 2 || t->dtype > DTYPE_BF16 || (t->shape[0] != H && t->shape[1] != H)) continue;
+        if (t->shape[0] != V && !has_usual_place(t->name)) return t;
+    }
+    return NULL;
+}
+
 /* The two files of a model: how large it is, and its numbers. (The third, vocab.txt, is the tokenizer's.) */
 Status bert_load(Bert *m, const char *path, Error *e)
 {

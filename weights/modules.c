@@ -260,16 +260,20 @@ static Status read_text_settings(const char *path, bool strict, SentenceText *te
     return s;
 }
 
-/* The first of these files that says anything is the Transformer's. Older versions of the library named the file after
- * the kind of model that they thought it was. */
+/* The Transformer's file. Older versions of the library named it after the kind of model that they thought it was. */
+static const char *const text_files[] = {
+    "sentence_bert_config.json", "sentence_roberta_config.json", "sentence_distilbert_config.json",
+    "sentence_camembert_config.json", "sentence_albert_config.json", "sentence_xlm-roberta_config.json",
+    "sentence_xlnet_config.json"};
+
+/* The first of these files that says anything is the Transformer's. */
 static Status find_text_settings(const char *directory, bool strict, SentenceText *text, Error *e)
 {
-    static const char *const names[] = {"bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet"};
-    char path[4800], name[40];
+    char path[4800];
     bool any = false;
-    strcpy(text->file, "sentence_bert_config.json");
-    for (size_t i = 0; !any && i < sizeof names / sizeof *names; i++) {
-        snprintf(name, sizeof name, "sentence_%s_config.json", names[i]);
+    strcpy(text->file, text_files[0]);
+    for (size_t i = 0; !any && i < sizeof text_files / sizeof *text_files; i++) {
+        const char *name = text_files[i];
         snprintf(path, sizeof path, "%.4096s%s%s", directory, *text->model ? "/" : "", text->model);
         if (!file_exists(path, name)) continue;
         strcpy(text->file, name);
@@ -306,6 +310,16 @@ static Status read_tokenizer_length(const char *directory, SentenceText *text, E
 bool is_sentence_directory(const char *directory)
 {
     return file_exists(directory, "modules.json") || file_exists(directory, "1_Pooling/config.json");
+}
+
+const char *sentence_leftover(const char *directory)
+{
+    static const char settings[] = "config_sentence_transformers.json";
+    if (is_sentence_directory(directory)) return NULL;
+    if (file_exists(directory, settings)) return settings;
+    for (size_t i = 0; i < sizeof text_files / sizeof *text_files; i++)
+        if (file_exists(directory, text_files[i])) return text_files[i];
+    return NULL;
 }
 
 Status sentence_text_read(const char *directory, SentenceText *text, Error *e)
@@ -468,18 +482,23 @@ static Status read_pooling_flag(JsonReader *j, const char *key, unsigned *flags,
     return fail(e, BERT_FILE, "%s: %s is not supported: use --pooling", j->path, key);
 }
 
+/* Bits of the flags beside those of the poolings: what the file speaks of. */
+enum { SAYS_POOLING = 1 << 16, SAYS_DIMENSION = 1 << 17 };
+
 /* One member of the file. embedding_dimension, once word_embedding_dimension, is the model's own. */
 static Status read_pooling_key(JsonReader *j, const char *key, SentenceModel *m, unsigned *flags, Error *e)
 {
+    if (!strncmp(key, "pooling_mode", 12)) *flags |= SAYS_POOLING;
     if (!strcmp(key, "pooling_mode")) return read_pooling_names(j, m, e);
     if (!strcmp(key, "include_prompt")) return json_bool(j, &m->include_prompt, e);
     if (!strncmp(key, "pooling_mode_", 13)) return read_pooling_flag(j, key, flags, e);
     if (strcmp(key, "embedding_dimension") && strcmp(key, "word_embedding_dimension")) return refuse_key(j, key, e);
+    *flags |= SAYS_DIMENSION;
     return json_skip(j, e);
 }
 
-/* The names count if there are any, else the flags. None at all is refused: to guess would give vectors that look
- * right. */
+/* The names count if there are any, else the flags. A file with the dimension alone means the library's default, the
+ * mean. Flags that are all false, or nothing at all, are refused: to guess would give vectors that look right. */
 static Status read_pooling(const char *path, SentenceModel *m, Error *e)
 {
     FileView file;
@@ -494,6 +513,7 @@ static Status read_pooling(const char *path, SentenceModel *m, Error *e)
         s = read_pooling_key(&j, key, m, &flags, e);
     if (s == BERT_OK) s = json_end(&j, e);
     const bool named = m->pooling_count > 0;
+    if (s == BERT_OK && !(flags & SAYS_POOLING) && flags & SAYS_DIMENSION) flags |= 1u << POOLED_MEAN;
     for (int p = 0; s == BERT_OK && !named && p < POOLING_NAMES; p++)
         if (flags & 1u << p) m->poolings[m->pooling_count++] = (TokenPooling)p;
     if (s == BERT_OK && m->pooling_count == 0)
@@ -644,6 +664,11 @@ static Status read_module_weights(const char *directory, SentenceModule *module,
     Safetensors st;
     const bool dense = module->kind == MODULE_DENSE;
     if (open_numbers(&st, directory, e) != BERT_OK) return e->status;
+    if (dense && !bias && safetensors_find(&st, "linear.bias")) {
+        safetensors_close(&st);
+        return fail(e, BERT_FILE, "%s/model.safetensors: has a tensor linear.bias, but config.json says \"bias\": false",
+                    directory);
+    }
     Status s = dense ? read_numbers(&module->weight, &st, "linear.weight", module->out, module->in, e)
                      : read_numbers(&module->weight, &st, "norm.weight", module->in, 0, e);
     if (s == BERT_OK && bias)

@@ -318,16 +318,25 @@ static size_t before_last(const char *prefix, const char *last)
 }
 
 /* Models whose tensors have BERT's names behind a name of their own. Trap: RoBERTa's even have the same shapes. */
+bool is_other_family(const char *prefix, char separator)
+{
+    static const char *const others[] = {"roberta", "electra", "albert", "layoutlm", "longformer", "ernie", "splinter",
+                                         "data2vec_text", "markuplm", "lilt", "visual_bert", "ibert", "nezha",
+                                         "mpnet", "rembert", "deberta", "mobilebert", "esm"};
+    const size_t n = strlen(prefix);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        const size_t m = strlen(others[i]);
+        if (n <= m || prefix[n - 1] != separator || memcmp(prefix + n - 1 - m, others[i], m)) continue;
+        if (n == m + 1 || prefix[n - 2 - m] == separator) return true;
+    }
+    return false;
+}
+
 static Status check_family(const Safetensors *st, Error *e)
 {
-    static const char *const others[] = {"roberta.", "electra.", "layoutlm.", "longformer.", "ernie.", "splinter.",
-                                         "data2vec_text.", "markuplm.", "lilt.", "visual_bert.", "ibert.", "nezha.",
-                                         "mpnet.", "rembert.", "deberta.", "mobilebert.", "esm."};
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (before_last(st->prefix, others[i]) < strlen(st->prefix))
-            return fail(e, BERT_FILE, "%s: its tensors begin with '%s', expected those of BERT or DistilBERT: another "
-                        "architecture, which would give wrong numbers if run as BERT", st->file.path, st->prefix);
-    return BERT_OK;
+    if (!is_other_family(st->prefix, '.')) return BERT_OK;
+    return fail(e, BERT_FILE, "%s: its tensors begin with '%s', expected those of BERT or DistilBERT: another "
+                "architecture, which would give wrong numbers if run as BERT", st->file.path, st->prefix);
 }
 
 /* Sets st->prefix, st->head_prefix and st->distilbert, unless the file has no word embeddings: what is missing is said

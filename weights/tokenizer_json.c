@@ -42,6 +42,7 @@ static Status read_file(const char *path, Member *f, void *context, Error *e)
     Status s = file_open(&file, path, e);
     if (s) return s;
     s = json_open(&j, path, file.data, file.size, 0, e);
+    j.of_python = true;
     if (!s) s = read_members(&j, f, context, e);
     if (!s) s = json_end(&j, e);
     file_close(&file);
@@ -389,16 +390,18 @@ typedef struct {
     Vocabulary *v;
     size_t size;                    /* of the file */
     char type[64];                  /* of the object that is being read */
+    char only[64];                  /* of a Sequence: the type of its one step; "" if it has more or none */
     bool model, normalizer, pre_tokenizer, post_processor;      /* were there, and not null */
     Template single, pair;
     struct { char token[LONGEST_ADDED + 1]; int64_t id; int ids; } names[TEMPLATE_NAMES];
     int named;
 } JsonFile;
 
-/* What is required of an object with a type: which. */
+/* What is required of an object with a type: which. A Sequence of one step is that step. */
 static Status expect_type(const JsonFile *r, const char *path, const char *key, const char *wanted, Error *e)
 {
-    if (!strcmp(r->type, wanted)) return BERT_OK;
+    const char *type = strcmp(r->type, "Sequence") || !*r->only ? r->type : r->only;
+    if (!strcmp(type, wanted)) return BERT_OK;
     return fail(e, BERT_FILE, "%s: %s.type: found '%s', expected '%s': not supported", path, key, r->type, wanted);
 }
 
@@ -407,7 +410,24 @@ static Status read_type(JsonReader *j, JsonFile *r, Error *e)
     return json_string(j, r->type, sizeof r->type, e);
 }
 
-static Status normalizer_member(JsonReader *j, const char *key, void *context, Error *e)
+/* The steps of a Sequence, each an object with a type. That of the Sequence itself may stand before or behind them. */
+static Status read_sequence(JsonReader *j, JsonFile *r, Member *f, Error *e)
+{
+    char own[sizeof r->type];
+    int steps = 0;
+    bool more;
+    strcpy(own, r->type);
+    Status s = json_begin(j, '[', e);
+    while (!s && !(s = json_next_element(j, &more, e)) && more) {
+        r->type[0] = 0;
+        s = read_object(j, f, r, e);
+        strcpy(r->only, steps++ ? "" : r->type);
+    }
+    strcpy(r->type, own);
+    return s;
+}
+
+static Status normalizer_step(JsonReader *j, const char *key, void *context, Error *e)
 {
     JsonFile *r = context;
     Saying clean = SAID_YES;
@@ -421,9 +441,21 @@ static Status normalizer_member(JsonReader *j, const char *key, void *context, E
     return fail(e, BERT_FILE, "%s: normalizer.clean_text: found false, expected true: not supported", j->path);
 }
 
+static Status normalizer_member(JsonReader *j, const char *key, void *context, Error *e)
+{
+    if (!strcmp(key, "normalizers")) return read_sequence(j, context, normalizer_step, e);
+    return normalizer_step(j, key, context, e);
+}
+
 static Status type_member(JsonReader *j, const char *key, void *context, Error *e)
 {
     return strcmp(key, "type") ? json_skip(j, e) : read_type(j, context, e);
+}
+
+static Status splitter_member(JsonReader *j, const char *key, void *context, Error *e)
+{
+    if (!strcmp(key, "pretokenizers")) return read_sequence(j, context, type_member, e);
+    return type_member(j, key, context, e);
 }
 
 /* {"id": "[CLS]", "type_id": 0} */
@@ -610,7 +642,7 @@ static Status side_member(JsonReader *j, const char *key, void *context, Error *
 /* An object with a type, or null: then *there stays false. */
 static Status read_part(JsonReader *j, JsonFile *r, bool *there, Member *f, Error *e)
 {
-    r->type[0] = 0;
+    r->type[0] = r->only[0] = 0;
     if (json_peek(j) == 'n') return json_skip(j, e);
     *there = true;
     return read_object(j, f, r, e);
@@ -628,7 +660,7 @@ static Status json_member(JsonReader *j, const char *key, void *context, Error *
         return s || !r->normalizer ? s : expect_type(r, j->path, key, "BertNormalizer", e);
     }
     if (!strcmp(key, "pre_tokenizer")) {
-        s = read_part(j, r, &r->pre_tokenizer, type_member, e);
+        s = read_part(j, r, &r->pre_tokenizer, splitter_member, e);
         return s || !r->pre_tokenizer ? s : expect_type(r, j->path, key, "BertPreTokenizer", e);
     }
     if (!strcmp(key, "post_processor")) {

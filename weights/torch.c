@@ -547,11 +547,31 @@ static bool find_dict(const Machine *m, size_t outer, const char *name, size_t *
     return false;
 }
 
+/* Whether the dictionary is that of a BERT: it has the word embeddings, behind whatever prefix. */
+static bool has_word_embeddings(const Machine *m, size_t dict)
+{
+    static const char name[] = "embeddings.word_embeddings.weight";
+    const size_t n = sizeof name - 1;
+    for (size_t i = 0; i < m->members.count; i++) {
+        const Member *member = &members_of(m)[i];
+        const Value *key = &member->key;
+        if (member->dict != dict || member->value.kind != VALUE_TENSOR || key->kind != VALUE_TEXT) continue;
+        if (key->count >= n && same_text(name, m->bytes + key->at + (key->count - n), n)) return true;
+    }
+    return false;
+}
+
 /* Which dictionary has the tensors: the pickle's own, or in a file that a training left the one under one of the usual
- * names. (The optimizer's tensors lie deeper.) */
+ * names. (The optimizer's tensors lie deeper.)
+ * Why by the word embeddings: a training puts tensors beside the weights, too (rng_state, step, loss). A shard may have
+ * none: there the file's own tensors count. */
 static Status choose_dict(Machine *m, const Value *result, size_t *dict)
 {
     static const char *const usual[] = {"state_dict", "model_state_dict", "model", "module"};
+    *dict = result->at;
+    if (has_word_embeddings(m, *dict)) return BERT_OK;
+    for (size_t k = 0; k < sizeof usual / sizeof *usual; k++)
+        if (find_dict(m, result->at, usual[k], dict) && has_word_embeddings(m, *dict)) return BERT_OK;
     *dict = result->at;
     if (count_tensors(m, *dict)) return BERT_OK;
     for (size_t k = 0; k < sizeof usual / sizeof *usual; k++)

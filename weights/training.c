@@ -48,6 +48,7 @@ Status training_config_load(TrainingConfig *t, const char *path, bool distilbert
     Status s = file_open(&file, path, e);
     if (s) return s;
     s = json_open(&j, path, file.data, file.size, 0, e);
+    j.of_python = true;
     while (s == BERT_OK && (s = json_next_key(&j, key, sizeof key, &more, e)) == BERT_OK && more) {
         if (!strcmp(key, hidden)) s = read_fraction(&j, key, 1, &t->dropout, e);
         else if (!strcmp(key, probs)) s = read_fraction(&j, key, 1, &t->probs_dropout, e);

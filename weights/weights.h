@@ -63,7 +63,7 @@ void program_ends_gently(void);
 int program_ending(void);
 void program_ends(int number);
 
-/* JSON, pulled value by value: no recursion, no allocation, bounded depth. Messages carry the file and the byte.
+/* JSON, pulled value by value: no recursion, no allocation, bounded depth. Messages carry file, byte and key.
  * json_open skips white space and, when the text is not an object, fails. Typical use:
  *
  *     json_open(&j, path, bytes, n, e);
@@ -80,6 +80,9 @@ typedef struct {
     int depth;                      /* open objects and arrays */
     char kind[JSON_DEPTH];          /* '{' or '[' of each */
     bool first[JSON_DEPTH];         /* no member of it has been read yet */
+    char key[128], outer_key[128];  /* whose value is read, for messages: the inner one, the outermost; "" between */
+    int key_depth;                  /* 1: both are the same */
+    bool of_python;                 /* json_skip takes NaN, Infinity and -Infinity, which Python's json writes */
 } JsonReader;
 Status json_open(JsonReader *j, const char *path, const unsigned char *text, size_t size, size_t base, Error *e);
 Status json_begin(JsonReader *j, char kind, Error *e);  /* enters the object '{' or array '[' that comes next */
@@ -167,6 +170,7 @@ enum { PREFIX_LIMIT = 400 };            /* a longer prefix is not looked for */
  * which are opened together. Finds what stands before the names; two models in one file are refused. */
 Status weights_open(Safetensors *st, const char *path, Error *e);
 bool is_shard_index(const char *path);
+bool is_other_family(const char *prefix, char separator);      /* ends with roberta., electra., ...: no BERT's */
 bool prefix_is_usual(const Safetensors *st);            /* `bert.` or nothing, as Hugging Face's library has it */
 const char *tensor_path(const Safetensors *st, const SafeTensor *t);   /* the file that the tensor is in */
 size_t weights_size(const Safetensors *st);             /* bytes of the file, or of all shards */
@@ -286,6 +290,8 @@ typedef struct {                    /* config_sentence_transformers.json, withou
 } VectorSettings;
 
 bool is_sentence_directory(const char *directory);
+/* The name of a file that such a directory has, where modules.json and 1_Pooling are missing; NULL: there is none. */
+const char *sentence_leftover(const char *directory);
 /* Where the model is and how it wants its texts; zeros if the directory is none of sentence-transformers. */
 Status sentence_text_read(const char *directory, SentenceText *text, Error *e);
 /* How vectors are made of the last hidden state, H numbers a token, or of V logits. *m is empty if it fails. */
@@ -333,6 +339,9 @@ size_t spec_cols(const TensorSpec *spec, const BertConfig *config);
  * or nothing), under its alias or its name, or its name in DistilBERT. Whoever looks for a tensor asks here, so that
  * all see the same one. */
 const SafeTensor *spec_find(const TensorSpec *spec, int layer, const Safetensors *file);
+/* A matrix of the file that no BERT has, with a side of H: whoever left it there may have made the vectors by it. NULL:
+ * there is none. */
+const SafeTensor *matrix_beside(const Bert *m);
 
 /* Path of a model directory's weights, malloc'ed: model.safetensors, else model.safetensors.index.json, else the one
  * *.safetensors. What others could be meant is refused by name. */
