@@ -128,8 +128,8 @@ static Status refuse_projection(const Session *s, Error *e)
 }
 
 /* A directory of sentence-transformers that lost its list of modules.
- * Differs: the library takes the mean of the last hidden state then, and passes over all other files: it says so, and
- * the vectors are not those that the model was trained for. */
+ * Differs: the library takes the mean of the last hidden state then and passes over all files but the tokenizer's,
+ * without a warning: the vectors are not those that the model was trained for. */
 static Status refuse_leftover(const Session *s, Error *e)
 {
     const char *name = sentence_leftover(s->directory);
