@@ -952,10 +952,13 @@ static Pair pair_of(const TraceEntry *ref, double x, double y, const Reading *ho
     const double fine_x = finite_score(ref, how->x_scale * x), fine_y = finite_score(ref, how->y_scale * y);
     Pair p = {.x = finite_score(ref, round_to(fine_x, how->coarse)),
               .y = finite_score(ref, round_to(fine_y, how->coarse))};
-    const double step = 2 * half_step_at(fabs(p.x) > fabs(p.y) ? p.x : p.y, how->coarse);
     if (criteria->tolerance.kind != TOLERANCE_EXACT && both_hide(ref, p.x, p.y)) return (Pair){0};
     p.apart = fabs(p.x - p.y);
-    if (how->ordinary > 0) p.weight = 1 / (step > how->ordinary ? step : how->ordinary), p.one_step = p.apart <= step;
+    if (how->ordinary > 0) {
+        const double step = 2 * half_step_at(fabs(p.x) > fabs(p.y) ? p.x : p.y, how->coarse);
+        p.weight = 1 / (step > how->ordinary ? step : how->ordinary);
+        p.one_step = p.apart <= step;
+    }
     if (!(p.apart > 0) || !isfinite(p.apart)) return p;
     if (how->x_written) p.apart = apart(fine_x, fine_y, how->x_scale * half_step_at(x, how->coarse));
     if (how->y_written) p.apart = apart(fine_x, fine_y, how->y_scale * half_step_at(y, how->coarse));
