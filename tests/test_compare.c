@@ -448,7 +448,8 @@ static void the_order_of_a_second_name_is_said(void)
     check(run("./bert trace -m %s -o %s/ref --pad --max-length 9 'the cat'", tiny, tiny) == 0, "a trace: %s", output);
     for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
         if (!write_second("other", names[n].first, names[n].second, TURNED, n % 2)) break;
-        snprintf(line, sizeof line, "\n%s%s", names[n].square ? "" : names[n].second, names[n].square ? turned : misplaced);
+        snprintf(line, sizeof line, "\n%s%s", names[n].square ? "" : names[n].second,
+                 names[n].square ? turned : misplaced);
         for (size_t c = 0; c < sizeof commands / sizeof *commands; c++) {
             const int code = run(commands[c], tiny, tiny);
             check(code == 0 && strstr(output, line) && strstr(output, "\nno difference\n"), "%s, %s: exit %d: %s",
@@ -471,8 +472,9 @@ static void spoil_part(Part part, double query[48], double scores[36])
     memcpy(old_scores, scores, sizeof old_scores);
     for (int i = 0; i < 48; i++) {
         const int input = i / 24, token = i / 8 % 3, feature = i % 8, head = feature / 4;
-        const bool spoiled = (part == ONE_INPUT && input == 1) || (part == ONE_HEAD && head == 1) || part == EVERYTHING ||
-                             (part == ONE_TOKEN && token == 2) || (part == ONE_FEATURE && feature == 6);
+        const bool spoiled = (part == ONE_INPUT && input == 1) || (part == ONE_HEAD && head == 1) ||
+                             (part == ONE_TOKEN && token == 2) || (part == ONE_FEATURE && feature == 6) ||
+                             part == EVERYTHING;
         if (spoiled) query[i] = old[i] * 1.25 + 1;
         if (part == HEADS_SWAPPED) query[i] = old[i - feature + (feature + 4) % 8];
         if (part == INPUTS_SWAPPED) query[i] = old[(i + 24) % 48];
@@ -490,8 +492,8 @@ static void a_difference_in_one_part_is_said(void)
 {
     static const size_t tokens[] = {2, 3, 8, 0}, heads[] = {2, 2, 3, 3, 0};
     static const struct { Part part; const char *said; } parts[] = {
-        {ONE_INPUT, "only input 1"}, {ONE_HEAD, "only head 1"}, {ONE_TOKEN, "only token 2"}, {ONE_FEATURE, "only feature 6"},
-        {HEAD_OF_SCORES, "only head 0"}, {HEADS_SWAPPED, "heads 0 and 1 are swapped"},
+        {ONE_INPUT, "only input 1"}, {ONE_HEAD, "only head 1"}, {ONE_TOKEN, "only token 2"},
+        {ONE_FEATURE, "only feature 6"}, {HEAD_OF_SCORES, "only head 0"}, {HEADS_SWAPPED, "heads 0 and 1 are swapped"},
         {INPUTS_SWAPPED, "inputs 0 and 1 are swapped"}, {SCORE_HEADS_SWAPPED, "heads 0 and 1 are swapped"},
         {FEATURES_SWAPPED, NULL}, {EVERYTHING, NULL}};
     double query[48], scores[36];
@@ -535,7 +537,8 @@ static void second_names_that_are_wrong_alike_are_no_contradiction(void)
     remove_made();
 }
 
-/* The trace in tiny/ref with that tensor instead of its own of that name, or more, as tiny/other. A zero ends the shape. */
+/* The trace in tiny/ref with that tensor, instead of its own of that name or besides, as tiny/other. A zero ends the
+ * shape. */
 static void write_with(const char *name, DType dtype, const size_t *shape, const double *values)
 {
     Made made = {0};
@@ -613,17 +616,20 @@ static void ids_that_say_two_things_are_refused(void)
     } cases[] = {
         {"attention_mask", DTYPE_I64, none, "attention_mask: input 0 is 0 for each of its 9 tokens", "is 0 for each"},
         {"attention_mask", DTYPE_F32, added, "attention_mask: input 0 is 0 for each of its 9 tokens", "is 0 for each"},
-        {"input_mask", DTYPE_I64, shorter, "attention_mask and input_mask are two names of the same ids, and contradict "
-         "each other: input 0 token 3 is 1 and 0", "attention_mask and input_mask"},
-        {"bert.attention_mask", DTYPE_F32, shorter, "contradict each other: input 0 token 3 is ", "contradict each other"},
+        {"input_mask", DTYPE_I64, shorter, "attention_mask and input_mask are two names of the same ids, and "
+         "contradict each other: input 0 token 3 is 1 and 0", "attention_mask and input_mask"},
+        {"bert.attention_mask", DTYPE_F32, shorter, "contradict each other: input 0 token 3 is ",
+         "contradict each other"},
         {"input_mask", DTYPE_F32, mask, NULL, NULL}, {"bert.attention_mask", DTYPE_I64, mask, NULL, NULL},
-        {"tokens", DTYPE_I64, own, "input_ids and tokens are two names of the same ids, and contradict each other: input 0 "
-         "token 0 is 2 and 0", "input_ids and tokens"},
-        {"segment_ids", DTYPE_I64, types, "token_type_ids and segment_ids are two names of the same ids, and contradict "
-         "each other: input 0 token 2 is 0 and 1", "token_type_ids and segment_ids"},
+        {"tokens", DTYPE_I64, own, "input_ids and tokens are two names of the same ids, and contradict each other: "
+         "input 0 token 0 is 2 and 0", "input_ids and tokens"},
+        {"segment_ids", DTYPE_I64, types, "token_type_ids and segment_ids are two names of the same ids, and "
+         "contradict each other: input 0 token 2 is 0 and 1", "token_type_ids and segment_ids"},
         {"segment_ids", DTYPE_F32, none, NULL, NULL},
-        {"token_type_ids", DTYPE_F32, half, "token_type_ids: number 1 is 0.5, expected a whole number", "number 1 is 0.5"},
-        {"position_ids", DTYPE_F32, from_1, "position_ids: input 0 token 0 is 1, expected 0", "position_ids: token 0 is 1"},
+        {"token_type_ids", DTYPE_F32, half, "token_type_ids: number 1 is 0.5, expected a whole number",
+         "number 1 is 0.5"},
+        {"position_ids", DTYPE_F32, from_1, "position_ids: input 0 token 0 is 1, expected 0",
+         "position_ids: token 0 is 1"},
         {"bert.position_ids", DTYPE_I64, from_1, "bert.position_ids: input 0 token 0 is 1, expected 0", "token 0 is 1"},
         {"position_ids", DTYPE_F32, half, "position_ids: number 1 is 0.5, expected a whole number", "number 1 is 0.5"},
         {"position_ids", DTYPE_F32, own, NULL, NULL}, {"bert.position_ids", DTYPE_F32, own, NULL, NULL}};
@@ -636,8 +642,9 @@ static void ids_that_say_two_things_are_refused(void)
         check(code == (cases[i].verify ? 3 : 0) && (cases[i].verify ? strstr(output, cases[i].verify) != NULL :
               !strstr(output, "unknown")), "verify, case %zu: exit %d: %s", i, code, output);
         code = run("./bert compare %s/ref %s/other 2>&1", tiny, tiny);
-        check(code == (differs ? 1 : cases[i].compare ? 3 : 0) && (cases[i].compare ? strstr(output, cases[i].compare) !=
-              NULL : !strstr(output, "unknown")), "compare, case %zu: exit %d: %s", i, code, output);
+        check(code == (differs ? 1 : cases[i].compare ? 3 : 0) &&
+              (cases[i].compare ? strstr(output, cases[i].compare) != NULL : !strstr(output, "unknown")),
+              "compare, case %zu: exit %d: %s", i, code, output);
     }
     remove_made();
 }

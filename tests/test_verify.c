@@ -1524,7 +1524,8 @@ static void mistakes_stored_in_half_precision_are_named(void)
     if (!begin()) return;
     snprintf(copy, sizeof copy, "%s.edited", trace);
     for (size_t i = 0; i < 2; i++) {
-        for (int isolate = 0; isolate < 2 && write_wrong(trace, nothing) && rewrite(trace, copy, stored[i].edit); isolate++)
+        const bool right = write_wrong(trace, nothing) && rewrite(trace, copy, stored[i].edit);
+        for (int isolate = 0; isolate < 2 && right; isolate++)
             check(verify_file(copy, isolate) == BERT_OK && says(stored[i].word, "") && says("no difference", ""),
                   "right, %s: %s", stored[i].word, said);
         for (int k = 0; k < PLANTS && !(too_slow() && k % 8); k++) {
@@ -1567,11 +1568,13 @@ static void an_error_is_measured_through_half_precision(void)
         void *memory[2][2] = {{NULL}};
         char name[] = "x";
         Result truth, one, both;
-        a.tensor = (SafeTensor){.name = name, .dtype = DTYPE_F32, .rank = 2, .shape = {ROWS, COLS}, .count = ALL, .data = x};
+        a.tensor = (SafeTensor){.name = name, .dtype = DTYPE_F32, .rank = 2, .shape = {ROWS, COLS}, .count = ALL,
+                                .data = x};
         b = half_a = half_b = a;
         b.tensor.data = half_b.tensor.data = y;
         with_error(x, y, ROWS, COLS, decibels);
-        if (!check(edits[k % 2](&half_a.tensor, memory[0]) && edits[k % 2](&half_b.tensor, memory[1]), "memory")) return;
+        const bool made_both = edits[k % 2](&half_a.tensor, memory[0]) && edits[k % 2](&half_b.tensor, memory[1]);
+        if (!check(made_both, "memory")) return;
         compare_entries(&truth, &a, &b, &criteria);
         compare_entries(&one, &a, &half_b, &criteria);
         compare_entries(&both, &half_a, &half_b, &criteria);

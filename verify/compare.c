@@ -208,8 +208,8 @@ static void name_entry(TraceEntry *t, TraceName row, int layer)
     t->order = (head ? (size_t)MOST_LAYERS : per_layer ? block + 1 : 0) * TRACE_COUNT + place;
 }
 
-/* What a name is without the model's own prefix, and without TensorFlow's number of an output: its start into *name, its
- * length. */
+/* What a name is without the model's own prefix, and without TensorFlow's number of an output: its start into *name,
+ * and its length. */
 static size_t bare_name(const char **name)
 {
     const size_t prefix = !strncmp(*name, "bert.", 5) || !strncmp(*name, "bert/", 5) ? 5 :
@@ -477,8 +477,8 @@ static bool is_real(const TraceView *view, size_t i)
     return !mask->data || !mask->count || integer_element(mask, i % mask->count) != 0;
 }
 
-/* A text of which no token counts: any numbers would pass for it. Trap: a mask that hides everything makes every program
- * right. */
+/* A text of which no token counts: any numbers would pass for it.
+ * Why: a mask that hides everything would make every program right. */
 static Status check_hidden(const TraceView *view, Error *e)
 {
     const SafeTensor *mask = &view->ids[MASK];
@@ -487,14 +487,14 @@ static Status check_hidden(const TraceView *view, Error *e)
         size_t real_tokens = 0;
         for (size_t i = 0; i < T; i++) real_tokens += integer_element(mask, b * T + i) != 0;
         if (!real_tokens)
-            return fail(e, BERT_FILE, "%s: %s: input %zu is 0 for each of its %zu tokens, expected one that counts: of a "
-                        "text that is all padding nothing can be compared", view->path, mask->name, b, T);
+            return fail(e, BERT_FILE, "%s: %s: input %zu is 0 for each of its %zu tokens, expected one that counts: of "
+                        "a text that is all padding nothing can be compared", view->path, mask->name, b, T);
     }
     return BERT_OK;
 }
 
-/* The same ids under a second name: which of two that contradict each other was computed from, nobody can say. Masks are
- * 0 or not; what ids and types padding has does not matter. */
+/* The same ids under a second name: which of two that contradict each other was computed from, nobody can say. Masks
+ * are 0 or not; what ids and types padding has does not matter. */
 static Status check_second(const TraceView *view, const SafeTensor *x, const SafeTensor *y, int k, Error *e)
 {
     const size_t T = row_length(view, x);
@@ -761,7 +761,7 @@ double round_to(double x, DType dtype)
     return dtype == DTYPE_F16 && fabs(rounded) > 65504 ? copysign(INFINITY, x) : rounded;
 }
 
-/* Half the distance from y, a number of half precision, to the next one: whatever is nearer than that is written as y. */
+/* Half the distance from y, a number of half precision, to the next one: whatever is nearer to y is written as y. */
 double half_step_at(double y, DType dtype)
 {
     int exponent;
@@ -787,7 +787,7 @@ typedef struct {
  *
  *     of max(0, (x - y)^2 - (u/2)^2) the mean d^2/2 + d^3/3u where d < u, and d^2 beyond: d^2 but for 3 dB
  *
- * and exactly 0 where d is. Trap: with x rounded, too, the mean of (x - y)^2 is u d, for now and then x and y are
+ * and exactly 0 where d is. Why: with x rounded, too, the mean of (x - y)^2 is u d, for now and then x and y are
  * rounded to two sides. A right BERT-Base in bfloat16 is at -74 dB then: one feature of 60 that lies like that. */
 static double apart(double x, double y, double half)
 {
@@ -816,8 +816,8 @@ static double scaled(double x, const Sums *s)
  *
  *     (sum w |x - y|)^2 / sum w^2  <=  sum d^2         (Cauchy and Schwarz; equal where all d are alike)
  *
- * With w = 1/u, but no more than for a number of ordinary size, the few that are much larger do not decide alone. False:
- * the two are no neighbours, and count as any others. */
+ * With w = 1/u, but no more than for a number of ordinary size, the few that are much larger do not decide alone.
+ * False: the two are no neighbours, and count as any others. */
 static bool add_steps(Sums *s, Pair pair)
 {
     if (pair.weight == 0) return false;
@@ -952,10 +952,13 @@ static Pair pair_of(const TraceEntry *ref, double x, double y, const Reading *ho
     const double fine_x = finite_score(ref, how->x_scale * x), fine_y = finite_score(ref, how->y_scale * y);
     Pair p = {.x = finite_score(ref, round_to(fine_x, how->coarse)),
               .y = finite_score(ref, round_to(fine_y, how->coarse))};
-    const double step = 2 * half_step_at(fabs(p.x) > fabs(p.y) ? p.x : p.y, how->coarse);
     if (criteria->tolerance.kind != TOLERANCE_EXACT && both_hide(ref, p.x, p.y)) return (Pair){0};
     p.apart = fabs(p.x - p.y);
-    if (how->ordinary > 0) p.weight = 1 / (step > how->ordinary ? step : how->ordinary), p.one_step = p.apart <= step;
+    if (how->ordinary > 0) {
+        const double step = 2 * half_step_at(fabs(p.x) > fabs(p.y) ? p.x : p.y, how->coarse);
+        p.weight = 1 / (step > how->ordinary ? step : how->ordinary);
+        p.one_step = p.apart <= step;
+    }
     if (!(p.apart > 0) || !isfinite(p.apart)) return p;
     if (how->x_written) p.apart = apart(fine_x, fine_y, how->x_scale * half_step_at(x, how->coarse));
     if (how->y_written) p.apart = apart(fine_x, fine_y, how->y_scale * half_step_at(y, how->coarse));

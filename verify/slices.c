@@ -51,7 +51,7 @@ static size_t count_of(const TraceEntry *t, SliceDimension dimension, const Crit
     }
 }
 
-/* Does the tensor pass without that slice, or with two of them exchanged? A rest of which nothing counts says nothing. */
+/* Does the tensor pass without that slice, or with two of them exchanged? A rest of which nothing counts does not. */
 static bool passes_so(const TraceEntry *ref, const TraceEntry *other, const Result *r, const Criteria *criteria,
                       const Slicing *slicing)
 {
@@ -101,9 +101,10 @@ static bool find_swapped(Slicing *s, const TraceEntry *ref, const TraceEntry *ot
     return false;
 }
 
-/* "only input 1", "only head 2", "heads 0 and 1 are swapped" into text; "" where it is neither. A slice that is the whole
- * tensor is not worth a word; of a head and a feature in it the smaller is said. */
-void put_slices(char text[160], const TraceEntry *ref, const TraceEntry *other, const Result *r, const Criteria *criteria)
+/* "only input 1", "only head 2", "heads 0 and 1 are swapped" into text; "" where it is neither. A slice that is the
+ * whole tensor is not worth a word; of a head and a feature in it the smaller is said. */
+void put_slices(char text[160], const TraceEntry *ref, const TraceEntry *other, const Result *r,
+                const Criteria *criteria)
 {
     static const SliceDimension order[] = {SLICE_INPUT, SLICE_TOKEN, SLICE_FEATURE, SLICE_HEAD};
     const Place where = place_at(ref, r->where);
@@ -119,9 +120,10 @@ void put_slices(char text[160], const TraceEntry *ref, const TraceEntry *other, 
         if (count < 2 || (feature && s.dimension == SLICE_HEAD)) continue;
         if (!passes_so(ref, other, r, criteria, &s)) continue;
         feature = s.dimension == SLICE_FEATURE;
-        used += (size_t)snprintf(text + used, 160 - used, "%s%s %zu", used ? ", " : "only ", words[s.dimension][0], s.first);
+        used += (size_t)snprintf(text + used, 160 - used, "%s%s %zu", used ? ", " : "only ", words[s.dimension][0],
+                                 s.first);
     }
     if (!used && find_swapped(&s, ref, other, r, criteria))
-        snprintf(text, 160, "%s %zu and %zu are swapped", words[s.dimension][1], s.first < s.second ? s.first : s.second,
-                 s.first < s.second ? s.second : s.first);
+        snprintf(text, 160, "%s %zu and %zu are swapped", words[s.dimension][1],
+                 s.first < s.second ? s.first : s.second, s.first < s.second ? s.second : s.first);
 }

@@ -187,9 +187,10 @@ static void forget(const Verification *v, size_t first, size_t last)
     }
 }
 
-/* OTHER's number y, written in half precision after it was computed in more bits: any number that is written as y. Ours,
- * if it is one of them, or their nearest one, if ours lies no more than a step away. Trap: taken as it is written, y
- * makes of every step that is fed with it one in bfloat16, and a mistake of -45 dB is lost in that. */
+/* OTHER's number y, written in half precision after it was computed in more bits: any number that is written as y.
+ * Ours, if it is one of them, or their nearest one, if ours lies no more than a step away.
+ * Why: y as it is written makes of every step that is fed with it one in bfloat16, in which a mistake of -45 dB is
+ * lost. */
 static double as_computed(double ours, double y, DType dtype)
 {
     const double half = half_step_at(y, dtype), d = ours - y;

@@ -190,7 +190,7 @@ typedef struct {
     SliceDimension dimension;
     size_t width;                   /* features of a head */
     size_t first, second;
-    bool exchanged;                 /* OTHER's `first` and `second` each stand for the other; else `first` does not count */
+    bool exchanged;                 /* OTHER's `first` and `second` stand for each other; else `first` does not count */
 } Slicing;
 
 typedef struct {
@@ -256,7 +256,8 @@ size_t index_at(const TraceEntry *t, Place p);                              /* t
 size_t slice_at(const TraceEntry *t, const Slicing *s, Place p);
 Place place_exchanged(const TraceEntry *t, const Slicing *s, Place p);
 /* Where alone the two differ, or which two parts of OTHER are swapped, in words; "" where neither is so. */
-void put_slices(char text[160], const TraceEntry *ref, const TraceEntry *other, const Result *r, const Criteria *criteria);
+void put_slices(char text[160], const TraceEntry *ref, const TraceEntry *other, const Result *r,
+                const Criteria *criteria);
 size_t layout_index(const Layout *l, Place p);                              /* where OTHER has it */
 /* What OTHER's shape says; false: it does not fit REF's. */
 bool layout_by_shape(Layout *l, const TraceEntry *ref, const SafeTensor *other);
