@@ -25,7 +25,7 @@ fi
 ../formula tiny "$here/tiny"
 is 'the example and the program agree' "$(./example "$here/tiny" '[MASK]')" \
     "$(bin/bert fill-mask -q -m "$here/tiny" --top-k 1 '[MASK]' | cut -f 2)"
-is 'a sentence that is wrong' "$(./example "$here/nothing" 2>&1 > /dev/null | grep -c 'nothing/vocab.txt')" 1
+is 'a sentence that is wrong' "$(./example "$here/nothing" 2>&1 > /dev/null | grep -c 'nothing: found neither vocab.txt')" 1
 for verb in $(bin/bert --help | sed -n 's/^  \([a-z-]*\)  .*/\1/p'); do
     grep -q "^\.SS bert $verb" share/man/man1/bert.1 || { echo "    FAILED: the manual page lacks $verb"; exit 1; }
 done

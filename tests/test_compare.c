@@ -211,6 +211,25 @@ static void each_of_the_ids_is_compared_where_others_are_missing(void)
     remove_made();
 }
 
+/* (3,4) has as many numbers as (6,2), and is something else, whatever the numbers are. */
+static void as_many_numbers_in_another_shape_differ(void)
+{
+    static const size_t three[] = {3, 0}, shapes[][3] = {{3, 4, 0}, {6, 2, 0}, {2, 6, 0}};
+    static const double ids[] = {1, 0, 1}, ones[12] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    Made m = {0};
+    if (!tiny_model()) return;
+    for (int shape = 0; shape < 3; shape++) {
+        for (int side = 0; side < 2; side++) {
+            add_tensor(&m, "input_ids", DTYPE_I64, three, ids);
+            add_tensor(&m, "embeddings.LayerNorm", DTYPE_F32, shapes[side ? shape : 0], ones);
+            write_made(&m, side ? "other" : "ref");
+        }
+        check(compare() == (shape > 0) && strstr(output, shape ? " another shape  DIFFERENT\n" : "no difference\n"),
+              "shape %d: %s", shape, output);
+    }
+    remove_made();
+}
+
 /* Ids and masks of shape (0) or (3,0): nothing to compare, and nothing to divide by. */
 static void ids_that_are_empty_are_compared(void)
 {
@@ -681,6 +700,7 @@ const Test compare_tests[] = {
     {"last_hidden_state_belongs_to_the_last_layer_that_is_named",
      last_hidden_state_belongs_to_the_last_layer_that_is_named},
     {"each_of_the_ids_is_compared_where_others_are_missing", each_of_the_ids_is_compared_where_others_are_missing},
+    {"as_many_numbers_in_another_shape_differ", as_many_numbers_in_another_shape_differ},
     {"ids_that_are_empty_are_compared", ids_that_are_empty_are_compared},
     {"each_name_of_a_tensor_is_compared", each_name_of_a_tensor_is_compared},
     {"a_difference_in_one_part_is_said", a_difference_in_one_part_is_said},

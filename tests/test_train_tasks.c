@@ -18,6 +18,8 @@ static void entities_are_counted_whole(void)
         {{"B-PER", "I-LOC", "O", "O"}, {"B-PER", "I-PER", "O", "O"}, 4, 0, 2, 1},
         {{"O", "O", "O", "O"}, {"B-PER", "O", "I-PER", "I-PER"}, 4, 0, 0, 2},
         {{"S-PER", "S-PER", "B-LOC", "E-LOC"}, {"S-PER", "O", "B-LOC", "E-LOC"}, 4, 2, 3, 2},
+        {{"E-PER", "E-PER", "O", "I-LOC"}, {"E-PER", "E-PER", "O", "I-LOC"}, 4, 3, 3, 3},      /* so does E- behind E- */
+        {{"E-PER", "E-PER", "I-PER", "O"}, {"O", "E-PER", "O", "O"}, 4, 1, 3, 1},
         {{"B-A", "I-B", "O", "B-CAT"}, {"B-B", "I-B", "O", "B-HAT"}, 4, 0, 3, 2},  /* kinds alike but for one letter */
         {{"O"}, {"O"}, 0, 0, 0, 0},
     };
