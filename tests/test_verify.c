@@ -705,6 +705,14 @@ static void norm_inside(Wrong *w, Moment moment, int l)
     for (size_t i = 0; i < N(w) * H; i++) s->attention_norm[i] = w->saved[i] + hidden_state(&w->a, l)[i];
 }
 
+static void second_norm_inside(Wrong *w, Moment moment, int l)
+{
+    BlockActivations *s = &w->a.block[l > 0];
+    if (moment != DOWN) return;
+    second_norm(w, l, s->output_dense);
+    add(s->output_norm, s->output_norm, s->attention_norm, N(w) * H);
+}
+
 static void no_attention_norm(Wrong *w, Moment moment, int l)
 {
     BlockActivations *s = &w->a.block[l > 0];
@@ -927,6 +935,7 @@ static const Plant plants[] = {
     {"heads merged reshaped", merged_reshaped, BLOCK_0 "attention.self.context:",
      "put together without a transposition"},
     {"norm inside", norm_inside, BLOCK_0 "attention.output.LayerNorm:", "residual is added after LayerNorm ("},
+    {"second norm inside", second_norm_inside, BLOCK_0 "output.LayerNorm:", "residual is added after LayerNorm ("},
     {"no attention norm", no_attention_norm, BLOCK_0 "attention.output.LayerNorm:", "no LayerNorm after the attention"},
     {"no output norm", no_output_norm, BLOCK_0 "output.LayerNorm:", "no LayerNorm after the feed-forward part"},
     {"no second residual", no_second_residual, BLOCK_0 "output.LayerNorm:",
@@ -981,7 +990,7 @@ static bool explained_by(const char *mistake)
     return false;
 }
 
-/* The kit's purpose in one test: 69 wrong BERTs, and what is said of each, with and without --isolate. */
+/* The kit's purpose in one test: 70 wrong BERTs, and what is said of each, with and without --isolate. */
 static void verify_names_the_tensor_and_the_mistake(void)
 {
     if (!begin()) return;
