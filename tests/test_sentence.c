@@ -267,7 +267,7 @@ static void a_dense_module_projects_the_vector(void)
 /* LayerNorm before Dense is another vector than after it; Dropout changes nothing; Normalize may stand anywhere. */
 static void modules_are_applied_in_the_order_of_the_list(void)
 {
-    double mean[H], tokens[5 * H], unchanged[5 * H], got[8], want[8], mu = 0, variance = 0, length = 0;
+    double mean[H], alone[H], tokens[5 * H], unchanged[5 * H], got[8], want[8], mu = 0, variance = 0, length = 0;
     if (!sentence_model()) return;
     embed("'the river bank'", mean, H);
     embed("--pooling none 'the river bank'", tokens, 5 * H);
@@ -285,6 +285,10 @@ static void modules_are_applied_in_the_order_of_the_list(void)
     for (int d = 0; d < 8; d++) length += want[d] * want[d];
     for (int d = 0; d < 8; d++) want[d] /= sqrt(length);
     near("LayerNorm, Dense, Normalize", got, want, 8);
+    put_modules("Transformer: Pooling:1_Pooling LayerNorm:3_LayerNorm");         /* as wide as the hidden state */
+    embed("'the river bank'", alone, H);
+    near("LayerNorm alone", alone, mean, H);
+    put_modules("Transformer: Pooling:1_Pooling Dropout:x LayerNorm:3_LayerNorm Dense:2_Dense Normalize:not_there");
     same("--pooling mean 'the cat'", "--pooling mean --layers -1 --normalize 'the cat'");
     run("./bert embed -m %s --pooling mean a 2>&1 >/dev/null", tiny);
     check(strstr(output, "modules.json but Normalize"), "it says what stays: %s", output);
