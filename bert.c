@@ -782,15 +782,14 @@ static void layout_scratch(Activations *a, const BertConfig *c, Arena *arena)
 static void layout(Activations *a, const BertConfig *c, Arena *arena)
 {
     const size_t N = (size_t)a->N, H = (size_t)c->H;
-    size_t begin, end;
     a->word = take(arena, N, H);
     a->token_type = take(arena, N, H);
     a->position = take(arena, N, H);
     a->embedding_norm = take(arena, N, H);
     a->sum = take(arena, N, H);
-    begin = arena->used;
+    const size_t begin = arena->used;
     for (int l = 0; l < c->L; l++) layout_block(a, l, c, arena);
-    end = arena->used;
+    const size_t end = arena->used;
     if (a->request.keep == KEEP_NOTHING) arena->used = begin;
     layout_heads(a, c, arena);
     arena->used = larger(arena->used, end);

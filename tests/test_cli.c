@@ -146,27 +146,9 @@ static void help_has_one_form(void)
     fails(2, "did you mean tokenize", "./bert help tokenise");
 }
 
-/* What someone types who has not read the help, and the sentence that gets them on. */
-static void the_mistakes_of_newcomers_get_the_sentence_that_helps(void)
+/* fill-mask without a mask: why there is none. */
+static void a_mask_is_missing(void)
 {
-    fails(2, "embed has no option --layer: did you mean --layers?", "./bert embed --layer -2 x");
-    fails(2, "attention has no option --layers: did you mean --layer?", "./bert attention --layers 2 x");
-    fails(2, "unknown option --max: did you mean --max-length?", "./bert embed --max 3 x");
-    fails(2, "unknown option --weights: did you mean --model (-m)?", "./bert embed --weights x y");
-    fails(2, "unknown option -k: did you mean --top-k?", "./bert fill-mask -k 3 x");
-    fails(2, "unknown option -k: see", "./bert tokenize -k 3 x");
-    fails(2, "--layer hello: a whole number is expected, 0 or more\n", "./bert attention --layer hello x");
-    fails(2, "unknown command token: did you mean tokenize?", "./bert token x");
-    fails(2, "unknown command ner: it is called tag here. See `bert tag --help`", "./bert ner x");
-    fails(2, "unknown command question-answering: it is called answer here", "./bert question-answering x y");
-    fails(2, "did you mean --aggregate?", "./bert tag --aggregation_strategy first x");
-    fails(2, "did you mean --stride?", "./bert answer --doc-stride=64 x y");
-    fails(2, "did you mean --impossible?", "./bert answer --handle_impossible_answer x y");
-    fails(2, "did you mean --labels?", "./bert classify --candidate-labels a,b x");
-    fails(2, "the command comes first, texts follow", "./bert 'The cat sat on the [MASK].'");
-    fails(2, "not 5 (put each in quotes)", "./bert next-sentence my dog is very cute");
-    fails(2, "put the QUERY in quotes", "./bert rank how do I get it back -f /dev/null");
-    if (!tiny_model()) return;
     fails(4, "text 1: there is no [MASK] to fill (3 texts were given: put one text in quotes)",
           with_tiny("./bert fill-mask -m %s the cat [MASK].", tiny));
     fails(4, "text 1: there is no [MASK] to fill: [MASK] is written in capitals",
@@ -188,6 +170,30 @@ static void the_mistakes_of_newcomers_get_the_sentence_that_helps(void)
           with_tiny("./bert fill-mask -m %s 'the [MASK]'", tiny));
     run("mv %s/whole %s/vocab.txt", tiny, tiny);
     fails(4, "text 1: there is no [MASK] to fill\n", with_tiny("./bert fill-mask -m %s 'the cat'", tiny));
+}
+
+/* What someone types who has not read the help, and the sentence that gets them on. */
+static void the_mistakes_of_newcomers_get_the_sentence_that_helps(void)
+{
+    fails(2, "embed has no option --layer: did you mean --layers?", "./bert embed --layer -2 x");
+    fails(2, "attention has no option --layers: did you mean --layer?", "./bert attention --layers 2 x");
+    fails(2, "unknown option --max: did you mean --max-length?", "./bert embed --max 3 x");
+    fails(2, "unknown option --weights: did you mean --model (-m)?", "./bert embed --weights x y");
+    fails(2, "unknown option -k: did you mean --top-k?", "./bert fill-mask -k 3 x");
+    fails(2, "unknown option -k: see", "./bert tokenize -k 3 x");
+    fails(2, "--layer hello: a whole number is expected, 0 or more\n", "./bert attention --layer hello x");
+    fails(2, "unknown command token: did you mean tokenize?", "./bert token x");
+    fails(2, "unknown command ner: it is called tag here. See `bert tag --help`", "./bert ner x");
+    fails(2, "unknown command question-answering: it is called answer here", "./bert question-answering x y");
+    fails(2, "did you mean --aggregate?", "./bert tag --aggregation_strategy first x");
+    fails(2, "did you mean --stride?", "./bert answer --doc-stride=64 x y");
+    fails(2, "did you mean --impossible?", "./bert answer --handle_impossible_answer x y");
+    fails(2, "did you mean --labels?", "./bert classify --candidate-labels a,b x");
+    fails(2, "the command comes first, texts follow", "./bert 'The cat sat on the [MASK].'");
+    fails(2, "not 5 (put each in quotes)", "./bert next-sentence my dog is very cute");
+    fails(2, "put the QUERY in quotes", "./bert rank how do I get it back -f /dev/null");
+    if (!tiny_model()) return;
+    a_mask_is_missing();
     fails(3, "/config.json: is a file: -m wants the directory", with_tiny("./bert embed -m %s/config.json x", tiny));
     fails(3, "/vocab.txt: is a file: -m wants", with_tiny("./bert tokenize -m %s/vocab.txt x", tiny));
     fails(3, "is a file: -m wants", with_tiny("./bert info -m %s/vocab.txt", tiny));
