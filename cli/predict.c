@@ -44,10 +44,8 @@ typedef struct {
 static int by_probability(const void *a, const void *b)
 {
     const Prediction *x = a, *y = b;
-    const bool x_nan = isnan(x->score), y_nan = isnan(y->score);        /* these come last */
-    if (x_nan != y_nan) return x_nan ? 1 : -1;
-    if (!x_nan && x->score != y->score) return x->score < y->score ? 1 : -1;
-    return x->id - y->id;
+    const int order = higher_first(x->score, y->score);
+    return order ? order : x->id - y->id;
 }
 
 /* The id of one target: a piece as it stands (`##s` too), or a word that the tokenizer makes into exactly one piece,

@@ -177,11 +177,12 @@ typedef struct {
     size_t piece;
 } Weighted;
 
+/* The largest first, NaN last; of equal ones the smaller id. */
 static int by_weight(const void *a, const void *b)
 {
     const Weighted *x = a, *y = b;
-    if (x->weight != y->weight && !isnan(x->weight) && !isnan(y->weight)) return x->weight < y->weight ? 1 : -1;
-    return x->piece < y->piece ? -1 : 1;
+    const int order = higher_first((double)x->weight, (double)y->weight);
+    return order ? order : x->piece < y->piece ? -1 : x->piece > y->piece;
 }
 
 /* {"cat": 1.25, "dog": 0.5}, or on a terminal: cat 1.2500 dog 0.5000 ... (12 pieces). */

@@ -796,7 +796,36 @@ static void splade_weighs_every_piece(void)
     sentence_remove();
 }
 
+/* {"a piece": its weight, ...}: each that is not 0, and no other. In the odd model `k` has the first piece and the last. */
+static void the_weights_are_those_of_the_vector(void)
+{
+    enum { ODD_V = 67 };
+    double want[ODD_V];
+    char path[300], piece[100], entry[150];
+    Error e;
+    if (!check(formula_directory(tiny) && formula_model(tiny, "odd", &e) == BERT_OK, "the model is written")) return;
+    put_modules("Transformer: sentence_transformers.sparse_encoder.models.SpladePooling:1_Pooling");
+    put("sentence_bert_config.json", "{\"transformer_task\": \"fill-mask\"}");
+    put("1_Pooling/config.json", "{}");
+    embed("k", want, ODD_V);
+    check(want[0] > 0 && want[ODD_V - 1] > 0, "the first and the last piece have a weight");
+    run("./bert embed -q -m %s --format json k", tiny);
+    const char *const weights = strstr(output, "\"weights\"");
+    snprintf(path, sizeof path, "%s/vocab.txt", tiny);
+    FILE *vocabulary = fopen(path, "rb");
+    check(vocabulary && weights, "the pieces, and weights: %s", output);
+    for (int i = 0; vocabulary && weights && i < ODD_V && fgets(piece, sizeof piece, vocabulary); i++) {
+        piece[strcspn(piece, "\n")] = 0;
+        snprintf(entry, sizeof entry, "\"%s\": ", piece);
+        const char *at = strstr(weights, entry);
+        check(at ? strtod(at + strlen(entry), NULL) == want[i] : want[i] == 0, "%s weighs %.9g", piece, want[i]);
+    }
+    if (vocabulary) fclose(vocabulary);
+    sentence_remove();
+}
+
 const Test sentence_tests[] = {
+    {"the_weights_are_those_of_the_vector", the_weights_are_those_of_the_vector},
     {"splade_weighs_every_piece", splade_weighs_every_piece},
     {"every_pooling_is_its_definition", every_pooling_is_its_definition},
     {"a_pooling_of_the_dimension_alone_is_the_mean", a_pooling_of_the_dimension_alone_is_the_mean},

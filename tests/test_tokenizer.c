@@ -1275,6 +1275,27 @@ static void added_tokens_take_what_their_flags_say(void)
     tokenizer_free(&t);
 }
 
+/* With the class BertTokenizer they are sorted by their ids; without a class they come in the order of the file. */
+static void of_an_added_token_that_stands_twice_the_last_counts(void)
+{
+    static const char strict[] = WHOLE(FIVE ", " ADD(9, "<r>", "\"single_word\": false", "false") ", "
+        ADD(9, "<r>", "\"single_word\": true", "false"), NORMALIZER, SPLITTER, TEMPLATE, MODEL);
+    static const char loose[] = WHOLE(FIVE ", " ADD(9, "<r>", "\"single_word\": true", "false") ", "
+        ADD(9, "<r>", "\"single_word\": false", "false"), NORMALIZER, SPLITTER, TEMPLATE, MODEL);
+    static const struct { const char *json, *config, *ids; } cases[] = {
+        {strict, NULL, "2 6 1 1 1 9 3"}, {strict, "{\"tokenizer_class\": \"BertTokenizer\"}", "2 6 1 1 1 9 3"},
+        {loose, NULL, "2 6 9 9 3"}, {loose, "{\"tokenizer_class\": \"BertTokenizer\"}", "2 6 9 9 3"},
+    };
+    Tokenizer t;
+    Error e;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *const files[FILES] = {[JSON] = cases[i].json, [CONFIG] = cases[i].config};
+        if (!check(load_files(&t, files, CASE_AUTO, &e) == BERT_OK, "case %zu: %s", i, e.message)) continue;
+        check_ids(&t, "cat<r> <r>", NULL, &plain_options, cases[i].ids);
+        tokenizer_free(&t);
+    }
+}
+
 static void added_tokens_that_cannot_be_told_apart_are_refused(void)
 {
     static const struct { const char *json, *why; } cases[] = {
@@ -1524,6 +1545,7 @@ const Test tokenizer_tests[] = {
      a_tokenizer_that_is_not_berts_is_refused_by_file_and_key},
     {"the_class_says_which_file_has_the_settings", the_class_says_which_file_has_the_settings},
     {"added_tokens_take_what_their_flags_say", added_tokens_take_what_their_flags_say},
+    {"of_an_added_token_that_stands_twice_the_last_counts", of_an_added_token_that_stands_twice_the_last_counts},
     {"added_tokens_that_cannot_be_told_apart_are_refused", added_tokens_that_cannot_be_told_apart_are_refused},
     {"special_and_added_tokens_come_from_all_four_files", special_and_added_tokens_come_from_all_four_files},
     {"a_missing_special_token_matters_where_it_is_needed", a_missing_special_token_matters_where_it_is_needed},

@@ -723,12 +723,13 @@ typedef struct {                    /* one verification of gradients */
 
 enum { GAIN_DB = 20 };              /* what a mistake must gain on the truth to be called an explanation */
 
-/* Fewer tensors that differ come first, then what is nearer. */
+/* Fewer tensors that differ come first, then what is nearer, then what stands first in the table of mistakes. */
 static int by_rest(const void *a, const void *b)
 {
     const Explanation *x = a, *y = b;
     if (x->different != y->different) return x->different < y->different ? -1 : 1;
-    return x->nmse < y->nmse ? -1 : x->nmse > y->nmse;
+    if (x->nmse != y->nmse) return x->nmse < y->nmse ? -1 : 1;
+    return x->mistake < y->mistake ? -1 : x->mistake > y->mistake;
 }
 
 static void take_losses(Grading *v)

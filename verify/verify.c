@@ -18,6 +18,7 @@ typedef struct {
     char sentence[192];
     double nmse, nmse_all;          /* against OTHER's tensor, with this mistake; counted numbers, all numbers */
     double nmse_next;               /* against the next tensor of the same block that OTHER has; 0 if there is none */
+    size_t place;                   /* among all that were tried, from 0 */
 } Candidate;
 
 /* One search: the tensor to be explained, where its trials start, and what was found. */
@@ -45,7 +46,7 @@ enum {                              /* in decibels */
 
 /* The best first. Below ROUNDING_DB all are equally good, and then the masked rows decide (a mask on the queries and no
  * mask at all differ there and nowhere else), and then the next tensor: a residual that is missing and one that is
- * added late differ only there. */
+ * added late differ only there. Of those that are equal in all of it, the first in the table of mistakes. */
 static int by_nmse(const void *a, const void *b)
 {
     const Candidate *x = a, *y = b;
@@ -55,7 +56,7 @@ static int by_nmse(const void *a, const void *b)
         if (u < ROUNDING_DB && v < ROUNDING_DB) continue;
         if (u != v) return u < v ? -1 : 1;
     }
-    return 0;
+    return x->place < y->place ? -1 : x->place > y->place;
 }
 
 /* Both explain the numbers equally well, the counted ones and the masked ones. */
@@ -187,7 +188,7 @@ static Status try_mistake(Search *search, const Mistake *mistake, const TensorSp
     if (spec) module_name(module, spec, t);
     snprintf(c->sentence, sizeof c->sentence, "%s%s %s%s", spec ? module : search->v->c.ref->entries[search->x].name,
              spec ? "" : ":", mistake->sentence, fitted);
-    search->count++;
+    c->place = search->count++;
     return BERT_OK;
 }
 

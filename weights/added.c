@@ -64,6 +64,7 @@ Status added_append(AddedList *list, const AddedToken *token, Error *e)
     }
     AddedToken copy = *token;
     copy.pattern = NULL;
+    copy.place = list->count;
     copy.content = copy_of(token->content, token->length);
     if (!copy.content) return fail(e, BERT_SYSTEM, "out of memory for added tokens");
     list->items[list->count++] = copy;
@@ -136,7 +137,8 @@ static Status add_one(Adding *a, const AddedToken *token, bool implied)
 static int by_declared(const void *a, const void *b)
 {
     const AddedToken *x = a, *y = b;
-    return (x->declared > y->declared) - (x->declared < y->declared);
+    if (x->declared != y->declared) return x->declared < y->declared ? -1 : 1;
+    return x->place < y->place ? -1 : x->place > y->place;
 }
 
 /* Is the text one of the named special tokens? Then it is special whatever its own entry says. */
@@ -304,12 +306,19 @@ bool is_word_character(uint32_t code)
     return unicode_in(unicode_word, UNICODE_COUNT(unicode_word), code);
 }
 
-static int by_pattern(const void *a, const void *b)
+/* Byte by byte, the shorter of two with a common beginning first. */
+static int pattern_order(const AddedToken *x, const AddedToken *y)
 {
-    const AddedToken *x = *(AddedToken *const *)a, *y = *(AddedToken *const *)b;
     size_t n = x->pattern_length < y->pattern_length ? x->pattern_length : y->pattern_length;
     int order = memcmp(x->pattern, y->pattern, n);
     return order ? order : (x->pattern_length > y->pattern_length) - (x->pattern_length < y->pattern_length);
+}
+
+static int by_pattern(const void *a, const void *b)
+{
+    const AddedToken *x = *(AddedToken *const *)a, *y = *(AddedToken *const *)b;
+    const int order = pattern_order(x, y);
+    return order ? order : x->place < y->place ? -1 : x->place > y->place;
 }
 
 /* White space at the front, which a token with rstrip before it may have taken already. */
@@ -330,7 +339,7 @@ static Status sort_patterns(struct Patterns *p, const char *directory, Error *e)
         if (token->pattern_length == 0)
             return fail(e, BERT_FILE, "%s/%s: nothing is left of the added token '%s' after normalization", directory,
                         token->file, token->content);
-        if (i && by_pattern(&p->sorted[i - 1], &p->sorted[i]) == 0)
+        if (i && pattern_order(p->sorted[i - 1], token) == 0)
             return fail(e, BERT_FILE, "%s/%s: the added tokens '%s' and '%s' are the same after normalization",
                         directory, token->file, p->sorted[i - 1]->content, token->content);
         if (strips && begins_white(token))

@@ -13,6 +13,7 @@ typedef struct {
     size_t pattern_length;
     const char *file;               /* that speaks of it: "tokenizer.json" ... */
     int64_t declared;               /* the id that its file gives it, or -1 */
+    size_t place;                   /* in its list, from 0: of two that are equal otherwise the earlier one comes first */
     int id;                         /* -1: no file gives it one, and the vocabulary has none */
     bool special;                   /* --no-special makes plain text of these only */
     bool lstrip, rstrip;            /* the white space before it, behind it, belongs to it */
