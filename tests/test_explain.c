@@ -162,6 +162,18 @@ static void long_lines_break_at_blanks_and_before_codes(void)
     formula_remove(tiny);
 }
 
+/* A piece that is wider than its column ends in two dots, at the end of a row as well. */
+static void a_long_piece_is_cut_to_its_column(void)
+{
+    if (!tiny_model()) return;
+    run("sed -i 's/^.SEP.$/<end_of_sequence>/' %s/vocab.txt && "
+        "echo '{\"sep_token\": \"<end_of_sequence>\"}' > %s/tokenizer_config.json", tiny, tiny);
+    run("./bert explain -m %s --step 4 'the cat'", tiny);
+    check(strstr(output, "  token    [CLS] the cat <end_of_se..\n  id       2     61  62  3\n") != NULL, "%s", output);
+    run("rm %s/tokenizer_config.json", tiny);
+    formula_remove(tiny);
+}
+
 static void layers_heads_and_steps_that_do_not_exist_are_usage_errors(void)
 {
     static const char *const wrong[] = {"--step 17", "--step 0", "--layer 2", "--head 3", "--step x", "--top-k 3",
@@ -1046,6 +1058,7 @@ const Test explain_tests[] = {
     {"no_explanation_is_wider_than_80_columns", no_explanation_is_wider_than_80_columns},
     {"the_first_line_names_what_is_shown", the_first_line_names_what_is_shown},
     {"long_lines_break_at_blanks_and_before_codes", long_lines_break_at_blanks_and_before_codes},
+    {"a_long_piece_is_cut_to_its_column", a_long_piece_is_cut_to_its_column},
     {"layers_heads_and_steps_that_do_not_exist_are_usage_errors",
      layers_heads_and_steps_that_do_not_exist_are_usage_errors},
     {"heads_that_are_missing_are_said_not_made_up", heads_that_are_missing_are_said_not_made_up},

@@ -11,7 +11,8 @@
 static const char vocabulary[] =
     "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\nThe\ncat\nsat\ncafe\ncaf\nCaf\n##\u00e9\n\u00e9\n"
     "##\u0301\na\nb\ne\n##a\n##b\n##e\n##t\n,\n.\n[\n]\nmask\n\u2014\n\u4e2d\n\u6587\n\u4e2d\u6587\n"
-    "\u03b1\n##\u03c2\n##\u03c3\n\u03c3\nss\n\u00df\n\u1100\n##\u1161\n##1\n1\n#\n";
+    "\u03b1\n##\u03c2\n##\u03c3\n\u03c3\nss\n\u00df\n\u1100\n##\u1161\n##1\n1\n#\n"
+    "a\U0001d165\U0001d16d\na\U0001d16d\U0001d165\n";
 
 static Tokenizer uncased, cased, joined, stripped;      /* settings in which the steps differ */
 
@@ -191,7 +192,7 @@ static const char *const parts[] = {
     "\u4e2da", "\U0002b820", "\U0002b920", "\u3005", "\u200b", "\u00ad", "\ue000", "\ufffd", "\v", "\f", "\xc2\x85",
     "\u00a0", "\u3000", "\u2028", "\t", " ", "  ", ",", "\u2014", "$", "\u20ac", "\u2260", "\u2e43", "\u1dfb",
     "\u20e3", "\U0001f600", "\u0378", "[MASK]", "[SEP]", "[mask]", "[MASK", "##a", "#", "1", "ay", "\u0f73", "\u1c90",
-    "\x01", "aaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbb"};
+    "\x01", "a\U0001d16d\U0001d165", "aaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbb"};
 
 /* A line of such parts, the same for the same seed; some of its words are longer than any limit. */
 static size_t mix(char *line, size_t capacity, uint32_t *seed)

@@ -1360,6 +1360,23 @@ static void special_and_added_tokens_come_from_all_four_files(void)
     }
 }
 
+/* --no-special makes plain text of special tokens: of those whose entry says so, and of those that have a name. A text
+ * that is as long as a named one is none. */
+static void a_token_with_a_name_is_special_whatever_its_entry_says(void)
+{
+    static const char config[] = "{\"pad_token\": \"[PAD]\", \"mask_token\": \"[MASK]\", \"added_tokens_decoder\": {"
+        "\"4\": {\"content\": \"[MASK]\", \"special\": false}, \"5\": {\"content\": \"<abc>\", \"special\": false}, "
+        "\"6\": {\"content\": \"<abcd>\", \"special\": false}, \"7\": {\"content\": \"<ab>\", \"special\": true}}}";
+    const char *const files[FILES] = {[TXT] = SPECIALS, [CONFIG] = config};
+    const EncodeOptions plain = {.segments = -1, .plain = true};
+    Tokenizer t;
+    Error e;
+    if (!check(load_files(&t, files, CASE_UNCASED, &e) == BERT_OK, "%s", e.message)) return;
+    check_ids(&t, "[MASK] <abc> <abcd> <ab>", NULL, &plain_options, "2 4 5 6 7 3");
+    check_ids(&t, "[MASK] <abc> <abcd> <ab>", NULL, &plain, "2 1 1 1 5 6 1 1 1 3");
+    tokenizer_free(&t);
+}
+
 /* Only who needs a special token misses it. */
 static void a_missing_special_token_matters_where_it_is_needed(void)
 {
@@ -1548,6 +1565,7 @@ const Test tokenizer_tests[] = {
     {"of_an_added_token_that_stands_twice_the_last_counts", of_an_added_token_that_stands_twice_the_last_counts},
     {"added_tokens_that_cannot_be_told_apart_are_refused", added_tokens_that_cannot_be_told_apart_are_refused},
     {"special_and_added_tokens_come_from_all_four_files", special_and_added_tokens_come_from_all_four_files},
+    {"a_token_with_a_name_is_special_whatever_its_entry_says", a_token_with_a_name_is_special_whatever_its_entry_says},
     {"a_missing_special_token_matters_where_it_is_needed", a_missing_special_token_matters_where_it_is_needed},
     {"a_few_stray_capitals_do_not_make_a_vocabulary_cased", a_few_stray_capitals_do_not_make_a_vocabulary_cased},
     {"a_token_that_is_said_to_be_none_is_named_with_its_file", a_token_that_is_said_to_be_none_is_named_with_its_file},
