@@ -822,6 +822,94 @@ static void a_learned_vocabulary_is_the_same_each_time(void)
     remove_work();
 }
 
+/* WordPiece learned by its definition: all pairs are counted anew for each piece. Pieces are texts, [n] is their number. */
+enum { WORDS = 4000, PIECES = 300, LONGEST_PIECE = 16 };
+typedef struct {
+    char pieces[PIECES][LONGEST_PIECE];
+    int count, words[WORDS][8], length[WORDS], pairs[PIECES][PIECES];
+    int distinct;                   /* pairs that came up at any time, at least */
+} ByDefinition;
+
+static int piece_number(ByDefinition *d, const char *piece)
+{
+    int i = 0;
+    while (i < d->count && strcmp(d->pieces[i], piece)) i++;
+    if (i == d->count) snprintf(d->pieces[d->count++], LONGEST_PIECE, "%s", piece);
+    return i;
+}
+
+/* The most frequent pair, of equal ones the first, becomes a piece; false: none comes twice. */
+static bool join_one(ByDefinition *d)
+{
+    int left = 0, right = 0, distinct = 0;
+    char piece[LONGEST_PIECE];      /* a word has at most 6 letters */
+    memset(d->pairs, 0, sizeof d->pairs);
+    for (int w = 0; w < WORDS; w++)
+        for (int i = 0; i + 1 < d->length[w]; i++) distinct += !d->pairs[d->words[w][i]][d->words[w][i + 1]]++;
+    if (distinct > d->distinct) d->distinct = distinct;
+    for (int i = 0; i < d->count; i++)
+        for (int k = 0; k < d->count; k++)
+            if (d->pairs[i][k] > d->pairs[left][right]) left = i, right = k;
+    if (d->pairs[left][right] < 2) return false;
+    snprintf(piece, sizeof piece, "%.7s%.5s", d->pieces[left], d->pieces[right] + 2);
+    const int number = piece_number(d, piece);
+    for (int w = 0; w < WORDS; w++) {
+        int to = 0, *x = d->words[w];
+        for (int i = 0; i < d->length[w]; i++) {
+            const bool here = i + 1 < d->length[w] && x[i] == left && x[i + 1] == right;
+            x[to++] = here ? number : x[i];
+            i += here;
+        }
+        d->length[w] = to;
+    }
+    return true;
+}
+
+/* Words of 2 to 6 letters, the first letters of the alphabet more often than the last; they go into the file, too. */
+static void make_words(ByDefinition *d, FILE *f)
+{
+    uint32_t seed = 7;
+    for (int c = 0; c < 5 + 52; c++) {
+        static const char *const special[] = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
+        char piece[8];
+        snprintf(piece, sizeof piece, c < 5 + 26 ? "%c" : "##%c", c < 5 ? '?' : 'a' + (c - 5) % 26);
+        piece_number(d, c < 5 ? special[c] : piece);
+    }
+    for (int w = 0; w < WORDS; w++) {
+        seed = seed * 1664525u + 1013904223u;
+        d->length[w] = 2 + (int)(seed >> 16) % 5;
+        for (int i = 0; i < d->length[w]; i++) {
+            seed = seed * 1664525u + 1013904223u;
+            const int letter = (int)((seed >> 24) * (seed >> 16 & 255) * 26 >> 16);
+            d->words[w][i] = 5 + (i ? 26 : 0) + letter;
+            fputc('a' + letter, f);
+        }
+        fputc(w % 10 == 9 ? '\n' : ' ', f);
+    }
+}
+
+static void a_learned_vocabulary_is_that_of_the_definition(void)
+{
+    ByDefinition *d = calloc(1, sizeof *d);
+    char path[300];
+    if (!make_work()) return;
+    snprintf(path, sizeof path, "%s/text", work);
+    FILE *f = fopen(path, "w");
+    if (check(d && f, "memory, and a file")) {
+        make_words(d, f);
+        fclose(f);
+        while (d->count < PIECES && join_one(d)) {}
+        check(run("./bert vocab -q --learn %d -f %s/text", PIECES, work) == 0, "%s", output);
+        char *at = output;
+        for (int i = 0; i < d->count; i++, at += strcspn(at, "\n"), at += *at == '\n')
+            check(!strncmp(at, d->pieces[i], strcspn(at, "\n")) && at[strlen(d->pieces[i])] == '\n',
+                  "piece %d: %.20s, expected %s", i, at, d->pieces[i]);
+        check(!*at && d->count == PIECES && d->distinct > 1024, "%d pieces of %d pairs", d->count, d->distinct);
+    }
+    free(d);
+    remove_work();
+}
+
 static void a_vocabulary_needs_words(void)
 {
     check(run("printf '' | ./bert vocab --learn 50 2>&1") == 4 && strstr(output, "no word to learn from"), "%s",
@@ -946,6 +1034,7 @@ const Test train_tests[] = {
     {"bad_rows_end_in_one_line", bad_rows_end_in_one_line},
     {"pieces_are_joined_by_counts", pieces_are_joined_by_counts},
     {"a_learned_vocabulary_is_the_same_each_time", a_learned_vocabulary_is_the_same_each_time},
+    {"a_learned_vocabulary_is_that_of_the_definition", a_learned_vocabulary_is_that_of_the_definition},
     {"a_vocabulary_needs_words", a_vocabulary_needs_words},
     {NULL, NULL}
 };
