@@ -78,14 +78,22 @@ static void prints(const char *want, const char *format, ...)
     check_text(command, output, want);
 }
 
-/* The command succeeds, and says this on stderr, unless -q. */
-static void notes(const char *sentence, const char *command)
+/* One line on stderr says that the option has no effect, -q keeps it back, and it has none: the answer is the same. */
+static void no_effect(const char *verb, const char *option, const char *rest)
 {
-    run("%s -m %s 2>&1 >/dev/null", command, tiny);
-    check(strstr(output, sentence) && strchr(output, '\n') == output + output_length - 1, "%s: \"%s\" on stderr: %s",
-          command, sentence, output);
-    check(run("%s -m %s -q 2>&1 >/dev/null", command, tiny) == 0 && !*output, "%s: nothing with -q: %s", command,
+    char sentence[100], *without = NULL;
+    snprintf(sentence, sizeof sentence, "%s has no effect on %s", option, verb);
+    run("./bert %s %s %s -m %s 2>&1 >/dev/null", verb, option, rest, tiny);
+    check(strstr(output, sentence) && strchr(output, '\n') == output + output_length - 1, "%s on stderr: %s", sentence,
           output);
+    check(run("./bert %s %s %s -m %s -q 2>&1 >/dev/null", verb, option, rest, tiny) == 0 && !*output,
+          "%s: nothing with -q: %s", verb, output);
+    check(run("./bert %s %s -m %s -q", verb, rest, tiny) == 0 && *output && (without = strdup(output)) != NULL,
+          "%s %s", verb, rest);
+    if (!without) return;
+    run("./bert %s %s %s -m %s -q", verb, option, rest, tiny);
+    check_text(sentence, output, without);
+    free(without);
 }
 
 /* The library's run of a text or a pair; false fails the test. */
@@ -207,8 +215,8 @@ static void tag_says_which_head_is_missing_and_what_it_cannot_take(void)
     fails(2, "--inputs has none", "./bert tag -m %s --inputs x", tiny);
     fails(2, "--stride goes with an aggregation", "./bert tag -m %s --aggregate none --stride 3 x", tiny);
     fails(2, "one of these is expected: none simple first average max", "./bert tag -m %s --aggregate mean x", tiny);
-    notes("--pad has no effect on tag", "./bert tag --pad --max-length 9 x");
-    notes("--truncate has no effect on tag", "./bert tag --truncate --stride 2 x");
+    no_effect("tag", "--pad", "--max-length 9 x");
+    no_effect("tag", "--truncate", "--max-length 9 --stride 2 'the cat sat on the mat, the cat sat on the mat'");
     fails(4, "text 1, byte 3: 0xFF is not valid UTF-8", "./bert tag -m %s \"$(printf 'ab\\377')\"", tiny);
     fails(6, "/dev/full", "./bert tag -m %s x -o /dev/full", tiny);
     run("sed -i 's/BertForTokenClassification/BertForSequenceClassification/' %s/config.json", tiny);
@@ -312,7 +320,8 @@ static void answer_says_what_is_missing(void)
     fails(2, "answer needs two texts, QUESTION and CONTEXT, not 1", "./bert answer -m %s a", tiny);
     fails(2, "not 3 (put each in quotes)", "./bert answer -m %s a b c", tiny);
     fails(2, "--inputs has none", "./bert answer -m %s --inputs x", tiny);
-    notes("--truncate has no effect on answer", "./bert answer --truncate a b");
+    no_effect("answer", "--truncate", "--max-length 12 --stride 2 a 'the cat sat on the mat, the cat sat on the mat'");
+    no_effect("answer", "--pad", "--max-length 12 a 'the cat'");
     fails(2, "--max-answer 0: a whole number is expected, 1 or more", "./bert answer -m %s --max-answer 0 a b", tiny);
     fails(4, "stdin: line 1: there is no ' ||| ' between question and context", "echo a | ./bert answer -m %s", tiny);
     fails(4, "stdin: line 1: the question is empty", "echo ' ||| a' | ./bert answer -m %s", tiny);
