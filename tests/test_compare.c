@@ -580,6 +580,31 @@ static void hidden_scores_do_not_say_which_heads_are_swapped(void)
     remove_made();
 }
 
+/* OTHER has a number that is none under its first name, and the same or another under its second one: two names of the
+ * same are wrong alike, whatever that is. */
+static void numbers_that_are_none_contradict_as_others_do(void)
+{
+    static const double numbers[] = {(double)NAN, (double)INFINITY, -(double)INFINITY, 4};
+    const size_t shape[] = {4, 8, 0};
+    double x[32], y[2][32];
+    if (!tiny_model()) return;
+    for (int k = 0; k < 4 * 4 * 2; k++) {
+        const int one = k % 4, two = k / 4 % 4, same = k < 16;          /* in the same place, or beside it */
+        Made ref = {0}, other = {0};
+        for (int i = 0; i < 32; i++) x[i] = y[0][i] = y[1][i] = i % 7 - 3;
+        y[0][11] = numbers[one], y[1][same ? 11 : 12] = numbers[two];
+        add_tensor(&ref, "encoder.layer.0.output.LayerNorm", DTYPE_F32, shape, x);
+        for (int i = 0; i < 2; i++)
+            add_tensor(&other, i ? "encoder.layer.0.output" : "encoder.layer.0.output.LayerNorm", DTYPE_F32, shape, y[i]);
+        write_made(&ref, "ref");
+        write_made(&other, "other");
+        const bool contradict = compare() == 1 && strstr(output, " are two names of the same numbers in OTHER");
+        check(contradict == !(same && one == two), "%g and %g, in the same place %d: %s", numbers[one], numbers[two], same,
+              output);
+    }
+    remove_made();
+}
+
 /* Both sides have the same second names, and the same wrong numbers under each: that is no contradiction. */
 static void second_names_that_are_wrong_alike_are_no_contradiction(void)
 {
@@ -752,6 +777,7 @@ const Test compare_tests[] = {
     {"a_difference_in_one_part_is_said", a_difference_in_one_part_is_said},
     {"ids_that_say_two_things_are_refused", ids_that_say_two_things_are_refused},
     {"the_order_of_a_second_name_is_said", the_order_of_a_second_name_is_said},
+    {"numbers_that_are_none_contradict_as_others_do", numbers_that_are_none_contradict_as_others_do},
     {"second_names_that_are_wrong_alike_are_no_contradiction", second_names_that_are_wrong_alike_are_no_contradiction},
     {"other_positions_are_refused_by_name", other_positions_are_refused_by_name},
     {"ids_alone_are_enough_for_a_text", ids_alone_are_enough_for_a_text},

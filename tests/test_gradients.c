@@ -297,6 +297,153 @@ static void a_lesson_has_the_bits_of_backward(void)
     close_model();
 }
 
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Labels, from what the sentences say
+ * ------------------------------------------------------------------------------------------------------------------ */
+enum { FEW = 4 };                   /* [CLS], a word, [SEP], padding */
+
+/* The labels and answers of a program that has that mistake, of two texts of four tokens; the divisors of its means are
+ * then those of what it has. False: none of the rows below. */
+static bool wrong_labels(const char *name, const Batch *few, int32_t *of_tokens, int32_t *of_texts)
+{
+    for (int i = 0; i < 2 * FEW; i++) {
+        const bool special = few->input_ids[i] == 2 || few->input_ids[i] == 3, padding = !few->attention_mask[i];
+        const bool chosen = !strcmp(name, "specials") ? special : !strcmp(name, "padding") ? padding :
+                            !strcmp(name, "unchosen") ? !special && !padding :
+                            !strcmp(name, "every real token") ? !padding : !strcmp(name, "everything");
+        if (chosen && of_tokens && of_tokens[i] < 0) of_tokens[i] = few->input_ids[i];
+    }
+    for (int b = 0; b < 2 && of_texts; b++) {
+        if (!strcmp(name, "NSP 0 ignored") && of_texts[b] == 0) of_texts[b] = -100;
+        if (!strcmp(name, "NSP swapped") && of_texts[b] != -100) of_texts[b] = !of_texts[b];
+    }
+    return !strcmp(name, "specials") || !strcmp(name, "padding") || !strcmp(name, "unchosen") ||
+           !strcmp(name, "every real token") || !strcmp(name, "everything") || !strncmp(name, "NSP 0", 5) ||
+           !strcmp(name, "NSP swapped");
+}
+
+/* One mistake with these labels, either of which may be missing: it is planted if it changes a label, and does then what
+ * the changed labels do. */
+static void check_labels(const TrainingMistake *mistake, const Batch *few, const int32_t *of_tokens,
+                         const int32_t *of_texts)
+{
+    static const int32_t specials[2] = {2, 3};
+    int32_t tokens[2 * FEW], texts[2];
+    Lesson t, right;
+    Error e = {0};
+    if (of_tokens) memcpy(tokens, of_tokens, sizeof tokens);
+    if (of_texts) memcpy(texts, of_texts, sizeof texts);
+    if (!wrong_labels(mistake->name, few, of_tokens ? tokens : NULL, of_texts ? texts : NULL)) return;
+    const bool changed = (of_tokens && memcmp(tokens, of_tokens, sizeof tokens)) ||
+                         (of_texts && memcmp(texts, of_texts, sizeof texts));
+    const bool ok = lesson_new(&t, &model, few, of_tokens, of_texts, &e) == BERT_OK &&
+                    lesson_new(&right, &model, few, of_tokens ? tokens : NULL, of_texts ? texts : NULL, &e) == BERT_OK;
+    if (!check(ok, "%s", e.message)) return;
+    t.specials = specials;
+    const bool planted = lesson_run(&t, mistake);
+    check(planted == changed, "%s: planted %d, changes a label %d", mistake->name, planted, changed);
+    if (planted && lesson_run(&right, NULL)) {
+        check(!memcmp(t.losses, right.losses, sizeof t.losses), "%s: losses %g %g, expected %g %g", mistake->name,
+              t.losses[1], t.losses[2], right.losses[1], right.losses[2]);
+        for (size_t i = 0; i < t.parameters.count; i++) {
+            const Parameter *p = &t.parameters.list[i];
+            const size_t size = p->count * sizeof *p->gradient;
+            check(!memcmp(p->gradient, right.parameters.list[i].gradient, size), "%s: %s", mistake->name, p->name);
+        }
+    }
+    lesson_free(&t);
+    lesson_free(&right);
+}
+
+/* Every choice of labelled tokens in a text, every pair of answers, alone and together. */
+static void mistakes_of_labels_change_those_that_they_say(void)
+{
+    static const int32_t answers[] = {0, 1, -100};
+    int32_t few_ids[2 * FEW] = {2, 9, 3, 0, 2, 17, 3, 0}, few_types[2 * FEW] = {0}, few_mask[2 * FEW] = {1, 1, 1, 0, 1, 1, 1, 0};
+    static int few_lengths[2] = {FEW, FEW};
+    const Batch few = {2, few_lengths, few_ids, few_types, few_mask};
+    if (!open_model()) return;
+    for (int k = 0; k < 16 * 9 * 3; k++) {
+        int32_t of_tokens[2 * FEW], of_texts[2];
+        const int kind = k / 144, chosen = k % 16;
+        for (int i = 0; i < 2 * FEW; i++)                               /* the second text has all labels but for few */
+            of_tokens[i] = i < FEW ? (chosen >> i & 1 ? 20 + i : -100) : chosen % 3 == 0 && i == FEW ? -100 : 40 + i;
+        of_texts[0] = answers[k / 16 % 3], of_texts[1] = answers[k / 48 % 3];
+        if ((kind == 0 && k / 16 % 9) || (kind == 1 && chosen) || (kind == 2 && k % 5)) continue;
+        for (size_t i = 0; i < training_mistakes_count; i++)
+            check_labels(&training_mistakes[i], &few, kind == 1 ? NULL : of_tokens, kind == 0 ? NULL : of_texts);
+    }
+    close_model();
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * What each mistake makes of each kind of batch
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* Some of the five sequences, with the labels of some of them, and answers or none. */
+static const struct {
+    const char *what;
+    int first, count;               /* sequences */
+    int labels;                     /* 0 no tensor of them, 1 as they are, 2 one alone, 3 none of them is a label */
+    bool answers, tanh, untied;
+} lessons[] = {
+    {"both", 0, 5, 1, true, false, false}, {"labels alone", 0, 5, 1, false, false, false},
+    {"answers alone", 0, 5, 0, true, false, false}, {"one sequence", 0, 1, 1, true, false, false},
+    {"two sequences", 1, 2, 1, true, false, false}, {"three sequences", 1, 3, 1, true, false, false},
+    {"one label", 0, 2, 2, false, false, false}, {"no label, and one answer", 0, 1, 3, true, false, false},
+    {"tanh, untied", 0, 5, 1, true, true, true}, {"no padding", 2, 1, 1, false, true, false},
+};
+
+/* Losses, and the length of all gradients, with one mistake. */
+static void record_lesson(Lesson *t, const TrainingMistake *mistake, char *text, size_t size)
+{
+    const bool planted = lesson_run(t, mistake);
+    snprintf(text, size, "%s: ", mistake->name);
+    text += strlen(text), size = 100;
+    if (!planted) snprintf(text, size, "changes nothing\n");
+    else snprintf(text, size, "loss %.4g, %.4g and %.4g, gradients of length %.4g\n", t->losses[0], t->losses[1],
+                  t->losses[2], gradient_norm(&t->g, &t->parameters));
+}
+
+/* Which mistakes can be made of a batch at all, and how large they are. Verify: the numbers are those of the program; that
+ * a sentence is true is the matter of the test above, of tests/conformance/test_learn_mistakes.py. */
+static void each_mistake_of_training_knows_where_it_changes_something(void)
+{
+    static const int32_t specials[2] = {2, 3};
+    static float own[101 * 24];
+    static char text[1 << 14];
+    Error e = {0};
+    if (!open_model()) return;
+    for (size_t i = 0; i < 101 * 24; i++) own[i] = formula_value("a decoder of its own", i);
+    const void *const tied = model.decoder.data;
+    for (size_t k = 0; k < sizeof lessons / sizeof *lessons; k++) {
+        const int from = lessons[k].first * T, B_ = lessons[k].count;
+        const Batch some = {B_, lengths, ids + from, types + from, mask + from};
+        int32_t few[N];
+        Lesson t;
+        memcpy(few, labels, sizeof few);
+        for (int i = 0, left = lessons[k].labels == 2; lessons[k].labels > 1 && i < N; i++)
+            if (few[i] >= 0 && left-- <= 0) few[i] = -100;
+        model.config.gelu = lessons[k].tanh ? GELU_TANH : GELU_ERF;
+        model.decoder.data = lessons[k].untied ? own : tied;
+        if (!check(lesson_new(&t, &model, &some, lessons[k].labels ? few + from : NULL,
+                              lessons[k].answers ? next_sentence + lessons[k].first : NULL, &e) == BERT_OK, "%s",
+                   e.message)) break;
+        t.specials = specials;
+        *text = 0;
+        for (size_t i = 0; i < training_mistakes_count; i++) {
+            TrainingMistake planted = training_mistakes[i];
+            if (!strcmp(planted.name, "loss scaler")) planted.value = 1024;
+            record_lesson(&t, &planted, text + strlen(text), sizeof text - strlen(text));
+        }
+        record(lessons[k].what, text, directory);
+        lesson_free(&t);
+    }
+    model.decoder.data = tied;
+    check_record("tests/golden/lessons.txt");
+    close_model();
+}
+
 /* What `change` makes of OTHER's file, written anew. */
 typedef struct {
     const char *name;               /* the tensor to change: or NULL */
@@ -408,6 +555,9 @@ const Test gradients_tests[] = {
     {"a_factor_of_all_gradients_is_named", a_factor_of_all_gradients_is_named},
     {"verify_reads_gradients_as_programs_write_them", verify_reads_gradients_as_programs_write_them},
     {"a_trace_with_gradients_verifies_and_compares", a_trace_with_gradients_verifies_and_compares},
+    {"mistakes_of_labels_change_those_that_they_say", mistakes_of_labels_change_those_that_they_say},
+    {"each_mistake_of_training_knows_where_it_changes_something",
+     each_mistake_of_training_knows_where_it_changes_something},
     {"each_mistake_of_training_is_named", each_mistake_of_training_is_named},
     {"a_lesson_has_the_bits_of_backward", a_lesson_has_the_bits_of_backward},
     {NULL, NULL},

@@ -625,7 +625,83 @@ static void weights_are_rounded_to_the_nearest_of_their_type(void)
     formula_remove(directory);
 }
 
+/* =====================================================================================================================
+ * Whose positions differ
+ * ================================================================================================================== */
+enum { MOST_IDS = 12 };
+
+/* count integers of a row of ids, or no tensor for count < 0. */
+static SafeTensor ids_of(char *name, int count, int T, const int64_t *values)
+{
+    if (count < 0) return (SafeTensor){.name = name};
+    return (SafeTensor){.name = name, .dtype = DTYPE_I64, .rank = 2, .shape = {T ? (size_t)(count / T) : 0, (size_t)T},
+                        .count = (size_t)count, .data = values};
+}
+
+/* Position i of a side that has `count` of them, or none. */
+static int64_t position(int count, const int64_t *values, int T, int i)
+{
+    return count < 0 ? i % T : values[i % count];
+}
+
+/* The sentence, from the definition: a side without positions has 0 .. T-1 in each row, one with fewer than the other
+ * has the same for all rows. `mask` NULL: all count. */
+static void positions_sentence(char text[256], int n, const int64_t *x, int m, const int64_t *y, int T,
+                               const int64_t *mask, int masked)
+{
+    const char *const name = n >= 0 ? "ours" : "theirs";
+    int most = T;
+    text[0] = 0;
+    if ((n < 0 && m < 0) || n == 0 || m == 0) return;
+    if (!T) T = most = n > 0 ? n : m;
+    if (n > most) most = n;
+    if (m > most) most = m;
+    if ((n > 0 && most % n) || (m > 0 && most % m)) {
+        snprintf(text, 256, "%s: %d numbers, expected %d", name, m > 0 ? m : T, n > 0 ? n : T);
+        return;
+    }
+    for (int i = most - 1; i >= 0; i--) {                               /* the last that is written is the first */
+        const int64_t expected = position(n, x, T, i), found = position(m, y, T, i);
+        if (expected == found || (mask && masked == most && !mask[i])) continue;
+        snprintf(text, 256, "%s: token %d is %lld, expected %lld%s", name, i, (long long)found, (long long)expected,
+                 n < 0 ? " (REF has none: BERT's own)" : m < 0 ? " (OTHER has none: BERT's own)" : "");
+    }
+}
+
+/* Every number of positions on both sides, with ids and masks on one of them, both or none. */
+static void positions_are_compared_as_they_are_counted(void)
+{
+    static const int numbers[] = {-1, 0, 1, 2, 3, 4, 6, 12};
+    static const int rows[][2] = {{6, 6}, {12, 6}, {12, 3}, {12, 12}, {3, 3}};
+    static char names[4][20] = {"ours", "theirs", "input_ids", "attention_mask"};
+    static const int64_t zeros[MOST_IDS];
+    size_t different = 0;
+    seed = 7;
+    for (int k = 0; k < 5 * 8 * 8 * 4 * 3 * 4; k++) {
+        const int *row = rows[k % 5], n = numbers[k / 5 % 8], m = numbers[k / 40 % 8], at = k / 320 % 4, masked = k / 1280 % 3;
+        const int odd = k / 3840 % 4;                                   /* a number that is not BERT's own, on a side */
+        int64_t x[MOST_IDS], y[MOST_IDS], mask[MOST_IDS];
+        char found[256], wanted[256];
+        TraceView ref = {.path = "REF"}, other = {.path = "OTHER"};
+        const int T = at ? row[1] : 0;
+        for (int i = 0; i < MOST_IDS; i++) {
+            mask[i] = next() > -0.5;
+            x[i] = i % row[1] + (odd == 1 && next() > 0.5), y[i] = i % row[1] + (odd == 2 && next() > 0.5);
+        }
+        ref.positions = ids_of(names[0], n, row[1], x), other.positions = ids_of(names[1], m, row[1], y);
+        if (at & 1) ref.ids[0] = ids_of(names[2], row[0], row[1], zeros);
+        if (at & 2) other.ids[0] = ids_of(names[2], row[0], row[1], zeros);
+        if (masked) (masked == 1 ? &ref : &other)->ids[2] = ids_of(names[3], row[0], row[1], mask);
+        compare_ids(found, &ref, &other, NULL);
+        positions_sentence(wanted, n, x, m, y, T, masked ? mask : NULL, row[0]);
+        check(!strcmp(found, wanted), "case %d, %d and %d of %d: \"%s\", expected \"%s\"", k, n, m, T, found, wanted);
+        different += *wanted != 0;
+    }
+    check(different > 1000, "%zu differ", different);
+}
+
 const Test measure_tests[] = {
+    {"positions_are_compared_as_they_are_counted", positions_are_compared_as_they_are_counted},
     {"weights_are_rounded_to_the_nearest_of_their_type", weights_are_rounded_to_the_nearest_of_their_type},
     {"every_figure_is_what_its_name_says", every_figure_is_what_its_name_says},
     {"integers_are_not_compared_as_numbers", integers_are_not_compared_as_numbers},
