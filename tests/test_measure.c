@@ -484,6 +484,21 @@ static void every_figure_is_what_its_name_says(void)
     }
 }
 
+/* 0 and -0 are equal, but not exactly. */
+static void a_zero_has_a_sign_where_everything_must_be_exact(void)
+{
+    static const float x[8] = {1, 2, 0, 4, 5, 6, 7, 8}, y[8] = {1, 2, -0.0f, 4, 5, 6, 7, 8};
+    static const ToleranceKind kinds[] = {TOLERANCE_NMSE, TOLERANCE_CLOSE, TOLERANCE_EXACT};
+    for (int k = 0; k < 3 * 4; k++) {
+        const TraceEntry ref = entry(TRACE_POOLER, 1, 1, 1, 8, k & 1 ? x : y);
+        const TraceEntry other = entry(TRACE_POOLER, 1, 1, 1, 8, k & 2 ? x : y);
+        const bool same = !(k & 1) == !(k & 2);
+        Result r;
+        compare_entries(&r, &ref, &other, &(Criteria){.tolerance = {.kind = kinds[k / 4], .decibel = -80}});
+        check(r.passes == (same || k / 4 < 2) && r.nmse == 0, "%d: passes %d", k, r.passes);
+    }
+}
+
 /* Numbers that are compared by themselves: whole tensors of integers are not. */
 static void integers_are_not_compared_as_numbers(void)
 {
@@ -704,6 +719,7 @@ const Test measure_tests[] = {
     {"positions_are_compared_as_they_are_counted", positions_are_compared_as_they_are_counted},
     {"weights_are_rounded_to_the_nearest_of_their_type", weights_are_rounded_to_the_nearest_of_their_type},
     {"every_figure_is_what_its_name_says", every_figure_is_what_its_name_says},
+    {"a_zero_has_a_sign_where_everything_must_be_exact", a_zero_has_a_sign_where_everything_must_be_exact},
     {"integers_are_not_compared_as_numbers", integers_are_not_compared_as_numbers},
     {"integers_of_every_width_are_read", integers_of_every_width_are_read},
     {"a_number_is_rounded_to_the_nearest_of_its_type", a_number_is_rounded_to_the_nearest_of_its_type},

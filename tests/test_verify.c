@@ -3,8 +3,7 @@
  * Each mistake is made here a second time, by other means than mistakes.c uses: the model "tiny" (formula.c) is run
  * step by step, and between two steps a few lines of the test spoil what the last one left. The trace that comes out is
  * what somebody's wrong BERT would write. verify must name the first tensor that is wrong, and the mistake. */
-#include "formula.h"
-#include "test.h"
+#include "shell.h"
 #include "verify/verify.h"
 #include <float.h>
 #include <math.h>
@@ -1523,6 +1522,26 @@ static void rounding_is_named_as_such(void)
     end();
 }
 
+/* Whoever asks for a tolerance, by any of its three names, wants rounding to be a difference; with a wide one it passes by
+ * that. */
+static void a_tolerance_makes_rounding_a_difference(void)
+{
+    static const struct { const char *options; int code; } cases[] = {
+        {"", 0}, {"--isolate", 0}, {"--tolerance -80", 1}, {"--tolerance exact", 1}, {"--atol 1e-9", 1},
+        {"--rtol 1e-9", 1}, {"--atol 1e-9 --rtol 1e-9", 1}, {"--tolerance 20", 0}, {"--atol 1e39", 0},
+        {"--rtol 1e39 --atol 1", 0}, {"--isolate --rtol 1e-9", 1}};
+    if (!begin()) return;
+    computed = BFLOAT16;
+    if (write_wrong(trace, nothing))
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            const int code = run("./bert verify %s -m %s %s 2>&1", cases[i].options, directory, trace);
+            check(code == cases[i].code && !strstr(output, "computed in bfloat16 (") == (i > 1), "\"%s\": exit %d: %s",
+                  cases[i].options, code, output);
+        }
+    computed = PLAIN;
+    end();
+}
+
 /* What a right BERT, or a wrong one, has computed in float32 is only stored in half precision: the right one differs
  * in nothing, and the mistakes have their names as they have in float32. */
 static void mistakes_stored_in_half_precision_are_named(void)
@@ -2399,6 +2418,7 @@ const Test verify_tests[] = {
     {"mistakes_stored_in_half_precision_are_named", mistakes_stored_in_half_precision_are_named},
     {"an_error_is_measured_through_half_precision", an_error_is_measured_through_half_precision},
     {"rounding_has_margins", rounding_has_margins},
+    {"a_tolerance_makes_rounding_a_difference", a_tolerance_makes_rounding_a_difference},
     {"rounding_is_named_as_such", rounding_is_named_as_such},
     {"a_difference_as_large_as_rounding_is_not_called_rounding",
      a_difference_as_large_as_rounding_is_not_called_rounding},

@@ -872,7 +872,7 @@ static void add_pair(Result *r, Sums *s, Pair pair, size_t i, int bits, const To
     if (pair.apart > s->largest || r->counted == 1)
         s->largest = pair.apart, r->max_abs = d, r->where = i, r->expected = x, r->found = y;
     frexp(x != 0 ? x : y, &exponent);
-    double ulp = d == 0 ? 0 : d / ldexp(1, exponent - bits);            /* the distance between x and its neighbour */
+    const double ulp = d / ldexp(1, exponent - bits);                   /* the distance between x and its neighbour */
     if (ulp > r->ulp) r->ulp = ulp;
 }
 
