@@ -715,7 +715,104 @@ static void positions_are_compared_as_they_are_counted(void)
     check(different > 1000, "%zu differ", different);
 }
 
+/* x (n) as numbers of that type, whose bits go into `bits`. */
+static void store_as(SafeTensor *t, DType dtype, const float *x, uint16_t *bits)
+{
+    static double values[2][0x8000];
+    static size_t n[2];
+    const int k = dtype == DTYPE_BF16;
+    if (!n[k]) n[k] = all_halves(dtype, values[k]);
+    for (size_t i = 0; i < t->count; i++) {
+        const double half = fabs(nearest((double)x[i], values[k], n[k]));
+        size_t low = 0, high = n[k];
+        while (high - low > 1) {
+            const size_t middle = (low + high) / 2;
+            if (values[k][middle] <= half) low = middle;
+            else high = middle;
+        }
+        bits[i] = (uint16_t)(low | (x[i] < 0 ? 0x8000 : 0));
+    }
+    t->dtype = dtype, t->data = bits;
+}
+
+/* The sum of the squared differences of two sides of which one or both are written in half precision, from what
+ * verify/compare.c says of it: `apart` and `add_steps`. */
+static double differences_through(const SafeTensor *x, const SafeTensor *y, bool computed_so, double *squares)
+{
+    const bool both = is_half(x->dtype) && is_half(y->dtype) && !computed_so;
+    const bool x_written = is_half(x->dtype) && !is_half(y->dtype) && !computed_so;
+    const bool y_written = is_half(y->dtype) && !is_half(x->dtype) && !computed_so;
+    const DType coarse = x->dtype == DTYPE_BF16 || y->dtype == DTYPE_BF16 ? DTYPE_BF16 : DTYPE_F16;
+    double size = 0, apart = 0, steps = 0, weights = 0;
+    *squares = 0;
+    for (size_t i = 0; i < x->count; i++) size += tensor_element(x, i) * tensor_element(x, i) / (double)x->count;
+    const double ordinary = 2 * half_step_at(sqrt(size), coarse);
+    for (size_t i = 0; i < x->count; i++) {
+        const double u = tensor_element(x, i), v = tensor_element(y, i), a = round_to(u, coarse), b = round_to(v, coarse);
+        const double half = half_step_at(x_written ? u : v, coarse), d = fabs(u - v);
+        const double step = 2 * half_step_at(fmax(fabs(a), fabs(b)), coarse), weight = 1 / fmax(step, ordinary);
+        *squares += a * a;
+        if (both) weights += weight * weight;
+        if (both && fabs(a - b) <= step) steps += weight * fabs(a - b);
+        else if (x_written || y_written) apart += a == b || d <= half ? 0 : d * d - half * half;
+        else apart += (a - b) * (a - b);
+    }
+    return apart + (weights > 0 ? steps * steps / weights : 0);
+}
+
+/* Every pair of types, with errors of less than a step and of many. */
+static void what_half_precision_hides_is_taken_out(void)
+{
+    enum { N = 96 };
+    static const DType types[] = {DTYPE_F32, DTYPE_F16, DTYPE_BF16};
+    float x[N], y[N];
+    uint16_t bits[2][N];
+    size_t apart = 0;
+    seed = 8;
+    for (int k = 0; k < 9 * 2 * 40; k++) {
+        TraceEntry ref = entry(TRACE_OUTPUT_NORM, 1, 1, 12, 8, x), other = entry(TRACE_OUTPUT_NORM, 1, 1, 12, 8, y);
+        const bool computed_so = k / 9 % 2;
+        const double error = pow(2, -(double)(k / 18 % 20));
+        for (int i = 0; i < N; i++) {
+            x[i] = (float)(next() * (i % 8 == 3 ? 60 : 1));
+            y[i] = (float)((double)x[i] * (1 + error * next()));
+        }
+        if (k % 3) store_as(&ref.tensor, types[k % 3], x, bits[0]);
+        if (k / 3 % 3) store_as(&other.tensor, types[k / 3 % 3], y, bits[1]);
+        if (k % 9 == 0) continue;                                       /* two in float32 */
+        Result r;
+        double squares;
+        compare_entries(&r, &ref, &other, &(Criteria){.tolerance = TOLERANCE_DEFAULT, .computed_so = computed_so});
+        const double differences = differences_through(&ref.tensor, &other.tensor, computed_so, &squares);
+        check(about(r.nmse, differences / squares), "case %d: NMSE %g, expected %g", k, r.nmse, differences / squares);
+        check(about(r.rms, sqrt(differences / N)), "case %d: rms %g", k, r.rms);
+        apart += differences > 0;
+    }
+    check(apart > 300, "%zu of them are apart", apart);
+}
+
+/* A mask says nothing of sequences and tokens that it does not have: they count. (Its memory ends with it.) */
+static void what_is_beyond_the_mask_counts(void)
+{
+    static const float x[MOST];
+    for (size_t B = 1; B < 4; B++)
+        for (size_t T = 1; T < 8; T++)
+            for (int k = 0; k < 3; k++) {
+                int32_t *mask = calloc(B * T, sizeof *mask);
+                if (!check(mask != NULL, "memory")) return;
+                const TraceEntry t = entry(forms[k], 2, k == 1 ? 3 : 1, k == 2 ? 1 : 5, k == 1 ? 5 : 4, x);
+                const Criteria criteria = {.B = B, .T = T, .mask = mask};
+                for (size_t i = 0; i < t.tensor.count; i++) {
+                    const bool beyond = place_at(&t, i).b >= B || (k != 2 && T < 5);
+                    check(element_counts(&t, &criteria, i) == beyond, "form %d, mask (%zu,%zu): number %zu", k, B, T, i);
+                }
+                free(mask);
+            }
+}
+
 const Test measure_tests[] = {
+    {"what_half_precision_hides_is_taken_out", what_half_precision_hides_is_taken_out},
+    {"what_is_beyond_the_mask_counts", what_is_beyond_the_mask_counts},
     {"positions_are_compared_as_they_are_counted", positions_are_compared_as_they_are_counted},
     {"weights_are_rounded_to_the_nearest_of_their_type", weights_are_rounded_to_the_nearest_of_their_type},
     {"every_figure_is_what_its_name_says", every_figure_is_what_its_name_says},
