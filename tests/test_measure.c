@@ -641,6 +641,133 @@ static void weights_are_rounded_to_the_nearest_of_their_type(void)
 }
 
 /* =====================================================================================================================
+ * Where alone they differ
+ * ================================================================================================================== */
+enum { INPUT, TOKEN, FEATURE, HEAD, DIMENSIONS };
+static const char *const slice_words[DIMENSIONS] = {"input", "token", "feature", "head"};
+
+/* How many slices the tensor has in that dimension, with A heads; and which one number i is in. */
+static size_t slices_of(const TraceEntry *t, int dimension, size_t A)
+{
+    const bool cut = t->row == TRACE_QUERY && t->cols % A == 0, scores = t->form == FORM_SCORES;
+    if (dimension == INPUT) return t->B;
+    if (dimension == TOKEN) return t->form == FORM_TOKENS ? t->rows : 0;
+    if (dimension == FEATURE) return scores ? 0 : t->cols;
+    return scores ? t->heads : cut ? A : 0;
+}
+
+static size_t slice_of(const TraceEntry *t, int dimension, size_t A, size_t i)
+{
+    const Place p = place_at(t, i);
+    const size_t heads[] = {t->form == FORM_SCORES ? p.head : p.col / (t->cols / A)};
+    return dimension == INPUT ? p.b : dimension == TOKEN ? p.row : dimension == FEATURE ? p.col : heads[0];
+}
+
+/* Where number i is when slices m and n change places. */
+static size_t exchanged(const TraceEntry *t, int dimension, size_t A, size_t i, size_t m, size_t n)
+{
+    Place p = place_at(t, i);
+    const size_t at = slice_of(t, dimension, A, i), to = at == m ? n : at == n ? m : at, D = t->cols / A;
+    if (dimension == INPUT) p.b = to;
+    else if (t->form == FORM_SCORES) p.head = to;
+    else p.col = to * D + p.col % D;
+    return index_at(t, p);
+}
+
+/* Are the numbers that count near enough, but for one slice (exchange false), or with two of them exchanged? */
+static bool near_but_for(const TraceEntry *t, const float *x, const float *y, const Criteria *c, int dimension, size_t m,
+                         size_t n, bool exchange)
+{
+    double squares = 0, differences = 0;
+    size_t counted = 0;
+    for (size_t i = 0; i < t->tensor.count; i++) {
+        if (!counts(t, c->mask, c->T, i) || (!exchange && slice_of(t, dimension, c->A, i) == m)) continue;
+        const double u = (double)x[i], v = (double)y[exchange ? exchanged(t, dimension, c->A, i, m, n) : i];
+        squares += u * u, differences += (u - v) * (u - v);
+        counted++;
+    }
+    return counted && (differences == 0 || 10 * log10(differences / squares) <= -80);
+}
+
+/* The words, tried one by one. */
+static void slices_sentence(char text[160], const TraceEntry *t, const float *x, const float *y, const Criteria *c)
+{
+    size_t where = 0, most;
+    double largest = -1;
+    bool feature = false;
+    text[0] = 0;
+    for (size_t i = 0; i < t->tensor.count; i++) {
+        const double d = counts(t, c->mask, c->T, i) ? fabs((double)x[i] - (double)y[i]) : -1;
+        if (d > largest) largest = d, where = i;
+    }
+    for (int k = 0; k < DIMENSIONS; k++) {
+        const size_t m = (most = slices_of(t, k, c->A)) > 1 ? slice_of(t, k, c->A, where) : 0;
+        if (most < 2 || (k == HEAD && feature) || !near_but_for(t, x, y, c, k, m, m, false)) continue;
+        feature = k == FEATURE;
+        snprintf(text + strlen(text), 160 - strlen(text), "%s%s %zu", *text ? ", " : "only ", slice_words[k], m);
+    }
+    for (int k = 0; k < DIMENSIONS && !*text; k += HEAD) {
+        const size_t m = (most = slices_of(t, k, c->A)) > 1 ? slice_of(t, k, c->A, where) : 0;
+        for (size_t n = 0; n < most && most <= 64 && !*text; n++)
+            if (n != m && near_but_for(t, x, y, c, k, m, n, true))
+                snprintf(text, 160, "%ss %zu and %zu are swapped", slice_words[k], m < n ? m : n, m < n ? n : m);
+    }
+}
+
+/* Spoils one slice, the place where several of them cross, two that change places, or all. */
+static void spoil(const TraceEntry *t, size_t A, float *y, const float *x, unsigned k)
+{
+    const unsigned which = k % 32;
+    size_t at[DIMENSIONS], m = 0, n = 0;
+    const int swapped = which % 2 ? INPUT : HEAD;
+    for (int d = 0; d < DIMENSIONS; d++) at[d] = slices_of(t, d, A) ? (size_t)(k / 32) * 7 % slices_of(t, d, A) : 0;
+    const size_t most = slices_of(t, swapped, A);
+    if (most > 1) m = (k / 32) % most, n = (m + 1 + (k / 64) % (most - 1)) % most;
+    for (size_t i = 0; i < t->tensor.count; i++) {
+        bool inside = true;
+        for (int d = 0; d < DIMENSIONS; d++)
+            if (which >> d & 1 && slices_of(t, d, A)) inside &= slice_of(t, d, A, i) == at[d];
+        y[i] = which < 16 && inside ? x[i] * 1.5f + 1 : x[i];
+        if (which >= 16 && most > 1) y[i] = x[exchanged(t, swapped, A, i, m, n)];
+    }
+}
+
+static void a_part_that_differs_alone_is_named(void)
+{
+    enum { LARGE = 70 * 12 * 2 };
+    static const struct { TraceName row; size_t B, heads, rows, cols; } shapes[] = {
+        {TRACE_QUERY, 1, 1, 4, 12}, {TRACE_QUERY, 3, 1, 4, 12}, {TRACE_QUERY, 2, 1, 1, 12}, {TRACE_OUTPUT_NORM, 2, 1, 4, 12},
+        {TRACE_SCORES, 1, 3, 4, 4}, {TRACE_SCORES, 4, 3, 4, 4}, {TRACE_SCORES, 2, 1, 4, 4}, {TRACE_POOLER, 1, 1, 1, 12},
+        {TRACE_POOLER, 3, 1, 1, 12}, {TRACE_QUERY, 2, 1, 4, 11}, {TRACE_POOLER, 64, 1, 1, 12}, {TRACE_POOLER, 65, 1, 1, 12}};
+    float x[LARGE], y[LARGE];
+    int32_t mask[70 * 4];
+    size_t named = 0;
+    seed = 9;
+    for (unsigned k = 0; k < 12 * 2 * 32 * 12; k++) {
+        const unsigned shape = k % 12;
+        const TraceEntry ref = entry(shapes[shape].row, shapes[shape].B, shapes[shape].heads, shapes[shape].rows,
+                                     shapes[shape].cols, x);
+        TraceEntry other = ref;
+        for (size_t i = 0; i < ref.tensor.count; i++) x[i] = (float)(next() + 2);
+        for (size_t i = 0; i < 70 * 4; i++)                             /* each input has a token */
+            mask[i] = ref.form == FORM_WHOLE || i % ref.rows == 0 || (k / 24 % 3 && next() > -0.3);
+        other.tensor.data = y;
+        spoil(&ref, 3, y, x, k / 24);
+        const Criteria criteria = {.tolerance = TOLERANCE_DEFAULT, .B = ref.B, .T = ref.rows > 1 ? ref.rows : 1, .A = 3,
+                                   .mask = k / 12 % 2 ? mask : NULL};
+        char found[160], wanted[160];
+        Result r;
+        compare_entries(&r, &ref, &other, &criteria);
+        if (r.passes) continue;
+        put_slices(found, &ref, &other, &r, &criteria);
+        slices_sentence(wanted, &ref, x, y, &criteria);
+        check(!strcmp(found, wanted), "case %u, shape %u: \"%s\", expected \"%s\"", k, shape, found, wanted);
+        named += *wanted != 0;
+    }
+    check(named > 2000, "%zu are named", named);
+}
+
+/* =====================================================================================================================
  * Whose positions differ
  * ================================================================================================================== */
 enum { MOST_IDS = 12 };
@@ -743,12 +870,17 @@ static double differences_through(const SafeTensor *x, const SafeTensor *y, bool
     const bool x_written = is_half(x->dtype) && !is_half(y->dtype) && !computed_so;
     const bool y_written = is_half(y->dtype) && !is_half(x->dtype) && !computed_so;
     const DType coarse = x->dtype == DTYPE_BF16 || y->dtype == DTYPE_BF16 ? DTYPE_BF16 : DTYPE_F16;
-    double size = 0, apart = 0, steps = 0, weights = 0;
+    double size = 0, apart = 0, steps = 0, weights = 0, counted = 0;
     *squares = 0;
-    for (size_t i = 0; i < x->count; i++) size += tensor_element(x, i) * tensor_element(x, i) / (double)x->count;
-    const double ordinary = 2 * half_step_at(sqrt(size), coarse);
+    for (size_t i = 0; i < x->count; i++) {
+        if (tensor_element(x, i) < -1e30) continue;                     /* a hidden score */
+        size += tensor_element(x, i) * tensor_element(x, i);
+        counted++;
+    }
+    const double ordinary = 2 * half_step_at(sqrt(size / counted), coarse);
     for (size_t i = 0; i < x->count; i++) {
         const double u = tensor_element(x, i), v = tensor_element(y, i), a = round_to(u, coarse), b = round_to(v, coarse);
+        if (hides(u, v, true, false)) continue;
         const double half = half_step_at(x_written ? u : v, coarse), d = fabs(u - v);
         const double step = 2 * half_step_at(fmax(fabs(a), fabs(b)), coarse), weight = 1 / fmax(step, ordinary);
         *squares += a * a;
@@ -770,12 +902,15 @@ static void what_half_precision_hides_is_taken_out(void)
     size_t apart = 0;
     seed = 8;
     for (int k = 0; k < 9 * 2 * 40; k++) {
-        TraceEntry ref = entry(TRACE_OUTPUT_NORM, 1, 1, 12, 8, x), other = entry(TRACE_OUTPUT_NORM, 1, 1, 12, 8, y);
+        const bool scores = k / 360;
+        TraceEntry ref = scores ? entry(TRACE_SCORES, 1, 6, 4, 4, x) : entry(TRACE_OUTPUT_NORM, 1, 1, 12, 8, x), other = ref;
+        other.tensor.data = y;
         const bool computed_so = k / 9 % 2;
         const double error = pow(2, -(double)(k / 18 % 20));
         for (int i = 0; i < N; i++) {
             x[i] = (float)(next() * (i % 8 == 3 ? 60 : 1));
             y[i] = (float)((double)x[i] * (1 + error * next()));
+            if (scores && i % 11 == 5) x[i] = y[i] = -3e38f;
         }
         if (k % 3) store_as(&ref.tensor, types[k % 3], x, bits[0]);
         if (k / 3 % 3) store_as(&other.tensor, types[k / 3 % 3], y, bits[1]);
@@ -811,6 +946,7 @@ static void what_is_beyond_the_mask_counts(void)
 }
 
 const Test measure_tests[] = {
+    {"a_part_that_differs_alone_is_named", a_part_that_differs_alone_is_named},
     {"what_half_precision_hides_is_taken_out", what_half_precision_hides_is_taken_out},
     {"what_is_beyond_the_mask_counts", what_is_beyond_the_mask_counts},
     {"positions_are_compared_as_they_are_counted", positions_are_compared_as_they_are_counted},

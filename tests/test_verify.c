@@ -2313,17 +2313,22 @@ static Status compare_two(SafeTensor ref, SafeTensor other, Tolerance tolerance)
 /* float64 numbers whose squares are beyond a double. */
 static void huge_and_tiny_numbers_do_not_pass_unseen(void)
 {
-    const struct { double x[2], y[2]; Status expected; } cases[] = {
-        {{1e200, -1e200}, {-1e200, 1e200}, BERT_DIFFERENT}, {{1e200, 1}, {1, 1}, BERT_DIFFERENT},
-        {{5e-324, 0}, {0, 5e-324}, BERT_DIFFERENT}, {{1e-200, 1e-200}, {1e-200, 2e-200}, BERT_DIFFERENT},
-        {{1e308, 1e308}, {1e308, -1e308}, BERT_DIFFERENT}, {{1e200, 3}, {1.00000001e200, 5}, BERT_OK},
-        {{1e-200, 0}, {1.00000001e-200, 0}, BERT_OK}, {{1e200, 1}, {1e200, 1}, BERT_OK}};
+    const double inf = (double)INFINITY;
+    const struct { double x[2], y[2]; Status expected; const char *level; } cases[] = {
+        {{1e200, -1e200}, {-1e200, 1e200}, BERT_DIFFERENT, "6 dB"}, {{1e200, 1}, {1, 1}, BERT_DIFFERENT, "0 dB"},
+        {{5e-324, 0}, {0, 5e-324}, BERT_DIFFERENT, "3 dB"}, {{1e-200, 1e-200}, {1e-200, 2e-200}, BERT_DIFFERENT, "-3 dB"},
+        {{1e308, 1e308}, {1e308, -1e308}, BERT_DIFFERENT, "infinite"}, {{1e200, 3}, {1.00000001e200, 5}, BERT_OK, "-160 dB"},
+        {{1e-200, 0}, {1.00000001e-200, 0}, BERT_OK, "-160 dB"}, {{1e200, 1}, {1e200, 1}, BERT_OK, "all equal"},
+        {{1e100, 0}, {1e200, 0}, BERT_DIFFERENT, "2000 dB"}, {{0, -1e100}, {0, -1e200}, BERT_DIFFERENT, "2000 dB"},
+        {{1e-200, 0}, {1e-150, 0}, BERT_DIFFERENT, "1000 dB"}, {{inf, 1e200}, {inf, -1e200}, BERT_DIFFERENT, "6 dB"},
+        {{-1e200, -inf}, {1e200, -inf}, BERT_DIFFERENT, "6 dB"}, {{1, 0}, {1e200, 0}, BERT_DIFFERENT, "infinite"}};
     if (!check(formula_directory(directory), "a directory")) return;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char name[] = "pooler";
         SafeTensor x = {.name = name, .dtype = DTYPE_F64, .rank = 1, .shape = {2}, .data = cases[i].x}, y = x;
         y.data = cases[i].y;
-        check(compare_two(x, y, TOLERANCE_DEFAULT) == cases[i].expected, "case %zu: %s", i, said);
+        check(compare_two(x, y, TOLERANCE_DEFAULT) == cases[i].expected && strstr(said, cases[i].level), "case %zu: %s", i,
+              said);
     }
     formula_remove(directory);
 }
