@@ -714,7 +714,8 @@ static void slices_sentence(char text[160], const TraceEntry *t, const float *x,
     }
 }
 
-/* Spoils one slice, the place where several of them cross, two that change places, or all. */
+/* Spoils one slice, the place where several of them cross, two that change places, or all. (What would be a head is
+ * spoiled also where there are none.) */
 static void spoil(const TraceEntry *t, size_t A, float *y, const float *x, unsigned k)
 {
     const unsigned which = k % 32;
@@ -726,7 +727,8 @@ static void spoil(const TraceEntry *t, size_t A, float *y, const float *x, unsig
     for (size_t i = 0; i < t->tensor.count; i++) {
         bool inside = true;
         for (int d = 0; d < DIMENSIONS; d++)
-            if (which >> d & 1 && slices_of(t, d, A)) inside &= slice_of(t, d, A, i) == at[d];
+            if (which >> d & 1 && (slices_of(t, d, A) || (d == HEAD && t->cols % A == 0)))
+                inside &= slice_of(t, d, A, i) == at[d];
         y[i] = which < 16 && inside ? x[i] * 1.5f + 1 : x[i];
         if (which >= 16 && most > 1) y[i] = x[exchanged(t, swapped, A, i, m, n)];
     }
