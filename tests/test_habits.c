@@ -12,7 +12,7 @@ static const char vocabulary[] =
     "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\nThe\ncat\nsat\ncafe\ncaf\nCaf\n##\u00e9\n\u00e9\n"
     "##\u0301\na\nb\ne\n##a\n##b\n##e\n##t\n,\n.\n[\n]\nmask\n\u2014\n\u4e2d\n\u6587\n\u4e2d\u6587\n"
     "\u03b1\n##\u03c2\n##\u03c3\n\u03c3\nss\n\u00df\n\u1100\n##\u1161\n##1\n1\n#\n"
-    "a\U0001d165\U0001d16d\na\U0001d16d\U0001d165\n";
+    "a\U0001d165\U0001d16d\na\U0001d16d\U0001d165\na\U0001d165\n";
 
 static Tokenizer uncased, cased, joined, stripped;      /* settings in which the steps differ */
 
@@ -192,7 +192,7 @@ static const char *const parts[] = {
     "\u4e2da", "\U0002b820", "\U0002b920", "\u3005", "\u200b", "\u00ad", "\ue000", "\ufffd", "\v", "\f", "\xc2\x85",
     "\u00a0", "\u3000", "\u2028", "\t", " ", "  ", ",", "\u2014", "$", "\u20ac", "\u2260", "\u2e43", "\u1dfb",
     "\u20e3", "\U0001f600", "\u0378", "[MASK]", "[SEP]", "[mask]", "[MASK", "##a", "#", "1", "ay", "\u0f73", "\u1c90",
-    "\x01", "a\U0001d16d\U0001d165", "aaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbb"};
+    "\x01", "a\U0001d16d\U0001d165", "a\U0001d165", "aaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbb"};
 
 /* A line of such parts, the same for the same seed; some of its words are longer than any limit. */
 static size_t mix(char *line, size_t capacity, uint32_t *seed)
@@ -235,6 +235,42 @@ static void without_a_habit_the_ids_are_those_of_the_tokenizer(void)
             if (give(&given, &x, all[i % 4], (Text){a, length}, second)) check_none(&given, &x, a);
             encoding_free(&x);
         }
+    end();
+}
+
+/* Every text of five such characters: with the habit it has the ids of the text in which the sigmas that end a word were
+ * written as Python's lower() writes them, and the tokenizer's own ids without. */
+static void a_sigma_ends_a_word_wherever_it_stands(void)
+{
+    static const char *const letters[] = {"\u03b1", "\u03a3", ".", " ", "a"};
+    char text[64], written[64];
+    int characters[5];
+    size_t habit = 0, sigmas = 0;
+    if (!begin()) return;
+    while (habit < habits_count && strcmp(habits[habit].name, "sigma-final") != 0) habit++;
+    for (int k = 0; k < 3125; k++) {
+        TextGiven given = {0}, other = {0};
+        Encoding x = {0}, y = {0};
+        int32_t *ids = NULL;
+        size_t count = 0;
+        Error e = {0};
+        *text = *written = 0;
+        for (int i = 0, rest = k; i < 5; i++, rest /= 5) characters[i] = rest % 5;
+        for (int i = 0; i < 5; i++) {
+            const bool begins = i == 0 || characters[i - 1] == 2 || characters[i - 1] == 3;
+            const bool ends = i == 4 || characters[i + 1] == 2 || characters[i + 1] == 3;
+            const bool final = characters[i] == 1 && !begins && ends;
+            strcat(text, letters[characters[i]]);
+            strcat(written, final ? "\u03c2" : letters[characters[i]]);
+            sigmas += final;
+        }
+        if (give(&given, &x, &uncased, text_of(text), (Text){0}) && give(&other, &y, &uncased, text_of(written), (Text){0}) &&
+            check(habit_ids(&given, habit, &ids, &count, &e) == BERT_OK, "%s", e.message))
+            check(count == (size_t)y.T && !memcmp(ids, y.input_ids, count * sizeof *ids), "'%s': %zu ids", text, count);
+        free(ids);
+        encoding_free(&x), encoding_free(&y);
+    }
+    check(sigmas == 825, "%zu sigmas end a word", sigmas);
     end();
 }
 
@@ -332,6 +368,7 @@ static void verify_names_the_habit_of_a_tokenizer(void)
 const Test habit_tests[] = {
     {"each_habit_is_named_by_the_ids_that_it_makes", each_habit_is_named_by_the_ids_that_it_makes},
     {"without_a_habit_the_ids_are_those_of_the_tokenizer", without_a_habit_the_ids_are_those_of_the_tokenizer},
+    {"a_sigma_ends_a_word_wherever_it_stands", a_sigma_ends_a_word_wherever_it_stands},
     {"two_habits_at_once_are_both_named", two_habits_at_once_are_both_named},
     {"habits_that_cannot_be_told_apart_are_both_named", habits_that_cannot_be_told_apart_are_both_named},
     {"a_text_that_was_cut_is_named", a_text_that_was_cut_is_named},

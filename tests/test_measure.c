@@ -947,7 +947,137 @@ static void what_is_beyond_the_mask_counts(void)
             }
 }
 
+/* =====================================================================================================================
+ * Second names
+ * ================================================================================================================== */
+enum { NAMES = 4, NUMBERS = 32, ABSENT = 3 };
+static char second_names[NAMES][40] = {"encoder.layer.0.output.LayerNorm", "encoder.layer.0", "encoder.layer.0.output",
+                                       "hidden_states.1"};      /* as they are sorted: the module's own name is first */
+
+/* A view of those names that are there, each with one of three contents. */
+static bool second_view(TraceView *view, SafeTensor tensors[NAMES], const int content[NAMES], float data[ABSENT][NUMBERS])
+{
+    Error e = {0};
+    size_t count = 0;
+    for (int i = NAMES; i-- > 0; )
+        if (content[i] != ABSENT)
+            tensors[count++] = (SafeTensor){.name = second_names[i], .dtype = DTYPE_F32, .rank = 2, .shape = {4, 8},
+                                            .count = NUMBERS, .data = data[content[i]]};
+    return check(view_make(view, "x", tensors, count, (Known){.last = 1}, &e) == BERT_OK, "%s", e.message);
+}
+
+/* One trace against another, each with some of the names: every twin that there should be, in the order of the names,
+ * and what it says. */
+static void check_seconds(const int ref[NAMES], const int other[NAMES], float data[ABSENT][NUMBERS])
+{
+    TraceView views[2];
+    SafeTensor tensors[2][NAMES];
+    TraceComparison c = {0};
+    Error e = {0};
+    int first[2] = {0, 0};
+    size_t n = 0, different = 0;
+    while (first[0] < NAMES && ref[first[0]] == ABSENT) first[0]++;
+    while (first[1] < NAMES && other[first[1]] == ABSENT) first[1]++;
+    if (first[0] == NAMES || first[1] == NAMES) return;
+    if (!second_view(&views[0], tensors[0], ref, data) || !second_view(&views[1], tensors[1], other, data)) return;
+    const Criteria criteria = {.tolerance = TOLERANCE_DEFAULT};
+    const bool ok = comparison_new(&c, &views[0], &views[1], &criteria, &e) == BERT_OK && comparison_twins(&c, &e) == BERT_OK;
+    if (!check(ok, "%s", e.message)) return;
+    const int a = ref[first[0]], b = other[first[1]];
+    const Twin *wanted = NULL;
+    for (int i = 0; i < NAMES; i++) {
+        const bool of_ref = ref[i] != ABSENT && i > first[0], of_other = other[i] != ABSENT && i > first[1];
+        if (!of_ref && !of_other) continue;
+        const int x = of_ref ? ref[i] : a, y = of_other ? other[i] : b;
+        const bool passes = x == y, same = !passes && x == a && y == b;
+        if (!check(n < c.twin_count, "%zu twins", c.twin_count)) break;
+        const Twin *t = &c.twins[n++];
+        check_text("its name", twin_name(t), second_names[i]);
+        check(t->of_ref == of_ref && t->result.passes == passes && t->same == same, "%s: %d %d", second_names[i],
+              t->result.passes, t->same);
+        check(twin_contradicts(&c, t) == (passes != (a == b) || (!passes && !same)), "%s contradicts", second_names[i]);
+        if (!passes && a == b && !wanted) wanted = t;
+        different += !passes;
+    }
+    check(n == c.twin_count && different == c.twins_different, "%zu twins, %zu different", c.twin_count, c.twins_different);
+    check(first_twin(&c) == wanted, "the first that differs, where the pair does not");
+    comparison_free(&c);
+    view_free(&views[0]), view_free(&views[1]);
+}
+
+static void every_second_name_is_compared_with_what_it_is_called(void)
+{
+    float data[ABSENT][NUMBERS];
+    seed = 10;
+    for (int i = 0; i < ABSENT * NUMBERS; i++) data[i / NUMBERS][i % NUMBERS] = (float)next();
+    for (int k = 0; k < 65536; k += 5) {
+        int ref[NAMES], other[NAMES];
+        for (int i = 0; i < NAMES; i++) ref[i] = k >> 2 * i & 3, other[i] = k >> (8 + 2 * i) & 3;
+        check_seconds(ref, other, data);
+    }
+}
+
+/* A wrong tensor under two names, the second as somebody wrote it, held against `right`: are the two called the same? */
+static bool called_the_same(const SafeTensor *first, const SafeTensor *second, const SafeTensor *right, Tolerance t)
+{
+    static const int64_t mask[4] = {1, 1, 1, 0};
+    TraceView views[2];
+    SafeTensor ref[2] = {*right, {.name = "attention_mask", .dtype = DTYPE_I64, .rank = 1, .shape = {4}, .count = 4,
+                                  .data = mask}}, other[2] = {*first, *second};
+    const int32_t narrow[4] = {1, 1, 1, 0};
+    const Criteria criteria = {.tolerance = t, .B = 1, .T = 4, .mask = narrow};
+    TraceComparison c = {0};
+    Error e = {0};
+    bool same = false;
+    ref[0].name = other[0].name = second_names[0], other[1].name = second_names[2];
+    check(view_make(&views[0], "x", ref, 2, (Known){.last = 1}, &e) == BERT_OK &&
+          view_make(&views[1], "y", other, 2, (Known){.last = 1}, &e) == BERT_OK &&
+          comparison_new(&c, &views[0], &views[1], &criteria, &e) == BERT_OK && comparison_twins(&c, &e) == BERT_OK &&
+          c.twin_count == 1 && !c.twins[0].result.passes, "%s", e.message);
+    if (c.twin_count == 1) same = c.twins[0].same;
+    comparison_free(&c);
+    view_free(&views[0]), view_free(&views[1]);
+    return same;
+}
+
+/* As far as both types go, and the tolerance: but exactly where everything must be exact. Padding does not count. */
+static void second_names_are_the_same_as_far_as_their_types_go(void)
+{
+    static const Tolerance tolerances[] = {{.kind = TOLERANCE_NMSE, .decibel = -80}, {.kind = TOLERANCE_NMSE, .decibel = -40},
+                                           {.kind = TOLERANCE_EXACT}, {.kind = TOLERANCE_CLOSE, .atol = 1e-6}};
+    static const DType types[] = {DTYPE_F32, DTYPE_F16, DTYPE_BF16};
+    float right[NUMBERS], x[NUMBERS], y[NUMBERS];
+    uint16_t bits[2][NUMBERS];
+    seed = 11;
+    for (int k = 0; k < 4 * 9 * 24; k++) {
+        const double error = k / 36 % 8 ? pow(10, -(double)(k / 36 % 8)) : 0;
+        double squares = 0, differences = 0;
+        for (int i = 0; i < NUMBERS; i++) {
+            right[i] = (float)next();
+            x[i] = k / 288 == 1 ? 0 : (float)next();
+            y[i] = (float)((double)x[i] * (1 + error * next()) + (k / 288 == 1 ? error : 0));
+            if (i >= 24 && k / 288 == 2) y[i] = i == 31 ? NAN : 7;                              /* padding */
+        }
+        SafeTensor first = {.name = "", .dtype = DTYPE_F32, .rank = 2, .shape = {4, 8}, .count = NUMBERS, .data = x};
+        SafeTensor second = first, expected = first;
+        second.data = y, expected.data = right;
+        if (k / 4 % 3) store_as(&first, types[k / 4 % 3], x, bits[0]);
+        if (k / 12 % 3) store_as(&second, types[k / 12 % 3], y, bits[1]);
+        for (size_t i = 0; i < 24; i++) {
+            const double u = round_to(tensor_element(&first, i), second.dtype);
+            const double v = round_to(tensor_element(&second, i), first.dtype);
+            squares += u * u, differences += (u - v) * (u - v);
+        }
+        const Tolerance *t = &tolerances[k % 4];
+        const bool near = t->kind == TOLERANCE_NMSE && squares > 0 && 10 * log10(differences / squares) <= t->decibel;
+        const bool same = called_the_same(&first, &second, &expected, *t);
+        check(same == (differences == 0 || near), "case %d: %g of %g: %d", k, differences, squares, same);
+    }
+}
+
 const Test measure_tests[] = {
+    {"every_second_name_is_compared_with_what_it_is_called", every_second_name_is_compared_with_what_it_is_called},
+    {"second_names_are_the_same_as_far_as_their_types_go", second_names_are_the_same_as_far_as_their_types_go},
     {"a_part_that_differs_alone_is_named", a_part_that_differs_alone_is_named},
     {"what_half_precision_hides_is_taken_out", what_half_precision_hides_is_taken_out},
     {"what_is_beyond_the_mask_counts", what_is_beyond_the_mask_counts},

@@ -320,7 +320,7 @@ static bool ignore_0(Lesson *t)
     size_t zeros = 0;
     for (int b = 0; t->next_sentence && b < t->batch.B; b++)
         if (t->next_sentence[b] == 0) t->next_sentence[b] = -100, zeros++;
-    t->targets.nsp_divisor = fmax(1, labels_that_count(t->next_sentence, (size_t)t->batch.B));
+    t->targets.nsp_divisor = labels_that_count(t->next_sentence, (size_t)t->batch.B);
     return zeros > 0;
 }
 static bool swap_next(Lesson *t)
