@@ -1075,7 +1075,154 @@ static void second_names_are_the_same_as_far_as_their_types_go(void)
     }
 }
 
+/* =====================================================================================================================
+ * What a view makes of a file's tensors
+ * ================================================================================================================== */
+
+/* How a mask is recorded: a row for all sequences, one for each, one for each query, or for each head and query. */
+typedef enum { ONE_ROW, ROWS, ROWS_OF_HEADS, SQUARES, SQUARES_OF_HEADS, ONE_SQUARE, MASK_SHAPES } MaskShape;
+typedef enum { MASK_I64, MASK_BOOL, MASK_FLOAT, MASK_ADDED, MASK_TYPES } MaskType;
+enum { MASK_HEADS = 3, MOST_MASK = 4 * MASK_HEADS * 5 * 5 };
+
+static void mask_shape(SafeTensor *t, MaskShape shape, size_t B, size_t T)
+{
+    const size_t shapes[MASK_SHAPES][4] = {{1, 1, 1, T}, {1, 1, B, T}, {B, 1, 1, T}, {B, 1, T, T}, {B, MASK_HEADS, T, T},
+                                           {1, 1, T, T}};
+    const int rank = shape == ONE_ROW || shape == ROWS || shape == ONE_SQUARE ? 2 : 4;
+    t->rank = shape == ONE_ROW && T % 2 ? 1 : rank;
+    t->count = 1;
+    for (int i = 0; i < t->rank; i++) t->shape[i] = shapes[shape][4 - t->rank + i], t->count *= t->shape[i];
+}
+
+/* Every shape and type, of any mask that leaves a token in each text: the view has the mask of the keys, (B,T). */
+static void a_mask_is_read_in_every_shape_and_type(void)
+{
+    static const DType dtypes[MASK_TYPES] = {DTYPE_I64, DTYPE_BOOL, DTYPE_F32, DTYPE_F32};
+    static int64_t zeros[20];
+    int64_t wide[MOST_MASK];
+    float floats[MOST_MASK];
+    unsigned char bytes[MOST_MASK];
+    const void *const data[MASK_TYPES] = {wide, bytes, floats, floats};
+    char ids_name[] = "input_ids", mask_name[] = "attention_mask";
+    Error e = {0};
+    seed = 12;
+    for (int k = 0; k < MASK_SHAPES * MASK_TYPES * 4 * 5 * 6; k++) {
+        const MaskShape shape = (MaskShape)(k % MASK_SHAPES);
+        const MaskType type = (MaskType)(k / MASK_SHAPES % MASK_TYPES);
+        const size_t B = 1 + (size_t)(k / 24 % 4), T = 1 + (size_t)(k / 96 % 5);
+        const bool shared = shape == ONE_ROW || (shape == ONE_SQUARE && B != T);
+        bool real[20];
+        for (size_t i = 0; i < 20; i++) real[i] = i % T == (size_t)k % T || next() > 0;
+        for (size_t i = T; shared && i < B * T; i++) real[i] = real[i % T];
+        SafeTensor mask = {.name = mask_name, .dtype = dtypes[type], .data = data[type]};
+        mask_shape(&mask, shape, B, T);
+        const bool as_rows = shape == ONE_SQUARE && B == T;             /* as many numbers as tokens: a row for each text */
+        for (size_t i = 0; i < mask.count; i++) {
+            const size_t each = mask.count / (shared ? 1 : B), b = i / each;
+            const bool one = as_rows ? real[i] : real[b * T + i % T];
+            wide[i] = bytes[i] = one, floats[i] = type == MASK_ADDED ? (one ? 0 : -1e4f) : one;
+        }
+        const SafeTensor tensors[2] = {mask, {.name = ids_name, .dtype = DTYPE_I64, .rank = 2, .shape = {B, T}, .count = B * T,
+                                              .data = zeros}};
+        TraceView view;
+        if (!check(view_make(&view, "x", tensors, 2, (Known){.last = 1}, &e) == BERT_OK, "%d: %s", k, e.message)) break;
+        const SafeTensor *made = &view.ids[2];
+        bool right = made->count == B * T;
+        for (size_t i = 0; right && i < B * T; i++) right = (integer_element(made, i) != 0) == real[i];
+        check(right, "mask %d of type %d, %zu texts of %zu tokens: %zu numbers", (int)shape, (int)type, B, T, made->count);
+        view_free(&view);
+    }
+}
+
+/* Dropout is noted in the tensors that it goes over and in their gradients, if they have numbers enough and more than a
+ * fiftieth of them is 0; rows of nothing but zeros are padding. */
+static void dropout_is_noted_where_it_goes(void)
+{
+    static const struct { char name[60]; bool over; } all[] = {
+        {"embeddings.LayerNorm", true}, {"encoder.layer.0.attention.output.dense", true},
+        {"encoder.layer.1.output.dense", true}, {"grad.encoder.layer.1.output.dense", true},
+        {"encoder.layer.0.intermediate", false}, {"embeddings.word_embeddings", false}, {"pooler", false},
+        {"encoder.layer.0.attention.output.LayerNorm", false}, {"grad.encoder.layer.1.output.dense.weight", false},
+        {"encoder.layer.0.attention.self.query", false}};
+    float x[6 * 51];
+    Error e = {0};
+    for (size_t k = 0; k < 10 * 7 * 12; k++) {
+        const size_t rows = k / 10 % 7, zeros = k / 70, width = rows == 5 ? 51 : rows == 4 ? 64 : 50;
+        const size_t n = rows * width;                                  /* 255 and 256, too */
+        char name[60];
+        strcpy(name, all[k % 10].name);
+        for (size_t i = 0; i < n; i++) x[i] = i / width == 2 || (i / width != 2 && i % width == 7 && i / width < zeros) ? 0 : 1;
+        for (size_t i = 0; zeros > 6 && i < zeros; i++) x[i] = 0;       /* more of them, in the first row */
+        size_t none = 0, counted = 0;
+        for (size_t r = 0; r < rows; r++) {
+            size_t here = 0;
+            for (size_t i = 0; i < width; i++) here += x[r * width + i] == 0;
+            if (here < width) none += here, counted += width;
+        }
+        const double share = counted ? (double)none / (double)counted : 0;
+        const bool whole = !strcmp(name, "pooler");
+        const SafeTensor t = {.name = name, .dtype = DTYPE_F32, .rank = 2, .shape = {whole ? 1 : rows, whole ? n : width},
+                              .count = n, .data = x};
+        TraceView view;
+        if (!check(view_make(&view, "x", &t, 1, (Known){.last = 1}, &e) == BERT_OK, "%s", e.message)) break;
+        const bool noted = all[k % 10].over && n >= 256 && share > 0.02;
+        check((view.dropped != NULL) == noted, "%s, %zu numbers, %zu of %zu are 0: %d", name, n, none, counted,
+              view.dropped != NULL);
+        check(!noted || view.dropped_share == share, "%s: %g, expected %g", name, view.dropped_share, share);
+        view_free(&view);
+    }
+}
+
+/* Names as they are read: the prefix of a whole model, the number of an output, up to six digits of a layer. */
+static void names_are_read_with_their_layer(void)
+{
+    static const struct { const char *name, *ours; int layer; bool split, unscaled; } names[] = {
+        {"encoder.layer.3.output.dense", "encoder.layer.3.output.dense", 3, false, false},
+        {"bert.encoder.layer.12.output.dense", "encoder.layer.12.output.dense", 12, false, false},
+        {"bert/encoder/layer_3/output/dense/BiasAdd:0", "encoder.layer.3.output.dense", 3, false, false},
+        {"bert/encoder/layer_3/output/dense/BiasAdd:1", NULL, 0, false, false},
+        {"distilbert.transformer.layer.5.ffn.lin1", "encoder.layer.5.intermediate.dense", 5, false, false},
+        {"encoder.layer.999999.output.dense", "encoder.layer.999999.output.dense", 999999, false, false},
+        {"encoder.layer.1000000.output.dense", NULL, 0, false, false}, {"encoder.layer..output.dense", NULL, 0, false, false},
+        {"encoder.layer.3.output.dense.", NULL, 0, false, false}, {"encoder.layer.3.output.dens", NULL, 0, false, false},
+        {"encoder.layer.-3.output.dense", NULL, 0, false, false}, {"bert.bert.pooler", NULL, 0, false, false},
+        {"pooler:0", "pooler", -1, false, false}, {":0", NULL, 0, false, false}, {"", NULL, 0, false, false},
+        {"hidden_states.0", "embeddings.LayerNorm", -1, false, false},
+        {"hidden_states.1", "encoder.layer.0.output.LayerNorm", 0, false, false},
+        {"hidden_states.13", "encoder.layer.12.output.LayerNorm", 12, false, false},
+        {"blocks.0.hook_resid_pre", "embeddings.LayerNorm", -1, false, false},
+        {"blocks.4.hook_resid_pre", "encoder.layer.3.output.LayerNorm", 3, false, false},
+        {"attentions.0", "encoder.layer.0.attention.self.probs", 0, false, false},
+        {"blocks.2.attn.hook_q", "encoder.layer.2.attention.self.query", 2, true, false},
+        {"kq-7", "encoder.layer.7.attention.self.scores", 7, false, true}, {"Vcur-0", "encoder.layer.0.attention.self.value", 0,
+        true, false}, {"last_hidden_state", "encoder.layer.8.output.LayerNorm", 8, false, false},
+        {"result_embd", "encoder.layer.8.output.LayerNorm", 8, false, false}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        TraceEntry t = {.layer = -1};
+        const bool known = resolve_name(&t, names[i].name, 8);
+        if (!check(known == (names[i].ours != NULL), "'%s' is known: %d", names[i].name, known) || !known) continue;
+        check_text(names[i].name, t.name, names[i].ours);
+        check(t.layer == names[i].layer && t.split_heads == names[i].split && t.unscaled == names[i].unscaled,
+              "%s: layer %d", names[i].name, t.layer);
+    }
+    for (TraceName row = 0; row < TRACE_COUNT; row++)                   /* the order of the data, layer by layer */
+        for (int layer = 0; layer < 3; layer++) {
+            char name[96], before[96];
+            TraceEntry t, earlier;
+            spec_name(trace_table[row].name, layer, name, sizeof name);
+            const bool head = row > TRACE_OUTPUT_NORM, first = row == TRACE_QUERY;
+            const TraceName last = first && layer ? TRACE_OUTPUT_NORM : row - 1;
+            if (row == 0 || (!trace_per_layer(&trace_table[row]) && layer) || row == TRACE_TOKEN_CLASSIFIER) continue;
+            spec_name(trace_table[last].name, head ? 700000 : first ? layer - 1 : layer, before, sizeof before);
+            check(resolve_name(&t, name, -1) && resolve_name(&earlier, before, -1) && t.order > earlier.order, "%s after %s",
+                  name, before);
+        }
+}
+
 const Test measure_tests[] = {
+    {"a_mask_is_read_in_every_shape_and_type", a_mask_is_read_in_every_shape_and_type},
+    {"dropout_is_noted_where_it_goes", dropout_is_noted_where_it_goes},
+    {"names_are_read_with_their_layer", names_are_read_with_their_layer},
     {"every_second_name_is_compared_with_what_it_is_called", every_second_name_is_compared_with_what_it_is_called},
     {"second_names_are_the_same_as_far_as_their_types_go", second_names_are_the_same_as_far_as_their_types_go},
     {"a_part_that_differs_alone_is_named", a_part_that_differs_alone_is_named},

@@ -299,7 +299,7 @@ static size_t micro_batch(const Lesson *t)
 static bool can_be_cut(Lesson *t)
 {
     const size_t B = (size_t)t->batch.B, size = micro_batch(t);
-    return B > size && size > 0 && (t->value > 0 || (B > 2 && size != 2 && size != 4));
+    return B > size && (t->value > 0 || (B > 2 && size != 2 && size != 4));
 }
 static void average_means(Lesson *t, BackStep step, int l)
 {
