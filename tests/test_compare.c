@@ -908,6 +908,45 @@ static void ids_that_say_two_things_are_refused(void)
     remove_made();
 }
 
+/* Ids that OTHER does not have are those of the text, if there is one; else they are assumed, and that is said. */
+static void ids_that_are_missing_are_those_of_the_text(void)
+{
+    static const char *const names[] = {"input_ids", "token_type_ids", "attention_mask"};
+    char path[300], assumed[120];
+    Error e = {0};
+    Safetensors st;
+    if (!tiny_model()) return;
+    check(run("./bert trace -m %s -o %s/ref --pair 'the dog' 'my cat'", tiny, tiny) == 0, "a trace: %s", output);
+    snprintf(path, sizeof path, "%s/ref", tiny);
+    if (!check(safetensors_open(&st, path, &e) == BERT_OK, "%s", e.message)) return;
+    SafeTensor *kept = calloc(st.count, sizeof *kept);
+    for (int k = 0; kept && k < 16; k++) {                              /* bits 0 to 2: it is missing; 3: a text */
+        const bool text = k & 8, types = k & 2, mask = k & 4;
+        size_t count = 0;
+        for (size_t i = 0; i < st.count; i++) {
+            bool missing = false;
+            for (int n = 0; n < 3; n++) missing |= k >> n & 1 && !strcmp(st.tensors[i].name, names[n]);
+            if (!missing) kept[count++] = st.tensors[i];
+        }
+        snprintf(path, sizeof path, "%s/other", tiny);
+        check(safetensors_write(path, kept, count, NULL, 0, &e) == BERT_OK, "%s", e.message);
+        const int with_text = run("./bert verify -m %s %s/other %s 2>&1", tiny, tiny,
+                                  text ? "--pair 'the dog' 'my cat'" : "");
+        if ((k & 1) && !text) {
+            check(with_text == 3 && strstr(output, "there are no input_ids"), "%d: exit %d: %s", k, with_text, output);
+            continue;
+        }
+        snprintf(assumed, sizeof assumed, "assumed, since OTHER has no such integers: %s%s%s\n", types ? "token_type_ids 0" : "",
+                 types && mask ? ", " : "", mask ? "attention_mask 1" : "");
+        check(with_text == (types && !text), "%d: exit %d: %s", k, with_text, output);
+        check(!text && (types || mask) ? strstr(output, assumed) != NULL : !strstr(output, "assumed"), "%d: %s: %s", k,
+              assumed, output);
+    }
+    free(kept);
+    safetensors_close(&st);
+    remove_made();
+}
+
 /* Ids and nothing else: with a TEXT they are what is compared, and that is said. */
 static void ids_alone_are_enough_for_a_text(void)
 {
@@ -955,6 +994,7 @@ const Test compare_tests[] = {
     {"numbers_that_are_none_contradict_as_others_do", numbers_that_are_none_contradict_as_others_do},
     {"second_names_that_are_wrong_alike_are_no_contradiction", second_names_that_are_wrong_alike_are_no_contradiction},
     {"other_positions_are_refused_by_name", other_positions_are_refused_by_name},
+    {"ids_that_are_missing_are_those_of_the_text", ids_that_are_missing_are_those_of_the_text},
     {"ids_alone_are_enough_for_a_text", ids_alone_are_enough_for_a_text},
     {"the_order_of_a_file_does_not_matter", the_order_of_a_file_does_not_matter},
     {"a_nan_in_a_hidden_state_does_not_hide_the_mistake_behind_it",

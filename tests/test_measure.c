@@ -1219,7 +1219,42 @@ static void names_are_read_with_their_layer(void)
         }
 }
 
+/* Lines of at most 120 columns, each as full as it can be, indented by four but for the first; what stands in brackets is
+ * one word. */
+static void sentences_are_wrapped_between_their_words(void)
+{
+    char text[600], wanted[900], word[130], printed[900];
+    seed = 13;
+    for (int k = 0; k < 2000; k++) {
+        size_t column = 0;
+        *text = *wanted = 0;
+        while (strlen(text) < 400) {
+            const int length = 1 + (int)((next() + 1) * (k % 7 ? 9 : 55)), brackets = next() > 0.7;
+            snprintf(word, sizeof word, "%.*s", length, brackets ? "(two words in brackets that may be long, and more of it"
+                     " than there is room for at the end of a line)" : "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz"
+                     "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefgh");
+            if (brackets) word[length - (length > 1)] = ')', word[length] = 0;
+            if (brackets && length == 1) strcpy(word, "()");
+            const size_t n = strlen(word);
+            const bool new_line = column > 0 && column + 1 + n > 120;
+            snprintf(wanted + strlen(wanted), sizeof wanted - strlen(wanted), "%s%s", new_line ? "\n    " : column ? " " : "",
+                     word);
+            column = (new_line ? 4 : column ? column + 1 : 0) + n;
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", *text ? k % 3 ? " " : "  " : "", word);
+        }
+        strcat(wanted, "\n");
+        FILE *out = tmpfile();
+        if (!check(out != NULL, "a file")) return;
+        print_wrapped(out, text);
+        rewind(out);
+        printed[fread(printed, 1, sizeof printed - 1, out)] = 0;
+        fclose(out);
+        if (!check(!strcmp(printed, wanted), "%d: \"%s\", expected \"%s\"", k, printed, wanted)) break;
+    }
+}
+
 const Test measure_tests[] = {
+    {"sentences_are_wrapped_between_their_words", sentences_are_wrapped_between_their_words},
     {"a_mask_is_read_in_every_shape_and_type", a_mask_is_read_in_every_shape_and_type},
     {"dropout_is_noted_where_it_goes", dropout_is_noted_where_it_goes},
     {"names_are_read_with_their_layer", names_are_read_with_their_layer},

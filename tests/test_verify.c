@@ -2399,6 +2399,15 @@ static void pieces_cannot_control_the_terminal(void)
         if (check(ok, "%s", e.message)) {
             compare_ids(sentence, &ref, &other, &tokenizer);
             check_text("ids", sentence, "input_ids: token 0 is 5 (\\x1b[2J), expected 4 ([MASK])");
+            for (int64_t id = -2; id < 9; id++) {                       /* an id that has no piece has no name */
+                static const char *const pieces[] = {" ([PAD])", " ([UNK])", " ([CLS])", " ([SEP])"};
+                char wanted[100];
+                other.ids[0].data = &id;
+                compare_ids(sentence, &ref, &other, &tokenizer);
+                snprintf(wanted, sizeof wanted, "input_ids: token 0 is %d%s, expected 4 ([MASK])", (int)id,
+                         id < 0 || id > 5 ? "" : id < 4 ? pieces[id] : " (\\x1b[2J)");
+                check_text("ids", sentence, id == 4 ? "" : wanted);
+            }
             tokenizer_free(&tokenizer);
         }
     }
