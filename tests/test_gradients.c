@@ -192,6 +192,42 @@ static void each_mistake_of_training_is_named(void)
     close_model();
 }
 
+/* The same mistakes in a program whose table of word embeddings has a padding_idx, as Hugging Face's has: row 0 gets
+ * nothing from lookups. That is no second mistake. */
+static void a_mistake_is_named_beside_padding_idx(void)
+{
+    static const char *const of_the_table[] = {"no lookups", "padding_idx", "padding row", "last lookup", "loss scaler",
+                                               "no decoder part"};
+    const int32_t specials[2] = {2, 3};
+    int named = 0;
+    Lesson t;
+    Error e = {0};
+    if (too_slow() || !open_model()) return;
+    if (check(lesson_new(&t, &model, &batch, labels, next_sentence, &e) == BERT_OK, "%s", e.message)) {
+        t.specials = specials;
+        for (size_t i = 0; i < training_mistakes_count; i++) {
+            const TrainingMistake *m = &training_mistakes[i];
+            char line[512];
+            bool skipped = false;
+            for (int k = 0; k < 6; k++) skipped |= !strcmp(m->name, of_the_table[k]);
+            skipped |= !strncmp(m->name, "clip", 4);                    /* a length to which row 0 belongs */
+            if (skipped) continue;
+            t.padding_idx = true;
+            const bool planted = lesson_run(&t, m);
+            t.padding_idx = false;
+            if (!planted || !write_lesson(&t)) continue;
+            check(verify_it() == BERT_DIFFERENT, "%s: it differs: %s", m->name, said);
+            snprintf(line, sizeof line, ": %s (", m->sentence);
+            const char *at = strstr(said, line), *end = at ? strchr(at, '\n') : NULL;
+            const char *equal = at ? strstr(at, "nothing differs any more") : NULL;
+            named += check(equal && equal < end, "%s is named, and is all of it: %s", m->name, said);
+        }
+    }
+    check(named > 35, "%d are named", named);
+    lesson_free(&t);
+    close_model();
+}
+
 /* All learned gradients, one behind the other; NULL without memory. */
 static real *copy_gradients(const Lesson *t, size_t *count)
 {
@@ -558,6 +594,7 @@ const Test gradients_tests[] = {
     {"a_factor_of_all_gradients_is_named", a_factor_of_all_gradients_is_named},
     {"verify_reads_gradients_as_programs_write_them", verify_reads_gradients_as_programs_write_them},
     {"a_trace_with_gradients_verifies_and_compares", a_trace_with_gradients_verifies_and_compares},
+    {"a_mistake_is_named_beside_padding_idx", a_mistake_is_named_beside_padding_idx},
     {"mistakes_of_labels_change_those_that_they_say", mistakes_of_labels_change_those_that_they_say},
     {"each_mistake_of_training_knows_where_it_changes_something",
      each_mistake_of_training_knows_where_it_changes_something},
