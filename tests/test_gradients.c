@@ -277,6 +277,34 @@ static void a_norm_that_lacks_nothing_is_the_right_one(void)
     close_model();
 }
 
+/* Without padding a program that learns from every token learns from every real one: both rows of the table are named,
+ * in its order. */
+static void mistakes_of_training_that_are_the_same_here_are_both_named(void)
+{
+    static const char *const both[] = {"every real token", "everything"};
+    const int32_t specials[2] = {2, 3};
+    int32_t whole[N];
+    Lesson t;
+    Error e = {0};
+    if (!open_model()) return;
+    for (int n = 0; n < N; n++) whole[n] = mask[n] = 1, labels[n] = n % T == 2 ? 5 + n : -100;
+    for (int n = 0; n < N; n++) ids[n] = n % T == 0 ? 2 : n % T == T - 1 ? 3 : 5 + n % 40;
+    const Batch full = {B, lengths, ids, types, whole};
+    for (size_t i = 0; i < training_mistakes_count; i++) {
+        if (strcmp(training_mistakes[i].name, both[0]) && strcmp(training_mistakes[i].name, both[1])) continue;
+        if (!check(lesson_new(&t, &model, &full, labels, next_sentence, &e) == BERT_OK, "%s", e.message)) break;
+        t.specials = specials;
+        if (lesson_run(&t, &training_mistakes[i]) && write_lesson(&t)) {
+            check(verify_it() == BERT_DIFFERENT, "it differs: %s", said);
+            const char *best = strstr(said, "best explanation: every token but the padding is a target, [CLS]");
+            const char *also = strstr(said, "\ncannot be told apart from: every token is a target, padding among them (");
+            check(best && also > best && !strstr(also + 1, "\ncannot"), "%s: %s", training_mistakes[i].name, said);
+        }
+        lesson_free(&t);
+    }
+    close_model();
+}
+
 /* A factor that nothing explains is named as such. */
 static void a_factor_of_all_gradients_is_named(void)
 {
@@ -591,6 +619,8 @@ static void a_trace_with_gradients_verifies_and_compares(void)
 
 const Test gradients_tests[] = {
     {"a_norm_that_lacks_nothing_is_the_right_one", a_norm_that_lacks_nothing_is_the_right_one},
+    {"mistakes_of_training_that_are_the_same_here_are_both_named",
+     mistakes_of_training_that_are_the_same_here_are_both_named},
     {"a_factor_of_all_gradients_is_named", a_factor_of_all_gradients_is_named},
     {"verify_reads_gradients_as_programs_write_them", verify_reads_gradients_as_programs_write_them},
     {"a_trace_with_gradients_verifies_and_compares", a_trace_with_gradients_verifies_and_compares},

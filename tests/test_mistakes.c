@@ -82,7 +82,7 @@ static const Shape kinds[] = {
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
-static const double PLANTED = -5.5; /* the parameter of a mistake whose parameter verify has to find */
+static double planted_value = -5.5; /* the parameter of a mistake whose parameter verify has to find */
 static int lengths[2], rows[ROWS];
 static int from_layer;              /* mistakes without a tensor are planted in this block and those behind it */
 static int32_t ids[ROWS], types[ROWS], mask[ROWS];
@@ -305,7 +305,7 @@ static bool plant_and_run(Trial *t, const Mistake *m, const TensorSpec *spec, co
     const Request request = trace_request(&model, rows, batch->B * batch->T[0]);
     if (!check(trial_new(t, &model, batch, &request, &e) == BERT_OK, "%s", e.message)) return false;
     trial_reset(t);
-    t->value = m->fitted ? PLANTED : m->value;
+    t->value = m->fitted ? planted_value : m->value;
     t->first_layer = spec && spec_per_layer(spec) ? 1 : spec ? 0 : from_layer;
     t->last_layer = spec ? t->first_layer : LAYERS - 1;
     t->tensor = spec;
@@ -452,6 +452,25 @@ static void every_row_of_the_table_is_found_and_named(void)
 /* =====================================================================================================================
  * What an attention says of itself
  * ================================================================================================================== */
+
+/* How weak a mask is is found, whatever it is: to four digits, and to a quarter where it is a multiple of that. */
+static void a_weak_mask_is_measured(void)
+{
+    static const char *const values[] = {"-0.125", "-0.5", "-1", "-1.75", "-2.6", "-3.71", "-4.25", "-7", "-8.125"};
+    char line[160];
+    size_t weak = 0;
+    if (!open_model()) return;
+    while (weak < mistakes_count && !mistakes[weak].fitted) weak++;
+    for (size_t k = 0; k < sizeof values / sizeof *values; k++) {
+        const Batch batch = batch_of(&kinds[k % 2 * 2], 1 + (int)(k % 3 == 0));
+        planted_value = strtod(values[k], NULL);
+        if (!write_planted(&mistakes[weak], NULL, &batch) || !check(verify_it(false) == BERT_DIFFERENT, "%s", said)) break;
+        snprintf(line, sizeof line, BLOCK_0 "attention.self.probs: %s %s (", mistakes[weak].sentence, values[k]);
+        check(strstr(said, line) != NULL, "%s: %s", line, said);
+    }
+    planted_value = -5.5;
+    close_model();
+}
 
 /* Keeps a copy of the block's probabilities, and drops that share of them; the others are as much larger. */
 static void drop(Trial *t, real *whole)
@@ -608,6 +627,7 @@ static void a_mistake_makes_of_a_sequence_what_it_makes_of_it_alone(void)
 }
 
 const Test mistake_tests[] = {
+    {"a_weak_mask_is_measured", a_weak_mask_is_measured},
     {"dropout_is_told_in_every_block_and_sequence", dropout_is_told_in_every_block_and_sequence},
     {"hidden_keys_and_empty_rows_are_counted", hidden_keys_and_empty_rows_are_counted},
     {"a_mistake_of_a_later_block_is_found_there", a_mistake_of_a_later_block_is_found_there},
