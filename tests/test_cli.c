@@ -1192,8 +1192,8 @@ static void a_number_that_is_missed_is_shown_with_its_phrase(void)
     formula_remove(directory);
 }
 
-/* One row of `goldens -v` by the rules that the top of cli/goldens.c has, from what it prints; `units` of the last printed
- * decimal are allowed. Adds to the counts; false: it is no row. */
+/* One row of `goldens -v` by the rules that the top of cli/goldens.c has, from what it prints; `units` of the last
+ * printed decimal are allowed. Adds to the counts; false: it is no row. */
 typedef struct {
     int met, missed, shown, errata, near;
 } Judged;
@@ -1207,7 +1207,8 @@ static bool judge_row(const char *line, double units, Judged *sum)
     if (strstr(row, " shown") || strstr(row, " erratum")) return true;
     if (strchr(row, '%') || strstr(row, "same  met"))                   /* a claim, words */
         return sum->met += check(strstr(row, "  met") != NULL, "it is met: %s", row), true;
-    if (!check(sscanf(row + 34, "%63s %63s %63s %63s", printed, computed, difference, verdict) == 4, "four columns: %s", row))
+    if (!check(sscanf(row + 34, "%63s %63s %63s %63s", printed, computed, difference, verdict) == 4, "four columns: %s",
+               row))
         return false;
     const char *point = strchr(printed, '.');
     bool right = !strcmp(printed, computed);
@@ -1244,9 +1245,11 @@ static void each_number_is_judged_by_its_decimals(void)
             if (!strncmp(line, "  Vector similarity", 19)) units = 0.5;
             judge_row(line, units, &sum);
         }
-        snprintf(last, sizeof last, "\n%d met, %d missed, %d shown, %d errata\n", sum.met, sum.missed, sum.shown, sum.errata);
+        snprintf(last, sizeof last, "\n%d met, %d missed, %d shown, %d errata\n", sum.met, sum.missed, sum.shown,
+                 sum.errata);
         check(strstr(output, last) != NULL, "%s: %s: %.300s", eps[k], last, output + strlen(output) - 100);
-        check(code == (sum.missed > 0) && sum.met + sum.missed == 211, "%s: exit %d, %d missed", eps[k], code, sum.missed);
+        check(code == (sum.missed > 0) && sum.met + sum.missed == 211, "%s: exit %d, %d missed", eps[k], code,
+              sum.missed);
         near += sum.near, missed += sum.missed;
     }
     check(near > 40 && missed > 40, "%d are near what is allowed, %d are missed", near, missed);
@@ -1257,17 +1260,20 @@ static void each_number_is_judged_by_its_decimals(void)
 static void the_documents_are_not_held_against_other_models(void)
 {
     static const struct { const char *model, *sizes; } models[] = {
-        {"bert-base-cased", "12L/768H with 28996 pieces"}, {"bert-base-multilingual-cased", "12L/768H with 119547 pieces"},
+        {"bert-base-cased", "12L/768H with 28996 pieces"},
+        {"bert-base-multilingual-cased", "12L/768H with 119547 pieces"},
         {"all-MiniLM-L6-v2", "6L/384H with 30522 pieces"}};
     char line[100];
     if (!tiny_model()) return;
-    check(run("./bert goldens -m %s 2>&1", tiny) == 3 && strstr(output, "; this model is 2L/24H with 101 pieces\n"), "%s",
+    check(run("./bert goldens -m %s 2>&1", tiny) == 3 && strstr(output, "; this model is 2L/24H with 101 pieces\n"),
+          "%s",
           output);
     formula_remove(tiny);
     for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
         if (!real_weights(models[i].model)) return;
         snprintf(line, sizeof line, "bert-base-uncased (12L/768H, 30522 pieces); this model is %s\n", models[i].sizes);
-        check(run("./bert goldens -m weights/%s 2>&1", models[i].model) == 3 && strstr(output, line), "%s: %s", line, output);
+        check(run("./bert goldens -m weights/%s 2>&1", models[i].model) == 3 && strstr(output, line), "%s: %s", line,
+              output);
     }
 }
 

@@ -283,10 +283,12 @@ static void unknown_names_are_counted(void)
                 snprintf(name, sizeof name, "mine.%02zu", i), add_tensor(&m, name, DTYPE_F32, shape, x);
             write_made(&m, side ? "other" : "ref");
         }
-        snprintf(line, sizeof line, k % 2 ? " (found: %s" : "\nunknown names in OTHER: %s", k % 2 && !n ? "nothing but ids" : "");
+        snprintf(line, sizeof line, k % 2 ? " (found: %s" : "\nunknown names in OTHER: %s", k % 2 && !n ?
+                 "nothing but ids" : "");
         for (size_t i = 0; i < n && i < most; i++)
             snprintf(line + strlen(line), 1024 - strlen(line), "%smine.%02zu", i ? ", " : "", i);
-        if (n > most) snprintf(line + strlen(line), 1024 - strlen(line), "%s %zu more", k % 2 ? " and" : ", ... and", n - most);
+        if (n > most) snprintf(line + strlen(line), 1024 - strlen(line), "%s %zu more", k % 2 ? " and" : ", ... and",
+                               n - most);
         strcat(line, k % 2 ? ");" : "\n");
         const int code = compare();
         check(code == (k % 2 ? 3 : 0) && (n || k % 2 ? strstr(unwrapped(), line) != NULL : !strstr(output, "unknown")),
@@ -295,8 +297,8 @@ static void unknown_names_are_counted(void)
     remove_made();
 }
 
-/* Of the layers' outputs those whose bit is set differ, and a second name of the one that `twin` says. Five rows, and how
- * many more there are; with -v all. */
+/* Of the layers' outputs those whose bit is set differ, and a second name of the one that `twin` says. Five rows, and
+ * how many more there are; with -v all. */
 static void check_rows(unsigned differ, int twin, bool table)
 {
     enum { LAYERS = 8 };
@@ -318,7 +320,8 @@ static void check_rows(unsigned differ, int twin, bool table)
         const bool second = i % 2, wrong = second ? i / 2 == twin && !(differ >> twin & 1) : differ >> i / 2 & 1;
         different += wrong;
         if (!(table ? !second || i / 2 == twin : wrong && rows < 5)) continue;
-        snprintf(line, sizeof line, "encoder.layer.%d.output%s%s;", i / 2, second ? "" : ".LayerNorm", wrong ? "!" : "");
+        snprintf(line, sizeof line, "encoder.layer.%d.output%s%s;", i / 2, second ? "" : ".LayerNorm", wrong ? "!" :
+                 "");
         strcat(wanted, line);
         rows++;
     }
@@ -333,7 +336,8 @@ static void check_rows(unsigned differ, int twin, bool table)
     check_text("the rows", found, wanted);
     snprintf(line, sizeof line, "\n... and %zu more that differ%s: -v shows all\n", different - rows,
              different - rows == 1 ? "s" : "");
-    check(!table && different > rows ? strstr(output, line) != NULL : !strstr(output, "-v shows all"), "%x, %d: %s", differ,
+    check(!table && different > rows ? strstr(output, line) != NULL : !strstr(output, "-v shows all"), "%x, %d: %s",
+          differ,
           twin, output);
     snprintf(line, sizeof line, " of %d tensors differ", 8 + (twin >= 0));
     check(!strstr(output, line) == !different, "%x, %d: %s", differ, twin, output);
@@ -363,7 +367,7 @@ static void what_one_side_lacks_is_said_once_for_all_layers(void)
     static const double x[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
     char line[600], name[80];
     if (!tiny_model()) return;
-    for (unsigned k = 0; k < 512; k += k % 16 == 15 ? 19 : 1) {         /* bit 2 p + l: piece p of layer l; 8: the pooler */
+    for (unsigned k = 0; k < 512; k += k % 16 == 15 ? 19 : 1) {         /* bit 2 p + l: piece p of layer l; 8: pooler */
         const bool swapped = k % 3 == 1;                                /* it is REF that lacks them */
         for (int side = 0; side < 2; side++) {
             Made m = {0};
@@ -721,11 +725,13 @@ static void hidden_scores_do_not_say_which_heads_are_swapped(void)
         for (int k = 0; k < 2; k++) {
             add_tensor(k ? &other : &ref, "input_ids", DTYPE_I64, row, ids);
             if (!kind) add_tensor(k ? &other : &ref, "attention_mask", DTYPE_I64, row, mask);
-            add_tensor(k ? &other : &ref, "encoder.layer.0.attention.self.scores", DTYPE_F32, heads, k ? swapped : scores);
+            add_tensor(k ? &other : &ref, "encoder.layer.0.attention.self.scores", DTYPE_F32, heads, k ? swapped :
+                       scores);
         }
         write_made(&ref, "ref");
         write_made(&other, "other");
-        check(compare() == 1 && strstr(output, "\nits difference: heads 1 and 3 are swapped\n"), "%d: %s", kind, output);
+        check(compare() == 1 && strstr(output, "\nits difference: heads 1 and 3 are swapped\n"), "%d: %s", kind,
+              output);
     }
     remove_made();
 }
@@ -746,7 +752,8 @@ static void no_part_of_a_gradient_is_named(void)
             add_tensor(&m, all[k].name, DTYPE_F32, all[k].shape, x);
             write_made(&m, side ? "other" : "ref");
         }
-        check(compare() == 1 && !strstr(output, "its difference: only feature 5") == (k > 0), "%s: %s", all[k].name, output);
+        check(compare() == 1 && !strstr(output, "its difference: only feature 5") == (k > 0), "%s: %s", all[k].name,
+              output);
     }
     remove_made();
 }
@@ -766,11 +773,13 @@ static void numbers_that_are_none_contradict_as_others_do(void)
         y[0][11] = numbers[one], y[1][same ? 11 : 12] = numbers[two];
         add_tensor(&ref, "encoder.layer.0.output.LayerNorm", DTYPE_F32, shape, x);
         for (int i = 0; i < 2; i++)
-            add_tensor(&other, i ? "encoder.layer.0.output" : "encoder.layer.0.output.LayerNorm", DTYPE_F32, shape, y[i]);
+            add_tensor(&other, i ? "encoder.layer.0.output" : "encoder.layer.0.output.LayerNorm", DTYPE_F32, shape,
+                       y[i]);
         write_made(&ref, "ref");
         write_made(&other, "other");
         const bool contradict = compare() == 1 && strstr(output, " are two names of the same numbers in OTHER");
-        check(contradict == !(same && one == two), "%g and %g, in the same place %d: %s", numbers[one], numbers[two], same,
+        check(contradict == !(same && one == two), "%g and %g, in the same place %d: %s", numbers[one], numbers[two],
+              same,
               output);
     }
     remove_made();
@@ -936,7 +945,8 @@ static void ids_that_are_missing_are_those_of_the_text(void)
             check(with_text == 3 && strstr(output, "there are no input_ids"), "%d: exit %d: %s", k, with_text, output);
             continue;
         }
-        snprintf(assumed, sizeof assumed, "assumed, since OTHER has no such integers: %s%s%s\n", types ? "token_type_ids 0" : "",
+        snprintf(assumed, sizeof assumed, "assumed, since OTHER has no such integers: %s%s%s\n", types ?
+                 "token_type_ids 0" : "",
                  types && mask ? ", " : "", mask ? "attention_mask 1" : "");
         check(with_text == (types && !text), "%d: exit %d: %s", k, with_text, output);
         check(!text && (types || mask) ? strstr(output, assumed) != NULL : !strstr(output, "assumed"), "%d: %s: %s", k,

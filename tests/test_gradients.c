@@ -297,7 +297,8 @@ static void mistakes_of_training_that_are_the_same_here_are_both_named(void)
         if (lesson_run(&t, &training_mistakes[i]) && write_lesson(&t)) {
             check(verify_it() == BERT_DIFFERENT, "it differs: %s", said);
             const char *best = strstr(said, "best explanation: every token but the padding is a target, [CLS]");
-            const char *also = strstr(said, "\ncannot be told apart from: every token is a target, padding among them (");
+            const char *also = strstr(said, "\ncannot be told apart from: every token is a target, "
+                                      "padding among them (");
             check(best && also > best && !strstr(also + 1, "\ncannot"), "%s: %s", training_mistakes[i].name, said);
         }
         lesson_free(&t);
@@ -386,8 +387,8 @@ static bool wrong_labels(const char *name, const Batch *few, int32_t *of_tokens,
            !strcmp(name, "NSP swapped");
 }
 
-/* One mistake with these labels, either of which may be missing: it is planted if it changes a label, and does then what
- * the changed labels do. */
+/* One mistake with these labels, either of which may be missing: it is planted if it changes a label, and does then
+ * what the changed labels do. */
 static void check_labels(const TrainingMistake *mistake, const Batch *few, const int32_t *of_tokens,
                          const int32_t *of_texts)
 {
@@ -423,7 +424,8 @@ static void check_labels(const TrainingMistake *mistake, const Batch *few, const
 static void mistakes_of_labels_change_those_that_they_say(void)
 {
     static const int32_t answers[] = {0, 1, -100};
-    int32_t few_ids[2 * FEW] = {2, 9, 3, 0, 2, 17, 3, 0}, few_types[2 * FEW] = {0}, few_mask[2 * FEW] = {1, 1, 1, 0, 1, 1, 1, 0};
+    int32_t few_ids[2 * FEW] = {2, 9, 3, 0, 2, 17, 3, 0}, few_types[2 * FEW] = {0}, few_mask[2 * FEW] =
+        {1, 1, 1, 0, 1, 1, 1, 0};
     static int few_lengths[2] = {FEW, FEW};
     const Batch few = {2, few_lengths, few_ids, few_types, few_mask};
     if (!open_model()) return;
@@ -469,8 +471,8 @@ static void record_lesson(Lesson *t, const TrainingMistake *mistake, char *text,
                   t->losses[2], gradient_norm(&t->g, &t->parameters));
 }
 
-/* Which mistakes can be made of a batch at all, and how large they are. Verify: the numbers are those of the program; that
- * a sentence is true is the matter of the test above, of tests/conformance/test_learn_mistakes.py. */
+/* Which mistakes can be made of a batch at all, and how large they are. Verify: the numbers are those of the program;
+ * that a sentence is true is the matter of tests/conformance/test_learn_mistakes.py. */
 static void each_mistake_of_training_knows_where_it_changes_something(void)
 {
     static const int32_t specials[2] = {2, 3};
@@ -559,9 +561,10 @@ static void verify_reads_gradients_as_programs_write_them(void)
         {{"grad.cls.predictions.bias", "grad.cls.predictions.decoder.bias", 1, 0}, BERT_OK, "84 compared"},
         {{bias, NULL, 0, 1e-9}, BERT_OK, "no tensor differs"},          /* rounding, of a gradient that is 0 */
         {{bias, NULL, 0, 0.1}, BERT_DIFFERENT, "first difference: grad.encoder.layer.1.attention.self.key.bias"},
-        {{dense, NULL, 1.001, 0}, BERT_DIFFERENT, "no known mistake of training explains grad.encoder.layer.1.output.dense."
-         "weight (NMSE -60 dB, cosine 1.000)\n"},
-        {{"grad.pooler.dense", NULL, -0.5, 0}, BERT_DIFFERENT, "no known mistake of training explains grad.pooler.dense "
+        {{dense, NULL, 1.001, 0}, BERT_DIFFERENT, "no known mistake of training explains grad.encoder.layer.1.output."
+         "dense.weight (NMSE -60 dB, cosine 1.000)\n"},
+        {{"grad.pooler.dense", NULL, -0.5, 0}, BERT_DIFFERENT,
+         "no known mistake of training explains grad.pooler.dense "
          "(NMSE 4 dB, cosine -1.000)\n"},
         {{dense, NULL, (double)NAN, 0}, BERT_DIFFERENT, "encoder.layer.1.output.dense.weight: NaN at row 0 column 0"},
         {{dense, "", 0, 0}, BERT_OK, "not in OTHER: grad.encoder.layer.*.output.dense.weight (1 of 2)"},

@@ -238,8 +238,8 @@ static void without_a_habit_the_ids_are_those_of_the_tokenizer(void)
     end();
 }
 
-/* Every text of five such characters: with the habit it has the ids of the text in which the sigmas that end a word were
- * written as Python's lower() writes them, and the tokenizer's own ids without. */
+/* Every text of five such characters: with the habit it has the ids of the text in which the sigmas that end a word
+ * were written as Python's lower() writes them. */
 static void a_sigma_ends_a_word_wherever_it_stands(void)
 {
     static const char *const letters[] = {"\u03b1", "\u03a3", ".", " ", "a"};
@@ -264,7 +264,8 @@ static void a_sigma_ends_a_word_wherever_it_stands(void)
             strcat(written, final ? "\u03c2" : letters[characters[i]]);
             sigmas += final;
         }
-        if (give(&given, &x, &uncased, text_of(text), (Text){0}) && give(&other, &y, &uncased, text_of(written), (Text){0}) &&
+        if (give(&given, &x, &uncased, text_of(text), (Text){0}) &&
+            give(&other, &y, &uncased, text_of(written), (Text){0}) &&
             check(habit_ids(&given, habit, &ids, &count, &e) == BERT_OK, "%s", e.message))
             check(count == (size_t)y.T && !memcmp(ids, y.input_ids, count * sizeof *ids), "'%s': %zu ids", text, count);
         free(ids);

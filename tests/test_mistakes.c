@@ -464,7 +464,8 @@ static void a_weak_mask_is_measured(void)
     for (size_t k = 0; k < sizeof values / sizeof *values; k++) {
         const Batch batch = batch_of(&kinds[k % 2 * 2], 1 + (int)(k % 3 == 0));
         planted_value = strtod(values[k], NULL);
-        if (!write_planted(&mistakes[weak], NULL, &batch) || !check(verify_it(false) == BERT_DIFFERENT, "%s", said)) break;
+        if (!write_planted(&mistakes[weak], NULL, &batch) || !check(verify_it(false) == BERT_DIFFERENT, "%s",
+                                                            said)) break;
         snprintf(line, sizeof line, BLOCK_0 "attention.self.probs: %s %s (", mistakes[weak].sentence, values[k]);
         check(strstr(said, line) != NULL, "%s: %s", line, said);
     }
@@ -516,9 +517,11 @@ static void dropout_is_told_in_every_block_and_sequence(void)
         const Mistake m = {.name = "dropout", .value = shares[k % 4], .row = of_probs ? TRACE_PROBS : TRACE_CONTEXT,
                            .instead = of_probs ? dropped_probs : dropped_context};
         from_layer = k / 16 % 3;
-        if (!write_planted(&m, NULL, &batch) || !check(verify_it(false) == BERT_DIFFERENT, "it differs: %s", said)) break;
-        snprintf(line, sizeof line, "best explanation: encoder.layer.%d.attention.self.%s: dropout is on in the attention, "
-                 "%.0f %% of the probabilities are dropped: call model.eval()", from_layer, of_probs ? "probs" : "context",
+        if (!write_planted(&m, NULL, &batch) || !check(verify_it(false) == BERT_DIFFERENT, "it differs: %s",
+                                                       said)) break;
+        snprintf(line, sizeof line, "best explanation: encoder.layer.%d.attention.self.%s: dropout is on in the "
+                 "attention, %.0f %% of the probabilities are dropped: call model.eval()", from_layer, of_probs ? "probs" :
+                     "context",
                  100 * m.value);
         check(strstr(said, line) != NULL, "%s, %d: %s: %s", s->what, batch.B, line, said);
     }
@@ -567,8 +570,8 @@ static void hidden_keys_and_empty_rows_are_counted(void)
                 hidden += 3;
             }
         const Mistake keys = {.name = "keys", .row = TRACE_SCORES, .instead = some_keys_hidden};
-        snprintf(line, sizeof line, "\n%d of %d keys of real tokens are hidden, the first: %shead 0 query %d key %d. Is there",
-                 hidden, all, B > 1 ? "input 1 " : "", query, key);
+        snprintf(line, sizeof line, "\n%d of %d keys of real tokens are hidden, the first: %shead 0 query %d key %d. "
+                 "Is there", hidden, all, B > 1 ? "input 1 " : "", query, key);
         if (!write_planted(&keys, NULL, &batch)) break;
         check(verify_it(false) == BERT_DIFFERENT && strstr(said, line), "%s, %d:%s: %s", s->what, B, line, said);
         const Mistake rows_ = {.name = "rows", .row = TRACE_CONTEXT, .instead = empty_context};

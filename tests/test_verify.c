@@ -1522,8 +1522,8 @@ static void rounding_is_named_as_such(void)
     end();
 }
 
-/* Whoever asks for a tolerance, by any of its three names, wants rounding to be a difference; with a wide one it passes by
- * that. */
+/* Whoever asks for a tolerance, by any of its three names, wants rounding to be a difference; with a wide one it
+ * passes by that. */
 static void a_tolerance_makes_rounding_a_difference(void)
 {
     static const struct { const char *options; int code; } cases[] = {
@@ -2316,8 +2316,10 @@ static void huge_and_tiny_numbers_do_not_pass_unseen(void)
     const double inf = (double)INFINITY;
     const struct { double x[2], y[2]; Status expected; const char *level; } cases[] = {
         {{1e200, -1e200}, {-1e200, 1e200}, BERT_DIFFERENT, "6 dB"}, {{1e200, 1}, {1, 1}, BERT_DIFFERENT, "0 dB"},
-        {{5e-324, 0}, {0, 5e-324}, BERT_DIFFERENT, "3 dB"}, {{1e-200, 1e-200}, {1e-200, 2e-200}, BERT_DIFFERENT, "-3 dB"},
-        {{1e308, 1e308}, {1e308, -1e308}, BERT_DIFFERENT, "infinite"}, {{1e200, 3}, {1.00000001e200, 5}, BERT_OK, "-160 dB"},
+        {{5e-324, 0}, {0, 5e-324}, BERT_DIFFERENT, "3 dB"}, {{1e-200, 1e-200}, {1e-200, 2e-200}, BERT_DIFFERENT,
+                                                            "-3 dB"},
+        {{1e308, 1e308}, {1e308, -1e308}, BERT_DIFFERENT, "infinite"},
+            {{1e200, 3}, {1.00000001e200, 5}, BERT_OK, "-160 dB"},
         {{1e-200, 0}, {1.00000001e-200, 0}, BERT_OK, "-160 dB"}, {{1e200, 1}, {1e200, 1}, BERT_OK, "all equal"},
         {{1e100, 0}, {1e200, 0}, BERT_DIFFERENT, "2000 dB"}, {{0, -1e100}, {0, -1e200}, BERT_DIFFERENT, "2000 dB"},
         {{1e-200, 0}, {1e-150, 0}, BERT_DIFFERENT, "1000 dB"}, {{inf, 1e200}, {inf, -1e200}, BERT_DIFFERENT, "6 dB"},
@@ -2327,7 +2329,8 @@ static void huge_and_tiny_numbers_do_not_pass_unseen(void)
         char name[] = "pooler";
         SafeTensor x = {.name = name, .dtype = DTYPE_F64, .rank = 1, .shape = {2}, .data = cases[i].x}, y = x;
         y.data = cases[i].y;
-        check(compare_two(x, y, TOLERANCE_DEFAULT) == cases[i].expected && strstr(said, cases[i].level), "case %zu: %s", i,
+        check(compare_two(x, y, TOLERANCE_DEFAULT) == cases[i].expected && strstr(said, cases[i].level), "case %zu: %s",
+              i,
               said);
     }
     formula_remove(directory);
