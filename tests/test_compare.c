@@ -251,10 +251,6 @@ static void ids_that_are_empty_are_compared(void)
     remove_made();
 }
 
-/* =====================================================================================================================
- * Lists: of what is unknown, of what differs, of what one side lacks
- * ================================================================================================================== */
-
 /* The output with its wrapped lines made whole. */
 static const char *unwrapped(void)
 {
@@ -266,6 +262,54 @@ static const char *unwrapped(void)
     *to = 0;
     return text;
 }
+
+/* Padding that differs by more than ten times of what counts is said, and of tensors without a token that counts that
+ * there is none; of numbers in another order than their shape says the first, and how many more. */
+static void what_is_odd_is_counted(void)
+{
+    static const size_t row[] = {1, 4, 0}, tokens[] = {4, 9, 0}, whole[] = {9, 0};
+    static const double ids[] = {0, 5, 6, 7}, mask[] = {0, 1, 1, 1};
+    char name[60], line[200];
+    if (!tiny_model()) return;
+    for (int k = 0; k < 5 * 3 * 4; k++) {
+        const int large = k % 5, unseen = k / 5 % 3, moved = k / 15;
+        double x[36], y[36];
+        Made m[2] = {{.count = 0}, {.count = 0}};
+        for (int side = 0; side < 2; side++) {
+            add_tensor(&m[side], "input_ids", DTYPE_I64, row, ids), add_tensor(&m[side], "attention_mask", DTYPE_I64, row, mask);
+            for (int n = 0; n < 4 + moved + unseen; n++) {
+                const bool turned = side && n >= 4 && n < 4 + moved;
+                for (int i = 0; i < 36; i++) x[i] = 1000 * sin(i * i + n);
+                for (int i = 0; i < 36; i++) y[i] = x[i];
+                if (side && n < 4) y[20] += 0.0625, y[2] += 0.0625 * (n < large ? 10.5 + n : 10);
+                for (int i = 0; turned && i < 36; i++) y[i % 9 * 4 + i / 9] = x[i];
+                snprintf(name, sizeof name, n < 4 + moved ? "encoder.layer.%d.output.dense" : n == 4 + moved ? "pooler.dense" :
+                         "pooler", n);
+                add_tensor(&m[side], name, DTYPE_F32, n < 4 + moved ? tokens : whole, y);
+            }
+            write_made(&m[side], side ? "other" : "ref");
+        }
+        check(run("./bert compare --tolerance -60 %s/ref %s/other 2>&1", tiny, tiny) == 0, "%d: it passes: %s", k, output);
+        snprintf(line, sizeof line, "\nmasked tokens differ by up to %.2g in %d tensors, which does not count (see -v)\n",
+                 0.0625 * (9.5 + large), large);
+        check(large ? strstr(output, line) != NULL : !strstr(output, "masked tokens"), "%d:%s: %s", k, line, output);
+        snprintf(line, sizeof line, "\nall masked, so that nothing counts: %d tensors (see -v)\n", unseen);
+        check(unseen ? strstr(output, line) != NULL : !strstr(output, "all masked"), "%d:%s: %s", k, line, output);
+        snprintf(line, sizeof line, moved > 1 ? "(features, tokens) (and so are %d more). An array" : "(features, tokens). An "
+                 "array", moved - 1);
+        check(moved ? strstr(unwrapped(), line) && strstr(output, "\nencoder.layer.4.output.dense: the right numbers") :
+              !strstr(output, "the right numbers"), "%d: %s: %s", k, line, output);
+        compare();
+        int notes = 0;
+        for (const char *at = output; (at = strstr(at, "\n    masked tokens differ by up to ")); at++) notes++;
+        check(notes == large, "%d: %d rows of -v say so: %s", k, notes, output);
+    }
+    remove_made();
+}
+
+/* =====================================================================================================================
+ * Lists: of what is unknown, of what differs, of what one side lacks
+ * ================================================================================================================== */
 
 /* Of up to twenty unknown names all are said, and how many more there are; where none is known, of up to five. */
 static void unknown_names_are_counted(void)
@@ -299,7 +343,7 @@ static void unknown_names_are_counted(void)
 
 /* Of the layers' outputs those whose bit is set differ, and a second name of the one that `twin` says. Five rows, and
  * how many more there are; with -v all. */
-static void check_rows(unsigned differ, int twin, bool table)
+static void check_rows(unsigned differ, int twin, bool alike, bool table)
 {
     enum { LAYERS = 8 };
     static const size_t shape[] = {2, 4, 0};
@@ -313,13 +357,14 @@ static void check_rows(unsigned differ, int twin, bool table)
             add_tensor(&m, name, DTYPE_F32, shape, side && differ >> i & 1 ? y : x);
         }
         snprintf(name, sizeof name, "encoder.layer.%d.output", twin);
-        if (side && twin >= 0) add_tensor(&m, name, DTYPE_F32, shape, differ >> twin & 1 ? x : y);
+        if (side && twin >= 0) add_tensor(&m, name, DTYPE_F32, shape, (differ >> twin & 1) == alike ? y : x);
         write_made(&m, side ? "other" : "ref");
     }
     for (int i = 0; i < 2 * LAYERS; i++) {                              /* each name, and its second one behind it */
-        const bool second = i % 2, wrong = second ? i / 2 == twin && !(differ >> twin & 1) : differ >> i / 2 & 1;
+        const bool second = i % 2, first_wrong = differ >> i / 2 & 1;
+        const bool wrong = second ? i / 2 == twin && !alike && !first_wrong : first_wrong;
         different += wrong;
-        if (!(table ? !second || i / 2 == twin : wrong && rows < 5)) continue;
+        if (!(table ? !second || (i / 2 == twin && !alike) : wrong && rows < 5)) continue;
         snprintf(line, sizeof line, "encoder.layer.%d.output%s%s;", i / 2, second ? "" : ".LayerNorm", wrong ? "!" :
                  "");
         strcat(wanted, line);
@@ -349,7 +394,8 @@ static void as_many_rows_as_differ_are_shown(void)
     if (!tiny_model()) return;
     for (size_t k = 0; k < sizeof differ / sizeof *differ; k++)
         for (int twin = -1; twin < 8; twin += twin < 0 ? 1 : k % 2 ? 3 : 7)
-            for (int table = 0; table < 2; table++) check_rows(differ[k], twin, table);
+            for (int table = 0; table < 2; table++)
+                for (int alike = 0; alike < 2; alike++) check_rows(differ[k], twin, alike, table);
     remove_made();
 }
 
@@ -777,7 +823,9 @@ static void numbers_that_are_none_contradict_as_others_do(void)
                        y[i]);
         write_made(&ref, "ref");
         write_made(&other, "other");
+        static const char *const rows[] = {" NaN (1,3) ", " infinite (1,3) ", " infinite (1,3) ", " 3.0e+00 (1,3) "};
         const bool contradict = compare() == 1 && strstr(output, " are two names of the same numbers in OTHER");
+        check(strstr(output, rows[one]) != NULL, "the row of %g: %s", numbers[one], output);
         check(contradict == !(same && one == two), "%g and %g, in the same place %d: %s", numbers[one], numbers[two],
               same,
               output);
@@ -990,6 +1038,7 @@ const Test compare_tests[] = {
      last_hidden_state_belongs_to_the_last_layer_that_is_named},
     {"each_of_the_ids_is_compared_where_others_are_missing", each_of_the_ids_is_compared_where_others_are_missing},
     {"as_many_numbers_in_another_shape_differ", as_many_numbers_in_another_shape_differ},
+    {"what_is_odd_is_counted", what_is_odd_is_counted},
     {"unknown_names_are_counted", unknown_names_are_counted},
     {"as_many_rows_as_differ_are_shown", as_many_rows_as_differ_are_shown},
     {"what_one_side_lacks_is_said_once_for_all_layers", what_one_side_lacks_is_said_once_for_all_layers},

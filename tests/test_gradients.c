@@ -515,6 +515,7 @@ typedef struct {
     const char *name;               /* the tensor to change: or NULL */
     const char *renamed;            /* another name for it, or NULL; "": it is left out */
     double factor, offset;          /* of its numbers */
+    size_t zeros;                   /* of ten of them so many are 0 */
 } Change;
 static bool change_file(Change change)
 {
@@ -531,7 +532,7 @@ static bool change_file(Change change)
         if (it && t.dtype != DTYPE_I64) {
             numbers = calloc(t.count, sizeof *numbers);
             for (size_t k = 0; numbers && k < t.count; k++)
-                numbers[k] = (float)(tensor_element(&t, k) * change.factor + change.offset);
+                numbers[k] = k * 7 % 10 < change.zeros ? 0 : (float)(tensor_element(&t, k) * change.factor + change.offset);
             t.data = numbers, t.dtype = DTYPE_F32;
         }
         if (it && change.renamed) t.name = (char *)(uintptr_t)change.renamed;
@@ -556,24 +557,26 @@ static void verify_reads_gradients_as_programs_write_them(void)
         int status;
         const char *says;
     } cases[] = {
-        {{NULL, NULL, 0, 0}, BERT_OK, "84 compared, all equal"},
-        {{dense, "grad.bert.encoder.layer.1.output.dense.weight", 1, 0}, BERT_OK, "84 compared"},
-        {{"grad.cls.predictions.bias", "grad.cls.predictions.decoder.bias", 1, 0}, BERT_OK, "84 compared"},
-        {{bias, NULL, 0, 1e-9}, BERT_OK, "no tensor differs"},          /* rounding, of a gradient that is 0 */
-        {{bias, NULL, 0, 0.1}, BERT_DIFFERENT, "first difference: grad.encoder.layer.1.attention.self.key.bias"},
-        {{dense, NULL, 1.001, 0}, BERT_DIFFERENT, "no known mistake of training explains grad.encoder.layer.1.output."
+        {{NULL, NULL, 0, 0, 0}, BERT_OK, "84 compared, all equal"},
+        {{dense, "grad.bert.encoder.layer.1.output.dense.weight", 1, 0, 0}, BERT_OK, "84 compared"},
+        {{"grad.cls.predictions.bias", "grad.cls.predictions.decoder.bias", 1, 0, 0}, BERT_OK, "84 compared"},
+        {{bias, NULL, 0, 1e-9, 0}, BERT_OK, "no tensor differs"},          /* rounding, of a gradient that is 0 */
+        {{bias, NULL, 0, 0.1, 0}, BERT_DIFFERENT, "first difference: grad.encoder.layer.1.attention.self.key.bias"},
+        {{dense, NULL, 1.001, 0, 0}, BERT_DIFFERENT, "no known mistake of training explains grad.encoder.layer.1.output."
          "dense.weight (NMSE -60 dB, cosine 1.000)\n"},
-        {{"grad.pooler.dense", NULL, -0.5, 0}, BERT_DIFFERENT,
+        {{"grad.pooler.dense", NULL, -0.5, 0, 0}, BERT_DIFFERENT,
          "no known mistake of training explains grad.pooler.dense "
          "(NMSE 4 dB, cosine -1.000)\n"},
-        {{dense, NULL, (double)NAN, 0}, BERT_DIFFERENT, "encoder.layer.1.output.dense.weight: NaN at row 0 column 0"},
-        {{dense, "", 0, 0}, BERT_OK, "not in OTHER: grad.encoder.layer.*.output.dense.weight (1 of 2)"},
-        {{dense, "grad.nonsense", 1, 0}, BERT_OK, "unknown names in OTHER: grad.nonsense"},
-        {{"loss", NULL, 1.5, 0}, BERT_DIFFERENT, "first difference: loss: NMSE -6 dB, up to"},
-        {{"labels", "", 0, 0}, BERT_DIFFERENT, "first difference: loss:"},      /* ours is that of NSP alone then */
-        {{"input_ids", "", 0, 0}, BERT_FILE, "there are no input_ids"},
-        {{"labels", "start_positions", 0, 0}, BERT_HEAD, "start_positions: gradients of fine-tuned heads are not verified"},
-        {{"grad.pooler.dense", "grad.classifier.weight", 0, 0}, BERT_HEAD, "grad.classifier.weight: gradients of fine-t"},
+        {{dense, NULL, (double)NAN, 0, 0}, BERT_DIFFERENT, "encoder.layer.1.output.dense.weight: NaN at row 0 column 0"},
+        {{dense, "", 0, 0, 0}, BERT_OK, "not in OTHER: grad.encoder.layer.*.output.dense.weight (1 of 2)"},
+        {{dense, "grad.nonsense", 1, 0, 0}, BERT_OK, "unknown names in OTHER: grad.nonsense"},
+        {{"grad.encoder.layer.1.output.dense", NULL, 1, 0, 1}, BERT_DIFFERENT, "best explanation: dropout is on, 10 % of the "
+         "numbers in grad.encoder.layer.1.output.dense are 0"},
+        {{"loss", NULL, 1.5, 0, 0}, BERT_DIFFERENT, "first difference: loss: NMSE -6 dB, up to"},
+        {{"labels", "", 0, 0, 0}, BERT_DIFFERENT, "first difference: loss:"},      /* ours is that of NSP alone then */
+        {{"input_ids", "", 0, 0, 0}, BERT_FILE, "there are no input_ids"},
+        {{"labels", "start_positions", 0, 0, 0}, BERT_HEAD, "start_positions: gradients of fine-tuned heads are not verified"},
+        {{"grad.pooler.dense", "grad.classifier.weight", 0, 0, 0}, BERT_HEAD, "grad.classifier.weight: gradients of fine-t"},
     };
     Lesson t;
     Error e = {0};
@@ -584,6 +587,33 @@ static void verify_reads_gradients_as_programs_write_them(void)
         const int got = (int)verify_it();
         check(got == cases[i].status, "case %zu: %d, expected %d: %s", i, got, cases[i].status, said);
         check(strstr(said, cases[i].says) != NULL, "case %zu: \"%s\": %s", i, cases[i].says, said);
+        check(!strstr(cases[i].says, ": NaN") || !strstr(said, "explains"), "a NaN needs no explanation: %s", said);
+    }
+    lesson_free(&t);
+    close_model();
+}
+
+/* A mistake and one more wrong tensor: what is left with the mistake is counted. */
+static void what_a_mistake_of_training_leaves_is_counted(void)
+{
+    static const char *const changed[] = {"grad.pooler.dense.weight", "grad.encoder.layer.0.output.dense.weight",
+                                          "grad.embeddings.word_embeddings.weight", "grad.encoder.layer.1.output.dense",
+                                          "grad.cls.predictions.bias"};
+    Lesson t;
+    Error e = {0};
+    if (!open_model()) return;
+    bool ok = check(lesson_new(&t, &model, &batch, labels, next_sentence, &e) == BERT_OK, "%s", e.message);
+    for (size_t i = 0; ok && i < 5 * training_mistakes_count; i++) {
+        const TrainingMistake *m = &training_mistakes[i / 5];
+        char line[512];
+        if (strcmp(m->name, "MLM sum") && strcmp(m->name, "NSP swapped") && strcmp(m->name, "every real token")) continue;
+        const int32_t specials[2] = {2, 3};
+        t.specials = specials;
+        if (!lesson_run(&t, m) || !write_lesson(&t) || !change_file((Change){changed[i % 5], NULL, 1.5, 0, 0})) break;
+        check(verify_it() == BERT_DIFFERENT, "it differs: %s", said);
+        snprintf(line, sizeof line, "best explanation: %s (loss ", m->sentence);
+        const char *at = strstr(said, line), *end = at ? strchr(at, '\n') : NULL, *left = at ? strstr(at, ", 1 of ") : NULL;
+        check(left && left < end && strstr(left, " still differ)") < end, "%s, %s: %s", m->name, changed[i % 5], said);
     }
     lesson_free(&t);
     close_model();
@@ -606,10 +636,10 @@ static void a_trace_with_gradients_verifies_and_compares(void)
         check(run("./bert verify -q -m %s %s 2>&1", directory, traced) == 0 && strstr(output, "no difference\n") &&
               strstr(output, "84 compared"), "%s", output);
         check(run("./bert compare -q %s %s 2>&1", path, traced) == 0 && strstr(output, "84 compared"), "%s", output);
-        check(change_file((Change){"grad.pooler.dense", NULL, -1, 0}), "a sign");
+        check(change_file((Change){"grad.pooler.dense", NULL, -1, 0, 0}), "a sign");
         check(run("./bert compare -q %s %s 2>&1", traced, path) == 1 &&
               strstr(output, "\nfirst difference: grad.pooler.dense: NMSE 6 dB"), "%s", output);
-        check(change_file((Change){"labels", "", 0, 0}) && change_file((Change){"next_sentence_label", "", 0, 0}), "%s",
+        check(change_file((Change){"labels", "", 0, 0, 0}) && change_file((Change){"next_sentence_label", "", 0, 0, 0}), "%s",
               "no labels");
         check(run("./bert verify -q -m %s %s 2>&1", directory, path) == 3 &&
               strstr(output, "neither labels nor next_sentence_label"), "%s", output);
@@ -626,6 +656,7 @@ const Test gradients_tests[] = {
      mistakes_of_training_that_are_the_same_here_are_both_named},
     {"a_factor_of_all_gradients_is_named", a_factor_of_all_gradients_is_named},
     {"verify_reads_gradients_as_programs_write_them", verify_reads_gradients_as_programs_write_them},
+    {"what_a_mistake_of_training_leaves_is_counted", what_a_mistake_of_training_leaves_is_counted},
     {"a_trace_with_gradients_verifies_and_compares", a_trace_with_gradients_verifies_and_compares},
     {"a_mistake_is_named_beside_padding_idx", a_mistake_is_named_beside_padding_idx},
     {"mistakes_of_labels_change_those_that_they_say", mistakes_of_labels_change_those_that_they_say},

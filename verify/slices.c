@@ -77,7 +77,7 @@ static size_t nearest_slice(const TraceEntry *ref, const TraceEntry *other, cons
             if (slice_at(ref, &s, p) != s.first) continue;
             const size_t k = index_at(ref, place_exchanged(ref, &s, p));
             const double d = tensor_element(&ref->tensor, k) - other_element(ref, other, r, criteria, i);
-            if (isfinite(d) && fabs(d) < 1e30 && element_counts(ref, criteria, k)) squares += d * d;
+            if (fabs(d) < 1e30 && element_counts(ref, criteria, k)) squares += d * d;
         }
         if (n != s.first && squares < least) least = squares, nearest = n;
     }
