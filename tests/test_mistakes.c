@@ -529,6 +529,48 @@ static void dropout_is_told_in_every_block_and_sequence(void)
     close_model();
 }
 
+/* The same, and what is left has errors that only small probabilities notice. */
+static void dropped_and_rounded(Trial *t)
+{
+    real *p = t->a.block[t->layer].probs;
+    dropped_probs(t);
+    for (size_t i = 0; i < t->a.score_start[t->a.batch.B]; i++)
+        if (p[i] != 0) p[i] = (real)(rint((double)p[i] * 4096) / 4096 + 1.0 / 8192);
+}
+
+/* Two tokens have the same values in head 0: for that head no equations can be solved, for the others they can. */
+static void equal_values(Trial *t)
+{
+    real *value = t->a.block[t->layer].value;
+    ordinary_step(t, TRACE_VALUE);
+    for (int b = 0; b < t->a.batch.B; b++) {
+        real *row = value + (t->a.start[b] + 4) * H;
+        memcpy(row, row + H, 8 * sizeof *row);
+    }
+}
+
+static bool plant_equal_values(Trial *t)
+{
+    t->instead[TRACE_VALUE] = equal_values;
+    t->instead[TRACE_CONTEXT] = dropped_context;
+    return true;
+}
+
+static void dropout_is_told_by_what_can_be_told(void)
+{
+    if (!open_model()) return;
+    for (int k = 0; k < 8; k++) {
+        const Shape *s = &kinds[1 + k % 2];
+        const Batch batch = batch_of(s, 1 + k / 2 % 2);
+        const Mistake probs = {.name = "rounded", .value = 0.3, .row = TRACE_PROBS, .instead = dropped_and_rounded};
+        const Mistake values = {.name = "equal values", .value = 0.3, .plant = plant_equal_values};
+        if (!write_planted(k < 4 ? &probs : &values, NULL, &batch)) break;
+        check(verify_it(k >= 4) == BERT_DIFFERENT && strstr(said, "dropout is on in the attention, 30 % of"), "%s, %d: %s",
+              s->what, batch.B, said);
+    }
+    close_model();
+}
+
 /* Keys that no mask of BERT's hides, in the last sequence alone. */
 static void some_keys_hidden(Trial *t)
 {
@@ -632,6 +674,7 @@ static void a_mistake_makes_of_a_sequence_what_it_makes_of_it_alone(void)
 const Test mistake_tests[] = {
     {"a_weak_mask_is_measured", a_weak_mask_is_measured},
     {"dropout_is_told_in_every_block_and_sequence", dropout_is_told_in_every_block_and_sequence},
+    {"dropout_is_told_by_what_can_be_told", dropout_is_told_by_what_can_be_told},
     {"hidden_keys_and_empty_rows_are_counted", hidden_keys_and_empty_rows_are_counted},
     {"a_mistake_of_a_later_block_is_found_there", a_mistake_of_a_later_block_is_found_there},
     {"every_row_of_the_table_is_found_and_named", every_row_of_the_table_is_found_and_named},
