@@ -571,6 +571,65 @@ static void dropout_is_told_by_what_can_be_told(void)
     close_model();
 }
 
+/* So many of the probabilities that are large enough to tell are dropped, and the others are as large as that share wants;
+ * how many there are. */
+static size_t dropped, enough;
+
+static void dropped_so_many(Trial *t)
+{
+    real *p = t->a.block[t->layer].probs;
+    const size_t count = t->a.score_start[t->a.batch.B];
+    size_t large = 0;
+    ordinary_step(t, TRACE_PROBS);
+    for (size_t i = 0; i < count; i++) large += (double)p[i] >= 0.01;
+    if (t->layer == 0) enough = large;                                  /* the first block is the one that is judged */
+    for (size_t i = 0, n = 0; i < count; i++) {
+        const bool drops = (double)p[i] >= 0.01 && n++ * 37 % large < dropped;
+        p[i] = drops ? 0 : (real)((double)p[i] / (1 - t->value));
+    }
+}
+
+/* A share is named where at least forty probabilities tell, and as many are dropped as chance makes of it: four standard
+ * deviations and a fiftieth at most from it. None, or all, is no dropout. */
+static void as_many_are_dropped_as_the_share_says(void)
+{
+    static const Shape shapes[] = {{"3", 3, {{0}}, {{1, 1, 1}}}, {"4", 4, {{0}}, {{1, 1, 1, 1}}},
+                                   {"7", 7, {{0}}, {{1, 1, 1, 1, 1, 1, 1}}}};
+    static const double shares[] = {0.1, 0.3, 0.7};
+    size_t told = 0, untold = 0;
+    if (too_slow() || !open_model()) return;
+    for (int k = 0; k < 9; k++) {
+        const Batch batch = batch_of(&shapes[k / 3], 1);
+        const Mistake m = {.name = "so many", .value = shares[k % 3], .row = TRACE_PROBS, .instead = dropped_so_many};
+        enough = 1;
+        for (dropped = 0; dropped <= enough; dropped += enough > 60 ? 4 : 2) {
+            if (!write_planted(&m, NULL, &batch) || !check(verify_it(false) == BERT_DIFFERENT, "%s", said)) break;
+            const double n = (double)enough, found = (double)dropped / n, spread = 4 * sqrt(m.value * (1 - m.value) / n) + 0.02;
+            const bool is_one = enough >= 40 && dropped > 0 && dropped < enough && fabs(found - m.value) <= spread;
+            check((strstr(said, "dropout is on in the attention") != NULL) == is_one, "%zu of %zu, share %g: %d: %s", dropped,
+                  enough, m.value, is_one, said);
+            told += is_one, untold += !is_one;
+        }
+    }
+    check(told > 20 && untold > 20, "%zu are told, %zu not", told, untold);
+    close_model();
+}
+
+/* As many tokens as a head has features can just be solved for. */
+static void a_context_of_as_many_tokens_as_features_is_solved(void)
+{
+    static const Shape shapes[] = {{"8", 8, {{0}}, {{1, 1, 1, 1, 1, 1, 1, 1}}}, {"9", 9, {{0}}, {{1, 1, 1, 1, 1, 1, 1, 1, 1}}}};
+    if (!open_model()) return;
+    for (int k = 0; k < 2; k++) {
+        const Batch batch = batch_of(&shapes[k], 1);
+        const Mistake m = {.name = "dropout", .value = 0.25, .row = TRACE_CONTEXT, .instead = dropped_context};
+        if (!write_planted(&m, NULL, &batch)) break;
+        check(verify_it(false) == BERT_DIFFERENT, "it differs: %s", said);
+        check((strstr(said, "dropout is on in the attention, 25 %") != NULL) == (k == 0), "%d: %s", k, said);
+    }
+    close_model();
+}
+
 /* Keys that no mask of BERT's hides, in the last sequence alone. */
 static void some_keys_hidden(Trial *t)
 {
@@ -675,6 +734,8 @@ const Test mistake_tests[] = {
     {"a_weak_mask_is_measured", a_weak_mask_is_measured},
     {"dropout_is_told_in_every_block_and_sequence", dropout_is_told_in_every_block_and_sequence},
     {"dropout_is_told_by_what_can_be_told", dropout_is_told_by_what_can_be_told},
+    {"as_many_are_dropped_as_the_share_says", as_many_are_dropped_as_the_share_says},
+    {"a_context_of_as_many_tokens_as_features_is_solved", a_context_of_as_many_tokens_as_features_is_solved},
     {"hidden_keys_and_empty_rows_are_counted", hidden_keys_and_empty_rows_are_counted},
     {"a_mistake_of_a_later_block_is_found_there", a_mistake_of_a_later_block_is_found_there},
     {"every_row_of_the_table_is_found_and_named", every_row_of_the_table_is_found_and_named},
