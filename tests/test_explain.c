@@ -1061,11 +1061,13 @@ static void the_columns_of_a_head_have_its_numbers(void)
     for (int k = 0; k < 2 * 3 * 2; k++) {
         const int step = k / 6 ? 10 : 7, head = k % 3, layer = k / 3 % 2;
         int headings = 0;
-        check(run("./bert explain -m %s --step %d --head %d --layer %d 'the cat'", tiny, step, head, layer) == 0, "it runs");
+        check(run("./bert explain -m %s --step %d --head %d --layer %d 'the cat'", tiny, step, head, layer) == 0,
+              "it runs");
         for (const char *at = output; (at = strstr(at, " feature ")); headings++) {
             at += strlen(" feature ");
             for (int number = head * D, n, shown; sscanf(at, "%d%n", &shown, &n) == 1; at += n, number++)
-                check(shown == number, "step %d, head %d: column %d, expected %d: %s", step, head, shown, number, output);
+                check(shown == number, "step %d, head %d: column %d, expected %d: %s", step, head, shown, number,
+                      output);
         }
         check(headings >= 2, "step %d, head %d: %d headings: %s", step, head, headings, output);
     }

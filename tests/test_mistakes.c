@@ -565,14 +565,15 @@ static void dropout_is_told_by_what_can_be_told(void)
         const Mistake probs = {.name = "rounded", .value = 0.3, .row = TRACE_PROBS, .instead = dropped_and_rounded};
         const Mistake values = {.name = "equal values", .value = 0.3, .plant = plant_equal_values};
         if (!write_planted(k < 4 ? &probs : &values, NULL, &batch)) break;
-        check(verify_it(k >= 4) == BERT_DIFFERENT && strstr(said, "dropout is on in the attention, 30 % of"), "%s, %d: %s",
+        check(verify_it(k >= 4) == BERT_DIFFERENT && strstr(said, "dropout is on in the attention, 30 % of"),
+              "%s, %d: %s",
               s->what, batch.B, said);
     }
     close_model();
 }
 
-/* So many of the probabilities that are large enough to tell are dropped, and the others are as large as that share wants;
- * how many there are. */
+/* So many of the probabilities that are large enough to tell are dropped, and the others are as large as that share
+ * wants; how many there are. */
 static size_t dropped, enough;
 
 static void dropped_so_many(Trial *t)
@@ -589,8 +590,8 @@ static void dropped_so_many(Trial *t)
     }
 }
 
-/* A share is named where at least forty probabilities tell, and as many are dropped as chance makes of it: four standard
- * deviations and a fiftieth at most from it. None, or all, is no dropout. */
+/* A share is named where at least forty probabilities tell, and as many are dropped as chance makes of it: at most four
+ * standard deviations and a fiftieth from it. None, or all, is no dropout. */
 static void as_many_are_dropped_as_the_share_says(void)
 {
     static const Shape shapes[] = {{"3", 3, {{0}}, {{1, 1, 1}}}, {"4", 4, {{0}}, {{1, 1, 1, 1}}},
@@ -604,9 +605,11 @@ static void as_many_are_dropped_as_the_share_says(void)
         enough = 1;
         for (dropped = 0; dropped <= enough; dropped += enough > 60 ? 4 : 2) {
             if (!write_planted(&m, NULL, &batch) || !check(verify_it(false) == BERT_DIFFERENT, "%s", said)) break;
-            const double n = (double)enough, found = (double)dropped / n, spread = 4 * sqrt(m.value * (1 - m.value) / n) + 0.02;
+            const double n = (double)enough, found = (double)dropped / n;
+            const double spread = 4 * sqrt(m.value * (1 - m.value) / n) + 0.02;
             const bool is_one = enough >= 40 && dropped > 0 && dropped < enough && fabs(found - m.value) <= spread;
-            check((strstr(said, "dropout is on in the attention") != NULL) == is_one, "%zu of %zu, share %g: %d: %s", dropped,
+            check((strstr(said, "dropout is on in the attention") != NULL) == is_one, "%zu of %zu, share %g: %d: %s",
+                  dropped,
                   enough, m.value, is_one, said);
             told += is_one, untold += !is_one;
         }
@@ -618,7 +621,8 @@ static void as_many_are_dropped_as_the_share_says(void)
 /* As many tokens as a head has features can just be solved for. */
 static void a_context_of_as_many_tokens_as_features_is_solved(void)
 {
-    static const Shape shapes[] = {{"8", 8, {{0}}, {{1, 1, 1, 1, 1, 1, 1, 1}}}, {"9", 9, {{0}}, {{1, 1, 1, 1, 1, 1, 1, 1, 1}}}};
+    static const Shape shapes[] = {{"8", 8, {{0}}, {{1, 1, 1, 1, 1, 1, 1, 1}}},
+                                   {"9", 9, {{0}}, {{1, 1, 1, 1, 1, 1, 1, 1, 1}}}};
     if (!open_model()) return;
     for (int k = 0; k < 2; k++) {
         const Batch batch = batch_of(&shapes[k], 1);
