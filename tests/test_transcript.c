@@ -1,5 +1,5 @@
 /* test_transcript.c - what the commands print, word for word: tests/golden/commands.txt, messages.txt, files.txt,
- * heads.txt and training.txt on the model "tiny", pocket.txt on weights/pocket, and documents.txt on bert-base-uncased.
+ * heads.txt, training.txt and tasks.txt on the model "tiny", pocket.txt on weights/pocket, and documents.txt on bert-base-uncased.
  * The numbers are the same on every machine, and so is the text.
  *
  * A transcript says that something is another text than it was; whether it is right is said by the tests that compare
@@ -337,6 +337,25 @@ static void the_transcript_of_training_is_the_same(void)
     formula_remove(tiny);
 }
 
+/* Learning once more: from labels, from a teacher (the model "odd"), from what a directory holds; every note, every
+ * refusal, and lengths at their exact edge. tests/learn.sh runs it and shows what it left. */
+static void the_transcript_of_tasks_is_the_same(void)
+{
+    char odd[300];
+    Error e = {0};
+    if (!tiny_model()) return;
+    run("mkdir %s/odd", tiny);
+    snprintf(odd, sizeof odd, "%s/odd", tiny);
+    check(formula_model(odd, "odd", &e) == BERT_OK, "%s", e.message);
+    write_gold("gold", "iwn");
+    write_gold("gold-words", "iw");
+    write_gold("gold-next", "in");
+    write_gold("gold-half", "is");
+    check_transcript("tests/golden/tasks.txt");
+    run("cd %s && rm -r odd gold*", tiny);
+    formula_remove(tiny);
+}
+
 /* Models with a head for a task. */
 static void the_transcript_of_the_heads_is_the_same(void)
 {
@@ -391,6 +410,7 @@ const Test transcript_tests[] = {
     {"the_transcript_of_the_commands_is_the_same", the_transcript_of_the_commands_is_the_same},
     {"the_transcript_of_the_messages_is_the_same", the_transcript_of_the_messages_is_the_same},
     {"the_transcript_of_training_is_the_same", the_transcript_of_training_is_the_same},
+    {"the_transcript_of_tasks_is_the_same", the_transcript_of_tasks_is_the_same},
     {"the_transcript_of_the_files_is_the_same", the_transcript_of_the_files_is_the_same},
     {"the_transcript_of_the_heads_is_the_same", the_transcript_of_the_heads_is_the_same},
     {"the_transcript_of_the_documents_is_the_same", the_transcript_of_the_documents_is_the_same},
