@@ -1,5 +1,5 @@
-# learn.sh NEW OPTIONS: `bert train -o NEW OPTIONS`, for tests/golden/tasks.txt. Its exit code, what it says, its log (both
-# without how fast it was), and the SHA-256 of the model.
+# learn.sh NEW OPTIONS: `bert train -o NEW OPTIONS`, for tests/golden/tasks.txt. Its exit code, what it says, its log
+# (both without how fast it was), and the SHA-256 of the model.
 new=$1
 shift
 ./bert train -o "$new" "$@" > "$new.said" 2>&1
