@@ -9,9 +9,9 @@
  *     NEW_TRANSCRIPT=1 build/tests transcript        writes all files anew; then read the difference
  *
  * In the files, `$ ` begins a command without its `bert`, `& ` one on a terminal, whose stderr is not heard, `% ` one
- * for the shell, which makes the next one's files. @ is the model's directory (and stands for `-m @`, unless the command
- * names another model), N the number of a line of the sources. What went to stderr comes behind the answer, with `! `
- * before each line; the last line is the exit code. */
+ * for the shell, which makes the next one's files. @ is the model's directory (and stands for `-m @`, unless the
+ * command names another model), N the number of a line of the sources. What went to stderr comes behind the answer, with
+ * `! ` before each line; the last line is the exit code. */
 #include "shell.h"
 #include <math.h>
 #include <stdlib.h>
@@ -339,13 +339,14 @@ static void write_gold(const char *file, const char *kinds)
     check(safetensors_write(path, tensors, count, NULL, 0, &e) == BERT_OK, "%s", e.message);
 }
 
-/* Rows of ids for --inputs, of which the last number of one tensor is at its limit, or beyond; and a row that is longer
- * than the model. */
+/* Rows of ids for --inputs, of which the last number of one tensor is at its limit, or beyond; a row without a token
+ * that may be looked at; and one that is longer than the model. */
 static void write_limits(void)
 {
     static const struct { const char *file; int tensor; int64_t last; size_t T; } cases[] = {
         {"ids", 0, 3, 4}, {"id-low", 0, -1, 4}, {"id-last", 0, 100, 4}, {"id-high", 0, 101, 4}, {"type-last", 1, 2, 4},
-        {"type-high", 1, 3, 4}, {"mask-low", 2, -1, 4}, {"mask-high", 2, 2, 4}, {"wide-row", 0, 3, 33}};
+        {"type-high", 1, 3, 4}, {"mask-low", 2, -1, 4}, {"mask-high", 2, 2, 4}, {"mask-none", 2, 0, 4},
+        {"wide-row", 0, 3, 33}};
     static char names[3][16] = {"input_ids", "token_type_ids", "attention_mask"};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int64_t numbers[3][33];
@@ -354,7 +355,7 @@ static void write_limits(void)
         Error e = {0};
         const size_t T = cases[i].T;
         for (int k = 0; k < 3; k++) {
-            for (size_t t = 0; t < T; t++) numbers[k][t] = k ? 1 : 60;
+            for (size_t t = 0; t < T; t++) numbers[k][t] = k == 0 ? 60 : k == 1 || strcmp(cases[i].file, "mask-none");
             if (cases[i].tensor == k) numbers[k][T - 1] = cases[i].last;
             tensors[k] = (SafeTensor){names[k], DTYPE_I64, 2, {1, T}, T, numbers[k]};
         }
