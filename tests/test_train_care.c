@@ -133,6 +133,21 @@ static void memory_is_told_before_it_is_taken(void)
     remove_work();
 }
 
+/* Without --save-every: what a run that was killed after more than 500 steps has left is the state of step 500, or of one
+ * of its multiples. */
+static void a_state_is_saved_every_500_steps(void)
+{
+    if (too_slow() || !make_work()) return;
+    run("./bert train -q --config %s/config.json --vocab %s/vocab.txt -f tests/golden/train.txt --batch 1 --steps 100000 "
+        "-o %s/a 2> /dev/null & pid=$!; i=0; while [ $(wc -l < %s/a/training/log.jsonl || echo 0) -lt 520 ] && "
+        "[ $i -lt 400 ]; do sleep 0.05; i=$((i + 1)); done 2> /dev/null; kill -9 $pid; wait $pid 2> /dev/null", tiny, tiny,
+        work, work);
+    check(run("head -c 20000 %s/a/training/state.safetensors | grep -ao '\"step\":\"[0-9]*\"' | tr -dc '0-9'", work) == 0,
+          "a state: %s", output);
+    check(atoi(output) > 0 && atoi(output) % 500 == 0, "it is that of step %s", output);
+    remove_work();
+}
+
 static void doubtful_settings_are_said(void)
 {
     if (!make_work()) return;
@@ -156,6 +171,7 @@ const Test train_care_tests[] = {
     {"a_failed_run_leaves_no_directory", a_failed_run_leaves_no_directory},
     {"settings_that_differ_are_said_all_at_once", settings_that_differ_are_said_all_at_once},
     {"a_signal_saves_a_whole_state_and_says_so", a_signal_saves_a_whole_state_and_says_so},
+    {"a_state_is_saved_every_500_steps", a_state_is_saved_every_500_steps},
     {"memory_is_told_before_it_is_taken", memory_is_told_before_it_is_taken},
     {"doubtful_settings_are_said", doubtful_settings_are_said},
     {NULL, NULL}
