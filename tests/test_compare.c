@@ -368,7 +368,7 @@ static void the_order_of_a_file_does_not_matter(void)
 /* =====================================================================================================================
  * Several names of one tensor
  * ================================================================================================================== */
-typedef enum { COPIED, ZEROS, ONE_WRONG, ONE_NAN, PADDING_WRONG, SECOND_KINDS, TURNED } SecondKind;
+typedef enum { COPIED, ZEROS, FIRST_WRONG, ONE_WRONG, ONE_NAN, PADDING_WRONG, SECOND_KINDS, TURNED } SecondKind;
 
 /* The tiny model's trace with one of its tensors a second time, under another name, spoiled in that way; `before`: in
  * front of all others. False: it cannot be made. */
@@ -388,7 +388,7 @@ static bool write_second(const char *to, const char *first, const char *second, 
         const size_t width = found->shape[found->rank - 1];
         for (size_t i = 0; i < found->count; i++)
             numbers[i] = kind == ZEROS ? 0 : (float)tensor_element(found, i);
-        if (kind == ONE_WRONG) numbers[1] += 3;
+        if (kind == FIRST_WRONG || kind == ONE_WRONG) numbers[kind == ONE_WRONG] += 3;
         if (kind == ONE_NAN) numbers[2] = NAN;
         if (kind == PADDING_WRONG) numbers[found->count - width] = 77;
         const size_t rows = found->rank > 1 ? found->shape[found->rank - 2] : 1, each = rows * width;
@@ -533,6 +533,50 @@ static void a_difference_in_one_part_is_said(void)
         check(compare() == 1 && (parts[n].said ? strstr(output, line) != NULL : !strstr(output, "its difference:")),
               "part %zu, \"%s\": %s", n, parts[n].said ? parts[n].said : "nothing", output);
     }
+    remove_made();
+}
+
+/* One token whose dimension somebody dropped, in OTHER or in REF: the same numbers, and others. */
+static void one_token_may_have_no_dimension(void)
+{
+    static const size_t flat[] = {8, 0}, row[] = {1, 8, 0}, batch[] = {1, 1, 8, 0};
+    static const size_t *const shapes[] = {flat, row, batch};
+    double x[8];
+    if (!tiny_model()) return;
+    for (int i = 0; i < 18; i++) {
+        Made ref = {0}, other = {0};
+        for (int k = 0; k < 8; k++) x[k] = sin(k * k + 1.0);
+        add_tensor(&ref, "encoder.layer.0.output.LayerNorm", DTYPE_F32, shapes[i / 2 / 3], x);
+        x[7] += i % 2;
+        add_tensor(&other, "encoder.layer.0.output.LayerNorm", DTYPE_F32, shapes[i / 2 % 3], x);
+        write_made(&ref, "ref");
+        write_made(&other, "other");
+        check(compare() == i % 2 && strstr(output, i % 2 ? " 1 at token 0 feature 7\n" : "\nno difference\n"),
+              "shapes %d and %d: %s", i / 2 / 3, i / 2 % 3, output);
+    }
+    remove_made();
+}
+
+/* Two of four heads are swapped; the last token is padding, and the two sides hide it by other numbers. */
+static void hidden_scores_do_not_say_which_heads_are_swapped(void)
+{
+    static const size_t row[] = {1, 3, 0}, heads[] = {1, 4, 3, 3, 0};
+    static const double ids[] = {5, 6, 0}, mask[] = {1, 1, 0};
+    static const int places[] = {0, 3, 2, 1};
+    double scores[36], swapped[36];
+    Made ref = {0}, other = {0};
+    if (!tiny_model()) return;
+    for (int i = 0; i < 36; i++) scores[i] = i % 3 == 2 ? -1e9 - 64 * (i % 5) : cos(i * i + 2.0);
+    for (int i = 0; i < 36; i++)
+        swapped[i] = i % 3 == 2 ? -3e38 * (1 - 0.1 * (i % 7)) : scores[places[i / 9] * 9 + i % 9];
+    for (int k = 0; k < 2; k++) {
+        add_tensor(k ? &other : &ref, "input_ids", DTYPE_I64, row, ids);
+        add_tensor(k ? &other : &ref, "attention_mask", DTYPE_I64, row, mask);
+        add_tensor(k ? &other : &ref, "encoder.layer.0.attention.self.scores", DTYPE_F32, heads, k ? swapped : scores);
+    }
+    write_made(&ref, "ref");
+    write_made(&other, "other");
+    check(compare() == 1 && strstr(output, "\nits difference: heads 1 and 3 are swapped\n"), "%s", output);
     remove_made();
 }
 
@@ -703,6 +747,8 @@ const Test compare_tests[] = {
     {"as_many_numbers_in_another_shape_differ", as_many_numbers_in_another_shape_differ},
     {"ids_that_are_empty_are_compared", ids_that_are_empty_are_compared},
     {"each_name_of_a_tensor_is_compared", each_name_of_a_tensor_is_compared},
+    {"one_token_may_have_no_dimension", one_token_may_have_no_dimension},
+    {"hidden_scores_do_not_say_which_heads_are_swapped", hidden_scores_do_not_say_which_heads_are_swapped},
     {"a_difference_in_one_part_is_said", a_difference_in_one_part_is_said},
     {"ids_that_say_two_things_are_refused", ids_that_say_two_things_are_refused},
     {"the_order_of_a_second_name_is_said", the_order_of_a_second_name_is_said},

@@ -268,6 +268,23 @@ static double loss_with(const char *line, const char *task)
     return loss;
 }
 
+/* [CLS] A [SEP] B [SEP] are five: a model that has fewer positions learns neither from texts nor a task. */
+static void a_model_of_four_positions_is_refused(void)
+{
+    static const char *const tasks[] = {"", "--task classify", "--task tag"};
+    if (!make_work()) return;
+    run("sed 's/\"max_position_embeddings\": 32/\"max_position_embeddings\": 4/' %s/config.json > %s/config.json", tiny, work);
+    run("printf 'a\tthe\nb\tcat\n' > %s/text", work);
+    for (int i = 0; i < 3; i++) {
+        const int code = run("./bert train -q --config %s/config.json --vocab %s/vocab.txt %s -f %s/text --steps 1 -o %s/x 2>&1",
+                             work, tiny, tasks[i], work, work);
+        check(code == 3 && strstr(output, "the model has 4 positions, 5 are the least"), "%s: code %d: %s", tasks[i], code,
+              output);
+    }
+    check(run("test -e %s/x", work) != 0, "nothing is written");
+    remove_work();
+}
+
 /* Which key of config.json says how much of what a head reads is dropped, for BERT and for DistilBERT: Hugging Face's
  * classifier_dropout is for texts and words; seq_classif_dropout for texts, qa_dropout for answers, and words have
  * `dropout`. Only its own key changes the loss. */
@@ -306,6 +323,7 @@ static void each_head_has_its_own_dropout(void)
 }
 
 const Test train_task_tests[] = {
+    {"a_model_of_four_positions_is_refused", a_model_of_four_positions_is_refused},
     {"each_head_has_its_own_dropout", each_head_has_its_own_dropout},
     {"entities_are_counted_whole", entities_are_counted_whole},
     {"answers_are_scored_by_their_words", answers_are_scored_by_their_words},

@@ -286,16 +286,17 @@ static void a_message_names_the_key_of_its_value(void)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         check(json_walk(cases[i].text, strlen(cases[i].text), &e) == BERT_FILE && ends_with(e.message, cases[i].end),
               "%s: %s", cases[i].text, e.message);
-    for (int i = 0; i < 2; i++) {                                       /* 126 or 127 bytes, and characters of 2 bytes */
-        snprintf(wanted, sizeof wanted, "%0*d", 126 + i, 0);
+    for (int n = 120; n < 128; n++) {                                   /* n bytes, and two characters of 2 bytes each */
+        snprintf(wanted, sizeof wanted, "%0*d", n, 0);
         snprintf(text, sizeof text, "{\"%s\xc3\xa9\xc3\xa9\": {\"b\": null}}", wanted);
+        for (int used = n + 2; used <= 127 && used <= n + 4; used += 2) strcat(wanted, "\xc3\xa9");
         Status s = json_open(&j, "t.json", (const unsigned char *)text, strlen(text), 0, &e);
         if (s == BERT_OK) s = json_next_key(&j, key, sizeof key, &more, &e);
         if (s == BERT_OK) s = json_begin(&j, '{', &e);
         if (s == BERT_OK) s = json_next_key(&j, key, sizeof key, &more, &e);
         check(s == BERT_OK && json_integer(&j, &number, &e) == BERT_FILE, "%s", e.message);
         snprintf(key, sizeof key, ", for the key \"b\" of \"%s\"", wanted);
-        check(ends_with(e.message, key), "%d: %s", i, e.message);
+        check(ends_with(e.message, key), "%d: %s", n, e.message);
     }
 }
 

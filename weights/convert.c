@@ -325,7 +325,7 @@ static Status write_transposed(FILE *out, const unsigned char *K, size_t rows, s
 {
     enum { BLOCK = 16 };
     float *W = calloc(cols, BLOCK * sizeof *W);
-    if (!W) return fail(e, BERT_SYSTEM, "convert: out of memory (%zu columns)", cols);
+    if (!W) return fail(e, BERT_SYSTEM, "out of memory for a transposed kernel (%zu columns)", cols);
     for (size_t first = 0; first < rows; first += BLOCK) {
         size_t count = rows - first < BLOCK ? rows - first : BLOCK;
         for (size_t k = 0; k < cols; k++)
