@@ -79,7 +79,6 @@ static Status encode_question(const Session *s, const Input *input, Answering *g
 {
     EncodeOptions options = encode_options(s), bare = {.plain = s->options.plain, .no_add_special = true};
     options.max_length = 0;
-    options.pad = false;
     if (!input->has_pair) return fail(e, BERT_TEXT, "there is no ' ||| ' between question and context");
     if (!input->a.length) return fail(e, BERT_TEXT, "the question is empty");
     if (!input->b.length) return fail(e, BERT_TEXT, "the context is empty");

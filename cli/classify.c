@@ -340,17 +340,10 @@ static char *fill_template(const char *template, const char *label)
     return text;
 }
 
-/* The segment of the hypothesis. */
-static int second_segment(const Session *s)
-{
-    return s->model.config.distilbert || s->tokenizer.no_segments ? 0 : 1;
-}
-
 /* One label of the list, n bytes: blanks around it go; an empty one is none. */
 static Status add_label(ZeroShot *z, const char *at, size_t n, const char *template, Error *e)
 {
-    const EncodeOptions bare = {.plain = z->s->options.plain, .no_add_special = true,
-                                .segments = second_segment(z->s)};
+    const EncodeOptions bare = {.plain = z->s->options.plain, .no_add_special = true};
     for (; n && (*at == ' ' || *at == '\t'); n--) at++;
     while (n && (at[n - 1] == ' ' || at[n - 1] == '\t')) n--;
     if (!n) return BERT_OK;
@@ -427,6 +420,12 @@ static Status find_entailment(ZeroShot *z, const Labels *l, Error *e)
     return BERT_OK;
 }
 
+/* The segment of the hypothesis. */
+static int second_segment(const Session *s)
+{
+    return s->model.config.distilbert || s->tokenizer.no_segments ? 0 : 1;
+}
+
 /* [CLS] premise [SEP] hypothesis [SEP], of which only the premise is cut if it is too long: the hypothesis must stay
  * whole. `premise` was encoded without [CLS] and [SEP]; `pair` has room for both and three more. */
 static Status join_pair(const ZeroShot *z, const Encoding *premise, const Encoding *hypothesis, Encoding *pair,
@@ -455,11 +454,16 @@ static Status join_pair(const ZeroShot *z, const Encoding *premise, const Encodi
     return BERT_OK;
 }
 
+/* One label alone, or --multi: each is judged by itself, entailment against contradiction. */
+static bool each_alone(const ZeroShot *z)
+{
+    return z->s->options.multi || z->count == 1;
+}
+
 /* Both logits of every label for one premise. */
 static Status ask_labels(ZeroShot *z, const Encoding *premise, Encoding *pair, Error *e)
 {
     const Request request = {.classifier = true};
-    const bool alone = z->s->options.multi || z->count == 1;
     Status status = BERT_OK;
     for (int i = 0; i < z->count && status == BERT_OK; i++) {
         ModelRun run = {0};
@@ -468,18 +472,17 @@ static Status ask_labels(ZeroShot *z, const Encoding *premise, Encoding *pair, E
         if (status == BERT_OK) {
             z->logits[i] = run.a.classifier_logits[z->entailment];
             z->against[i] = run.a.classifier_logits[z->contradiction];
-            z->broken |= !isfinite(z->logits[i]) || (alone && !isfinite(z->against[i]));
+            z->broken |= !isfinite(z->logits[i]) || (each_alone(z) && !isfinite(z->against[i]));
         }
         run_free(&run);
     }
     return status;
 }
 
-/* One label alone, or --multi: entailment against contradiction, for each label by itself. Else softmax over the
- * labels' entailment. */
+/* Softmax over both logits of each label, or over the labels' entailment. */
 static void score_labels(ZeroShot *z)
 {
-    const bool alone = z->s->options.multi || z->count == 1;
+    const bool alone = each_alone(z);
     real pair[2];
     for (int i = 0; i < z->count; i++) {
         z->answer[i] = (Answer){z->names[i], 0, (double)z->logits[i], i};
@@ -495,7 +498,7 @@ static void score_labels(ZeroShot *z)
 /* One input: its pieces once, then a pair with each label. */
 static Status zero_shot_one(ZeroShot *z, Session *s, const Input *input, Error *e)
 {
-    const EncodeOptions bare = {.plain = s->options.plain, .no_add_special = true, .segments = 0};
+    const EncodeOptions bare = {.plain = s->options.plain, .no_add_special = true};
     Encoding premise = {0}, pair = {0};
     int longest = 0;
     for (int i = 0; i < z->count; i++)

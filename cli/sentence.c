@@ -131,7 +131,6 @@ static void mask_prompt(int32_t *mask, const Tokens *x, int prompt_tokens)
 {
     size_t first = 0;
     while (first < x->T && !x->attention_mask[first]) first++;
-    if (first == x->T) first = 0;
     for (size_t t = 0; t < x->T; t++)
         mask[t] = t < first + (size_t)prompt_tokens ? 0 : x->attention_mask[t];
 }

@@ -157,8 +157,21 @@ static void teachers_that_do_not_suit_are_refused(void)
     remove_teacher();
 }
 
-/* The teacher's tensor of that name with other numbers: all NaN, or its rows from the last to the first. */
-static bool rewrite_teacher(const char *const names[], int count, bool reverse)
+typedef enum { NOT_NUMBERS, REVERSED, ZEROS, LOW_FROM_64, BEST_66, BEST_66_LOW_FROM_63 } Rewriting;
+
+/* Number i of a tensor (rows, cols) of the teacher, rewritten. */
+static float rewritten(const float *old, size_t rows, size_t cols, size_t i, Rewriting how)
+{
+    if (how == NOT_NUMBERS) return NAN;
+    if (how == REVERSED) return old[(rows - 1 - i / cols) * cols + i % cols];
+    const size_t low = how == LOW_FROM_64 ? 64 : how == BEST_66_LOW_FROM_63 ? 63 : rows;
+    if (how >= BEST_66 && i / cols == 66) return 1;
+    return i / cols >= low ? -100 : 0;
+}
+
+/* The teacher's tensors of these names with other numbers: all NaN; its rows from the last to the first; zeros; zeros,
+ * but -100 from row 64 on; zeros, but 1 in row 66; the same with -100 in rows 63 to 65. */
+static bool rewrite_teacher(const char *const names[], int count, Rewriting how)
 {
     Error e = {0};
     Safetensors st;
@@ -173,8 +186,7 @@ static bool rewrite_teacher(const char *const names[], int count, bool reverse)
         const float *old = t->data;
         copies[k] = malloc(t->count * sizeof *copies[k]);
         if (!check(copies[k] != NULL, "memory")) return false;
-        for (size_t i = 0; i < t->count; i++)
-            copies[k][i] = reverse ? old[(rows - 1 - i / cols) * cols + i % cols] : (float)NAN;
+        for (size_t i = 0; i < t->count; i++) copies[k][i] = rewritten(old, rows, cols, i, how);
         t->data = copies[k];
     }
     check(safetensors_write(path, st.tensors, st.count, NULL, 0, &e) == BERT_OK, "%s", e.message);
@@ -189,10 +201,29 @@ static void pieces_are_found_by_their_text(void)
     static const char *const names[] = {"bert.embeddings.word_embeddings.weight", "cls.predictions.bias"};
     if (!make_teacher()) return;
     check(run(TAUGHT " --steps 4 -o %s/a 2>&1", tiny, teacher, work) == 0, "%s", output);
-    if (rewrite_teacher(names, 2, true)) {
+    if (rewrite_teacher(names, 2, REVERSED)) {
         run("tac %s/vocab.txt > %s/x; mv %s/x %s/vocab.txt", teacher, teacher, teacher, teacher);
         check(run(TAUGHT " --steps 4 -o %s/b 2>&1", tiny, teacher, work) == 0, "%s", output);
         check(run("cmp %s/a/model.safetensors %s/b/model.safetensors 2>&1", work, work) == 0, "%s", output);
+    }
+    remove_teacher();
+}
+
+/* Of 67 pieces that a teacher finds equally good the first 64 are learned, as if it thought little of the last three;
+ * and where the last one is better, the first 63 beside it. */
+static void of_equal_scores_the_first_pieces_are_learned(void)
+{
+    static const Rewriting pairs[][2] = {{ZEROS, LOW_FROM_64}, {BEST_66, BEST_66_LOW_FROM_63}};
+    static const char *const words[] = {"bert.embeddings.word_embeddings.weight"};
+    static const char *const bias[] = {"cls.predictions.bias"};
+    if (!make_teacher()) return;
+    for (int k = 0; k < 2 && rewrite_teacher(words, 1, ZEROS); k++) {
+        run("rm -rf %s/*", work);
+        rewrite_teacher(bias, 1, pairs[k][0]);
+        check(run(TAUGHT " --steps 3 -o %s/a 2>&1", tiny, teacher, work) == 0, "%s", output);
+        rewrite_teacher(bias, 1, pairs[k][1]);
+        check(run(TAUGHT " --steps 3 -o %s/b 2>&1", tiny, teacher, work) == 0, "%s", output);
+        check(run("cmp %s/a/model.safetensors %s/b/model.safetensors 2>&1", work, work) == 0, "pair %d: %s", k, output);
     }
     remove_teacher();
 }
@@ -201,10 +232,20 @@ static void pieces_are_found_by_their_text(void)
 static void a_teacher_that_is_not_finite_is_named(void)
 {
     static const char *const names[] = {"cls.predictions.bias"};
+    static int64_t ids[] = {2, 61, 62, 3}, labels[] = {-100, 61, -100, -100};
+    char path[300], id_name[] = "input_ids", label_name[] = "labels";
+    const SafeTensor list[] = {{id_name, DTYPE_I64, 2, {1, 4}, 4, ids}, {label_name, DTYPE_I64, 2, {1, 4}, 4, labels}};
+    Error e = {0};
     if (!make_teacher()) return;
-    if (rewrite_teacher(names, 1, false))
+    snprintf(path, sizeof path, "%s/rows", work);
+    check(safetensors_write(path, list, 2, NULL, 0, &e) == BERT_OK, "%s", e.message);
+    if (rewrite_teacher(names, 1, NOT_NUMBERS)) {
         check(run(TAUGHT " --steps 2 -o %s/a 2>&1", tiny, teacher, work) == 3 &&
               strstr(output, "the teacher's scores are not finite, in line "), "%s", output);
+        check(run("./bert train -q -m %s --teacher %s --inputs %s --steps 1 --batch 1 -o %s/b 2>&1", tiny, teacher,
+                  path, work) == 3 && strstr(output, "the teacher's scores are not finite, in row 1 or after it"),
+              "%s", output);
+    }
     remove_teacher();
 }
 
@@ -216,6 +257,7 @@ const Test teacher_tests[] = {
     {"a_run_goes_on_with_the_same_teacher", a_run_goes_on_with_the_same_teacher},
     {"teachers_that_do_not_suit_are_refused", teachers_that_do_not_suit_are_refused},
     {"pieces_are_found_by_their_text", pieces_are_found_by_their_text},
+    {"of_equal_scores_the_first_pieces_are_learned", of_equal_scores_the_first_pieces_are_learned},
     {"a_teacher_that_is_not_finite_is_named", a_teacher_that_is_not_finite_is_named},
     {NULL, NULL}
 };

@@ -74,19 +74,20 @@ static void settings_that_differ_are_said_all_at_once(void)
     remove_work();
 }
 
-/* SIGTERM and SIGINT when some steps are done: a line says what is saved, the state is that of that step, and the run
- * that goes on ends with the bytes of one that nobody disturbed. */
+/* SIGTERM, SIGINT and SIGHUP when some steps are done: a line says what is saved, the state is that of that step, and
+ * the run that goes on ends with the bytes of one that nobody disturbed. */
 static void a_signal_saves_a_whole_state_and_says_so(void)
 {
     static const struct { const char *signal, *says; int code; } cases[] = {
-        {"TERM", "ended by SIGTERM after step ", 143}, {"INT", "ended by SIGINT (Ctrl-C) after step ", 130}};
+        {"TERM", "ended by SIGTERM after step ", 143}, {"INT", "ended by SIGINT (Ctrl-C) after step ", 130},
+        {"HUP", "ended by SIGHUP after step ", 129}};
     if (!make_work()) return;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         run("rm -rf %s/*", work);
         /* (A shell's background jobs ignore SIGINT; env --default-signal undoes that.) */
-        const int code = run("env --default-signal=INT " NEW " --schedule constant --steps 100000 -o %s/a > %s/said 2>&1 & "
-                             "pid=$!; i=0; while [ $(wc -l < %s/a/training/log.jsonl || echo 0) -lt 3 ] && [ $i -lt 100 ]; "
-                             "do sleep 0.05; i=$((i + 1)); done 2> /dev/null; kill -%s $pid; wait $pid", tiny, tiny, work,
+        const int code = run("env --default-signal=INT,HUP " NEW " --schedule constant --steps 100000 -o %s/a "
+                             "> %s/said 2>&1 & pid=$!; i=0; while [ $(wc -l < %s/a/training/log.jsonl || echo 0) -lt 3 ] "
+                             "&& [ $i -lt 100 ]; do sleep 0.05; i=$((i + 1)); done 2> /dev/null; kill -%s $pid; wait $pid", tiny, tiny, work,
                              work, work, cases[i].signal);
         check(code == cases[i].code, "%s: code %d", cases[i].signal, code);
         run("cat %s/said", work);
@@ -99,6 +100,53 @@ static void a_signal_saves_a_whole_state_and_says_so(void)
         check(run(NEW " -q --schedule constant --steps %d -o %s/b 2>&1", tiny, tiny, step + 2, work) == 0, "%s", output);
         check(run("cmp %s/a/model.safetensors %s/b/model.safetensors 2>&1", work, work) == 0, "%s", output);
     }
+    remove_work();
+}
+
+/* What a run says that it needs, held against the same sum in words: the weights four times; for each token of a
+ * micro-batch what a layer keeps, twice, and what stands around the layers; the logits of hidden words, twice. A limit
+ * on memory ends the run before it takes that much. */
+static void memory_is_told_before_it_is_taken(void)
+{
+    static const struct { int L, H, A, F, P, batch, micro; double mask; } cases[] = {
+        {2, 24, 3, 56, 32, 200000, 0, 0.15}, {5, 24, 3, 56, 32, 200000, 90000, 0.15}, {2, 24, 3, 56, 64, 70000, 0, 0.6},
+        {2, 48, 3, 56, 32, 200000, 0, 0.15}, {2, 24, 8, 56, 32, 200000, 0, 0.15}, {2, 24, 3, 999, 32, 200000, 0, 0.15},
+    };
+    if (!make_work()) return;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const double L = cases[i].L, H = cases[i].H, A = cases[i].A, F = cases[i].F, P = cases[i].P, V = 101;
+        const double tokens = (cases[i].micro ? cases[i].micro : cases[i].batch) * P;
+        const double weights = (V + P + 3) * H + 2 * H + L * (4 * H * H + 2 * H * F + 9 * H + F) + H * H + H +
+                               H * H + 3 * H + V + 2 * H + 2;
+        const double floats = 4 * weights + tokens * (L * (8 * H + 2 * F + 2 * A * P) + 8 * H) +
+                              2 * tokens * cases[i].mask * V;
+        char says[80], micro[40] = "";
+        if (cases[i].micro) snprintf(micro, sizeof micro, "--micro-batch %d", cases[i].micro);
+        run("sed -E 's/(num_hidden_layers.: )[0-9]+/\\1%d/; s/(hidden_size.: )[0-9]+/\\1%d/; s/(heads.: )[0-9]+/\\1%d/; "
+            "s/(intermediate_size.: )[0-9]+/\\1%d/; s/(position_embeddings.: )[0-9]+/\\1%d/' %s/config.json > %s/c.json", cases[i].L,
+            cases[i].H, cases[i].A, cases[i].F, cases[i].P, tiny, work);
+        snprintf(says, sizeof says, "; about %.0f MB of memory\n", 4 * floats / 1e6 + 1);
+        const int code = run("(ulimit -v 1500000; ./bert train --config %s/c.json --vocab %s/vocab.txt --truncate "
+                             "-f tests/golden/train.txt --steps 1 --batch %d %s --mask %g --max-length %d -o %s/m 2>&1)"
+                             "; code=$?; rm -rf %s/m; exit $code", work, tiny, cases[i].batch, micro,
+                             cases[i].mask, cases[i].P, work, work);
+        check(code == 6 && strstr(output, says), "code %d, expected%s    and not: %s", code, says, output);
+    }
+    remove_work();
+}
+
+/* Without --save-every: what a run that was killed after more than 500 steps has left is the state of step 500, or of
+ * one of its multiples. */
+static void a_state_is_saved_every_500_steps(void)
+{
+    if (too_slow() || !make_work()) return;
+    run("./bert train -q --config %s/config.json --vocab %s/vocab.txt -f tests/golden/train.txt --batch 1 "
+        "--steps 100000 -o %s/a 2> /dev/null & pid=$!; i=0; while [ $(wc -l < %s/a/training/log.jsonl || echo 0) -lt 520 ] "
+        "&& [ $i -lt 400 ]; do sleep 0.05; i=$((i + 1)); done 2> /dev/null; kill -9 $pid; wait $pid 2> /dev/null", tiny,
+        tiny, work, work);
+    const char *state = "training/state.safetensors";
+    check(run("head -c 20000 %s/a/%s | grep -ao '\"step\":\"[0-9]*\"' | tr -dc '0-9'", work, state) == 0, "%s", output);
+    check(atoi(output) > 0 && atoi(output) % 500 == 0, "it is that of step %s", output);
     remove_work();
 }
 
@@ -125,6 +173,8 @@ const Test train_care_tests[] = {
     {"a_failed_run_leaves_no_directory", a_failed_run_leaves_no_directory},
     {"settings_that_differ_are_said_all_at_once", settings_that_differ_are_said_all_at_once},
     {"a_signal_saves_a_whole_state_and_says_so", a_signal_saves_a_whole_state_and_says_so},
+    {"a_state_is_saved_every_500_steps", a_state_is_saved_every_500_steps},
+    {"memory_is_told_before_it_is_taken", memory_is_told_before_it_is_taken},
     {"doubtful_settings_are_said", doubtful_settings_are_said},
     {NULL, NULL}
 };

@@ -207,6 +207,29 @@ static void an_answer_at_the_end_of_a_context_is_whole(void)
     remove_work();
 }
 
+/* What is held out is answered with at most 30 tokens: an answer of 30 is found, one of 31 cannot be. */
+static void held_out_answers_have_at_most_30_tokens(void)
+{
+#define FIVE "the cat sat on the "
+#define THIRTY FIVE FIVE FIVE FIVE FIVE "dog was my mat ,"
+    static const char *const answers[] = {THIRTY, THIRTY " he"};
+    char json[2000];
+    if (!make_work()) return;
+    run("sed 's/_embeddings\": 32/_embeddings\": 64/' %s/config.json > %s/c.json", tiny, work);
+    for (int i = 0; i < 2; i++) {
+        snprintf(json, sizeof json, ONE(THIRTY " he", "{\"question\": \"who ?\", \"answers\": [{\"text\": \"%s\", "
+                                        "\"answer_start\": 0}]}"), answers[i]);
+        if (!write_json(json)) return;
+        check(run("./bert train -q --config %s/c.json --vocab %s/vocab.txt --task answer -f %s/q.json --dev %s/q.json "
+                  "--batch 2 --learning-rate 1e-2 --schedule constant --dropout 0 --steps 40 -o %s/a%d 2>&1", work, tiny,
+                  work, work, work, i) == 0, "%s", output);
+        snprintf(json, sizeof json, "a%d", i);
+        check_value("starts and ends", logged(json, "dev_answer_accuracy"), 1, 0);
+        check_value("exact", logged(json, "dev_answer_exact"), i == 0, 0);
+    }
+    remove_work();
+}
+
 static void answers_are_learned_with_the_same_bits(void)
 {
     if (!make_work() || !write_json(questions)) return;
@@ -333,6 +356,7 @@ const Test train_task_tests[] = {
     {"bad_words_end_in_one_line", bad_words_end_in_one_line},
     {"answers_are_learned", answers_are_learned},
     {"an_answer_at_the_end_of_a_context_is_whole", an_answer_at_the_end_of_a_context_is_whole},
+    {"held_out_answers_have_at_most_30_tokens", held_out_answers_have_at_most_30_tokens},
     {"answers_are_learned_with_the_same_bits", answers_are_learned_with_the_same_bits},
     {"bad_questions_end_in_one_line", bad_questions_end_in_one_line},
     {NULL, NULL}

@@ -1,5 +1,6 @@
 /* test_transcript.c - what the commands print, word for word: tests/golden/commands.txt, messages.txt, files.txt,
- * heads.txt and training.txt on the model "tiny", pocket.txt on weights/pocket, and documents.txt on bert-base-uncased.
+ * heads.txt, edges.txt, terminal.txt, training.txt and tasks.txt on the model "tiny", pocket.txt on weights/pocket, and
+ * documents.txt on bert-base-uncased.
  * The numbers are the same on every machine, and so is the text.
  *
  * A transcript says that something is another text than it was; whether it is right is said by the tests that compare
@@ -7,9 +8,10 @@
  *
  *     NEW_TRANSCRIPT=1 build/tests transcript        writes all files anew; then read the difference
  *
- * In the files, `$ ` begins a command without its `bert`, `% ` one for the shell, which makes the next one's files. @ is
- * the model's directory (and stands for `-m @`, unless the command names another model), N the number of a line of the
- * sources. What went to stderr comes behind the answer, with `! ` before each line; the last line is the exit code. */
+ * In the files, `$ ` begins a command without its `bert`, `& ` one on a terminal, whose stderr is not heard, `% ` one
+ * for the shell, which makes the next one's files. @ is the model's directory (and stands for `-m @`, unless the
+ * command names another model), N the number of a line of the sources. What went to stderr comes behind the answer, with
+ * `! ` before each line; the last line is the exit code. */
 #include "shell.h"
 #include <math.h>
 #include <stdlib.h>
@@ -56,32 +58,46 @@ static void without_line_numbers(char *text)
     *to = 0;
 }
 
-/* Runs a command of a transcript, of the kind '$' or '%', and appends it with its answer. */
+/* The exit code of a command; its `answer`, with ESC as \e, is what it printed. `arguments` are what comes behind the
+ * verb; @ is the model's directory there. */
+static int answer_to(Growing *answer, char kind, const char *verb, const char *arguments)
+{
+    Growing shell = {0}, raw = {0};
+    grow_replaced(&shell, arguments, "@", tiny);
+    /* compare needs no model */
+    const bool model = kind != '%' && strcmp(verb, "compare") && *tiny && !strstr(arguments, "-m ");
+    const char *program = kind == '%' ? "" : "./bert ", *m = model ? "-m " : "", *directory = model ? tiny : "";
+    const int code = kind == '&' ?
+        run_on_terminal("TERM=xterm %s%s %s%s %s", program, verb, m, directory, shell.text) :
+        run("{ %s%s %s%s %s; } </dev/null 2>%s/stderr; code=$?; sed 's/^/! /' %s/stderr; exit $code", program, verb, m,
+            directory, shell.text, notes, notes);
+    without_line_numbers(output);
+    grow_replaced(&raw, output, "\033", "\\e");
+    grow_replaced(answer, raw.text, tiny, "@");
+    free(shell.text), free(raw.text);
+    return code;
+}
+
+/* Runs a command of a transcript, of the kind '$', '%' or '&', and appends it with its answer. */
 static void play(Growing *g, char kind, const char *command)
 {
-    Growing shell = {0};
+    Growing answer = {0};
     char verb[64], code[32];
-    const char *rest = command + (kind == '$' ? strcspn(command, " ") : 0);
+    const char *rest = command + (kind == '%' ? 0 : strcspn(command, " "));
     snprintf(verb, sizeof verb, "%.*s", (int)(rest - command), command);
-    grow_replaced(&shell, rest, "@", tiny);
-    /* compare needs no model */
-    const bool model = kind == '$' && strcmp(verb, "compare") && *tiny && !strstr(command, "-m ");
-    const int exit_code = run("{ %s%s %s%s %s; } </dev/null 2>%s/stderr; code=$?; sed 's/^/! /' %s/stderr; exit $code",
-                              kind == '$' ? "./bert " : "", verb, model ? "-m " : "", model ? tiny : "", shell.text,
-                              notes, notes);
+    const int exit_code = answer_to(&answer, kind, verb, rest);
     snprintf(code, sizeof code, "[%d]\n", exit_code);
     grow(g, (char[]){kind, ' '}, 2), grow(g, command, strlen(command)), grow(g, "\n", 1);
-    without_line_numbers(output);
-    grow_replaced(g, output, tiny, "@");
+    grow(g, answer.text, answer.used);
     grow(g, code, strlen(code));
-    free(shell.text);
+    free(answer.text);
 }
 
 /* The next command of a transcript, or its end. */
 static const char *next_command(const char *at)
 {
     while ((at = strchr(at, '\n')) != NULL && *++at)
-        if ((*at == '$' || *at == '%') && at[1] == ' ') return at;
+        if ((*at == '$' || *at == '%' || *at == '&') && at[1] == ' ') return at;
     return NULL;
 }
 
@@ -300,25 +316,82 @@ static void write_head(const char *file, const char *head, size_t K)
 }
 
 /* A file of --inputs: two rows of four ids, and what the model should have said: those tensors that `kinds` names. w: a
- * label for each token; n: next sentences; t: a label for each text; s, e: first and last token of an answer; L: a label
- * that no head of the tests has. */
+ * label for each token; n: next sentences; t: a label for each text; s, e: first and last token of an answer; L: a
+ * label that no head of the tests has. m, y: masks and token types, which differ from row to row. */
 static void write_gold(const char *file, const char *kinds)
 {
-    static int64_t numbers[7][8] = {{2, 61, 62, 3, 2, 9, 63, 3}, {-100, 2, -100, 4, 0, -100, -100, 1}, {0, 1}, {2, 0},
-                                    {1, 2}, {2, 2}, {0, 200}};
-    static const char letters[] = "iwntseL";
-    static char names[7][20] = {"input_ids", "labels", "next_sentence_label", "labels", "start_positions",
-                                "end_positions", "labels"};
-    SafeTensor tensors[7];
+    static int64_t numbers[9][8] = {{2, 61, 62, 3, 2, 9, 63, 3}, {-100, 2, -100, 4, 0, -100, -100, 1}, {0, 1}, {2, 0},
+                                    {1, 2}, {2, 2}, {0, 200}, {1, 1, 1, 1, 1, 0, 1, 1}, {0, 0, 1, 1, 0, 2, 2, 1}};
+    static const char letters[] = "iwntseLmy";
+    static char names[9][20] = {"input_ids", "labels", "next_sentence_label", "labels", "start_positions",
+                                "end_positions", "labels", "attention_mask", "token_type_ids"};
+    SafeTensor tensors[9];
     char path[300];
     size_t count = 0;
     Error e = {0};
-    for (int k = 0; k < 7; k++)
+    for (int k = 0; k < 9; k++) {
+        const bool wide = k < 2 || k > 6;
         if (strchr(kinds, letters[k]))
-            tensors[count++] = (SafeTensor){names[k], DTYPE_I64, k < 2 ? 2 : 1, {2, k < 2 ? 4 : 0}, k < 2 ? 8 : 2,
+            tensors[count++] = (SafeTensor){names[k], DTYPE_I64, wide ? 2 : 1, {2, wide ? 4 : 0}, wide ? 8 : 2,
                                             numbers[k]};
+    }
     snprintf(path, sizeof path, "%s/%s", tiny, file);
     check(safetensors_write(path, tensors, count, NULL, 0, &e) == BERT_OK, "%s", e.message);
+}
+
+/* Rows of ids for --inputs, of which the last number of one tensor is at its limit, or beyond; a row without a token
+ * that may be looked at; and one that is longer than the model. */
+static void write_limits(void)
+{
+    static const struct { const char *file; int tensor; int64_t last; size_t T; } cases[] = {
+        {"ids", 0, 3, 4}, {"id-low", 0, -1, 4}, {"id-last", 0, 100, 4}, {"id-high", 0, 101, 4}, {"type-last", 1, 2, 4},
+        {"type-high", 1, 3, 4}, {"mask-low", 2, -1, 4}, {"mask-high", 2, 2, 4}, {"mask-none", 2, 0, 4},
+        {"wide-row", 0, 3, 33}};
+    static char names[3][16] = {"input_ids", "token_type_ids", "attention_mask"};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int64_t numbers[3][33];
+        SafeTensor tensors[3];
+        char path[300];
+        Error e = {0};
+        const size_t T = cases[i].T;
+        for (int k = 0; k < 3; k++) {
+            for (size_t t = 0; t < T; t++) numbers[k][t] = k == 0 ? 60 : k == 1 || strcmp(cases[i].file, "mask-none");
+            if (cases[i].tensor == k) numbers[k][T - 1] = cases[i].last;
+            tensors[k] = (SafeTensor){names[k], DTYPE_I64, 2, {1, T}, T, numbers[k]};
+        }
+        snprintf(path, sizeof path, "%s/%s", tiny, cases[i].file);
+        check(safetensors_write(path, tensors, 3, NULL, 0, &e) == BERT_OK, "%s", e.message);
+    }
+}
+
+/* Options, lengths, counts and ids at their exact limit, and what is said beyond it; words that nearly name one. */
+static void the_transcript_of_the_edges_is_the_same(void)
+{
+    if (!tiny_model()) return;
+    write_head("one", "classifier", 1);
+    write_head("three", "classifier", 3);
+    write_head("broken", "classifier", 3);
+    write_limits();
+    check_transcript("tests/golden/edges.txt");
+    run("cd %s && rm one three broken ids id-* type-* mask-* wide-row", tiny);
+    formula_remove(tiny);
+}
+
+/* What eyes see: four decimals, colours, the first numbers of a vector. */
+static void the_transcript_on_a_terminal_is_the_same(void)
+{
+    if (!tiny_model()) return;
+    if (run_on_terminal("[ -t 1 ] && echo yes") != 0 || strcmp(output, "yes\n")) {
+        skip("the system has no terminals");
+    } else {
+        write_head("three", "classifier", 3);
+        write_head("five", "classifier", 5);
+        write_head("span", "qa_outputs", 2);
+        write_limits();
+        check_transcript("tests/golden/terminal.txt");
+        run("cd %s && rm three five span ids id-* type-* mask-* wide-row", tiny);
+    }
+    formula_remove(tiny);
 }
 
 /* What training prints and writes into its log, but for how fast it was; vocabularies; and gradients, of all heads. */
@@ -334,6 +407,26 @@ static void the_transcript_of_training_is_the_same(void)
     for (size_t i = 0; i < sizeof gold / sizeof *gold; i++) write_gold(gold[i][0], gold[i][1]);
     check_transcript("tests/golden/training.txt");
     run("cd %s && rm three five span gold*", tiny);
+    formula_remove(tiny);
+}
+
+/* Learning once more: from labels, from a teacher (the model "odd"), from what a directory holds; every note, every
+ * refusal, and lengths at their exact edge. tests/learn.sh runs it and shows what it left. */
+static void the_transcript_of_tasks_is_the_same(void)
+{
+    char odd[300];
+    Error e = {0};
+    if (!tiny_model()) return;
+    run("mkdir %s/odd", tiny);
+    snprintf(odd, sizeof odd, "%s/odd", tiny);
+    check(formula_model(odd, "odd", &e) == BERT_OK, "%s", e.message);
+    write_gold("gold", "iwn");
+    write_gold("gold-words", "iw");
+    write_gold("gold-next", "in");
+    write_gold("gold-half", "is");
+    write_gold("gold-mask", "iwmy");
+    check_transcript("tests/golden/tasks.txt");
+    run("cd %s && rm -r odd gold*", tiny);
     formula_remove(tiny);
 }
 
@@ -390,7 +483,10 @@ static void the_transcript_of_the_pocket_model_is_the_same(void)
 const Test transcript_tests[] = {
     {"the_transcript_of_the_commands_is_the_same", the_transcript_of_the_commands_is_the_same},
     {"the_transcript_of_the_messages_is_the_same", the_transcript_of_the_messages_is_the_same},
+    {"the_transcript_of_the_edges_is_the_same", the_transcript_of_the_edges_is_the_same},
+    {"the_transcript_on_a_terminal_is_the_same", the_transcript_on_a_terminal_is_the_same},
     {"the_transcript_of_training_is_the_same", the_transcript_of_training_is_the_same},
+    {"the_transcript_of_tasks_is_the_same", the_transcript_of_tasks_is_the_same},
     {"the_transcript_of_the_files_is_the_same", the_transcript_of_the_files_is_the_same},
     {"the_transcript_of_the_heads_is_the_same", the_transcript_of_the_heads_is_the_same},
     {"the_transcript_of_the_documents_is_the_same", the_transcript_of_the_documents_is_the_same},
