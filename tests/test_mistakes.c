@@ -450,6 +450,55 @@ static void every_row_of_the_table_is_found_and_named(void)
 }
 
 /* =====================================================================================================================
+ * Numbers that nothing explains
+ * ================================================================================================================== */
+static TraceName noisy;             /* the row whose tensor has nothing in common with the right one */
+
+/* Numbers of both signs, of about the size of the right ones. */
+static void noise(Trial *t)
+{
+    const TraceSpec *spec = &trace_table[noisy];
+    char *base = trace_per_layer(spec) ? (char *)&t->a.block[t->layer] : (char *)&t->a;
+    real *x = *(real **)(void *)(base + spec->field);
+    const size_t each = symbol_size(spec->width, &t->model.config), N = (size_t)t->a.N;
+    const size_t count = spec->form == FORM_SCORES ? t->a.score_start[t->a.batch.B] : spec->form == FORM_WHOLE ?
+                         (size_t)t->a.batch.B * each : N * each;
+    uint32_t seed = 7;
+    for (size_t i = 0; i < count; i++) {
+        seed = seed * 1664525 + 1013904223;
+        x[i] = (real)((seed >> 8) / 8388608.0 - 1);
+    }
+}
+
+/* What has no weights of its own may have had other inputs; what has some, other weights. */
+static void numbers_that_have_nothing_in_common_are_told(void)
+{
+    static const TraceName without[] = {TRACE_SCORES, TRACE_PROBS, TRACE_CONTEXT, TRACE_INTERMEDIATE, TRACE_POOLER,
+                                        TRACE_TRANSFORM_ACT};
+    char line[200], name[96];
+    if (!open_model()) return;
+    for (noisy = 0; noisy < TRACE_COUNT; noisy++) {
+        const Batch batch = batch_of(&kinds[1], 2);
+        const bool distilbert = noisy == TRACE_PRE_CLASSIFIER_DENSE || noisy == TRACE_PRE_CLASSIFIER;
+        bool weightless = false;
+        for (size_t k = 0; k < sizeof without / sizeof *without; k++) weightless |= without[k] == noisy;
+        if (noisy == TRACE_NSP || noisy == TRACE_CLASSIFIER) continue;  /* too few numbers to be unlike */
+        set_kind(distilbert, noisy == TRACE_TOKEN_CLASSIFIER ? HEAD_TOKENS : HEAD_SEQUENCE);
+        const Mistake m = {.name = "noise", .row = noisy, .instead = noise};
+        if (!write_planted(&m, NULL, &batch)) break;
+        spec_name(trace_table[noisy].name, 0, name, sizeof name);
+        check(verify_it(false) == BERT_DIFFERENT && strstr(said, "first difference: "), "%s: %s", name, said);
+        snprintf(line, sizeof line, "no known mistake explains %s (NMSE ", name);
+        const char *at = strstr(said, line), *end = at ? strchr(at, '\n') : NULL;
+        const char *tail = weightless ? "): the two have nothing in common. Other inputs, or rows in another order?\n" :
+                           "): the two have nothing in common. Other weights?\n";
+        check(at && end && !strncmp(end + 1 - strlen(tail), tail, strlen(tail)), "%s: %s", name, said);
+        check(!strstr(said, "not tied to the word") == (noisy != TRACE_DECODER), "%s: tied: %s", name, said);
+    }
+    close_model();
+}
+
+/* =====================================================================================================================
  * What an attention says of itself
  * ================================================================================================================== */
 
@@ -737,6 +786,7 @@ static void a_mistake_makes_of_a_sequence_what_it_makes_of_it_alone(void)
 const Test mistake_tests[] = {
     {"a_weak_mask_is_measured", a_weak_mask_is_measured},
     {"dropout_is_told_in_every_block_and_sequence", dropout_is_told_in_every_block_and_sequence},
+    {"numbers_that_have_nothing_in_common_are_told", numbers_that_have_nothing_in_common_are_told},
     {"dropout_is_told_by_what_can_be_told", dropout_is_told_by_what_can_be_told},
     {"as_many_are_dropped_as_the_share_says", as_many_are_dropped_as_the_share_says},
     {"a_context_of_as_many_tokens_as_features_is_solved", a_context_of_as_many_tokens_as_features_is_solved},
