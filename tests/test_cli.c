@@ -1262,8 +1262,8 @@ static void without_a_pooler_its_numbers_are_not_judged(void)
     static char header[1 << 16];
     char directory[256], path[300];
     if (!real_weights("bert-base-uncased") || !check(formula_directory(directory), "a directory")) return;
-    run("cd weights/bert-base-uncased && ln -s \"$PWD\"/config.json \"$PWD\"/vocab.txt %s && cp model.safetensors %s && "
-        "chmod u+w %s/model.safetensors", directory, directory, directory);
+    run("cd weights/bert-base-uncased && ln -s \"$PWD\"/config.json \"$PWD\"/vocab.txt %s && "
+        "cp model.safetensors %s && chmod u+w %s/model.safetensors", directory, directory, directory);
     snprintf(path, sizeof path, "%s/model.safetensors", directory);
     FILE *f = fopen(path, "r+b");
     int renamed = 0;
@@ -1278,8 +1278,8 @@ static void without_a_pooler_its_numbers_are_not_judged(void)
     check(strstr(output, "\n198 met, 0 missed, 4 shown, 3 errata\n") && !strstr(output, "Print the embeddings"), "%s",
           output + strlen(output) - 100);
     check(strstr(output, "\n    he likes playing                     [IsNext]          no head             shown\n") &&
-          strstr(output, "\n    how do magnets work                 [NotNext]          no head             shown\n"), "%s",
-          strstr(output, "he likes"));
+          strstr(output, "\n    how do magnets work                 [NotNext]          no head             shown\n"),
+          "%s", strstr(output, "he likes"));
     formula_remove(directory);
 }
 

@@ -782,7 +782,7 @@ static void hidden_scores_do_not_say_which_heads_are_swapped(void)
     remove_made();
 }
 
-/* The gradient of a key's bias is 0 but for rounding: it is as large as that of the key's weights is, or nothing where REF
+/* The gradient of a key's bias is 0 but for rounding: it is measured by that of the key's weights, and passes where REF
  * has none of them. */
 static void a_keys_bias_is_held_against_its_weights(void)
 {

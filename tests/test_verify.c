@@ -1589,8 +1589,8 @@ static void tensors_stored_in_half_precision_are_counted(void)
     for (stored_bits = 0; stored_bits < 4 && write_wrong(trace, nothing); stored_bits++) {
         if (!rewrite(trace, copy, some_stored)) break;
         check(verify_file(copy, false) == BERT_OK && says("no difference", ""), "it passes: %s", said);
-        check(stored_bits ? strstr(said, words[stored_bits]) != NULL : !strstr(said, "stored in"), "%d: %s", stored_bits,
-              said);
+        check(stored_bits ? strstr(said, words[stored_bits]) != NULL : !strstr(said, "stored in"), "%d: %s",
+              stored_bits, said);
     }
     remove(copy);
     end();
