@@ -8,8 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* The first piece, whose id is 0, is a word. */
 static const char vocabulary[] =
-    "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\nThe\ncat\nsat\ncafe\ncaf\nCaf\n##\u00e9\n\u00e9\n"
+    "the\n[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nThe\ncat\nsat\ncafe\ncaf\nCaf\n##\u00e9\n\u00e9\n"
     "##\u0301\na\nb\ne\n##a\n##b\n##e\n##t\n,\n.\n[\n]\nmask\n\u2014\n\u4e2d\n\u6587\n\u4e2d\u6587\n"
     "\u03b1\n##\u03c2\n##\u03c3\n\u03c3\nss\n\u00df\n\u1100\n##\u1161\n##1\n1\n#\n"
     "a\U0001d165\U0001d16d\na\U0001d16d\U0001d165\na\U0001d165\n";
