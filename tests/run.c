@@ -95,9 +95,9 @@ bool too_slow(void)
 
 static const Test *const suites[] = {
     files_tests, weights_tests, tokenizer_tests, tensor_tests, model_tests, bits_tests, golden_tests, value_tests,
-    verify_tests, mistake_tests, habit_tests, cli_tests, sentence_tests, explain_tests, output_tests, compare_tests,
-    readme_tests, bring_tests, torch_tests, report_tests, head_tests, span_tests, tag_answer_tests, learn_tests,
-    gradients_tests, train_tests, train_task_tests, train_care_tests, teacher_tests, transcript_tests
+    verify_tests, measure_tests, mistake_tests, habit_tests, cli_tests, sentence_tests, explain_tests, output_tests,
+    compare_tests, readme_tests, bring_tests, torch_tests, report_tests, head_tests, span_tests, tag_answer_tests,
+    learn_tests, gradients_tests, train_tests, train_task_tests, train_care_tests, teacher_tests, transcript_tests
 };
 enum { SUITES = sizeof suites / sizeof *suites };
 

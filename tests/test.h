@@ -11,8 +11,8 @@ typedef struct {
 /* One list per file, each ended by {NULL, NULL}; run.c runs them in the order of the data. */
 extern const Test weights_tests[], tokenizer_tests[], tensor_tests[], model_tests[], bits_tests[], golden_tests[],
                   value_tests[], verify_tests[], cli_tests[], explain_tests[], output_tests[],
-                  mistake_tests[], habit_tests[], sentence_tests[], compare_tests[], files_tests[], readme_tests[],
-                  bring_tests[],
+                  mistake_tests[], habit_tests[], measure_tests[], sentence_tests[], compare_tests[], files_tests[],
+                  readme_tests[], bring_tests[],
                   torch_tests[], report_tests[], head_tests[], span_tests[], tag_answer_tests[],
                   learn_tests[], gradients_tests[], train_tests[], train_task_tests[], train_care_tests[],
                   teacher_tests[], transcript_tests[];

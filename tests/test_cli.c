@@ -1192,6 +1192,91 @@ static void a_number_that_is_missed_is_shown_with_its_phrase(void)
     formula_remove(directory);
 }
 
+/* One row of `goldens -v` by the rules that the top of cli/goldens.c has, from what it prints; `units` of the last
+ * printed decimal are allowed. Adds to the counts; false: it is no row. */
+typedef struct {
+    int met, missed, shown, errata, near;
+} Judged;
+
+static bool judge_row(const char *line, double units, Judged *sum)
+{
+    char row[200], printed[64], computed[64], difference[64], verdict[64];
+    snprintf(row, sizeof row, "%.*s", (int)strcspn(line, "\n"), line);
+    if (strncmp(row, "    ", 4) || strlen(row) < 40 || strstr(row, "  verdict")) return false;
+    sum->shown += !strcmp(row + strlen(row) - 6, " shown"), sum->errata += strstr(row, " erratum") != NULL;
+    if (strstr(row, " shown") || strstr(row, " erratum")) return true;
+    if (strchr(row, '%') || strstr(row, "same  met"))                   /* a claim, words */
+        return sum->met += check(strstr(row, "  met") != NULL, "it is met: %s", row), true;
+    if (!check(sscanf(row + 34, "%63s %63s %63s %63s", printed, computed, difference, verdict) == 4, "four columns: %s",
+               row))
+        return false;
+    const char *point = strchr(printed, '.');
+    bool right = !strcmp(printed, computed);
+    if (strchr(difference, 'e') && strchr(difference, '.')) {
+        const double x = strtod(printed, NULL), by = fabs(strtod(computed, NULL) - x);
+        const int decimals = point ? (int)strlen(point + 1) : 0;
+        const double allowed = decimals <= 4 ? units * pow(10, -decimals) : 5e-6 * fmax(1, fabs(x));
+        if (fabs(by / allowed - 1) < 1e-3) return true;                 /* closer than what is printed of it tells */
+        right = by < allowed;
+        sum->near += by > allowed / 2 && by < 2 * allowed;
+    }
+    check(!strcmp(verdict, right ? "met" : "MISSED"), "by the rules %s: %s", right ? "met" : "missed", row);
+    sum->met += !strcmp(verdict, "met"), sum->missed += !strcmp(verdict, "MISSED");
+    return true;
+}
+
+/* Weights that are nearly right: another layer_norm_eps moves every number by a little, and some of them beyond what is
+ * allowed. */
+static void each_number_is_judged_by_its_decimals(void)
+{
+    static const char *const eps[] = {"1e-9", "3e-7", "1e-6", "1e-5", "1e-4"};
+    static const char edition[] = "McCormick and Ryan, \"BERT Word Embeddings Tutorial\", edition of May 2019, under";
+    char directory[256], last[80];
+    int near = 0, missed = 0;
+    if (!real_weights("bert-base-uncased") || !check(formula_directory(directory), "a directory")) return;
+    for (size_t k = 0; k < sizeof eps / sizeof *eps; k++) {
+        Judged sum = {0};
+        double units = 0.5;
+        run("cd weights/bert-base-uncased && ln -sf \"$PWD\"/vocab.txt \"$PWD\"/model.safetensors %s && "
+            "sed 's/1e-12/%s/' config.json > %s/config.json", directory, eps[k], directory);
+        const int code = run("./bert goldens -v -m %s 2>/dev/null", directory);
+        for (const char *line = output; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+            if (!strncmp(line, edition, strlen(edition))) units = 1;
+            if (!strncmp(line, "  Vector similarity", 19)) units = 0.5;
+            judge_row(line, units, &sum);
+        }
+        snprintf(last, sizeof last, "\n%d met, %d missed, %d shown, %d errata\n", sum.met, sum.missed, sum.shown,
+                 sum.errata);
+        check(strstr(output, last) != NULL, "%s: %s: %.300s", eps[k], last, output + strlen(output) - 100);
+        check(code == (sum.missed > 0) && sum.met + sum.missed == 211, "%s: exit %d, %d missed", eps[k], code,
+              sum.missed);
+        near += sum.near, missed += sum.missed;
+    }
+    check(near > 40 && missed > 40, "%d are near what is allowed, %d are missed", near, missed);
+    formula_remove(directory);
+}
+
+/* Other models are not judged by these numbers: each is refused with its own sizes. */
+static void the_documents_are_not_held_against_other_models(void)
+{
+    static const struct { const char *model, *sizes; } models[] = {
+        {"bert-base-cased", "12L/768H with 28996 pieces"},
+        {"bert-base-multilingual-cased", "12L/768H with 119547 pieces"},
+        {"all-MiniLM-L6-v2", "6L/384H with 30522 pieces"}};
+    char line[100];
+    if (!tiny_model()) return;
+    check(run("./bert goldens -m %s 2>&1", tiny) == 3 && strstr(output, "; this model is 2L/24H with 101 pieces\n"),
+          "%s",
+          output);
+    formula_remove(tiny);
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        if (!real_weights(models[i].model)) return;
+        snprintf(line, sizeof line, "bert-base-uncased (12L/768H, 30522 pieces); this model is %s\n", models[i].sizes);
+        check(run("./bert goldens -m weights/%s 2>&1", models[i].model) == 3 && strstr(output, line), "%s: %s", line,
+              output);
+    }
+}
+
 /* make demo is the first thing that is typed: it must fit a terminal. */
 static void the_demonstration_fits_24_lines(void)
 {
@@ -1321,6 +1406,8 @@ const Test cli_tests[] = {
     {"bertviz_json_has_its_three_keys", bertviz_json_has_its_three_keys},
     {"all_numbers_of_the_documents_are_met", all_numbers_of_the_documents_are_met},
     {"what_is_not_as_printed_stands_alone", what_is_not_as_printed_stands_alone},
+    {"each_number_is_judged_by_its_decimals", each_number_is_judged_by_its_decimals},
+    {"the_documents_are_not_held_against_other_models", the_documents_are_not_held_against_other_models},
     {"a_number_that_is_missed_is_shown_with_its_phrase", a_number_that_is_missed_is_shown_with_its_phrase},
     {"the_demonstration_fits_24_lines", the_demonstration_fits_24_lines},
     {"the_bank_sentence_by_hand", the_bank_sentence_by_hand},

@@ -5,7 +5,7 @@
 #include <float.h>
 #include <math.h>
 
-enum { MOST_TENSORS = 12 };
+enum { MOST_TENSORS = 40 };
 
 /* A file that is being made: tensors of float32 or int64, all data copied. */
 typedef struct {
@@ -247,6 +247,199 @@ static void ids_that_are_empty_are_compared(void)
         }
         const int code = compare();
         check(code == 0 || code == 3, "%s, %d: exit %d: %s", names[i / 4], i, code, output);
+    }
+    remove_made();
+}
+
+/* The output with its wrapped lines made whole. */
+static const char *unwrapped(void)
+{
+    static char text[sizeof output];
+    char *to = text;
+    for (const char *from = output; *from; from++)
+        if (!strncmp(from, "\n    ", 5)) from += 4, *to++ = ' ';
+        else *to++ = *from;
+    *to = 0;
+    return text;
+}
+
+/* Padding that differs by more than ten times of what counts is said, and of tensors without a token that counts that
+ * there is none; of numbers in another order than their shape says the first, and how many more. */
+static void what_is_odd_is_counted(void)
+{
+    static const size_t row[] = {1, 4, 0}, tokens[] = {4, 9, 0}, whole[] = {9, 0};
+    static const double ids[] = {0, 5, 6, 7}, mask[] = {0, 1, 1, 1};
+    char name[60], line[200];
+    if (!tiny_model()) return;
+    for (int k = 0; k < 5 * 3 * 4; k++) {
+        const int large = k % 5, unseen = k / 5 % 3, moved = k / 15;
+        double x[36], y[36];
+        Made m[2] = {{.count = 0}, {.count = 0}};
+        for (int side = 0; side < 2; side++) {
+            add_tensor(&m[side], "input_ids", DTYPE_I64, row, ids), add_tensor(&m[side], "attention_mask", DTYPE_I64, row, mask);
+            for (int n = 0; n < 4 + moved + unseen; n++) {
+                const bool turned = side && n >= 4 && n < 4 + moved;
+                for (int i = 0; i < 36; i++) x[i] = 1000 * sin(i * i + n);
+                for (int i = 0; i < 36; i++) y[i] = x[i];
+                if (side && n < 4) y[20] += 0.0625, y[2] += 0.0625 * (n < large ? 10.5 + n : 10);
+                for (int i = 0; turned && i < 36; i++) y[i % 9 * 4 + i / 9] = x[i];
+                snprintf(name, sizeof name, n < 4 + moved ? "encoder.layer.%d.output.dense" : n == 4 + moved ? "pooler.dense" :
+                         "pooler", n);
+                add_tensor(&m[side], name, DTYPE_F32, n < 4 + moved ? tokens : whole, y);
+            }
+            write_made(&m[side], side ? "other" : "ref");
+        }
+        check(run("./bert compare --tolerance -60 %s/ref %s/other 2>&1", tiny, tiny) == 0, "%d: it passes: %s", k, output);
+        snprintf(line, sizeof line, "\nmasked tokens differ by up to %.2g in %d tensors, which does not count (see -v)\n",
+                 0.0625 * (9.5 + large), large);
+        check(large ? strstr(output, line) != NULL : !strstr(output, "masked tokens"), "%d:%s: %s", k, line, output);
+        snprintf(line, sizeof line, "\nall masked, so that nothing counts: %d tensors (see -v)\n", unseen);
+        check(unseen ? strstr(output, line) != NULL : !strstr(output, "all masked"), "%d:%s: %s", k, line, output);
+        snprintf(line, sizeof line, moved > 1 ? "(features, tokens) (and so are %d more). An array" : "(features, tokens). An "
+                 "array", moved - 1);
+        check(moved ? strstr(unwrapped(), line) && strstr(output, "\nencoder.layer.4.output.dense: the right numbers") :
+              !strstr(output, "the right numbers"), "%d: %s: %s", k, line, output);
+        compare();
+        int notes = 0;
+        for (const char *at = output; (at = strstr(at, "\n    masked tokens differ by up to ")); at++) notes++;
+        check(notes == large, "%d: %d rows of -v say so: %s", k, notes, output);
+    }
+    remove_made();
+}
+
+/* =====================================================================================================================
+ * Lists: of what is unknown, of what differs, of what one side lacks
+ * ================================================================================================================== */
+
+/* Of up to twenty unknown names all are said, and how many more there are; where none is known, of up to five. */
+static void unknown_names_are_counted(void)
+{
+    static const size_t shape[] = {2, 4, 0};
+    static const double x[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    char line[1024], name[40];
+    if (!tiny_model()) return;
+    for (size_t k = 0; k < 48; k++) {
+        const size_t n = k / 2, most = k % 2 ? 5 : 20;
+        for (size_t side = 0; side < 2; side++) {
+            Made m = {0};
+            if (!side || k % 2 == 0) add_tensor(&m, "embeddings.LayerNorm", DTYPE_F32, shape, x);
+            for (size_t i = 0; side && i < n; i++)
+                snprintf(name, sizeof name, "mine.%02zu", i), add_tensor(&m, name, DTYPE_F32, shape, x);
+            write_made(&m, side ? "other" : "ref");
+        }
+        snprintf(line, sizeof line, k % 2 ? " (found: %s" : "\nunknown names in OTHER: %s", k % 2 && !n ?
+                 "nothing but ids" : "");
+        for (size_t i = 0; i < n && i < most; i++)
+            snprintf(line + strlen(line), 1024 - strlen(line), "%smine.%02zu", i ? ", " : "", i);
+        if (n > most) snprintf(line + strlen(line), 1024 - strlen(line), "%s %zu more", k % 2 ? " and" : ", ... and",
+                               n - most);
+        strcat(line, k % 2 ? ");" : "\n");
+        const int code = compare();
+        check(code == (k % 2 ? 3 : 0) && (n || k % 2 ? strstr(unwrapped(), line) != NULL : !strstr(output, "unknown")),
+              "%zu: exit %d, \"%s\": %s", n, code, line, output);
+    }
+    remove_made();
+}
+
+/* Of the layers' outputs those whose bit is set differ, and a second name of the one that `twin` says. Five rows, and
+ * how many more there are; with -v all. */
+static void check_rows(unsigned differ, int twin, bool alike, bool table)
+{
+    enum { LAYERS = 8 };
+    static const size_t shape[] = {2, 4, 0};
+    double x[8] = {1, 2, 3, 4, 5, 6, 7, 8}, y[8] = {1, 2, 3, 4, 5, 6, 7, 9};
+    char wanted[1024] = "", line[200], name[60];
+    size_t rows = 0, different = 0;
+    for (int side = 0; side < 2; side++) {
+        Made m = {0};
+        for (int i = 0; i < LAYERS; i++) {
+            snprintf(name, sizeof name, "encoder.layer.%d.output.LayerNorm", i);
+            add_tensor(&m, name, DTYPE_F32, shape, side && differ >> i & 1 ? y : x);
+        }
+        snprintf(name, sizeof name, "encoder.layer.%d.output", twin);
+        if (side && twin >= 0) add_tensor(&m, name, DTYPE_F32, shape, (differ >> twin & 1) == alike ? y : x);
+        write_made(&m, side ? "other" : "ref");
+    }
+    for (int i = 0; i < 2 * LAYERS; i++) {                              /* each name, and its second one behind it */
+        const bool second = i % 2, first_wrong = differ >> i / 2 & 1;
+        const bool wrong = second ? i / 2 == twin && !alike && !first_wrong : first_wrong;
+        different += wrong;
+        if (!(table ? !second || (i / 2 == twin && !alike) : wrong && rows < 5)) continue;
+        snprintf(line, sizeof line, "encoder.layer.%d.output%s%s;", i / 2, second ? "" : ".LayerNorm", wrong ? "!" :
+                 "");
+        strcat(wanted, line);
+        rows++;
+    }
+    run("./bert compare %s %s/ref %s/other 2>/dev/null", table ? "-v" : "", tiny, tiny);
+    char found[1024] = "";
+    for (const char *at = output; *at; at += strcspn(at, "\n"), at += *at == '\n') {
+        int length = (int)strcspn(at, "\n"), word = (int)strcspn(at, " ");
+        if (strncmp(at, "encoder.layer.", 14) || !memchr(at, '(', (size_t)length) || at[word + 1] != ' ') continue;
+        const bool wrong = !strncmp(at + length - 9, "DIFFERENT", 9);
+        snprintf(found + strlen(found), sizeof found - strlen(found), "%.*s%s;", word, at, wrong ? "!" : "");
+    }
+    check_text("the rows", found, wanted);
+    snprintf(line, sizeof line, "\n... and %zu more that differ%s: -v shows all\n", different - rows,
+             different - rows == 1 ? "s" : "");
+    check(!table && different > rows ? strstr(output, line) != NULL : !strstr(output, "-v shows all"), "%x, %d: %s",
+          differ,
+          twin, output);
+    snprintf(line, sizeof line, " of %d tensors differ", 8 + (twin >= 0));
+    check(!strstr(output, line) == !different, "%x, %d: %s", differ, twin, output);
+}
+
+static void as_many_rows_as_differ_are_shown(void)
+{
+    static const unsigned differ[] = {0, 1, 0x80, 0x11, 0x1f, 0x3e, 0x3f, 0x7f, 0xff, 0x55};
+    if (!tiny_model()) return;
+    for (size_t k = 0; k < sizeof differ / sizeof *differ; k++)
+        for (int twin = -1; twin < 8; twin += twin < 0 ? 1 : k % 2 ? 3 : 7)
+            for (int table = 0; table < 2; table++)
+                for (int alike = 0; alike < 2; alike++) check_rows(differ[k], twin, alike, table);
+    remove_made();
+}
+
+/* Parts of a trace that REF has in layers 0 and 1, and what they are called where OTHER lacks them. */
+static const struct { const char *name, *pattern; } pieces[] = {
+    {"encoder.layer.%d.output.dense", "encoder.layer.*.output.dense"},
+    {"grad.encoder.layer.%d.output.dense", "grad.encoder.layer.*.output.dense"},
+    {"grad.encoder.layer.%d.output.dense.weight", "grad.encoder.layer.*.output.dense.weight"},
+    {"grad.encoder.layer.%d.output.dense.bias", "grad.encoder.layer.*.output.dense.bias"}};
+
+/* Every subset of these eight, and of what stands in no layer. */
+static void what_one_side_lacks_is_said_once_for_all_layers(void)
+{
+    static const size_t matrix[] = {4, 4, 0}, vector[] = {4, 0};
+    static const double x[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+    char line[600], name[80];
+    if (!tiny_model()) return;
+    for (unsigned k = 0; k < 512; k += k % 16 == 15 ? 19 : 1) {         /* bit 2 p + l: piece p of layer l; 8: pooler */
+        const bool swapped = k % 3 == 1;                                /* it is REF that lacks them */
+        for (int side = 0; side < 2; side++) {
+            Made m = {0};
+            add_tensor(&m, "embeddings.LayerNorm", DTYPE_F32, matrix, x);
+            for (int i = 0; i < 8; i++) {
+                snprintf(name, sizeof name, pieces[i / 2].name, i % 2);
+                if (!side || !(k >> i & 1)) add_tensor(&m, name, DTYPE_F32, i / 2 == 3 ? vector : matrix, x);
+            }
+            if (!side || !(k & 256)) add_tensor(&m, "pooler", DTYPE_F32, vector, x);
+            write_made(&m, side == swapped ? "ref" : "other");
+        }
+        static const int order[] = {0, 1, 8, 3, 5, 7, 2, 4, 6};         /* of the data: gradients go backwards */
+        size_t items = 0, named = 0;
+        bool once[5] = {false};
+        for (int p = 0; p < 5; p++) items += (k >> 2 * p & (p < 4 ? 3 : 1)) != 0;
+        snprintf(line, sizeof line, "\nnot in %s:", swapped ? "REF" : "OTHER");
+        for (int i = 0; i < 9; i++) {
+            const int p = order[i] / 2;
+            if (!(k >> order[i] & 1) || once[p]) continue;
+            once[p] = true;
+            snprintf(line + strlen(line), 600 - strlen(line), " %s%s%s", p == 4 ? "pooler" : pieces[p].pattern,
+                     p < 4 && (k >> 2 * p & 3) != 3 ? " (1 of 2)" : "", ++named < items ? "," : "\n");
+        }
+        check(compare() == 0 && (items ? strstr(unwrapped(), line) != NULL : !strstr(output, "not in")),
+              "%x: \"%s\": %s", k, line, output);
+        check(!strstr(output, swapped ? "not in OTHER" : "not in REF"), "%x: and no more: %s", k, output);
     }
     remove_made();
 }
@@ -557,26 +750,86 @@ static void one_token_may_have_no_dimension(void)
     remove_made();
 }
 
-/* Two of four heads are swapped; the last token is padding, and the two sides hide it by other numbers. */
+/* Two of four heads are swapped; the last token is padding, or each token sees only those before it, and the two sides
+ * hide the others by other numbers. */
 static void hidden_scores_do_not_say_which_heads_are_swapped(void)
 {
     static const size_t row[] = {1, 3, 0}, heads[] = {1, 4, 3, 3, 0};
     static const double ids[] = {5, 6, 0}, mask[] = {1, 1, 0};
     static const int places[] = {0, 3, 2, 1};
     double scores[36], swapped[36];
-    Made ref = {0}, other = {0};
     if (!tiny_model()) return;
-    for (int i = 0; i < 36; i++) scores[i] = i % 3 == 2 ? -1e9 - 64 * (i % 5) : cos(i * i + 2.0);
-    for (int i = 0; i < 36; i++)
-        swapped[i] = i % 3 == 2 ? -3e38 * (1 - 0.1 * (i % 7)) : scores[places[i / 9] * 9 + i % 9];
-    for (int k = 0; k < 2; k++) {
-        add_tensor(k ? &other : &ref, "input_ids", DTYPE_I64, row, ids);
-        add_tensor(k ? &other : &ref, "attention_mask", DTYPE_I64, row, mask);
-        add_tensor(k ? &other : &ref, "encoder.layer.0.attention.self.scores", DTYPE_F32, heads, k ? swapped : scores);
+    for (int kind = 0; kind < 4; kind++) {
+        Made ref = {0}, other = {0};
+        for (int i = 0; i < 72; i++) {
+            const int k = i % 36;
+            const bool hidden = kind ? k % 3 > k / 3 % 3 : k % 3 == 2;
+            if (i < 36) scores[k] = hidden ? (kind == 3 ? -3e38 : -1e9 - 64 * (k % 5)) : cos(k * k + 2.0);
+            else if (!hidden) swapped[k] = scores[places[k / 9] * 9 + k % 9];
+            else swapped[k] = kind == 2 ? -(double)INFINITY : kind == 3 ? -1e4 - k : -3e38 * (1 - 0.1 * (k % 7));
+        }
+        for (int k = 0; k < 2; k++) {
+            add_tensor(k ? &other : &ref, "input_ids", DTYPE_I64, row, ids);
+            if (!kind) add_tensor(k ? &other : &ref, "attention_mask", DTYPE_I64, row, mask);
+            add_tensor(k ? &other : &ref, "encoder.layer.0.attention.self.scores", DTYPE_F32, heads, k ? swapped :
+                       scores);
+        }
+        write_made(&ref, "ref");
+        write_made(&other, "other");
+        check(compare() == 1 && strstr(output, "\nits difference: heads 1 and 3 are swapped\n"), "%d: %s", kind,
+              output);
     }
-    write_made(&ref, "ref");
-    write_made(&other, "other");
-    check(compare() == 1 && strstr(output, "\nits difference: heads 1 and 3 are swapped\n"), "%s", output);
+    remove_made();
+}
+
+/* Of gradients no part is named, however alone it differs. */
+static void no_part_of_a_gradient_is_named(void)
+{
+    static const size_t shape[] = {2, 3, 8, 0}, matrix[] = {24, 8, 0};
+    static const struct { const char *name; const size_t *shape; size_t count; } all[] = {
+        {"encoder.layer.0.output.dense", shape, 48}, {"grad.encoder.layer.0.output.dense", shape, 48},
+        {"grad.encoder.layer.0.output.dense.weight", matrix, 192}};
+    double x[192];
+    if (!tiny_model()) return;
+    for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
+        for (int side = 0; side < 2; side++) {
+            Made m = {0};
+            for (size_t i = 0; i < all[k].count; i++) x[i] = sin((double)i) + (side && i % 8 == 5);
+            add_tensor(&m, all[k].name, DTYPE_F32, all[k].shape, x);
+            write_made(&m, side ? "other" : "ref");
+        }
+        check(compare() == 1 && !strstr(output, "its difference: only feature 5") == (k > 0), "%s: %s", all[k].name,
+              output);
+    }
+    remove_made();
+}
+
+/* OTHER has a number that is none under its first name, and the same or another under its second one: two names of the
+ * same are wrong alike, whatever that is. */
+static void numbers_that_are_none_contradict_as_others_do(void)
+{
+    static const double numbers[] = {(double)NAN, (double)INFINITY, -(double)INFINITY, 4};
+    const size_t shape[] = {4, 8, 0};
+    double x[32], y[2][32];
+    if (!tiny_model()) return;
+    for (int k = 0; k < 4 * 4 * 2; k++) {
+        const int one = k % 4, two = k / 4 % 4, same = k < 16;          /* in the same place, or beside it */
+        Made ref = {0}, other = {0};
+        for (int i = 0; i < 32; i++) x[i] = y[0][i] = y[1][i] = i % 7 - 3;
+        y[0][11] = numbers[one], y[1][same ? 11 : 12] = numbers[two];
+        add_tensor(&ref, "encoder.layer.0.output.LayerNorm", DTYPE_F32, shape, x);
+        for (int i = 0; i < 2; i++)
+            add_tensor(&other, i ? "encoder.layer.0.output" : "encoder.layer.0.output.LayerNorm", DTYPE_F32, shape,
+                       y[i]);
+        write_made(&ref, "ref");
+        write_made(&other, "other");
+        static const char *const rows[] = {" NaN (1,3) ", " infinite (1,3) ", " infinite (1,3) ", " 3.0e+00 (1,3) "};
+        const bool contradict = compare() == 1 && strstr(output, " are two names of the same numbers in OTHER");
+        check(strstr(output, rows[one]) != NULL, "the row of %g: %s", numbers[one], output);
+        check(contradict == !(same && one == two), "%g and %g, in the same place %d: %s", numbers[one], numbers[two],
+              same,
+              output);
+    }
     remove_made();
 }
 
@@ -712,6 +965,46 @@ static void ids_that_say_two_things_are_refused(void)
     remove_made();
 }
 
+/* Ids that OTHER does not have are those of the text, if there is one; else they are assumed, and that is said. */
+static void ids_that_are_missing_are_those_of_the_text(void)
+{
+    static const char *const names[] = {"input_ids", "token_type_ids", "attention_mask"};
+    char path[300], assumed[120];
+    Error e = {0};
+    Safetensors st;
+    if (!tiny_model()) return;
+    check(run("./bert trace -m %s -o %s/ref --pair 'the dog' 'my cat'", tiny, tiny) == 0, "a trace: %s", output);
+    snprintf(path, sizeof path, "%s/ref", tiny);
+    if (!check(safetensors_open(&st, path, &e) == BERT_OK, "%s", e.message)) return;
+    SafeTensor *kept = calloc(st.count, sizeof *kept);
+    for (int k = 0; kept && k < 16; k++) {                              /* bits 0 to 2: it is missing; 3: a text */
+        const bool text = k & 8, types = k & 2, mask = k & 4;
+        size_t count = 0;
+        for (size_t i = 0; i < st.count; i++) {
+            bool missing = false;
+            for (int n = 0; n < 3; n++) missing |= k >> n & 1 && !strcmp(st.tensors[i].name, names[n]);
+            if (!missing) kept[count++] = st.tensors[i];
+        }
+        snprintf(path, sizeof path, "%s/other", tiny);
+        check(safetensors_write(path, kept, count, NULL, 0, &e) == BERT_OK, "%s", e.message);
+        const int with_text = run("./bert verify -m %s %s/other %s 2>&1", tiny, tiny,
+                                  text ? "--pair 'the dog' 'my cat'" : "");
+        if ((k & 1) && !text) {
+            check(with_text == 3 && strstr(output, "there are no input_ids"), "%d: exit %d: %s", k, with_text, output);
+            continue;
+        }
+        snprintf(assumed, sizeof assumed, "assumed, since OTHER has no such integers: %s%s%s\n", types ?
+                 "token_type_ids 0" : "",
+                 types && mask ? ", " : "", mask ? "attention_mask 1" : "");
+        check(with_text == (types && !text), "%d: exit %d: %s", k, with_text, output);
+        check(!text && (types || mask) ? strstr(output, assumed) != NULL : !strstr(output, "assumed"), "%d: %s: %s", k,
+              assumed, output);
+    }
+    free(kept);
+    safetensors_close(&st);
+    remove_made();
+}
+
 /* Ids and nothing else: with a TEXT they are what is compared, and that is said. */
 static void ids_alone_are_enough_for_a_text(void)
 {
@@ -745,15 +1038,22 @@ const Test compare_tests[] = {
      last_hidden_state_belongs_to_the_last_layer_that_is_named},
     {"each_of_the_ids_is_compared_where_others_are_missing", each_of_the_ids_is_compared_where_others_are_missing},
     {"as_many_numbers_in_another_shape_differ", as_many_numbers_in_another_shape_differ},
+    {"what_is_odd_is_counted", what_is_odd_is_counted},
+    {"unknown_names_are_counted", unknown_names_are_counted},
+    {"as_many_rows_as_differ_are_shown", as_many_rows_as_differ_are_shown},
+    {"what_one_side_lacks_is_said_once_for_all_layers", what_one_side_lacks_is_said_once_for_all_layers},
     {"ids_that_are_empty_are_compared", ids_that_are_empty_are_compared},
     {"each_name_of_a_tensor_is_compared", each_name_of_a_tensor_is_compared},
     {"one_token_may_have_no_dimension", one_token_may_have_no_dimension},
     {"hidden_scores_do_not_say_which_heads_are_swapped", hidden_scores_do_not_say_which_heads_are_swapped},
+    {"no_part_of_a_gradient_is_named", no_part_of_a_gradient_is_named},
     {"a_difference_in_one_part_is_said", a_difference_in_one_part_is_said},
     {"ids_that_say_two_things_are_refused", ids_that_say_two_things_are_refused},
     {"the_order_of_a_second_name_is_said", the_order_of_a_second_name_is_said},
+    {"numbers_that_are_none_contradict_as_others_do", numbers_that_are_none_contradict_as_others_do},
     {"second_names_that_are_wrong_alike_are_no_contradiction", second_names_that_are_wrong_alike_are_no_contradiction},
     {"other_positions_are_refused_by_name", other_positions_are_refused_by_name},
+    {"ids_that_are_missing_are_those_of_the_text", ids_that_are_missing_are_those_of_the_text},
     {"ids_alone_are_enough_for_a_text", ids_alone_are_enough_for_a_text},
     {"the_order_of_a_file_does_not_matter", the_order_of_a_file_does_not_matter},
     {"a_nan_in_a_hidden_state_does_not_hide_the_mistake_behind_it",

@@ -192,6 +192,42 @@ static void each_mistake_of_training_is_named(void)
     close_model();
 }
 
+/* The same mistakes in a program whose table of word embeddings has a padding_idx, as Hugging Face's has: row 0 gets
+ * nothing from lookups. That is no second mistake. */
+static void a_mistake_is_named_beside_padding_idx(void)
+{
+    static const char *const of_the_table[] = {"no lookups", "padding_idx", "padding row", "last lookup", "loss scaler",
+                                               "no decoder part"};
+    const int32_t specials[2] = {2, 3};
+    int named = 0;
+    Lesson t;
+    Error e = {0};
+    if (too_slow() || !open_model()) return;
+    if (check(lesson_new(&t, &model, &batch, labels, next_sentence, &e) == BERT_OK, "%s", e.message)) {
+        t.specials = specials;
+        for (size_t i = 0; i < training_mistakes_count; i++) {
+            const TrainingMistake *m = &training_mistakes[i];
+            char line[512];
+            bool skipped = false;
+            for (int k = 0; k < 6; k++) skipped |= !strcmp(m->name, of_the_table[k]);
+            skipped |= !strncmp(m->name, "clip", 4);                    /* a length to which row 0 belongs */
+            if (skipped) continue;
+            t.padding_idx = true;
+            const bool planted = lesson_run(&t, m);
+            t.padding_idx = false;
+            if (!planted || !write_lesson(&t)) continue;
+            check(verify_it() == BERT_DIFFERENT, "%s: it differs: %s", m->name, said);
+            snprintf(line, sizeof line, ": %s (", m->sentence);
+            const char *at = strstr(said, line), *end = at ? strchr(at, '\n') : NULL;
+            const char *equal = at ? strstr(at, "nothing differs any more") : NULL;
+            named += check(equal && equal < end, "%s is named, and is all of it: %s", m->name, said);
+        }
+    }
+    check(named > 35, "%d are named", named);
+    lesson_free(&t);
+    close_model();
+}
+
 /* All learned gradients, one behind the other; NULL without memory. */
 static real *copy_gradients(const Lesson *t, size_t *count)
 {
@@ -238,6 +274,35 @@ static void a_norm_that_lacks_nothing_is_the_right_one(void)
     }
     free(right);
     lesson_free(&t);
+    close_model();
+}
+
+/* Without padding a program that learns from every token learns from every real one: both rows of the table are named,
+ * in its order. */
+static void mistakes_of_training_that_are_the_same_here_are_both_named(void)
+{
+    static const char *const both[] = {"every real token", "everything"};
+    const int32_t specials[2] = {2, 3};
+    int32_t whole[N];
+    Lesson t;
+    Error e = {0};
+    if (!open_model()) return;
+    for (int n = 0; n < N; n++) whole[n] = mask[n] = 1, labels[n] = n % T == 2 ? 5 + n : -100;
+    for (int n = 0; n < N; n++) ids[n] = n % T == 0 ? 2 : n % T == T - 1 ? 3 : 5 + n % 40;
+    const Batch full = {B, lengths, ids, types, whole};
+    for (size_t i = 0; i < training_mistakes_count; i++) {
+        if (strcmp(training_mistakes[i].name, both[0]) && strcmp(training_mistakes[i].name, both[1])) continue;
+        if (!check(lesson_new(&t, &model, &full, labels, next_sentence, &e) == BERT_OK, "%s", e.message)) break;
+        t.specials = specials;
+        if (lesson_run(&t, &training_mistakes[i]) && write_lesson(&t)) {
+            check(verify_it() == BERT_DIFFERENT, "it differs: %s", said);
+            const char *best = strstr(said, "best explanation: every token but the padding is a target, [CLS]");
+            const char *also = strstr(said, "\ncannot be told apart from: every token is a target, "
+                                      "padding among them (");
+            check(best && also > best && !strstr(also + 1, "\ncannot"), "%s: %s", training_mistakes[i].name, said);
+        }
+        lesson_free(&t);
+    }
     close_model();
 }
 
@@ -297,11 +362,160 @@ static void a_lesson_has_the_bits_of_backward(void)
     close_model();
 }
 
+/* ---------------------------------------------------------------------------------------------------------------------
+ * Labels, from what the sentences say
+ * ------------------------------------------------------------------------------------------------------------------ */
+enum { FEW = 4 };                   /* [CLS], a word, [SEP], padding */
+
+/* The labels and answers of a program that has that mistake, of two texts of four tokens; the divisors of its means are
+ * then those of what it has. False: none of the rows below. */
+static bool wrong_labels(const char *name, const Batch *few, int32_t *of_tokens, int32_t *of_texts)
+{
+    for (int i = 0; i < 2 * FEW; i++) {
+        const bool special = few->input_ids[i] == 2 || few->input_ids[i] == 3, padding = !few->attention_mask[i];
+        const bool chosen = !strcmp(name, "specials") ? special : !strcmp(name, "padding") ? padding :
+                            !strcmp(name, "unchosen") ? !special && !padding :
+                            !strcmp(name, "every real token") ? !padding : !strcmp(name, "everything");
+        if (chosen && of_tokens && of_tokens[i] < 0) of_tokens[i] = few->input_ids[i];
+    }
+    for (int b = 0; b < 2 && of_texts; b++) {
+        if (!strcmp(name, "NSP 0 ignored") && of_texts[b] == 0) of_texts[b] = -100;
+        if (!strcmp(name, "NSP swapped") && of_texts[b] != -100) of_texts[b] = !of_texts[b];
+    }
+    return !strcmp(name, "specials") || !strcmp(name, "padding") || !strcmp(name, "unchosen") ||
+           !strcmp(name, "every real token") || !strcmp(name, "everything") || !strncmp(name, "NSP 0", 5) ||
+           !strcmp(name, "NSP swapped");
+}
+
+/* One mistake with these labels, either of which may be missing: it is planted if it changes a label, and does then
+ * what the changed labels do. */
+static void check_labels(const TrainingMistake *mistake, const Batch *few, const int32_t *of_tokens,
+                         const int32_t *of_texts)
+{
+    static const int32_t specials[2] = {2, 3};
+    int32_t tokens[2 * FEW], texts[2];
+    Lesson t, right;
+    Error e = {0};
+    if (of_tokens) memcpy(tokens, of_tokens, sizeof tokens);
+    if (of_texts) memcpy(texts, of_texts, sizeof texts);
+    if (!wrong_labels(mistake->name, few, of_tokens ? tokens : NULL, of_texts ? texts : NULL)) return;
+    const bool changed = (of_tokens && memcmp(tokens, of_tokens, sizeof tokens)) ||
+                         (of_texts && memcmp(texts, of_texts, sizeof texts));
+    const bool ok = lesson_new(&t, &model, few, of_tokens, of_texts, &e) == BERT_OK &&
+                    lesson_new(&right, &model, few, of_tokens ? tokens : NULL, of_texts ? texts : NULL, &e) == BERT_OK;
+    if (!check(ok, "%s", e.message)) return;
+    t.specials = specials;
+    const bool planted = lesson_run(&t, mistake);
+    check(planted == changed, "%s: planted %d, changes a label %d", mistake->name, planted, changed);
+    if (planted && lesson_run(&right, NULL)) {
+        check(!memcmp(t.losses, right.losses, sizeof t.losses), "%s: losses %g %g, expected %g %g", mistake->name,
+              t.losses[1], t.losses[2], right.losses[1], right.losses[2]);
+        for (size_t i = 0; i < t.parameters.count; i++) {
+            const Parameter *p = &t.parameters.list[i];
+            const size_t size = p->count * sizeof *p->gradient;
+            check(!memcmp(p->gradient, right.parameters.list[i].gradient, size), "%s: %s", mistake->name, p->name);
+        }
+    }
+    lesson_free(&t);
+    lesson_free(&right);
+}
+
+/* Every choice of labelled tokens in a text, every pair of answers, alone and together. */
+static void mistakes_of_labels_change_those_that_they_say(void)
+{
+    static const int32_t answers[] = {0, 1, -100};
+    int32_t few_ids[2 * FEW] = {2, 9, 3, 0, 2, 17, 3, 0}, few_types[2 * FEW] = {0}, few_mask[2 * FEW] =
+        {1, 1, 1, 0, 1, 1, 1, 0};
+    static int few_lengths[2] = {FEW, FEW};
+    const Batch few = {2, few_lengths, few_ids, few_types, few_mask};
+    if (!open_model()) return;
+    for (int k = 0; k < 16 * 9 * 3; k++) {
+        int32_t of_tokens[2 * FEW], of_texts[2];
+        const int kind = k / 144, chosen = k % 16;
+        for (int i = 0; i < 2 * FEW; i++)                               /* the second text has all labels but for few */
+            of_tokens[i] = i < FEW ? (chosen >> i & 1 ? 20 + i : -100) : chosen % 3 == 0 && i == FEW ? -100 : 40 + i;
+        of_texts[0] = answers[k / 16 % 3], of_texts[1] = answers[k / 48 % 3];
+        if ((kind == 0 && k / 16 % 9) || (kind == 1 && chosen) || (kind == 2 && k % 5)) continue;
+        for (size_t i = 0; i < training_mistakes_count; i++)
+            check_labels(&training_mistakes[i], &few, kind == 1 ? NULL : of_tokens, kind == 0 ? NULL : of_texts);
+    }
+    close_model();
+}
+
+/* ---------------------------------------------------------------------------------------------------------------------
+ * What each mistake makes of each kind of batch
+ * ------------------------------------------------------------------------------------------------------------------ */
+
+/* Some of the five sequences, with the labels of some of them, and answers or none. */
+static const struct {
+    const char *what;
+    int first, count;               /* sequences */
+    int labels;                     /* 0 no tensor of them, 1 as they are, 2 one alone, 3 none of them is a label */
+    bool answers, tanh, untied;
+} lessons[] = {
+    {"both", 0, 5, 1, true, false, false}, {"labels alone", 0, 5, 1, false, false, false},
+    {"answers alone", 0, 5, 0, true, false, false}, {"one sequence", 0, 1, 1, true, false, false},
+    {"two sequences", 1, 2, 1, true, false, false}, {"three sequences", 1, 3, 1, true, false, false},
+    {"one label", 0, 2, 2, false, false, false}, {"no label, and one answer", 0, 1, 3, true, false, false},
+    {"tanh, untied", 0, 5, 1, true, true, true}, {"no padding", 2, 1, 1, false, true, false},
+};
+
+/* Losses, and the length of all gradients, with one mistake. */
+static void record_lesson(Lesson *t, const TrainingMistake *mistake, char *text, size_t size)
+{
+    const bool planted = lesson_run(t, mistake);
+    snprintf(text, size, "%s: ", mistake->name);
+    text += strlen(text), size = 100;
+    if (!planted) snprintf(text, size, "changes nothing\n");
+    else snprintf(text, size, "loss %.4g, %.4g and %.4g, gradients of length %.4g\n", t->losses[0], t->losses[1],
+                  t->losses[2], gradient_norm(&t->g, &t->parameters));
+}
+
+/* Which mistakes can be made of a batch at all, and how large they are. Verify: the numbers are those of the program;
+ * that a sentence is true is the matter of tests/conformance/test_learn_mistakes.py. */
+static void each_mistake_of_training_knows_where_it_changes_something(void)
+{
+    static const int32_t specials[2] = {2, 3};
+    static float own[101 * 24];
+    static char text[1 << 14];
+    Error e = {0};
+    if (!open_model()) return;
+    for (size_t i = 0; i < 101 * 24; i++) own[i] = formula_value("a decoder of its own", i);
+    const void *const tied = model.decoder.data;
+    for (size_t k = 0; k < sizeof lessons / sizeof *lessons; k++) {
+        const int from = lessons[k].first * T, B_ = lessons[k].count;
+        const Batch some = {B_, lengths, ids + from, types + from, mask + from};
+        int32_t few[N];
+        Lesson t;
+        memcpy(few, labels, sizeof few);
+        for (int i = 0, left = lessons[k].labels == 2; lessons[k].labels > 1 && i < N; i++)
+            if (few[i] >= 0 && left-- <= 0) few[i] = -100;
+        model.config.gelu = lessons[k].tanh ? GELU_TANH : GELU_ERF;
+        model.decoder.data = lessons[k].untied ? own : tied;
+        if (!check(lesson_new(&t, &model, &some, lessons[k].labels ? few + from : NULL,
+                              lessons[k].answers ? next_sentence + lessons[k].first : NULL, &e) == BERT_OK, "%s",
+                   e.message)) break;
+        t.specials = specials;
+        *text = 0;
+        for (size_t i = 0; i < training_mistakes_count; i++) {
+            TrainingMistake planted = training_mistakes[i];
+            if (!strcmp(planted.name, "loss scaler")) planted.value = 1024;
+            record_lesson(&t, &planted, text + strlen(text), sizeof text - strlen(text));
+        }
+        record(lessons[k].what, text, directory);
+        lesson_free(&t);
+    }
+    model.decoder.data = tied;
+    check_record("tests/golden/lessons.txt");
+    close_model();
+}
+
 /* What `change` makes of OTHER's file, written anew. */
 typedef struct {
     const char *name;               /* the tensor to change: or NULL */
     const char *renamed;            /* another name for it, or NULL; "": it is left out */
     double factor, offset;          /* of its numbers */
+    size_t zeros;                   /* of ten of them so many are 0 */
 } Change;
 static bool change_file(Change change)
 {
@@ -318,7 +532,7 @@ static bool change_file(Change change)
         if (it && t.dtype != DTYPE_I64) {
             numbers = calloc(t.count, sizeof *numbers);
             for (size_t k = 0; numbers && k < t.count; k++)
-                numbers[k] = (float)(tensor_element(&t, k) * change.factor + change.offset);
+                numbers[k] = k * 7 % 10 < change.zeros ? 0 : (float)(tensor_element(&t, k) * change.factor + change.offset);
             t.data = numbers, t.dtype = DTYPE_F32;
         }
         if (it && change.renamed) t.name = (char *)(uintptr_t)change.renamed;
@@ -343,20 +557,26 @@ static void verify_reads_gradients_as_programs_write_them(void)
         int status;
         const char *says;
     } cases[] = {
-        {{NULL, NULL, 0, 0}, BERT_OK, "84 compared, all equal"},
-        {{dense, "grad.bert.encoder.layer.1.output.dense.weight", 1, 0}, BERT_OK, "84 compared"},
-        {{"grad.cls.predictions.bias", "grad.cls.predictions.decoder.bias", 1, 0}, BERT_OK, "84 compared"},
-        {{bias, NULL, 0, 1e-9}, BERT_OK, "no tensor differs"},          /* rounding, of a gradient that is 0 */
-        {{bias, NULL, 0, 0.1}, BERT_DIFFERENT, "first difference: grad.encoder.layer.1.attention.self.key.bias"},
-        {{dense, NULL, 1.001, 0}, BERT_DIFFERENT, "no known mistake of training explains grad.encoder.layer.1.output"},
-        {{dense, NULL, (double)NAN, 0}, BERT_DIFFERENT, "encoder.layer.1.output.dense.weight: NaN at row 0 column 0"},
-        {{dense, "", 0, 0}, BERT_OK, "not in OTHER: grad.encoder.layer.*.output.dense.weight (1 of 2)"},
-        {{dense, "grad.nonsense", 1, 0}, BERT_OK, "unknown names in OTHER: grad.nonsense"},
-        {{"loss", NULL, 1.5, 0}, BERT_DIFFERENT, "first difference: loss: NMSE -6 dB, up to"},
-        {{"labels", "", 0, 0}, BERT_DIFFERENT, "first difference: loss:"},      /* ours is that of NSP alone then */
-        {{"input_ids", "", 0, 0}, BERT_FILE, "there are no input_ids"},
-        {{"labels", "start_positions", 0, 0}, BERT_HEAD, "start_positions: gradients of fine-tuned heads are not verified"},
-        {{"grad.pooler.dense", "grad.classifier.weight", 0, 0}, BERT_HEAD, "grad.classifier.weight: gradients of fine-t"},
+        {{NULL, NULL, 0, 0, 0}, BERT_OK, "84 compared, all equal"},
+        {{dense, "grad.bert.encoder.layer.1.output.dense.weight", 1, 0, 0}, BERT_OK, "84 compared"},
+        {{"grad.cls.predictions.bias", "grad.cls.predictions.decoder.bias", 1, 0, 0}, BERT_OK, "84 compared"},
+        {{bias, NULL, 0, 1e-9, 0}, BERT_OK, "no tensor differs"},          /* rounding, of a gradient that is 0 */
+        {{bias, NULL, 0, 0.1, 0}, BERT_DIFFERENT, "first difference: grad.encoder.layer.1.attention.self.key.bias"},
+        {{dense, NULL, 1.001, 0, 0}, BERT_DIFFERENT, "no known mistake of training explains grad.encoder.layer.1.output."
+         "dense.weight (NMSE -60 dB, cosine 1.000)\n"},
+        {{"grad.pooler.dense", NULL, -0.5, 0, 0}, BERT_DIFFERENT,
+         "no known mistake of training explains grad.pooler.dense "
+         "(NMSE 4 dB, cosine -1.000)\n"},
+        {{dense, NULL, (double)NAN, 0, 0}, BERT_DIFFERENT, "encoder.layer.1.output.dense.weight: NaN at row 0 column 0"},
+        {{dense, "", 0, 0, 0}, BERT_OK, "not in OTHER: grad.encoder.layer.*.output.dense.weight (1 of 2)"},
+        {{dense, "grad.nonsense", 1, 0, 0}, BERT_OK, "unknown names in OTHER: grad.nonsense"},
+        {{"grad.encoder.layer.1.output.dense", NULL, 1, 0, 1}, BERT_DIFFERENT, "best explanation: dropout is on, 10 % of the "
+         "numbers in grad.encoder.layer.1.output.dense are 0"},
+        {{"loss", NULL, 1.5, 0, 0}, BERT_DIFFERENT, "first difference: loss: NMSE -6 dB, up to"},
+        {{"labels", "", 0, 0, 0}, BERT_DIFFERENT, "first difference: loss:"},      /* ours is that of NSP alone then */
+        {{"input_ids", "", 0, 0, 0}, BERT_FILE, "there are no input_ids"},
+        {{"labels", "start_positions", 0, 0, 0}, BERT_HEAD, "start_positions: gradients of fine-tuned heads are not verified"},
+        {{"grad.pooler.dense", "grad.classifier.weight", 0, 0, 0}, BERT_HEAD, "grad.classifier.weight: gradients of fine-t"},
     };
     Lesson t;
     Error e = {0};
@@ -367,6 +587,33 @@ static void verify_reads_gradients_as_programs_write_them(void)
         const int got = (int)verify_it();
         check(got == cases[i].status, "case %zu: %d, expected %d: %s", i, got, cases[i].status, said);
         check(strstr(said, cases[i].says) != NULL, "case %zu: \"%s\": %s", i, cases[i].says, said);
+        check(!strstr(cases[i].says, ": NaN") || !strstr(said, "explains"), "a NaN needs no explanation: %s", said);
+    }
+    lesson_free(&t);
+    close_model();
+}
+
+/* A mistake and one more wrong tensor: what is left with the mistake is counted. */
+static void what_a_mistake_of_training_leaves_is_counted(void)
+{
+    static const char *const changed[] = {"grad.pooler.dense.weight", "grad.encoder.layer.0.output.dense.weight",
+                                          "grad.embeddings.word_embeddings.weight", "grad.encoder.layer.1.output.dense",
+                                          "grad.cls.predictions.bias"};
+    Lesson t;
+    Error e = {0};
+    if (!open_model()) return;
+    bool ok = check(lesson_new(&t, &model, &batch, labels, next_sentence, &e) == BERT_OK, "%s", e.message);
+    for (size_t i = 0; ok && i < 5 * training_mistakes_count; i++) {
+        const TrainingMistake *m = &training_mistakes[i / 5];
+        char line[512];
+        if (strcmp(m->name, "MLM sum") && strcmp(m->name, "NSP swapped") && strcmp(m->name, "every real token")) continue;
+        const int32_t specials[2] = {2, 3};
+        t.specials = specials;
+        if (!lesson_run(&t, m) || !write_lesson(&t) || !change_file((Change){changed[i % 5], NULL, 1.5, 0, 0})) break;
+        check(verify_it() == BERT_DIFFERENT, "it differs: %s", said);
+        snprintf(line, sizeof line, "best explanation: %s (loss ", m->sentence);
+        const char *at = strstr(said, line), *end = at ? strchr(at, '\n') : NULL, *left = at ? strstr(at, ", 1 of ") : NULL;
+        check(left && left < end && strstr(left, " still differ)") < end, "%s, %s: %s", m->name, changed[i % 5], said);
     }
     lesson_free(&t);
     close_model();
@@ -389,10 +636,10 @@ static void a_trace_with_gradients_verifies_and_compares(void)
         check(run("./bert verify -q -m %s %s 2>&1", directory, traced) == 0 && strstr(output, "no difference\n") &&
               strstr(output, "84 compared"), "%s", output);
         check(run("./bert compare -q %s %s 2>&1", path, traced) == 0 && strstr(output, "84 compared"), "%s", output);
-        check(change_file((Change){"grad.pooler.dense", NULL, -1, 0}), "a sign");
+        check(change_file((Change){"grad.pooler.dense", NULL, -1, 0, 0}), "a sign");
         check(run("./bert compare -q %s %s 2>&1", traced, path) == 1 &&
               strstr(output, "\nfirst difference: grad.pooler.dense: NMSE 6 dB"), "%s", output);
-        check(change_file((Change){"labels", "", 0, 0}) && change_file((Change){"next_sentence_label", "", 0, 0}), "%s",
+        check(change_file((Change){"labels", "", 0, 0, 0}) && change_file((Change){"next_sentence_label", "", 0, 0, 0}), "%s",
               "no labels");
         check(run("./bert verify -q -m %s %s 2>&1", directory, path) == 3 &&
               strstr(output, "neither labels nor next_sentence_label"), "%s", output);
@@ -405,9 +652,16 @@ static void a_trace_with_gradients_verifies_and_compares(void)
 
 const Test gradients_tests[] = {
     {"a_norm_that_lacks_nothing_is_the_right_one", a_norm_that_lacks_nothing_is_the_right_one},
+    {"mistakes_of_training_that_are_the_same_here_are_both_named",
+     mistakes_of_training_that_are_the_same_here_are_both_named},
     {"a_factor_of_all_gradients_is_named", a_factor_of_all_gradients_is_named},
     {"verify_reads_gradients_as_programs_write_them", verify_reads_gradients_as_programs_write_them},
+    {"what_a_mistake_of_training_leaves_is_counted", what_a_mistake_of_training_leaves_is_counted},
     {"a_trace_with_gradients_verifies_and_compares", a_trace_with_gradients_verifies_and_compares},
+    {"a_mistake_is_named_beside_padding_idx", a_mistake_is_named_beside_padding_idx},
+    {"mistakes_of_labels_change_those_that_they_say", mistakes_of_labels_change_those_that_they_say},
+    {"each_mistake_of_training_knows_where_it_changes_something",
+     each_mistake_of_training_knows_where_it_changes_something},
     {"each_mistake_of_training_is_named", each_mistake_of_training_is_named},
     {"a_lesson_has_the_bits_of_backward", a_lesson_has_the_bits_of_backward},
     {NULL, NULL},

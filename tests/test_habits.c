@@ -12,9 +12,10 @@ static const char vocabulary[] =
     "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\nThe\ncat\nsat\ncafe\ncaf\nCaf\n##\u00e9\n\u00e9\n"
     "##\u0301\na\nb\ne\n##a\n##b\n##e\n##t\n,\n.\n[\n]\nmask\n\u2014\n\u4e2d\n\u6587\n\u4e2d\u6587\n"
     "\u03b1\n##\u03c2\n##\u03c3\n\u03c3\nss\n\u00df\n\u1100\n##\u1161\n##1\n1\n#\n"
-    "a\U0001d165\U0001d16d\na\U0001d16d\U0001d165\n";
+    "a\U0001d165\U0001d16d\na\U0001d16d\U0001d165\na\U0001d165\n";
 
 static Tokenizer uncased, cased, joined, stripped;      /* settings in which the steps differ */
+static Tokenizer marked;                                /* uncased, with tokens that were added */
 
 /* A directory with that vocabulary and that tokenizer_config.json, loaded; it is removed again. */
 static bool load(Tokenizer *t, const char *config)
@@ -41,7 +42,8 @@ static bool begin(void)
 {
     return load(&uncased, "{\"do_lower_case\": true}") && load(&cased, "{\"do_lower_case\": false}") &&
            load(&joined, "{\"do_lower_case\": true, \"strip_accents\": false, \"tokenize_chinese_chars\": false}") &&
-           load(&stripped, "{\"do_lower_case\": false, \"strip_accents\": true}");
+           load(&stripped, "{\"do_lower_case\": false, \"strip_accents\": true}") &&
+           load(&marked, "{\"do_lower_case\": true, \"extra_special_tokens\": [\"[E1]\", \"[PAD]\", \"cat1\"]}");
 }
 
 static void end(void)
@@ -50,6 +52,7 @@ static void end(void)
     tokenizer_free(&cased);
     tokenizer_free(&joined);
     tokenizer_free(&stripped);
+    tokenizer_free(&marked);
 }
 
 static Text text_of(const char *s)
@@ -110,6 +113,10 @@ static void spell(const char *words, char *text)
     *text = 0;
 }
 
+/* 50 letters of two bytes. */
+#define SIGMAS_10 "\u03c3\u03c3\u03c3\u03c3\u03c3\u03c3\u03c3\u03c3\u03c3\u03c3"
+#define SIGMAS SIGMAS_10 SIGMAS_10 SIGMAS_10 SIGMAS_10 SIGMAS_10
+
 static const struct {
     const char *name;
     const Tokenizer *t;
@@ -123,7 +130,7 @@ static const struct {
     {"accents-composed-kept", &uncased, "caf\u00e9 e\u0301", NULL, "[CLS] caf ##\u00e9 e [SEP]", 0},
     {"sigma-final", &uncased, "\u0391\u03a3.", NULL, "[CLS] \u03b1 ##\u03c2 . [SEP]", 0},
     {"case-folded", &uncased, "\u03b1\u03c2 \u00df", NULL, "[CLS] \u03b1 ##\u03c3 ss [SEP]", 0},
-    {"marks-newer", &uncased, "a\u1dfb", NULL, "[CLS] a [SEP]", 0},
+    {"marks-newer", &uncased, "a\u1dfb zcat", NULL, "[CLS] a [UNK] [SEP]", 0},
     {"first-part-only", &uncased, "\uac00", NULL, "[CLS] \u1100 [SEP]", 0},
     {"ideographs-joined", &uncased, "\u4e2d\u6587", NULL, "[CLS] \u4e2d\u6587 [SEP]", 0},
     {"controls-kept", &uncased, "a\u200b", NULL, "[CLS] [UNK] [SEP]", 0},
@@ -136,11 +143,15 @@ static const struct {
     {"punctuation-joined", &uncased, "a,b", NULL, "[CLS] [UNK] [SEP]", 0},
     {"unknown-rest", &uncased, "ayb, b", NULL, "[CLS] a [UNK] , b [SEP]", 0},
     {"unknown-letter", &uncased, "ayb, b", NULL, "[CLS] a [UNK] ##b , b [SEP]", 0},
+    {"unknown-lost", &uncased, "the zcat ayb sat", NULL, "[CLS] the a sat [SEP]", 0},
     {"whole-words", &uncased, "catb cat", NULL, "[CLS] [UNK] cat [SEP]", 0},
     {"prefix-missing", &uncased, "catb", NULL, "[CLS] cat b [SEP]", 0},
     {"longest-word-200", &uncased, "a*101 b*201", NULL, "[CLS] a ##a*100 [UNK] [SEP]", 0},
     {"longest-word-none", &uncased, "a*101 b*201", NULL, "[CLS] a ##a*100 b ##b*200 [SEP]", 0},
+    {"longest-word-bytes", &uncased, SIGMAS " \u03b1" SIGMAS " catb", NULL,
+     "[CLS] \u03c3 ##\u03c3*49 [UNK] cat ##b [SEP]", 0},
     {"special-as-text", &uncased, "a [MASK]", NULL, "[CLS] a [ mask ] [SEP]", 0},
+    {"added-cut", &marked, "a [MASK] [E1] [PAD] cat1", NULL, "[CLS] a [MASK] [UNK] [PAD] cat ##1 [SEP]", 0},
     {"frame-missing", &uncased, "the cat", NULL, "the cat", 0},
     {"frame-twice", &uncased, "the cat", NULL, "[CLS] [CLS] the cat [SEP] [SEP]", 0},
     {"pair-two-sep", &uncased, "the cat", "sat", "[CLS] the cat [SEP] [SEP] sat [SEP]", 0},
@@ -192,7 +203,7 @@ static const char *const parts[] = {
     "\u4e2da", "\U0002b820", "\U0002b920", "\u3005", "\u200b", "\u00ad", "\ue000", "\ufffd", "\v", "\f", "\xc2\x85",
     "\u00a0", "\u3000", "\u2028", "\t", " ", "  ", ",", "\u2014", "$", "\u20ac", "\u2260", "\u2e43", "\u1dfb",
     "\u20e3", "\U0001f600", "\u0378", "[MASK]", "[SEP]", "[mask]", "[MASK", "##a", "#", "1", "ay", "\u0f73", "\u1c90",
-    "\x01", "a\U0001d16d\U0001d165", "aaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbb"};
+    "\x01", "a\U0001d16d\U0001d165", "a\U0001d165", "aaaaaaaaaabbbbbbbbbbaaaaaaaaaabbbbbbbbbb"};
 
 /* A line of such parts, the same for the same seed; some of its words are longer than any limit. */
 static size_t mix(char *line, size_t capacity, uint32_t *seed)
@@ -238,6 +249,43 @@ static void without_a_habit_the_ids_are_those_of_the_tokenizer(void)
     end();
 }
 
+/* Every text of five such characters: with the habit it has the ids of the text in which the sigmas that end a word
+ * were written as Python's lower() writes them. */
+static void a_sigma_ends_a_word_wherever_it_stands(void)
+{
+    static const char *const letters[] = {"\u03b1", "\u03a3", ".", " ", "a"};
+    char text[64], written[64];
+    int characters[5];
+    size_t habit = 0, sigmas = 0;
+    if (!begin()) return;
+    while (habit < habits_count && strcmp(habits[habit].name, "sigma-final") != 0) habit++;
+    for (int k = 0; k < 3125; k++) {
+        TextGiven given = {0}, other = {0};
+        Encoding x = {0}, y = {0};
+        int32_t *ids = NULL;
+        size_t count = 0;
+        Error e = {0};
+        *text = *written = 0;
+        for (int i = 0, rest = k; i < 5; i++, rest /= 5) characters[i] = rest % 5;
+        for (int i = 0; i < 5; i++) {
+            const bool begins = i == 0 || characters[i - 1] == 2 || characters[i - 1] == 3;
+            const bool ends = i == 4 || characters[i + 1] == 2 || characters[i + 1] == 3;
+            const bool final = characters[i] == 1 && !begins && ends;
+            strcat(text, letters[characters[i]]);
+            strcat(written, final ? "\u03c2" : letters[characters[i]]);
+            sigmas += final;
+        }
+        if (give(&given, &x, &uncased, text_of(text), (Text){0}) &&
+            give(&other, &y, &uncased, text_of(written), (Text){0}) &&
+            check(habit_ids(&given, habit, &ids, &count, &e) == BERT_OK, "%s", e.message))
+            check(count == (size_t)y.T && !memcmp(ids, y.input_ids, count * sizeof *ids), "'%s': %zu ids", text, count);
+        free(ids);
+        encoding_free(&x), encoding_free(&y);
+    }
+    check(sigmas == 825, "%zu sigmas end a word", sigmas);
+    end();
+}
+
 static void two_habits_at_once_are_both_named(void)
 {
     int32_t ids[MOST];
@@ -280,9 +328,21 @@ static void a_text_that_was_cut_is_named(void)
         size_t count = ids_of("[CLS] a b a b a b a b a b a b a b a b [SEP]", ids);
         ask(&given, ids, count);
         check_text("cut", said, "best explanation: input_ids: the text is cut at 18 tokens (with it equal)\n");
+        ask(&given, ids, count - 1);
+        check_text("without its end", said,
+                   "best explanation: input_ids: the text is cut at 17 tokens, and [SEP] with it (with it equal)\n");
         ids[9] = ids[8];
         ask(&given, ids, count);
         check_text("not cut", said, "");
+        ask(&given, ids, 0);
+        check_text("nothing", said, "");
+    }
+    encoding_free(&x);
+    if (give(&given, &x, &uncased, text_of("a b a b a b a b a b"), text_of("the cat sat the cat sat the"))) {
+        size_t count = ids_of("[CLS] a b a b a b a b a b [SEP] the cat sat the cat", ids);
+        ask(&given, ids, count);
+        check_text("a pair", said,
+                   "best explanation: input_ids: the text is cut at 17 tokens, and [SEP] with it (with it equal)\n");
     }
     encoding_free(&x);
     end();
@@ -332,6 +392,7 @@ static void verify_names_the_habit_of_a_tokenizer(void)
 const Test habit_tests[] = {
     {"each_habit_is_named_by_the_ids_that_it_makes", each_habit_is_named_by_the_ids_that_it_makes},
     {"without_a_habit_the_ids_are_those_of_the_tokenizer", without_a_habit_the_ids_are_those_of_the_tokenizer},
+    {"a_sigma_ends_a_word_wherever_it_stands", a_sigma_ends_a_word_wherever_it_stands},
     {"two_habits_at_once_are_both_named", two_habits_at_once_are_both_named},
     {"habits_that_cannot_be_told_apart_are_both_named", habits_that_cannot_be_told_apart_are_both_named},
     {"a_text_that_was_cut_is_named", a_text_that_was_cut_is_named},

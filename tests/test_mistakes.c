@@ -82,7 +82,7 @@ static const Shape kinds[] = {
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
-static const double PLANTED = -5.5; /* the parameter of a mistake whose parameter verify has to find */
+static double planted_value = -5.5; /* the parameter of a mistake whose parameter verify has to find */
 static int lengths[2], rows[ROWS];
 static int from_layer;              /* mistakes without a tensor are planted in this block and those behind it */
 static int32_t ids[ROWS], types[ROWS], mask[ROWS];
@@ -305,7 +305,7 @@ static bool plant_and_run(Trial *t, const Mistake *m, const TensorSpec *spec, co
     const Request request = trace_request(&model, rows, batch->B * batch->T[0]);
     if (!check(trial_new(t, &model, batch, &request, &e) == BERT_OK, "%s", e.message)) return false;
     trial_reset(t);
-    t->value = m->fitted ? PLANTED : m->value;
+    t->value = m->fitted ? planted_value : m->value;
     t->first_layer = spec && spec_per_layer(spec) ? 1 : spec ? 0 : from_layer;
     t->last_layer = spec ? t->first_layer : LAYERS - 1;
     t->tensor = spec;
@@ -449,6 +449,141 @@ static void every_row_of_the_table_is_found_and_named(void)
     close_model();
 }
 
+/* =====================================================================================================================
+ * What an attention says of itself
+ * ================================================================================================================== */
+
+/* How weak a mask is is found, whatever it is: to four digits, and to a quarter where it is a multiple of that. */
+static void a_weak_mask_is_measured(void)
+{
+    static const char *const values[] = {"-0.125", "-0.5", "-1", "-1.75", "-2.6", "-3.71", "-4.25", "-7", "-8.125"};
+    char line[160];
+    size_t weak = 0;
+    if (!open_model()) return;
+    while (weak < mistakes_count && !mistakes[weak].fitted) weak++;
+    for (size_t k = 0; k < sizeof values / sizeof *values; k++) {
+        const Batch batch = batch_of(&kinds[k % 2 * 2], 1 + (int)(k % 3 == 0));
+        planted_value = strtod(values[k], NULL);
+        if (!write_planted(&mistakes[weak], NULL, &batch) || !check(verify_it(false) == BERT_DIFFERENT, "%s",
+                                                            said)) break;
+        snprintf(line, sizeof line, BLOCK_0 "attention.self.probs: %s %s (", mistakes[weak].sentence, values[k]);
+        check(strstr(said, line) != NULL, "%s: %s", line, said);
+    }
+    planted_value = -5.5;
+    close_model();
+}
+
+/* Keeps a copy of the block's probabilities, and drops that share of them; the others are as much larger. */
+static void drop(Trial *t, real *whole)
+{
+    real *p = t->a.block[t->layer].probs;
+    uint32_t seed = 1;
+    const size_t count = t->a.score_start[t->a.batch.B];
+    memcpy(whole, p, count * sizeof *p);
+    for (size_t i = 0; i < count; i++) {
+        seed = seed * 1664525 + 1013904223;
+        p[i] = (seed >> 8) / 16777216.0 < t->value ? 0 : (real)((double)p[i] / (1 - t->value));
+    }
+}
+
+/* The trace has the probabilities as they were dropped, or the context that they made. */
+static void dropped_probs(Trial *t)
+{
+    real whole[2 * 3 * MOST * MOST];
+    ordinary_step(t, TRACE_PROBS);
+    drop(t, whole);
+}
+
+static void dropped_context(Trial *t)
+{
+    real whole[2 * 3 * MOST * MOST];
+    drop(t, whole);
+    ordinary_step(t, TRACE_CONTEXT);
+    memcpy(t->a.block[t->layer].probs, whole, t->a.score_start[t->a.batch.B] * sizeof *whole);
+}
+
+/* In every block, alone and in a batch, padded or not, whatever the share; a head of 8 features tells where no text has
+ * more than 8 tokens. */
+static void dropout_is_told_in_every_block_and_sequence(void)
+{
+    static const double shares[] = {0.1, 0.3, 0.5, 0.8};
+    static const int of_shapes[] = {1, 2};
+    char line[200];
+    if (!open_model()) return;
+    for (int k = 0; k < 4 * 2 * 2 * 3 * 2; k += 1 + k % 2) {
+        const bool of_probs = k / 4 % 2;
+        const Shape *s = &kinds[of_shapes[k / 8 % 2]];
+        const Batch batch = batch_of(s, 1 + k / 48);
+        const Mistake m = {.name = "dropout", .value = shares[k % 4], .row = of_probs ? TRACE_PROBS : TRACE_CONTEXT,
+                           .instead = of_probs ? dropped_probs : dropped_context};
+        from_layer = k / 16 % 3;
+        if (!write_planted(&m, NULL, &batch) || !check(verify_it(false) == BERT_DIFFERENT, "it differs: %s",
+                                                       said)) break;
+        snprintf(line, sizeof line, "best explanation: encoder.layer.%d.attention.self.%s: dropout is on in the "
+                 "attention, %.0f %% of the probabilities are dropped: call model.eval()", from_layer, of_probs ? "probs" :
+                     "context",
+                 100 * m.value);
+        check(strstr(said, line) != NULL, "%s, %d: %s: %s", s->what, batch.B, line, said);
+    }
+    from_layer = 0;
+    close_model();
+}
+
+/* Keys that no mask of BERT's hides, in the last sequence alone. */
+static void some_keys_hidden(Trial *t)
+{
+    const size_t b = (size_t)t->a.batch.B - 1, T = (size_t)t->a.batch.T[b];
+    real *scores = t->a.block[t->layer].scores + t->a.score_start[b];
+    ordinary_step(t, TRACE_SCORES);
+    for (size_t i = 0; i < 3 * T * T; i++)
+        if (i % T != i / T % T && (i % T + i / T % T) % 4 == 3) scores[i] = -1e9f;
+}
+
+/* The rows of two real tokens of the last sequence are 0; another one is so but for a number. */
+static void empty_context(Trial *t)
+{
+    const size_t first = t->a.start[t->a.batch.B - 1];
+    real *context = t->a.block[t->layer].context;
+    ordinary_step(t, TRACE_CONTEXT);
+    memset(context + (first + 4) * H, 0, 2 * H * sizeof *context);
+    memset(context + (first + 3) * H, 0, (H - 1) * sizeof *context);
+    memset(context + first * H, 0, 2 * H * sizeof *context);            /* padding, if it is on the left */
+}
+
+static void hidden_keys_and_empty_rows_are_counted(void)
+{
+    char line[200];
+    if (!open_model()) return;
+    for (int k = 0; k < 2 * 2 * 3; k++) {
+        const Shape *s = &kinds[1 + k % 2];
+        const int B = 1 + k / 2 % 2, T = s->T;
+        const Batch batch = batch_of(s, B);
+        const int32_t *seen = s->mask[B - 1];
+        int hidden = 0, all = 0, query = -1, key = -1;
+        from_layer = k / 4;
+        for (int b = 0; b < B; b++)
+            for (int i = 0; i < T * T; i++) {
+                if (!s->mask[b][i / T] || !s->mask[b][i % T]) continue;
+                all += 3;
+                if (b < B - 1 || i % T == i / T || (i % T + i / T) % 4 != 3) continue;
+                if (!hidden) query = i / T, key = i % T;
+                hidden += 3;
+            }
+        const Mistake keys = {.name = "keys", .row = TRACE_SCORES, .instead = some_keys_hidden};
+        snprintf(line, sizeof line, "\n%d of %d keys of real tokens are hidden, the first: %shead 0 query %d key %d. "
+                 "Is there", hidden, all, B > 1 ? "input 1 " : "", query, key);
+        if (!write_planted(&keys, NULL, &batch)) break;
+        check(verify_it(false) == BERT_DIFFERENT && strstr(said, line), "%s, %d:%s: %s", s->what, B, line, said);
+        const Mistake rows_ = {.name = "rows", .row = TRACE_CONTEXT, .instead = empty_context};
+        const int empty = 2 + seen[0] + seen[1];
+        snprintf(line, sizeof line, "\n%d real tokens have a context of zeros: no key is seen there", empty);
+        if (!write_planted(&rows_, NULL, &batch)) break;
+        check(verify_it(false) == BERT_DIFFERENT && strstr(said, line), "%s, %d:%s: %s", s->what, B, line, said);
+    }
+    from_layer = 0;
+    close_model();
+}
+
 /* The traces of a batch and of its sequence b alone: the same bits. */
 static void check_alone(const Trial *both, const Trial *alone, size_t b, const char *what)
 {
@@ -495,6 +630,9 @@ static void a_mistake_makes_of_a_sequence_what_it_makes_of_it_alone(void)
 }
 
 const Test mistake_tests[] = {
+    {"a_weak_mask_is_measured", a_weak_mask_is_measured},
+    {"dropout_is_told_in_every_block_and_sequence", dropout_is_told_in_every_block_and_sequence},
+    {"hidden_keys_and_empty_rows_are_counted", hidden_keys_and_empty_rows_are_counted},
     {"a_mistake_of_a_later_block_is_found_there", a_mistake_of_a_later_block_is_found_there},
     {"every_row_of_the_table_is_found_and_named", every_row_of_the_table_is_found_and_named},
     {"a_mistake_makes_of_a_sequence_what_it_makes_of_it_alone",

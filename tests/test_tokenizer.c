@@ -1502,7 +1502,8 @@ static void some_tokenizers_give_no_segments(void)
     }
 }
 
-/* tokenizer.json's own "truncation" and "padding" have sides, too; tokenizer_config.json's come first. */
+/* tokenizer.json's own "truncation" and "padding" have sides, too; tokenizer_config.json's come first. The length beside
+ * them is no limit: transformers 5 leaves that of its last call there. */
 static void the_sides_of_tokenizer_json_count_where_nothing_else_says_one(void)
 {
     static const char json[] = "{\"truncation\": {\"direction\": \"Left\", \"max_length\": 8, \"stride\": 0}, "
@@ -1516,6 +1517,7 @@ static void the_sides_of_tokenizer_json_count_where_nothing_else_says_one(void)
     Error e;
     if (!check(load_files(&t, files, CASE_AUTO, &e) == BERT_OK, "%s", e.message)) return;
     check(t.truncate_left && t.pad_left, "both on the left: %d %d", t.truncate_left, t.pad_left);
+    check(t.max_length == 0, "no limit: %d", t.max_length);
     tokenizer_free(&t);
     if (!check(load_files(&t, both, CASE_AUTO, &e) == BERT_OK, "%s", e.message)) return;
     check(!t.truncate_left && !t.pad_left, "tokenizer_config.json comes first: %d %d", t.truncate_left, t.pad_left);

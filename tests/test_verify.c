@@ -3,8 +3,7 @@
  * Each mistake is made here a second time, by other means than mistakes.c uses: the model "tiny" (formula.c) is run
  * step by step, and between two steps a few lines of the test spoil what the last one left. The trace that comes out is
  * what somebody's wrong BERT would write. verify must name the first tensor that is wrong, and the mistake. */
-#include "formula.h"
-#include "test.h"
+#include "shell.h"
 #include "verify/verify.h"
 #include <float.h>
 #include <math.h>
@@ -1523,6 +1522,26 @@ static void rounding_is_named_as_such(void)
     end();
 }
 
+/* Whoever asks for a tolerance, by any of its three names, wants rounding to be a difference; with a wide one it
+ * passes by that. */
+static void a_tolerance_makes_rounding_a_difference(void)
+{
+    static const struct { const char *options; int code; } cases[] = {
+        {"", 0}, {"--isolate", 0}, {"--tolerance -80", 1}, {"--tolerance exact", 1}, {"--atol 1e-9", 1},
+        {"--rtol 1e-9", 1}, {"--atol 1e-9 --rtol 1e-9", 1}, {"--tolerance 20", 0}, {"--atol 1e39", 0},
+        {"--rtol 1e39 --atol 1", 0}, {"--isolate --rtol 1e-9", 1}};
+    if (!begin()) return;
+    computed = BFLOAT16;
+    if (write_wrong(trace, nothing))
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            const int code = run("./bert verify %s -m %s %s 2>&1", cases[i].options, directory, trace);
+            check(code == cases[i].code && !strstr(output, "computed in bfloat16 (") == (i > 1), "\"%s\": exit %d: %s",
+                  cases[i].options, code, output);
+        }
+    computed = PLAIN;
+    end();
+}
+
 /* What a right BERT, or a wrong one, has computed in float32 is only stored in half precision: the right one differs
  * in nothing, and the mistakes have their names as they have in float32. */
 static void mistakes_stored_in_half_precision_are_named(void)
@@ -2294,17 +2313,25 @@ static Status compare_two(SafeTensor ref, SafeTensor other, Tolerance tolerance)
 /* float64 numbers whose squares are beyond a double. */
 static void huge_and_tiny_numbers_do_not_pass_unseen(void)
 {
-    const struct { double x[2], y[2]; Status expected; } cases[] = {
-        {{1e200, -1e200}, {-1e200, 1e200}, BERT_DIFFERENT}, {{1e200, 1}, {1, 1}, BERT_DIFFERENT},
-        {{5e-324, 0}, {0, 5e-324}, BERT_DIFFERENT}, {{1e-200, 1e-200}, {1e-200, 2e-200}, BERT_DIFFERENT},
-        {{1e308, 1e308}, {1e308, -1e308}, BERT_DIFFERENT}, {{1e200, 3}, {1.00000001e200, 5}, BERT_OK},
-        {{1e-200, 0}, {1.00000001e-200, 0}, BERT_OK}, {{1e200, 1}, {1e200, 1}, BERT_OK}};
+    const double inf = (double)INFINITY;
+    const struct { double x[2], y[2]; Status expected; const char *level; } cases[] = {
+        {{1e200, -1e200}, {-1e200, 1e200}, BERT_DIFFERENT, "6 dB"}, {{1e200, 1}, {1, 1}, BERT_DIFFERENT, "0 dB"},
+        {{5e-324, 0}, {0, 5e-324}, BERT_DIFFERENT, "3 dB"}, {{1e-200, 1e-200}, {1e-200, 2e-200}, BERT_DIFFERENT,
+                                                            "-3 dB"},
+        {{1e308, 1e308}, {1e308, -1e308}, BERT_DIFFERENT, "infinite"},
+            {{1e200, 3}, {1.00000001e200, 5}, BERT_OK, "-160 dB"},
+        {{1e-200, 0}, {1.00000001e-200, 0}, BERT_OK, "-160 dB"}, {{1e200, 1}, {1e200, 1}, BERT_OK, "all equal"},
+        {{1e100, 0}, {1e200, 0}, BERT_DIFFERENT, "2000 dB"}, {{0, -1e100}, {0, -1e200}, BERT_DIFFERENT, "2000 dB"},
+        {{1e-200, 0}, {1e-150, 0}, BERT_DIFFERENT, "1000 dB"}, {{inf, 1e200}, {inf, -1e200}, BERT_DIFFERENT, "6 dB"},
+        {{-1e200, -inf}, {1e200, -inf}, BERT_DIFFERENT, "6 dB"}, {{1, 0}, {1e200, 0}, BERT_DIFFERENT, "infinite"}};
     if (!check(formula_directory(directory), "a directory")) return;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char name[] = "pooler";
         SafeTensor x = {.name = name, .dtype = DTYPE_F64, .rank = 1, .shape = {2}, .data = cases[i].x}, y = x;
         y.data = cases[i].y;
-        check(compare_two(x, y, TOLERANCE_DEFAULT) == cases[i].expected, "case %zu: %s", i, said);
+        check(compare_two(x, y, TOLERANCE_DEFAULT) == cases[i].expected && strstr(said, cases[i].level), "case %zu: %s",
+              i,
+              said);
     }
     formula_remove(directory);
 }
@@ -2375,6 +2402,15 @@ static void pieces_cannot_control_the_terminal(void)
         if (check(ok, "%s", e.message)) {
             compare_ids(sentence, &ref, &other, &tokenizer);
             check_text("ids", sentence, "input_ids: token 0 is 5 (\\x1b[2J), expected 4 ([MASK])");
+            for (int64_t id = -2; id < 9; id++) {                       /* an id that has no piece has no name */
+                static const char *const pieces[] = {" ([PAD])", " ([UNK])", " ([CLS])", " ([SEP])"};
+                char wanted[100];
+                other.ids[0].data = &id;
+                compare_ids(sentence, &ref, &other, &tokenizer);
+                snprintf(wanted, sizeof wanted, "input_ids: token 0 is %d%s, expected 4 ([MASK])", (int)id,
+                         id < 0 || id > 5 ? "" : id < 4 ? pieces[id] : " (\\x1b[2J)");
+                check_text("ids", sentence, id == 4 ? "" : wanted);
+            }
             tokenizer_free(&tokenizer);
         }
     }
@@ -2399,6 +2435,7 @@ const Test verify_tests[] = {
     {"mistakes_stored_in_half_precision_are_named", mistakes_stored_in_half_precision_are_named},
     {"an_error_is_measured_through_half_precision", an_error_is_measured_through_half_precision},
     {"rounding_has_margins", rounding_has_margins},
+    {"a_tolerance_makes_rounding_a_difference", a_tolerance_makes_rounding_a_difference},
     {"rounding_is_named_as_such", rounding_is_named_as_such},
     {"a_difference_as_large_as_rounding_is_not_called_rounding",
      a_difference_as_large_as_rounding_is_not_called_rounding},

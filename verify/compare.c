@@ -872,7 +872,7 @@ static void add_pair(Result *r, Sums *s, Pair pair, size_t i, int bits, const To
     if (pair.apart > s->largest || r->counted == 1)
         s->largest = pair.apart, r->max_abs = d, r->where = i, r->expected = x, r->found = y;
     frexp(x != 0 ? x : y, &exponent);
-    double ulp = d == 0 ? 0 : d / ldexp(1, exponent - bits);            /* the distance between x and its neighbour */
+    const double ulp = d / ldexp(1, exponent - bits);                   /* the distance between x and its neighbour */
     if (ulp > r->ulp) r->ulp = ulp;
 }
 
@@ -953,7 +953,7 @@ static Pair pair_of(const TraceEntry *ref, double x, double y, const Reading *ho
     Pair p = {.x = finite_score(ref, round_to(fine_x, how->coarse)),
               .y = finite_score(ref, round_to(fine_y, how->coarse))};
     if (criteria->tolerance.kind != TOLERANCE_EXACT && both_hide(ref, p.x, p.y)) return (Pair){0};
-    p.apart = fabs(p.x - p.y);
+    p.apart = p.x == p.y ? 0 : fabs(p.x - p.y);                        /* two infinities have no difference */
     if (how->ordinary > 0) {
         const double step = 2 * half_step_at(fabs(p.x) > fabs(p.y) ? p.x : p.y, how->coarse);
         p.weight = 1 / (step > how->ordinary ? step : how->ordinary);

@@ -299,7 +299,7 @@ static size_t micro_batch(const Lesson *t)
 static bool can_be_cut(Lesson *t)
 {
     const size_t B = (size_t)t->batch.B, size = micro_batch(t);
-    return B > size && size > 0 && (t->value > 0 || (B > 2 && size != 2 && size != 4));
+    return B > size && (t->value > 0 || (B > 2 && size != 2 && size != 4));
 }
 static void average_means(Lesson *t, BackStep step, int l)
 {
@@ -320,7 +320,7 @@ static bool ignore_0(Lesson *t)
     size_t zeros = 0;
     for (int b = 0; t->next_sentence && b < t->batch.B; b++)
         if (t->next_sentence[b] == 0) t->next_sentence[b] = -100, zeros++;
-    t->targets.nsp_divisor = fmax(1, labels_that_count(t->next_sentence, (size_t)t->batch.B));
+    t->targets.nsp_divisor = labels_that_count(t->next_sentence, (size_t)t->batch.B);
     return zeros > 0;
 }
 static bool swap_next(Lesson *t)

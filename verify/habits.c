@@ -32,6 +32,10 @@ enum {
     IDS_UP = 1 << 25, IDS_DOWN = 1 << 26, CASE_FOLDED = 1 << 27, FIRST_PART = 1 << 28,
     NEWER_MARKS = 1 << 29, LINES_STAY = 1 << 30
 };
+/* An enum's constants are ints, which have no more of them. */
+#define UNKNOWN_LOST (UINT64_C(1) << 31)
+#define LIMIT_BYTES (UINT64_C(1) << 32)
+#define ADDED_CUT (UINT64_C(1) << 33)
 
 /* Characters or ids. */
 typedef struct {
@@ -59,13 +63,13 @@ static void push(List *list, uint32_t item)
 typedef struct {
     const Tokenizer *t;
     bool plain;                     /* special tokens in the text are plain text */
-    unsigned habit;
+    uint64_t habit;
     List chars, next, word;         /* step 1: the text now, after the next stage; step 2: the word that is read */
     List ids;                       /* step 3 */
 } Run;
 
 /* Does a switch turn the tokenizer's setting off or on? */
-static bool setting(const Run *r, bool usual, unsigned off, unsigned on)
+static bool setting(const Run *r, bool usual, uint64_t off, uint64_t on)
 {
     return (usual || (r->habit & on)) && !(r->habit & off);
 }
@@ -230,6 +234,7 @@ static void cut_word(Run *r, char *word, size_t size)
             at += n - prefix;
             continue;
         }
+        if (r->habit & UNKNOWN_LOST) return;
         if (!(r->habit & (UNKNOWN_REST | UNKNOWN_LETTER))) r->ids.count = before;
         push(&r->ids, (uint32_t)r->t->unk_id);
         if (!(r->habit & UNKNOWN_LETTER)) return;
@@ -255,7 +260,22 @@ static void end_word(Run *r)
         return;
     }
     for (size_t i = 0; i < letters; i++) size += utf8_encode(r->word.items[i], bytes + 2 + size);
-    cut_word(r, bytes, size);
+    if ((r->habit & LIMIT_BYTES) && size > most) push(&r->ids, (uint32_t)r->t->unk_id);
+    else cut_word(r, bytes, size);
+    free(bytes);
+}
+
+/* An added token without an id of its own: its text is cut like a word, marks and all. */
+static void cut_added(Run *r, const AddedToken *token)
+{
+    size_t room;
+    char *bytes = size_add(token->length, 2, &room) ? malloc(room) : NULL;
+    if (!bytes) {
+        r->ids.failed = true;
+        return;
+    }
+    memcpy(bytes + 2, token->content, token->length);
+    cut_word(r, bytes, token->length);
     free(bytes);
 }
 
@@ -307,7 +327,8 @@ static void whole_text(Run *r, Text text)
             continue;
         }
         plain_text(r, (Text){text.bytes + from, at - from});
-        push(&r->ids, (uint32_t)token->id);
+        if (r->habit & ADDED_CUT) cut_added(r, token);
+        else push(&r->ids, (uint32_t)token->id);
         from = at += token->pattern_length;
     }
     plain_text(r, (Text){text.bytes + from, text.length - from});
@@ -346,14 +367,14 @@ static bool same_ids(const List *ids, const int32_t *other, size_t count)
 }
 
 /* Is OTHER the beginning of what it should be, with or without its [SEP]? (Of a few tokens that says nothing: the last
- * word may be another.) */
-static bool is_cut(const TextGiven *given, const int32_t *other, size_t count)
+ * word may be another.) Who cuts both texts of a pair, each a little, is not found. */
+static bool is_cut(const TextGiven *given, const int32_t *other, size_t count, bool *sep)
 {
     enum { FEW = 16 };
     const Encoding *x = given->encoding;
-    if (count < FEW || count >= (size_t)x->T || given->has_b) return false;
-    const bool sep = other[count - 1] == given->tokenizer->sep_id;
-    return !memcmp(x->input_ids, other, (count - sep) * sizeof *other);
+    *sep = count > 0 && other[count - 1] == given->tokenizer->sep_id;
+    if (count < FEW || count >= (size_t)x->T) return false;
+    return !memcmp(x->input_ids, other, (count - *sep) * sizeof *other);
 }
 
 /* Two habits at once, of those that change something here. */
@@ -419,6 +440,7 @@ Status explain_ids(const TextGiven *given, const int32_t *other, size_t count, F
     Run r = {.t = given->tokenizer, .plain = given->plain || given->tokenizer->plain};
     size_t found[MOST], changing[MOST];
     int pair = -1;
+    bool sep;
     assert(habits_count < MOST);
     if (given->a.length + given->b.length > LONGEST) return BERT_OK;
     make_ids(&r, given);
@@ -426,8 +448,9 @@ Status explain_ids(const TextGiven *given, const int32_t *other, size_t count, F
         try_each(&r, given, other, count, found, changing);
         if (found[0] == habits_count) pair = try_pairs(&r, given, other, count, changing);
         print_habits(found, pair, out);
-        if (found[0] == habits_count && pair < 0 && is_cut(given, other, count))
-            fprintf(out, "best explanation: input_ids: the text is cut at %zu tokens (with it equal)\n", count);
+        if (found[0] == habits_count && pair < 0 && is_cut(given, other, count, &sep))
+            fprintf(out, "best explanation: input_ids: the text is cut at %zu tokens%s (with it equal)\n", count,
+                    sep ? "" : ", and [SEP] with it");
     }
     const bool failed = r.chars.failed || r.ids.failed;
     run_free(&r);
@@ -481,11 +504,14 @@ const Habit habits[] = {
     /* step 3: WordPiece */
     {"unknown-rest", "[UNK] stands for the rest of a word, not for all of it", UNKNOWN_REST},
     {"unknown-letter", "[UNK] stands for each unknown letter, not for the word", UNKNOWN_LETTER},
+    {"unknown-lost", "what is unknown is left out: no [UNK] stands for it", UNKNOWN_LOST},
     {"whole-words", "a word that is no piece is [UNK]: words are not cut", WHOLE_WORDS},
     {"prefix-missing", "pieces inside a word are looked up without ##", NO_PREFIX},
     {"longest-word-200", "words of up to 200 characters are cut, not of 100", LIMIT_200},
     {"longest-word-none", "words of any length are cut", LIMIT_NONE},
+    {"longest-word-bytes", "a word of more than 100 bytes is [UNK], not one of more than 100 characters", LIMIT_BYTES},
     {"special-as-text", "special tokens in the text are taken for text", SPECIAL_PLAIN},
+    {"added-cut", "an added token is cut into pieces like a word, or is [UNK]: it has lost its id", ADDED_CUT},
 
     /* step 4: ids */
     {"frame-missing", "[CLS] and [SEP] are missing", NO_FRAME},

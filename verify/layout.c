@@ -95,7 +95,7 @@ static void lay_out_plainly(Layout *l, const TraceEntry *ref)
 static bool take_dimension(const size_t *shape, int *n, size_t size)
 {
     size_t product = 1;
-    while (*n > 0 && (product < size || shape[*n - 1] == 1))
+    while (*n > 0 && product < size)
         if (!size_mul(product, shape[--*n], &product)) return false;
     return product == size;
 }
@@ -119,7 +119,7 @@ static bool swapped_by_shape(Layout *l, const TraceEntry *ref, const SafeTensor 
 {
     Axis axes[MOST_AXES];
     const int n = axes_of(axes, l, ref, heads);
-    if (first + 1 >= n || axes[first].size == axes[first + 1].size || axes[first].size == 1) return false;
+    if (axes[first].size == axes[first + 1].size || axes[first].size == 1) return false;
     const Axis axis = axes[first];
     axes[first] = axes[first + 1];
     axes[first + 1] = axis;
@@ -145,7 +145,7 @@ static bool shared_by_shape(Layout *l, const TraceEntry *ref, const SafeTensor *
     if (!ref->tensor.count || !other->count) return false;
     if (!take_dimension(other->shape, &n, ref->cols)) return false;
     const bool one_token = ref->row == TRACE_TOKEN_TYPE && other->count == ref->cols;
-    if (!one_token && (ref->B == 1 || other->count != ref->tensor.count / ref->B)) return false;
+    if (!one_token && other->count != ref->tensor.count / ref->B) return false;
     lay_out_plainly(l, ref);
     l->shared = true;
     l->sequence = 0;

@@ -77,7 +77,7 @@ static size_t nearest_slice(const TraceEntry *ref, const TraceEntry *other, cons
             if (slice_at(ref, &s, p) != s.first) continue;
             const size_t k = index_at(ref, place_exchanged(ref, &s, p));
             const double d = tensor_element(&ref->tensor, k) - other_element(ref, other, r, criteria, i);
-            if (isfinite(d) && fabs(d) < 1e30 && element_counts(ref, criteria, k)) squares += d * d;
+            if (fabs(d) < 1e30 && element_counts(ref, criteria, k)) squares += d * d;
         }
         if (n != s.first && squares < least) least = squares, nearest = n;
     }
@@ -96,13 +96,13 @@ static bool find_swapped(Slicing *s, const TraceEntry *ref, const TraceEntry *ot
         s->second = nearest_slice(ref, other, r, criteria, *s, count);
         s->exchanged = true;
         if (s->second != s->first && passes_so(ref, other, r, criteria, s)) return true;
-        s->exchanged = false;
     }
     return false;
 }
 
-/* "only input 1", "only head 2", "heads 0 and 1 are swapped" into text; "" where it is neither. A slice that is the
- * whole tensor is not worth a word; of a head and a feature in it the smaller is said. */
+/* "only input 1", "only head 2", "heads 0 and 1 are swapped" into text; "" where it is neither, or the tensor is a
+ * gradient. A slice that is the whole tensor is not worth a word; of a head and a feature in it the smaller is said.
+ * Only for numbers that could be compared. */
 void put_slices(char text[160], const TraceEntry *ref, const TraceEntry *other, const Result *r,
                 const Criteria *criteria)
 {
@@ -112,7 +112,7 @@ void put_slices(char text[160], const TraceEntry *ref, const TraceEntry *other, 
     size_t used = 0;
     bool feature = false;
     text[0] = 0;
-    if (!r->comparable || r->word || ref->kind != ENTRY_VALUE || ref->B == 0) return;
+    if (ref->kind != ENTRY_VALUE) return;
     for (int i = 0; i < SLICE_DIMENSIONS; i++) {
         s.dimension = order[i];
         const size_t count = count_of(ref, s.dimension, criteria, &s.width);

@@ -57,7 +57,7 @@ static bool same_numbers(const TraceComparison *c, const Twin *twin)
     for (size_t i = 0; i < ref->tensor.count; i++) {
         const double x = round_to(other_element(ref, first, r, &c->criteria, i), b);
         const double y = round_to(other_element(ref, twin->other, &twin->result, &c->criteria, i), a);
-        if (!element_counts(ref, &c->criteria, i) || x == y || (isnan(x) && isnan(y))) continue;
+        if (!element_counts(ref, &c->criteria, i) || (isnan(x) && isnan(y)) || (isinf(x) && x == y)) continue;
         if (!isfinite(x) || !isfinite(y)) return false;
         squares += x * x;
         differences += (x - y) * (x - y);

@@ -495,7 +495,7 @@ typedef struct TextGiven {
 typedef struct {
     const char *name;               /* short, for lists */
     const char *sentence;           /* what OTHER's tokenizer does */
-    unsigned change;                /* the switches of habits.c */
+    uint64_t change;                /* the switches of habits.c */
 } Habit;
 extern const Habit habits[];
 extern const size_t habits_count;

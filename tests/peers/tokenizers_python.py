@@ -68,8 +68,31 @@ def keras_hub_stripping(vocab, lower):
     return lambda text: t(text).tolist()
 
 
+def openvino_tokenizers(vocab, lower):
+    """A text by itself, without the [CLS] and [SEP] that it puts around it."""
+    import numpy
+    import openvino
+    import openvino_tokenizers
+    from transformers import BertTokenizer
+    t = openvino.compile_model(openvino_tokenizers.convert_tokenizer(BertTokenizer(vocab, do_lower_case=lower)), "CPU")
+    return lambda text: t([numpy.array([text])])["input_ids"][0].tolist()[1:-1]
+
+
+def onnxruntime_extensions(vocab, lower):
+    import numpy
+    import onnxruntime
+    import onnxruntime_extensions
+    from transformers import BertTokenizer
+    graph, _ = onnxruntime_extensions.gen_processing_models(BertTokenizer(vocab, do_lower_case=lower), pre_kwargs={})
+    options = onnxruntime.SessionOptions()
+    options.register_custom_ops_library(onnxruntime_extensions.get_library_path())
+    session = onnxruntime.InferenceSession(graph.SerializeToString(), options)
+    return lambda text: session.run(None, {"text": numpy.array([text])})[0].ravel().tolist()[1:-1]
+
+
 NAMES = {"tokenizers": tokenizers, "nanotoken": nanotoken, "flash-tokenizer": flash_tokenizer, "blingfire": blingfire, "tensorflow-text": tensorflow_text,
          "keras-hub": keras_hub, "keras-hub stripping": keras_hub_stripping,
+         "openvino-tokenizers": openvino_tokenizers, "onnxruntime-extensions": onnxruntime_extensions,
          "transformers": transformers, "bert-for-tf2": bert_for_tf2}
 
 

@@ -4,6 +4,8 @@
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import ai.djl.modality.nlp.DefaultVocabulary;
 import ai.djl.modality.nlp.bert.BertFullTokenizer;
+import com.yahoo.language.process.Embedder;
+import com.yahoo.language.wordpiece.WordPieceEmbedder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.*;
@@ -23,6 +25,9 @@ public class Tokenizers {
         } else if (a[0].equals("djl-api")) {
             BertFullTokenizer t = new BertFullTokenizer(DefaultVocabulary.builder().add(pieces).optUnknownToken("[UNK]").build(), lower);
             encode = text -> t.tokenize(text).stream().map(p -> ids.getOrDefault(p, ids.get("[UNK]"))).toList();
+        } else if (a[0].equals("vespa")) {                  // lowers every text
+            WordPieceEmbedder t = new WordPieceEmbedder.Builder(a[1]).build();
+            encode = text -> t.embed(text, new Embedder.Context("peers")).stream().map(Integer::longValue).toList();
         } else {                                            // takes text as it is: lower case is its caller's matter
             WordpieceTokenizer t = new WordpieceTokenizer(new HashSet<>(pieces));
             encode = text -> {
