@@ -104,7 +104,7 @@ static Status add_window(SquadReader *q, const Encoding *x, size_t before, Error
 static Status add_windows(SquadReader *q, Error *e)
 {
     const Tokenizer *t = &q->r->s->tokenizer;
-    const EncodeOptions bare = {.plain = q->r->s->options.plain, .no_add_special = true, .segments = -1};
+    const EncodeOptions bare = {.plain = q->r->s->options.plain, .no_add_special = true};
     const EncodeOptions options = {.plain = bare.plain, .segments = -1};
     const Text question = {q->question, strlen(q->question)}, context = {q->context, strlen(q->context)};
     if (encode(t, question, NULL, &bare, &q->bare, e) != BERT_OK ||

@@ -176,7 +176,7 @@ static Status end_sentence(TrainRun *r, TrainData *data, Sentence *x, Error *e)
 static Status add_word(TrainRun *r, TrainData *data, Sentence *x, Input *input, Error *e)
 {
     const Options *o = &r->s->options;
-    const EncodeOptions options = {.plain = o->plain, .no_add_special = true, .segments = -1};
+    const EncodeOptions options = {.plain = o->plain, .no_add_special = true};
     Text word, name;
     int32_t label;
     if (!split_at_tab(input->whole, &word, &name)) return fail(e, BERT_TEXT, "there is no tab: WORD<TAB>LABEL is expected");

@@ -823,11 +823,12 @@ static void a_learned_vocabulary_is_the_same_each_time(void)
 }
 
 /* WordPiece learned by its definition: all pairs are counted anew for each piece. Pieces are texts, [n] is their number. */
-enum { WORDS = 4000, PIECES = 300, LONGEST_PIECE = 16 };
+enum { WORDS = 4000, PIECES = 300, LONGEST_PIECE = 16, LETTERS = 5 + 52 };
 typedef struct {
     char pieces[PIECES][LONGEST_PIECE];
-    int count, words[WORDS][8], length[WORDS], pairs[PIECES][PIECES];
+    int count, word_count, words[WORDS][8], length[WORDS], pairs[PIECES][PIECES];
     int distinct;                   /* pairs that came up at any time, at least */
+    bool used[LETTERS];             /* a word has this piece of one letter */
 } ByDefinition;
 
 static int piece_number(ByDefinition *d, const char *piece)
@@ -844,7 +845,7 @@ static bool join_one(ByDefinition *d)
     int left = 0, right = 0, distinct = 0;
     char piece[LONGEST_PIECE];      /* a word has at most 6 letters */
     memset(d->pairs, 0, sizeof d->pairs);
-    for (int w = 0; w < WORDS; w++)
+    for (int w = 0; w < d->word_count; w++)
         for (int i = 0; i + 1 < d->length[w]; i++) distinct += !d->pairs[d->words[w][i]][d->words[w][i + 1]]++;
     if (distinct > d->distinct) d->distinct = distinct;
     for (int i = 0; i < d->count; i++)
@@ -853,7 +854,7 @@ static bool join_one(ByDefinition *d)
     if (d->pairs[left][right] < 2) return false;
     snprintf(piece, sizeof piece, "%.7s%.5s", d->pieces[left], d->pieces[right] + 2);
     const int number = piece_number(d, piece);
-    for (int w = 0; w < WORDS; w++) {
+    for (int w = 0; w < d->word_count; w++) {
         int to = 0, *x = d->words[w];
         for (int i = 0; i < d->length[w]; i++) {
             const bool here = i + 1 < d->length[w] && x[i] == left && x[i + 1] == right;
@@ -869,23 +870,46 @@ static bool join_one(ByDefinition *d)
 static void make_words(ByDefinition *d, FILE *f)
 {
     uint32_t seed = 7;
-    for (int c = 0; c < 5 + 52; c++) {
+    for (int c = 0; c < LETTERS; c++) {
         static const char *const special[] = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
         char piece[8];
         snprintf(piece, sizeof piece, c < 5 + 26 ? "%c" : "##%c", c < 5 ? '?' : 'a' + (c - 5) % 26);
         piece_number(d, c < 5 ? special[c] : piece);
     }
-    for (int w = 0; w < WORDS; w++) {
+    for (int w = 0; w < d->word_count; w++) {
         seed = seed * 1664525u + 1013904223u;
         d->length[w] = 2 + (int)(seed >> 16) % 5;
         for (int i = 0; i < d->length[w]; i++) {
             seed = seed * 1664525u + 1013904223u;
             const int letter = (int)((seed >> 24) * (seed >> 16 & 255) * 26 >> 16);
             d->words[w][i] = 5 + (i ? 26 : 0) + letter;
+            d->used[d->words[w][i]] = true;
             fputc('a' + letter, f);
         }
         fputc(w % 10 == 9 ? '\n' : ' ', f);
     }
+}
+
+/* Pieces of that many words: all that there is room for, or as long as a pair comes twice. Letters that no word has are
+ * no pieces. */
+static void check_pieces_of(ByDefinition *d, int words, const char *path)
+{
+    FILE *f = fopen(path, "w");
+    *d = (ByDefinition){.word_count = words};
+    if (!check(f != NULL, "%s", path)) return;
+    make_words(d, f);
+    fclose(f);
+    while (d->count < PIECES && join_one(d)) {}
+    check(run("./bert vocab -q --learn %d -f %s", PIECES, path) == 0, "%s", output);
+    char *at = output;
+    for (int i = 0; i < d->count; i++) {
+        if (i >= 5 && i < LETTERS && !d->used[i]) continue;
+        check(!strncmp(at, d->pieces[i], strcspn(at, "\n")) && at[strlen(d->pieces[i])] == '\n',
+              "%d words: piece %d: %.20s, expected %s", words, i, at, d->pieces[i]);
+        at += strcspn(at, "\n");
+        at += *at == '\n';
+    }
+    check(!*at, "%d words: %d pieces", words, d->count);
 }
 
 static void a_learned_vocabulary_is_that_of_the_definition(void)
@@ -894,17 +918,13 @@ static void a_learned_vocabulary_is_that_of_the_definition(void)
     char path[300];
     if (!make_work()) return;
     snprintf(path, sizeof path, "%s/text", work);
-    FILE *f = fopen(path, "w");
-    if (check(d && f, "memory, and a file")) {
-        make_words(d, f);
-        fclose(f);
-        while (d->count < PIECES && join_one(d)) {}
-        check(run("./bert vocab -q --learn %d -f %s/text", PIECES, work) == 0, "%s", output);
-        char *at = output;
-        for (int i = 0; i < d->count; i++, at += strcspn(at, "\n"), at += *at == '\n')
-            check(!strncmp(at, d->pieces[i], strcspn(at, "\n")) && at[strlen(d->pieces[i])] == '\n',
-                  "piece %d: %.20s, expected %s", i, at, d->pieces[i]);
-        check(!*at && d->count == PIECES && d->distinct > 1024, "%d pieces of %d pairs", d->count, d->distinct);
+    if (check(d != NULL, "memory")) {
+        check_pieces_of(d, WORDS, path);
+        check(d->count == PIECES && d->distinct > 1024, "%d pieces of %d pairs", d->count, d->distinct);
+        for (int words = 30; words <= 150; words += 30) {
+            check_pieces_of(d, words, path);
+            check(d->count > LETTERS && d->count < PIECES, "of %d words no pair is left: %d pieces", words, d->count);
+        }
     }
     free(d);
     remove_work();

@@ -86,8 +86,9 @@ static void a_signal_saves_a_whole_state_and_says_so(void)
         run("rm -rf %s/*", work);
         /* (A shell's background jobs ignore SIGINT; env --default-signal undoes that.) */
         const int code = run("env --default-signal=INT,HUP " NEW " --schedule constant --steps 100000 -o %s/a "
-                             "> %s/said 2>&1 & pid=$!; i=0; while [ $(wc -l < %s/a/training/log.jsonl || echo 0) -lt 3 ] "
-                             "&& [ $i -lt 100 ]; do sleep 0.05; i=$((i + 1)); done 2> /dev/null; kill -%s $pid; wait $pid", tiny, tiny, work,
+                             "> %s/said 2>&1 & pid=$!; i=0; while [ $(wc -l < %s/a/training/log.jsonl || echo 0) -lt 3 "
+                             "] && [ $i -lt 100 ]; do sleep 0.05; i=$((i + 1)); done 2> /dev/null; kill -%s $pid; "
+                             "wait $pid", tiny, tiny, work,
                              work, work, cases[i].signal);
         check(code == cases[i].code, "%s: code %d", cases[i].signal, code);
         run("cat %s/said", work);
@@ -122,9 +123,9 @@ static void memory_is_told_before_it_is_taken(void)
                               2 * tokens * cases[i].mask * V;
         char says[80], micro[40] = "";
         if (cases[i].micro) snprintf(micro, sizeof micro, "--micro-batch %d", cases[i].micro);
-        run("sed -E 's/(num_hidden_layers.: )[0-9]+/\\1%d/; s/(hidden_size.: )[0-9]+/\\1%d/; s/(heads.: )[0-9]+/\\1%d/; "
-            "s/(intermediate_size.: )[0-9]+/\\1%d/; s/(position_embeddings.: )[0-9]+/\\1%d/' %s/config.json > %s/c.json", cases[i].L,
-            cases[i].H, cases[i].A, cases[i].F, cases[i].P, tiny, work);
+        run("sed -E 's/(num_hidden_layers.: )[0-9]+/\\1%d/; s/(hidden_size.: )[0-9]+/\\1%d/; s/(heads.: )[0-9]+/\\1%d/;"
+            " s/(intermediate_size.: )[0-9]+/\\1%d/; s/(position_embeddings.: )[0-9]+/\\1%d/' %s/config.json > "
+            "%s/c.json", cases[i].L, cases[i].H, cases[i].A, cases[i].F, cases[i].P, tiny, work);
         snprintf(says, sizeof says, "; about %.0f MB of memory\n", 4 * floats / 1e6 + 1);
         const int code = run("(ulimit -v 1500000; ./bert train --config %s/c.json --vocab %s/vocab.txt --truncate "
                              "-f tests/golden/train.txt --steps 1 --batch %d %s --mask %g --max-length %d -o %s/m 2>&1)"
@@ -141,9 +142,9 @@ static void a_state_is_saved_every_500_steps(void)
 {
     if (too_slow() || !make_work()) return;
     run("./bert train -q --config %s/config.json --vocab %s/vocab.txt -f tests/golden/train.txt --batch 1 "
-        "--steps 100000 -o %s/a 2> /dev/null & pid=$!; i=0; while [ $(wc -l < %s/a/training/log.jsonl || echo 0) -lt 520 ] "
-        "&& [ $i -lt 400 ]; do sleep 0.05; i=$((i + 1)); done 2> /dev/null; kill -9 $pid; wait $pid 2> /dev/null", tiny,
-        tiny, work, work);
+        "--steps 100000 -o %s/a 2> /dev/null & pid=$!; i=0; while [ $(wc -l < %s/a/training/log.jsonl || echo 0) "
+        "-lt 520 ] && [ $i -lt 400 ]; do sleep 0.05; i=$((i + 1)); done 2> /dev/null; kill -9 $pid; wait $pid 2> "
+        "/dev/null", tiny, tiny, work, work);
     const char *state = "training/state.safetensors";
     check(run("head -c 20000 %s/a/%s | grep -ao '\"step\":\"[0-9]*\"' | tr -dc '0-9'", work, state) == 0, "%s", output);
     check(atoi(output) > 0 && atoi(output) % 500 == 0, "it is that of step %s", output);

@@ -221,8 +221,8 @@ static void held_out_answers_have_at_most_30_tokens(void)
                                         "\"answer_start\": 0}]}"), answers[i]);
         if (!write_json(json)) return;
         check(run("./bert train -q --config %s/c.json --vocab %s/vocab.txt --task answer -f %s/q.json --dev %s/q.json "
-                  "--batch 2 --learning-rate 1e-2 --schedule constant --dropout 0 --steps 40 -o %s/a%d 2>&1", work, tiny,
-                  work, work, work, i) == 0, "%s", output);
+                  "--batch 2 --learning-rate 1e-2 --schedule constant --dropout 0 --steps 40 -o %s/a%d 2>&1", work,
+                  tiny, work, work, work, i) == 0, "%s", output);
         snprintf(json, sizeof json, "a%d", i);
         check_value("starts and ends", logged(json, "dev_answer_accuracy"), 1, 0);
         check_value("exact", logged(json, "dev_answer_exact"), i == 0, 0);

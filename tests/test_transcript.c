@@ -10,8 +10,8 @@
  *
  * In the files, `$ ` begins a command without its `bert`, `& ` one on a terminal, whose stderr is not heard, `% ` one
  * for the shell, which makes the next one's files. @ is the model's directory (and stands for `-m @`, unless the
- * command names another model), N the number of a line of the sources. What went to stderr comes behind the answer, with
- * `! ` before each line; the last line is the exit code. */
+ * command names another model), N the number of a line of the sources. What went to stderr comes behind the answer,
+ * with `! ` before each line; the last line is the exit code. */
 #include "shell.h"
 #include <math.h>
 #include <stdlib.h>
