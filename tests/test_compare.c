@@ -782,6 +782,41 @@ static void hidden_scores_do_not_say_which_heads_are_swapped(void)
     remove_made();
 }
 
+/* The gradient of a key's bias is 0 but for rounding: it is as large as that of the key's weights is, or nothing where REF
+ * has none of them. */
+static void a_keys_bias_is_held_against_its_weights(void)
+{
+    static const size_t matrix[] = {4, 4, 0}, vector[] = {4, 0};
+    static const char *const weights[] = {"key.weight", "query.weight", NULL};
+    static const char start[] = "grad.encoder.layer.1.attention.self.";
+    char name[80], row[400], level[40];
+    if (!tiny_model()) return;
+    for (int k = 0; k < 3 * 4 * 8; k++) {
+        double w[16], b[2][4] = {{0}}, squares = 0, differences = 0;
+        const double error = pow(10, -(double)(k / 12)) * (1 + k % 5);
+        for (int i = 0; i < 16; i++) w[i] = i == k / 3 % 4 * 5 ? 40 : sin(i + 1.0), squares += w[i] * w[i] / 16;
+        for (int i = 0; i < 4; i++) {
+            b[0][i] = 1e-9 * i, b[1][i] = b[0][i] + error * (i % 2 ? 1 : -0.5);
+            differences += pow((double)(float)b[1][i] - (double)(float)b[0][i], 2) / 4;
+        }
+        for (int side = 0; side < 2; side++) {
+            Made m = {0};
+            snprintf(name, sizeof name, "%s%s", start, weights[k % 3] ? weights[k % 3] : "");
+            if (weights[k % 3]) add_tensor(&m, name, DTYPE_F32, matrix, w);
+            snprintf(name, sizeof name, "%skey.bias", start);
+            add_tensor(&m, name, DTYPE_F32, vector, b[side]);
+            write_made(&m, side ? "other" : "ref");
+        }
+        const double decibels = 10 * log10(differences / squares);
+        if (fabs(decibels + 80) < 0.1 || fabs(fabs(decibels - trunc(decibels)) - 0.5) < 0.01) continue;
+        check(compare() == (k % 3 == 0 && decibels > -80), "case %d: %g dB: %s", k, decibels, output);
+        if (!find_row(name, row)) break;
+        snprintf(level, sizeof level, k % 3 ? " equal " : " %.0f dB ", decibels);
+        check(strstr(row, level) != NULL, "case %d: %s: %s", k, level, row);
+    }
+    remove_made();
+}
+
 /* Of gradients no part is named, however alone it differs. */
 static void no_part_of_a_gradient_is_named(void)
 {
@@ -1046,6 +1081,7 @@ const Test compare_tests[] = {
     {"each_name_of_a_tensor_is_compared", each_name_of_a_tensor_is_compared},
     {"one_token_may_have_no_dimension", one_token_may_have_no_dimension},
     {"hidden_scores_do_not_say_which_heads_are_swapped", hidden_scores_do_not_say_which_heads_are_swapped},
+    {"a_keys_bias_is_held_against_its_weights", a_keys_bias_is_held_against_its_weights},
     {"no_part_of_a_gradient_is_named", no_part_of_a_gradient_is_named},
     {"a_difference_in_one_part_is_said", a_difference_in_one_part_is_said},
     {"ids_that_say_two_things_are_refused", ids_that_say_two_things_are_refused},

@@ -1053,7 +1053,29 @@ static void explain_names_the_lines_where_the_steps_stand(void)
     formula_remove(tiny);
 }
 
+/* The features that a step of one head shows are that head's, by number: D of them from its first one on. */
+static void the_columns_of_a_head_have_its_numbers(void)
+{
+    enum { D = 8 };
+    if (!tiny_model()) return;
+    for (int k = 0; k < 2 * 3 * 2; k++) {
+        const int step = k / 6 ? 10 : 7, head = k % 3, layer = k / 3 % 2;
+        int headings = 0;
+        check(run("./bert explain -m %s --step %d --head %d --layer %d 'the cat'", tiny, step, head, layer) == 0,
+              "it runs");
+        for (const char *at = output; (at = strstr(at, " feature ")); headings++) {
+            at += strlen(" feature ");
+            for (int number = head * D, n, shown; sscanf(at, "%d%n", &shown, &n) == 1; at += n, number++)
+                check(shown == number, "step %d, head %d: column %d, expected %d: %s", step, head, shown, number,
+                      output);
+        }
+        check(headings >= 2, "step %d, head %d: %d headings: %s", step, head, headings, output);
+    }
+    formula_remove(tiny);
+}
+
 const Test explain_tests[] = {
+    {"the_columns_of_a_head_have_its_numbers", the_columns_of_a_head_have_its_numbers},
     {"all_sixteen_steps_are_explained_once_and_in_order", all_sixteen_steps_are_explained_once_and_in_order},
     {"no_explanation_is_wider_than_80_columns", no_explanation_is_wider_than_80_columns},
     {"the_first_line_names_what_is_shown", the_first_line_names_what_is_shown},

@@ -450,6 +450,55 @@ static void every_row_of_the_table_is_found_and_named(void)
 }
 
 /* =====================================================================================================================
+ * Numbers that nothing explains
+ * ================================================================================================================== */
+static TraceName noisy;             /* the row whose tensor has nothing in common with the right one */
+
+/* Numbers of both signs, of about the size of the right ones. */
+static void noise(Trial *t)
+{
+    const TraceSpec *spec = &trace_table[noisy];
+    char *base = trace_per_layer(spec) ? (char *)&t->a.block[t->layer] : (char *)&t->a;
+    real *x = *(real **)(void *)(base + spec->field);
+    const size_t each = symbol_size(spec->width, &t->model.config), N = (size_t)t->a.N;
+    const size_t count = spec->form == FORM_SCORES ? t->a.score_start[t->a.batch.B] : spec->form == FORM_WHOLE ?
+                         (size_t)t->a.batch.B * each : N * each;
+    uint32_t seed = 7;
+    for (size_t i = 0; i < count; i++) {
+        seed = seed * 1664525 + 1013904223;
+        x[i] = (real)((seed >> 8) / 8388608.0 - 1);
+    }
+}
+
+/* What has no weights of its own may have had other inputs; what has some, other weights. */
+static void numbers_that_have_nothing_in_common_are_told(void)
+{
+    static const TraceName without[] = {TRACE_SCORES, TRACE_PROBS, TRACE_CONTEXT, TRACE_INTERMEDIATE, TRACE_POOLER,
+                                        TRACE_TRANSFORM_ACT};
+    char line[200], name[96];
+    if (!open_model()) return;
+    for (noisy = 0; noisy < TRACE_COUNT; noisy++) {
+        const Batch batch = batch_of(&kinds[1], 2);
+        const bool distilbert = noisy == TRACE_PRE_CLASSIFIER_DENSE || noisy == TRACE_PRE_CLASSIFIER;
+        bool weightless = false;
+        for (size_t k = 0; k < sizeof without / sizeof *without; k++) weightless |= without[k] == noisy;
+        if (noisy == TRACE_NSP || noisy == TRACE_CLASSIFIER) continue;  /* too few numbers to be unlike */
+        set_kind(distilbert, noisy == TRACE_TOKEN_CLASSIFIER ? HEAD_TOKENS : HEAD_SEQUENCE);
+        const Mistake m = {.name = "noise", .row = noisy, .instead = noise};
+        if (!write_planted(&m, NULL, &batch)) break;
+        spec_name(trace_table[noisy].name, 0, name, sizeof name);
+        check(verify_it(false) == BERT_DIFFERENT && strstr(said, "first difference: "), "%s: %s", name, said);
+        snprintf(line, sizeof line, "no known mistake explains %s (NMSE ", name);
+        const char *at = strstr(said, line), *end = at ? strchr(at, '\n') : NULL;
+        const char *tail = weightless ? "): the two have nothing in common. Other inputs, or rows in another order?\n" :
+                           "): the two have nothing in common. Other weights?\n";
+        check(at && end && !strncmp(end + 1 - strlen(tail), tail, strlen(tail)), "%s: %s", name, said);
+        check(!strstr(said, "not tied to the word") == (noisy != TRACE_DECODER), "%s: tied: %s", name, said);
+    }
+    close_model();
+}
+
+/* =====================================================================================================================
  * What an attention says of itself
  * ================================================================================================================== */
 
@@ -526,6 +575,111 @@ static void dropout_is_told_in_every_block_and_sequence(void)
         check(strstr(said, line) != NULL, "%s, %d: %s: %s", s->what, batch.B, line, said);
     }
     from_layer = 0;
+    close_model();
+}
+
+/* The same, and what is left has errors that only small probabilities notice. */
+static void dropped_and_rounded(Trial *t)
+{
+    real *p = t->a.block[t->layer].probs;
+    dropped_probs(t);
+    for (size_t i = 0; i < t->a.score_start[t->a.batch.B]; i++)
+        if (p[i] != 0) p[i] = (real)(rint((double)p[i] * 4096) / 4096 + 1.0 / 8192);
+}
+
+/* Two tokens have the same values in head 0: for that head no equations can be solved, for the others they can. */
+static void equal_values(Trial *t)
+{
+    real *value = t->a.block[t->layer].value;
+    ordinary_step(t, TRACE_VALUE);
+    for (int b = 0; b < t->a.batch.B; b++) {
+        real *row = value + (t->a.start[b] + 4) * H;
+        memcpy(row, row + H, 8 * sizeof *row);
+    }
+}
+
+static bool plant_equal_values(Trial *t)
+{
+    t->instead[TRACE_VALUE] = equal_values;
+    t->instead[TRACE_CONTEXT] = dropped_context;
+    return true;
+}
+
+static void dropout_is_told_by_what_can_be_told(void)
+{
+    if (!open_model()) return;
+    for (int k = 0; k < 8; k++) {
+        const Shape *s = &kinds[1 + k % 2];
+        const Batch batch = batch_of(s, 1 + k / 2 % 2);
+        const Mistake probs = {.name = "rounded", .value = 0.3, .row = TRACE_PROBS, .instead = dropped_and_rounded};
+        const Mistake values = {.name = "equal values", .value = 0.3, .plant = plant_equal_values};
+        if (!write_planted(k < 4 ? &probs : &values, NULL, &batch)) break;
+        check(verify_it(k >= 4) == BERT_DIFFERENT && strstr(said, "dropout is on in the attention, 30 % of"),
+              "%s, %d: %s",
+              s->what, batch.B, said);
+    }
+    close_model();
+}
+
+/* So many of the probabilities that are large enough to tell are dropped, and the others are as large as that share
+ * wants; how many there are. */
+static size_t dropped, enough;
+
+static void dropped_so_many(Trial *t)
+{
+    real *p = t->a.block[t->layer].probs;
+    const size_t count = t->a.score_start[t->a.batch.B];
+    size_t large = 0;
+    ordinary_step(t, TRACE_PROBS);
+    for (size_t i = 0; i < count; i++) large += (double)p[i] >= 0.01;
+    if (t->layer == 0) enough = large;                                  /* the first block is the one that is judged */
+    for (size_t i = 0, n = 0; i < count; i++) {
+        const bool drops = (double)p[i] >= 0.01 && n++ * 37 % large < dropped;
+        p[i] = drops ? 0 : (real)((double)p[i] / (1 - t->value));
+    }
+}
+
+/* A share is named where at least forty probabilities tell, and as many are dropped as chance makes of it: at most four
+ * standard deviations and a fiftieth from it. None, or all, is no dropout. */
+static void as_many_are_dropped_as_the_share_says(void)
+{
+    static const Shape shapes[] = {{"3", 3, {{0}}, {{1, 1, 1}}}, {"4", 4, {{0}}, {{1, 1, 1, 1}}},
+                                   {"7", 7, {{0}}, {{1, 1, 1, 1, 1, 1, 1}}}};
+    static const double shares[] = {0.1, 0.3, 0.7};
+    size_t told = 0, untold = 0;
+    if (too_slow() || !open_model()) return;
+    for (int k = 0; k < 9; k++) {
+        const Batch batch = batch_of(&shapes[k / 3], 1);
+        const Mistake m = {.name = "so many", .value = shares[k % 3], .row = TRACE_PROBS, .instead = dropped_so_many};
+        enough = 1;
+        for (dropped = 0; dropped <= enough; dropped += enough > 60 ? 4 : 2) {
+            if (!write_planted(&m, NULL, &batch) || !check(verify_it(false) == BERT_DIFFERENT, "%s", said)) break;
+            const double n = (double)enough, found = (double)dropped / n;
+            const double spread = 4 * sqrt(m.value * (1 - m.value) / n) + 0.02;
+            const bool is_one = enough >= 40 && dropped > 0 && dropped < enough && fabs(found - m.value) <= spread;
+            check((strstr(said, "dropout is on in the attention") != NULL) == is_one, "%zu of %zu, share %g: %d: %s",
+                  dropped,
+                  enough, m.value, is_one, said);
+            told += is_one, untold += !is_one;
+        }
+    }
+    check(told > 20 && untold > 20, "%zu are told, %zu not", told, untold);
+    close_model();
+}
+
+/* As many tokens as a head has features can just be solved for. */
+static void a_context_of_as_many_tokens_as_features_is_solved(void)
+{
+    static const Shape shapes[] = {{"8", 8, {{0}}, {{1, 1, 1, 1, 1, 1, 1, 1}}},
+                                   {"9", 9, {{0}}, {{1, 1, 1, 1, 1, 1, 1, 1, 1}}}};
+    if (!open_model()) return;
+    for (int k = 0; k < 2; k++) {
+        const Batch batch = batch_of(&shapes[k], 1);
+        const Mistake m = {.name = "dropout", .value = 0.25, .row = TRACE_CONTEXT, .instead = dropped_context};
+        if (!write_planted(&m, NULL, &batch)) break;
+        check(verify_it(false) == BERT_DIFFERENT, "it differs: %s", said);
+        check((strstr(said, "dropout is on in the attention, 25 %") != NULL) == (k == 0), "%d: %s", k, said);
+    }
     close_model();
 }
 
@@ -632,6 +786,10 @@ static void a_mistake_makes_of_a_sequence_what_it_makes_of_it_alone(void)
 const Test mistake_tests[] = {
     {"a_weak_mask_is_measured", a_weak_mask_is_measured},
     {"dropout_is_told_in_every_block_and_sequence", dropout_is_told_in_every_block_and_sequence},
+    {"numbers_that_have_nothing_in_common_are_told", numbers_that_have_nothing_in_common_are_told},
+    {"dropout_is_told_by_what_can_be_told", dropout_is_told_by_what_can_be_told},
+    {"as_many_are_dropped_as_the_share_says", as_many_are_dropped_as_the_share_says},
+    {"a_context_of_as_many_tokens_as_features_is_solved", a_context_of_as_many_tokens_as_features_is_solved},
     {"hidden_keys_and_empty_rows_are_counted", hidden_keys_and_empty_rows_are_counted},
     {"a_mistake_of_a_later_block_is_found_there", a_mistake_of_a_later_block_is_found_there},
     {"every_row_of_the_table_is_found_and_named", every_row_of_the_table_is_found_and_named},

@@ -1569,6 +1569,33 @@ static void mistakes_stored_in_half_precision_are_named(void)
     end();
 }
 
+/* Which of two tensors are stored in half precision: bit 0 the first, in bfloat16, bit 1 the second, in float16. */
+static int stored_bits;
+
+static bool some_stored(SafeTensor *t, void **memory)
+{
+    if (stored_bits & 1 && !strcmp(t->name, "encoder.layer.0.output.LayerNorm")) return to_bfloat16(t, memory);
+    if (stored_bits & 2 && !strcmp(t->name, "pooler")) return to_half(t, memory);
+    return true;
+}
+
+static void tensors_stored_in_half_precision_are_counted(void)
+{
+    static const char *const words[] = {NULL, "\nstored in bfloat16: 1 tensors;", "\nstored in float16: 1 tensors;",
+                                        "\nstored in bfloat16: 2 tensors;"};
+    char copy[600];
+    if (!begin()) return;
+    snprintf(copy, sizeof copy, "%s.edited", trace);
+    for (stored_bits = 0; stored_bits < 4 && write_wrong(trace, nothing); stored_bits++) {
+        if (!rewrite(trace, copy, some_stored)) break;
+        check(verify_file(copy, false) == BERT_OK && says("no difference", ""), "it passes: %s", said);
+        check(stored_bits ? strstr(said, words[stored_bits]) != NULL : !strstr(said, "stored in"), "%d: %s", stored_bits,
+              said);
+    }
+    remove(copy);
+    end();
+}
+
 /* Numbers like a hidden state's: most of them around 1, one feature around 60. And the same, each with an error that is
  * as large as `decibel` says. */
 static void with_error(float *x, float *y, size_t rows_, size_t cols, double decibel_)
@@ -2433,6 +2460,7 @@ const Test verify_tests[] = {
     {"compare_copes_with_what_others_write", compare_copes_with_what_others_write},
     {"names_that_nobody_knows_are_listed", names_that_nobody_knows_are_listed},
     {"mistakes_stored_in_half_precision_are_named", mistakes_stored_in_half_precision_are_named},
+    {"tensors_stored_in_half_precision_are_counted", tensors_stored_in_half_precision_are_counted},
     {"an_error_is_measured_through_half_precision", an_error_is_measured_through_half_precision},
     {"rounding_has_margins", rounding_has_margins},
     {"a_tolerance_makes_rounding_a_difference", a_tolerance_makes_rounding_a_difference},
