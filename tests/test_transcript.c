@@ -367,7 +367,7 @@ static void write_limits(void)
 /* Options, lengths, counts and ids at their exact limit, and what is said beyond it; words that nearly name one. */
 static void the_transcript_of_the_edges_is_the_same(void)
 {
-    if (!tiny_model()) return;
+    if (too_slow() || !tiny_model()) return;
     write_head("one", "classifier", 1);
     write_head("three", "classifier", 3);
     write_head("broken", "classifier", 3);
@@ -416,7 +416,7 @@ static void the_transcript_of_tasks_is_the_same(void)
 {
     char odd[300];
     Error e = {0};
-    if (!tiny_model()) return;
+    if (too_slow() || !tiny_model()) return;
     run("mkdir %s/odd", tiny);
     snprintf(odd, sizeof odd, "%s/odd", tiny);
     check(formula_model(odd, "odd", &e) == BERT_OK, "%s", e.message);
