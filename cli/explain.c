@@ -958,7 +958,6 @@ static Status read_stages(View *v, Error *e)
     if (!v->input->has_text) return BERT_OK;
     EncodeOptions options = encode_options(v->s);
     options.max_length = 0;                                             /* what is cut off was in the text, too */
-    options.pad = false;
     const Text *b = v->input->has_pair ? &v->input->b : NULL;
     return tokenize_trace(&v->s->tokenizer, v->input->a, b, &options, copy_stage, v, e);
 }

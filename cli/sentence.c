@@ -62,7 +62,8 @@ Status prepare_sentences(Session *s, Error *e)
         return fail(e, BERT_USAGE, "--prompt: %s is no directory of sentence-transformers", s->directory);
     if (!directory) return BERT_OK;
     s->cuts = s->sentence_text.cuts;
-    if (o->verbose && s->cuts) note(s, "texts are cut to %d tokens", encode_options(s).max_length);
+    const EncodeOptions options = encode_options(s);
+    if (o->verbose && s->cuts && options.truncate) note(s, "texts are cut to %d tokens", options.max_length);
     if (o->inputs && !o->query) return BERT_OK;
     if (prompt_read(directory, o->prompt, &s->prompt, e) != BERT_OK) return e->status;
     if (!s->prompt) return BERT_OK;
