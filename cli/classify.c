@@ -168,7 +168,8 @@ void note_not_finite(const Session *s)
              i, t->name);
         return;
     }
-    note(s, "scores are not numbers, though all weights are: they are too large to compute with, or a row has no token");
+    note(s, "scores are not numbers, though all weights are: they are too large to compute with, or a row has no "
+         "token");
 }
 
 /* One line of an answer. */
