@@ -13,16 +13,18 @@ static bool failed, skipped;        /* of the running test */
 /* Takes the place of libc's in this program, and turns the order of equal ones round: a comparison that leaves a tie to
  * the library makes another result here than in ./bert, and maybe on another system. (C does not say that qsort keeps
  * the order; glibc's does not always. Merge sort, from the right run first.) */
+bool ties_turned = true;
 void qsort(void *base, size_t n, size_t size, int (*compare)(const void *, const void *))
 {
     if (n < 2) return;
+    const int ties_from = ties_turned ? 0 : 1;
     const size_t half = n / 2;
     char *const left = base, *const right = left + half * size, *const merged = malloc(n * size);
     if (!merged) abort();
     qsort(left, half, size, compare);
     qsort(right, n - half, size, compare);
     for (size_t i = 0, j = 0, k = 0; k < n; k++) {
-        const bool from_right = i == half || (j < n - half && compare(left + i * size, right + j * size) >= 0);
+        const bool from_right = i == half || (j < n - half && compare(left + i * size, right + j * size) >= ties_from);
         memcpy(merged + k * size, from_right ? right + j++ * size : left + i++ * size, size);
     }
     memcpy(base, merged, n * size);

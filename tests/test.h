@@ -25,6 +25,7 @@ bool check_close(const char *what, const real *got, const double *want, size_t n
 bool check_value(const char *what, double got, double want, double tolerance);
 bool check_text(const char *what, const char *got, const char *want);
 /* Ends the running test as skipped (return right after it), with the reason; SKIPS_FAIL=1 counts it as failed. */
+extern bool ties_turned;            /* qsort turns the order of equal ones round; a test may want both orders */
 void skip(const char *why);
 /* Whether weights/NAME can be used: it is there, and FORMULA=1 (make check) does not leave it out. If not, the running
  * test ends as skipped. */

@@ -912,6 +912,35 @@ static void write_with(const char *name, DType dtype, const size_t *shape, const
     safetensors_close(&st);
 }
 
+/* The encoder is right; in the MLM head alone GELU is something else, and all that follows is as it was. */
+static void another_activation_in_the_mlm_head_is_named(void)
+{
+    static const char *const sentences[] = {"ReLU instead of GELU", "GELU by erf without the division by sqrt 2",
+                                            "SiLU (swish) instead of GELU", "there is no activation"};
+    static const size_t shape[] = {4, 24, 0};
+    char path[300], line[200];
+    Error e = {0};
+    Safetensors st;
+    double dense[96], spoiled[96];
+    if (!tiny_model()) return;
+    check(run("./bert trace -q -m %s -o %s/ref 'the cat'", tiny, tiny) == 0, "a trace: %s", output);
+    snprintf(path, sizeof path, "%s/ref", tiny);
+    if (!check(safetensors_open(&st, path, &e) == BERT_OK, "%s", e.message)) return;
+    const SafeTensor *t = safetensors_find(&st, "cls.predictions.transform.dense");
+    for (size_t i = 0; t && i < 96; i++) dense[i] = tensor_element(t, i);
+    safetensors_close(&st);
+    for (int k = 0; k < 4; k++) {
+        for (int i = 0; i < 96; i++) {
+            const double x = dense[i], all[] = {x > 0 ? x : 0, x * (1 + erf(x)) / 2, x / (1 + exp(-x)), x};
+            spoiled[i] = all[k];
+        }
+        write_with("cls.predictions.transform.transform_act_fn", DTYPE_F32, shape, spoiled);
+        snprintf(line, sizeof line, "best explanation: cls.predictions.transform.transform_act_fn: %s", sentences[k]);
+        check(run("./bert verify -m %s %s/other", tiny, tiny) == 1 && strstr(output, line), "%s: %s", line, output);
+    }
+    remove_made();
+}
+
 /* position_ids of that shape. */
 static void write_positions(const size_t *shape, const double *values)
 {
@@ -1079,6 +1108,7 @@ const Test compare_tests[] = {
     {"what_one_side_lacks_is_said_once_for_all_layers", what_one_side_lacks_is_said_once_for_all_layers},
     {"ids_that_are_empty_are_compared", ids_that_are_empty_are_compared},
     {"each_name_of_a_tensor_is_compared", each_name_of_a_tensor_is_compared},
+    {"another_activation_in_the_mlm_head_is_named", another_activation_in_the_mlm_head_is_named},
     {"one_token_may_have_no_dimension", one_token_may_have_no_dimension},
     {"hidden_scores_do_not_say_which_heads_are_swapped", hidden_scores_do_not_say_which_heads_are_swapped},
     {"a_keys_bias_is_held_against_its_weights", a_keys_bias_is_held_against_its_weights},

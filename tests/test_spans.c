@@ -268,6 +268,31 @@ static void the_best_span_is_start_times_end_and_no_longer_than_asked(void)
     check_answers(1, 100, 1, false, "on 6 0.060; mat 13 0.056; the 9 0.010; is 3 0.001; it 0 0.000");
 }
 
+/* Nine spans of one score: the one that begins first, then the one that ends first; whatever their texts are. */
+static void equal_answers_stand_in_the_order_of_the_context(void)
+{
+    real logits[18] = {0};
+    size_t offsets[9][2];
+    bool continues[9];
+    AnswerWindow x;
+    Answers all = {0};
+    Error e = {0};
+    char found[512];
+    for (int turned = 0; turned < 2; turned++) {
+        window_of_mat(&x, (real[18]){0}, offsets, continues);
+        x.logits = logits;
+        ties_turned = turned;
+        check(answers_add(&all, &x, 100, 2, &e) == BERT_OK && answers_rank(&all, 100, false, &e) == BERT_OK, "%s",
+              e.message);
+        list_answers(&all, found);
+        for (char *p = found; (p = strpbrk(p, ".")) != NULL; ) memset(p, '_', 4), p += 4;   /* the scores are equal */
+        check_text("answers", found, "it 0 0____; it is 0 0____; is 3 0____; is on 3 0____; on 6 0____; on the 6 0____; "
+                   "the 9 0____; the mat 9 0____; mat 13 0____");
+        answers_free(&all);
+        all = (Answers){0};
+    }
+}
+
 static void no_answer_is_the_span_of_CLS_and_scores_of_windows_add_up(void)
 {
     check_answers(1, 1, 1, true, "on 6 0.060");
@@ -376,6 +401,7 @@ const Test span_tests[] = {
      of_spans_that_overlap_the_longest_stays_then_the_surest},
     {"the_best_span_is_start_times_end_and_no_longer_than_asked",
      the_best_span_is_start_times_end_and_no_longer_than_asked},
+    {"equal_answers_stand_in_the_order_of_the_context", equal_answers_stand_in_the_order_of_the_context},
     {"no_answer_is_the_span_of_CLS_and_scores_of_windows_add_up",
      no_answer_is_the_span_of_CLS_and_scores_of_windows_add_up},
     {"answers_are_whole_words_and_equal_ones_are_one", answers_are_whole_words_and_equal_ones_are_one},
