@@ -760,12 +760,13 @@ static void bad_rows_end_in_one_line(void)
         {0, "input_ids", "", "there is no tensor input_ids", 3},
         {0, "labels next_sentence_label", "", "there is nothing to learn", 3},
         {0, "labels", "--no-nsp", "leaves nothing to learn", 3},
-        {1, "none", "", "row 2: number 9 of input_ids is 101, expected 0 to 100", 4},
-        {2, "none", "", "row 1: number 4 of labels is -1, expected 0 to 100, or -100 for none", 4},
-        {3, "none", "", "row 3: number 3 of next_sentence_label is 2, expected 0 to 1", 4},
+        {1, "none", "", "row 2: number 9 of input_ids is 101, expected 0 to 100\n", 4},
+        {2, "none", "", "row 1: number 4 of labels is -1, expected 0 to 100, or -100 for none\n", 4},
+        {3, "none", "", "row 3: number 3 of next_sentence_label is 2, expected 0 to 1, or -100 for none\n", 4},
         {4, "none", "", "attention_mask has another shape than input_ids", 3},
         {5, "none", "", "labels is F32 of rank 2, expected I64 of rank 2", 3},
-        {6, "none", "", "row 1: number 1 of token_type_ids is 3, expected 0 to 2", 4},
+        {6, "none", "", "row 1: number 1 of token_type_ids is 3, expected 0 to 2\n", 4},
+        {8, "none", "", "row 1: number 2 of attention_mask is 2, expected 0 to 1\n", 4},
         {7, "none", "", "input_ids is empty", 3},
         {0, "none", "--max-length 9", "leave --max-length out", 2},
         {0, "none", "-f x", "exclude each other", 2},
@@ -778,6 +779,7 @@ static void bad_rows_end_in_one_line(void)
         if (cases[i].what == 4) f.tensors[2].shape[0] = COLUMNS, f.tensors[2].shape[1] = ROWS;
         if (cases[i].what == 5) f.tensors[3].dtype = DTYPE_F32;
         if (cases[i].what == 6) f.types[0] = 3;
+        if (cases[i].what == 8) f.mask[1] = 2;
         for (int k = 0; cases[i].what == 7 && k < 5; k++) f.tensors[k].shape[0] = f.tensors[k].count = 0;
         const int code = train_rows(&f, cases[i].without, cases[i].options);
         check(code == cases[i].code && strstr(output, cases[i].says), "case %zu: code %d: %s", i, code, output);
