@@ -1002,6 +1002,9 @@ static void malformed_entries_are_refused(void)
         {"\x00\x01\x00" "b\x00\x01\x00" "a", 8, "out of order"},
         {"\x00\x01\x00" "b\x01\x00\x00", 7, "out of order"},                            /* the same name again */
         {"\x00\x01\x04" "a\x12\x02\x18\x01", 8, "unknown rank"},
+        {"\x00\x01\x05" "a\x12\x03\x12\x01\x08", 9, "shape: malformed"},              /* a dimension without its size */
+        {"\x00\x01\x07" "a\x12\x05\x12\x03\x08\x02\x08", 11, "shape: malformed"},      /* and a byte behind it */
+        {"\x00\x01\x05" "a\x12\x03\x12\x00\x18", 9, "shape: malformed"},              /* behind the dimensions */
         {"\x00\x01\x14" "a\x12\x12\x12\x00\x12\x00\x12\x00\x12\x00\x12\x00\x12\x00\x12\x00\x12\x00\x12\x00", 24,
          "more than 8 dimensions"},
         /* offset */
