@@ -241,22 +241,28 @@ static void list_answers(const Answers *all, char text[512])
                                  all->items[i].score);
 }
 
+/* The answers of that many windows, all alike, into `found`. */
+static void list_ranked(const AnswerWindow *x, int windows, int top_k, int max_answer, bool impossible, char found[512])
+{
+    Answers all = {0};
+    Error e = {0};
+    for (int i = 0; i < windows; i++)
+        check(answers_add(&all, x, top_k, max_answer, &e) == BERT_OK, "%s", e.message);
+    check(answers_rank(&all, top_k, impossible, &e) == BERT_OK, "%s", e.message);
+    list_answers(&all, found);
+    answers_free(&all);
+}
+
 static void check_answers(int windows, int top_k, int max_answer, bool impossible, const char *want)
 {
     real logits[18];
     size_t offsets[9][2];
     bool continues[9];
     AnswerWindow x;
-    Answers all = {0};
-    Error e = {0};
     char found[512];
     window_of_mat(&x, logits, offsets, continues);
-    for (int i = 0; i < windows; i++)
-        check(answers_add(&all, &x, top_k, max_answer, &e) == BERT_OK, "%s", e.message);
-    check(answers_rank(&all, top_k, impossible, &e) == BERT_OK, "%s", e.message);
-    list_answers(&all, found);
+    list_ranked(&x, windows, top_k, max_answer, impossible, found);
     check_text("answers", found, want);
-    answers_free(&all);
 }
 
 static void the_best_span_is_start_times_end_and_no_longer_than_asked(void)
@@ -271,25 +277,19 @@ static void the_best_span_is_start_times_end_and_no_longer_than_asked(void)
 /* Nine spans of one score: the one that begins first, then the one that ends first; whatever their texts are. */
 static void equal_answers_stand_in_the_order_of_the_context(void)
 {
-    real logits[18] = {0};
+    real logits[18];
     size_t offsets[9][2];
     bool continues[9];
     AnswerWindow x;
-    Answers all = {0};
-    Error e = {0};
     char found[512];
+    window_of_mat(&x, logits, offsets, continues);
+    memset(logits, 0, sizeof logits);
     for (int turned = 0; turned < 2; turned++) {
-        window_of_mat(&x, (real[18]){0}, offsets, continues);
-        x.logits = logits;
         ties_turned = turned;
-        check(answers_add(&all, &x, 100, 2, &e) == BERT_OK && answers_rank(&all, 100, false, &e) == BERT_OK, "%s",
-              e.message);
-        list_answers(&all, found);
+        list_ranked(&x, 1, 100, 2, false, found);
         for (char *p = found; (p = strpbrk(p, ".")) != NULL; ) memset(p, '_', 4), p += 4;   /* the scores are equal */
         check_text("answers", found, "it 0 0____; it is 0 0____; is 3 0____; is on 3 0____; on 6 0____; on the 6 0____; "
                    "the 9 0____; the mat 9 0____; mat 13 0____");
-        answers_free(&all);
-        all = (Answers){0};
     }
 }
 
@@ -308,18 +308,13 @@ static void answers_are_whole_words_and_equal_ones_are_one(void)
     size_t offsets[9][2];
     bool continues[9];
     AnswerWindow x;
-    Answers all = {0};
-    Error e = {0};
     char found[512];
     window_of_mat(&x, logits, offsets, continues);
     x.context = (Text){"ON Is on the mat", 16};
     offsets[3][1] = 1, offsets[4][0] = 1, offsets[4][1] = 2;        /* O ##N; then on the mat */
     continues[4] = true;
-    check(answers_add(&all, &x, 100, 1, &e) == BERT_OK, "%s", e.message);
-    check(answers_rank(&all, 100, false, &e) == BERT_OK, "%s", e.message);
-    list_answers(&all, found);
+    list_ranked(&x, 1, 100, 1, false, found);
     check_text("answers", found, "on 6 0.061; mat 13 0.056; the 9 0.010");
-    answers_free(&all);
 }
 
 /* A word that the window cuts is answered as far as the window has it. */
@@ -329,16 +324,11 @@ static void a_word_ends_with_its_window(void)
     size_t offsets[9][2];
     bool continues[9];
     AnswerWindow x;
-    Answers all = {0};
-    Error e = {0};
     char found[512];
     window_of_mat(&x, logits, offsets, continues);
     continues[3] = continues[8] = true;
-    check(answers_add(&all, &x, 1, 1, &e) == BERT_OK, "%s", e.message);
-    check(answers_rank(&all, 1, false, &e) == BERT_OK, "%s", e.message);
-    list_answers(&all, found);
+    list_ranked(&x, 1, 1, 1, false, found);
     check_text("answers", found, "on 6 0.060");
-    answers_free(&all);
 }
 
 /* The candidates of a window are 2 top_k + 10: with 12 of them the last of 15 spans is not added. Two windows that have
