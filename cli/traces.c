@@ -223,7 +223,8 @@ static Status trace_batch(Session *s, TraceInputs *in, Error *e)
     Learned learned = {&g, &p, NULL, NULL, {0}};
     Error inner;
     Status status = batch_check(&batch, &m->config, &inner);
-    if (status != BERT_OK) return fail(e, status, "%s: %s", s->options.inputs ? s->options.inputs : "TEXT", inner.message);
+    if (status != BERT_OK)
+        return fail(e, status, "%s: %s", s->options.inputs ? s->options.inputs : "TEXT", inner.message);
     if (learns) status = read_targets(s, in, e);
     if (status == BERT_OK && learns) status = parameters_new(&p, m, e);
     const bool nsp = in->next_sentence != NULL;

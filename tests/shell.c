@@ -64,6 +64,13 @@ int run_on_terminal(const char *format, ...)
     return child > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+bool have_terminal(void)
+{
+    const bool given = run_on_terminal("[ -t 1 ] && echo yes") == 0 && !strcmp(output, "yes\n");
+    if (!given) skip("the system gives no pseudo-terminal");
+    return given;
+}
+
 bool tiny_model(void)
 {
     Error e = {0};

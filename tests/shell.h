@@ -15,6 +15,7 @@ extern size_t output_length;        /* bytes of it: it may hold NULs */
 int run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same with a pseudo-terminal as its stdout; its CRs are dropped, stderr is not heard. */
 int run_on_terminal(const char *format, ...) __attribute__((format(printf, 1, 2)));
+bool have_terminal(void);           /* false, and the running test is skipped: the system gives none */
 bool tiny_model(void);              /* makes it; false fails the running test */
 
 /* For tests of `bert train`. */

@@ -381,9 +381,7 @@ static void the_transcript_of_the_edges_is_the_same(void)
 static void the_transcript_on_a_terminal_is_the_same(void)
 {
     if (!tiny_model()) return;
-    if (run_on_terminal("[ -t 1 ] && echo yes") != 0 || strcmp(output, "yes\n")) {
-        skip("the system has no terminals");
-    } else {
+    if (have_terminal()) {
         write_head("three", "classifier", 3);
         write_head("five", "classifier", 5);
         write_head("span", "qa_outputs", 2);
