@@ -675,6 +675,33 @@ static void sizes_that_are_left_out_are_those_of_bert_base(void)
     end();
 }
 
+/* The same of a DistilBERT, under its names: 6 layers, and nothing about token types, which it does not have. */
+static void sizes_that_a_distilbert_leaves_out_are_its_own(void)
+{
+    static const struct { const char *key; int usual; } keys[] = {
+        {"n_layers", 6}, {"dim", 768}, {"n_heads", 12}, {"hidden_dim", 3072}, {"vocab_size", 30522},
+        {"max_position_embeddings", 512}};
+    if (!begin()) return;
+    for (size_t left = 0; left < 7; left++) {                           /* 6: none */
+        char text[600] = "{\"model_type\": \"distilbert\"", filled[400], wanted[64] = "";
+        BertConfig config;
+        Error e = {0};
+        for (size_t i = 0; i < 6; i++)
+            if (i != left) snprintf(text + strlen(text), sizeof text - strlen(text), ", \"%s\": 24", keys[i].key);
+        put_text("config.json", strcat(text, "}"));
+        const Status s = config_load(&config, in_directory("config.json"), &e);
+        if (left < 6) snprintf(wanted, sizeof wanted, "%s %d", keys[left].key, keys[left].usual);
+        check(s == BERT_OK, "without %s: %s", wanted, e.message);
+        check(config_filled_in(&config, filled, sizeof filled) == (left < 6), "without %s: filled in, and said", wanted);
+        check_text("what -v says", filled, wanted);
+    }
+    Error e = {0};
+    BertConfig config;
+    put_text("config.json", "{\"model_type\": \"distilbert\"}");
+    check(config_load(&config, in_directory("config.json"), &e) == BERT_FILE, "without any size it is refused");
+    end();
+}
+
 /* Keys that change the numbers in the library are refused; those that say nothing, or that a DistilBERT's library
  * passes over, are not. */
 static void keys_that_change_the_numbers_are_refused(void)
@@ -1111,6 +1138,7 @@ const Test bring_tests[] = {
     {"every_name_of_a_gelu_is_known", every_name_of_a_gelu_is_known},
     {"keys_that_change_the_numbers_are_refused", keys_that_change_the_numbers_are_refused},
     {"sizes_that_are_left_out_are_those_of_bert_base", sizes_that_are_left_out_are_those_of_bert_base},
+    {"sizes_that_a_distilbert_leaves_out_are_its_own", sizes_that_a_distilbert_leaves_out_are_its_own},
     {"a_tensor_with_and_without_bert_before_it_is_refused", a_tensor_with_and_without_bert_before_it_is_refused},
     {"the_decoders_own_bias_counts", the_decoders_own_bias_counts},
     {"an_untied_decoder_must_be_whole", an_untied_decoder_must_be_whole},

@@ -621,6 +621,22 @@ static void a_number_is_rounded_to_the_nearest_of_its_type(void)
           "float64 stays, float32 is C's");
 }
 
+/* Of what is written as y: every number that may have been meant. Ours, the nearest of them, or y, by the distance in
+ * half steps. */
+static void what_was_computed_is_ours_if_it_may_be(void)
+{
+    static const double ys[] = {1, -1.5, 0.09375, 300, -7.75};
+    static const DType dtypes[] = {DTYPE_F16, DTYPE_BF16};
+    for (int k = 0; k < 2; k++)
+        for (size_t i = 0; i < sizeof ys / sizeof *ys; i++)
+            for (int quarters = -16; quarters <= 16; quarters++) {
+                const double y = ys[i], half = half_step_at(y, dtypes[k]), d = quarters * half / 4;
+                const double expected = abs(quarters) <= 4 ? y + d : abs(quarters) > 8 ? y : quarters > 0 ? y + half : y - half;
+                check(as_computed(y + d, y, dtypes[k]) == expected, "%s of %g, %d quarters of half a step beside it: %.17g, "
+                      "expected %.17g", dtype_word(dtypes[k]), y, quarters, as_computed(y + d, y, dtypes[k]), expected);
+            }
+}
+
 /* The weights of a trial in half precision: every matrix's bits, as many times as the type has kinds of numbers. */
 static void weights_are_rounded_to_the_nearest_of_their_type(void)
 {
@@ -1309,6 +1325,7 @@ const Test measure_tests[] = {
     {"what_half_precision_hides_is_taken_out", what_half_precision_hides_is_taken_out},
     {"what_is_beyond_the_mask_counts", what_is_beyond_the_mask_counts},
     {"positions_are_compared_as_they_are_counted", positions_are_compared_as_they_are_counted},
+    {"what_was_computed_is_ours_if_it_may_be", what_was_computed_is_ours_if_it_may_be},
     {"weights_are_rounded_to_the_nearest_of_their_type", weights_are_rounded_to_the_nearest_of_their_type},
     {"every_figure_is_what_its_name_says", every_figure_is_what_its_name_says},
     {"a_zero_has_a_sign_where_everything_must_be_exact", a_zero_has_a_sign_where_everything_must_be_exact},

@@ -21,6 +21,7 @@ static void entities_are_counted_whole(void)
         {{"E-PER", "E-PER", "O", "I-LOC"}, {"E-PER", "E-PER", "O", "I-LOC"}, 4, 3, 3, 3},      /* so does E- behind E- */
         {{"E-PER", "E-PER", "I-PER", "O"}, {"O", "E-PER", "O", "O"}, 4, 1, 3, 1},
         {{"B-A", "I-B", "O", "B-CAT"}, {"B-B", "I-B", "O", "B-HAT"}, 4, 0, 3, 2},  /* kinds alike but for one letter */
+        {{"B-A-C", "I-B-C", "O", "O"}, {"B-A-C", "I-A-C", "O", "O"}, 4, 0, 2, 1},  /* A-C and B-C: behind the first - */
         {{"O"}, {"O"}, 0, 0, 0, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -242,6 +243,29 @@ static void answers_are_learned_with_the_same_bits(void)
     remove_work();
 }
 
+/* Members that SQuAD's files do not have, of every type, before and behind each object's own, change nothing. */
+static void unknown_members_of_questions_are_skipped(void)
+{
+#define ODD(name) "\"" name "1\": \"my dog\", \"" name "2\": 7, \"" name "3\": [{\"text\": \"he\"}], \"" name "4\": null"
+#define PLAIN "{\"text\": \"the mat\", \"answer_start\": 15}"
+    static const char plain[] = "{\"data\": [{\"paragraphs\": [{\"context\": \"the cat sat on the mat\", \"qas\": ["
+        "{\"question\": \"on ?\", \"answers\": [" PLAIN "]}]}]}]}";
+    static const char odd[] = "{" ODD("a") ", \"data\": [{" ODD("b") ", \"paragraphs\": [{" ODD("c")
+        ", \"context\": \"the cat sat on the mat\", " ODD("d") ", \"qas\": [{" ODD("e") ", \"question\": \"on ?\", " ODD("f")
+        ", \"plausible_answers\": [" PLAIN "], \"answers\": [{" ODD("g") ", \"text\": \"the mat\", " ODD("h")
+        ", \"answer_start\": 15, " ODD("i") "}], " ODD("j") "}], " ODD("k") "}], " ODD("l") "}], " ODD("m") "}";
+    static const char *const files[] = {plain, odd};
+    if (!make_work()) return;
+    for (int i = 0; i < 2; i++) {
+        if (!write_json(files[i])) return;
+        check(run(ANSWER " --dev %s/q.json --steps 2 -o %s/a%d 2>&1", tiny, work, work, work, i) == 0, "%s", output);
+        check(logged(i ? "a1" : "a0", "dev_answer_loss") == logged("a0", "dev_answer_loss") && logged("a0", "dev_answer_loss") > 0,
+              "the same is held out");
+    }
+    check(run("cmp %s/a0/model.safetensors %s/a1/model.safetensors 2>&1", work, work) == 0, "%s", output);
+    remove_work();
+}
+
 /* Each with the file, and the question where there is one. */
 static void bad_questions_end_in_one_line(void)
 {
@@ -357,6 +381,7 @@ const Test train_task_tests[] = {
     {"answers_are_learned", answers_are_learned},
     {"an_answer_at_the_end_of_a_context_is_whole", an_answer_at_the_end_of_a_context_is_whole},
     {"held_out_answers_have_at_most_30_tokens", held_out_answers_have_at_most_30_tokens},
+    {"unknown_members_of_questions_are_skipped", unknown_members_of_questions_are_skipped},
     {"answers_are_learned_with_the_same_bits", answers_are_learned_with_the_same_bits},
     {"bad_questions_end_in_one_line", bad_questions_end_in_one_line},
     {NULL, NULL}

@@ -191,7 +191,7 @@ static void forget(const Verification *v, size_t first, size_t last)
  * Ours, if it is one of them, or their nearest one, if ours lies no more than a step away.
  * Why: y as it is written makes of every step that is fed with it one in bfloat16, in which a mistake of -45 dB is
  * lost. */
-static double as_computed(double ours, double y, DType dtype)
+double as_computed(double ours, double y, DType dtype)
 {
     const double half = half_step_at(y, dtype), d = ours - y;
     return fabs(d) <= half ? ours : fabs(d) <= 2 * half ? y + copysign(half, d) : y;

@@ -371,6 +371,7 @@ typedef struct {
     double *noise;                  /* of each tensor of the reference: the NMSE that rounding gives it (run_rounded) */
 } Verification;
 void overwrite(const TraceEntry *t, const void *numbers);
+double as_computed(double ours, double y, DType dtype);
 void feed(const Verification *v, size_t i);
 void run_isolated(Verification *v);
 size_t start_for(const Verification *v, size_t x);
