@@ -90,6 +90,19 @@ void remove_work(void)
     formula_remove(tiny);
 }
 
+/* The writer of the pipe waits until something was answered before it goes on: were answers held back, it would give up
+ * after ten seconds. */
+void answers_each_line(const char *command, const char *line)
+{
+    run("cd %s && { echo '%s'; i=0; while [ ! -s answer ] && [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done; wc -c < answer > "
+        "first; echo '%s'; } | \"$OLDPWD/bert\" %s -q -m . > answer; echo $? $(cat first) $(wc -c < answer); rm -f answer first",
+        tiny, line, line, command);
+    int code = -1, first = 0, all = 0;
+    sscanf(output, "%d %d %d", &code, &first, &all);
+    check(code == 0 && first > 0 && all > first, "%s: %d bytes of %d before the second line is read; exit code %d", command,
+          first, all, code);
+}
+
 bool same_model(const char *a, const char *b)
 {
     static const char *const files[] = {"model.safetensors", "training/state.safetensors"};

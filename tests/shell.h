@@ -18,6 +18,9 @@ int run_on_terminal(const char *format, ...) __attribute__((format(printf, 1, 2)
 bool have_terminal(void);           /* false, and the running test is skipped: the system gives none */
 bool tiny_model(void);              /* makes it; false fails the running test */
 
+/* Checks that a command on `tiny`, without its `bert` and `-m`, answers a line of a pipe before it reads the next. */
+void answers_each_line(const char *command, const char *line);
+
 /* For tests of `bert train`. */
 extern char work[256];              /* a directory for what is trained */
 bool make_work(void);               /* makes it, and `tiny`; false fails the running test */

@@ -117,6 +117,22 @@ static void check_same(const char *what)
     file_close(&mapped);
 }
 
+/* Which file an address belongs to, as the handler of a file that was cut asks: from its first byte to its last. */
+static void a_mapping_is_found_by_its_bytes(void)
+{
+    FileView f;
+    Error e;
+    if (!make_file(5000) || !check(file_open(&f, path, &e) == BERT_OK && f.mapped, "it is mapped: %s", e.message)) return;
+    for (int i = -1; i <= 5000; i++) {
+        const char *said = file_mapped_at(f.data + i);
+        check((said && !strcmp(said, path)) == (i >= 0 && i < 5000), "byte %d: %s", i, said ? said : "no file");
+    }
+    const unsigned char *was = f.data;
+    file_close(&f);
+    check(!file_mapped_at(was) && !file_mapped_at(NULL), "a closed file is none");
+    remove_file();
+}
+
 static void files_that_are_not_mapped_are_read_to_their_end(void)
 {
     if (!make_file(3000003)) return;
@@ -276,6 +292,7 @@ static void a_vocabulary_of_half_a_million_pieces_is_read(void)
 }
 
 const Test files_tests[] = {
+    {"a_mapping_is_found_by_its_bytes", a_mapping_is_found_by_its_bytes},
     {"files_that_are_not_mapped_are_read_to_their_end", files_that_are_not_mapped_are_read_to_their_end},
     {"files_that_fail_while_they_are_read_are_refused", files_that_fail_while_they_are_read_are_refused},
     {"no_beginning_of_json_is_read_beyond_its_end", no_beginning_of_json_is_read_beyond_its_end},

@@ -332,6 +332,24 @@ static void answer_says_what_is_missing(void)
     formula_remove(tiny);
 }
 
+static void heads_answer_a_line_before_the_next_is_read(void)
+{
+    if (!everything_is_a_person()) return;
+    answers_each_line("tag", "the cat");
+    answers_each_line("tag --stride 2", "the cat");
+    answers_each_line("tag --format json", "the cat");
+    formula_remove(tiny);
+    if (!fine_tuned("qa_outputs", 2, NULL, "")) return;
+    answers_each_line("answer", "who ? ||| the cat");
+    answers_each_line("answer --format json", "who ? ||| the cat");
+    formula_remove(tiny);
+    if (!fine_tuned("classifier", 3, NULL, "\"problem_type\": null,")) return;
+    run("sed -i 's/ForTokenClassification/ForSequenceClassification/' %s/config.json", tiny);
+    answers_each_line("classify", "the cat");
+    answers_each_line("classify --format json", "the cat ||| my dog");
+    formula_remove(tiny);
+}
+
 const Test tag_answer_tests[] = {
     {"tag_prints_the_best_label_of_each_token", tag_prints_the_best_label_of_each_token},
     {"tag_answers_each_input_with_places_in_bytes", tag_answers_each_input_with_places_in_bytes},
@@ -343,5 +361,6 @@ const Test tag_answer_tests[] = {
      equal_logits_give_the_first_words_and_scores_that_add_up},
     {"a_long_context_is_read_in_parts_that_share_tokens", a_long_context_is_read_in_parts_that_share_tokens},
     {"answer_says_what_is_missing", answer_says_what_is_missing},
+    {"heads_answer_a_line_before_the_next_is_read", heads_answer_a_line_before_the_next_is_read},
     {NULL, NULL},
 };
