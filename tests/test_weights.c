@@ -663,7 +663,8 @@ static const BertConfig tiny = {.L = 2, .H = 64, .A = 1, .D = 64, .F = 3, .V = 7
 /* What is done wrong on purpose. */
 typedef enum { SOUND, SNAPPY, BIG_ENDIAN, NEWER, NO_SHARDS, SLICES, NEGATIVE, BAD_SHARD, BAD_SIZE, BAD_OFFSET,
               DOUBLE_TYPE, MISSING, HALF_A_HEAD,
-    NO_HEADER, NO_WORDS, NO_POSITIONS, FLAT_WORDS, WIDE_WORDS, LONG_BIAS, BARE, ELECTRA } Fault;
+    NO_HEADER, NO_WORDS, NO_POSITIONS, FLAT_WORDS, WIDE_WORDS, LONG_BIAS, BARE, ELECTRA, BITS_65,
+    ZERO_BEHIND } Fault;
 
 static void append_varint(Buffer *b, uint64_t value)
 {
@@ -807,7 +808,9 @@ static Buffer bundle_entry(const Variable *v, size_t shard, size_t offset, size_
     append_varint(&b, 6 << 3 | 5);
     append_little(&b, crc, 4);
     if (here && fault == SLICES) append_bytes_field(&b, 7, &shape);
-    append_field(&b, 99, 1);                                        /* unknown fields are passed over */
+    append_varint(&b, 99 << 3);                                     /* unknown fields are passed over */
+    if (here && fault == ZERO_BEHIND) append(&b, "\x80", 2);        /* 0, a byte longer than it need be */
+    else append(&b, "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF", 9), append(&b, here && fault == BITS_65 ? "\2" : "\1", 1);
     return b;
 }
 
@@ -969,6 +972,7 @@ static void bad_checkpoints_are_refused_by_name(void)
         {FLAT_WORDS, "found another shape, expected two dimensions"},
         {WIDE_WORDS, "hidden size: found 65, expected a multiple of 64"},
         {ELECTRA, "its variables begin with 'module/electra/', expected those of BERT: another architecture"},
+        {BITS_65, "pooler/dense/bias': malformed entry"}, {ZERO_BEHIND, "bias': malformed entry"},
         {LONG_BIAS, "'module/bert/pooler/dense/bias': found shape [65], expected [64]"}};
     Error e;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
