@@ -450,7 +450,7 @@ static void mistakes_of_labels_change_those_that_they_say(void)
 static const struct {
     const char *what;
     int first, count;               /* sequences */
-    int labels;                     /* 0 no tensor of them, 1 as they are, 2 one alone, 3 none of them is a label */
+    int labels;                     /* 0 no tensor of them, 1 as they are, 2 one alone, 3 none of them is a label, 4 one is [PAD] */
     bool answers, tanh, untied;
 } lessons[] = {
     {"both", 0, 5, 1, true, false, false}, {"labels alone", 0, 5, 1, false, false, false},
@@ -458,6 +458,7 @@ static const struct {
     {"two sequences", 1, 2, 1, true, false, false}, {"three sequences", 1, 3, 1, true, false, false},
     {"one label", 0, 2, 2, false, false, false}, {"no label, and one answer", 0, 1, 3, true, false, false},
     {"tanh, untied", 0, 5, 1, true, true, true}, {"no padding", 2, 1, 1, false, true, false},
+    {"a label of 0", 0, 5, 4, true, false, false},
 };
 
 /* Losses, and the length of all gradients, with one mistake. */
@@ -489,7 +490,7 @@ static void each_mistake_of_training_knows_where_it_changes_something(void)
         Lesson t;
         memcpy(few, labels, sizeof few);
         for (int i = 0, left = lessons[k].labels == 2; lessons[k].labels > 1 && i < N; i++)
-            if (few[i] >= 0 && left-- <= 0) few[i] = -100;
+            if (few[i] >= 0 && left-- <= 0) few[i] = lessons[k].labels < 4 ? -100 : left == -1 ? 0 : few[i];
         model.config.gelu = lessons[k].tanh ? GELU_TANH : GELU_ERF;
         model.decoder.data = lessons[k].untied ? own : tied;
         if (!check(lesson_new(&t, &model, &some, lessons[k].labels ? few + from : NULL,

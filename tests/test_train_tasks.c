@@ -266,6 +266,24 @@ static void unknown_members_of_questions_are_skipped(void)
     remove_work();
 }
 
+/* Of several right answers the first one is learned, wherever it stands. */
+static void the_first_answer_is_learned(void)
+{
+    static const char *const answers[] = {"{\"text\": \"the cat\", \"answer_start\": 0}",
+        "{\"text\": \"the cat\", \"answer_start\": 0}, {\"text\": \"the mat\", \"answer_start\": 15}",
+        "{\"text\": \"the mat\", \"answer_start\": 15}, {\"text\": \"the cat\", \"answer_start\": 0}"};
+    char json[1000];
+    if (!make_work()) return;
+    for (int i = 0; i < 3; i++) {
+        snprintf(json, sizeof json, ONE("the cat sat on the mat", "{\"question\": \"who ?\", \"answers\": [%s]}"), answers[i]);
+        if (!write_json(json)) return;
+        check(run(ANSWER " --steps 2 -o %s/a%d 2>&1", tiny, work, work, i) == 0, "%s", output);
+    }
+    check(run("cmp %s/a0/model.safetensors %s/a1/model.safetensors 2>&1", work, work) == 0, "%s", output);
+    check(run("cmp -s %s/a0/model.safetensors %s/a2/model.safetensors", work, work) == 1, "another answer, another model");
+    remove_work();
+}
+
 /* Each with the file, and the question where there is one. */
 static void bad_questions_end_in_one_line(void)
 {
@@ -313,6 +331,23 @@ static double loss_with(const char *line, const char *task)
     const double loss = logged("o", "loss");
     run("rm -r %s/o", work);
     return loss;
+}
+
+/* A loss that is no number is said with the line of the step's first example, or the place of its question. */
+static void a_loss_that_is_no_number_names_a_line(void)
+{
+    static const struct { const char *task, *text, *says; } cases[] = {
+        {"classify", "a\tthe cat sat\nb\tmy dog\n", "/data: line 1 and others: step"},
+        {"tag", "\n\n\nthe\tO\ncat\tX\n", "/data: line 4 and others: step"},
+        {"answer", ONE("the cat", QUESTION("on ?", "cat", 4)), "/data: line 1 and others: step"}};
+    if (!make_work()) return;
+    for (int i = 0; i < 3; i++) {
+        const int code = run("printf '%s' > %s/data; ./bert train -q -m %s --task %s -f %s/data --learning-rate 9e5 --clip 0 "
+                             "--steps 9 --batch 1 --schedule constant -o %s/a%d 2>&1", cases[i].text, work, tiny, cases[i].task,
+                             work, work, i);
+        check(code == 4 && strstr(output, cases[i].says), "%s: code %d: %s", cases[i].task, code, output);
+    }
+    remove_work();
 }
 
 /* [CLS] A [SEP] B [SEP] are five: a model that has fewer positions learns neither from texts nor a task. */
@@ -370,6 +405,7 @@ static void each_head_has_its_own_dropout(void)
 }
 
 const Test train_task_tests[] = {
+    {"a_loss_that_is_no_number_names_a_line", a_loss_that_is_no_number_names_a_line},
     {"a_model_of_four_positions_is_refused", a_model_of_four_positions_is_refused},
     {"each_head_has_its_own_dropout", each_head_has_its_own_dropout},
     {"entities_are_counted_whole", entities_are_counted_whole},
@@ -381,6 +417,7 @@ const Test train_task_tests[] = {
     {"answers_are_learned", answers_are_learned},
     {"an_answer_at_the_end_of_a_context_is_whole", an_answer_at_the_end_of_a_context_is_whole},
     {"held_out_answers_have_at_most_30_tokens", held_out_answers_have_at_most_30_tokens},
+    {"the_first_answer_is_learned", the_first_answer_is_learned},
     {"unknown_members_of_questions_are_skipped", unknown_members_of_questions_are_skipped},
     {"answers_are_learned_with_the_same_bits", answers_are_learned_with_the_same_bits},
     {"bad_questions_end_in_one_line", bad_questions_end_in_one_line},
