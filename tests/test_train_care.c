@@ -22,6 +22,24 @@ static void sizes_that_are_filled_in_are_said(void)
     remove_work();
 }
 
+/* Every line of a vocabulary is a piece, an empty one, too, but for empty ones at the end. */
+static void pieces_are_counted_by_lines(void)
+{
+    static const struct { const char *make; int pieces; } cases[] = {
+        {"cat %s/vocab.txt", 101}, {"echo; cat %s/vocab.txt", 102}, {"sed 's/^the$//' %s/vocab.txt", 101},
+        {"cat %s/vocab.txt; echo; echo", 101}, {"cat %s/vocab.txt; printf 'a\\n\\nb'", 104}, {"sed 's/$/\r/' %s/vocab.txt", 101}};
+    if (!make_work()) return;
+    run("sed '/\"vocab_size\"/d' %s/config.json > %s/c.json", tiny, work);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char make[400], said[100];
+        snprintf(make, sizeof make, cases[i].make, tiny);
+        snprintf(said, sizeof said, "vocab_size, which is %d then", cases[i].pieces);
+        check(run("{ %s; } > %s/v.txt; ./bert train --config %s/c.json --vocab %s/v.txt" TEXT " --steps 1 --batch 1 -o %s/a%zu 2>&1",
+                  make, work, work, work, work, i) == 0 && strstr(output, said), "%s: expected %s: %s", make, said, output);
+    }
+    remove_work();
+}
+
 /* What stood in the directory before stays, byte for byte; a run that failed before its first state leaves nothing. */
 static void files_of_others_are_not_written_over(void)
 {
@@ -170,6 +188,7 @@ static void doubtful_settings_are_said(void)
 
 const Test train_care_tests[] = {
     {"sizes_that_are_filled_in_are_said", sizes_that_are_filled_in_are_said},
+    {"pieces_are_counted_by_lines", pieces_are_counted_by_lines},
     {"files_of_others_are_not_written_over", files_of_others_are_not_written_over},
     {"a_failed_run_leaves_no_directory", a_failed_run_leaves_no_directory},
     {"settings_that_differ_are_said_all_at_once", settings_that_differ_are_said_all_at_once},
