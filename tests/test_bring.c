@@ -715,6 +715,10 @@ static void keys_that_change_the_numbers_are_refused(void)
         {false, "\"add_cross_attention\": false", NULL}, {true, "\"add_cross_attention\": true", NULL},
         {false, "\"is_causal\": false", NULL}, {true, "\"is_causal\": null", NULL},
         {true, "\"is_decoder\": true", NULL}, {false, "\"position_embedding_type\": null", NULL},
+        {false, "\"position_embedding_type\": 3", "found '3', expected a string"}, {false, "\"model_type\": 3", "found '3', expected"},
+        {false, "\"hidden_act\": 3", "found '3', expected"},
+        {false, "\"layer_norm_eps\": \"a\"", "expected a number"}, {false, "\"is_decoder\": 3", "found '3', expected"},
+        {false, "\"is_causal\": 3", "found '3', expected"}, {false, "\"tie_word_embeddings\": 3", "found '3', expected"},
         {false, "\"position_embedding_type\": \"relative_key\"", "position_embedding_type is \"relative_key\""}};
     if (!begin()) return;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -127,6 +127,16 @@ static void a_mapping_is_found_by_its_bytes(void)
         const char *said = file_mapped_at(f.data + i);
         check((said && !strcmp(said, path)) == (i >= 0 && i < 5000), "byte %d: %s", i, said ? said : "no file");
     }
+    FileView other;
+    char second[300];
+    snprintf(second, sizeof second, "%s/./bytes", directory);                   /* the same file by another name */
+    if (check(file_open(&other, second, &e) == BERT_OK && other.mapped, "twice: %s", e.message)) {
+        const char *said = file_mapped_at(f.data), *others = file_mapped_at(other.data);
+        check(said && !strcmp(said, path), "the first is found beside the second: %s", said ? said : "no file");
+        check(others && !strcmp(others, second), "and the second: %s", others ? others : "no file");
+        file_close(&other);
+        check(file_mapped_at(f.data) != NULL, "and after it is closed");
+    }
     const unsigned char *was = f.data;
     file_close(&f);
     check(!file_mapped_at(was) && !file_mapped_at(NULL), "a closed file is none");
