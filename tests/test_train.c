@@ -930,6 +930,20 @@ static void a_learned_vocabulary_is_that_of_the_definition(void)
     remove_work();
 }
 
+/* Of equally frequent characters, for which there is no room, the first in Unicode stay; of one, what begins a word. */
+static void equally_frequent_characters_stay_in_their_order(void)
+{
+    static const struct { const char *text, *pieces; int N; } cases[] = {
+        {"l k j i h g f e d c b a", "a b c d e f g h i j ", 20}, {"ef cd ab", "a c e ##b ##d ", 10},
+        {"ba ab", "a b ##a ##b ", 10}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char expected[200];
+        snprintf(expected, sizeof expected, "[PAD] [UNK] [CLS] [SEP] [MASK] %s", cases[i].pieces);
+        check(run("echo %s | ./bert vocab -q --learn %d | tr '\n' ' '", cases[i].text, cases[i].N) == 0, "%s", output);
+        check(!strncmp(output, expected, strlen(expected)), "%s: %s", cases[i].text, output);
+    }
+}
+
 static void a_vocabulary_needs_words(void)
 {
     check(run("printf '' | ./bert vocab --learn 50 2>&1") == 4 && strstr(output, "no word to learn from"), "%s",
@@ -1054,6 +1068,7 @@ const Test train_tests[] = {
     {"bad_rows_end_in_one_line", bad_rows_end_in_one_line},
     {"pieces_are_joined_by_counts", pieces_are_joined_by_counts},
     {"a_learned_vocabulary_is_the_same_each_time", a_learned_vocabulary_is_the_same_each_time},
+    {"equally_frequent_characters_stay_in_their_order", equally_frequent_characters_stay_in_their_order},
     {"a_learned_vocabulary_is_that_of_the_definition", a_learned_vocabulary_is_that_of_the_definition},
     {"a_vocabulary_needs_words", a_vocabulary_needs_words},
     {NULL, NULL}

@@ -1768,23 +1768,27 @@ static void a_context_of_zeros_is_told(void)
     end();
 }
 
-/* What 0 times minus infinity leaves of the scores, of all keys or of one. */
-static bool every_key;
+/* What 0 times minus infinity leaves of the scores, of these. */
+static size_t nan_from, nan_to;
 
 static void scores_of_nan(Wrong *w, Moment moment, int l)
 {
     BlockActivations *s = &w->a.block[l > 0];
-    for (size_t i = 0; moment == SCORES && i < (every_key ? A * N(w) * N(w) : 1); i++) s->scores[i] = (real)NAN;
+    for (size_t i = nan_from; moment == SCORES && i < nan_to && i < A * N(w) * N(w); i++) s->scores[i] = (real)NAN;
 }
 
 static void an_attention_of_nan_is_told(void)
 {
     if (!begin()) return;
-    every_key = true;
+    nan_from = 0, nan_to = SIZE_MAX;
     if (write_wrong(trace, scores_of_nan))
         check(verify_file(trace, false) == BERT_DIFFERENT && strstr(said, "self.scores is NaN throughout. Is the mask (1 - mask) times the lowest number"),
               "it is said: %s", said);
-    every_key = false;
+    nan_from = 1;
+    if (write_wrong(trace, scores_of_nan))
+        check(verify_file(trace, false) == BERT_DIFFERENT && strstr(said, "NaN at head 0 query 0 key 1: nan,") &&
+              !strstr(said, "throughout"), "all but the first: %s", said);
+    nan_from = 0, nan_to = 1;
     if (write_wrong(trace, scores_of_nan))
         check(verify_file(trace, false) == BERT_DIFFERENT && strstr(said, "NaN at head 0 query 0 key 0: nan,") &&
               !strstr(said, "throughout"), "one NaN has another reason: %s", said);
