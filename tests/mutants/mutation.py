@@ -16,6 +16,7 @@ import re
 import resource
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -375,6 +376,20 @@ def reaching(fault, tests, entering):
     return [(seconds, name) for seconds, name in tests if name in names]
 
 
+DEVICES = {path: os.stat(path).st_rdev for path in ("/dev/full", "/dev/null", "/dev/zero") if os.path.exists(path)}
+
+
+def restore_devices():
+    """Where root runs this, a fault may put a file in the place of a device that a test writes to. All that comes after
+    would be judged by tests that fail for this reason."""
+    for path, number in DEVICES.items():
+        if not os.path.exists(path) or os.stat(path).st_rdev != number:
+            if os.path.lexists(path):
+                os.remove(path)
+            os.mknod(path, stat.S_IFCHR | 0o666, number)
+            os.chmod(path, 0o666)
+
+
 def judge(copy, fault, tests):
     """None if it cannot be planted; else the name of the first test that sees it, or "" if none does."""
     files = copy.touched(fault.file)
@@ -396,6 +411,7 @@ def judge(copy, fault, tests):
             with open(os.path.join(copy.here, f"build/objects/{file[:-2]}.o"), "wb") as f:
                 f.write(content)
         copy.forget()
+        restore_devices()
 
 
 def judge_sanitized(copy, fault, tests):
@@ -414,6 +430,7 @@ def judge_sanitized(copy, fault, tests):
         copy.write(fault, fault.before)
         copy.compile(files, SANITIZE)
         copy.forget()
+        restore_devices()
 
 
 def show(fault):
