@@ -254,7 +254,7 @@ static void pocket_trace(void)
         return;
     }
     check(bank_checksum("weights/pocket", hex, &e) == BERT_OK, "%s", e.message);
-    check_text("the checksum of the trace", hex, "02d37af2643fe82357d0cef4e506ca98a65763f0b72c12c5fc8bfa235e8f91fa");
+    check_text("the checksum of the trace", hex, "4b58de9774b1121469b0613477928e273476726466eeae1bb20c82cb335eed8a");
 }
 
 static void real_uncased(void) { real_trace(0); }

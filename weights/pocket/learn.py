@@ -8,7 +8,9 @@ In WORK it makes, one after the other, whatever is not there yet:
     train.txt, dev.txt, held-out.txt   the text (text.py)
     pieces/                            vocab.txt: 8,192 of bert-base-uncased's pieces
     start/                             the first weights: random, but for what is said below
-    stay/, fall/                       the two parts of `./bert train`; killed, they go on where they were
+    stay/, fall/                       two parts of `./bert train`; killed, they go on where they were
+    half/                              what they come to, in float16
+    again/                             a third part, which begins there
     kept/                              the weights after some steps of them (growth.py looks at them)
     pocket/                            config.json, vocab.txt, tokenizer_config.json, model.safetensors in float16
 
@@ -53,17 +55,20 @@ CONFIG = {"architectures": ["BertForPreTraining"], "model_type": "bert", "vocab_
           "num_hidden_layers": 4, "num_attention_heads": 6, "intermediate_size": 768, "hidden_act": "gelu",
           "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "max_position_embeddings": 128,
           "type_vocab_size": 2, "initializer_range": 0.04, "layer_norm_eps": 1e-12, "pad_token_id": 0}
-# Two parts: the rate stays, so that the first can be made longer at any time; then it falls to 0, on longer sequences,
-# which the positions behind the 64th need. Name: where it begins, the steps whose weights are kept, settings.
+# Two parts: the rate stays, then it falls to 0, on longer sequences, which the positions behind the 64th need. A third one
+# rises and falls again. It begins at the weights in float16, so a file as large as the result is all that it needs of the
+# first two. Name: where it begins, the steps whose weights are kept, settings.
 RECIPE = ["--truncate", "--mask", "0.2", "--learning-rate", "1e-3", "--warmup", "100", "--save-every", "250"]
 PARTS = {"stay": ("start", [250, 2250, 5000, 10000, 15000],
                   ["--max-length", "64", "--batch", "32", "--schedule", "constant", "--seed", "0"]),
-         "fall": ("stay", [4500], ["--max-length", "128", "--batch", "16", "--schedule", "linear", "--seed", "1"])}
+         "fall": ("stay", [4500], ["--max-length", "128", "--batch", "16", "--schedule", "linear", "--seed", "1"]),
+         "again": ("half", [20000], ["--max-length", "128", "--batch", "16", "--schedule", "linear", "--seed", "2"])}
 FIRST = PARTS["stay"][1][0]  # steps, after which the weights have this sha256:
 FIRST_SHA = "5c698c5320e33c552fe1a3bb585b411e3111ad60912d863ef190977153831bcc"
 VOCAB_SHA = "50a0f96001dd11c65acc5ae751828d57a657d022b37687f06b4939be055f8d10"
 START_SHA = "a9ec836924a62773179bac0146f240c38a5bc3602c1b8910dff0e212be0041a8"
-POCKET_SHA = "968003013782f0a023ced6b7d7ca4d7751aa5a6e88ce15e6f64a47f388b35adc"
+HALF_SHA = "968003013782f0a023ced6b7d7ca4d7751aa5a6e88ce15e6f64a47f388b35adc"
+POCKET_SHA = "3947b21befdcc8ba200fa3f3fb9660e0e97a9687f8d2e1d1d6b4eba88ae3a3e7"
 SCALE = 0.1  # deviation of the word embeddings
 WAVE = 0.15  # height of the sines
 WAVES = [0.05 + 3 * ((i * 0.6180339887) % 1) for i in range(16)]  # no two fit together within 128 places
@@ -293,14 +298,14 @@ def learn(work, part, steps):
     return digest(os.path.join(keep, "model.safetensors"))
 
 
-def finish(work):
-    """The directory of the result."""
-    pocket = os.path.join(work, "pocket")
-    os.makedirs(pocket, exist_ok=True)
-    for name in ("config.json", "vocab.txt", "tokenizer_config.json"):
-        shutil.copy(os.path.join(work, "fall", name), pocket)
-    halve(os.path.join(work, "fall", "model.safetensors"), os.path.join(pocket, "model.safetensors"))
-    return os.path.join(pocket, "model.safetensors")
+def finish(work, part, name):
+    """What came of a part, in float16, in a directory of that name. Returns the sha256 of the weights."""
+    source, target = os.path.join(work, part), os.path.join(work, name)
+    os.makedirs(target, exist_ok=True)
+    for file in ("config.json", "vocab.txt", "tokenizer_config.json"):
+        shutil.copy(os.path.join(source, file), target)
+    halve(os.path.join(source, "model.safetensors"), os.path.join(target, "model.safetensors"))
+    return digest(os.path.join(target, "model.safetensors"))
 
 
 def compare(what, got, want):
@@ -326,10 +331,12 @@ def main():
     if len(sys.argv) == 3:
         compare(f"after {FIRST} steps", learn(work, "stay", FIRST), FIRST_SHA)
         return
-    for part, (_, milestones, _) in PARTS.items():
+    for part, (begin, milestones, _) in PARTS.items():
+        if begin == "half":
+            compare("half/model.safetensors", finish(work, "fall", begin), HALF_SHA)
         for steps in milestones:
             print(learn(work, part, steps), part, steps, flush=True)
-    compare("pocket/model.safetensors", digest(finish(work)), POCKET_SHA)
+    compare("pocket/model.safetensors", finish(work, "again", "pocket"), POCKET_SHA)
 
 
 if __name__ == "__main__":
