@@ -284,6 +284,29 @@ static void the_first_answer_is_learned(void)
     remove_work();
 }
 
+/* Two of three say that there is no answer: so says the model, though the answer of the third has a positive score, too.
+ * Each held-out question is judged by itself, the first as well as the second. */
+static void a_question_without_an_answer_is_judged_by_itself(void)
+{
+#define NONE "{\"question\": \"on ?\", \"is_impossible\": true, \"answers\": []}"
+#define SAT "the cat sat on the mat"
+    static const char *const held_out[] = {ONE(SAT, NONE), ONE(SAT, NONE ", " NONE)};
+    char dev[600];
+    if (!make_work()) return;
+    snprintf(dev, sizeof dev, "mv %s/q.json %s/dev.json", work, work);
+    for (int i = 0; i < 2; i++) {
+        if (!write_json(held_out[i]) || run("%s", dev) != 0 || !write_json(ONE(SAT, NONE ", " NONE ", " QUESTION("on ?", "the mat", 15))))
+            return;
+        check(run(ANSWER " --batch 3 --dev %s/dev.json --steps 60 -o %s/a%d 2>&1", tiny, work, work, work, i) == 0, "%s", output);
+        check_value("exact", logged(i ? "a1" : "a0", "dev_answer_exact"), 1, 0);
+    }
+    check(run("./bert answer -q --impossible -m %s/a0 --top-k 1 'on ?' '" SAT "' | cut -f 2-", work) == 0, "%s", output);
+    check_text("none", output, "0\t0\t\n");
+    check(run("./bert answer -q -m %s/a0 --top-k 1 'on ?' '" SAT "' | cut -f 2-", work) == 0, "%s", output);
+    check_text("the answer that it has", output, "15\t22\tthe mat\n");
+    remove_work();
+}
+
 /* Each with the file, and the question where there is one. */
 static void bad_questions_end_in_one_line(void)
 {
@@ -418,6 +441,7 @@ const Test train_task_tests[] = {
     {"an_answer_at_the_end_of_a_context_is_whole", an_answer_at_the_end_of_a_context_is_whole},
     {"held_out_answers_have_at_most_30_tokens", held_out_answers_have_at_most_30_tokens},
     {"the_first_answer_is_learned", the_first_answer_is_learned},
+    {"a_question_without_an_answer_is_judged_by_itself", a_question_without_an_answer_is_judged_by_itself},
     {"unknown_members_of_questions_are_skipped", unknown_members_of_questions_are_skipped},
     {"answers_are_learned_with_the_same_bits", answers_are_learned_with_the_same_bits},
     {"bad_questions_end_in_one_line", bad_questions_end_in_one_line},
