@@ -1023,6 +1023,22 @@ static void tokenizer_json_is_enough(void)
     }
 }
 
+/* As in the library: it is passed over, and the one behind it has its number. */
+static void an_added_token_without_text_takes_no_number(void)
+{
+    static const char *const added[] = {
+        WHOLE(FIVE ", " SPECIAL(10, "") ", " SPECIAL(9, "[NEW]"), NORMALIZER, SPLITTER, TEMPLATE, MODEL),
+        WHOLE(FIVE ", " SPECIAL(9, "[NEW]") ", " SPECIAL(10, ""), NORMALIZER, SPLITTER, TEMPLATE, MODEL)};
+    Tokenizer t;
+    Error e;
+    for (size_t i = 0; i < sizeof added / sizeof *added; i++) {
+        const char *const files[FILES] = {[JSON] = added[i]};
+        if (!check(load_files(&t, files, CASE_AUTO, &e) == BERT_OK, "case %zu: %s", i, e.message)) continue;
+        check_ids(&t, "the [NEW]cat", NULL, &plain_options, "2 5 9 6 3");
+        tokenizer_free(&t);
+    }
+}
+
 /* A Sequence of one step is that step, whether its type stands before it or behind; one of two is another text. */
 static void a_sequence_of_one_step_is_that_step(void)
 {
@@ -1555,6 +1571,7 @@ const Test tokenizer_tests[] = {
     {"a_file_that_is_no_vocabulary_is_refused_with_the_reason",
      a_file_that_is_no_vocabulary_is_refused_with_the_reason},
     {"a_vocabulary_that_was_made_to_collide_is_refused", a_vocabulary_that_was_made_to_collide_is_refused},
+    {"an_added_token_without_text_takes_no_number", an_added_token_without_text_takes_no_number},
     {"tokenizer_json_is_enough", tokenizer_json_is_enough},
     {"a_sequence_of_one_step_is_that_step", a_sequence_of_one_step_is_that_step},
     {"a_file_may_name_the_sep", a_file_may_name_the_sep},

@@ -54,15 +54,16 @@ void archive_add(Archive *a, const char *name, const void *data, size_t size)
     bytes_text(&a->directory, "PK\1\2");
     bytes_number(&a->directory, 0, 4), bytes_number(&a->directory, 0x808, 2), bytes_number(&a->directory, 0, 2);
     bytes_number(&a->directory, 0, 4), bytes_number(&a->directory, crc32_zip(data, size), 4);
-    bytes_number(&a->directory, a->wide ? UINT32_MAX : size, 4), bytes_number(&a->directory,
-                                                                              a->wide ? UINT32_MAX : size, 4);
-    bytes_number(&a->directory, length, 2), bytes_number(&a->directory, a->wide ? 28 : 0, 4);
-    bytes_number(&a->directory, 0, 8), bytes_number(&a->directory, a->wide ? UINT32_MAX : at, 4);
+    bytes_number(&a->directory, a->wide & WIDE_STORED ? UINT32_MAX : size, 4);
+    bytes_number(&a->directory, a->wide & WIDE_SIZE ? UINT32_MAX : size, 4);
+    const size_t extra = 8 * ((a->wide & 1) + (a->wide >> 1 & 1) + (a->wide >> 2 & 1));
+    bytes_number(&a->directory, length, 2), bytes_number(&a->directory, a->wide ? 4 + extra : 0, 4);
+    bytes_number(&a->directory, 0, 8), bytes_number(&a->directory, a->wide & WIDE_OFFSET ? UINT32_MAX : at, 4);
     bytes_text(&a->directory, name);
-    if (a->wide) {
-        bytes_number(&a->directory, 1, 2), bytes_number(&a->directory, 24, 2);
-        bytes_number(&a->directory, size, 8), bytes_number(&a->directory, size, 8), bytes_number(&a->directory, at, 8);
-    }
+    if (a->wide) bytes_number(&a->directory, 1, 2), bytes_number(&a->directory, extra, 2);
+    if (a->wide & WIDE_SIZE) bytes_number(&a->directory, size, 8);
+    if (a->wide & WIDE_STORED) bytes_number(&a->directory, size, 8);
+    if (a->wide & WIDE_OFFSET) bytes_number(&a->directory, at, 8);
     a->count++;
 }
 

@@ -12,11 +12,12 @@ void bytes_text(Bytes *b, const char *text);
 void bytes_number(Bytes *b, uint64_t value, int bytes);         /* little-endian */
 void bytes_free(Bytes *b);
 
+enum { WIDE_SIZE = 1, WIDE_STORED = 2, WIDE_OFFSET = 4, WIDE_ALL = 7 };
 typedef struct {
     Bytes file, directory;
     size_t count;
     bool no_zip64;                  /* leave out the zip64 end record and its locator, as other writers do */
-    bool wide;                      /* sizes and offsets of the directory as 64 bits, as for files of more than 4 GB */
+    unsigned wide;                  /* which numbers of the directory have 64 bits, as in files of more than 4 GB: WIDE_... */
 } Archive;
 void archive_add(Archive *a, const char *name, const void *data, size_t size);
 void archive_finish(Archive *a);    /* directory and end records: a->file is the archive */
