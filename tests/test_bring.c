@@ -640,34 +640,44 @@ static void every_name_of_a_gelu_is_known(void)
     end();
 }
 
+typedef struct { const char *key; int here, usual; } Size;
+
+/* config.json with that member and these sizes, but for number `left` (`count`: with all of them): it is read, the usual
+ * size is filled in, and noted. `may_fail` is what else may be said of it. */
+static void load_without(const char *member, const Size *sizes, size_t count, size_t left, const char *may_fail)
+{
+    char text[600], filled[400], wanted[64] = "";
+    BertConfig config;
+    Error e = {0};
+    snprintf(text, sizeof text, "{%s", member);
+    for (size_t i = 0; i < count; i++)
+        if (i != left)
+            snprintf(text + strlen(text), sizeof text - strlen(text), ", \"%s\": %d", sizes[i].key, sizes[i].here);
+    put_text("config.json", strcat(text, "}"));
+    const Status s = config_load(&config, in_directory("config.json"), &e);
+    if (left < count) snprintf(wanted, sizeof wanted, "%s %d", sizes[left].key, sizes[left].usual);
+    if (may_fail) check(s == BERT_OK || strstr(e.message, may_fail), "%s", e.message);
+    else if (check(s == BERT_OK, "without %s: %s", wanted, e.message)) {
+        check(config_filled_in(&config, filled, sizeof filled) == (left < count), "filled in, and said");
+        check_text("what -v says", filled, wanted);
+    }
+}
+
 /* Each size left out in turn: BERT-Base's is filled in and noted, and where the weights have another shape
  * they say so. */
 static void sizes_that_are_left_out_are_those_of_bert_base(void)
 {
-    static const struct { const char *key; int here, base; } keys[] = {
+    static const Size keys[] = {
         {"num_hidden_layers", 2, 12}, {"hidden_size", 24, 768}, {"num_attention_heads", 3, 12},
         {"intermediate_size", 56, 3072}, {"vocab_size", 101, 30522}, {"max_position_embeddings", 32, 512},
         {"type_vocab_size", 3, 2}};
     if (!begin()) return;
     for (size_t left = 0; left < 8; left++) {                           /* 7: none */
-        char text[600] = "{\"layer_norm_eps\": 0.01", filled[400], wanted[64] = "";
-        BertConfig config;
-        Error e = {0};
-        for (size_t i = 0; i < 7; i++)
-            if (i != left)
-                snprintf(text + strlen(text), sizeof text - strlen(text), ", \"%s\": %d", keys[i].key, keys[i].here);
-        strcat(text, "}");
-        put_text("config.json", text);
-        Status s = config_load(&config, in_directory("config.json"), &e);
-        if (left < 7) snprintf(wanted, sizeof wanted, "%s %d", keys[left].key, keys[left].base);
-        if (left == 1) check(s == BERT_OK || strstr(e.message, "hidden_size is 768"), "%s", e.message);
-        else if (check(s == BERT_OK, "without %s: %s", wanted, e.message)) {
-            check(config_filled_in(&config, filled, sizeof filled) == (left < 7), "filled in, and said");
-            check_text("what -v says", filled, wanted);
-        }
+        load_without("\"layer_norm_eps\": 0.01", keys, 7, left, left == 1 ? "hidden_size is 768" : NULL);
         if (left == 7) expect_usual("all sizes", directory);
         else if (left == 2) {                                           /* no shape knows the heads */
             Answer a;
+            Error e;
             check(answer(directory, &a, &e) && memcmp(a.hidden, usual.hidden, sizeof a.hidden),
                   "12 heads: other numbers");
         } else expect_refused(keys[left].key, directory, left == 0 ? "encoder.layer.2." : "config.json makes it");
@@ -678,25 +688,14 @@ static void sizes_that_are_left_out_are_those_of_bert_base(void)
 /* The same of a DistilBERT, under its names: 6 layers, and nothing about token types, which it does not have. */
 static void sizes_that_a_distilbert_leaves_out_are_its_own(void)
 {
-    static const struct { const char *key; int usual; } keys[] = {
-        {"n_layers", 6}, {"dim", 768}, {"n_heads", 12}, {"hidden_dim", 3072}, {"vocab_size", 30522},
-        {"max_position_embeddings", 512}};
-    if (!begin()) return;
-    for (size_t left = 0; left < 7; left++) {                           /* 6: none */
-        char text[600] = "{\"model_type\": \"distilbert\"", filled[400], wanted[64] = "";
-        BertConfig config;
-        Error e = {0};
-        for (size_t i = 0; i < 6; i++)
-            if (i != left) snprintf(text + strlen(text), sizeof text - strlen(text), ", \"%s\": 24", keys[i].key);
-        put_text("config.json", strcat(text, "}"));
-        const Status s = config_load(&config, in_directory("config.json"), &e);
-        if (left < 6) snprintf(wanted, sizeof wanted, "%s %d", keys[left].key, keys[left].usual);
-        check(s == BERT_OK, "without %s: %s", wanted, e.message);
-        check(config_filled_in(&config, filled, sizeof filled) == (left < 6), "without %s: filled in, and said", wanted);
-        check_text("what -v says", filled, wanted);
-    }
-    Error e = {0};
+    static const Size keys[] = {
+        {"n_layers", 24, 6}, {"dim", 24, 768}, {"n_heads", 24, 12}, {"hidden_dim", 24, 3072}, {"vocab_size", 24, 30522},
+        {"max_position_embeddings", 24, 512}};
     BertConfig config;
+    Error e = {0};
+    if (!begin()) return;
+    for (size_t left = 0; left < 7; left++)                             /* 6: none */
+        load_without("\"model_type\": \"distilbert\"", keys, 6, left, NULL);
     put_text("config.json", "{\"model_type\": \"distilbert\"}");
     check(config_load(&config, in_directory("config.json"), &e) == BERT_FILE, "without any size it is refused");
     end();

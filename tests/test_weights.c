@@ -808,9 +808,9 @@ static Buffer bundle_entry(const Variable *v, size_t shard, size_t offset, size_
     append_varint(&b, 6 << 3 | 5);
     append_little(&b, crc, 4);
     if (here && fault == SLICES) append_bytes_field(&b, 7, &shape);
-    append_varint(&b, 99 << 3);                                     /* unknown fields are passed over */
-    if (here && fault == ZERO_BEHIND) append(&b, "\x80", 2);        /* 0, a byte longer than it need be */
-    else append(&b, "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF", 9), append(&b, here && fault == BITS_65 ? "\2" : "\1", 1);
+    if (here && fault == ZERO_BEHIND) append_varint(&b, 99 << 3), append(&b, "\x80", 2);    /* 0, longer than it need be */
+    else append_field(&b, 99, UINT64_MAX);                          /* unknown fields are passed over */
+    if (here && fault == BITS_65) b.data[b.size - 1] = 2;           /* instead of 1, the 64th bit */
     return b;
 }
 
