@@ -77,7 +77,7 @@ static Status find_model(Session *s, Error *e)
     if (!s->directory)
         return fail(e, BERT_FILE, "no model in weights/bert-base-uncased, here or beside the program: "
                     "fetch one with `make weights`, or name a directory with --model or BERT_MODEL");
-    note(s, "weights/bert-base-uncased is not there: %s answers, a small model; `make weights` fetches the other",
+    note(s, "no weights in weights/bert-base-uncased: %s answers, a small model; `make weights` fetches the other",
          s->directory);
     return BERT_OK;
 }

@@ -636,7 +636,8 @@ static void the_hash_of_the_readme_is_what_its_commands_print(void)
     const char *begin = strstr(readme, "    ./bert vocab --learn "), *end = begin ? strstr(begin, "\n\n") : NULL;
     if (check(begin && end && end - begin < (int)sizeof commands, "README.md teaches a model")) {
         snprintf(commands, sizeof commands, "%.*s", (int)(end - begin), begin);
-        run("here=$PWD && cd %s && ln -s \"$here/bert\" \"$here/tests\" . && { %s; } 2>/dev/null", folder, commands);
+        run("here=$PWD && cd %s && mkdir build && ln -s \"$here/bert\" \"$here/tests\" . && { %s; } 2>/dev/null", folder,
+            commands);
         check(sscanf(output, "%*[^\n] %64[0-9a-f]", hash) == 1 || sscanf(output, "%64[0-9a-f]", hash) == 1, "%s", output);
         check(strlen(hash) == 64 && strstr(readme, hash), "README.md: the hash is %s", hash);
     }
