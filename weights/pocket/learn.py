@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Learns the pocket model, the same one for everybody, byte for byte.
 
-    python3 weights/pocket/learn.py WORK [first]
+    python3 weights/pocket/learn.py WORK [first | PART]
 
 In WORK it makes, one after the other, whatever is not there yet:
 
@@ -11,11 +11,14 @@ In WORK it makes, one after the other, whatever is not there yet:
     stay/, fall/                       two parts of `./bert train`; killed, they go on where they were
     half/                              what they come to, in float16
     again/                             a third part, which begins there
-    kept/                              the weights after some steps of them (growth.py looks at them)
-    pocket/                            config.json, vocab.txt, tokenizer_config.json, model.safetensors in float16
+    more/                              what it comes to, in float16
+    lower/                             a fourth part, which begins there
+    kept/                              the weights after some steps of all these parts (growth.py looks at them)
+    pocket/                            what the last part comes to, in float16; config.json, vocab.txt, tokenizer_config.json
 
-and compares pieces, first weights and result with the sha256 that they have here. With `first` instead of all it learns
-the first steps only, and compares those weights.
+and compares pieces, first weights and what is in float16 with the sha256 that they have here. With `first` it learns the
+first steps only, and compares those weights. PART is one of stay, fall, again and lower: that part only. Whoever has the
+directory that it begins with, half or more, can so repeat it without those before; the file is compared.
 
 THE FIRST WEIGHTS. All of a small model's trouble is at the beginning: from random weights it takes millions of tokens
 until it does better than to guess by how frequent a word is, and millions more until it looks at a word's neighbours.
@@ -55,20 +58,24 @@ CONFIG = {"architectures": ["BertForPreTraining"], "model_type": "bert", "vocab_
           "num_hidden_layers": 4, "num_attention_heads": 6, "intermediate_size": 768, "hidden_act": "gelu",
           "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "max_position_embeddings": 128,
           "type_vocab_size": 2, "initializer_range": 0.04, "layer_norm_eps": 1e-12, "pad_token_id": 0}
-# Two parts: the rate stays, then it falls to 0, on longer sequences, which the positions behind the 64th need. A third one
-# rises and falls again. It begins at the weights in float16, so a file as large as the result is all that it needs of the
-# first two. Name: where it begins, the steps whose weights are kept, settings.
-RECIPE = ["--truncate", "--mask", "0.2", "--learning-rate", "1e-3", "--warmup", "100", "--save-every", "250"]
-PARTS = {"stay": ("start", [250, 2250, 5000, 10000, 15000],
-                  ["--max-length", "64", "--batch", "32", "--schedule", "constant", "--seed", "0"]),
-         "fall": ("stay", [4500], ["--max-length", "128", "--batch", "16", "--schedule", "linear", "--seed", "1"]),
-         "again": ("half", [20000], ["--max-length", "128", "--batch", "16", "--schedule", "linear", "--seed", "2"])}
+# The rate stays, then it falls to 0, on longer sequences, which the positions behind the 64th need. From there on each part
+# rises and falls again, and begins at weights in float16: a file as large as the result is all that it needs of those before.
+# Name: where it begins, the steps whose weights are kept, settings.
+RECIPE = ["--truncate", "--mask", "0.2", "--warmup", "100", "--save-every", "250"]
+PARTS = {"stay": ("start", [250, 2250, 5000, 10000, 15000], ["--max-length", "64", "--batch", "32", "--learning-rate", "1e-3",
+                                                             "--schedule", "constant", "--seed", "0"])}
+for name, begin, rate, steps, seed in [("fall", "stay", "1e-3", 4500, 1), ("again", "half", "1e-3", 20000, 2),
+                                       ("lower", "more", "7e-4", 17000, 4)]:
+    PARTS[name] = (begin, [steps], ["--max-length", "128", "--batch", "16", "--learning-rate", rate, "--schedule", "linear",
+                                    "--seed", str(seed)])
 FIRST = PARTS["stay"][1][0]  # steps, after which the weights have this sha256:
 FIRST_SHA = "5c698c5320e33c552fe1a3bb585b411e3111ad60912d863ef190977153831bcc"
 VOCAB_SHA = "50a0f96001dd11c65acc5ae751828d57a657d022b37687f06b4939be055f8d10"
 START_SHA = "a9ec836924a62773179bac0146f240c38a5bc3602c1b8910dff0e212be0041a8"
-HALF_SHA = "968003013782f0a023ced6b7d7ca4d7751aa5a6e88ce15e6f64a47f388b35adc"
-POCKET_SHA = "3947b21befdcc8ba200fa3f3fb9660e0e97a9687f8d2e1d1d6b4eba88ae3a3e7"
+# What is made in float16: of which part, and its sha256.
+HALVES = {"half": ("fall", "968003013782f0a023ced6b7d7ca4d7751aa5a6e88ce15e6f64a47f388b35adc"),
+          "more": ("again", "3947b21befdcc8ba200fa3f3fb9660e0e97a9687f8d2e1d1d6b4eba88ae3a3e7"),
+          "pocket": ("lower", "a83708607854902fb825dc94d3bb83a1d9f58626af9c2cd69679ab35d8b014a6")}
 SCALE = 0.1  # deviation of the word embeddings
 WAVE = 0.15  # height of the sines
 WAVES = [0.05 + 3 * ((i * 0.6180339887) % 1) for i in range(16)]  # no two fit together within 128 places
@@ -298,26 +305,29 @@ def learn(work, part, steps):
     return digest(os.path.join(keep, "model.safetensors"))
 
 
-def finish(work, part, name):
-    """What came of a part, in float16, in a directory of that name. Returns the sha256 of the weights."""
-    source, target = os.path.join(work, part), os.path.join(work, name)
-    os.makedirs(target, exist_ok=True)
-    for file in ("config.json", "vocab.txt", "tokenizer_config.json"):
-        shutil.copy(os.path.join(source, file), target)
-    halve(os.path.join(source, "model.safetensors"), os.path.join(target, "model.safetensors"))
-    return digest(os.path.join(target, "model.safetensors"))
-
-
 def compare(what, got, want):
     print(got, what, flush=True)
     if got != want:
         sys.exit(f"{what}: expected {want}")
 
 
+def finish(work, name):
+    """Makes one of HALVES, a directory of that name, if it is not there yet; compares its weights."""
+    (part, sha), target = HALVES[name], os.path.join(work, name)
+    if not os.path.exists(target):
+        shutil.rmtree(target + ".new", ignore_errors=True)
+        os.makedirs(target + ".new")
+        for file in ("config.json", "vocab.txt", "tokenizer_config.json"):
+            shutil.copy(os.path.join(work, part, file), target + ".new")
+        halve(os.path.join(work, part, "model.safetensors"), os.path.join(target + ".new", "model.safetensors"))
+        os.rename(target + ".new", target)
+    compare(f"{name}/model.safetensors", digest(os.path.join(target, "model.safetensors")), sha)
+
+
 def main():
-    if len(sys.argv) != 2 and sys.argv[2:] != ["first"]:
+    if len(sys.argv) not in (2, 3) or sys.argv[2:] and sys.argv[2] not in ("first", *PARTS):
         sys.exit(__doc__)
-    work = sys.argv[1]
+    work, wanted = sys.argv[1], sys.argv[2] if sys.argv[2:] else "all"
     if not os.path.exists(os.path.join(BASE, "model.safetensors")) or not os.path.exists(BERT):
         sys.exit(f"{BASE} or {BERT} is not there: make weights bert")
     if not os.path.exists(os.path.join(work, "held-out.txt")):
@@ -328,15 +338,18 @@ def main():
         first_weights(work)
     compare("pieces/vocab.txt", digest(os.path.join(work, "pieces", "vocab.txt")), VOCAB_SHA)
     compare("start/model.safetensors", digest(os.path.join(work, "start", "model.safetensors")), START_SHA)
-    if len(sys.argv) == 3:
+    if wanted == "first":
         compare(f"after {FIRST} steps", learn(work, "stay", FIRST), FIRST_SHA)
         return
     for part, (begin, milestones, _) in PARTS.items():
-        if begin == "half":
-            compare("half/model.safetensors", finish(work, "fall", begin), HALF_SHA)
+        if wanted not in ("all", part):
+            continue
+        if begin in HALVES:
+            finish(work, begin)
         for steps in milestones:
             print(learn(work, part, steps), part, steps, flush=True)
-    compare("pocket/model.safetensors", finish(work, "again", "pocket"), POCKET_SHA)
+    if wanted == "all":
+        finish(work, "pocket")
 
 
 if __name__ == "__main__":

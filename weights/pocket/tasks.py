@@ -9,6 +9,7 @@ examples, beside that of always saying the most frequent label.
 """
 import json
 import os
+import shutil
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -27,6 +28,7 @@ def tagged(sentences):
 def learn(model, task, examples, held, count, score):
     """The score of the last step's model on the held-out examples."""
     steps = EPOCHS[task] * count // 16
+    shutil.rmtree(OUT / task, ignore_errors=True)  # of the last time
     sets.bert("train", "-q", "-m", model, "-o", OUT / task, "--task", task, "-f", examples, "--dev", held, "--steps", steps,
               "--batch", 16, "--learning-rate", RATE[task], "--warmup", steps // 10, "--max-length", 64)
     log = (OUT / task / "training" / "log.jsonl").read_text().splitlines()
