@@ -17,8 +17,8 @@ In WORK it makes, one after the other, whatever is not there yet:
     pocket/                            what the last part comes to, in float16; config.json, vocab.txt, tokenizer_config.json
 
 and compares pieces, first weights and what is in float16 with the sha256 that they have here. With `first` it learns the
-first steps only, and compares those weights. PART is one of stay, fall, again and lower: that part only. Whoever has the
-directory that it begins with, half or more, can so repeat it without those before; the file is compared.
+first steps only, and compares those weights. PART is one of stay, fall, again and lower: that part only, and what comes
+of it is compared. Whoever has the directory that it begins with, half or more, can so repeat it without those before.
 
 THE FIRST WEIGHTS. All of a small model's trouble is at the beginning: from random weights it takes millions of tokens
 until it does better than to guess by how frequent a word is, and millions more until it looks at a word's neighbours.
@@ -72,10 +72,10 @@ FIRST = PARTS["stay"][1][0]  # steps, after which the weights have this sha256:
 FIRST_SHA = "5c698c5320e33c552fe1a3bb585b411e3111ad60912d863ef190977153831bcc"
 VOCAB_SHA = "50a0f96001dd11c65acc5ae751828d57a657d022b37687f06b4939be055f8d10"
 START_SHA = "a9ec836924a62773179bac0146f240c38a5bc3602c1b8910dff0e212be0041a8"
-# What is made in float16: of which part, and its sha256.
-HALVES = {"half": ("fall", "968003013782f0a023ced6b7d7ca4d7751aa5a6e88ce15e6f64a47f388b35adc"),
-          "more": ("again", "3947b21befdcc8ba200fa3f3fb9660e0e97a9687f8d2e1d1d6b4eba88ae3a3e7"),
-          "pocket": ("lower", "a83708607854902fb825dc94d3bb83a1d9f58626af9c2cd69679ab35d8b014a6")}
+# What is made of a part in float16: its directory, and the sha256 of the weights. A further part begins there.
+HALVES = {"fall": ("half", "968003013782f0a023ced6b7d7ca4d7751aa5a6e88ce15e6f64a47f388b35adc"),
+          "again": ("more", "3947b21befdcc8ba200fa3f3fb9660e0e97a9687f8d2e1d1d6b4eba88ae3a3e7"),
+          "lower": ("pocket", "a83708607854902fb825dc94d3bb83a1d9f58626af9c2cd69679ab35d8b014a6")}
 SCALE = 0.1  # deviation of the word embeddings
 WAVE = 0.15  # height of the sines
 WAVES = [0.05 + 3 * ((i * 0.6180339887) % 1) for i in range(16)]  # no two fit together within 128 places
@@ -131,13 +131,16 @@ def choose_pieces(work):
     for piece in sorted(counts, key=lambda p: (-counts[p], place[p])):
         if len(wanted) < PIECES:
             wanted.add(piece)
-    directory = os.path.join(work, "pieces")
-    os.makedirs(directory, exist_ok=True)
+    target = os.path.join(work, "pieces")
+    directory = target + ".new"
+    shutil.rmtree(directory, ignore_errors=True)
+    os.makedirs(directory)
     with open(os.path.join(directory, "config.json"), "w") as f:
         json.dump(CONFIG, f, indent=2)
     shutil.copy(os.path.join(BASE, "tokenizer_config.json"), directory)
     with open(os.path.join(directory, "vocab.txt"), "w", encoding="utf-8") as f:
         f.writelines(p + "\n" for p in order if p in wanted)
+    os.rename(directory, target)
 
 
 # --------------------------------------------------------------------------------------------------------- first weights
@@ -244,7 +247,7 @@ def set_weights(path, change):
 
 def first_weights(work):
     """Random weights by a step at rate 0 (the first of a warm-up), then those that are not random."""
-    pieces, start = os.path.join(work, "pieces"), os.path.join(work, "start")
+    pieces, start = os.path.join(work, "pieces"), os.path.join(work, "start.new")
     shutil.rmtree(start, ignore_errors=True)
     run(BERT, "train", "-q", "-o", start, "--config", os.path.join(pieces, "config.json"), "--vocab",
         os.path.join(pieces, "vocab.txt"), "-f", os.path.join(work, "dev.txt"), "--steps", "1", "--warmup", "1",
@@ -268,6 +271,7 @@ def first_weights(work):
                 look(tensors[of + "query.weight"], tensors[of + "key.weight"], head, shift, first)
 
     set_weights(os.path.join(start, "model.safetensors"), change)
+    os.rename(start, os.path.join(work, "start"))
 
 
 # ---------------------------------------------------------------------------------------------------------------- result
@@ -311,17 +315,30 @@ def compare(what, got, want):
         sys.exit(f"{what}: expected {want}")
 
 
-def finish(work, name):
-    """Makes one of HALVES, a directory of that name, if it is not there yet; compares its weights."""
-    (part, sha), target = HALVES[name], os.path.join(work, name)
-    if not os.path.exists(target):
-        shutil.rmtree(target + ".new", ignore_errors=True)
-        os.makedirs(target + ".new")
-        for file in ("config.json", "vocab.txt", "tokenizer_config.json"):
-            shutil.copy(os.path.join(work, part, file), target + ".new")
-        halve(os.path.join(work, part, "model.safetensors"), os.path.join(target + ".new", "model.safetensors"))
-        os.rename(target + ".new", target)
+def finish(work, part):
+    """Makes what HALVES has of that part; compares its weights."""
+    name, sha = HALVES[part]
+    source, target = os.path.join(work, part), os.path.join(work, name)
+    shutil.rmtree(target + ".new", ignore_errors=True)
+    os.makedirs(target + ".new")
+    for file in ("config.json", "vocab.txt", "tokenizer_config.json"):
+        shutil.copy(os.path.join(source, file), target + ".new")
+    halve(os.path.join(source, "model.safetensors"), os.path.join(target + ".new", "model.safetensors"))
+    shutil.rmtree(target, ignore_errors=True)
+    os.rename(target + ".new", target)
     compare(f"{name}/model.safetensors", digest(os.path.join(target, "model.safetensors")), sha)
+
+
+def check_begin(work, begin):
+    """Is what a part begins with there, and complete? In float16 it is compared."""
+    if begin in PARTS and not os.path.exists(kept(work, begin, PARTS[begin][1][-1])):
+        sys.exit(f"{begin} has not learned all its steps yet: learn.py {work} {begin}")
+    weights = os.path.join(work, begin, "model.safetensors")
+    if not os.path.exists(weights):
+        sys.exit(f"{weights} is not there: see README.md of this directory for how to repeat one part")
+    for name, sha in HALVES.values():
+        if name == begin:
+            compare(f"{name}/model.safetensors", digest(weights), sha)
 
 
 def main():
@@ -329,12 +346,12 @@ def main():
         sys.exit(__doc__)
     work, wanted = sys.argv[1], sys.argv[2] if sys.argv[2:] else "all"
     if not os.path.exists(os.path.join(BASE, "model.safetensors")) or not os.path.exists(BERT):
-        sys.exit(f"{BASE} or {BERT} is not there: make weights bert")
+        sys.exit(f"{BASE} or {BERT} is not there: make bert weights")
     if not os.path.exists(os.path.join(work, "held-out.txt")):
         run(sys.executable, os.path.join(HERE, "text.py"), work)
-    if not os.path.exists(os.path.join(work, "pieces", "vocab.txt")):
+    if not os.path.exists(os.path.join(work, "pieces")):
         choose_pieces(work)
-    if not os.path.exists(os.path.join(work, "start", "model.safetensors")):
+    if not os.path.exists(os.path.join(work, "start")):
         first_weights(work)
     compare("pieces/vocab.txt", digest(os.path.join(work, "pieces", "vocab.txt")), VOCAB_SHA)
     compare("start/model.safetensors", digest(os.path.join(work, "start", "model.safetensors")), START_SHA)
@@ -344,12 +361,11 @@ def main():
     for part, (begin, milestones, _) in PARTS.items():
         if wanted not in ("all", part):
             continue
-        if begin in HALVES:
-            finish(work, begin)
+        check_begin(work, begin)
         for steps in milestones:
             print(learn(work, part, steps), part, steps, flush=True)
-    if wanted == "all":
-        finish(work, "pocket")
+        if part in HALVES:
+            finish(work, part)
 
 
 if __name__ == "__main__":

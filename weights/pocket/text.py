@@ -276,9 +276,9 @@ def main():
     wrong = []
     for part, want in RESULTS.items():
         data = "\n".join(texts[part]).encode()
-        with open(os.path.join(work, part), "wb") as f:
-            f.write(data)
         got = hashlib.sha256(data).hexdigest()
+        with open(os.path.join(work, part if got == want else part + ".wrong"), "wb") as f:
+            f.write(data)
         print(f"{got}  {part}  {len(data):,} bytes, {len(texts[part]):,} documents")
         if got != want:
             wrong.append(part)
