@@ -37,6 +37,7 @@ is rounded to 12 bits behind the point, so the bits do not depend on a machine o
 Needs: `make`, weights/bert-base-uncased (`make weights`), numpy, and what text.py needs. One core.
 """
 import collections
+import contextlib
 import hashlib
 import json
 import math
@@ -110,6 +111,16 @@ def digest(path):
         return hashlib.sha256(f.read()).hexdigest()
 
 
+@contextlib.contextmanager
+def whole(target):
+    """A directory to make things in; it has its name when all of them are made, and not before."""
+    shutil.rmtree(target + ".new", ignore_errors=True)
+    os.makedirs(target + ".new")
+    yield target + ".new"
+    shutil.rmtree(target, ignore_errors=True)
+    os.rename(target + ".new", target)
+
+
 def count_pieces(directory, text):
     """How often each piece is in the text. `text` is a file, or a string."""
     of = {"args": ["-f", text]} if os.path.exists(text) else {"args": ["-f", "-"], "input": text + "\n"}
@@ -119,7 +130,7 @@ def count_pieces(directory, text):
 
 
 # ---------------------------------------------------------------------------------------------------------------- pieces
-def choose_pieces(work):
+def choose_pieces(work, directory):
     """In the order of the original: special pieces, letters and marks (so that every English word has pieces), those of
     the documents, then the most frequent of the text; of equally frequent ones the first."""
     order = lines(os.path.join(BASE, "vocab.txt"))
@@ -131,16 +142,11 @@ def choose_pieces(work):
     for piece in sorted(counts, key=lambda p: (-counts[p], place[p])):
         if len(wanted) < PIECES:
             wanted.add(piece)
-    target = os.path.join(work, "pieces")
-    directory = target + ".new"
-    shutil.rmtree(directory, ignore_errors=True)
-    os.makedirs(directory)
     with open(os.path.join(directory, "config.json"), "w") as f:
         json.dump(CONFIG, f, indent=2)
     shutil.copy(os.path.join(BASE, "tokenizer_config.json"), directory)
     with open(os.path.join(directory, "vocab.txt"), "w", encoding="utf-8") as f:
         f.writelines(p + "\n" for p in order if p in wanted)
-    os.rename(directory, target)
 
 
 # --------------------------------------------------------------------------------------------------------- first weights
@@ -245,10 +251,9 @@ def set_weights(path, change):
         f.write(data)
 
 
-def first_weights(work):
+def first_weights(work, start):
     """Random weights by a step at rate 0 (the first of a warm-up), then those that are not random."""
-    pieces, start = os.path.join(work, "pieces"), os.path.join(work, "start.new")
-    shutil.rmtree(start, ignore_errors=True)
+    pieces = os.path.join(work, "pieces")
     run(BERT, "train", "-q", "-o", start, "--config", os.path.join(pieces, "config.json"), "--vocab",
         os.path.join(pieces, "vocab.txt"), "-f", os.path.join(work, "dev.txt"), "--steps", "1", "--warmup", "1",
         "--max-length", "64", "--truncate")
@@ -271,7 +276,6 @@ def first_weights(work):
                 look(tensors[of + "query.weight"], tensors[of + "key.weight"], head, shift, first)
 
     set_weights(os.path.join(start, "model.safetensors"), change)
-    os.rename(start, os.path.join(work, "start"))
 
 
 # ---------------------------------------------------------------------------------------------------------------- result
@@ -303,9 +307,8 @@ def learn(work, part, steps):
     if not os.path.exists(keep):
         run(BERT, "train", "-o", out, "-m", os.path.join(work, begin), "-f", os.path.join(work, "train.txt"), "--steps",
             str(steps), "--resume", *RECIPE, *settings)
-        shutil.rmtree(keep + ".new", ignore_errors=True)
-        shutil.copytree(out, keep + ".new", ignore=shutil.ignore_patterns("training"))
-        os.rename(keep + ".new", keep)
+        with whole(keep) as new:
+            shutil.copytree(out, new, ignore=shutil.ignore_patterns("training"), dirs_exist_ok=True)
     return digest(os.path.join(keep, "model.safetensors"))
 
 
@@ -319,13 +322,10 @@ def finish(work, part):
     """Makes what HALVES has of that part; compares its weights."""
     name, sha = HALVES[part]
     source, target = os.path.join(work, part), os.path.join(work, name)
-    shutil.rmtree(target + ".new", ignore_errors=True)
-    os.makedirs(target + ".new")
-    for file in ("config.json", "vocab.txt", "tokenizer_config.json"):
-        shutil.copy(os.path.join(source, file), target + ".new")
-    halve(os.path.join(source, "model.safetensors"), os.path.join(target + ".new", "model.safetensors"))
-    shutil.rmtree(target, ignore_errors=True)
-    os.rename(target + ".new", target)
+    with whole(target) as new:
+        for file in ("config.json", "vocab.txt", "tokenizer_config.json"):
+            shutil.copy(os.path.join(source, file), new)
+        halve(os.path.join(source, "model.safetensors"), os.path.join(new, "model.safetensors"))
     compare(f"{name}/model.safetensors", digest(os.path.join(target, "model.safetensors")), sha)
 
 
@@ -336,9 +336,9 @@ def check_begin(work, begin):
     weights = os.path.join(work, begin, "model.safetensors")
     if not os.path.exists(weights):
         sys.exit(f"{weights} is not there: see README.md of this directory for how to repeat one part")
-    for name, sha in HALVES.values():
-        if name == begin:
-            compare(f"{name}/model.safetensors", digest(weights), sha)
+    of_halves = dict(HALVES.values())
+    if begin in of_halves:
+        compare(f"{begin}/model.safetensors", digest(weights), of_halves[begin])
 
 
 def main():
@@ -347,12 +347,12 @@ def main():
     work, wanted = sys.argv[1], sys.argv[2] if sys.argv[2:] else "all"
     if not os.path.exists(os.path.join(BASE, "model.safetensors")) or not os.path.exists(BERT):
         sys.exit(f"{BASE} or {BERT} is not there: make bert weights")
-    if not os.path.exists(os.path.join(work, "held-out.txt")):
+    if not all(os.path.exists(os.path.join(work, name)) for name in ("train.txt", "dev.txt", "held-out.txt")):
         run(sys.executable, os.path.join(HERE, "text.py"), work)
-    if not os.path.exists(os.path.join(work, "pieces")):
-        choose_pieces(work)
-    if not os.path.exists(os.path.join(work, "start")):
-        first_weights(work)
+    for name, make in (("pieces", choose_pieces), ("start", first_weights)):
+        if not os.path.exists(os.path.join(work, name)):
+            with whole(os.path.join(work, name)) as new:
+                make(work, new)
     compare("pieces/vocab.txt", digest(os.path.join(work, "pieces", "vocab.txt")), VOCAB_SHA)
     compare("start/model.safetensors", digest(os.path.join(work, "start", "model.safetensors")), START_SHA)
     if wanted == "first":
