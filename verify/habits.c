@@ -36,6 +36,7 @@ enum {
 #define UNKNOWN_LOST (UINT64_C(1) << 31)
 #define LIMIT_BYTES (UINT64_C(1) << 32)
 #define ADDED_CUT (UINT64_C(1) << 33)
+#define SPACE_ONLY (UINT64_C(1) << 34)
 
 /* Characters or ids. */
 typedef struct {
@@ -111,13 +112,15 @@ static void clean(Run *r, uint32_t c)
 {
     const bool white = unicode_is_white(c), usual = c == '\t' || c == '\n' || c == '\r';
     if ((c == 0xFFFD || unicode_is_other(c)) && !usual) {
-        if (white && (r->habit & (WHITE_FIRST | CONTROLS_STAY | CONTROLS_SPACE))) push(&r->next, ' ');
+        if (white && !(r->habit & SPACE_ONLY) && (r->habit & (WHITE_FIRST | CONTROLS_STAY | CONTROLS_SPACE)))
+            push(&r->next, ' ');
         else if (is_private(c) && (r->habit & PRIVATE_STAYS)) push(&r->next, c);
         else if (r->habit & CONTROLS_STAY) push(&r->next, c);
         else if (r->habit & CONTROLS_SPACE) push(&r->next, ' ');
         return;
     }
-    const bool stays = (c >= 0x80 && (r->habit & WHITE_ASCII)) || (is_line_end(c) && (r->habit & LINES_STAY));
+    const bool stays = (c >= 0x80 && (r->habit & WHITE_ASCII)) || (is_line_end(c) && (r->habit & LINES_STAY)) ||
+                       (r->habit & SPACE_ONLY);
     push(&r->next, white && !stays ? ' ' : c);
 }
 
@@ -495,6 +498,7 @@ const Habit habits[] = {
     {"white-space-first", "VT, FF and U+0085 end a word: white space is asked for before control characters",
      WHITE_FIRST},
     {"white-space-ascii", "only ASCII white space ends a word: U+00A0 and U+3000 do not", WHITE_ASCII},
+    {"space-only", "only the space ends a word: tabs and ends of lines do not", SPACE_ONLY},
     {"line-ends-kept", "U+2028 and U+2029 are not taken for white space", LINES_STAY},
 
     /* step 2: split */

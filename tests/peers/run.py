@@ -25,7 +25,7 @@ import lines
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 TABLE = ROOT / "tests" / "PEERS.md"
-PYTHON, OLD, CONVERTED = "python", "python-transformers4", "python-converters"
+PYTHON, OLD, CONVERTED, CURATED = "python", "python-transformers4", "python-converters", "python-curated"
 CASES = ("uncased", "cased")
 
 # label, package, kind, name for the adapter, what is to be known about how it was called
@@ -47,6 +47,7 @@ PEERS = [
     ("flash-tokenizer", "pip", PYTHON, "flash-tokenizer", "vocab.txt"),
     ("sugarme/tokenizer", "go", "go", "sugarme", "FromFile, tokenizer.json with `strip_accents: null`"),
     ("sugarme/tokenizer, told to strip", "go", "go", "sugarme stripping", "the same, `strip_accents: true` where the model is uncased"),
+    ("curated-transformers", "pip", CURATED, "curated-transformers", "AutoTokenizer; vocab.txt, tokenizer_config.json"),
     ("keras-hub", "pip", PYTHON, "keras-hub", "BertTokenizer, as its converter calls it"),
     ("keras-hub, told to strip", "pip", PYTHON, "keras-hub stripping", "the same, `strip_accents=True` where the model is uncased"),
     ("openvino-tokenizers", "pip", CONVERTED, "openvino-tokenizers", "convert_tokenizer, from transformers' BertTokenizer"),
@@ -87,6 +88,8 @@ def program(work, kind):
         return [python(work, kind, ["transformers==4.57.6"]), HERE / "tokenizers_python.py"]
     if kind == CONVERTED:
         return [python(work, kind, ["-r", HERE / "converters-requirements.txt"]), HERE / "tokenizers_python.py"]
+    if kind == CURATED:
+        return [python(work, kind, ["-r", HERE / "curated-requirements.txt"]), HERE / "tokenizers_python.py"]
     folder = work / kind
     if not (folder / "installed").exists():
         shutil.copytree(HERE / kind, folder, dirs_exist_ok=True)
@@ -148,7 +151,7 @@ def ids_of(work, peer, case, folder, vocab):
     label, source, kind, name, _ = peer
     out = folder / (kind + "-" + re.sub(r"\W", "_", name))
     command = program(work, kind)
-    if kind in (PYTHON, OLD, CONVERTED):
+    if kind in (PYTHON, OLD, CONVERTED, CURATED):
         said = run(*command, name, vocab, case, folder / "lines", out)
         return out, said.split()[-1]
     if kind == "node":

@@ -90,10 +90,26 @@ def onnxruntime_extensions(vocab, lower):
     return lambda text: session.run(None, {"text": numpy.array([text])})[0].ravel().tolist()[1:-1]
 
 
+def curated_transformers(vocab, lower):
+    """It reads directories only; without a tokenizer.json it cuts words itself."""
+    import json
+    import pathlib
+    import shutil
+    import tempfile
+    from curated_transformers.tokenizers import AutoTokenizer
+    from fsspec.implementations.local import LocalFileSystem
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(vocab, folder)
+        pathlib.Path(folder, "config.json").write_text('{"model_type": "bert"}')
+        pathlib.Path(folder, "tokenizer_config.json").write_text(json.dumps({"do_lower_case": lower}))
+        t = AutoTokenizer.from_fsspec(fs=LocalFileSystem(), model_path=folder)
+    return lambda text: [t.unk_id if i < 0 else i for i in t([text]).ids[0][1:-1]]
+
+
 NAMES = {"tokenizers": tokenizers, "nanotoken": nanotoken, "flash-tokenizer": flash_tokenizer, "blingfire": blingfire, "tensorflow-text": tensorflow_text,
          "keras-hub": keras_hub, "keras-hub stripping": keras_hub_stripping,
          "openvino-tokenizers": openvino_tokenizers, "onnxruntime-extensions": onnxruntime_extensions,
-         "transformers": transformers, "bert-for-tf2": bert_for_tf2}
+         "curated-transformers": curated_transformers, "transformers": transformers, "bert-for-tf2": bert_for_tf2}
 
 
 def main():
