@@ -38,6 +38,7 @@ PEERS = [
     ("rust_tokenizers", "crate", "rust", "rust_tokenizers", "BertTokenizer, vocab.txt"),
     ("@huggingface/transformers (transformers.js)", "npm", "node", "@huggingface/transformers", "BertTokenizer, tokenizer.json"),
     ("transformers, the class in Python", "pip", OLD, "transformers", "BertTokenizer, vocab.txt; version 5 has it no more"),
+    ("tribuo-util-tokenization", "maven", "java", "tribuo", "WordpieceTokenizer, WordpieceBasicTokenizer; vocab.txt"),
     ("bert-for-tf2 (Google's tokenization.py)", "pip", PYTHON, "bert-for-tf2", "FullTokenizer, vocab.txt"),
     ("node-llama-cpp (llama.cpp)", "npm", "node", "node-llama-cpp", "GGUF with `tokenizer.ggml.normalizer.lowercase`, `.strip_accents`"),
     ("node-llama-cpp, older GGUF", "npm", "node", "node-llama-cpp old", "GGUF without those two keys"),
@@ -115,7 +116,7 @@ def pins(kind, name):
     if kind == "go":
         return re.search(name.split()[0] + r"\S* v([\d.]+)", (HERE / "go/go.mod").read_text()).group(1)
     artifact = {"djl-tokenizers": "tokenizers", "djl-api": "tokenizers", "opennlp": "opennlp-tools",
-                "vespa": "linguistics-components"}[name]
+                "vespa": "linguistics-components", "tribuo": "tribuo-util-tokenization"}[name]
     return re.search(f"<artifactId>{artifact}</artifactId><version>([^<]+)<", (HERE / "java/pom.xml").read_text()).group(1)
 
 

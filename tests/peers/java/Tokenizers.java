@@ -11,6 +11,8 @@ import java.nio.file.Path;
 import java.util.*;
 import java.util.function.Function;
 import opennlp.tools.tokenize.WordpieceTokenizer;
+import org.tribuo.util.tokens.impl.wordpiece.Wordpiece;
+import org.tribuo.util.tokens.impl.wordpiece.WordpieceBasicTokenizer;
 
 public class Tokenizers {
     public static void main(String[] a) throws Exception {
@@ -28,6 +30,11 @@ public class Tokenizers {
         } else if (a[0].equals("vespa")) {                  // lowers every text
             WordPieceEmbedder t = new WordPieceEmbedder.Builder(a[1]).build();
             encode = text -> t.embed(text, new Embedder.Context("peers")).stream().map(Integer::longValue).toList();
+        } else if (a[0].equals("tribuo")) {
+            Set<String> special = Set.of("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]");
+            var t = new org.tribuo.util.tokens.impl.wordpiece.WordpieceTokenizer(
+                    new Wordpiece(new HashSet<>(pieces)), new WordpieceBasicTokenizer(true), lower, lower, special);
+            encode = text -> t.split(text).stream().map(p -> ids.getOrDefault(p, ids.get("[UNK]"))).toList();
         } else {                                            // takes text as it is: lower case is its caller's matter
             WordpieceTokenizer t = new WordpieceTokenizer(new HashSet<>(pieces));
             encode = text -> {
