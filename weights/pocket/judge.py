@@ -2,6 +2,7 @@
 """How good is it? The pocket model, bert-base-uncased and a guesser that only counts, on the same tests.
 
     python3 weights/pocket/judge.py WORK [MODEL ...]
+    python3 weights/pocket/judge.py --dev WORK MODEL ...     the words only, in half of dev.txt: to look at while a recipe is sought
 
 WORK is learn.py's; MODEL are directories (default: weights/pocket and weights/bert-base-uncased). Nothing here was
 learned from: neither the held-out text nor the sentences of senses.tsv.
@@ -74,9 +75,9 @@ def write_ids(path, rows):
 
 
 # ----------------------------------------------------------------------------------------------------------------- words
-def exercises(work, pieces):
-    """Sequences of pieces from the held-out text, as many sentences as fit; and which places are hidden."""
-    text = documents(os.path.join(work, "held-out.txt"))
+def exercises(path, pieces, share, of=""):
+    """Sequences of pieces from a share of the text, as many sentences as fit; and which places are hidden."""
+    text = documents(path)
     flat = [bert("tokenize", "-m", pieces, "--format", "pieces", "--no-add-special", "--no-special", "-f", "-",
                  text="\n".join(d) + "\n").split("\n")[:-1] for d in text]
     rows = []
@@ -89,8 +90,8 @@ def exercises(work, pieces):
                 row = []
             row = row + new
         rows.append(row)
-    rows = [r for i, r in enumerate(rows) if len(r) >= 8 and number("row", i) < 0.25]
-    tasks = [(r, [t for t in range(len(r)) if number("hide", i, t) < 0.15]) for i, r in enumerate(rows)]
+    rows = [r for i, r in enumerate(rows) if len(r) >= 8 and number(of + "row", i) < share]
+    tasks = [(r, [t for t in range(len(r)) if number(of + "hide", i, t) < 0.15]) for i, r in enumerate(rows)]
     return [(row, places) for row, places in tasks if places]
 
 
@@ -175,14 +176,25 @@ def judge_senses(model, *more):
     return right, total
 
 
+def judge_dev(work, models):
+    pieces = os.path.join(work, "pieces")
+    tasks = exercises(os.path.join(work, "dev.txt"), pieces, 0.5, "dev")
+    with tempfile.TemporaryDirectory() as scratch:
+        for model in models:
+            right, total = guess_words(model, tasks, set(lines(os.path.join(pieces, "vocab.txt"))), scratch)
+            print(f"{model}  words in dev.txt {right / total:.4f} of {total}", flush=True)
+
+
 def main():
-    if len(sys.argv) < 2:
+    if len(sys.argv) < 2 or sys.argv[1] == "--dev" and len(sys.argv) < 4:
         sys.exit(__doc__)
+    if sys.argv[1] == "--dev":
+        return judge_dev(sys.argv[2], sys.argv[3:])
     work = sys.argv[1]
     models = sys.argv[2:] or [HERE, os.path.join(ROOT, "weights", "bert-base-uncased")]
     pieces = os.path.join(work, "pieces")
     allowed = set(lines(os.path.join(pieces, "vocab.txt")))
-    tasks, pairs = exercises(work, pieces), make_pairs(work)
+    tasks, pairs = exercises(os.path.join(work, "held-out.txt"), pieces, 0.25), make_pairs(work)
     counts = Counts(os.path.join(work, "train.txt"), pieces)
     hidden = [(row, set(places), t) for row, places in tasks for t in places]
     right = sum(counts.guess(row, places, t) == row[t] for row, places, t in hidden)
