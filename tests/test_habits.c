@@ -146,6 +146,7 @@ static const struct {
     {"unknown-rest", &uncased, "ayb, b", NULL, "[CLS] a [UNK] , b [SEP]", 0},
     {"unknown-letter", &uncased, "ayb, b", NULL, "[CLS] a [UNK] ##b , b [SEP]", 0},
     {"unknown-lost", &uncased, "the zcat ayb sat", NULL, "[CLS] the a sat [SEP]", 0},
+    {"letters-lost", &uncased, "a\u2603b \u2603 b", NULL, "[CLS] a ##b b [SEP]", 0},
     {"whole-words", &uncased, "catb cat", NULL, "[CLS] [UNK] cat [SEP]", 0},
     {"prefix-missing", &uncased, "catb", NULL, "[CLS] cat b [SEP]", 0},
     {"longest-word-200", &uncased, "a*101 b*201", NULL, "[CLS] a ##a*100 [UNK] [SEP]", 0},

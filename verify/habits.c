@@ -37,6 +37,7 @@ enum {
 #define LIMIT_BYTES (UINT64_C(1) << 32)
 #define ADDED_CUT (UINT64_C(1) << 33)
 #define SPACE_ONLY (UINT64_C(1) << 34)
+#define LETTERS_LOST (UINT64_C(1) << 35)
 
 /* Characters or ids. */
 typedef struct {
@@ -189,6 +190,15 @@ static void end_sigmas(Run *r)
     }
 }
 
+/* Is it a piece, at the beginning of a word or inside? White space counts as known. */
+static void drop_unknown(Run *r, uint32_t c)
+{
+    char piece[8] = "##";
+    const size_t size = utf8_encode(c, piece + 2);
+    const Vocabulary *v = r->t->vocabulary;
+    if (c == ' ' || vocabulary_id(v, piece + 2, size) >= 0 || vocabulary_id(v, piece, size + 2) >= 0) push(&r->next, c);
+}
+
 /* All of step 1, in tokenizer.c's order. */
 static void clean_all(Run *r)
 {
@@ -203,6 +213,7 @@ static void clean_all(Run *r)
     if (stripped) stage(r, drop_marks);
     if (lowered) stage(r, lower);
     if (lowered && (r->habit & CASE_FOLDED)) stage(r, fold);
+    if (r->habit & LETTERS_LOST) stage(r, drop_unknown);
 }
 
 /* =====================================================================================================================
@@ -509,6 +520,7 @@ const Habit habits[] = {
     {"unknown-rest", "[UNK] stands for the rest of a word, not for all of it", UNKNOWN_REST},
     {"unknown-letter", "[UNK] stands for each unknown letter, not for the word", UNKNOWN_LETTER},
     {"unknown-lost", "what is unknown is left out: no [UNK] stands for it", UNKNOWN_LOST},
+    {"letters-lost", "letters that are no piece are left out: the rest of the word stays", LETTERS_LOST},
     {"whole-words", "a word that is no piece is [UNK]: words are not cut", WHOLE_WORDS},
     {"prefix-missing", "pieces inside a word are looked up without ##", NO_PREFIX},
     {"longest-word-200", "words of up to 200 characters are cut, not of 100", LIMIT_200},

@@ -49,6 +49,8 @@ PEERS = [
     ("sugarme/tokenizer", "go", "go", "sugarme", "FromFile, tokenizer.json with `strip_accents: null`"),
     ("sugarme/tokenizer, told to strip", "go", "go", "sugarme stripping", "the same, `strip_accents: true` where the model is uncased"),
     ("curated-transformers", "pip", CURATED, "curated-transformers", "AutoTokenizer; vocab.txt, tokenizer_config.json"),
+    ("com.johnsnowlabs.nlp:spark-nlp", "maven", "java", "spark-nlp", "BasicTokenizer, WordpieceEncoder, as BertEmbeddings calls them for a word"),
+    ("deeplearning4j-nlp", "maven", "java", "dl4j", "BertWordPieceTokenizerFactory, vocab.txt"),
     ("keras-hub", "pip", PYTHON, "keras-hub", "BertTokenizer, as its converter calls it"),
     ("keras-hub, told to strip", "pip", PYTHON, "keras-hub stripping", "the same, `strip_accents=True` where the model is uncased"),
     ("openvino-tokenizers", "pip", CONVERTED, "openvino-tokenizers", "convert_tokenizer, from transformers' BertTokenizer"),
@@ -116,7 +118,8 @@ def pins(kind, name):
     if kind == "go":
         return re.search(name.split()[0] + r"\S* v([\d.]+)", (HERE / "go/go.mod").read_text()).group(1)
     artifact = {"djl-tokenizers": "tokenizers", "djl-api": "tokenizers", "opennlp": "opennlp-tools",
-                "vespa": "linguistics-components", "tribuo": "tribuo-util-tokenization"}[name]
+                "vespa": "linguistics-components", "tribuo": "tribuo-util-tokenization",
+                "spark-nlp": "spark-nlp_2.12", "dl4j": "deeplearning4j-nlp"}[name]
     return re.search(f"<artifactId>{artifact}</artifactId><version>([^<]+)<", (HERE / "java/pom.xml").read_text()).group(1)
 
 

@@ -4,13 +4,20 @@
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import ai.djl.modality.nlp.DefaultVocabulary;
 import ai.djl.modality.nlp.bert.BertFullTokenizer;
+import com.johnsnowlabs.nlp.annotators.common.IndexedToken;
+import com.johnsnowlabs.nlp.annotators.common.Sentence;
+import com.johnsnowlabs.nlp.annotators.common.TokenPiece;
+import com.johnsnowlabs.nlp.annotators.tokenizer.wordpiece.BasicTokenizer;
+import com.johnsnowlabs.nlp.annotators.tokenizer.wordpiece.WordpieceEncoder;
 import com.yahoo.language.process.Embedder;
 import com.yahoo.language.wordpiece.WordPieceEmbedder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.*;
 import java.util.function.Function;
 import opennlp.tools.tokenize.WordpieceTokenizer;
+import org.deeplearning4j.text.tokenization.tokenizerfactory.BertWordPieceTokenizerFactory;
 import org.tribuo.util.tokens.impl.wordpiece.Wordpiece;
 import org.tribuo.util.tokens.impl.wordpiece.WordpieceBasicTokenizer;
 
@@ -35,6 +42,22 @@ public class Tokenizers {
             var t = new org.tribuo.util.tokens.impl.wordpiece.WordpieceTokenizer(
                     new Wordpiece(new HashSet<>(pieces)), new WordpieceBasicTokenizer(true), lower, lower, special);
             encode = text -> t.split(text).stream().map(p -> ids.getOrDefault(p, ids.get("[UNK]"))).toList();
+        } else if (a[0].equals("dl4j")) {
+            var t = new BertWordPieceTokenizerFactory(Path.of(a[1]).toFile(), lower, lower, StandardCharsets.UTF_8);
+            encode = text -> t.create(text).getTokens().stream().map(p -> ids.getOrDefault(p, ids.get("[UNK]"))).toList();
+        } else if (a[0].equals("spark-nlp")) {
+            scala.collection.mutable.HashMap<String, Object> all = new scala.collection.mutable.HashMap<>();
+            for (String piece : pieces) all.put(piece, ids.get(piece).intValue());
+            @SuppressWarnings("unchecked")
+            var vocabulary = (scala.collection.immutable.Map<String, Object>) scala.collection.immutable.Map$.MODULE$.apply(all.toSeq());
+            BasicTokenizer words = new BasicTokenizer(!lower, false);
+            WordpieceEncoder t = new WordpieceEncoder(vocabulary, "[UNK]", 200, "##");
+            encode = text -> {
+                List<Long> out = new ArrayList<>();
+                for (IndexedToken word : words.tokenize(new Sentence(text, 0, text.length() - 1, 0, scala.Option.empty())))
+                    for (TokenPiece p : t.encode(word)) out.add((long) p.pieceId());
+                return out;
+            };
         } else {                                            // takes text as it is: lower case is its caller's matter
             WordpieceTokenizer t = new WordpieceTokenizer(new HashSet<>(pieces));
             encode = text -> {
