@@ -26,6 +26,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 TABLE = ROOT / "tests" / "PEERS.md"
 PYTHON, OLD, CONVERTED, CURATED = "python", "python-transformers4", "python-converters", "python-curated"
+# The kinds that are venvs, and what pip is told.
+VENVS = {PYTHON: ["-r", HERE / "requirements.txt"], OLD: ["transformers==4.57.6"],
+         CONVERTED: ["-r", HERE / "converters-requirements.txt"], CURATED: ["-r", HERE / "curated-requirements.txt"]}
 CASES = ("uncased", "cased")
 
 # label, package, kind, name for the adapter, what is to be known about how it was called
@@ -86,14 +89,8 @@ def python(work, name, pins):
 
 def program(work, kind):
     """The beginning of a command that runs an adapter of that kind."""
-    if kind == PYTHON:
-        return [python(work, kind, ["-r", HERE / "requirements.txt"]), HERE / "tokenizers_python.py"]
-    if kind == OLD:
-        return [python(work, kind, ["transformers==4.57.6"]), HERE / "tokenizers_python.py"]
-    if kind == CONVERTED:
-        return [python(work, kind, ["-r", HERE / "converters-requirements.txt"]), HERE / "tokenizers_python.py"]
-    if kind == CURATED:
-        return [python(work, kind, ["-r", HERE / "curated-requirements.txt"]), HERE / "tokenizers_python.py"]
+    if kind in VENVS:
+        return [python(work, kind, VENVS[kind]), HERE / "tokenizers_python.py"]
     folder = work / kind
     if not (folder / "installed").exists():
         shutil.copytree(HERE / kind, folder, dirs_exist_ok=True)
@@ -134,7 +131,7 @@ def prepare(work, case):
     vocab = ROOT / f"weights/bert-base-{case}/vocab.txt"
     texts, kinds = lines.lines(vocab)
     (folder / "lines").write_text("".join(t + "\n" for t in texts), encoding="utf-8", newline="\n")
-    venv = python(work, PYTHON, ["-r", HERE / "requirements.txt"])
+    venv = python(work, PYTHON, VENVS[PYTHON])
     make = """
 import sys, tokenizers, json
 vocab, lower, folder = sys.argv[1], sys.argv[2] == "uncased", sys.argv[3]
@@ -156,7 +153,7 @@ def ids_of(work, peer, case, folder, vocab):
     label, source, kind, name, _ = peer
     out = folder / (kind + "-" + re.sub(r"\W", "_", name))
     command = program(work, kind)
-    if kind in (PYTHON, OLD, CONVERTED, CURATED):
+    if kind in VENVS:
         said = run(*command, name, vocab, case, folder / "lines", out)
         return out, said.split()[-1]
     if kind == "node":

@@ -77,7 +77,7 @@ def source(work, kind):
     if kind == "ctranslate2":
         peers.run(venv(work), work / "ctranslate2" / "bin" / "ct2-transformers-converter", "--model", directory(work), "--output_dir", path)
     else:
-        converter = sys.executable if kind == "onnx" else peers.python(work, peers.PYTHON, ["-r", HERE / "requirements.txt"])
+        converter = sys.executable if kind == "onnx" else peers.python(work, peers.PYTHON, peers.VENVS[peers.PYTHON])
         peers.run(converter, ROOT / "tests" / "bench_models.py", kind, MODEL, path)
     return path
 
@@ -100,7 +100,7 @@ def compute(work, adapter, name, what, rows, out):
         peers.program(work, "node")
         return peers.run("node", "runtimes.mjs", name, reads, rows, out, cwd=work / "node").split()[-1]
     python = {"system": lambda: sys.executable, "ctranslate2": lambda: venv(work),
-              "python": lambda: peers.python(work, peers.PYTHON, ["-r", HERE / "requirements.txt"])}[adapter]()
+              "python": lambda: peers.python(work, peers.PYTHON, peers.VENVS[peers.PYTHON])}[adapter]()
     return peers.run(python, HERE / "runtimes_python.py", name, reads, rows, out).split()[-1]
 
 

@@ -178,10 +178,11 @@ def judge_senses(model, *more):
 
 def judge_dev(work, models):
     pieces = os.path.join(work, "pieces")
+    allowed = set(lines(os.path.join(pieces, "vocab.txt")))
     tasks = exercises(os.path.join(work, "dev.txt"), pieces, 0.5, "dev")
     with tempfile.TemporaryDirectory() as scratch:
         for model in models:
-            right, total = guess_words(model, tasks, set(lines(os.path.join(pieces, "vocab.txt"))), scratch)
+            right, total = guess_words(model, tasks, allowed, scratch)
             print(f"{model}  words in dev.txt {right / total:.4f} of {total}", flush=True)
 
 

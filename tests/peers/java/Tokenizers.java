@@ -27,13 +27,14 @@ public class Tokenizers {
         final List<String> pieces = Arrays.asList(Files.readString(Path.of(a[1])).split("\n"));
         final Map<String, Long> ids = new HashMap<>();
         for (String piece : pieces) ids.put(piece, (long) ids.size());
+        final Function<List<String>, List<Long>> look = found -> found.stream().map(p -> ids.getOrDefault(p, ids.get("[UNK]"))).toList();
         Function<String, List<Long>> encode;
         if (a[0].equals("djl-tokenizers")) {
             HuggingFaceTokenizer t = HuggingFaceTokenizer.newInstance(Path.of(a[2]), Map.of("addSpecialTokens", "false", "truncation", "false"));
             encode = text -> Arrays.stream(t.encode(text).getIds()).boxed().toList();
         } else if (a[0].equals("djl-api")) {
             BertFullTokenizer t = new BertFullTokenizer(DefaultVocabulary.builder().add(pieces).optUnknownToken("[UNK]").build(), lower);
-            encode = text -> t.tokenize(text).stream().map(p -> ids.getOrDefault(p, ids.get("[UNK]"))).toList();
+            encode = text -> look.apply(t.tokenize(text));
         } else if (a[0].equals("vespa")) {                  // lowers every text
             WordPieceEmbedder t = new WordPieceEmbedder.Builder(a[1]).build();
             encode = text -> t.embed(text, new Embedder.Context("peers")).stream().map(Integer::longValue).toList();
@@ -41,10 +42,10 @@ public class Tokenizers {
             Set<String> special = Set.of("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]");
             var t = new org.tribuo.util.tokens.impl.wordpiece.WordpieceTokenizer(
                     new Wordpiece(new HashSet<>(pieces)), new WordpieceBasicTokenizer(true), lower, lower, special);
-            encode = text -> t.split(text).stream().map(p -> ids.getOrDefault(p, ids.get("[UNK]"))).toList();
+            encode = text -> look.apply(t.split(text));
         } else if (a[0].equals("dl4j")) {
             var t = new BertWordPieceTokenizerFactory(Path.of(a[1]).toFile(), lower, lower, StandardCharsets.UTF_8);
-            encode = text -> t.create(text).getTokens().stream().map(p -> ids.getOrDefault(p, ids.get("[UNK]"))).toList();
+            encode = text -> look.apply(t.create(text).getTokens());
         } else if (a[0].equals("spark-nlp")) {
             scala.collection.mutable.HashMap<String, Object> all = new scala.collection.mutable.HashMap<>();
             for (String piece : pieces) all.put(piece, ids.get(piece).intValue());
@@ -62,7 +63,7 @@ public class Tokenizers {
             WordpieceTokenizer t = new WordpieceTokenizer(new HashSet<>(pieces));
             encode = text -> {
                 String[] all = t.tokenize(lower ? text.toLowerCase(Locale.ROOT) : text);
-                return Arrays.stream(all, 1, all.length - 1).map(p -> ids.getOrDefault(p, ids.get("[UNK]"))).toList();
+                return look.apply(Arrays.asList(all).subList(1, all.length - 1));
             };
         }
         StringBuilder out = new StringBuilder();
