@@ -11,21 +11,24 @@ PyTorch computes in float64. The file is read with the safetensors package, as a
 `bert compare` of the second with the first must find no difference either, at its default tolerance.
 
 The cases: the formula models tiny and odd (one token, all positions, pair, padding, left padding, three segments), and
-bert-base-uncased from text, from a pair, padded by --pad, padded on the left, with a hole in the mask, and as a batch.
+bert-base-uncased from text, from a pair, padded by --pad, padded on the left, with a hole in the mask, and as a batch;
+the pocket model, whose file is float16, at several lengths up to all of its positions.
 """
 import os
 import sys
 import tempfile
 
-from common import (BERT, BERT64, INPUTS, PAIR, REAL, Count, capture, formula, formula_cases, formula_model, last_line,
+from common import (BERT, BERT64, INPUTS, PAIR, REAL, ROOT, Count, capture, formula, formula_cases, formula_model, last_line,
                     padded, real_weights, run, save_inputs, torch)
 from safetensors import safe_open
 
+POCKET = os.path.join(ROOT, "weights", "pocket")
 FLOAT64 = 1e-11         # measured: 1.3e-14
 FLOAT32 = {             # relative to the largest number of the tensor; measured worst, times about 3
     "tiny": 4e-6,                       # 1.3e-6, in the pooler of `full`
     "odd": 1e-5,                        # 3.1e-6
     "bert-base-uncased": 1.5e-5,        # 4.9e-6, in the MLM head, after twelve blocks
+    "pocket": 1.2e-5,                   # 3.7e-6, in the pooler
 }
 
 
@@ -101,6 +104,19 @@ REAL_CASES = {
 }
 
 
+def pocket_cases():
+    """Any pieces will do: every 61st of the vocabulary, [CLS] in front, [SEP] in the middle and at the end."""
+    def pair(T):
+        middle = T // 2
+        ids = [2] + [5 + 61 * t for t in range(1, T - 1)] + [3]
+        ids[middle] = 3
+        return ids, [0] * (middle + 1) + [1] * (T - middle - 1)
+    short = pair(9)
+    return {"pair": (*short, [1] * 9), "all positions": (*pair(128), [1] * 128), "left padding": padded(*short, before=4),
+            "hole in the mask": (*short, [1, 1, 0, 0, 1, 1, 1, 1, 1]),
+            "batch of two": tuple(map(list, zip(padded(*short, after=3), padded(*pair(7), after=5))))}
+
+
 def main():
     count, tensors = Count(), 0
     print("PyTorch", capture.versions())
@@ -113,6 +129,9 @@ def main():
             cases["batch of two"] = tuple([row, row[::-1]] for row in cases["pair"])
             for case, inputs in cases.items():
                 tensors += 2 * check(count, kind, directory, model, case, inputs, None, work)
+        model = capture.load_model(POCKET)
+        for case, inputs in pocket_cases().items():
+            tensors += 2 * check(count, "pocket", POCKET, model, case, inputs, None, work)
         if real_weights():
             model = capture.load_model(REAL)
             for case, (inputs, options) in REAL_CASES.items():
