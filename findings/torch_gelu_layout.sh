@@ -2,11 +2,11 @@
 # torch_gelu_layout.sh - PyTorch's GELU of a number depends on where its neighbours lie in memory.
 #
 # One would guess: gelu goes from number to number, so gelu(x.t()) is gelu(x).t() to the bit, as for tanh, exp and erf.
-# What happens on a CPU with AVX-512: there are three GELUs. A tensor without gaps goes to oneDNN, a transposed one to PyTorch's own for
-# vectors, every other column of a matrix to PyTorch's own for single numbers. They part in the last digits of a third to two thirds of
-# all numbers, and they are not equally good: from -4 to -3, where many of a BERT's numbers are, the first is 1e-6 away from GELU in
-# double precision, the second 3e-7, the third 6e-8. torch.backends.mkldnn.enabled = False takes the first away, not the second. So
-# two programs in PyTorch that compute the same are not equal to the bit because one of them keeps two matrices in one.
+# What happens on a CPU with AVX-512: there are three GELUs, oneDNN's for a tensor without gaps, and two more, for a transposed one and
+# for every other column of a matrix. They part in the last digits of a third to two thirds of all numbers, and they are not equally
+# good: from -4 to -3 the first is 1e-6 away from GELU in double precision, the second 3e-7, the third 6e-8. Without oneDNN
+# (torch.backends.mkldnn.enabled = False) two are left. So two programs in PyTorch that compute the same may have other bits, because
+# one of them keeps two matrices in one.
 # Seen with torch 2.15.0 on x86-64 with AVX-512, 2026-11-30. Exits with 1 if it is otherwise. PYTHON: a Python that has this
 # version; without one it is installed into a temporary folder.
 set -eu
@@ -28,8 +28,8 @@ torch.set_num_threads(1)
 torch.manual_seed(0)
 print("torch", torch.__version__.split("+")[0], torch.backends.cpu.get_cpu_capability())
 
-
-LAYOUTS = {"without gaps": torch.clone, "transposed": lambda x: x.t().contiguous().t(), "every other": lambda x: torch.stack([x, x], -1)[..., 0]}
+LAYOUTS = {"without gaps": torch.clone, "transposed": lambda x: x.t().contiguous().t(),
+           "every other": lambda x: torch.stack([x, x], -1)[..., 0]}
 
 
 def parted(x, function, layout):
@@ -58,7 +58,8 @@ print("without oneDNN:")
 torch.backends.mkldnn.enabled = False
 without = look()
 errors = [with_onednn[name][1] for name in LAYOUTS]
-sys.exit(not (not any(others) and errors[0] > 2 * errors[1] > 4 * errors[2] and without["transposed"][0] == 0 < without["every other"][0]
+sys.exit(not (not any(others) and errors[0] > 2 * errors[1] > 4 * errors[2]
+              and without["transposed"][0] == 0 < without["every other"][0]
               and min(with_onednn[name][0] for name in ("transposed", "every other")) > 0.2))
 PYTHON
 "$python" "$folder/run.py"
