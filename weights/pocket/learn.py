@@ -13,12 +13,17 @@ In WORK it makes, one after the other, whatever is not there yet:
     again/                             a third part, which begins there
     more/                              what it comes to, in float16
     lower/                             a fourth part, which begins there
+    four/                              what it comes to, in float16
+    grown/                             the same with a fifth layer on top, that does next to nothing yet
+    fifth/                             a fifth part, which begins there
+    five/                              what it comes to, in float16
+    sixth/                             a sixth part, which begins there
     kept/                              the weights after some steps of all these parts (growth.py looks at them)
     pocket/                            what the last part comes to, in float16; config.json, vocab.txt, tokenizer_config.json
 
 and compares pieces, first weights and what is in float16 with the sha256 that they have here. With `first` it learns the
-first steps only, and compares those weights. PART is one of stay, fall, again and lower: that part only, and what comes
-of it is compared. Whoever has the directory that it begins with, half or more, can so repeat it without those before.
+first steps only, and compares those weights. PART is one of stay, fall, again, lower, fifth and sixth: that part only, and
+what comes of it is compared. Whoever has what it begins with, half, more, four or five, can so repeat it without those before.
 
 THE FIRST WEIGHTS. All of a small model's trouble is at the beginning: from random weights it takes millions of tokens
 until it does better than to guess by how frequent a word is, and millions more until it looks at a word's neighbours.
@@ -66,7 +71,8 @@ RECIPE = ["--truncate", "--mask", "0.2", "--warmup", "100", "--save-every", "250
 PARTS = {"stay": ("start", [250, 2250, 5000, 10000, 15000], ["--max-length", "64", "--batch", "32", "--learning-rate", "1e-3",
                                                              "--schedule", "constant", "--seed", "0"])}
 for name, begin, rate, steps, seed in [("fall", "stay", "1e-3", 4500, 1), ("again", "half", "1e-3", 20000, 2),
-                                       ("lower", "more", "7e-4", 17000, 4)]:
+                                       ("lower", "more", "7e-4", 17000, 4), ("fifth", "grown", "7e-4", 20000, 5),
+                                       ("sixth", "five", "6e-4", 20000, 6)]:
     PARTS[name] = (begin, [steps], ["--max-length", "128", "--batch", "16", "--learning-rate", rate, "--schedule", "linear",
                                     "--seed", str(seed)])
 FIRST = PARTS["stay"][1][0]  # steps, after which the weights have this sha256:
@@ -76,7 +82,10 @@ START_SHA = "a9ec836924a62773179bac0146f240c38a5bc3602c1b8910dff0e212be0041a8"
 # What is made of a part in float16: its directory, and the sha256 of the weights. A further part begins there.
 HALVES = {"fall": ("half", "968003013782f0a023ced6b7d7ca4d7751aa5a6e88ce15e6f64a47f388b35adc"),
           "again": ("more", "3947b21befdcc8ba200fa3f3fb9660e0e97a9687f8d2e1d1d6b4eba88ae3a3e7"),
-          "lower": ("pocket", "a83708607854902fb825dc94d3bb83a1d9f58626af9c2cd69679ab35d8b014a6")}
+          "lower": ("four", "a83708607854902fb825dc94d3bb83a1d9f58626af9c2cd69679ab35d8b014a6"),
+          "fifth": ("five", "8c5c5bf437489755953f5d1921c88bcf44ab62171bf6196e95b9905b8e1d5aae"),
+          "sixth": ("pocket", "eadd1d47296d110c87f51da3aefcdb605007df14734bb29944b678f390f11f48")}
+GROWN_SHA = "f8647bc66180e5de3d0aa94397d818d7531aa18b4adf336e1664921cf28ded87"
 SCALE = 0.1  # deviation of the word embeddings
 WAVE = 0.15  # height of the sines
 WAVES = [0.05 + 3 * ((i * 0.6180339887) % 1) for i in range(16)]  # no two fit together within 128 places
@@ -279,21 +288,57 @@ def first_weights(work, start):
 
 
 # ---------------------------------------------------------------------------------------------------------------- result
-def halve(source, target):
-    """float32 to float16, each number to the nearest one, tensors in the same order."""
-    with open(source, "rb") as f:
+def read_tensors(path):
+    """Arrays by name, in the order of their numbers in the file."""
+    with open(path, "rb") as f:
         data = f.read()
     at, header = read_header(data)
-    out, offset, blocks = {"__metadata__": {"format": "pt"}}, 0, []
-    for name, x in sorted(((k, v) for k, v in header.items() if k != "__metadata__"), key=lambda i: i[1]["data_offsets"]):
-        begin, end = (at + o for o in x["data_offsets"])
-        blocks.append(np.frombuffer(data[begin:end], "<f4").astype("<f2").tobytes())
-        out[name] = {"dtype": "F16", "shape": x["shape"], "data_offsets": [offset, offset + len(blocks[-1])]}
+    header.pop("__metadata__", None)
+    tensors = {}
+    for name, x in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+        begin, end = (at + offset for offset in x["data_offsets"])
+        tensors[name] = np.frombuffer(data[begin:end], {"F32": "<f4", "F16": "<f2"}[x["dtype"]]).reshape(x["shape"])
+    return tensors
+
+
+def write_halves(path, tensors):
+    """Each number as the nearest one in float16."""
+    header, offset, blocks = {"__metadata__": {"format": "pt"}}, 0, []
+    for name, x in tensors.items():
+        blocks.append(x.astype("<f2").tobytes())
+        header[name] = {"dtype": "F16", "shape": list(x.shape), "data_offsets": [offset, offset + len(blocks[-1])]}
         offset += len(blocks[-1])
-    head = json.dumps(out, separators=(",", ":")).encode()
+    head = json.dumps(header, separators=(",", ":")).encode()
     head += b" " * (-len(head) % 8)
-    with open(target, "wb") as f:
+    with open(path, "wb") as f:
         f.write(struct.pack("<Q", len(head)) + head + b"".join(blocks))
+
+
+def copy_small(source, target):
+    for file in ("config.json", "vocab.txt", "tokenizer_config.json"):
+        shutil.copy(os.path.join(source, file), target)
+
+
+def grow(source, target):
+    """One layer more, on top. It is the last one once again, but the two matrices whose products are added to the hidden
+    state are 0, and both LayerNorms have one weight and one bias for all units: the deviation and the mean that the hidden
+    state has already. So it passes on what it gets, nearly, and has everything to learn from."""
+    tensors, grown = read_tensors(os.path.join(source, "model.safetensors")), {}
+    last = CONFIG["num_hidden_layers"] - 1
+    weight, bias = (tensors[f"bert.encoder.layer.{last}.output.LayerNorm.{x}"].tolist() for x in ("weight", "bias"))
+    mean = math.fsum(bias) / len(bias)
+    deviation = math.sqrt(math.fsum(w * w + (b - mean) ** 2 for w, b in zip(weight, bias)) / len(bias))
+    for name, x in tensors.items():
+        grown[name] = x
+        if f".layer.{last}." in name:
+            above = name.replace(f".layer.{last}.", f".layer.{last + 1}.")
+            grown[above] = np.zeros_like(x) if ".output.dense." in name else x
+            if ".LayerNorm." in name:
+                grown[above] = np.full_like(x, deviation if name.endswith("weight") else mean)
+    copy_small(source, target)
+    with open(os.path.join(target, "config.json"), "w") as f:
+        json.dump(dict(CONFIG, num_hidden_layers=last + 2), f, indent=2)
+    write_halves(os.path.join(target, "model.safetensors"), grown)
 
 
 def kept(work, part, steps):
@@ -323,9 +368,8 @@ def finish(work, part):
     name, sha = HALVES[part]
     source, target = os.path.join(work, part), os.path.join(work, name)
     with whole(target) as new:
-        for file in ("config.json", "vocab.txt", "tokenizer_config.json"):
-            shutil.copy(os.path.join(source, file), new)
-        halve(os.path.join(source, "model.safetensors"), os.path.join(new, "model.safetensors"))
+        copy_small(source, new)
+        write_halves(os.path.join(new, "model.safetensors"), read_tensors(os.path.join(source, "model.safetensors")))
     compare(f"{name}/model.safetensors", digest(os.path.join(target, "model.safetensors")), sha)
 
 
@@ -333,12 +377,16 @@ def check_begin(work, begin):
     """Is what a part begins with there, and complete? In float16 it is compared."""
     if begin in PARTS and not os.path.exists(kept(work, begin, PARTS[begin][1][-1])):
         sys.exit(f"{begin} has not learned all its steps yet: learn.py {work} {begin}")
+    if begin == "grown":
+        check_begin(work, "four")
+        with whole(os.path.join(work, begin)) as new:
+            grow(os.path.join(work, "four"), new)
     weights = os.path.join(work, begin, "model.safetensors")
     if not os.path.exists(weights):
         sys.exit(f"{weights} is not there: see README.md of this directory for how to repeat one part")
-    of_halves = dict(HALVES.values())
-    if begin in of_halves:
-        compare(f"{begin}/model.safetensors", digest(weights), of_halves[begin])
+    expected = dict(HALVES.values(), grown=GROWN_SHA)
+    if begin in expected:
+        compare(f"{begin}/model.safetensors", digest(weights), expected[begin])
 
 
 def main():
