@@ -43,7 +43,14 @@ RUNTIMES = [
     ("OpenVINO, as it comes", "system", "openvino", "onnx", "openvino f32"),
     ("OpenVINO, told to use f32", "system", "openvino f32", "onnx", None),
     ("OpenVINO, told to use f16", "system", "openvino f16", "onnx", "openvino f32"),
-    ("CTranslate2", "ctranslate2", "ctranslate2", "ctranslate2", None),
+    ("CTranslate2", "small", "ctranslate2", "ctranslate2", None),
+    ("tract", "small", "tract", "onnx", None),
+    ("ExecuTorch, XNNPACK", "small", "executorch", "directory", None),
+    ("ExecuTorch, portable kernels", "small", "executorch portable", "directory", None),
+    ("ncnn, as pnnx converts it", "small", "ncnn", "directory", "ncnn float32"),
+    ("ncnn, `fp16=0`", "small", "ncnn float32", "directory", None),
+    ("MNN, as it converts", "small", "MNN", "onnx", "MNN exact"),
+    ("MNN, `--useGeluApproximation 0`", "small", "MNN exact", "onnx", None),
     ("keras-hub", "python", "keras-hub", "directory", None),
     ("candle", "candle", "candle float32", "directory", None),
     ("candle, bfloat16", "candle", "candle bfloat16", "directory", "candle float32"),
@@ -75,19 +82,20 @@ def source(work, kind):
     if path.exists():
         return path
     if kind == "ctranslate2":
-        peers.run(venv(work), work / "ctranslate2" / "bin" / "ct2-transformers-converter", "--model", directory(work), "--output_dir", path)
+        peers.run(small(work), work / "small" / "bin" / "ct2-transformers-converter", "--model", directory(work), "--output_dir", path)
     else:
         converter = sys.executable if kind == "onnx" else peers.python(work, peers.PYTHON, peers.VENVS[peers.PYTHON])
         peers.run(converter, ROOT / "tests" / "bench_models.py", kind, MODEL, path)
     return path
 
 
-def venv(work):
-    """CTranslate2's: it needs torch and transformers for its converter."""
-    if not (work / "ctranslate2" / "bin" / "python").exists():
-        peers.run(sys.executable, "-m", "venv", "--system-site-packages", work / "ctranslate2")
-        peers.run(work / "ctranslate2" / "bin" / "python", "-m", "pip", "install", "--quiet", "ctranslate2==4.8.5")
-    return work / "ctranslate2" / "bin" / "python"
+def small(work):
+    """The venv of the small runtimes: what converts models for them needs torch and transformers."""
+    program = work / "small" / "bin" / "python"
+    if not program.exists():
+        peers.run(sys.executable, "-m", "venv", "--system-site-packages", work / "small")
+        peers.run(program, "-m", "pip", "install", "--quiet", "-r", HERE / "small-requirements.txt")
+    return program
 
 
 def compute(work, adapter, name, what, rows, out):
@@ -99,7 +107,7 @@ def compute(work, adapter, name, what, rows, out):
     if adapter == "node":
         peers.program(work, "node")
         return peers.run("node", "runtimes.mjs", name, reads, rows, out, cwd=work / "node").split()[-1]
-    python = {"system": lambda: sys.executable, "ctranslate2": lambda: venv(work),
+    python = {"system": lambda: sys.executable, "small": lambda: small(work),
               "python": lambda: peers.python(work, peers.PYTHON, peers.VENVS[peers.PYTHON])}[adapter]()
     return peers.run(python, HERE / "runtimes_python.py", name, reads, rows, out).split()[-1]
 
