@@ -425,7 +425,7 @@ def random_model(name, size):
 
 
 def bench_sizes(report, quick):
-    models = {"MiniLM (6L/384H)": MINILM, "the pocket model (4L/192H, a float16 file)": POCKET}
+    models = {"MiniLM (6L/384H)": MINILM, "the pocket model (5L/192H, a float16 file)": POCKET}
     for title, model in models.items():
         if not (model / "model.safetensors").exists():
             report(f"not measured: {title}: its weights are missing\n")

@@ -8,7 +8,7 @@ For each of these steps: three guesses for [MASK] in judge.py's sentences, and t
 the curve, a point for every 500 steps: loss and accuracy at the hidden words, and of the next sentence, as they were
 while it learned.
 
-Needs: `make`, Python's standard library.
+Needs: `make`, numpy.
 """
 import json
 import os

