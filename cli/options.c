@@ -40,7 +40,7 @@ enum { OF_SENTENCES = 16, OF_VOCABULARIES = 32 };
 static const Option option_table[] = {
     {"--model", 'm', COMMON, OPTION_STRING, AT(model), 0, "PATH",
      "a directory with config.json, vocab.txt or tokenizer.json, and weights, or one file of weights (default: "
-     "$BERT_MODEL, else weights/bert-base-uncased)"},
+     "$BERT_MODEL, else weights/bert-base-uncased, else weights/pocket)"},
     {"--file", 'f', COMMON | ABOUT_FILE, OPTION_STRING, AT(file), 0, "FILE",
      "each line is an input; - is stdin, which is also the default without TEXT"},
     {"--pair", 0, COMMON | ABOUT_TEXTS, OPTION_STRING, AT(pair), 0, "TEXT", "the second segment of the one TEXT"},

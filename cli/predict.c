@@ -48,6 +48,19 @@ static int by_probability(const void *a, const void *b)
     return order ? order : x->id - y->id;
 }
 
+/* Which pieces it is instead, the first eight of them. */
+static Status not_one_piece(const Session *s, const char *word, size_t length, const Encoding *x, Error *e)
+{
+    char pieces[8 * 24] = "";
+    for (int i = 0; i < x->T && i < 8; i++) {
+        char piece[23];
+        escape(piece, sizeof piece, tokenizer_piece(&s->tokenizer, x->input_ids[i]));
+        snprintf(pieces + strlen(pieces), sizeof pieces - strlen(pieces), " %s", piece);
+    }
+    return fail(e, BERT_USAGE, "--targets: '%.*s' is not one piece of the vocabulary but %d%s%s%s", (int)length, word, x->T,
+                x->T ? ":" : "", pieces, x->T > 8 ? " ..." : "");
+}
+
 /* The id of one target: a piece as it stands (`##s` too), or a word that the tokenizer makes into exactly one piece,
  * so that `Mat` finds `mat` in an uncased model. A word of several pieces has no probability at one [MASK]:
  * Differs: Hugging Face then takes the first piece, with a warning. Here it is an error, because `em` is not
@@ -65,8 +78,7 @@ static Status target_id(const Session *s, const char *word, size_t length, int *
         status = fail(e, BERT_USAGE, "--targets: '%.*s' is not in the vocabulary: the tokenizer makes %s of it",
                       (int)length, word, tokenizer_piece(&s->tokenizer, x.input_ids[0]));
     if (status == BERT_OK && x.T != 1)
-        status = fail(e, BERT_USAGE, "--targets: '%.*s' is not one piece of the vocabulary but %d: see `bert tokenize`",
-                      (int)length, word, x.T);
+        status = not_one_piece(s, word, length, &x, e);
     if (status == BERT_OK) *id = x.input_ids[0];
     encoding_free(&x);
     return status;

@@ -676,8 +676,13 @@ static void note_comparison(const Session *s, const Comparison *c)
     if (other_similarity(r)) note(s, "the numbers are %s", other_similarity(r));
     if (r->sentence) note(s, "compared: vectors as the model's modules.json makes them%s", length);
     else if (r->pooling == POOL_POOLER) note(s, "compared: the pooler's output%s", length);
-    else note(s, "compared: %s, %s%s%s", states, pooled[r->pooling], length,
-              c->words ? "; 1:6 is input 1, token 6 (from 0)" : "");
+    else if (!c->words) note(s, "compared: %s, %s%s", states, pooled[r->pooling], length);
+    else {
+        const char *place = c->labels[0];               /* "1:6  from the ..." */
+        int input = (int)strcspn(place, ":"), both = (int)strcspn(place, " ");
+        note(s, "compared: %s, %s%s; %.*s is input %.*s, token %.*s (from 0)", states, pooled[r->pooling], length, both, place,
+             input, place, both - input - 1, place + input + 1);
+    }
 }
 
 /* Recipe and, with --word, the word's pieces, without [CLS] and [SEP]. A word that cannot be written in pieces would

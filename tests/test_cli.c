@@ -227,7 +227,7 @@ static void similarity_says_what_was_compared(void)
         {"--layers 2,1 --combine sum", "compared: sum of hidden states 2, 1, mean over the tokens\n"},
         {"--layers 2,0,1 --combine mean", "compared: mean of hidden states 2, 0, 1, mean over the tokens\n"},
         {"--pooling pooler", "compared: the pooler's output\n"},
-        {"--word cat", "compared: sum of hidden states 0 to 2, mean over the word's pieces; 1:6 is input 1, token 6 "}};
+        {"--word cat", "compared: sum of hidden states 0 to 2, mean over the word's pieces; 1:2 is input 1, token 2 "}};
     if (!tiny_model()) return;
     for (size_t i = 0; i < sizeof recipes / sizeof *recipes; i++) {
         char command[300];
