@@ -322,6 +322,35 @@ static void habits_that_cannot_be_told_apart_are_both_named(void)
     end();
 }
 
+static void padding_is_named(void)
+{
+    static const struct {
+        const char *other;
+        int T;
+        const char *how;
+    } cases[] = {
+        {"[CLS] a b [SEP] [PAD]", 5, ", and no attention_mask hides them"},
+        {"[PAD] [PAD] [CLS] a b [SEP]", 6, ", in front, so that its own have other positions"},
+        {"[PAD] [CLS] a b [SEP] [PAD] [PAD]", 7, ", and no attention_mask hides them"},
+        {"[CLS] a b [SEP] [PAD] a", 0, ""}, {"[PAD] [CLS] a a [SEP]", 0, ""}, {"[PAD] [PAD] [PAD] [PAD] [PAD]", 0, ""},
+        {"[PAD]", 0, ""}, {"[CLS] a [SEP] [PAD]", 0, ""}};
+    char sentence[256];
+    int32_t ids[MOST];
+    Encoding x = {0};
+    TextGiven given = {0};
+    if (begin() && give(&given, &x, &uncased, text_of("a b"), (Text){0}))
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            ask(&given, ids, ids_of(cases[i].other, ids));
+            char *wrapped = strstr(said, "\n    ");
+            if (wrapped) memmove(wrapped, wrapped + 4, strlen(wrapped + 4) + 1), *wrapped = ' ';
+            snprintf(sentence, sizeof sentence, "best explanation: input_ids: the text is filled up to %d tokens with [PAD]%s "
+                     "(with it equal)\n", cases[i].T, cases[i].how);
+            check_text(cases[i].other, said, cases[i].T ? sentence : "");
+        }
+    encoding_free(&x);
+    end();
+}
+
 static void a_text_that_was_cut_is_named(void)
 {
     int32_t ids[MOST];
@@ -398,6 +427,7 @@ const Test habit_tests[] = {
     {"a_sigma_ends_a_word_wherever_it_stands", a_sigma_ends_a_word_wherever_it_stands},
     {"two_habits_at_once_are_both_named", two_habits_at_once_are_both_named},
     {"habits_that_cannot_be_told_apart_are_both_named", habits_that_cannot_be_told_apart_are_both_named},
+    {"padding_is_named", padding_is_named},
     {"a_text_that_was_cut_is_named", a_text_that_was_cut_is_named},
     {"nothing_is_guessed_about_ids_that_are_not_the_texts", nothing_is_guessed_about_ids_that_are_not_the_texts},
     {"verify_names_the_habit_of_a_tokenizer", verify_names_the_habit_of_a_tokenizer},

@@ -391,6 +391,26 @@ static bool is_cut(const TextGiven *given, const int32_t *other, size_t count, b
     return !memcmp(x->input_ids, other, (count - *sep) * sizeof *other);
 }
 
+/* Are OTHER's ids what they should be, with [PAD] before or behind them? (Behind them only what no mask hides is asked.)
+ * Then a sentence about them. */
+static bool say_padding(const TextGiven *given, const int32_t *other, size_t count, FILE *out)
+{
+    const size_t T = (size_t)given->encoding->T;
+    const int32_t pad = given->tokenizer->pad_id;
+    size_t before = 0;
+    while (before < count && other[before] == pad) before++;
+    if (count <= T || count - T < before) return false;
+    const size_t behind = count - T - before;
+    if (memcmp(other + before, given->encoding->input_ids, T * sizeof *other)) return false;
+    for (size_t i = before + T; i < count; i++)
+        if (other[i] != pad) return false;
+    char line[256];
+    snprintf(line, sizeof line, "best explanation: input_ids: the text is filled up to %zu tokens with [PAD]%s (with it equal)",
+             count, behind ? ", and no attention_mask hides them" : ", in front, so that its own have other positions");
+    print_wrapped(out, line);
+    return true;
+}
+
 /* Two habits at once, of those that change something here. */
 static int try_pairs(Run *r, const TextGiven *given, const int32_t *other, size_t count, const size_t *changing)
 {
@@ -456,7 +476,7 @@ Status explain_ids(const TextGiven *given, const int32_t *other, size_t count, F
     int pair = -1;
     bool sep;
     assert(habits_count < MOST);
-    if (given->a.length + given->b.length > LONGEST) return BERT_OK;
+    if (given->a.length + given->b.length > LONGEST || say_padding(given, other, count, out)) return BERT_OK;
     make_ids(&r, given);
     if (same_ids(&r.ids, x->input_ids, (size_t)x->T)) {
         try_each(&r, given, other, count, found, changing);
