@@ -305,13 +305,9 @@ static bool plant_and_run(Trial *t, const Mistake *m, const TensorSpec *spec, co
     const Request request = trace_request(&model, rows, batch->B * batch->T[0]);
     if (!check(trial_new(t, &model, batch, &request, &e) == BERT_OK, "%s", e.message)) return false;
     trial_reset(t);
-    t->value = m->fitted ? planted_value : m->value;
     t->first_layer = spec && spec_per_layer(spec) ? 1 : spec ? 0 : from_layer;
     t->last_layer = spec ? t->first_layer : LAYERS - 1;
-    t->tensor = spec;
-    t->norm = m->norm;
-    if (m->instead) t->instead[m->row] = m->instead;
-    *planted = !m->plant || m->plant(t);
+    *planted = trial_plant(t, m, spec, m->fitted ? planted_value : m->value);
     run_steps(t);
     return check(!t->failed, "%s: there is memory", m->name);
 }

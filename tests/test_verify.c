@@ -2319,6 +2319,51 @@ static void a_mistake_is_found_through_hidden_states_alone(void)
     end();
 }
 
+static bool only_the_last_state(SafeTensor *t, void **memory)
+{
+    (void)memory;
+    return is_id(t) || !strcmp(t->name, "encoder.layer.1.output.LayerNorm");
+}
+
+static void tanh_gelu_and_eps(Wrong *w, Moment moment, int l)
+{
+    tanh_gelu(w, moment, l), eps_1e5(w, moment, l);
+}
+
+static void tanh_gelu_and_causal(Wrong *w, Moment moment, int l)
+{
+    tanh_gelu(w, moment, l), causal_by_infinity(w, moment, l);
+}
+
+/* 1.0001 times the query in block 0: nobody knows it. */
+static void tanh_gelu_and_something(Wrong *w, Moment moment, int l)
+{
+    tanh_gelu(w, moment, l);
+    if (moment == SCORES && l == 0) times_scores(w, l, 1.0001);
+}
+
+/* One vector at the end is all that most programs give: two mistakes at once. */
+static void two_mistakes_are_found_through_the_last_state(void)
+{
+    static const struct {
+        Spoil *spoil;
+        const char *begin, *mistake, *other;
+    } cases[] = {{tanh_gelu_and_eps, "best explanation:", "layer_norm_eps is 1e-5, and", "GELU by its tanh approximation"},
+                 {tanh_gelu_and_causal, "best explanation:", "causal mask, as in GPT), and", "GELU by its tanh approximation"},
+                 {tanh_gelu_and_something, "a part of it, perhaps:", "tanh approximation", NULL}};
+    char copy[600];
+    if (!begin()) return;
+    snprintf(copy, sizeof copy, "%s.edited", trace);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (!write_wrong(trace, cases[i].spoil) || !rewrite(trace, copy, only_the_last_state)) break;
+        check(verify_file(copy, false) == BERT_DIFFERENT && says(cases[i].begin, cases[i].mistake), "%zu: %s", i, said);
+        check(cases[i].other ? strstr(said, cases[i].other) && strstr(said, "with both") : !strstr(said, "with both"), "%zu: %s", i,
+              said);
+    }
+    remove(copy);
+    end();
+}
+
 /* =====================================================================================================================
  * Hostile traces
  * ================================================================================================================== */
@@ -2461,6 +2506,7 @@ const Test verify_tests[] = {
     {"isolate_blames_one_step_only", isolate_blames_one_step_only},
     {"isolate_explains_each_wrong_step", isolate_explains_each_wrong_step},
     {"a_mistake_is_found_through_hidden_states_alone", a_mistake_is_found_through_hidden_states_alone},
+    {"two_mistakes_are_found_through_the_last_state", two_mistakes_are_found_through_the_last_state},
     {"compare_copes_with_what_others_write", compare_copes_with_what_others_write},
     {"names_that_nobody_knows_are_listed", names_that_nobody_knows_are_listed},
     {"mistakes_stored_in_half_precision_are_named", mistakes_stored_in_half_precision_are_named},

@@ -85,6 +85,7 @@ void trial_step(Trial *t, TraceName row, int layer)
     size_t count;
     t->layer = layer;
     if (t->rounding) rounding_before(t, row);
+    t->value = t->values[row];
     if (t->instead[row]) t->instead[row](t);
     else ordinary_step(t, row);
     if (!t->rounding) return;
@@ -162,6 +163,22 @@ void trial_reset(Trial *t)
     t->norm = NULL;
     t->tensor = NULL;
     t->value = 0;
+}
+
+/* Plants one mistake, in that tensor of the model or NULL, with its parameter, beside what is planted already. False: it
+ * changes nothing here, as it says itself (no mask where there is no padding), or memory ran out (t->failed). */
+bool trial_plant(Trial *t, const Mistake *mistake, const TensorSpec *spec, double value)
+{
+    StepInstead *before[TRACE_COUNT];
+    memcpy(before, t->instead, sizeof before);
+    t->value = value;
+    t->tensor = spec;
+    if (mistake->norm) t->norm = mistake->norm;
+    if (mistake->instead) t->instead[mistake->row] = mistake->instead;
+    const bool planted = !mistake->plant || mistake->plant(t);
+    for (int row = 0; row < TRACE_COUNT; row++)
+        if (t->instead[row] != before[row]) t->values[row] = value;
+    return planted && !t->failed;
 }
 
 /* =====================================================================================================================

@@ -19,13 +19,17 @@ typedef struct {
     double nmse, nmse_all;          /* against OTHER's tensor, with this mistake; counted numbers, all numbers */
     double nmse_next;               /* against the next tensor of the same block that OTHER has; 0 if there is none */
     size_t place;                   /* among all that were tried, from 0 */
+    const Mistake *mistake;
+    const TensorSpec *spec;         /* the tensor of the model that it was planted in, or NULL */
+    double value;                   /* its parameter */
 } Candidate;
 
 /* One search: the tensor to be explained, where its trials start, and what was found. */
 typedef struct {
     Verification *v;
     size_t first, x;                /* entries: the trials run from `first` to x */
-    double without;                 /* the NMSE without any mistake */
+    double without;                 /* the NMSE without any mistake, or with `beside` alone */
+    const Candidate *beside;        /* a mistake that is planted before each one that is tried, or NULL */
     Candidate *list;
     size_t count;
 } Search;
@@ -39,6 +43,7 @@ enum {                              /* in decibels */
                                      * off, any mistake that hides it explains 700 dB and nothing else */
     PART_DB = -20,                  /* the same for a part of the explanation that gains EXPLAINS_DB ... */
     CLOSE_DB = -60,                 /* ... and for one that gains less ... */
+    BOTH_DB = -100,                 /* how near two mistakes must come together: down to what rounding is after many blocks */
     ROUNDED_CLOSE_DB = -30,         /* ... and in half precision, whose rounding in one block is up to -35 dB */
     ROUNDED_DB = 5                 /* in half precision what a mistake must gain to be the explanation: its own rounding
                                      * stays, and the difference of the two GELUs is no larger */
@@ -106,21 +111,18 @@ static void module_name(char name[128], const TensorSpec *spec, const Trial *t)
     if (!strcmp(name, "cls.predictions")) snprintf(name, 128, "cls.predictions.decoder");
 }
 
-/* Plants one mistake, in that tensor of the model or NULL, with its parameter, and measures. False: it changes nothing
- * here, as it says itself (no mask where there is no padding), or there are no numbers to measure. */
+/* Plants one mistake, beside search->beside if there is one, and measures. False: it changes nothing here, or there are no
+ * numbers to measure. */
 static bool plant(Search *search, const Mistake *mistake, const TensorSpec *spec, double value, Candidate *c)
 {
     Trial *t = &search->v->trial;
+    const Candidate *beside = search->beside;
     Result r, next;
     trial_reset(t);
-    t->value = value;
-    t->tensor = spec;
-    t->norm = mistake->norm;
-    if (mistake->instead) t->instead[mistake->row] = mistake->instead;
-    const bool planted = !mistake->plant || mistake->plant(t);
-    if (!planted || t->failed) return false;
+    if (beside && !trial_plant(t, beside->mistake, beside->spec, beside->value)) return false;
+    if (!trial_plant(t, mistake, spec, value)) return false;
     measure(search->v, search->first, search->x, &r, &next);
-    *c = (Candidate){.nmse = r.nmse, .nmse_all = r.nmse_all, .nmse_next = next.nmse};
+    *c = (Candidate){.nmse = r.nmse, .nmse_all = r.nmse_all, .nmse_next = next.nmse, .mistake = mistake, .spec = spec, .value = value};
     return r.comparable && !r.word;
 }
 
@@ -326,6 +328,28 @@ static Status print_rounding(const Search *search, const Result *without, bool *
     return BERT_OK;
 }
 
+/* One mistake leaves something: is there another one that makes the rest vanish into rounding, both planted together?
+ * Seen: cybertron, which has its own eps and GELU by tanh. (Where OTHER has more tensors each shows for itself.) */
+static Status print_both(const Search *search, const Result *without, bool *said, FILE *out, Error *e)
+{
+    const Candidate *one = &search->list[0];
+    Search second = {.v = search->v, .first = search->first, .x = search->x, .without = one->nmse, .beside = one};
+    char truth[24], with[24], line[512];
+    if (search->v->trial.rounding || decibel(one->nmse) <= BOTH_DB) return BERT_OK;
+    const Status status = try_all(&second, e);
+    const Candidate *other = &second.list[0];
+    if (status == BERT_OK && second.count && decibel(other->nmse) <= fmin(BOTH_DB, decibel(one->nmse) - EXPLAINS_DB)) {
+        const char *sentence = other->spec ? other->sentence : strchr(other->sentence, ' ') + 1;    /* once is enough: "NAME: " */
+        put_decibel(truth, without->nmse);
+        put_decibel(with, other->nmse);
+        snprintf(line, sizeof line, "best explanation: %s, and %s (%s, with both %s)", one->sentence, sentence, truth, with);
+        print_wrapped(out, line);
+        *said = true;
+    }
+    free(second.list);
+    return status;
+}
+
 /* Names the mistakes for tensor x, which differs. Another shape or a NaN needs no explanation by numbers. */
 static Status explain(Verification *v, size_t x, FILE *out, Error *e)
 {
@@ -335,8 +359,9 @@ static Status explain(Verification *v, size_t x, FILE *out, Error *e)
     Search search = search_for(v, x, &without);
     Status status = try_all(&search, e);
     const Worth worth = worth_of(&search, &without);
-    if (status == BERT_OK && worth != NOTHING) print_explanation(&search, &without, worth, out);
-    else if (status == BERT_OK) {
+    if (status == BERT_OK && worth != NOTHING) status = print_both(&search, &without, &said, out, e);
+    if (status == BERT_OK && worth != NOTHING && !said) print_explanation(&search, &without, worth, out);
+    else if (status == BERT_OK && !said) {
         if (!without.passes) status = print_attention_dropout(v, search.first, x, &said, out, e);
         if (status == BERT_OK && !said) status = print_rounding(&search, &without, &said, out, e);
         if (status == BERT_OK && !said) {

@@ -344,7 +344,8 @@ struct Trial {
     int32_t *types, *mask;          /* (N) copies of the ids */
     const int32_t *given_types, *given_mask;
     int first_layer, last_layer;    /* the layers that this trial runs */
-    double value;                   /* the parameter of the mistake */
+    double values[TRACE_COUNT];     /* the parameter of each of these functions */
+    double value;                   /* the parameter of the mistake that is planted, or runs */
     const TensorSpec *tensor;       /* the tensor of the model that the mistake is planted in, or NULL */
     const Rounding *rounding;       /* steps are rounded as this says, or NULL */
     real *saved;                    /* (N,H) a residual while a product takes its rounded copy */
@@ -419,6 +420,7 @@ typedef struct {
 } Mistake;
 extern const Mistake mistakes[];
 extern const size_t mistakes_count;
+bool trial_plant(Trial *t, const Mistake *mistake, const TensorSpec *spec, double value);      /* trial.c */
 
 /* ---------------------------------------------------------------------------------------------------------------------
  * Gradients, and the known mistakes of training (gradients.c)
