@@ -98,6 +98,7 @@ def program(work, kind):
          "rust": lambda: run("cargo", "build", "--release", cwd=folder),
          "candle": lambda: run("cargo", "build", "--release", cwd=folder),
          "go": lambda: run("go", "build", "-o", "peers", ".", cwd=folder),
+         "spago": lambda: run("go", "build", "-o", "runtimes", ".", cwd=folder),
          "java": lambda: run("mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib", cwd=folder)}[kind]()
         (folder / "installed").touch()
     for source in (HERE / kind).iterdir():
@@ -105,7 +106,7 @@ def program(work, kind):
     if kind == "go":
         run("go", "build", "-o", "peers", ".", cwd=folder)
     return {"node": ["node", "tokenizers.mjs"], "rust": [folder / "target/release/tokenizers"],
-            "candle": [folder / "target/release/runtimes"], "go": [folder / "peers"],
+            "candle": [folder / "target/release/runtimes"], "go": [folder / "peers"], "spago": [folder / "runtimes"],
             "java": ["java", "-cp", "lib/*", "Tokenizers.java"]}[kind]
 
 
@@ -113,8 +114,8 @@ def pins(kind, name):
     """The version, where the adapter does not print it, from the file that pins it."""
     if kind in ("rust", "candle"):
         return re.search("(?m)^" + name + r' = .*?"=([\d.]+)"', (HERE / kind / "Cargo.toml").read_text()).group(1)
-    if kind == "go":
-        return re.search(name.split()[0] + r"\S* v([\d.]+)", (HERE / "go/go.mod").read_text()).group(1)
+    if kind in ("go", "spago"):
+        return re.search(name.split()[0] + r"\S* v([\d.]+)", (HERE / kind / "go.mod").read_text()).group(1)
     artifact = {"djl-tokenizers": "tokenizers", "djl-api": "tokenizers", "opennlp": "opennlp-tools",
                 "vespa": "linguistics-components", "tribuo": "tribuo-util-tokenization",
                 "spark-nlp": "spark-nlp_2.12", "dl4j": "deeplearning4j-nlp"}[name]
