@@ -337,8 +337,9 @@ static Status print_both(const Search *search, const Result *without, bool *said
     char truth[24], with[24], line[512];
     if (search->v->trial.rounding || decibel(one->nmse) <= BOTH_DB) return BERT_OK;
     const Status status = try_all(&second, e);
-    const Candidate *other = &second.list[0];
-    if (status == BERT_OK && second.count && decibel(other->nmse) <= fmin(BOTH_DB, decibel(one->nmse) - EXPLAINS_DB)) {
+    const double both = second.count ? decibel(second.list[0].nmse) : INFINITY;
+    if (status == BERT_OK && both <= fmin(BOTH_DB, decibel(one->nmse) - EXPLAINS_DB)) {
+        const Candidate *other = &second.list[0];
         const char *sentence = other->spec ? other->sentence : strchr(other->sentence, ' ') + 1;    /* once is enough: "NAME: " */
         put_decibel(truth, without->nmse);
         put_decibel(with, other->nmse);
