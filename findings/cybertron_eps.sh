@@ -1,5 +1,5 @@
 #!/bin/sh
-# cybertron_eps.sh - cybertron reads layer_norm_eps from config.json, and computes with 1e-5; its gelu is the form with tanh.
+# cybertron_eps.sh - cybertron has layer_norm_eps in its configuration, and computes with 1e-5; its gelu is the form with tanh.
 #
 # One would guess: the eps of LayerNorm is the configuration's, 1e-12 for all of Google's BERTs, and "gelu" is GELU (the form with tanh has
 # a name of its own, "gelu_new").

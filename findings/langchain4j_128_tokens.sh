@@ -45,4 +45,4 @@ public class Finding {
 JAVA
 mvn -q -B dependency:copy-dependencies -DoutputDirectory=lib > noise 2>&1 || { cat noise; exit 2; }
 ls lib | grep minilm
-java -cp "lib/*" Finding.java 2> noise
+java -cp "lib/*" Finding.java 2> noise || { code=$?; cat noise; exit $code; }

@@ -3,9 +3,8 @@
 #
 # One would guess: a converter reads a model and writes one; called by its full path, it leaves other Pythons as they are.
 # What happens: it looks for a package with which it would report its use, and where that is missing it runs
-# `pip install -U aliyun-log-python-sdk`: not for its own Python, but with the first pip of PATH. That makes protobuf older there
-# (and onnx 1.23.2, for one, needs a newer one). Its own Python still lacks the package, so it does this each time.
-# The function that the command calls, _tools.mnnconvert, does none of it.
+# `pip install -U aliyun-log-python-sdk`: not for its own Python, but with the first pip of PATH. That makes protobuf older there.
+# Its own Python still lacks the package afterwards.
 # Seen with MNN 3.6.1, 2026-11-30; a bystander with protobuf 7.36.2. Exits with 1 if it is otherwise. Both are installed into a temporary
 # folder.
 set -eu

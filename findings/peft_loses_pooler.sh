@@ -5,8 +5,8 @@
 # for the classifier, which is random at first.
 # What happens: of a base that was saved without its pooler (BertForMaskedLM has none, and many BERTs of a special field are saved
 # so) BertForSequenceClassification gets a random pooler and a random classifier. PEFT's task type SEQ_CLS trains and saves the classifier;
-# the pooler stays as it is and is not saved. Whoever loads base and adapter gets another random pooler, each time another one, under a
-# classifier that was trained on the first. All that is said is transformers' report of missing weights, at training and at loading alike.
+# the pooler stays as it is and is not saved. Whoever loads base and adapter gets another random pooler, each time another one, under the
+# classifier that goes with the first. (Nothing needs to be trained to see it: the logits of what was saved and of what is loaded differ.)
 # modules_to_save=["classifier", "pooler"] in LoraConfig saves both.
 # Seen with peft 0.21.2, transformers 5.23.0, torch 2.15.0, 2026-11-30. Exits with 1 if it is otherwise. PYTHON: a Python that has these;
 # without one they are installed into a temporary folder.

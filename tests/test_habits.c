@@ -325,15 +325,14 @@ static void habits_that_cannot_be_told_apart_are_both_named(void)
 static void padding_is_named(void)
 {
     static const struct {
-        const char *other;
-        int T;
-        const char *how;
+        const char *other, *how;
     } cases[] = {
-        {"[CLS] a b [SEP] [PAD]", 5, ", and no attention_mask hides them"},
-        {"[PAD] [PAD] [CLS] a b [SEP]", 6, ", in front, so that its own have other positions"},
-        {"[PAD] [CLS] a b [SEP] [PAD] [PAD]", 7, ", and no attention_mask hides them"},
-        {"[CLS] a b [SEP] [PAD] a", 0, ""}, {"[PAD] [CLS] a a [SEP]", 0, ""}, {"[PAD] [PAD] [PAD] [PAD] [PAD]", 0, ""},
-        {"[PAD]", 0, ""}, {"[CLS] a [SEP] [PAD]", 0, ""}};
+        {"[CLS] a b [SEP] [PAD]", "1 [PAD] behind the text that no attention_mask hides"},
+        {"[PAD] [PAD] [CLS] a b [SEP]", "2 [PAD] in front of the text, whose tokens have other positions then"},
+        {"[PAD] [CLS] a b [SEP] [PAD] [PAD]", "1 [PAD] in front of the text, whose tokens have other positions then, and "
+                                              "2 [PAD] behind the text that no attention_mask hides"},
+        {"[CLS] a b [SEP] [PAD] a", NULL}, {"[PAD] [CLS] a a [SEP]", NULL}, {"[PAD] [PAD] [PAD] [PAD] [PAD]", NULL},
+        {"[PAD]", NULL}, {"[CLS] a [SEP] [PAD]", NULL}};
     char sentence[256];
     int32_t ids[MOST];
     Encoding x = {0};
@@ -341,11 +340,10 @@ static void padding_is_named(void)
     if (begin() && give(&given, &x, &uncased, text_of("a b"), (Text){0}))
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
             ask(&given, ids, ids_of(cases[i].other, ids));
-            char *wrapped = strstr(said, "\n    ");
-            if (wrapped) memmove(wrapped, wrapped + 4, strlen(wrapped + 4) + 1), *wrapped = ' ';
-            snprintf(sentence, sizeof sentence, "best explanation: input_ids: the text is filled up to %d tokens with [PAD]%s "
-                     "(with it equal)\n", cases[i].T, cases[i].how);
-            check_text(cases[i].other, said, cases[i].T ? sentence : "");
+            for (char *wrapped; (wrapped = strstr(said, "\n    ")) != NULL; *wrapped = ' ')
+                memmove(wrapped, wrapped + 4, strlen(wrapped + 4) + 1);
+            snprintf(sentence, sizeof sentence, "best explanation: input_ids: %s (with it equal)\n", cases[i].how ? cases[i].how : "");
+            check_text(cases[i].other, said, cases[i].how ? sentence : "");
         }
     encoding_free(&x);
     end();

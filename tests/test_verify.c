@@ -2335,6 +2335,12 @@ static void tanh_gelu_and_causal(Wrong *w, Moment moment, int l)
     tanh_gelu(w, moment, l), causal_by_infinity(w, moment, l);
 }
 
+/* The first mistake has made a copy of a matrix of each layer; the search for the second one tries such copies, too. */
+static void transposed_value_and_tanh(Wrong *w, Moment moment, int l)
+{
+    value_kernel(w, moment, l), tanh_gelu(w, moment, l);
+}
+
 /* 1.0001 times the query in block 0: nobody knows it. */
 static void tanh_gelu_and_something(Wrong *w, Moment moment, int l)
 {
@@ -2350,6 +2356,7 @@ static void two_mistakes_are_found_through_the_last_state(void)
         const char *begin, *mistake, *other;
     } cases[] = {{tanh_gelu_and_eps, "best explanation:", "layer_norm_eps is 1e-5, and", "GELU by its tanh approximation"},
                  {tanh_gelu_and_causal, "best explanation:", "causal mask, as in GPT), and", "GELU by its tanh approximation"},
+                 {transposed_value_and_tanh, "best explanation:", "attention.self.value", "GELU by its tanh approximation"},
                  {tanh_gelu_and_something, "a part of it, perhaps:", "tanh approximation", NULL}};
     char copy[600];
     if (!begin()) return;

@@ -391,8 +391,8 @@ static bool is_cut(const TextGiven *given, const int32_t *other, size_t count, b
     return !memcmp(x->input_ids, other, (count - *sep) * sizeof *other);
 }
 
-/* Are OTHER's ids what they should be, with [PAD] before or behind them? (Behind them only what no mask hides is asked.)
- * Then a sentence about them. */
+/* Are OTHER's ids what they should be, with [PAD] before or behind them? (Of those behind, only what no mask hides is asked
+ * about.) Then a sentence about them. */
 static bool say_padding(const TextGiven *given, const int32_t *other, size_t count, FILE *out)
 {
     const size_t T = (size_t)given->encoding->T;
@@ -404,9 +404,10 @@ static bool say_padding(const TextGiven *given, const int32_t *other, size_t cou
     if (memcmp(other + before, given->encoding->input_ids, T * sizeof *other)) return false;
     for (size_t i = before + T; i < count; i++)
         if (other[i] != pad) return false;
-    char line[256];
-    snprintf(line, sizeof line, "best explanation: input_ids: the text is filled up to %zu tokens with [PAD]%s (with it equal)",
-             count, behind ? ", and no attention_mask hides them" : ", in front, so that its own have other positions");
+    char front[96] = "", back[96] = "", line[256];
+    if (before) snprintf(front, sizeof front, "%zu [PAD] in front of the text, whose tokens have other positions then", before);
+    if (behind) snprintf(back, sizeof back, "%zu [PAD] behind the text that no attention_mask hides", behind);
+    snprintf(line, sizeof line, "best explanation: input_ids: %s%s%s (with it equal)", front, before && behind ? ", and " : "", back);
     print_wrapped(out, line);
     return true;
 }

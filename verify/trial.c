@@ -116,7 +116,7 @@ Status trial_new(Trial *t, const Bert *m, const Batch *batch, const Request *req
     t->saved = calloc(N, (size_t)c->H * sizeof *t->saved);
     t->zeros = calloc(longest, sizeof *t->zeros);
     t->ones = calloc(longest, sizeof *t->ones);
-    t->owned_room = (size_t)c->L;
+    t->owned_room = 2 * (size_t)c->L;                           /* two mistakes at most, one matrix of each layer */
     t->owned = calloc(t->owned_room, sizeof *t->owned);
     if (!t->types || !t->mask || !t->model.layers || !t->spare || !t->saved || !t->zeros || !t->ones || !t->owned)
         return fail(e, BERT_SYSTEM, "out of memory for the steps of a verification");

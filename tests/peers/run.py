@@ -103,8 +103,8 @@ def program(work, kind):
         (folder / "installed").touch()
     for source in (HERE / kind).iterdir():
         shutil.copy(source, folder)
-    if kind == "go":
-        run("go", "build", "-o", "peers", ".", cwd=folder)
+    if kind in ("go", "spago"):
+        run("go", "build", "-o", {"go": "peers", "spago": "runtimes"}[kind], ".", cwd=folder)
     return {"node": ["node", "tokenizers.mjs"], "rust": [folder / "target/release/tokenizers"],
             "candle": [folder / "target/release/runtimes"], "go": [folder / "peers"], "spago": [folder / "runtimes"],
             "java": ["java", "-cp", "lib/*", "Tokenizers.java"]}[kind]

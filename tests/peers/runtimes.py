@@ -89,7 +89,9 @@ tensors = safetensors.torch.load_file(sys.argv[1])
 torch.save({n.replace("gamma", "weight").replace("beta", "bias"): x for n, x in tensors.items() if n.startswith("bert.")}, sys.argv[2])
 """
     linked(folder, architectures=["BertModel"])
-    peers.run(sys.executable, "-c", save, MODEL / "model.safetensors", folder / "pytorch_model.bin")
+    if not (folder / "pytorch_model.bin").exists():
+        peers.run(sys.executable, "-c", save, MODEL / "model.safetensors", folder / "new")
+        (folder / "new").rename(folder / "pytorch_model.bin")
     return folder
 
 
@@ -97,10 +99,10 @@ def source(work, kind):
     if kind == "directory":
         return directory(work)
     path = work / ("bert." + kind)
-    if path.exists():
-        return path
     if kind == "spago":
         return pickled(path)
+    if path.exists():
+        return path
     if kind == "ctranslate2":
         peers.run(small(work), work / "small" / "bin" / "ct2-transformers-converter", "--model", directory(work), "--output_dir", path)
     else:
@@ -111,10 +113,11 @@ def source(work, kind):
 
 def small(work):
     """The venv of the small runtimes: what converts models for them needs torch and transformers."""
-    program = work / "small" / "bin" / "python"
-    if not program.exists():
+    program, installed = work / "small" / "bin" / "python", work / "small" / "installed"
+    if not installed.exists():
         peers.run(sys.executable, "-m", "venv", "--system-site-packages", work / "small")
         peers.run(program, "-m", "pip", "install", "--quiet", "-r", HERE / "small-requirements.txt")
+        installed.touch()
     return program
 
 

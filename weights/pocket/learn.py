@@ -113,14 +113,17 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 def run(*command, given=None, **more):
     """What it prints, if `stdout` is a pipe. Told to end while it runs, it ends first, and leaves what it can go on from."""
-    child = subprocess.Popen(command, stdin=subprocess.PIPE if given is not None else None, **more)
-    # Ctrl-C reaches it from the terminal; a second signal would not let it save.
-    handlers = {signal.SIGINT: lambda *_: None, signal.SIGTERM: lambda *_: child.terminate()}
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    child, told = subprocess.Popen(command, stdin=subprocess.PIPE if given is not None else None, **more), []
+
+    def end(number, _):
+        if number == signal.SIGTERM:  # Ctrl-C reaches it from the terminal; a second signal would not let it save
+            child.terminate()
+        told.append(number)
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     said, _ = child.communicate(given)
     for number, handler in before.items():
         signal.signal(number, handler)
-    if child.returncode < 0:
+    if told:
         sys.exit("stopped; the same command goes on from here")
     if child.returncode:
         sys.exit(f"{' '.join(command[:2])}: exit code {child.returncode}")
@@ -371,8 +374,11 @@ def learn(work, part, steps):
             "--resume", *RECIPE, *settings)
         with whole(keep) as new:
             shutil.copytree(out, new, ignore=shutil.ignore_patterns("training"), dirs_exist_ok=True)
-    sha = digest(os.path.join(keep, "model.safetensors"))
-    compare(f"{part}, after {steps} steps", sha, FIRST_SHA if keep == kept(work, "stay", FIRST) else sha)
+    sha, what = digest(os.path.join(keep, "model.safetensors")), f"{part}, after {steps} steps"
+    if keep == kept(work, "stay", FIRST):
+        compare(what, sha, FIRST_SHA)
+    else:
+        print(sha, what, flush=True)
 
 
 def begin_of(work, begin):
@@ -387,7 +393,7 @@ def check_begin(work, begin):
         return
     directory = begin_of(work, begin)
     if not os.path.exists(os.path.join(directory, "model.safetensors")):
-        sys.exit(f"{directory}, where this part begins, is not there: see README.md of this directory for how to repeat one part")
+        sys.exit(f"{directory}, where this part begins, is not there: README.md of this directory says how to repeat one part")
     halves = dict(HALVES.values())
     if begin in halves:
         compare(f"{begin}/model.safetensors", digest(os.path.join(directory, "model.safetensors")), halves[begin])
