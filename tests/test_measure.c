@@ -1220,9 +1220,8 @@ static void dropout_is_noted_where_it_goes(void)
         TraceView view;
         if (!check(view_make(&view, "x", &t, 1, (Known){.last = 1}, &e) == BERT_OK, "%s", e.message)) break;
         const bool noted = all[k % 10].over && n >= 256 && share > 0.02;
-        check((view.dropped != NULL) == noted, "%s, %zu numbers, %zu of %zu are 0: %d", name, n, none, counted,
-              view.dropped != NULL);
-        check(!noted || view.dropped_share == share, "%s: %g, expected %g", name, view.dropped_share, share);
+        const double found = view.count ? zeroed_share(&view.entries[0]) : 0;
+        check(found == (noted ? share : 0), "%s, %zu numbers, %zu of %zu are 0: %g", name, n, none, counted, found);
         view_free(&view);
     }
 }

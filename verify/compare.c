@@ -42,7 +42,7 @@ typedef struct {
 static const Alias aliases[] = {
     /* Hugging Face: outputs of whole modules and of the model. Traces by hooks on every module hold them too. */
     {"embeddings", TRACE_EMBEDDING_NORM, 0},
-    {"embeddings.dropout", TRACE_EMBEDDING_NORM, 0},        /* dropout changes nothing but in training: note_dropped */
+    {"embeddings.dropout", TRACE_EMBEDDING_NORM, 0},        /* dropout changes nothing but in training: zeroed_share */
     {"encoder.layer.*.attention.output.dropout", TRACE_ATTENTION_DENSE, 0},
     {"encoder.layer.*.output.dropout", TRACE_OUTPUT_DENSE, 0},
     {"encoder.layer.*.attention.self", TRACE_CONTEXT, 0},
@@ -584,15 +584,32 @@ static double zero_share(const SafeTensor *t)
     return counted ? (double)zeros / (double)counted : 0;
 }
 
-/* Notes a tensor that dropout went over: a tenth of its numbers are 0, where a sum or a LayerNorm hardly ever is. */
-static void note_dropped(TraceView *view, const TraceEntry *t)
+/* Which share of a tensor dropout made 0: a tenth of its numbers, as a rule, where a sum or a LayerNorm hardly ever has one.
+ * 0: it did not, or such a tensor says nothing about it. */
+double zeroed_share(const TraceEntry *t)
 {
     enum { FEWEST = 256 };
     const bool sum = t->row == TRACE_EMBEDDING_NORM || t->row == TRACE_ATTENTION_DENSE || t->row == TRACE_OUTPUT_DENSE;
     const bool passed = t->kind == ENTRY_VALUE || t->kind == ENTRY_GRADIENT;
-    if (!sum || !passed || view->dropped || is_integer(t->tensor.dtype) || t->tensor.count < FEWEST) return;
-    view->dropped_share = zero_share(&t->tensor);
-    if (view->dropped_share > 0.02) view->dropped = t->tensor.name;
+    const double share = sum && passed && !is_integer(t->tensor.dtype) && t->tensor.count >= FEWEST ? zero_share(&t->tensor) : 0;
+    return share > 0.02 ? share : 0;
+}
+
+/* A model in training drops a tenth of its numbers at random. Nothing after that can be compared, or explained. Says so, if
+ * it is so. */
+bool print_dropped(const TraceView *other, FILE *out)
+{
+    for (size_t i = 0; i < other->count; i++) {
+        const double share = zeroed_share(&other->entries[i]);
+        char name[100], line[256];
+        if (share == 0) continue;
+        escape(name, sizeof name, other->entries[i].tensor.name);
+        snprintf(line, sizeof line, "best explanation: dropout is on, %.0f %% of the numbers in %s are 0: call "
+                 "model.eval() before recording", 100 * share, name);
+        print_wrapped(out, line);
+        return true;
+    }
+    return false;
 }
 
 /* A tensor of the file into the view: under our name for it, or noted as unknown. */
@@ -607,7 +624,6 @@ static void take_tensor(TraceView *view, const SafeTensor *tensor, Known known)
         return;
     }
     if (!read_shape(&t)) t.B = 0;                                       /* a shape that fits no form */
-    note_dropped(view, &t);
     view->entries[view->count++] = t;
 }
 

@@ -854,8 +854,8 @@ static Status judge(Grading *v, const VerifyOptions *options, FILE *out, Error *
     if (comparison_twins(c, e) != BERT_OK) return e->status;
     const bool differs = c->different || c->twins_different;
     print_comparison(c, "the reference", options->table, out);
-    if (differs && c->other->dropped) print_dropped(c->other, out);
-    else if (c->different && explain(v, out, e) != BERT_OK) return e->status;
+    const bool said = differs && print_dropped(c->other, out);
+    if (!said && c->different && explain(v, out, e) != BERT_OK) return e->status;
     print_last_line(c, out);
     return differs ? fail(e, BERT_DIFFERENT, "%s differs from the reference", c->other->path) : BERT_OK;
 }

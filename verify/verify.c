@@ -649,16 +649,6 @@ static Status judge_rounded(Verification *v, Rounding *q, DType dtype, FILE *out
     return BERT_OK;
 }
 
-/* A model in training drops a tenth of its numbers at random. Nothing after that can be compared, or explained. */
-void print_dropped(const TraceView *other, FILE *out)
-{
-    char name[100], line[256];
-    escape(name, sizeof name, other->dropped);
-    snprintf(line, sizeof line, "best explanation: dropout is on, %.0f %% of the numbers in %s are 0: call "
-             "model.eval() before recording", 100 * other->dropped_share, name);
-    print_wrapped(out, line);
-}
-
 /* Numbers of half precision in the file, computed in more bits: they count as what they were before, as well as can be
  * said of them. The type of the first, and how many more there are. */
 static void print_written(const TraceComparison *c, FILE *out)
@@ -683,8 +673,8 @@ static Status print_judgement(Verification *v, const VerifyOptions *options, FIL
     print_comparison(c, "the reference", options->table, out);
     if (!c->rounded && !options->strict) print_written(c, out);
     print_assumed(v->assumed, out);
-    if (differs && c->other->dropped) print_dropped(c->other, out);
-    else if (c->different && explain_all(v, c->first, options->isolate, out, e) != BERT_OK) return e->status;
+    const bool said = differs && print_dropped(c->other, out);
+    if (!said && c->different && explain_all(v, c->first, options->isolate, out, e) != BERT_OK) return e->status;
     if (differs || !options->goes_on) print_last_line(c, out);
     return differs ? fail(e, BERT_DIFFERENT, "%s differs from the reference", c->other->path) : BERT_OK;
 }

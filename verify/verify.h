@@ -155,8 +155,6 @@ typedef struct {                    /* a trace as compare and verify see it */
     SafeTensor ids[3];              /* input_ids, token_type_ids, attention_mask; data NULL where there is none */
     SafeTensor positions;           /* position_ids, or data NULL */
     int64_t *made[3];               /* positions, types, mask that had to be put in order: see settle_ids */
-    const char *dropped;            /* a tensor that dropout went over, or NULL */
-    double dropped_share;           /* of its numbers are 0 */
     const char **unknown;           /* the file's names that nobody knows here, in the order of the file */
     size_t unknown_count;
 } TraceView;
@@ -305,7 +303,8 @@ void compare_ids(char sentence[256], const TraceView *ref, const TraceView *othe
 void print_comparison(const TraceComparison *c, const char *ref_name, bool table, FILE *out);
 void print_last_line(const TraceComparison *c, FILE *out);
 void print_wrapped(FILE *out, const char *text);                            /* in lines of at most 120 columns */
-void print_dropped(const TraceView *other, FILE *out);                      /* dropout left zeros in it */
+double zeroed_share(const TraceEntry *t);
+bool print_dropped(const TraceView *other, FILE *out);                      /* dropout left zeros in it */
 Status fail_unknown(const TraceView *view, Error *e);                       /* not one name is known: quotes some */
 
 /* ---------------------------------------------------------------------------------------------------------------------
