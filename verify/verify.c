@@ -35,6 +35,8 @@ typedef struct {
 } Search;
 
 enum {                              /* in decibels */
+    BOTH_DB = -110,                 /* how near two mistakes must come together: rounding after twelve blocks is -114 to -120
+                                     * (tests/PEERS.md) */
     ROUNDING_DB = -120,             /* below it everything is rounding (float32's is -130 to -145 after one block) */
     DISTINCT_DB = 6,                /* explanations that are nearer to each other cannot be told apart (6: twice) */
     HINT_DB = 6,                    /* what a mistake must gain on the truth to be worth a word ... */
@@ -43,8 +45,6 @@ enum {                              /* in decibels */
                                      * off, any mistake that hides it explains 700 dB and nothing else */
     PART_DB = -20,                  /* the same for a part of the explanation that gains EXPLAINS_DB ... */
     CLOSE_DB = -60,                 /* ... and for one that gains less ... */
-    BOTH_DB = -110,                 /* how near two mistakes must come together: rounding after twelve blocks is -114 to -120
-                                     * (tests/PEERS.md) */
     ROUNDED_CLOSE_DB = -30,         /* ... and in half precision, whose rounding in one block is up to -35 dB */
     ROUNDED_DB = 5                 /* in half precision what a mistake must gain to be the explanation: its own rounding
                                      * stays, and the difference of the two GELUs is no larger */

@@ -97,16 +97,14 @@ def program(work, kind):
         {"node": lambda: run("npm", "install", "--ignore-scripts", cwd=folder),
          "rust": lambda: run("cargo", "build", "--release", cwd=folder),
          "candle": lambda: run("cargo", "build", "--release", cwd=folder),
-         "go": lambda: run("go", "build", "-o", "peers", ".", cwd=folder),
-         "spago": lambda: run("go", "build", "-o", "runtimes", ".", cwd=folder),
-         "java": lambda: run("mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib", cwd=folder)}[kind]()
+         "java": lambda: run("mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib", cwd=folder)}.get(kind, lambda: None)()
         (folder / "installed").touch()
     for source in (HERE / kind).iterdir():
         shutil.copy(source, folder)
     if kind in ("go", "spago"):
-        run("go", "build", "-o", {"go": "peers", "spago": "runtimes"}[kind], ".", cwd=folder)
+        run("go", "build", "-o", "peers", ".", cwd=folder)
     return {"node": ["node", "tokenizers.mjs"], "rust": [folder / "target/release/tokenizers"],
-            "candle": [folder / "target/release/runtimes"], "go": [folder / "peers"], "spago": [folder / "runtimes"],
+            "candle": [folder / "target/release/runtimes"], "go": [folder / "peers"], "spago": [folder / "peers"],
             "java": ["java", "-cp", "lib/*", "Tokenizers.java"]}[kind]
 
 

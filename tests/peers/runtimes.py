@@ -96,9 +96,9 @@ torch.save({n.replace("gamma", "weight").replace("beta", "bias"): x for n, x in 
 
 
 def source(work, kind):
+    path = work / ("bert." + kind)
     if kind == "directory":
         return directory(work)
-    path = work / ("bert." + kind)
     if kind == "spago":
         return pickled(path)
     if path.exists():
